@@ -1,0 +1,124 @@
+"""What every channel can be asked, and the values that travel: ``Charge`` (what we ask), ``Report`` (what they say)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.core.checks import CheckMessage
+
+from ..errors import Unproven
+from ..payer import Payer
+from ..states import Fact
+
+
+@dataclass(frozen=True)
+class Charge:
+    """One code that we ask a provider for."""
+
+    transaction_code: str
+    amount: Decimal
+    currency: str
+    expires_at: datetime
+    payer: Payer
+    concept: str = ""
+    #: Language of the provider's messages to the payer: ``es`` or ``en``.
+    language: str = "es"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a provider said about one code: by webhook, or as an answer of ours asked for.
+
+    ``code`` is compared without leading zeros, since some pad it to 14 digits; it is empty when only the
+    transaction code is known. Absent facts are None or empty, never guessed.
+    """
+
+    account: str
+    fact: Fact
+    code: str = ""
+    transaction_code: str = ""
+    amount: Decimal | None = None
+    currency: str = ""
+    #: When the payer paid, by the provider's clock.
+    paid_at: datetime | None = None
+    #: Until when the code can be paid, as the provider says.
+    expires_at: datetime | None = None
+    #: The collector's number of the operation.
+    operation_number: str = ""
+    #: The provider's own page for the payer.
+    url: str = ""
+    #: When we asked; None for a message that came by itself.
+    asked_at: datetime | None = None
+    #: When a message that came by itself was first received.
+    received_at: datetime | None = None
+    #: The provider's words for a refusal or an unknown event, without personal data.
+    detail: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", plain(self.code))
+
+
+def plain(code: str) -> str:
+    """Return a code's digits without blanks and without leading zeros, as we store and compare it."""
+    return "".join(code.split()).lstrip("0")
+
+
+class Channel:
+    """One account at one provider.
+
+    Every call has three endings: it returns (yes), raises ``Refused`` (no) or raises ``OutcomeUnknown`` (not known).
+    Two more errors say that the provider certainly did not get the request: ``Unavailable`` (wait) and
+    ``Misconfigured`` (fix the settings). No message or log line carries a secret, a token or personal data.
+    """
+
+    #: What a provider can do; a subclass that says True writes the method of that name.
+    can_search: ClassVar[bool] = False
+    can_delete: ClassVar[bool] = False
+    can_extend: ClassVar[bool] = False
+    #: How many codes ``search`` puts in one request.
+    batch_size: ClassVar[int] = 100
+
+    def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
+        self.alias = alias
+        self.options = options
+
+    @classmethod
+    def check(cls, alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
+        """Judge the settings of one alias for Django's system checks. To be extended by subclasses."""
+        return []
+
+    # What subclasses write.
+
+    @property
+    def account(self) -> str:
+        """Provider, environment and service id as one text, such as ``pagoefectivo:sandbox:1234``."""
+        raise NotImplementedError
+
+    def issue(self, charge: Charge) -> Report:
+        """Ask for a code and return its report (``Fact.ISSUED``); never repeated by itself once it may have been sent."""
+        raise NotImplementedError
+
+    def search(self, codes: Iterable[str]) -> dict[str, Report]:
+        """Return what the provider says of these codes, by code (see ``plain``); one that it doesn't know is left out."""
+        raise NotImplementedError
+
+    def extend(self, code: str, expires_at: datetime) -> None:
+        """Move the date until which a code can be paid."""
+        raise NotImplementedError
+
+    def delete(self, code: str) -> None:
+        """Make a code unpayable."""
+        raise NotImplementedError
+
+    def prove(self, body: bytes, headers: Mapping[str, str]) -> str:
+        """Return the signature that proves these bytes, or raise ``Unproven``; in constant time, any current secret."""
+        raise Unproven(f"Channel {self.alias} takes no notifications.")
+
+    def read(self, body: bytes) -> Report:
+        """Return what proven bytes say, or raise ``Malformed``."""
+        raise NotImplementedError

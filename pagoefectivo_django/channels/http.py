@@ -1,0 +1,199 @@
+"""The one way out to providers: time-outs, repetitions only where safe, a redacted log.
+
+Every call has a connection of its own. A kept one that the server closed meanwhile fails in a way that does not tell
+whether the request arrived, and for a new code that doubt costs a person's time; a handshake costs a fraction of a
+second.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import requests
+from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, MissingSchema
+from urllib3.exceptions import NewConnectionError
+
+from ..errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Unavailable
+
+logger = logging.getLogger("pagoefectivo.provider")
+
+#: Bytes of the largest answer that is read.
+LARGEST_ANSWER = 1024 * 1024
+#: Seconds for a connection to stand; one lost SYN is sent again within them.
+CONNECT_TIMEOUT = 3.05
+#: How often a call is sent at most, and the seconds between (drawn, so that many shops don't come back at once).
+ATTEMPTS = 2
+PAUSE = (0.1, 0.4)
+
+
+class Deadline:
+    """A moment by which something has to end, in seconds from now; unmoved by changes of the clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds until then, 0 when it has passed."""
+        return max(0.0, self._end - time.monotonic())
+
+    def half(self) -> Deadline:
+        """Return the moment in the middle between now and then."""
+        return Deadline(self.left / 2)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to a provider; its text never shows what it carries.
+
+    ``timeout`` is how many seconds the provider may be silent. ``repeatable``: sending it twice does no more than
+    sending it once.
+    """
+
+    method: str
+    url: str
+    timeout: float
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes = field(default=b"", repr=False)
+    bearer: str = field(default="", repr=False)
+    repeatable: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, whatever its status."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+
+
+def send(call: Call, deadline: Deadline) -> Answer:
+    """Send a call and return its answer; redirects are answers, never followed.
+
+    A failure before anything can have been sent is tried once more, a dropped line or a 5xx only if the call is
+    repeatable; all of it before the deadline. Raises ``Unavailable`` (certainly not sent), ``OutcomeUnknown`` (perhaps
+    sent, no answer) or ``Misconfigured`` (an address that is none). No error holds the request, not even as its context.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        outcome = _attempt(call, deadline)
+        last = attempt == ATTEMPTS or deadline.left < 2 * PAUSE[1]
+        if isinstance(outcome, Answer):
+            if outcome.status < 500 or last or not call.repeatable:
+                return outcome
+        elif last or not (call.repeatable or isinstance(outcome, Unavailable)):
+            raise outcome
+        time.sleep(random.uniform(*PAUSE))
+    raise AssertionError("the last attempt returns or raises")
+
+
+class _Body:
+    """A request's bytes that remember whether anybody took them.
+
+    They are taken only when the connection stands, the handshake is done and the head is on its way. So as long as
+    they were not, the provider cannot have a whole request, whatever went wrong: this is surer than reading it from
+    the many exceptions of ``requests``, where a time-out of the TLS handshake looks like one of the answer.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.taken = False
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.taken = True
+        yield self._content
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Always given, even without a token: else ``requests`` would put what a .netrc file says in its place."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _attempt(call: Call, deadline: Deadline) -> Answer | PagoEfectivoError:
+    """Send once, log one line, and return the answer or the error that tells how it ended."""
+    body = _Body(call.content) if call.content else None
+    begin = time.monotonic()
+    outcome: Answer | PagoEfectivoError
+    try:
+        outcome = _exchange(call, body, deadline)
+        shown = str(outcome.status)
+    except Exception as error:  # whatever a library raises, only one thing matters: may the request have left?
+        outcome, shown = _sorted(error, body), type(error).__name__
+    level = logging.INFO if isinstance(outcome, Answer) and outcome.status < 500 else logging.WARNING
+    milliseconds = (time.monotonic() - begin) * 1000
+    logger.log(level, "%s %s %s in %.0f ms", call.method, urlsplit(call.url).path, shown, milliseconds)
+    return outcome
+
+
+def _exchange(call: Call, body: _Body | None, deadline: Deadline) -> Answer:
+    # 0 would mean "don't wait at all" to a socket, and urllib3 refuses it.
+    silence = max(0.05, min(call.timeout, deadline.left))
+    with (
+        requests.Session() as session,
+        session.request(
+            call.method,
+            call.url,
+            data=body,
+            # Not packed, so that the limit below counts what is on the line.
+            headers={"User-Agent": "pagoefectivo-django", "Accept-Encoding": "identity", **call.headers},
+            auth=_Bearer(call.bearer),
+            timeout=(min(CONNECT_TIMEOUT, silence), silence),
+            allow_redirects=False,
+            stream=True,
+        ) as response,
+    ):
+        return Answer(response.status_code, _bounded(response, deadline))
+
+
+def _bounded(response: requests.Response, deadline: Deadline) -> bytes:
+    """Read a body that is neither too large nor dripping in for ever."""
+    # read1 returns what is there; urllib3 1 has only read, which waits for as much as was asked for.
+    read = getattr(response.raw, "read1", response.raw.read)
+    body = b""
+    while chunk := read(64 * 1024, decode_content=True):
+        body += chunk
+        if len(body) > LARGEST_ANSWER:
+            raise TooLarge
+        if not deadline.left:
+            raise TooSlow
+    return body
+
+
+class TooLarge(Exception):
+    """The answer has more bytes than are read."""
+
+
+class TooSlow(Exception):
+    """The answer did not end in time."""
+
+
+def _sorted(error: Exception, body: _Body | None) -> PagoEfectivoError:
+    """Say what a failure means. The error itself is dropped: it may hold the request."""
+    kind = type(error).__name__
+    if isinstance(error, InvalidURL | InvalidSchema | MissingSchema):
+        return Misconfigured("The provider's address (or a proxy's) is not an address; check BASE_URL.")
+    if body is not None and not body.taken:
+        return Unavailable(f"The provider could not be reached ({kind}); nothing was sent.")
+    if body is None and _never_connected(error):
+        return Unavailable(f"The provider could not be reached ({kind}); nothing was sent.")
+    return OutcomeUnknown(f"The provider gave no answer that can be read ({kind}); it may have done what was asked.")
+
+
+def _never_connected(error: Exception) -> bool:
+    """Tell whether a request without a body failed before it could be sent, as far as its exception proves it."""
+    cause = error.args[0] if error.args else None
+    return isinstance(error, ConnectTimeout) or isinstance(getattr(cause, "reason", None), NewConnectionError)

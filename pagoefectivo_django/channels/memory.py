@@ -1,0 +1,174 @@
+"""A provider in a list, for tests: codes live in this process, notifications are signed like the real ones."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+from django.core.checks import CheckMessage, Error
+from django.utils.dateparse import parse_datetime
+
+from .. import strict_json
+from ..errors import Malformed, Refused, Unproven
+from ..states import Fact
+from .base import Channel, Charge, Report, plain
+
+
+@dataclass
+class Slip:
+    """One code at the provider."""
+
+    report: Report
+
+    @property
+    def open(self) -> bool:
+        return self.report.fact == Fact.ISSUED
+
+
+class MemoryChannel(Channel):
+    """A provider that does what tests tell it to.
+
+    OPTIONS: ``WEBHOOK_SECRETS`` (needed), ``NAME`` (part of the account, default ``default``).
+    """
+
+    can_search = can_delete = can_extend = True
+
+    #: account → code → slip; shared by all instances, emptied by ``clear()``.
+    slips: ClassVar[dict[str, dict[str, Slip]]] = {}
+    #: call name → errors that its next calls raise, in order; a pair (error, True) raises after doing the work.
+    failures: ClassVar[dict[str, list[tuple[Exception, bool]]]] = {}
+    #: What was asked, in order: (call, code or transaction code).
+    calls: ClassVar[list[tuple[str, str]]] = []
+    _codes = itertools.count(70000001)
+
+    @classmethod
+    def clear(cls) -> None:
+        """Forget every code, failure and call."""
+        cls.slips.clear()
+        cls.failures.clear()
+        cls.calls.clear()
+
+    @classmethod
+    def fail(cls, call: str, error: Exception, *, after: bool = False) -> None:
+        """Let the next call of this name raise; ``after`` doing the work, as when an answer gets lost."""
+        cls.failures.setdefault(call, []).append((error, after))
+
+    @classmethod
+    def check(cls, alias: str, options: Mapping[str, object]) -> list[CheckMessage]:
+        if options.get("WEBHOOK_SECRETS"):
+            return []
+        return [
+            Error(
+                f"Channel {alias!r} has no webhook secret, so it would have to refuse every notification.",
+                hint="Add OPTIONS['WEBHOOK_SECRETS'].",
+                id="pagoefectivo.E003",
+            )
+        ]
+
+    @property
+    def account(self) -> str:
+        return f"memory:{self.options.get('NAME', 'default')}"
+
+    @property
+    def book(self) -> dict[str, Slip]:
+        """This account's codes."""
+        return self.slips.setdefault(self.account, {})
+
+    def issue(self, charge: Charge) -> Report:
+        lost = self._begin("issue", charge.transaction_code)
+        report = Report(
+            account=self.account,
+            fact=Fact.ISSUED,
+            code=str(next(self._codes)),
+            transaction_code=charge.transaction_code,
+            amount=charge.amount,
+            currency=charge.currency,
+            expires_at=charge.expires_at,
+            url="https://memory.example/slip.html",
+        )
+        self.book[report.code] = Slip(report)
+        self._end(lost)
+        return report
+
+    def search(self, codes: Iterable[str]) -> dict[str, Report]:
+        wanted = [plain(code) for code in codes]
+        lost = self._begin("search", ",".join(wanted))
+        self._end(lost)
+        return {code: self.book[code].report for code in wanted if code in self.book}
+
+    def extend(self, code: str, expires_at: datetime) -> None:
+        lost = self._begin("extend", code)
+        slip = self._slip(code)
+        if slip.report.fact not in (Fact.ISSUED, Fact.CODE_EXPIRED):
+            raise Refused("The code cannot be extended.", codes=("111",))
+        slip.report = replace(slip.report, fact=Fact.ISSUED, expires_at=expires_at)
+        self._end(lost)
+
+    def delete(self, code: str) -> None:
+        lost = self._begin("delete", code)
+        slip = self._slip(code)
+        if not slip.open:
+            raise Refused("The code cannot be deleted.", codes=("111",))
+        slip.report = replace(slip.report, fact=Fact.CODE_DELETED)
+        self._end(lost)
+
+    def prove(self, body: bytes, headers: Mapping[str, str]) -> str:
+        signature = headers.get("PE-Signature", "")
+        for secret in self.options.get("WEBHOOK_SECRETS", ()):
+            if hmac.compare_digest(self.sign(body, secret).encode(), signature.lower().encode("utf-8", "replace")):
+                return signature
+        raise Unproven("The notification is not proven.")
+
+    def read(self, body: bytes) -> Report:
+        data = strict_json.load(body)
+        try:
+            return Report(
+                account=self.account,
+                fact=Fact(data["fact"]),
+                code=str(data["code"]),
+                transaction_code=str(data.get("transaction_code", "")),
+                amount=Decimal(data["amount"]) if "amount" in data else None,
+                currency=str(data.get("currency", "")),
+                paid_at=parse_datetime(data["paid_at"]) if data.get("paid_at") else None,
+                operation_number=str(data.get("operation_number", "")),
+                raw=data,
+            )
+        except (ArithmeticError, KeyError, TypeError, ValueError):
+            raise Malformed("The notification lacks a field or has one of the wrong type.") from None
+
+    @staticmethod
+    def sign(body: bytes, secret: str) -> str:
+        """Return the signature that proves these bytes."""
+        return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+    # What tests tell it.
+
+    def set(self, code: str, fact: Fact, *, paid_at: datetime | None = None, **changes: object) -> Report:
+        """Change what ``search`` says of a code, and return it."""
+        slip = self._slip(code)
+        slip.report = replace(slip.report, fact=fact, paid_at=paid_at, **changes)  # type: ignore[arg-type]
+        return slip.report
+
+    def _slip(self, code: str) -> Slip:
+        try:
+            return self.book[plain(code)]
+        except KeyError:
+            raise Refused(f"The code {code} is unknown.", codes=("111",)) from None
+
+    def _begin(self, call: str, about: str) -> Exception | None:
+        self.calls.append((call, about))
+        error, after = self.failures[call].pop(0) if self.failures.get(call) else (None, False)
+        if error and not after:
+            raise error
+        return error
+
+    @staticmethod
+    def _end(lost: Exception | None) -> None:
+        if lost:
+            raise lost

@@ -1,0 +1,8 @@
+"""PagoEfectivo's own REST interface: codes (CIP) asked for, looked up, moved and deleted; notifications proven and read.
+
+Facts come from ``protocol/pagoefectivo.md``; a number in a docstring ("protocol 3.4") is a section of it.
+"""
+
+from .channel import PagoEfectivoChannel
+
+__all__ = ["PagoEfectivoChannel"]

@@ -1,0 +1,84 @@
+"""What PagoEfectivo answers and how it differs from what one expects: one named row each, closed by default."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused
+from ...states import Fact
+
+
+class Row(NamedTuple):
+    """What an answer means and the error it becomes; None for success."""
+
+    meaning: str
+    error: type[PagoEfectivoError] | None
+
+
+#: The error codes of protocol 3.4. No others are attested; the SDKs' own codes (protocol 9) are not the server's,
+#: though they share numbers. A code that is not here is a no if its status says no.
+CODES: dict[str, Row] = {
+    "100": Row("success", None),
+    "111": Row("the request contains invalid data", Refused),
+    "112": Row("a required item is missing", Refused),
+    "113": Row("a value is not valid", Refused),
+    "166": Row("internal error", OutcomeUnknown),
+    "508": Row("the service bound to the token is not valid", Misconfigured),
+    "511": Row("the amount is above the maximum allowed for this merchant", Refused),
+}
+
+#: The statuses of protocol 1.3. One that is not here, redirects included, leaves the outcome unknown.
+#: Assumption: 403, 404 and 405, which one source handles generically, are about the address or the rights of the
+#: service and never about one order, so nothing was done. On a call about one code, 404 may be about that code.
+STATUSES: dict[int, Row] = {
+    200: Row("success of search, PATCH and DELETE", None),
+    201: Row("success of authorizations and cips", None),
+    400: Row("validation or business error", Refused),
+    401: Row("the token is missing, invalid or expired", Misconfigured),
+    403: Row("forbidden", Misconfigured),
+    404: Row("not found", Misconfigured),
+    405: Row("method not allowed", Misconfigured),
+    500: Row("internal error", OutcomeUnknown),
+    503: Row("service down", OutcomeUnknown),
+}
+
+#: The state ids of protocol 4.1. 24 is unknown to every source, so it is not here.
+STATES: dict[str, Fact] = {
+    "21": Fact.CODE_EXPIRED,  # Expirado; of the older interface, inferred for this one
+    "22": Fact.ISSUED,  # Generado; seen
+    "23": Fact.PAYMENT,  # "Cancelado", which means PAID; inferred as 21
+    "25": Fact.CODE_DELETED,  # Eliminado; inferred as 21
+}
+
+#: The event types of protocol 6.4, compared exactly.
+EVENTS: dict[str, Fact] = {
+    "cip.paid": Fact.PAYMENT,  # attested very well
+    "cip.expired": Fact.CODE_EXPIRED,  # one merchant's code
+    "cip.refunded": Fact.PAYMENT_REVERSED,  # one merchant's code; it cancels the tickets
+    "cip.reversed": Fact.PAYMENT_REVERSED,  # no trustworthy source; costs nothing to understand
+}
+
+#: The document types that exist (protocol 3.1). RUC, CE and every other become NAN (protocol 8).
+DOCUMENT_TYPES = ("DNI", "PAS", "LMI", "PAR")
+OTHER_DOCUMENT = "NAN"
+
+#: The rows of protocol 8 that touch this channel: what integrators met → what we do. Each has a test of its name.
+QUIRKS: dict[str, str] = {
+    "success_code_text_or_number": "codes are compared as text",
+    "service_id_number": "sent as a number, hashed as plain decimal text",
+    "cip_number_or_text": "read from both, kept as text",
+    "two_decimals_in_notice": "the bytes received are hashed, the amount is a Decimal",
+    "offset_lost_or_malformed": "dates are written with 25 characters and -05:00, and read with any attested offset",
+    "cancelado_is_paid": "state 23 is a payment; the name of a state is not looked at",
+    "date_of_1900": "no date",
+    "trailing_dot_in_status_name": "the id decides",
+    "transaction_code_not_unique": "a create that may have been sent is never repeated",
+    "empty_or_foreign_error_body": "a 401 may have no body and a 503 need not be JSON",
+    "token_life": "tokenExpires decides, with a margin",
+    "no_document_type_for_foreigners": "what is not DNI, PAS, LMI or PAR is sent as NAN",
+    "passport_is_pas": "PAS is sent, not the PASS of one SDK",
+    "document_number_spelt_out": "userDocumentNumber, not the cut name of a table's line break",
+    "secret_key_never_sent": "the body of authorizations has four fields, the secret is in the hash alone",
+    "short_time_out": "the time-out is ours (8 s): the payer waits, and a lost code is looked after",
+    "any_top_level_domain": "e-mail addresses are not held to the SDK's 2 to 6 letters",
+}

@@ -1,0 +1,1 @@
+"""Judges the settings before a payer does."""

@@ -1,0 +1,98 @@
+"""The PAGOEFECTIVO setting, read live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import environ
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from .errors import Misconfigured
+
+PAGOEFECTIVO_BACKEND = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
+
+#: What a setting is when the shop says nothing.
+DEFAULTS: dict[str, Any] = {
+    "CHANNELS": {},
+    "ROUTES": None,
+    "EXPIRES_AFTER": timedelta(hours=48),
+    "GRACE": timedelta(minutes=30),
+    "LATE_PAYMENTS": "hold",
+    "PUBLIC_URL": "",
+    #: Bytes of the largest notification that is read.
+    "WEBHOOK_LIMIT": 64 * 1024,
+}
+
+
+class Settings:
+    """``settings.PAGOEFECTIVO`` at this moment."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            default = DEFAULTS[name.upper()]
+        except KeyError:
+            raise AttributeError(name) from None
+        return self.all().get(name.upper(), default)
+
+    @staticmethod
+    def all() -> Mapping[str, Any]:
+        """Return the whole setting as the shop wrote it."""
+        found: Mapping[str, Any] = getattr(settings, "PAGOEFECTIVO", {})
+        return found
+
+    def channel(self, alias: str) -> tuple[str, Mapping[str, Any]]:
+        """Return a channel's backend path and options; raises ``Misconfigured`` for an alias that isn't set."""
+        try:
+            entry = self.channels[alias]
+            return entry["BACKEND"], entry.get("OPTIONS", {})
+        except (KeyError, TypeError):
+            raise Misconfigured(
+                f"PAGOEFECTIVO['CHANNELS'][{alias!r}] is missing or has no BACKEND; add it."
+            ) from None
+
+    def route(self, currency: str) -> list[str]:
+        """Return the aliases that issue codes in a currency, in order of preference."""
+        routes = self.routes
+        return list(self.channels) if routes is None else list(routes.get(currency, []))
+
+    @property
+    def late_policy(self) -> str | Callable[..., bool]:
+        """``"hold"``, ``"accept"``, or the shop's own function."""
+        policy: str = self.late_payments
+        if policy in ("hold", "accept"):
+            return policy
+        try:
+            found: Callable[..., bool] = import_string(policy)
+        except ImportError:
+            raise Misconfigured(
+                f"PAGOEFECTIVO['LATE_PAYMENTS'] is {policy!r}; use 'hold', 'accept' or the path of a function."
+            ) from None
+        return found
+
+
+conf = Settings()
+
+
+def from_env(env: environ.Env) -> dict[str, Any]:
+    """Return the setting for one direct channel from ``PAGOEFECTIVO_*`` variables.
+
+    Needed: ``PAGOEFECTIVO_SERVICE_ID``, ``_ACCESS_KEY``, ``_SECRET_KEY``. Optional: ``_ENVIRONMENT`` (``sandbox``),
+    ``_BASE_URL``, ``_WEBHOOK_SECRETS`` (comma-separated), ``_PUBLIC_URL``.
+    """
+    options: dict[str, Any] = {
+        "ENVIRONMENT": env.str("PAGOEFECTIVO_ENVIRONMENT", default="sandbox"),
+        "SERVICE_ID": env.int("PAGOEFECTIVO_SERVICE_ID"),
+        "ACCESS_KEY": env.str("PAGOEFECTIVO_ACCESS_KEY"),
+        "SECRET_KEY": env.str("PAGOEFECTIVO_SECRET_KEY"),
+    }
+    if base_url := env.str("PAGOEFECTIVO_BASE_URL", default=""):
+        options["BASE_URL"] = base_url
+    if secrets := env.list("PAGOEFECTIVO_WEBHOOK_SECRETS", default=[]):
+        options["WEBHOOK_SECRETS"] = secrets
+    return {
+        "CHANNELS": {"default": {"BACKEND": PAGOEFECTIVO_BACKEND, "OPTIONS": options}},
+        "PUBLIC_URL": env.str("PAGOEFECTIVO_PUBLIC_URL", default=""),
+    }

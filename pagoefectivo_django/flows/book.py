@@ -1,0 +1,293 @@
+"""One order under its lock, with its codes and payments: what ``advance`` reads from and writes with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cached_property, partial
+from typing import Any
+
+from django.db import connections, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from ..channels.base import Report
+from ..errors import InvalidRequest
+from ..models import Cip, Delivery, Discrepancy, Notification, Order, OrderEvent, Payment
+from ..models.database import LEASE
+from ..signals import SIGNALS
+from ..states import LIVE, CipStatus, Fact, Kind, OrderState, Resolution
+from .publish import publish_written
+
+#: What is told when an order moves.
+TOLD = {
+    OrderState.PENDING: "cip_issued",
+    OrderState.PAID: "payment_confirmed",
+    OrderState.EXPIRED: "payment_expired",
+    OrderState.CANCELLED: "payment_cancelled",
+    OrderState.REJECTED: "payment_rejected",
+    OrderState.REFUNDED: "payment_refunded",
+}
+_SAVED = ("state", "paid_at", "operation_number", "cip", "expires_at", "event_count", "wish", "next_attempt_at")
+
+
+class Book:
+    """An order that is locked until the transaction ends."""
+
+    def __init__(self, order: Order, cips: list[Cip], *, alias: str, now: datetime, actor: str) -> None:
+        self.order, self.cips, self.alias, self.now, self.actor = order, cips, alias, now, actor
+        self.history = History(alias, now, actor)
+        self._changed: set[int] = set()
+
+    @cached_property
+    def payments(self) -> list[Payment]:
+        """Every payment on any code of the order, oldest first."""
+        return list(Payment.objects.using(self.alias).filter(cip__in=self.cips).order_by("pk"))
+
+    @property
+    def state(self) -> OrderState:
+        return OrderState(self.order.state)
+
+    def payments_of(self, cip: Cip) -> list[Payment]:
+        return [payment for payment in self.payments if payment.cip_id == cip.pk]
+
+    def cip_of(self, report: Report) -> Cip | None:
+        """Return the code that a report is about: by its digits, else by its transaction code if no digits are known."""
+        mine = [cip for cip in self.cips if cip.account == report.account]
+        for cip in mine:
+            if report.code and cip.code == report.code:
+                return cip
+        for cip in mine:
+            if report.transaction_code == cip.transaction_code and (not cip.code or not report.code):
+                return cip
+        return None
+
+    def live_cip(self) -> Cip | None:
+        return next((cip for cip in self.cips if cip.live), None)
+
+    def in_question(self) -> bool:
+        """Return whether a person has yet to decide about money of this order."""
+        return Discrepancy.objects.using(self.alias).filter(order=self.order).open().about_money().exists()
+
+    # Writing.
+
+    def move_cip(self, cip: Cip, status: CipStatus) -> None:
+        """Give a code another status."""
+        if cip.status != status:
+            cip.status, cip.live, cip.changed_at = status, True if status in LIVE else None, self.now
+            self.touch(cip)
+
+    def touch(self, cip: Cip) -> None:
+        """Have a code saved, and its order."""
+        self._changed.add(cip.pk)
+
+    def learn(self, cip: Cip, report: Report) -> None:
+        """Keep what a report tells about its code."""
+        news = {
+            "code": None if cip.code else report.code or None,
+            "url": report.url,
+            "expires_at": report.expires_at,
+        }
+        for name, value in news.items():
+            if value and getattr(cip, name) != value:
+                setattr(cip, name, value)
+                self.touch(cip)
+
+    def delete_at_provider(self, cip: Cip) -> None:
+        """Let a code that must not be paid any more be deleted, once its digits are known."""
+        if cip.code and cip.next_attempt_at is None:
+            cip.next_attempt_at, cip.attempts = self.now, 0
+            self.touch(cip)
+
+    def drop_others(self, keep: Cip | None) -> None:
+        """Make every other code of the order unpayable, as far as we know it."""
+        for cip in self.cips:
+            if cip is keep or cip.status not in (CipStatus.CURRENT, CipStatus.LOST):
+                continue
+            if cip.status == CipStatus.CURRENT:
+                self.move_cip(cip, CipStatus.SUPERSEDED)
+            self.delete_at_provider(cip)
+
+    def move_order(self, to: OrderState, fact: Fact, cip: Cip | None, detail: str = "") -> None:
+        """Give the order another state and tell of it."""
+        before = self.order.state
+        self.order.state = to
+        if to != OrderState.PENDING or (cip and cip.status == CipStatus.CURRENT):
+            self.order.wish, self.order.next_attempt_at = "", None
+        self.history.tell(self.order, TOLD[to], fact, cip, detail, before)
+
+    def note(self, fact: Fact, cip: Cip | None, detail: str = "") -> None:
+        """Write down what moved nothing, once."""
+        if cip is not None and cip.pk in self._changed:
+            known = False
+        else:
+            known = (
+                OrderEvent.objects.using(self.alias)
+                .filter(order=self.order, kind="noted", fact=fact, cip=cip, detail=detail[:500])
+                .exists()
+            )
+        if not known:
+            self.history.tell(self.order, "noted", fact, cip, detail, self.order.state)
+
+    def ask(self, kind: Kind, report: Report | None, cip: Cip | None = None, payment: Payment | None = None) -> None:
+        """Put a question to a person."""
+        subject = f"payment:{payment.pk}" if payment else f"cip:{cip.pk}" if cip else f"order:{self.order.pk}"
+        evidence = evidence_of(report) if report else {"at": self.now.isoformat()}
+        self.history.ask(kind, subject, evidence, order=self.order, cip=cip, payment=payment)
+
+    def write(self) -> None:
+        """Save everything; ``order.cip`` is the code that was paid, else the current one, else the last."""
+        # Codes that stop being live first: an order has at most one that is.
+        for cip in sorted(self.cips, key=lambda cip: cip.live is True):
+            if cip.pk in self._changed:
+                cip.save(using=self.alias)
+        if self.state not in (OrderState.PAID, OrderState.REFUNDED):
+            current = [cip for cip in self.cips if cip.status == CipStatus.CURRENT]
+            self.order.cip = (current or self.cips or [None])[-1]
+        if self._changed or self.history.events:
+            self.order.save(using=self.alias, update_fields=_SAVED)
+        self.history.write()
+
+
+class History:
+    """Events and their deliveries, written together at the end of a change."""
+
+    def __init__(self, alias: str, now: datetime, actor: str) -> None:
+        self.alias, self.now, self.actor = alias, now, actor
+        self.events: list[OrderEvent] = []
+
+    def tell(
+        self,
+        order: Order | None,
+        kind: str,
+        fact: Fact | str = "",
+        cip: Cip | None = None,
+        detail: str = "",
+        before: str = "",
+        discrepancy: Discrepancy | None = None,
+    ) -> None:
+        """Remember that something happened; the order is locked, so that its events can be counted."""
+        if order:
+            order.event_count += 1
+        self.events.append(
+            OrderEvent(
+                order=order,
+                number=order.event_count if order else 0,
+                kind=kind,
+                fact=fact,
+                state_before=before,
+                state_after=order.state if order else "",
+                actor=self.actor[:150],
+                detail=detail[:500],
+                cip=cip,
+                discrepancy=discrepancy,
+                created_at=self.now,
+            )
+        )
+
+    def ask(
+        self,
+        kind: Kind,
+        subject: str,
+        evidence: dict[str, str],
+        *,
+        order: Order | None = None,
+        cip: Cip | None = None,
+        payment: Payment | None = None,
+        notification: Notification | None = None,
+    ) -> None:
+        """Open a question, or add evidence to the one that was opened before."""
+        question, opened = Discrepancy.objects.using(self.alias).get_or_create(
+            kind=kind,
+            subject=subject,
+            defaults={
+                "order": order,
+                "cip": cip,
+                "payment": payment,
+                "notification": notification,
+                "evidence": [evidence],
+                "suggestion": SUGGESTIONS.get(kind, ""),
+                "created_at": self.now,
+            },
+        )
+        if opened:
+            state = order.state if order else ""
+            self.tell(order, "discrepancy_opened", "", cip, kind, state, question)
+        elif not any(_alike(evidence, known) for known in question.evidence):
+            question.evidence = [*question.evidence, evidence][:50]
+            question.save(using=self.alias, update_fields=["evidence"])
+
+    def write(self) -> None:
+        """Write the events and one delivery for each receiver; they are published after the commit."""
+        if not self.events:
+            return
+        OrderEvent.objects.using(self.alias).append(self.events)
+        # Taken by us already, so that no second statement has to claim what we are about to publish ourselves.
+        deliveries = [
+            Delivery(event=event, receiver=name, attempts=1, next_attempt_at=self.now + LEASE)
+            for event in self.events
+            if event.kind in SIGNALS
+            for name in SIGNALS[event.kind].by_name
+        ]
+        Delivery.objects.using(self.alias).bulk_create(deliveries)
+        if deliveries:
+            transaction.on_commit(partial(publish_written, deliveries), using=self.alias, robust=True)
+
+
+SUGGESTIONS = {
+    Kind.AMOUNT_MISMATCH: Resolution.REFUND_DUE,
+    Kind.CURRENCY_MISMATCH: Resolution.REFUND_DUE,
+    Kind.DUPLICATE_PAYMENT: Resolution.REFUND_DUE,
+    Kind.PAID_AFTER_CANCEL: Resolution.REFUND_DUE,
+    Kind.PAID_AFTER_REFUND: Resolution.REFUND_DUE,
+    Kind.LATE_PAYMENT: Resolution.ACCEPT,
+}
+
+
+def lock_orders(pks: Iterable[int], alias: str) -> list[Order]:
+    """Lock orders in key order until the transaction ends, and read them as they are now."""
+    orders = Order.objects.using(alias).filter(pk__in=list(pks)).order_by("pk")
+    connection = connections[alias]
+    if not connection.features.has_select_for_update and getattr(connection, "transaction_mode", "") != "IMMEDIATE":
+        # SQLite locks the file at the first write; reading before it could fail when writing after.
+        orders.order_by().update(event_count=F("event_count"))
+    return list(orders.select_for_update())
+
+
+def open_books(pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: str) -> list[Book]:
+    """Lock orders and read their codes."""
+    orders = lock_orders(pks, alias)
+    cips: dict[int, list[Cip]] = {order.pk: [] for order in orders}
+    for cip in Cip.objects.using(alias).filter(order__in=orders).order_by("pk"):
+        cips[cip.order_id].append(cip)
+    moment = now or timezone.now()
+    return [Book(order, cips[order.pk], alias=alias, now=moment, actor=actor) for order in orders]
+
+
+def open_book(order: Order, *, alias: str, now: datetime | None = None, actor: str) -> Book:
+    """Lock one order; raises ``InvalidRequest`` if there is none."""
+    books = open_books([order.pk], alias=alias, now=now, actor=actor)
+    if not books:
+        raise InvalidRequest(f"Order {order.pk} is not in the database; save it by create_order first.")
+    return books[0]
+
+
+def evidence_of(report: Report) -> dict[str, str]:
+    """Return what a report says, without personal data, for a person to look at."""
+    said: dict[str, Any] = {
+        "fact": report.fact,
+        "code": report.code,
+        "transaction_code": report.transaction_code,
+        "amount": report.amount,
+        "currency": report.currency,
+        "paid_at": report.paid_at and report.paid_at.isoformat(),
+        "operation_number": report.operation_number,
+        "account": report.account,
+        "source": "answer" if report.asked_at else "notification",
+    }
+    return {name: str(value) for name, value in said.items() if value not in (None, "")}
+
+
+def _alike(evidence: dict[str, str], known: dict[str, str]) -> bool:
+    return {**evidence, "at": ""} == {**known, "at": ""}
+

@@ -1,0 +1,143 @@
+"""Write down what the shop wants paid, and have a code issued for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from .. import strict_json
+from ..conf import conf
+from ..errors import InvalidRequest, Misconfigured, ReferenceConflict
+from ..models import Discrepancy, Order
+from ..models.database import one_transaction
+from ..money import Money, shown
+from ..payer import Payer
+from ..states import OrderState, Wish
+from .book import History, lock_orders
+from .issue import issue_quietly
+
+#: Known from resellers only (protocol 3.2): at least 10 minutes ahead, less than 6 months.
+SOONEST = timedelta(minutes=10)
+LATEST = timedelta(days=182)
+
+_STANDING = (OrderState.NEW, OrderState.PENDING, OrderState.PAID)
+
+
+def create_order(
+    *,
+    reference: str,
+    amount: Any,
+    currency: str,
+    payer: Payer,
+    concept: str = "",
+    expires_at: datetime | None = None,
+    language: str = "es",
+    metadata: Mapping[str, Any] | None = None,
+    now: datetime | None = None,
+) -> Order:
+    """Return the order of this reference, made now or standing already; its code is issued after the commit.
+
+    ``amount`` is a ``Decimal`` with at most two decimals. Raises ``InvalidRequest`` for input that nobody could pay,
+    and ``ReferenceConflict`` if an order with another amount or currency stands on the reference. A new order can
+    take a reference whose old order expired, or was cancelled, rejected or refunded, and has no open money question.
+    """
+    now = now or timezone.now()
+    money = Money(amount, currency)
+    if not isinstance(payer, Payer):
+        raise InvalidRequest(f"payer is a {type(payer).__name__}; pass a Payer.")
+    if not conf.route(currency):
+        raise Misconfigured(f"No channel issues codes in {currency}; add one to PAGOEFECTIVO['ROUTES'].")
+    new = Order(
+        reference=_text("reference", reference, 64, needed=True),
+        amount=money.amount,
+        currency=money.currency,
+        email=payer.email,
+        payer_data=payer.data(),
+        concept=_text("concept", concept, 200),
+        language=_text("language", language, 10, needed=True),
+        metadata=_metadata(metadata),
+        expires_at=check_expiry(expires_at, now) if expires_at else now + conf.expires_after,
+        created_at=now,
+        wish=Wish.ISSUE,
+        next_attempt_at=now,
+    )
+    for last_try in (False, True):
+        try:
+            with one_transaction() as alias:
+                order = _standing(new, alias) or _insert(new, alias, now)
+                if order is new:
+                    transaction.on_commit(partial(issue_quietly, order), using=alias, robust=True)
+            break
+        except IntegrityError:
+            # Somebody else made it at the same moment; the second try finds theirs.
+            if last_try:
+                raise
+    return order
+
+
+def check_expiry(expires_at: datetime, now: datetime) -> datetime:
+    """Return a date until which a code can be asked for; raises ``InvalidRequest`` for any other."""
+    if not isinstance(expires_at, datetime) or timezone.is_naive(expires_at):
+        raise InvalidRequest(f"expires_at is {shown(expires_at)}; pass an aware datetime.")
+    if not now + SOONEST <= expires_at <= now + LATEST:
+        raise InvalidRequest(
+            f"expires_at is {expires_at.isoformat()}; PagoEfectivo takes dates from 10 minutes to 6 months ahead."
+        )
+    return expires_at
+
+
+def _standing(new: Order, alias: str) -> Order | None:
+    """Return the order that holds the reference, or None after making room for a new one."""
+    pks = list(Order.objects.using(alias).filter(reference=new.reference).values_list("pk", flat=True))
+    orders = lock_orders(pks, alias) if pks else []
+    questions = Discrepancy.objects.using(alias).filter(order__in=orders).open().about_money()
+    asked = set(questions.values_list("order_id", flat=True)) if orders else set()
+    for order in sorted(orders, key=lambda order: order.newest is True, reverse=True):
+        if order.state in _STANDING or order.pk in asked:
+            if order.money != new.money:
+                raise ReferenceConflict(
+                    f"Reference {new.reference!r} has an order over {order.money} that is {order.state}; "
+                    f"it can't become one over {new.money}. Use another reference, or cancel that order first."
+                )
+            return order
+    Order.objects.using(alias).filter(pk__in=pks, newest=True).update(newest=None)
+    return None
+
+
+def _insert(new: Order, alias: str, now: datetime) -> Order:
+    history = History(alias, now, "shop")
+    new.pk = None
+    new.event_count = 0
+    with transaction.atomic(using=alias):  # so that a lost race does not spoil the shop's own transaction
+        new.save(using=alias, force_insert=True)
+    history.tell(new, "order_created")
+    new.save(using=alias, update_fields=["event_count"])
+    history.write()
+    return new
+
+
+def _text(name: str, value: Any, most: int, *, needed: bool = False) -> str:
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{name} is a {type(value).__name__}; pass text.")
+    if needed and not value:
+        raise InvalidRequest(f"{name} is empty; pass 1 to {most} characters.")
+    if len(value) > most:
+        raise InvalidRequest(f"{name} has {len(value)} characters; at most {most} fit.")
+    if value != value.strip() or not value.isprintable() or strict_json.unstorable(value):
+        raise InvalidRequest(f"{name} begins or ends with a blank, or has characters that cannot be printed.")
+    return value
+
+
+def _metadata(value: Mapping[str, Any] | None) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(f"metadata is a {type(value).__name__}; pass a dictionary.")
+    if problem := strict_json.unstorable(dict(value)):
+        raise InvalidRequest(f"metadata has {problem}; pass what JSON can hold.")
+    return dict(value)

@@ -1,0 +1,49 @@
+"""Make a code unpayable at the provider, and find out what became of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..channels.base import Report
+from ..errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError, Refused
+from ..models import Cip
+from ..models.database import database
+from ..states import Fact, Kind
+from .advance import Outcome, advance
+from .refresh import ask_provider, channel_of
+from .wish import MOST_ATTEMPTS, put_to_person
+
+
+def delete_code(cip: Cip, now: datetime) -> Report:
+    """Delete a code and return what is known of it then: deleted, paid or expired.
+
+    A refusal or a lost answer is followed by a question. Raises ``OutcomeUnknown`` if that doesn't tell either, and
+    ``InvalidRequest`` if the channel can't delete.
+    """
+    channel, code = channel_of(cip), cip.code or ""
+    if not channel.can_delete:
+        raise InvalidRequest(f"Channel {channel.alias!r} can't delete codes; code {code} stays payable until it expires.")
+    try:
+        channel.delete(code)
+    except (Refused, OutcomeUnknown):
+        answer = ask_provider(channel, [code], now).get(code) if channel.can_search else None
+        if answer is None or answer.fact in (Fact.ISSUED, Fact.UNKNOWN):
+            raise OutcomeUnknown(f"The provider doesn't say that code {code} was deleted; it will be asked again.") from None
+        return answer
+    return Report(account=cip.account, fact=Fact.CODE_DELETED, code=code)
+
+
+def delete_superseded(cip: Cip, now: datetime) -> bool:
+    """Try once to delete a code that must not be paid any more; False if somebody else is at it."""
+    if not cip.claim(now):
+        return False
+    try:
+        outcome = advance(delete_code(cip, now), actor="pagoefectivo", now=now)
+        if Outcome.STALE in outcome:
+            cip.put_off(now, "The code changed while the provider was asked.")
+    except PagoEfectivoError as error:
+        cip.put_off(now, str(error))
+        if cip.attempts >= MOST_ATTEMPTS or isinstance(error, InvalidRequest):
+            Cip.objects.using(database()).filter(pk=cip.pk, attempts=cip.attempts).update(next_attempt_at=None)
+            put_to_person(cip.order, Kind.NOT_CONFIRMED, now, f"Code {cip} must not be paid any more. {error}")
+    return True

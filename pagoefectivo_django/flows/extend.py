@@ -1,0 +1,61 @@
+"""Move the date until which a code can be paid."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from ..errors import AlreadyPaid, InvalidRequest, OutcomeUnknown, Refused
+from ..models import Cip, Order
+from ..models.database import database
+from ..states import CipStatus, Fact, Wish
+from .advance import advance
+from .create import check_expiry
+from .refresh import ask_provider, channel_of
+from .wish import fulfil, record
+
+#: Rounding seen at the provider is about a minute (protocol 3.2, low confidence).
+ROUNDING = timedelta(minutes=1)
+
+
+def extend_order(order: Order, expires_at: datetime, *, actor: str = "shop", now: datetime | None = None) -> Order:
+    """Let a code be paid until another date, reviving one that expired, and return the order as it is then.
+
+    It is believed when the provider shows the new date. Raises like ``cancel_order``, and ``InvalidRequest`` if there
+    is no code to extend. Inside a transaction the wish is recorded, done after the commit, and the order returned
+    unchanged.
+    """
+    now = now or timezone.now()
+    record(order, Wish.EXTEND, actor=actor, date=check_expiry(expires_at, now), now=now)
+    return fulfil(order, extend, now)
+
+
+def extend(order: Order, now: datetime) -> None:
+    """Ask for the date that a claimed order wishes for."""
+    cips = Cip.objects.using(database()).filter(order=order, status__in=(CipStatus.CURRENT, CipStatus.EXPIRED))
+    cip = cips.order_by("live", "pk").last()
+    date = order.wish_date
+    if cip is None or not cip.code or date is None:
+        raise InvalidRequest(f"Order {order} has no code that could be extended; reissue it.")
+    channel = channel_of(cip)
+    if not channel.can_extend:
+        raise InvalidRequest(f"Channel {channel.alias!r} can't extend codes; reissue the order.")
+    refusal: Refused | None = None
+    try:
+        channel.extend(cip.code, date)
+    except Refused as error:
+        refusal = error
+    except OutcomeUnknown:
+        pass  # the question below tells
+    answer = ask_provider(channel, [cip.code], now).get(cip.code)
+    if answer is None or answer.fact == Fact.UNKNOWN:
+        raise OutcomeUnknown(f"The provider doesn't say until when code {cip} can be paid; it will be asked again.")
+    moved = answer.fact == Fact.ISSUED and bool(answer.expires_at) and abs(answer.expires_at - date) <= ROUNDING
+    advance(answer, actor=order.wish_actor, asked=moved, now=now)
+    if answer.fact == Fact.PAYMENT:
+        raise AlreadyPaid(f"Order {order} was paid meanwhile with code {cip}.")
+    if refusal:
+        raise refusal
+    if not moved:
+        raise OutcomeUnknown(f"The provider doesn't show the new date of code {cip}; it will be asked again.")

@@ -1,0 +1,136 @@
+"""Let every receiver hear every event, each on its own and until it succeeds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from ..models import Delivery, Discrepancy, Order
+from ..models.database import database, one_transaction
+from ..signals import SIGNALS, Receiver
+
+logger = logging.getLogger("pagoefectivo.delivery")
+
+#: How long the request that wrote an event goes on publishing; the rest is the worker's.
+REQUEST_BUDGET = timedelta(seconds=3)
+
+
+class _NotYet(Exception):
+    """An earlier event of the order has not reached this receiver."""
+
+
+def publish_events(now: datetime | None = None, *, budget: timedelta | None = None) -> int:
+    """Deliver what is due to the receivers that this process knows, and return how many were delivered.
+
+    ``budget`` bounds the time; a receiver that has begun is never interrupted. A delivery whose receiver this process
+    doesn't know waits, uncounted, for one that does.
+    """
+    now = now or timezone.now()
+    stop = time.monotonic() + budget.total_seconds() if budget else None
+    delivered, tried = 0, set[int]()
+    while batch := list(_due(now).exclude(pk__in=tried)[:50]):
+        for delivery in batch:
+            if stop and time.monotonic() > stop:
+                return delivered
+            tried.add(delivery.pk)
+            if delivery.claim(now):
+                delivered += deliver(delivery, now)
+    return delivered
+
+
+def publish_written(deliveries: Sequence[Delivery]) -> None:
+    """Deliver what this process has just committed, and which it wrote as claimed by itself."""
+    stop = time.monotonic() + REQUEST_BUDGET.total_seconds()
+    for position, delivery in enumerate(deliveries):
+        if time.monotonic() > stop:
+            _give_back(deliveries[position:], timezone.now())
+            return
+        deliver(delivery, timezone.now())
+
+
+def deliver(delivery: Delivery, now: datetime, *, reraise: bool = False) -> bool:
+    """Run the receiver of a delivery that this process has claimed, and return whether it heard the event now."""
+    try:
+        if _receiver(delivery).atomic:
+            with one_transaction():
+                # Marked before it runs: who comes second waits here, and then finds nothing left to do.
+                return _mark(delivery, now) and _call(delivery)
+        return _call(delivery) and _mark(delivery, now)
+    except _NotYet:
+        _give_back([delivery], now)
+    except Exception as error:
+        # The shop's own code failed, in whatever way: it alone is called again, and staff sees why.
+        logger.exception("Receiver %s failed at event %s.", delivery.receiver, delivery.event_id)
+        delivery.put_off(now, f"{type(error).__name__}: {error}")
+        if reraise:
+            raise
+    return False
+
+
+def deliver_again(delivery: Delivery) -> None:
+    """Let a receiver hear an event once more, whether or not it heard it before; for staff."""
+    mine = Delivery.objects.using(database()).filter(pk=delivery.pk)
+    mine.update(delivered_at=None, next_attempt_at=timezone.now())
+
+
+def _due(now: datetime) -> QuerySet[Delivery]:
+    known = Q(pk__in=[])
+    for signal in SIGNALS.values():
+        known |= Q(event__kind=signal.name, receiver__in=list(signal.by_name))
+    return (
+        _with_earlier(Delivery.objects.using(database()))
+        .filter(known, earlier=False, delivered_at__isnull=True, next_attempt_at__lte=now)
+        .select_related("event")
+        .order_by("next_attempt_at", "pk")
+    )
+
+
+def _with_earlier(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Add whether an earlier event of the same order has still to reach the same receiver."""
+    earlier = Delivery.objects.filter(
+        receiver=OuterRef("receiver"),
+        event__order=OuterRef("event__order"),
+        event__number__lt=OuterRef("event__number"),
+        delivered_at__isnull=True,
+    )
+    return deliveries.annotate(earlier=Exists(earlier))
+
+
+def _mark(delivery: Delivery, now: datetime) -> bool:
+    mine = _this(delivery).filter(delivered_at__isnull=True)
+    return bool(mine.update(delivered_at=now, next_attempt_at=None, last_error=""))
+
+
+def _call(delivery: Delivery) -> bool:
+    """Read the event and its order as they are now, and run the receiver."""
+    fresh = _with_earlier(_this(delivery)).select_related("event__order__cip", "event__discrepancy").get()
+    event = fresh.event
+    if fresh.earlier:  # type: ignore[attr-defined]
+        raise _NotYet
+    about: dict[str, Any] = {"sender": Order, "order": event.order, "event": event}
+    if event.discrepancy:
+        about |= {"sender": Discrepancy, "discrepancy": event.discrepancy}
+    receiver = _receiver(fresh)
+    if receiver.sender in (None, about["sender"]):
+        receiver.call(signal=SIGNALS[event.kind], **about)
+    return True
+
+
+def _receiver(delivery: Delivery) -> Receiver:
+    return SIGNALS[delivery.event.kind].by_name[delivery.receiver]
+
+
+def _this(delivery: Delivery) -> QuerySet[Delivery]:
+    # Not by key: MySQL doesn't tell the keys of rows inserted in bulk.
+    return Delivery.objects.using(database()).filter(event=delivery.event_id, receiver=delivery.receiver)
+
+
+def _give_back(deliveries: Iterable[Delivery], now: datetime) -> None:
+    for delivery in deliveries:
+        _this(delivery).filter(delivered_at__isnull=True, attempts=delivery.attempts).update(next_attempt_at=now)

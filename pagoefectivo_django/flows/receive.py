@@ -1,0 +1,201 @@
+"""Take a notification: prove it, keep it, apply it; and apply again what could not be."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from django.db import DatabaseError, IntegrityError, transaction
+from django.utils import timezone
+
+from ..channels import get_channel
+from ..channels.base import Channel, Report
+from ..errors import Malformed, OutcomeUnknown, PagoEfectivoError, Unavailable
+from ..models import Discrepancy, Fate, Notification
+from ..models.database import database, one_transaction
+from ..states import Fact, Kind
+from .advance import Outcome, advance
+from .book import History, evidence_of
+from .refresh import ask_provider
+
+logger = logging.getLogger("pagoefectivo.webhook")
+
+#: With the pauses between them about four hours; then a person is asked.
+MOST_ATTEMPTS = 10
+
+#: What is put to a person if no code of ours is found; a code's end concerns nobody then.
+_ABOUT_MONEY = (Fact.PAYMENT, Fact.PAYMENT_REVERSED, Fact.UNKNOWN)
+
+
+def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetime | None = None) -> Notification:
+    """Keep a proven message and apply it; when this returns, its money can't be lost.
+
+    Raises ``Unproven`` (nothing is kept), ``Misconfigured`` for an unknown channel, and ``DatabaseError`` if it could
+    not be kept at all.
+    """
+    now = now or timezone.now()
+    channel = get_channel(alias)
+    signature = channel.prove(body, headers)
+    row = Notification(
+        channel=alias,
+        account=channel.account,
+        digest=hashlib.sha256(body).hexdigest(),
+        body=body,
+        signature=signature[:200],
+        received_at=now,
+        last_received_at=now,
+    )
+    try:
+        report = _read(channel, row)
+        row.code, row.fact = report.code, report.fact
+    except Malformed as error:
+        report = None
+        row.fate, row.last_error = Fate.DEAD, str(error)
+    try:
+        with one_transaction() as database_alias:
+            kept = _keep(row, database_alias)
+            if report:
+                _apply(kept, channel, report, now)
+            else:
+                _ask_person(kept, Kind.UNPROCESSED, now)
+        return kept
+    except DatabaseError as error:
+        # A deadlock on MariaDB takes the whole transaction with it. The message alone, then; the inbox applies it.
+        logger.warning("Notification %s is kept for later: %s", row.digest[:8], type(error).__name__)
+        row.pk, row.fate, row.next_attempt_at = None, Fate.WAITING, now
+        row.last_error = f"{type(error).__name__}: {error}"[:2000]
+        with one_transaction() as database_alias:
+            return _keep(row, database_alias)
+
+
+def apply_again(row: Notification, now: datetime) -> bool:
+    """Try once more to apply a message that waits; False if somebody else is at it."""
+    if not row.claim(now):
+        return False
+    try:
+        channel = get_channel(row.channel)
+        report = _read(channel, row)
+        if row.attempts > MOST_ATTEMPTS:
+            report = None
+        with one_transaction():
+            if report:
+                _apply(row, channel, report, now)
+        if report and row.fate == Fate.WAITING:
+            _ask_then_apply(row, channel, report, now)
+    except Exception as error:
+        # Whatever it was: one bad message never stops the inbox.
+        logger.exception("Notification %s could not be applied.", row.digest[:8])
+        row.put_off(now, f"{type(error).__name__}: {error}")
+    if row.attempts >= MOST_ATTEMPTS and row.fate == Fate.WAITING:
+        _give_up(row, now)
+    return True
+
+
+def _read(channel: Channel, row: Notification) -> Report:
+    report = channel.read(bytes(row.body))
+    return replace(report, account=row.account, received_at=row.received_at)
+
+
+def _keep(row: Notification, alias: str) -> Notification:
+    """Store the message, or count a repetition of it."""
+    try:
+        with transaction.atomic(using=alias):
+            row.save(using=alias, force_insert=True)
+        return row
+    except IntegrityError:
+        rows = Notification.objects.using(alias).select_for_update()
+        known = rows.get(account=row.account, digest=row.digest)
+        known.times_received += 1
+        known.last_received_at = row.last_received_at
+        if known.fate != Fate.APPLIED:
+            known.next_attempt_at = row.last_received_at
+        known.save(using=alias, update_fields=["times_received", "last_received_at", "next_attempt_at"])
+        return known
+
+
+def _apply(row: Notification, channel: Channel, report: Report, now: datetime) -> None:
+    """Apply a kept message in a savepoint; what goes wrong is kept on its row."""
+    alias = database()
+    may_ask = channel.can_search and row.attempts < MOST_ATTEMPTS
+    if report.fact == Fact.CODE_EXPIRED and may_ask:
+        # A hint, not a fact: the provider is asked before an order ends.
+        _settle(row, Outcome.ASK_FIRST, "", now)
+        return
+    try:
+        with transaction.atomic(using=alias):
+            outcome, error = advance(report, actor="notification", may_ask=may_ask, now=now)[0], ""
+    except Exception as problem:
+        logger.exception("Notification %s could not be applied; it is tried again.", row.digest[:8])
+        outcome, error = Outcome.STALE, f"{type(problem).__name__}: {problem}"
+    _settle(row, outcome, error, now)
+
+
+def _settle(row: Notification, outcome: Outcome, error: str, now: datetime) -> None:
+    """Keep what became of a message."""
+    if outcome == Outcome.APPLIED:
+        if row.fate == Fate.APPLIED and not row.last_error and row.next_attempt_at is None:
+            return
+        row.fate, row.next_attempt_at, row.last_error = Fate.APPLIED, None, ""
+        questions = Discrepancy.objects.using(database()).filter(notification=row).open()
+        questions.update(
+            status=Discrepancy.Status.RESOLVED,
+            resolved_by="pagoefectivo",
+            resolved_at=now,
+            reason="The message was applied after all.",
+        )
+    else:
+        row.fate, row.last_error = Fate.WAITING, error.replace("\0", "")[:2000] or str(outcome)
+        row.next_attempt_at = row.next_attempt_at or now
+    row.save(using=database(), update_fields=["fate", "next_attempt_at", "last_error"])
+
+
+def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: datetime) -> None:
+    """Let the provider's answer complete a message: whose code it is, when it was paid, whether it expired."""
+    try:
+        answers = ask_provider(channel, [report.code], now) if channel.can_search else {}
+    except (Unavailable, OutcomeUnknown, PagoEfectivoError) as error:
+        row.put_off(now, str(error))
+        return
+    answer = answers.get(report.code)
+    if answer is None:
+        row.put_off(now, "The provider doesn't know this code.")
+        return
+    if report.fact == Fact.CODE_EXPIRED:
+        report = answer
+    else:
+        report = replace(
+            report,
+            transaction_code=report.transaction_code or answer.transaction_code,
+            paid_at=report.paid_at or answer.paid_at,
+        )
+    with one_transaction():
+        outcome = advance(report, actor="notification", now=now)[0]
+        if outcome == Outcome.APPLIED:
+            _settle(row, outcome, "", now)
+    if outcome != Outcome.APPLIED:
+        row.put_off(now, str(outcome))
+
+
+def _give_up(row: Notification, now: datetime) -> None:
+    """Call a message dead and put it to a person."""
+    rows = Notification.objects.using(database()).filter(pk=row.pk)
+    with one_transaction():
+        rows.update(fate=Fate.DEAD, next_attempt_at=None)
+        if row.fact in (Fact.PAYMENT, Fact.PAYMENT_REVERSED):
+            _ask_person(row, Kind.UNMATCHED, now)
+        elif row.fact not in (Fact.CODE_EXPIRED, Fact.CODE_DELETED):
+            _ask_person(row, Kind.UNPROCESSED, now)
+
+
+def _ask_person(row: Notification, kind: Kind, now: datetime) -> None:
+    history = History(database(), now, "pagoefectivo")
+    evidence = {"digest": row.digest, "received_at": row.received_at.isoformat(), "error": row.last_error[:500]}
+    try:
+        evidence |= evidence_of(_read(get_channel(row.channel), row))
+    except PagoEfectivoError:
+        pass  # unreadable: the bytes are on the notification's page
+    history.ask(kind, f"notification:{row.pk}", evidence, notification=row)
+    history.write()

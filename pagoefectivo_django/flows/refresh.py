@@ -1,0 +1,57 @@
+"""Ask the provider what it knows, and apply its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
+
+from ..channels import get_channel
+from ..channels.base import Channel, Report
+from ..errors import Misconfigured
+from ..models import Cip, Order
+from ..models.database import database, in_shop_transaction
+from .advance import Outcome, advance
+
+#: How often a stale answer is asked again before the next round does.
+MOST_ASKED = 3
+
+
+def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
+    """Ask about every code of an order and return the order as it is then; inside a transaction, after its commit.
+
+    Raises ``Unavailable`` or ``OutcomeUnknown`` if the provider doesn't answer.
+    """
+    if in_shop_transaction():
+        transaction.on_commit(partial(refresh_order, order, now=now), using=database(), robust=True)
+        return order
+    cips = Cip.objects.using(database()).filter(order=order, code__isnull=False)
+    for cip in cips.order_by("pk"):
+        channel = channel_of(cip)
+        for _attempt in range(MOST_ASKED if channel.can_search else 0):
+            answers = ask_provider(channel, [cip.code or ""], now)
+            if Outcome.STALE not in advance(*answers.values(), now=now):
+                break
+    order.refresh_from_db(using=database())
+    return order
+
+
+def ask_provider(channel: Channel, codes: Iterable[str], now: datetime | None = None) -> dict[str, Report]:
+    """Return what a provider says of codes, with the time at which it was asked."""
+    asked_at = now or timezone.now()
+    return {code: replace(report, asked_at=asked_at) for code, report in channel.search(codes).items()}
+
+
+def channel_of(cip: Cip) -> Channel:
+    """Return the channel that issued a code; raises ``Misconfigured`` if its alias is another account now."""
+    channel = get_channel(cip.channel)
+    if channel.account != cip.account:
+        raise Misconfigured(
+            f"Code {cip} was issued by account {cip.account}, but channel {cip.channel!r} is {channel.account} now; "
+            "keep the old account under an alias of its own."
+        )
+    return channel

@@ -1,0 +1,36 @@
+"""Give an order another code: the old one is deleted at the provider first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from ..conf import conf
+from ..models import Order
+from ..states import Wish
+from .cancel import remove_current_code
+from .create import SOONEST, check_expiry
+from .issue import issue
+from .wish import fulfil, record
+
+
+def reissue_code(
+    order: Order, *, expires_at: datetime | None = None, actor: str = "shop", now: datetime | None = None
+) -> Order:
+    """Replace the code of an open, expired, cancelled-by-nobody or rejected order and return the order as it is then.
+
+    Without ``expires_at`` the order's date stays if it is still ahead. Raises like ``cancel_order``. Inside a
+    transaction the wish is recorded, done after the commit, and the order returned unchanged.
+    """
+    now = now or timezone.now()
+    if expires_at is None:
+        expires_at = order.expires_at if order.expires_at >= now + SOONEST else now + conf.expires_after
+    record(order, Wish.REISSUE, actor=actor, date=check_expiry(expires_at, now), now=now)
+    return fulfil(order, reissue, now)
+
+
+def reissue(order: Order, now: datetime) -> datetime | None:
+    """Delete the code of a claimed order and ask for another."""
+    remove_current_code(order, now, asked=True)
+    return issue(order, now)

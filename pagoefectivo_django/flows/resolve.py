@@ -1,0 +1,29 @@
+"""A person answers a question."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..errors import InvalidRequest
+from ..models import Discrepancy
+from ..models.database import database
+from ..states import Resolution
+from .advance import Decision, advance
+
+
+def resolve_discrepancy(
+    discrepancy: Discrepancy, resolution: Resolution | str, *, actor: str, reason: str, now: datetime | None = None
+) -> Discrepancy:
+    """Close a question with ``"accept"`` (its payment pays the order), ``"refund_due"`` or ``"ignore"``.
+
+    Raises ``InvalidRequest`` without actor or reason, for an unknown answer, for a question that is closed, or if
+    there is no payment to accept; ``AlreadyPaid`` if another payment paid the order.
+    """
+    if resolution not in Resolution.values:
+        raise InvalidRequest(f"resolution is {resolution!r}; use one of {', '.join(Resolution.values)}.")
+    if not actor.strip() or not reason.strip():
+        raise InvalidRequest("A question is resolved by somebody and for a reason; pass actor and reason.")
+    decision = Decision(discrepancy.order, reason, discrepancy, Resolution(resolution))
+    advance(decision, actor=actor, now=now)
+    discrepancy.refresh_from_db(using=database())
+    return discrepancy

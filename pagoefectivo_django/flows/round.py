@@ -1,0 +1,86 @@
+"""One round of everything that is due."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ..models import Cip, Heartbeat, Notification, Order
+from ..models.database import Attempted, database
+from ..states import Wish
+from .cancel import cancel
+from .delete import delete_superseded
+from .extend import extend
+from .issue import issue
+from .publish import publish_events
+from .receive import apply_again
+from .reissue import reissue
+from .wish import Deed, attempt_quietly
+
+logger = logging.getLogger("pagoefectivo.worker")
+
+Row = TypeVar("Row", bound=Attempted)
+
+#: Time for each kind of work in a round, so that a provider that hangs starves neither inbox nor deliveries.
+BUDGET = timedelta(seconds=20)
+
+DEEDS: dict[str, Deed] = {
+    Wish.ISSUE: issue,
+    Wish.CANCEL: cancel,
+    Wish.EXTEND: extend,
+    Wish.REISSUE: reissue,
+}
+
+
+@dataclass(frozen=True)
+class Round:
+    """How much one round did."""
+
+    notifications: int
+    deliveries: int
+    wishes: int
+    deletions: int
+
+    def __bool__(self) -> bool:
+        return any((self.notifications, self.deliveries, self.wishes, self.deletions))
+
+
+def tick(now: datetime | None = None) -> Round:
+    """Do one round of everything due: inbox, deliveries, then provider work, each within its budget.
+
+    Any number of processes may do it at once, on any number of machines.
+    """
+    now = now or timezone.now()
+    Heartbeat.objects.using(database()).update_or_create(name="tick", defaults={"beaten_at": timezone.now()})
+    notifications = _work(Notification.objects.all(), lambda row: apply_again(row, now), now)
+    deliveries = publish_events(now, budget=BUDGET)
+    wishes = _work(Order.objects.all(), lambda order: attempt_quietly(order.pk, DEEDS[order.wish], now), now)
+    deletions = _work(Cip.objects.select_related("order"), lambda cip: delete_superseded(cip, now), now)
+    # What provider work told is heard in this round, not the next.
+    deliveries += publish_events(now, budget=BUDGET)
+    return Round(notifications, deliveries, wishes, deletions)
+
+
+def _work(rows: QuerySet[Row], work: Callable[[Row], bool], now: datetime) -> int:
+    """Work on what is due, oldest first, each row once, until the time is over; return on how many."""
+    stop = time.monotonic() + BUDGET.total_seconds()
+    due = rows.using(database()).filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
+    done, tried = 0, set[int]()
+    while batch := list(due.exclude(pk__in=tried)[:50]):
+        for row in batch:
+            if time.monotonic() > stop:
+                return done
+            tried.add(row.pk)
+            try:
+                done += work(row)
+            except Exception:
+                # One bad row never stops the round; it was counted, and comes again after its pause.
+                logger.exception("%s %s failed in this round.", type(row).__name__, row.pk)
+    return done

@@ -1,0 +1,103 @@
+"""What the shop wants done at a provider: recorded first, then tried until it is done or a person looks at it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ..errors import AlreadyPaid, InQuestion, InvalidRequest, PagoEfectivoError
+from ..models import Order
+from ..models.database import database, in_shop_transaction, one_transaction
+from ..states import Kind, OrderState, Wish
+from .book import open_book
+
+logger = logging.getLogger("pagoefectivo.provider")
+
+#: After so many attempts, about two hours, a change that the provider doesn't confirm is a person's.
+MOST_ATTEMPTS = 8
+
+#: Does what was wished for, and returns when to go on (None: done).
+Deed = Callable[[Order, datetime], datetime | None]
+
+
+def record(order: Order, wish: Wish, *, actor: str, date: datetime | None = None, now: datetime) -> None:
+    """Write down what is wanted; raises ``AlreadyPaid`` or ``InQuestion`` if it can't be."""
+    with one_transaction() as alias:
+        book = open_book(order, alias=alias, now=now, actor=actor)
+        if book.state in (OrderState.PAID, OrderState.REFUNDED):
+            raise AlreadyPaid(f"Order {book.order} is {book.state}; a code of it can't be changed any more.")
+        if book.in_question():
+            raise InQuestion(f"Order {book.order} has an open money question; resolve it first.")
+        Order.objects.using(alias).filter(pk=order.pk).update(
+            wish=wish, wish_date=date, wish_actor=actor[:150], next_attempt_at=now, attempts=0, last_error=""
+        )
+
+
+def fulfil(order: Order, deed: Deed, now: datetime) -> Order:
+    """Try it now and return the order as it is then; inside a transaction of the shop's, after its commit."""
+    if in_shop_transaction():
+        transaction.on_commit(partial(attempt_quietly, order.pk, deed), using=database(), robust=True)
+        return order
+    attempt(order.pk, deed, now)
+    order.refresh_from_db(using=database())
+    return order
+
+
+def attempt_quietly(pk: int, deed: Deed, now: datetime | None = None) -> bool:
+    """Try it once where nobody would catch an error, which is logged and kept on the order."""
+    try:
+        return attempt(pk, deed, now or timezone.now())
+    except PagoEfectivoError as error:
+        logger.warning("Order %s: %s", pk, error)
+        return True
+
+
+def attempt(pk: int, deed: Deed, now: datetime) -> bool:
+    """Try what an order wishes once; False if there is nothing to do or somebody else is at it.
+
+    Raises what the provider's answer means: ``AlreadyPaid`` and other ``InvalidRequest`` are final, after anything
+    else the wish stays and is tried again, and at last is put to a person.
+    """
+    order = Order.objects.using(database()).select_related("cip").get(pk=pk)
+    if not order.wish or order.next_attempt_at is None or not order.claim(now):
+        return False
+    try:
+        go_on = deed(order, now)
+    except InvalidRequest:
+        _end(order)
+        raise
+    except PagoEfectivoError as error:
+        if order.attempts >= MOST_ATTEMPTS and order.wish != Wish.ISSUE:
+            _end(order)
+            put_to_person(order, Kind.NOT_CONFIRMED, now, str(error))
+        else:
+            order.put_off(now, str(error))
+        raise
+    if go_on:
+        _mine(order).update(next_attempt_at=go_on)
+    else:
+        _end(order)
+    return True
+
+
+def put_to_person(order: Order, kind: Kind, now: datetime, detail: str) -> None:
+    """Ask a person about an order."""
+    with one_transaction() as alias:
+        book = open_book(order, alias=alias, now=now, actor="pagoefectivo")
+        evidence = {"at": now.isoformat(), "detail": detail[:500]}
+        book.history.ask(kind, f"order:{order.pk}", evidence, order=book.order, cip=book.order.cip)
+        book.write()
+
+
+def _end(order: Order) -> None:
+    _mine(order).update(wish="", next_attempt_at=None)
+
+
+def _mine(order: Order) -> QuerySet[Order]:
+    return Order.objects.using(database()).filter(pk=order.pk, wish=order.wish, attempts=order.attempts)

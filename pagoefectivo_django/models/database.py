@@ -1,0 +1,81 @@
+"""What all our tables share: one database, exact text, claims with back-off."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.apps import apps
+from django.db import connections, models, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+#: How long whoever took a row may work on it before somebody else may. Longer than one provider call.
+LEASE = timedelta(minutes=2)
+FIRST_PAUSE = timedelta(seconds=20)
+LONGEST_PAUSE = timedelta(hours=1)
+
+
+def database() -> str:
+    """Return the alias that our tables are written to; reads that decide something go there too."""
+    return router.db_for_write(apps.get_model("pagoefectivo", "Order"))
+
+
+@contextmanager
+def one_transaction() -> Iterator[str]:
+    """Open the transaction that one change happens in, and yield its alias."""
+    alias = database()
+    with transaction.atomic(using=alias):
+        yield alias
+
+
+def in_shop_transaction() -> bool:
+    """Return whether the caller is inside a transaction of its own, so that provider calls wait for its commit."""
+    return connections[database()].in_atomic_block
+
+
+class ExactCharField(models.CharField):  # type: ignore[type-arg]
+    """Text that is compared letter by letter on every database; MariaDB folds case and accents by default."""
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
+        parameters: dict[str, Any] = dict(super().db_parameters(connection))
+        if connection.vendor == "mysql":
+            parameters["collation"] = "utf8mb4_bin"
+        return parameters
+
+
+class Attempted(models.Model):
+    """A row with work to do: whoever claims it works on it, and nobody else until the lease is over."""
+
+    #: NULL when there is nothing to do.
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True, editable=False)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0, editable=False)
+    last_error = models.TextField(_("last error"), blank=True, default="", editable=False)
+
+    class Meta:
+        abstract = True
+
+    def claim(self, now: datetime) -> bool:
+        """Take this row for one attempt and commit; False if somebody else has it.
+
+        Counted before the work begins, so that work which kills its process is counted too.
+        """
+        rows = type(self)._base_manager.using(database()).filter(
+            pk=self.pk, attempts=self.attempts, next_attempt_at=self.next_attempt_at
+        )
+        if not rows.update(attempts=F("attempts") + 1, next_attempt_at=now + LEASE):
+            return False
+        self.attempts, self.next_attempt_at = self.attempts + 1, now + LEASE
+        return True
+
+    def put_off(self, now: datetime, error: str) -> None:
+        """Give the row back after a failure, due again after a pause that grows up to an hour."""
+        pause = min(FIRST_PAUSE * 2 ** min(self.attempts, 12), LONGEST_PAUSE)
+        later = now + pause * random.uniform(0.8, 1.2)
+        type(self)._base_manager.using(database()).filter(pk=self.pk, attempts=self.attempts).update(
+            next_attempt_at=later, last_error=error.replace("\0", "")[:2000]
+        )

@@ -1,0 +1,65 @@
+"""Discrepancy: a question for a person."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from ..states import MONEY_KINDS, Kind, Resolution
+from .database import ExactCharField
+from .inbox import Notification
+from .orders import Cip, Order, Payment
+
+
+class DiscrepancyQuerySet(models.QuerySet["Discrepancy"]):
+    def open(self) -> DiscrepancyQuerySet:
+        """Questions that nobody has answered yet."""
+        return self.filter(status=Discrepancy.Status.OPEN)
+
+    def about_money(self) -> DiscrepancyQuerySet:
+        """Questions that freeze their order while they are open."""
+        return self.filter(kind__in=sorted(MONEY_KINDS))
+
+
+class Discrepancy(models.Model):
+    """A case that no rule decides. A repetition adds evidence; a resolved one stays resolved."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", _("open")
+        RESOLVED = "resolved", _("resolved")
+
+    order = models.ForeignKey(Order, models.PROTECT, null=True, related_name="discrepancies", verbose_name=_("order"))
+    kind = models.CharField(_("question"), max_length=20, choices=Kind)
+    #: What it is about, as text (a code, a payment, a message), so that one question is asked once.
+    subject = ExactCharField(_("subject"), max_length=180)
+    cip = models.ForeignKey(Cip, models.PROTECT, null=True, related_name="+", verbose_name="CIP")
+    payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="+", verbose_name=_("payment"))
+    notification = models.ForeignKey(
+        Notification, models.PROTECT, null=True, related_name="+", verbose_name=_("notification")
+    )
+    evidence = models.JSONField(_("evidence"), default=list)
+    suggestion = models.CharField(_("suggestion"), max_length=20, choices=Resolution, blank=True, default="")
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.OPEN)
+    resolution = models.CharField(_("resolution"), max_length=12, choices=Resolution, blank=True, default="")
+    resolved_by = models.CharField(_("resolved by"), max_length=150, blank=True, default="")
+    resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
+    reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
+    created_at = models.DateTimeField(_("opened"))
+
+    objects = DiscrepancyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("discrepancy")
+        verbose_name_plural = _("discrepancies")
+        constraints = (
+            models.UniqueConstraint(fields=["kind", "subject"], name="pagoefectivo_one_question"),
+            models.CheckConstraint(
+                condition=Q(status="open") | ~Q(resolved_by="") & ~Q(reason="") & Q(resolved_at__isnull=False),
+                name="pagoefectivo_resolved_by_someone",
+            ),
+        )
+        indexes = (models.Index(fields=["status", "created_at"], name="pagoefectivo_question_open"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ({self.order or self.subject})"

@@ -1,0 +1,63 @@
+"""OrderEvent: what happened, append only."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from .database import ExactCharField
+from .orders import Order
+
+
+def _refuse(*args: Any, **kwargs: Any) -> NoReturn:
+    raise TypeError("Order events are history: they are appended by the flows and never changed or deleted.")
+
+
+class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
+    def append(self, events: Iterable[OrderEvent]) -> None:
+        """Write new events; the only way in."""
+        super().bulk_create(events)
+
+    create = get_or_create = update_or_create = bulk_create = bulk_update = update = delete = _refuse
+    acreate = aget_or_create = aupdate_or_create = abulk_create = abulk_update = aupdate = adelete = _refuse
+    _raw_delete = _refuse
+
+
+class OrderEvent(models.Model):
+    """One thing that happened to an order. Holds no personal data.
+
+    ``kind`` is the name of a signal, or ``noted``. ``id`` travels with the signal, so that a receiver knows a repetition.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    #: NULL when money came that belongs to no order.
+    order = models.ForeignKey(Order, models.PROTECT, null=True, related_name="events", verbose_name=_("order"))
+    #: Counts the events of an order; 0 for none.
+    number = models.PositiveIntegerField(default=0)
+    kind = ExactCharField(_("what"), max_length=30)
+    fact = models.CharField(_("fact"), max_length=20, blank=True, default="")
+    state_before = models.CharField(_("before"), max_length=12, blank=True, default="")
+    state_after = models.CharField(_("after"), max_length=12, blank=True, default="")
+    actor = models.CharField(_("who"), max_length=150)
+    detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
+    cip = models.ForeignKey("Cip", models.PROTECT, null=True, related_name="+", verbose_name="CIP")
+    discrepancy = models.ForeignKey("Discrepancy", models.PROTECT, null=True, related_name="events")
+    created_at = models.DateTimeField(_("when"))
+
+    objects = OrderEventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        base_manager_name = "objects"
+        ordering = ("order", "number")
+        constraints = (models.UniqueConstraint(fields=["order", "number"], name="pagoefectivo_event_number"),)
+
+    save = save_base = delete = asave = adelete = _refuse
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.kind}"

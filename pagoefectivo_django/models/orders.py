@@ -1,0 +1,173 @@
+"""Order (what is owed), Cip (a code that pays it), Payment (money that came)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from ..money import CURRENCIES, Money
+from ..payer import Payer
+from ..states import LIVE, CipStatus, OrderState, Standing, Wish
+from .database import Attempted, ExactCharField
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def open(self) -> OrderQuerySet:
+        """Orders that can still be paid."""
+        return self.filter(state__in=[OrderState.NEW, OrderState.PENDING])
+
+    def paid(self) -> OrderQuerySet:
+        """Orders that are paid."""
+        return self.filter(state=OrderState.PAID)
+
+    def overdue(self, now: datetime) -> OrderQuerySet:
+        """Open orders whose date has passed."""
+        return self.open().filter(expires_at__lt=now)
+
+
+class Order(Attempted):
+    """What the shop wants paid.
+
+    ``state``, ``paid_at``, ``operation_number`` and ``cip`` are written by ``flows/advance.py`` alone. The inherited
+    ``next_attempt_at`` says when ``wish`` is tried at the provider.
+    """
+
+    token = models.UUIDField(_("token"), default=uuid.uuid4, unique=True, editable=False)
+    reference = ExactCharField(_("reference"), max_length=64)
+    #: True on the newest order of a reference, else NULL: so two cannot be made at once, on any database.
+    newest = models.BooleanField(null=True, default=True, editable=False)
+    amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
+    currency = models.CharField(_("currency"), max_length=3)
+    email = models.CharField(_("e-mail"), max_length=100, db_index=True)
+    payer_data = models.JSONField(_("payer"), default=dict)
+    concept = models.CharField(_("concept"), max_length=200, blank=True, default="")
+    language = models.CharField(_("language"), max_length=10, default="es")
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    expires_at = models.DateTimeField(_("expires"))
+    created_at = models.DateTimeField(_("created"))
+    state = models.CharField(_("state"), max_length=12, choices=OrderState, default=OrderState.NEW)
+    paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
+    operation_number = models.CharField(_("operation number"), max_length=40, blank=True, default="")
+    #: The code that was paid, else the current one, else the last.
+    cip = models.ForeignKey("Cip", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="CIP")
+    #: How many events there are: the next one's number, given under the order's lock.
+    event_count = models.PositiveIntegerField(default=0, editable=False)
+    wish = models.CharField(_("wish"), max_length=8, choices=Wish, blank=True, default="", editable=False)
+    #: The date that an extension or a new code is wished for.
+    wish_date = models.DateTimeField(null=True, blank=True, editable=False)
+    wish_actor = models.CharField(max_length=150, blank=True, default="", editable=False)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        constraints = (
+            models.UniqueConstraint(fields=["reference", "newest"], name="pagoefectivo_one_newest_order"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="pagoefectivo_order_amount_positive"),
+            models.CheckConstraint(condition=Q(currency__in=CURRENCIES), name="pagoefectivo_order_currency_known"),
+            models.CheckConstraint(
+                condition=Q(newest=True) | Q(newest__isnull=True), name="pagoefectivo_newest_true_or_null"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=OrderState.PAID) | Q(paid_at__isnull=False, cip__isnull=False),
+                name="pagoefectivo_paid_has_payment",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["next_attempt_at"], name="pagoefectivo_order_due"),
+            models.Index(fields=["state", "expires_at"], name="pagoefectivo_order_open"),
+            models.Index(fields=["created_at"], name="pagoefectivo_order_created"),
+        )
+
+    def __str__(self) -> str:
+        return self.reference
+
+    def get_absolute_url(self) -> str:
+        """Return the voucher page's path."""
+        return reverse("pagoefectivo:voucher", args=[self.token])
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+    @property
+    def payer(self) -> Payer:
+        return Payer.of(self.payer_data)
+
+    @property
+    def code(self) -> str:
+        """The digits to pay with, empty until they are known."""
+        return (self.cip.code or "") if self.cip else ""
+
+
+class Cip(Attempted):
+    """One payment code asked for one order on one account.
+
+    Written before the provider is asked, so a lost answer leaves a trace. ``code`` is its digits without leading
+    zeros, NULL until known. The inherited ``next_attempt_at`` says when it is to be deleted at the provider.
+    """
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="cips", verbose_name=_("order"))
+    channel = ExactCharField(_("channel"), max_length=60)
+    account = ExactCharField(_("account"), max_length=120)
+    transaction_code = ExactCharField(_("transaction code"), max_length=36)
+    code = ExactCharField(_("code"), max_length=40, null=True, blank=True)  # noqa: DJ001  NULLs may repeat, blanks not
+    status = models.CharField(_("status"), max_length=12, choices=CipStatus, default=CipStatus.REQUESTED)
+    #: True while requested or current, else NULL: so an order has at most one, on any database.
+    live = models.BooleanField(null=True, default=True, editable=False)
+    expires_at = models.DateTimeField(_("expires"))
+    url = models.CharField(_("provider's page"), max_length=500, blank=True, default="")
+    #: When the provider was asked for it; NULL when the request certainly was not sent.
+    asked_at = models.DateTimeField(_("asked"), null=True, blank=True)
+    changed_at = models.DateTimeField(_("changed"))
+    #: Operation numbers of reversals that came before their payment ("" where none was given).
+    early_reversals = models.JSONField(default=list, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = "CIP"
+        verbose_name_plural = "CIP"
+        constraints = (
+            models.UniqueConstraint(fields=["order", "live"], name="pagoefectivo_one_live_code"),
+            models.UniqueConstraint(fields=["account", "code"], name="pagoefectivo_code_of_account"),
+            models.UniqueConstraint(fields=["account", "transaction_code"], name="pagoefectivo_transaction_code"),
+            models.CheckConstraint(
+                condition=Q(live=True, status__in=sorted(LIVE)) | (Q(live__isnull=True) & ~Q(status__in=sorted(LIVE))),
+                name="pagoefectivo_live_follows_status",
+            ),
+            models.CheckConstraint(condition=~Q(code=""), name="pagoefectivo_code_not_blank"),
+        )
+        indexes = (models.Index(fields=["next_attempt_at"], name="pagoefectivo_cip_due"),)
+
+    def __str__(self) -> str:
+        return self.code or self.transaction_code
+
+
+class Payment(models.Model):
+    """Money that a provider proved to have taken for a code."""
+
+    cip = models.ForeignKey(Cip, models.PROTECT, related_name="payments", verbose_name="CIP")
+    #: NULL when the provider gave none: those may repeat (paid, reversed, paid again), a number may not.
+    operation_number = ExactCharField(_("operation number"), max_length=40, null=True, blank=True)  # noqa: DJ001
+    amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
+    currency = models.CharField(_("currency"), max_length=3)
+    #: By the provider's clock; NULL until it said so.
+    paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
+    first_heard_at = models.DateTimeField(_("first heard"))
+    standing = models.CharField(_("standing"), max_length=10, choices=Standing)
+
+    class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        constraints = (
+            models.UniqueConstraint(fields=["cip", "operation_number"], name="pagoefectivo_one_operation"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="pagoefectivo_payment_amount_positive"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.currency} {self.amount} {self.operation_number or ''}".strip()

@@ -1,0 +1,214 @@
+"""The merchant's calls under /v1/ (protocol 2 to 5)."""
+
+import re
+import time
+from decimal import Decimal
+
+from .book import STATUS_NAMES, Book, Cip, NotPossible
+from .dates import now, read_date, write_date
+from .faults import Faults, bad_order, failing_answer, read_header
+from .rules import AUTHORIZATION, INVALID, REQUIRED, UPDATE, check, check_create, read_cip
+from .settings import Settings
+from .signing import CODE_SERVICE, request_hash
+from .wire import Answer, Entry, Json, Request, json_answer, read_object, refusal
+
+_BEARER = re.compile(r"Bearer (\S+)")
+_ONE_CIP = re.compile(r"/v1/cips/([0-9]{1,14})")
+
+#: path, method, name of the call
+_CALLS = {
+    "/v1/authorizations": ("POST", "authorizations"),
+    "/v1/cips": ("POST", "create"),
+    "/v1/cips/search": ("POST", "search"),
+}
+_ONE_CIP_CALLS = {"PATCH": "update", "DELETE": "delete"}
+
+
+class Api:
+    """Answers like PagoEfectivo, or misbehaves as told."""
+
+    def __init__(self, settings: Settings, book: Book, faults: Faults, site: str) -> None:
+        self._settings = settings
+        self._book = book
+        self._faults = faults
+        #: where the payment pages are
+        self._site = site
+
+    def answer(self, request: Request) -> Answer | None:
+        """Answer one call; None means to close the connection without a word."""
+        path = request.path.rstrip("/")
+        match = _ONE_CIP.fullmatch(path)
+        cip = int(match.group(1)) if match else None
+        allowed = _ONE_CIP_CALLS if match else dict((_CALLS[path],)) if path in _CALLS else {}
+        if not allowed:
+            return self._noted(request, Answer(404))
+        if request.method not in allowed:
+            return self._noted(request, Answer(405, headers=(("Allow", ", ".join(allowed)),)))
+        return self._misbehave(request, allowed[request.method], cip)
+
+    def _misbehave(self, request: Request, call: str, cip: int | None) -> Answer | None:
+        body = read_object(request.body)
+        cips, codes = self._subjects(call, body or {}, cip)
+        try:
+            fault = read_header(request) or self._faults.take(call, cips, codes)
+        except ValueError as error:
+            return bad_order(error)
+        failing = failing_answer(request, fault) if fault else None
+        if failing is not None:
+            return self._noted(request, failing)
+        if fault and fault.name == "slow":
+            time.sleep(fault.seconds)
+        answer = self._work(request, call, body, cip)
+        return self._noted(request, None if fault and fault.name == "drop" else answer)
+
+    def _noted(self, request: Request, answer: Answer | None) -> Answer | None:
+        self._book.note_call(request.method, request.path, answer.status if answer else None)
+        return answer
+
+    def _subjects(self, call: str, body: Json, cip: int | None) -> tuple[set[int], set[str]]:
+        """Give the codes and transaction codes a call is about, for faults aimed at them."""
+        if call == "create":
+            codes = [value for key, value in body.items() if key.lower() == "transactioncode"]
+            return set(), {str(code) for code in codes}
+        numbers = {cip} if cip is not None else {_element_cip(each) for each in _search_list(body) or ()}
+        found = [self._book.find(number) for number in numbers]
+        return {number for number in numbers if number}, {each.transaction_code for each in found if each}
+
+    def _work(self, request: Request, call: str, body: Json | None, cip: int | None) -> Answer:
+        if call != "authorizations" and not self._is_known(request):
+            return Answer(401)
+        if cip is not None and call == "delete":
+            return self._delete(request, cip)
+        if not request.headers.get("Content-Type", "").lower().startswith("application/json"):
+            return Answer(415)
+        if body is None:
+            return refusal(request, 111)
+        if call == "authorizations":
+            return self._authorize(request, body)
+        if call == "create":
+            return self._create(request, body)
+        if cip is not None:
+            return self._update(request, body, cip)
+        return self._search(request, body)
+
+    def _is_known(self, request: Request) -> bool:
+        match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+        return match is not None and self._book.knows_token(match.group(1))
+
+    def _authorize(self, request: Request, body: Json) -> Answer:
+        values, complaints = check(body, AUTHORIZATION)
+        asked_at = read_date(values.get("dateRequest"))
+        if asked_at is None and "dateRequest" in values:
+            complaints.append(Entry(INVALID, "dateRequest"))
+        if asked_at and abs(now() - asked_at) > self._settings.clock_skew:
+            complaints.append(Entry(INVALID, "dateRequest"))
+        if complaints:
+            return refusal(request, 111, complaints)
+        own = self._settings
+        expected = request_hash(own.service_id, own.access_key, own.secret_key, values["dateRequest"])
+        wrong = (
+            ("accessKey", values["accessKey"] != own.access_key),
+            ("idService", int(values["idService"]) != own.service_id),
+            ("hashString", values["hashString"] != expected),
+        )
+        for field, is_wrong in wrong:
+            if is_wrong:
+                # UNKNOWN in protocol 2.4: status and codes are assumed.
+                return refusal(request, 111, [Entry(INVALID, field)], status=401)
+        token, start, end = self._book.open_token()
+        data = {
+            "token": token,
+            "codeService": CODE_SERVICE,
+            "tokenStart": write_date(start),
+            "tokenExpires": write_date(end),
+        }
+        # Text here and a number below: the vendor's samples do not agree with each other (protocol 2.3).
+        return json_answer(201, {"code": "100", "message": request.messages[100], "data": data})
+
+    def _create(self, request: Request, body: Json) -> Answer:
+        values, complaints = check_create(body)
+        if complaints:
+            return refusal(request, 111, complaints)
+        if int(values.get("serviceId", self._settings.service_id)) != self._settings.service_id:
+            return refusal(request, 508)
+        if values["amount"] > self._settings.maximum_amount:
+            return refusal(request, 511)
+        cip = self._book.issue(values)
+        data = {
+            "cip": cip.number,
+            "currency": cip.currency,
+            "amount": _short(cip.amount),
+            "transactionCode": cip.transaction_code,
+            "dateExpiry": write_date(cip.expires_at),
+            "cipUrl": f"{self._site}/{cip.guid}.html",
+        }
+        return json_answer(201, {"code": 100, "message": request.messages[100], "data": data})
+
+    def _search(self, request: Request, body: Json) -> Answer:
+        asked = _search_list(body)
+        if not asked:
+            return refusal(request, 111, [Entry(REQUIRED if asked is None else INVALID, "data")])
+        data = [_found(self._book.find(_element_cip(each))) for each in asked]
+        return json_answer(200, {"code": 100, "message": request.messages[100], "data": data})
+
+    def _update(self, request: Request, body: Json, cip: int) -> Answer:
+        values, complaints = check(body, UPDATE)
+        if complaints:
+            return refusal(request, 111, complaints)
+        try:
+            self._book.extend(cip, values["dateExpiry"])
+        except NotPossible:
+            # UNKNOWN in protocol 5: what a paid, deleted or foreign code gets is assumed.
+            return refusal(request, 111, [Entry(INVALID, "cip")])
+        return _done(request)
+
+    def _delete(self, request: Request, cip: int) -> Answer:
+        try:
+            self._book.remove(cip)
+        except NotPossible:
+            # UNKNOWN in protocol 5, as above.
+            return refusal(request, 111, [Entry(INVALID, "cip")])
+        return _done(request)
+
+
+def _done(request: Request) -> Answer:
+    return json_answer(200, {"code": 100, "message": request.messages[100], "data": {}})
+
+
+def _short(amount: Decimal) -> int | Decimal:
+    """Drop trailing zeros (protocol 3.3)."""
+    return int(amount) if amount == int(amount) else amount.normalize()
+
+
+def _search_list(body: Json) -> list[object] | None:
+    """Give the list asked for; None if there is none, empty if it is not a list."""
+    value = next((value for key, value in body.items() if key.lower() == "data"), None)
+    if value is None:
+        return None
+    return value if isinstance(value, list) else []
+
+
+def _element_cip(element: object) -> int | None:
+    if not isinstance(element, dict):
+        return None
+    return read_cip(next((value for key, value in element.items() if key.lower() == "cip"), None))
+
+
+def _found(cip: Cip | None) -> Json:
+    """Give one element of a search answer; a wrong number gets an empty structure (protocol 4)."""
+    if cip is None:
+        return {}
+    status, payment = cip.status, cip.standing_payment
+    return {
+        "cip": cip.number,
+        "transactionCode": cip.transaction_code,
+        "amount": _short(cip.amount),
+        "currency": cip.currency,
+        "status": status,
+        "statusName": STATUS_NAMES[status],
+        "dateCreation": write_date(cip.created_at),
+        "dateExpiry": write_date(cip.expires_at),
+        "datePayment": write_date(payment.paid_at if payment else None),
+        "dateRemoval": write_date(cip.removed_at),
+        "token": cip.guid,
+    }

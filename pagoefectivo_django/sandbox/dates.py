@@ -1,0 +1,37 @@
+"""Dates as PagoEfectivo writes and reads them: Lima time, whole seconds, 25 characters (protocol 3.2)."""
+
+import re
+from datetime import datetime, timedelta, timezone
+
+LIMA = timezone(timedelta(hours=-5))
+#: an event that has not happened (protocol 4)
+NEVER = "1900-01-01T00:00:00-05:00"
+
+_FORM = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})([+-][0-9]{2}):?([0-9]{2})")
+
+
+def now() -> datetime:
+    """This moment in Lima, with microseconds."""
+    return datetime.now(LIMA)
+
+
+def this_second() -> datetime:
+    """This moment in Lima as it goes on the wire."""
+    return now().replace(microsecond=0)
+
+
+def write_date(moment: datetime | None) -> str:
+    """Give the 25 characters; a moment that never came is in the year 1900."""
+    return NEVER if moment is None else moment.astimezone(LIMA).strftime("%Y-%m-%dT%H:%M:%S-05:00")
+
+
+def read_date(value: object) -> datetime | None:
+    """Read `T` or a blank, `-05:00` or `-0500`; anything else is None."""
+    match = _FORM.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    day, clock, hours, minutes = match.groups()
+    try:
+        return datetime.fromisoformat(f"{day}T{clock}{hours}:{minutes}").astimezone(LIMA)
+    except (ValueError, OverflowError):
+        return None

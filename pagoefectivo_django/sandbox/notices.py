@@ -1,0 +1,135 @@
+"""Webhooks: signed, sent over real HTTP from a thread of their own, repeated once (protocol 6)."""
+
+import http.client
+import threading
+import time
+from dataclasses import dataclass, field
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+from .book import Cip, Payment
+from .dates import write_date
+from .faults import Fault
+from .settings import Settings
+from .signing import notice_signature
+from .wire import Json, encode, write_json
+
+#: protocol 6.5: the vendor's own is unknown
+ANSWER_TIMEOUT = 10.0
+
+_CENT = Decimal("0.01")
+
+
+@dataclass
+class Notice:
+    """One webhook and what the shop answered: a status, or the kind of failure."""
+
+    event: str
+    body: bytes
+    #: None sends no header at all
+    signature: str | None
+    cip: int | None = None
+    fault: str | None = None
+    answers: list[int | str] = field(default_factory=list)
+
+    def listing(self) -> Json:
+        """Give it for the control endpoint, without the signature."""
+        body = self.body.decode(errors="replace")
+        return {"eventType": self.event, "body": body, "fault": self.fault, "answers": list(self.answers)}
+
+
+def is_web_address(url: str) -> bool:
+    """Tell whether webhooks can be sent there."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def payload(event: str, cip: Cip, payment: Payment | None, full: bool, fault: str | None = None) -> bytes:
+    """Write the body of protocol 6.3: the code as text, the amount with two decimals."""
+    amount = cip.amount if payment is None else payment.amount
+    currency = cip.currency if payment is None else payment.currency
+    if fault == "webhook_wrong_amount":
+        amount += 1
+    if fault == "webhook_wrong_currency":
+        currency = "USD" if currency == "PEN" else "PEN"
+    data: Json = {"cip": str(cip.number), "currency": currency, "amount": amount.quantize(_CENT)}
+    if full and payment is not None:
+        data["paymentDate"] = write_date(payment.paid_at)
+    if full:
+        data["transactionCode"] = cip.transaction_code
+    operation = "" if payment is None else payment.operation_number
+    return encode(write_json({"eventType": event, "operationNumber": operation, "data": data}))
+
+
+class Postman:
+    """Carries notices to the one registered URL (protocol 6.1)."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        self._settings = settings
+        self._notices: list[Notice] = []
+        #: empty while no URL is registered
+        self.url = url
+
+    def notices(self, cip: int | None) -> list[Notice]:
+        """Give the notices about one code, or those about none."""
+        return [notice for notice in list(self._notices) if notice.cip == cip]
+
+    def sign(self, body: bytes) -> str:
+        """Sign as the vendor does."""
+        return notice_signature(self._settings.secret_key, body)
+
+    def tell(self, event: str, cip: Cip, payment: Payment | None, full: bool, fault: Fault | None) -> None:
+        """Send one event in the background; the caller does not wait and holds no lock."""
+        name = fault.name if fault else None
+        body = payload(event, cip, payment, full, name)
+        signature = self.sign(body)
+        if name == "webhook_bad_signature":
+            signature = notice_signature("not the secret key", body)
+        notice = Notice(event, body, signature, cip.number, name)
+        self._notices.append(notice)
+        if name != "webhook_never":
+            delay = fault.seconds if fault and name == "webhook_late" else 0.0
+            threading.Thread(target=self._carry, args=(notice, delay), daemon=True).start()
+
+    def send_now(self, body: bytes, signature: str | None) -> Notice:
+        """Send any body and wait for the answers."""
+        notice = Notice("", body, signature)
+        self._notices.append(notice)
+        self._carry(notice, 0.0)
+        return notice
+
+    def _carry(self, notice: Notice, delay: float) -> None:
+        time.sleep(delay)
+        self._deliver(notice)
+        if notice.fault == "webhook_twice":
+            self._deliver(notice)
+
+    def _deliver(self, notice: Notice) -> None:
+        """Try, and once more when the answer is not 200 (protocol 6.5)."""
+        if not self.url:
+            return
+        notice.answers.append(self._post(self.url, notice))
+        if notice.answers[-1] != 200:
+            time.sleep(self._settings.repeat_delay)
+            notice.answers.append(self._post(self.url, notice))
+
+    def _post(self, url: str, notice: Notice) -> int | str:
+        parts = urlsplit(url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=ANSWER_TIMEOUT)
+        headers = {"Content-Type": "application/json"}
+        if notice.signature is not None:
+            headers["PE-Signature"] = notice.signature
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        try:
+            connection.request("POST", target, notice.body, headers)
+            response = connection.getresponse()
+            response.read()
+            return response.status
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return type(error).__name__
+        finally:
+            connection.close()

@@ -1,0 +1,120 @@
+"""What a shop can listen to.
+
+Each signal is sent with ``sender=Order, order=…, event=…`` (``discrepancy_opened``: ``sender=Discrepancy``, ``order`` may
+be None, and ``discrepancy=…``) through the outbox: a receiver that fails is called again, alone, until it succeeds.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.dispatch import Signal
+
+from .errors import Misconfigured
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """A function of the shop's, and how it wants to be called."""
+
+    name: str
+    function: Callable[..., Any]
+    #: True: inside the transaction that marks the delivery, so that what it writes stands exactly once.
+    atomic: bool
+    sender: Any = None
+
+    def call(self, **named: Any) -> None:
+        """Run it."""
+        function = async_to_sync(self.function) if inspect.iscoroutinefunction(self.function) else self.function
+        function(**named)
+
+
+class OutboxSignal(Signal):
+    """A signal whose receivers are known by name, so that each hears each event even after a crash."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        #: Held strongly: a delivery may come days after the connection.
+        self.by_name: dict[str, Receiver] = {}
+
+    def connect(
+        self,
+        receiver: Callable[..., Any],
+        sender: Any = None,
+        weak: bool = True,
+        dispatch_uid: Hashable | None = None,
+        *,
+        atomic: bool = True,
+    ) -> None:
+        """Connect a receiver by its ``dispatch_uid``, or by its ``module.qualname``.
+
+        ``atomic=False`` is for what can't be rolled back (mail, HTTP): it runs outside of the transaction, at least
+        once, and knows a repetition by ``event.id``. Raises ``Misconfigured`` for a receiver that has no name by
+        which another process finds it.
+        """
+        name = _name(receiver, dispatch_uid)
+        known = self.by_name.get(name)
+        if known and known.function is not receiver and dispatch_uid is None:
+            raise Misconfigured(f"Two receivers of {self.name} are called {name}; give one a dispatch_uid.")
+        super().connect(receiver, sender=sender, weak=False, dispatch_uid=dispatch_uid or name)
+        self.by_name[name] = Receiver(name, receiver, atomic, sender)
+
+    def disconnect(
+        self, receiver: Callable[..., Any] | None = None, sender: Any = None, dispatch_uid: Hashable | None = None
+    ) -> bool:
+        """Forget a receiver; what is still to be delivered to it waits for a process that knows it."""
+        name = _name(receiver, dispatch_uid)
+        self.by_name.pop(name, None)
+        return super().disconnect(receiver, sender=sender, dispatch_uid=dispatch_uid or name)
+
+
+def _name(receiver: Callable[..., Any] | None, dispatch_uid: Hashable | None) -> str:
+    module, qualname = getattr(receiver, "__module__", None), getattr(receiver, "__qualname__", None)
+    owner = getattr(receiver, "__self__", None)
+    of_instance = owner is not None and not inspect.isclass(owner)
+    if dispatch_uid is not None:
+        name = str(dispatch_uid)
+    elif not module or not qualname or "<" in qualname or of_instance:
+        raise Misconfigured(
+            f"The receiver {qualname or type(receiver).__name__!r} has no name that another process could find it by; "
+            "define it at the top of a module, or connect it with a dispatch_uid."
+        )
+    else:
+        name = f"{module}.{qualname}"
+    if len(name) > 255:
+        raise Misconfigured(f"The receiver's name {name[:50]}… has over 255 characters; give it a short dispatch_uid.")
+    return name
+
+
+order_created = OutboxSignal("order_created")
+cip_issued = OutboxSignal("cip_issued")
+payment_confirmed = OutboxSignal("payment_confirmed")
+payment_expired = OutboxSignal("payment_expired")
+payment_cancelled = OutboxSignal("payment_cancelled")
+payment_rejected = OutboxSignal("payment_rejected")
+payment_refunded = OutboxSignal("payment_refunded")
+payment_settled = OutboxSignal("payment_settled")
+expiry_approaching = OutboxSignal("expiry_approaching")
+discrepancy_opened = OutboxSignal("discrepancy_opened")
+
+#: By name, as events remember them.
+SIGNALS: dict[str, OutboxSignal] = {
+    signal.name: signal
+    for signal in (
+        order_created,
+        cip_issued,
+        payment_confirmed,
+        payment_expired,
+        payment_cancelled,
+        payment_rejected,
+        payment_refunded,
+        payment_settled,
+        expiry_approaching,
+        discrepancy_opened,
+    )
+}

@@ -1,0 +1,57 @@
+"""JSON that every database can hold: what PostgreSQL refuses is malformed for us everywhere."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from .errors import Malformed
+
+
+def load(body: bytes) -> dict[str, Any]:
+    """Return the object in these bytes, numbers with a point as ``Decimal``; raises ``Malformed`` for anything else."""
+    try:
+        found = json.loads(body.decode("utf-8"), parse_float=_number, parse_constant=_constant)
+    except (ValueError, RecursionError) as error:
+        # The text itself may hold personal data, so only the kind of error is told.
+        raise Malformed(f"The body is not JSON that can be stored ({type(error).__name__}).") from None
+    if not isinstance(found, dict):
+        raise Malformed(f"The body is a JSON {type(found).__name__}, not an object.")
+    if problem := unstorable(found):
+        raise Malformed(f"The body has {problem}.")
+    return found
+
+
+def unstorable(value: Any) -> str:
+    """Return why a value cannot be kept as JSON on every database, or an empty text; walks without recursion."""
+    pile: list[tuple[Any, int]] = [(value, 0)]
+    while pile:
+        item, depth = pile.pop()
+        if depth > 50:
+            return "more than 50 levels"
+        if isinstance(item, str):
+            if "\0" in item or any("\ud800" <= letter <= "\udfff" for letter in item):
+                return "a NUL or a lone surrogate in a text"
+        elif isinstance(item, dict):
+            if not all(isinstance(key, str) for key in item):
+                return "a key that is not text"
+            pile += [(part, depth + 1) for pair in item.items() for part in pair]
+        elif isinstance(item, list | tuple):
+            pile += [(part, depth + 1) for part in item]
+        elif isinstance(item, float) and (item != item or item in (float("inf"), float("-inf"))):
+            return "a number that is not finite"
+        elif not isinstance(item, int | float | Decimal | None):
+            return f"a {type(item).__name__}, which JSON does not know"
+    return ""
+
+
+def _number(text: str) -> Decimal:
+    number = Decimal(text)
+    if len(text) > 40 or number.adjusted() > 30:
+        raise ValueError("a number out of any range")
+    return number
+
+
+def _constant(text: str) -> None:
+    raise ValueError(text)

@@ -1,0 +1,12 @@
+"""Where the provider and the payer come in; include under any path."""
+
+from django.urls import path
+
+from . import views
+
+app_name = "pagoefectivo"
+urlpatterns = [
+    path("webhooks/<str:channel>/", views.webhook, name="webhook"),
+    path("<uuid:token>/", views.voucher, name="voucher"),
+    path("<uuid:token>/status/", views.voucher_status, name="voucher-status"),
+]

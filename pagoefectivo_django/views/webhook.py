@@ -1,0 +1,63 @@
+"""The webhook: believes nothing unproven and loses nothing proven."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.request import RawPostDataException
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from ..conf import conf
+from ..errors import Misconfigured, Unproven
+from ..flows.receive import receive
+
+logger = logging.getLogger("pagoefectivo.webhook")
+
+View = Callable[..., HttpResponse]
+
+
+def outside_atomic_requests(view: View) -> View:
+    """Run a view without ATOMIC_REQUESTS on any alias: what it keeps must be committed before it answers."""
+    for alias in settings.DATABASES:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
+
+
+@csrf_exempt
+@login_not_required
+@outside_atomic_requests
+@require_POST
+def webhook(request: HttpRequest, channel: str) -> HttpResponse:
+    """Take one notification. 200: kept. 403: not proven. 503: could not be kept, send it again."""
+    if channel not in conf.channels:
+        return _answer(404, "unknown channel")
+    try:
+        if int(request.headers.get("Content-Length") or 0) > conf.webhook_limit:
+            raise RequestDataTooBig
+        body = request.body
+    except (RequestDataTooBig, ValueError):
+        return _answer(413, "too large")
+    except (UnreadablePostError, RawPostDataException):
+        return _answer(400, "the body could not be read")
+    if len(body) > conf.webhook_limit:
+        return _answer(413, "too large")
+    try:
+        receive(channel, body, request.headers)
+    except Unproven:
+        logger.warning("A notification for channel %s was refused: it is not proven.", channel)
+        return _answer(403, "not proven")
+    except (DatabaseError, Misconfigured) as error:
+        logger.exception("A notification for channel %s could not be kept (%s).", channel, type(error).__name__)
+        return _answer(503, "try again")
+    return _answer(200, "received")
+
+
+def _answer(status: int, message: str) -> HttpResponse:
+    return JsonResponse({"code": status, "message": message}, status=status)
