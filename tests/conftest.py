@@ -9,6 +9,8 @@ import pytest
 
 from tests import servers
 
+pytest_plugins = ["pagoefectivo_django.testing"]
+
 ROOT = Path(__file__).parent.parent
 
 # A slow machine is not a wrong program. What Hypothesis sets for CI stays.

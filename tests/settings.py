@@ -13,6 +13,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "pagoefectivo_django",
+    "tests.shop.apps.ShopConfig",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -92,6 +92,11 @@ class Channel:
         """Judge the settings of one alias for Django's system checks. To be extended by subclasses."""
         return []
 
+    @classmethod
+    def check_deploy(cls, alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
+        """Judge, for ``check --deploy``, whether they fit where the site runs. May be extended."""
+        return []
+
     # What subclasses write.
 
     @property

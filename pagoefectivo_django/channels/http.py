@@ -1,8 +1,8 @@
 """The one way out to providers: time-outs, repetitions only where safe, a redacted log.
 
-Every call has a connection of its own. A kept one that the server closed meanwhile fails in a way that does not tell
-whether the request arrived, and for a new code that doubt costs a person's time; a handshake costs a fraction of a
-second.
+Every call has a connection of its own. A kept one that the server closed meanwhile fails in a way that does
+not tell whether the request arrived, and for a new code that doubt costs a person's time; a handshake costs a
+fraction of a second.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ logger = logging.getLogger("pagoefectivo.provider")
 LARGEST_ANSWER = 1024 * 1024
 #: Seconds for a connection to stand; one lost SYN is sent again within them.
 CONNECT_TIMEOUT = 3.05
-#: How often a call is sent at most, and the seconds between (drawn, so that many shops don't come back at once).
+#: How often a call is sent at most, and the seconds between (drawn, so that many shops don't come back at
+#: once).
 ATTEMPTS = 2
 PAUSE = (0.1, 0.4)
 
@@ -51,8 +52,8 @@ class Deadline:
 class Call:
     """One request to a provider; its text never shows what it carries.
 
-    ``timeout`` is how many seconds the provider may be silent. ``repeatable``: sending it twice does no more than
-    sending it once.
+    ``timeout`` is how many seconds the provider may be silent. ``repeatable``: sending it twice does no more
+    than sending it once.
     """
 
     method: str
@@ -75,9 +76,10 @@ class Answer:
 def send(call: Call, deadline: Deadline) -> Answer:
     """Send a call and return its answer; redirects are answers, never followed.
 
-    A failure before anything can have been sent is tried once more, a dropped line or a 5xx only if the call is
-    repeatable; all of it before the deadline. Raises ``Unavailable`` (certainly not sent), ``OutcomeUnknown`` (perhaps
-    sent, no answer) or ``Misconfigured`` (an address that is none). No error holds the request, not even as its context.
+    A failure before anything can have been sent is tried once more, a dropped line or a 5xx only if the call
+    is repeatable; all of it before the deadline. Raises ``Unavailable`` (certainly not sent),
+    ``OutcomeUnknown`` (perhaps sent, no answer) or ``Misconfigured`` (an address that is none). No error
+    holds the request, not even as its context.
     """
     for attempt in range(1, ATTEMPTS + 1):
         outcome = _attempt(call, deadline)
@@ -94,9 +96,10 @@ def send(call: Call, deadline: Deadline) -> Answer:
 class _Body:
     """A request's bytes that remember whether anybody took them.
 
-    They are taken only when the connection stands, the handshake is done and the head is on its way. So as long as
-    they were not, the provider cannot have a whole request, whatever went wrong: this is surer than reading it from
-    the many exceptions of ``requests``, where a time-out of the TLS handshake looks like one of the answer.
+    They are taken only when the connection stands, the handshake is done and the head is on its way. So as
+    long as they were not, the provider cannot have a whole request, whatever went wrong: this is surer than
+    reading it from the many exceptions of ``requests``, where a time-out of the TLS handshake looks like one
+    of the answer.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -112,7 +115,7 @@ class _Body:
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Always given, even without a token: else ``requests`` would put what a .netrc file says in its place."""
+    """Always given, even without a token, or ``requests`` would take what a .netrc file says."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -131,7 +134,7 @@ def _attempt(call: Call, deadline: Deadline) -> Answer | PagoEfectivoError:
     try:
         outcome = _exchange(call, body, deadline)
         shown = str(outcome.status)
-    except Exception as error:  # whatever a library raises, only one thing matters: may the request have left?
+    except Exception as error:  # whatever it is, only one thing matters: may the request have left?
         outcome, shown = _sorted(error, body), type(error).__name__
     level = logging.INFO if isinstance(outcome, Answer) and outcome.status < 500 else logging.WARNING
     milliseconds = (time.monotonic() - begin) * 1000
@@ -190,10 +193,10 @@ def _sorted(error: Exception, body: _Body | None) -> PagoEfectivoError:
         return Unavailable(f"The provider could not be reached ({kind}); nothing was sent.")
     if body is None and _never_connected(error):
         return Unavailable(f"The provider could not be reached ({kind}); nothing was sent.")
-    return OutcomeUnknown(f"The provider gave no answer that can be read ({kind}); it may have done what was asked.")
+    return OutcomeUnknown(f"The provider gave no readable answer ({kind}); it may have done what was asked.")
 
 
 def _never_connected(error: Exception) -> bool:
-    """Tell whether a request without a body failed before it could be sent, as far as its exception proves it."""
+    """Tell whether a request without a body provably failed before it could be sent."""
     cause = error.args[0] if error.args else None
     return isinstance(error, ConnectTimeout) or isinstance(getattr(cause, "reason", None), NewConnectionError)

@@ -18,7 +18,8 @@ from ..models.database import one_transaction
 from ..money import Money, shown
 from ..payer import Payer
 from ..states import OrderState, Wish
-from .book import History, lock_orders
+from .book import lock_orders
+from .history import History
 from .issue import issue_quietly
 
 #: Known from resellers only (protocol 3.2): at least 10 minutes ahead, less than 6 months.

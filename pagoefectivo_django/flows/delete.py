@@ -22,13 +22,13 @@ def delete_code(cip: Cip, now: datetime) -> Report:
     """
     channel, code = channel_of(cip), cip.code or ""
     if not channel.can_delete:
-        raise InvalidRequest(f"Channel {channel.alias!r} can't delete codes; code {code} stays payable until it expires.")
+        raise InvalidRequest(f"Channel {channel.alias!r} can't delete codes; {code} stays payable until it expires.")
     try:
         channel.delete(code)
     except (Refused, OutcomeUnknown):
         answer = ask_provider(channel, [code], now).get(code) if channel.can_search else None
         if answer is None or answer.fact in (Fact.ISSUED, Fact.UNKNOWN):
-            raise OutcomeUnknown(f"The provider doesn't say that code {code} was deleted; it will be asked again.") from None
+            raise OutcomeUnknown(f"The provider doesn't confirm that code {code} is deleted; wait, it is asked again.") from None
         return answer
     return Report(account=cip.account, fact=Fact.CODE_DELETED, code=code)
 

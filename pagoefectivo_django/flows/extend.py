@@ -47,11 +47,12 @@ def extend(order: Order, now: datetime) -> None:
     except Refused as error:
         refusal = error
     except OutcomeUnknown:
-        pass  # the question below tells
+        refusal = None  # the question below tells
     answer = ask_provider(channel, [cip.code], now).get(cip.code)
     if answer is None or answer.fact == Fact.UNKNOWN:
-        raise OutcomeUnknown(f"The provider doesn't say until when code {cip} can be paid; it will be asked again.")
-    moved = answer.fact == Fact.ISSUED and bool(answer.expires_at) and abs(answer.expires_at - date) <= ROUNDING
+        raise OutcomeUnknown(f"The provider doesn't say until when code {cip} can be paid; it is asked again.")
+    shown = answer.expires_at
+    moved = answer.fact == Fact.ISSUED and shown is not None and abs(shown - date) <= ROUNDING
     advance(answer, actor=order.wish_actor, asked=moved, now=now)
     if answer.fact == Fact.PAYMENT:
         raise AlreadyPaid(f"Order {order} was paid meanwhile with code {cip}.")

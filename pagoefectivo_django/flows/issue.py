@@ -37,22 +37,18 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
     now = now or timezone.now()
     if order.state == OrderState.NEW and not order.wish:
         record(order, Wish.ISSUE, actor="shop", now=now)
-    return fulfil(order, _issue_and_tell, now)
+    try:
+        return fulfil(order, issue, now)
+    except PagoEfectivoError as error:
+        logger.warning("Order %s has no code yet: %s", order.pk, error)
+        order.refresh_from_db(using=database())
+        return order
 
 
 def issue_quietly(order: Order) -> None:
     """Issue after a commit, and let the caller's object show the code."""
     attempt_quietly(order.pk, issue)
     order.refresh_from_db(using=database())
-
-
-def _issue_and_tell(order: Order, now: datetime) -> datetime | None:
-    try:
-        return issue(order, now)
-    except PagoEfectivoError as error:
-        logger.warning("Order %s: %s", order.pk, error)
-        order.put_off(now, str(error))
-        return Order.objects.using(database()).values_list("next_attempt_at", flat=True).get(pk=order.pk)
 
 
 def issue(order: Order, now: datetime) -> datetime | None:

@@ -85,7 +85,8 @@ def _due(now: datetime) -> QuerySet[Delivery]:
         known |= Q(event__kind=signal.name, receiver__in=list(signal.by_name))
     return (
         _with_earlier(Delivery.objects.using(database()))
-        .filter(known, earlier=False, delivered_at__isnull=True, next_attempt_at__lte=now)
+        .filter(earlier=False)  # type: ignore[misc]  an annotation
+        .filter(known, delivered_at__isnull=True, next_attempt_at__lte=now)
         .select_related("event")
         .order_by("next_attempt_at", "pk")
     )

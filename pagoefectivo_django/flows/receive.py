@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,12 +14,12 @@ from django.utils import timezone
 
 from ..channels import get_channel
 from ..channels.base import Channel, Report
-from ..errors import Malformed, OutcomeUnknown, PagoEfectivoError, Unavailable
+from ..errors import Malformed, PagoEfectivoError
 from ..models import Discrepancy, Fate, Notification
 from ..models.database import database, one_transaction
 from ..states import Fact, Kind
 from .advance import Outcome, advance
-from .book import History, evidence_of
+from .history import History, evidence_of
 from .refresh import ask_provider
 
 logger = logging.getLogger("pagoefectivo.webhook")
@@ -48,11 +49,11 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
         received_at=now,
         last_received_at=now,
     )
+    report: Report | None = None
     try:
         report = _read(channel, row)
         row.code, row.fact = report.code, report.fact
     except Malformed as error:
-        report = None
         row.fate, row.last_error = Fate.DEAD, str(error)
     try:
         with one_transaction() as database_alias:
@@ -77,14 +78,12 @@ def apply_again(row: Notification, now: datetime) -> bool:
         return False
     try:
         channel = get_channel(row.channel)
-        report = _read(channel, row)
-        if row.attempts > MOST_ATTEMPTS:
-            report = None
-        with one_transaction():
-            if report:
+        if row.attempts <= MOST_ATTEMPTS:  # else it killed the process that worked on it, again and again
+            report = _read(channel, row)
+            with one_transaction():
                 _apply(row, channel, report, now)
-        if report and row.fate == Fate.WAITING:
-            _ask_then_apply(row, channel, report, now)
+            if row.fate == Fate.WAITING:
+                _ask_then_apply(row, channel, report, now)
     except Exception as error:
         # Whatever it was: one bad message never stops the inbox.
         logger.exception("Notification %s could not be applied.", row.digest[:8])
@@ -140,12 +139,7 @@ def _settle(row: Notification, outcome: Outcome, error: str, now: datetime) -> N
             return
         row.fate, row.next_attempt_at, row.last_error = Fate.APPLIED, None, ""
         questions = Discrepancy.objects.using(database()).filter(notification=row).open()
-        questions.update(
-            status=Discrepancy.Status.RESOLVED,
-            resolved_by="pagoefectivo",
-            resolved_at=now,
-            reason="The message was applied after all.",
-        )
+        questions.update(**closed("pagoefectivo", "The message was applied after all.", now))
     else:
         row.fate, row.last_error = Fate.WAITING, error.replace("\0", "")[:2000] or str(outcome)
         row.next_attempt_at = row.next_attempt_at or now
@@ -156,7 +150,7 @@ def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: da
     """Let the provider's answer complete a message: whose code it is, when it was paid, whether it expired."""
     try:
         answers = ask_provider(channel, [report.code], now) if channel.can_search else {}
-    except (Unavailable, OutcomeUnknown, PagoEfectivoError) as error:
+    except PagoEfectivoError as error:
         row.put_off(now, str(error))
         return
     answer = answers.get(report.code)
@@ -193,9 +187,7 @@ def _give_up(row: Notification, now: datetime) -> None:
 def _ask_person(row: Notification, kind: Kind, now: datetime) -> None:
     history = History(database(), now, "pagoefectivo")
     evidence = {"digest": row.digest, "received_at": row.received_at.isoformat(), "error": row.last_error[:500]}
-    try:
+    with suppress(PagoEfectivoError):  # unreadable: the bytes are on the notification's page
         evidence |= evidence_of(_read(get_channel(row.channel), row))
-    except PagoEfectivoError:
-        pass  # unreadable: the bytes are on the notification's page
     history.ask(kind, f"notification:{row.pk}", evidence, notification=row)
     history.write()

@@ -14,4 +14,4 @@ class Heartbeat(models.Model):
     beaten_at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)

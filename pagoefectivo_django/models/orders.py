@@ -86,7 +86,7 @@ class Order(Attempted):
         )
 
     def __str__(self) -> str:
-        return self.reference
+        return str(self.reference)
 
     def get_absolute_url(self) -> str:
         """Return the voucher page's path."""
@@ -117,7 +117,7 @@ class Cip(Attempted):
     channel = ExactCharField(_("channel"), max_length=60)
     account = ExactCharField(_("account"), max_length=120)
     transaction_code = ExactCharField(_("transaction code"), max_length=36)
-    code = ExactCharField(_("code"), max_length=40, null=True, blank=True)  # noqa: DJ001  NULLs may repeat, blanks not
+    code = ExactCharField(_("code"), max_length=40, null=True, blank=True)
     status = models.CharField(_("status"), max_length=12, choices=CipStatus, default=CipStatus.REQUESTED)
     #: True while requested or current, else NULL: so an order has at most one, on any database.
     live = models.BooleanField(null=True, default=True, editable=False)
@@ -145,7 +145,7 @@ class Cip(Attempted):
         indexes = (models.Index(fields=["next_attempt_at"], name="pagoefectivo_cip_due"),)
 
     def __str__(self) -> str:
-        return self.code or self.transaction_code
+        return str(self.code or self.transaction_code)
 
 
 class Payment(models.Model):
@@ -153,7 +153,7 @@ class Payment(models.Model):
 
     cip = models.ForeignKey(Cip, models.PROTECT, related_name="payments", verbose_name="CIP")
     #: NULL when the provider gave none: those may repeat (paid, reversed, paid again), a number may not.
-    operation_number = ExactCharField(_("operation number"), max_length=40, null=True, blank=True)  # noqa: DJ001
+    operation_number = ExactCharField(_("operation number"), max_length=40, null=True, blank=True)
     amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
     currency = models.CharField(_("currency"), max_length=3)
     #: By the provider's clock; NULL until it said so.

@@ -1,4 +1,4 @@
-"""PagoEfectivo's own REST interface: codes (CIP) asked for, looked up, moved and deleted; notifications proven and read.
+"""PagoEfectivo's own REST interface: codes (CIP) and the notifications about them.
 
 Facts come from ``protocol/pagoefectivo.md``; a number in a docstring ("protocol 3.4") is a section of it.
 """

@@ -43,12 +43,12 @@ def read_service_id(alias: str, options: Mapping[str, Any]) -> int:
     """Return the service id, or raise ``Misconfigured``."""
     service_id = _service_id(options)
     if service_id is None:
-        raise Misconfigured(f"Channel {alias!r} has no SERVICE_ID that is a whole number; add it to its OPTIONS.")
+        raise Misconfigured(f"Channel {alias!r} has no SERVICE_ID that is a whole number in its OPTIONS.")
     return service_id
 
 
 def read_base_url(alias: str, options: Mapping[str, Any]) -> str:
-    """Return the address that calls begin with, ending in a slash; raises ``Misconfigured`` if there is none."""
+    """Return the address that calls begin with, a slash at its end; raises ``Misconfigured`` without one."""
     found = options.get("BASE_URL") or HOSTS.get(str(options.get("ENVIRONMENT")))
     if not isinstance(found, str) or not _is_address(found):
         raise Misconfigured(f"Channel {alias!r} has neither a known ENVIRONMENT nor a usable BASE_URL.")
@@ -60,7 +60,7 @@ def read_webhook_secrets(options: Mapping[str, Any]) -> list[bytes]:
     found = options.get("WEBHOOK_SECRETS")
     if found is None:
         found = [options.get("SECRET_KEY")]
-    if isinstance(found, str):  # a forgotten list: its letters are not the secrets
+    if not isinstance(found, list | tuple):  # a forgotten list: the letters of a text are not the secrets
         found = [found]
     return [secret.encode() for secret in found if isinstance(secret, str) and secret]
 
@@ -72,7 +72,11 @@ def environment(options: Mapping[str, Any]) -> str:
 
 def check(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
     """Judge the options; no message shows a key."""
-    return [*_check_missing(alias, options), *_check_secrets(alias, options), *_check_place(alias, options)] + [
+    return [
+        *_check_missing(alias, options),
+        *_check_secrets(alias, options),
+        *_check_place(alias, options),
+    ] + [
         Warning(
             f"{name} of channel {alias!r} has an unusual shape: PagoEfectivo's has {shape}.",
             hint="Compare it with what PagoEfectivo gave you: it may be cut, or in the place of another key.",
@@ -92,7 +96,7 @@ def check_deploy(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
     if found == "sandbox" and not settings.DEBUG:
         return [
             Warning(
-                f"Channel {alias!r} uses PagoEfectivo's sandbox while DEBUG is False: nobody can pay its codes.",
+                f"Channel {alias!r} uses a sandbox while DEBUG is False: nobody can pay its codes.",
                 hint="Set ENVIRONMENT to 'production' and the keys of production.",
                 id="pagoefectivo.W003",
             )
@@ -100,7 +104,7 @@ def check_deploy(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
     if found == "production" and settings.DEBUG:
         return [
             Warning(
-                f"Channel {alias!r} uses PagoEfectivo's production while DEBUG is True: its codes cost real money.",
+                f"Channel {alias!r} uses production while DEBUG is True: its codes cost real money.",
                 hint="Set ENVIRONMENT to 'sandbox' and the keys of the sandbox, or DEBUG to False.",
                 id="pagoefectivo.W004",
             )
@@ -140,7 +144,10 @@ def _check_place(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
         messages.append(_wrong(f"BASE_URL of channel {alias!r} is not an address.", "It begins with https://."))
     if not base_url and options.get("ENVIRONMENT") not in HOSTS:
         messages.append(
-            _wrong(f"ENVIRONMENT of channel {alias!r} is unknown.", "Use 'sandbox' or 'production', or set BASE_URL.")
+            _wrong(
+                f"ENVIRONMENT of channel {alias!r} is unknown.",
+                "Use 'sandbox' or 'production', or set BASE_URL.",
+            )
         )
     if "SERVICE_ID" not in _missing(options) and _service_id(options) is None:
         messages.append(_wrong(f"SERVICE_ID of channel {alias!r} is not a whole number.", "Write it as an int."))
@@ -172,7 +179,7 @@ def _is_address(text: str) -> bool:
 
 
 def _environment_of_host(options: Mapping[str, Any]) -> str:
-    """Return what the host is if it is PagoEfectivo's, else what ENVIRONMENT says of a proxy or a simulator."""
+    """Return what PagoEfectivo's host is, else what ENVIRONMENT says of a proxy or a simulator."""
     base_url = options.get("BASE_URL")
     if isinstance(base_url, str) and _is_address(base_url):
         host = urlsplit(base_url).hostname or ""

@@ -1,4 +1,4 @@
-"""What PagoEfectivo answers and how it differs from what one expects: one named row each, closed by default."""
+"""What PagoEfectivo answers, and how it surprises: one named row each, closed by default."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Row(NamedTuple):
     error: type[PagoEfectivoError] | None
 
 
-#: The error codes of protocol 3.4. No others are attested; the SDKs' own codes (protocol 9) are not the server's,
-#: though they share numbers. A code that is not here is a no if its status says no.
+#: The error codes of protocol 3.4. No others are attested; the SDKs' own codes (protocol 9) are not the
+#: server's, though they share numbers. A code that is not here is a no if its status says no.
 CODES: dict[str, Row] = {
     "100": Row("success", None),
     "111": Row("the request contains invalid data", Refused),
@@ -28,8 +28,9 @@ CODES: dict[str, Row] = {
 }
 
 #: The statuses of protocol 1.3. One that is not here, redirects included, leaves the outcome unknown.
-#: Assumption: 403, 404 and 405, which one source handles generically, are about the address or the rights of the
-#: service and never about one order, so nothing was done. On a call about one code, 404 may be about that code.
+#: Assumption: 403, 404 and 405, which one source handles generically, are about the address or the rights of
+#: the service and never about one order, so nothing was done. On a call about one code, 404 may be about that
+#: code.
 STATUSES: dict[int, Row] = {
     200: Row("success of search, PATCH and DELETE", None),
     201: Row("success of authorizations and cips", None),
@@ -62,13 +63,14 @@ EVENTS: dict[str, Fact] = {
 DOCUMENT_TYPES = ("DNI", "PAS", "LMI", "PAR")
 OTHER_DOCUMENT = "NAN"
 
-#: The rows of protocol 8 that touch this channel: what integrators met → what we do. Each has a test of its name.
+#: The rows of protocol 8 that touch this channel: what integrators met → what we do. Each has a test of its
+#: name.
 QUIRKS: dict[str, str] = {
     "success_code_text_or_number": "codes are compared as text",
     "service_id_number": "sent as a number, hashed as plain decimal text",
     "cip_number_or_text": "read from both, kept as text",
     "two_decimals_in_notice": "the bytes received are hashed, the amount is a Decimal",
-    "offset_lost_or_malformed": "dates are written with 25 characters and -05:00, and read with any attested offset",
+    "offset_lost_or_malformed": "dates have 25 characters and -05:00 when written, any attested offset when read",
     "cancelado_is_paid": "state 23 is a payment; the name of a state is not looked at",
     "date_of_1900": "no date",
     "trailing_dot_in_status_name": "the id decides",

@@ -1,0 +1,102 @@
+"""The only code that applies what was reported or decided: the writer of order states, code statuses and payments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from django.db.models import Q
+from django.utils import timezone
+
+from ...channels.base import Report
+from ...models import Cip
+from ...models.database import one_transaction
+from ...states import Fact
+from ..book import Book, open_books
+from ..history import History
+from .codes import ended, issued
+from .decisions import Decision, decide
+from .payments import shop_accepts, took_back, took_payment, unknown_time
+
+__all__ = ["Decision", "Outcome", "advance"]
+
+
+class Outcome(StrEnum):
+    """What became of one report or decision."""
+
+    APPLIED = "applied"
+    #: No code of ours; nothing was written.
+    NOT_OURS = "not ours"
+    #: The code changed after the provider was asked; ask again.
+    STALE = "stale"
+    #: The provider knows when it was paid; ask it first.
+    ASK_FIRST = "ask first"
+
+
+def advance(
+    *changes: Report | Decision,
+    actor: str = "provider",
+    asked: bool = False,
+    may_ask: bool = False,
+    now: datetime | None = None,
+) -> list[Outcome]:
+    """Apply reports and decisions to their codes and orders, in one transaction, and return what became of each.
+
+    ``asked``: the shop wished for this (an extension, a new code, a code to adopt). ``may_ask``: the caller can still
+    ask the provider when a payment that came late was made. Orders are locked in key order and read again.
+    """
+    now = now or timezone.now()
+    accepted = {change for change in changes if isinstance(change, Report) and shop_accepts(change, now)}
+    outcomes = []
+    with one_transaction() as alias:
+        books = open_books(_orders_of(changes, alias), alias=alias, now=now, actor=actor)
+        unowned = History(alias, now, actor)
+        for change in changes:
+            if isinstance(change, Decision):
+                decide(books, change, unowned)
+                outcomes.append(Outcome.APPLIED)
+                continue
+            found = [(book, cip) for book in books if (cip := book.cip_of(change))]
+            if not found:
+                outcomes.append(Outcome.NOT_OURS)
+                continue
+            # Digits say more than a transaction code, should a report name two of our codes.
+            book, cip = max(found, key=lambda pair: pair[1].code == change.code)
+            if change.asked_at and cip.code and change.asked_at < cip.changed_at:
+                outcomes.append(Outcome.STALE)
+            elif may_ask and change.fact == Fact.PAYMENT and unknown_time(book, cip, change):
+                outcomes.append(Outcome.ASK_FIRST)
+            else:
+                _apply(book, cip, change, asked=asked, accepted=change in accepted)
+                outcomes.append(Outcome.APPLIED)
+        for book in books:
+            book.write()
+        unowned.write()
+    return outcomes
+
+
+def _orders_of(changes: tuple[Report | Decision, ...], alias: str) -> set[int]:
+    pks, mine = set[int](), Q(pk__in=[])
+    for change in changes:
+        if isinstance(change, Decision):
+            pks |= {change.order.pk} if change.order else set()
+            continue
+        if change.code:
+            mine |= Q(account=change.account, code=change.code)
+        if change.transaction_code:
+            mine |= Q(account=change.account, transaction_code=change.transaction_code)
+    return pks | set(Cip.objects.using(alias).filter(mine).values_list("order_id", flat=True) if mine else ())
+
+
+def _apply(book: Book, cip: Cip, report: Report, *, asked: bool, accepted: bool) -> None:
+    """Let a report move its own code, and through the table the order."""
+    if report.fact == Fact.PAYMENT:
+        took_payment(book, cip, report, accepted=accepted)
+    elif report.fact == Fact.PAYMENT_REVERSED:
+        took_back(book, cip, report)
+    elif report.fact == Fact.ISSUED:
+        issued(book, cip, report, asked=asked)
+    elif report.fact == Fact.UNKNOWN:
+        book.note(report.fact, cip, report.detail)
+    else:
+        ended(book, cip, report, asked=asked)

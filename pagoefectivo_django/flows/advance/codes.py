@@ -1,0 +1,76 @@
+"""What becomes of a code that was issued, refused, lost, deleted or that expired."""
+
+from __future__ import annotations
+
+from ...channels.base import Report
+from ...conf import conf
+from ...models import Cip
+from ...states import TABLE, CipStatus, Condition, Fact, Kind, Standing
+from ..book import Book
+
+
+def issued(book: Book, cip: Cip, report: Report, *, asked: bool) -> None:
+    """The provider says that the code can be paid."""
+    rule = TABLE[book.state][Fact.ISSUED]
+    live = book.live_cip()
+    was = CipStatus(cip.status)
+    book.learn(cip, report)
+    if was == CipStatus.PAID:
+        taken = [payment for payment in book.payments_of(cip) if payment.standing != Standing.REVERSED]
+        if taken:
+            book.ask(Kind.REVERSED, report, cip, taken[-1])
+    elif was == CipStatus.CURRENT:
+        if asked and report.expires_at and book.order.expires_at != report.expires_at:
+            book.order.expires_at = report.expires_at
+            book.note(Fact.ISSUED, cip, f"extended until {report.expires_at.isoformat()}")
+    elif _reaches(was, live, cip, asked) and rule.to and (asked or rule.condition is None):
+        if live and live is not cip:
+            book.move_cip(live, CipStatus.SUPERSEDED)
+            book.delete_at_provider(live)
+        book.move_cip(cip, CipStatus.CURRENT)
+        cip.next_attempt_at = None
+        book.order.expires_at = cip.expires_at
+        book.move_order(rule.to, Fact.ISSUED, cip)
+    else:
+        if was in (CipStatus.REQUESTED, CipStatus.LOST):
+            book.move_cip(cip, CipStatus.SUPERSEDED)
+        book.delete_at_provider(cip)
+        book.note(Fact.ISSUED, cip)
+
+
+def _reaches(was: CipStatus, live: Cip | None, cip: Cip, asked: bool) -> bool:
+    """Return whether a code that can be paid becomes the order's: it was requested, found again, or wished for."""
+    return was == CipStatus.REQUESTED or asked or (was == CipStatus.LOST and live in (None, cip))
+
+
+def ended(book: Book, cip: Cip, report: Report, *, asked: bool) -> None:
+    """The code was refused, got lost, expired or was deleted."""
+    was, fact = CipStatus(cip.status), report.fact
+    becomes, from_these = {
+        Fact.REFUSED: (CipStatus.REFUSED, {CipStatus.REQUESTED}),
+        Fact.LOST: (CipStatus.LOST, {CipStatus.REQUESTED}),
+        Fact.CODE_EXPIRED: (CipStatus.EXPIRED, {CipStatus.REQUESTED, CipStatus.CURRENT, CipStatus.LOST}),
+        Fact.CODE_DELETED: (
+            CipStatus.SUPERSEDED if asked else CipStatus.DELETED,
+            {CipStatus.REQUESTED, CipStatus.CURRENT, CipStatus.LOST, CipStatus.EXPIRED},
+        ),
+    }[fact]
+    reaches = was == (CipStatus.REQUESTED if fact in (Fact.REFUSED, Fact.LOST) else CipStatus.CURRENT)
+    if was in from_these:
+        book.move_cip(cip, becomes)
+    if fact == Fact.CODE_DELETED and cip.next_attempt_at:
+        cip.next_attempt_at = None
+        book.touch(cip)
+    rule = TABLE[book.state][fact]
+    early = fact == Fact.CODE_EXPIRED and book.now < book.order.expires_at
+    wanted = fact == Fact.CODE_DELETED and asked
+    last = rule.condition != Condition.LAST_ROUTE or _no_route_left(book)
+    if reaches and rule.to and last and not early and not wanted:
+        book.move_order(rule.to, fact, cip, report.detail)
+    elif rule.noted or cip.status != was or rule.to:
+        book.note(fact, cip, report.detail)
+
+
+def _no_route_left(book: Book) -> bool:
+    refused = {cip.channel for cip in book.cips if cip.status == CipStatus.REFUSED}
+    return refused >= set(conf.route(book.order.currency))

@@ -1,0 +1,181 @@
+"""What a payment counts for, and what its reversal undoes."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from ...channels.base import Report
+from ...conf import conf
+from ...errors import Malformed
+from ...models import Cip, Discrepancy, Order, Payment
+from ...models.database import database
+from ...states import TABLE, CipStatus, Fact, Kind, OrderState, Rule, Standing
+from ..book import Book
+from ..history import closed
+
+logger = logging.getLogger("pagoefectivo.worker")
+
+
+def took_payment(book: Book, cip: Cip, report: Report, *, accepted: bool) -> None:
+    """A proven payment: it counts, is held, or is one that we know."""
+    if report.amount is None or not report.currency:
+        raise Malformed(f"The report of a payment for code {report.code} names no amount; ask the provider again.")
+    book.learn(cip, report)
+    if known := same_payment(book.payments_of(cip), report):
+        _more_known(book, cip, known, report)
+        return
+    payment = Payment(
+        cip=cip,
+        operation_number=report.operation_number or None,
+        amount=report.amount,
+        currency=report.currency,
+        paid_at=report.paid_at,
+        first_heard_at=report.received_at or book.now,
+    )
+    kind = _doubt(book, cip, payment, report, accepted=accepted)
+    rule = Rule(question=kind) if kind else TABLE[book.state][Fact.PAYMENT]
+    duplicate = rule.question == Kind.DUPLICATE_PAYMENT
+    payment.standing = Standing.APPLIED if rule.to else Standing.DUPLICATE if duplicate else Standing.HELD
+    payment.save(using=book.alias)
+    book.payments.append(payment)
+    book.move_cip(cip, CipStatus.PAID)
+    cip.next_attempt_at = None
+    if rule.to:
+        pay(book, payment, Fact.PAYMENT)
+    elif rule.question:
+        book.ask(rule.question, report, cip, payment)
+
+
+def same_payment(known: list[Payment], report: Report) -> Payment | None:
+    """Return the payment that a report repeats.
+
+    Same code and same operation number: the same, always. A number missing on either side: the same, unless a
+    reversal lies between. Both present and different: another.
+    """
+    number = report.operation_number
+    for payment in known if number else []:
+        if payment.operation_number == number:
+            return payment
+    candidates = [payment for payment in known if not (number and payment.operation_number)]
+    return candidates[-1] if candidates and candidates[-1].standing != Standing.REVERSED else None
+
+
+def _doubt(book: Book, cip: Cip, payment: Payment, report: Report, *, accepted: bool) -> Kind | None:
+    """Return why a payment can't count by itself, whatever the order's state."""
+    if report.transaction_code and report.transaction_code != cip.transaction_code:
+        return Kind.UNMATCHED
+    if payment.currency != book.order.currency:
+        return Kind.CURRENCY_MISMATCH
+    if payment.amount != book.order.amount:
+        return Kind.AMOUNT_MISMATCH
+    for number in cip.early_reversals:
+        if not number or not report.operation_number or number == report.operation_number:
+            cip.early_reversals.remove(number)
+            book.touch(cip)
+            return Kind.REVERSED
+    return Kind.LATE_PAYMENT if is_late(book.order, payment) and not accepted else None
+
+
+def is_late(order: Order, payment: Payment) -> bool:
+    """Return whether it was paid after the date and its grace; our first hearing stands in for a missing time."""
+    deadline: datetime = order.expires_at + conf.grace
+    return (payment.paid_at or payment.first_heard_at) > deadline
+
+
+def _more_known(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
+    """Keep what a repetition adds, and count a payment that turns out to have been on time."""
+    numbered = bool(report.operation_number and not payment.operation_number)
+    if numbered:
+        payment.operation_number = report.operation_number
+    timed = bool(report.paid_at and (numbered or not payment.paid_at) and payment.paid_at != report.paid_at)
+    if timed:
+        payment.paid_at = report.paid_at
+    if numbered or timed:
+        payment.save(using=book.alias, update_fields=["operation_number", "paid_at"])
+        if payment.standing == Standing.APPLIED:
+            _show_payment(book.order, payment)
+            book.touch(cip)
+    if (payment.amount, payment.currency) != (report.amount, report.currency):
+        book.ask(Kind.AMOUNT_MISMATCH, report, cip, payment)
+    elif timed and payment.standing == Standing.HELD and not is_late(book.order, payment):
+        late = Discrepancy.objects.using(book.alias).filter(kind=Kind.LATE_PAYMENT, payment=payment).open()
+        rule = TABLE[book.state][Fact.PAYMENT]
+        if late.update(**closed("pagoefectivo", "The provider's time shows that it was paid in time.", book.now)):
+            if rule.to:
+                pay(book, payment, Fact.PAYMENT)
+            elif rule.question:
+                book.ask(rule.question, report, cip, payment)
+
+
+def pay(book: Book, payment: Payment, fact: Fact) -> None:
+    """Let a payment pay the order."""
+    if payment.standing != Standing.APPLIED:
+        payment.standing = Standing.APPLIED
+        payment.save(using=book.alias, update_fields=["standing"])
+    cip = next(cip for cip in book.cips if cip.pk == payment.cip_id)
+    book.order.cip = cip
+    _show_payment(book.order, payment)
+    book.drop_others(cip)
+    book.move_order(OrderState.PAID, fact, cip)
+
+
+def _show_payment(order: Order, payment: Payment) -> None:
+    order.paid_at = payment.paid_at or payment.first_heard_at
+    order.operation_number = payment.operation_number or ""
+
+
+def took_back(book: Book, cip: Cip, report: Report) -> None:
+    """The provider took a payment back."""
+    number, mine = report.operation_number, book.payments_of(cip)
+    if any(number and payment.operation_number == number and payment.standing == Standing.REVERSED for payment in mine):
+        return
+    standing = [payment for payment in mine if payment.standing != Standing.REVERSED]
+    meant = [payment for payment in standing if not number or payment.operation_number in (None, number)]
+    if not meant and mine and not number and not standing:
+        return
+    rule = TABLE[book.state][Fact.PAYMENT_REVERSED]
+    if meant:
+        payment = next((payment for payment in meant if payment.operation_number == number), meant[-1])
+        made_it_paid = payment.standing == Standing.APPLIED
+        payment.standing = Standing.REVERSED
+        payment.save(using=book.alias, update_fields=["standing"])
+        if made_it_paid and rule.to:
+            book.move_order(rule.to, Fact.PAYMENT_REVERSED, cip)
+            book.ask(Kind.REVERSED, report, cip, payment)
+        else:
+            book.note(Fact.PAYMENT_REVERSED, cip, f"payment {payment.pk}")
+    elif number not in cip.early_reversals:
+        # It came before its payment, or carries a number of its own: the code remembers, and a person looks at it
+        # if the order is paid already.
+        cip.early_reversals.append(number)
+        book.touch(cip)
+        book.note(Fact.PAYMENT_REVERSED, cip, "no payment of this number is known")
+        if standing:
+            book.ask(Kind.REVERSED, report, cip)
+
+
+def unknown_time(book: Book, cip: Cip, report: Report) -> bool:
+    """Return whether a new payment would be late only because nobody said when it was made."""
+    if report.paid_at or same_payment(book.payments_of(cip), report):
+        return False
+    return is_late(book.order, Payment(first_heard_at=report.received_at or book.now))
+
+
+def shop_accepts(report: Report, now: datetime) -> bool:
+    """Return what the shop says of a late payment. Its own function runs here, before any lock on an order."""
+    if report.fact != Fact.PAYMENT or conf.late_payments == "hold":
+        return False
+    policy = conf.late_policy
+    if not callable(policy):
+        return policy == "accept"
+    codes = Cip.objects.using(database()).select_related("order")
+    cip = codes.filter(account=report.account, code=report.code).first()
+    if not cip or not is_late(cip.order, Payment(paid_at=report.paid_at, first_heard_at=report.received_at or now)):
+        return False
+    try:
+        return bool(policy(cip.order, report))
+    except Exception:
+        # The shop's own code failed: the payment is held, and a person decides.
+        logger.exception("LATE_PAYMENTS failed for order %s; its payment is held.", cip.order_id)
+        return False

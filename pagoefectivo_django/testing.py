@@ -1,0 +1,76 @@
+"""The fakes and fixtures that we test with, for shops too: ``pytest_plugins = ["pagoefectivo_django.testing"]``.
+
+Works with ``MemoryChannel`` as the BACKEND of a channel; everything goes through the real webhook and the real flows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from .channels import get_channel
+from .channels.memory import MemoryChannel
+from .flows.publish import deliver as deliver_one
+from .models import Delivery, Order
+from .models.database import database
+from .signals import SIGNALS
+from .states import Fact
+
+
+def notify(order: Order, fact: str = Fact.PAYMENT, *, channel: str = "default", **changes: Any) -> int:
+    """Send a signed notification about an order's code to the real webhook, and return the answer's HTTP status.
+
+    ``changes`` are fields of the message: ``code``, ``transaction_code``, ``amount``, ``currency``, ``paid_at``,
+    ``operation_number``; None leaves one out.
+    """
+    message: dict[str, Any] = {"fact": str(fact), "code": order.code}
+    if fact == Fact.PAYMENT:
+        message |= {"amount": order.amount, "currency": order.currency, "paid_at": timezone.now()}
+    message |= changes
+    body = json.dumps({name: value for name, value in message.items() if value is not None}, default=_text).encode()
+    signature = MemoryChannel.sign(body, get_channel(channel).options["WEBHOOK_SECRETS"][0])
+    url = reverse("pagoefectivo:webhook", args=[channel])
+    answer = Client().post(url, body, content_type="application/json", headers={"PE-Signature": signature})
+    return answer.status_code
+
+
+def _text(value: datetime | Decimal) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def pay(order: Order, **changes: Any) -> Order:
+    """Pay an order's code: the provider has the money, and the real webhook hears of it."""
+    order.refresh_from_db(using=database())
+    channel = get_channel(order.cip.channel) if order.cip else None
+    if isinstance(channel, MemoryChannel) and order.code in channel.book:
+        channel.set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    status = notify(order, **changes)
+    assert status == 200, f"the webhook answered {status}"
+    order.refresh_from_db(using=database())
+    return order
+
+
+def deliver(now: datetime | None = None) -> int:
+    """Deliver every event that a receiver has still to hear, and return how many; raises the first receiver's error."""
+    delivered = 0
+    waiting = Delivery.objects.using(database()).filter(delivered_at__isnull=True).select_related("event")
+    for delivery in waiting.order_by("event__order", "event__number", "pk"):
+        if delivery.receiver in SIGNALS[delivery.event.kind].by_name and delivery.claim(now or timezone.now()):
+            delivered += deliver_one(delivery, now or timezone.now(), reraise=True)
+    return delivered
+
+
+@pytest.fixture
+def pagoefectivo_memory() -> Iterator[type[MemoryChannel]]:
+    """The provider in a list, empty before and after the test."""
+    MemoryChannel.clear()
+    yield MemoryChannel
+    MemoryChannel.clear()
