@@ -49,9 +49,7 @@ class Settings:
             entry = self.channels[alias]
             return entry["BACKEND"], entry.get("OPTIONS", {})
         except (KeyError, TypeError):
-            raise Misconfigured(
-                f"PAGOEFECTIVO['CHANNELS'][{alias!r}] is missing or has no BACKEND; add it."
-            ) from None
+            raise Misconfigured(f"PAGOEFECTIVO['CHANNELS'][{alias!r}] is missing or has no BACKEND; add it.") from None
 
     def route(self, currency: str) -> list[str]:
         """Return the aliases that issue codes in a currency, in order of preference."""

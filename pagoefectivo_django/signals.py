@@ -1,7 +1,8 @@
 """What a shop can listen to.
 
-Each signal is sent with ``sender=Order, order=…, event=…`` (``discrepancy_opened``: ``sender=Discrepancy``, ``order`` may
-be None, and ``discrepancy=…``) through the outbox: a receiver that fails is called again, alone, until it succeeds.
+Each signal is sent with ``sender=Order, order=…, event=…``; ``discrepancy_opened`` with ``sender=Discrepancy``, its
+``discrepancy=…`` too, and an ``order`` that may be None. All go through the outbox: a receiver that fails is called
+again, alone, until it succeeds.
 """
 
 from __future__ import annotations

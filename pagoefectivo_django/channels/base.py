@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
 
+from ..codes import plain
 from ..errors import Unproven
 from ..payer import Payer
 from ..states import Fact
@@ -61,11 +62,6 @@ class Report:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", plain(self.code))
-
-
-def plain(code: str) -> str:
-    """Return a code's digits without blanks and without leading zeros, as we store and compare it."""
-    return "".join(code.split()).lstrip("0")
 
 
 class Channel:

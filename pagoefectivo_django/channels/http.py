@@ -136,9 +136,11 @@ def _attempt(call: Call, deadline: Deadline) -> Answer | PagoEfectivoError:
         shown = str(outcome.status)
     except Exception as error:  # whatever it is, only one thing matters: may the request have left?
         outcome, shown = _sorted(error, body), type(error).__name__
+    # The path is all that is told of the request; the address was refused if it has none that can be read.
+    path = "" if isinstance(outcome, Misconfigured) else urlsplit(call.url).path
     level = logging.INFO if isinstance(outcome, Answer) and outcome.status < 500 else logging.WARNING
     milliseconds = (time.monotonic() - begin) * 1000
-    logger.log(level, "%s %s %s in %.0f ms", call.method, urlsplit(call.url).path, shown, milliseconds)
+    logger.log(level, "%s %s %s in %.0f ms", call.method, path, shown, milliseconds)
     return outcome
 
 

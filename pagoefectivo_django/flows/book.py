@@ -151,7 +151,10 @@ def lock_orders(pks: Iterable[int], alias: str) -> list[Order]:
     """Lock orders in key order until the transaction ends, and read them as they are now."""
     orders = Order.objects.using(alias).filter(pk__in=list(pks)).order_by("pk")
     connection = connections[alias]
-    if not connection.features.has_select_for_update and getattr(connection, "transaction_mode", "") != "IMMEDIATE":
+    if (
+        not connection.features.has_select_for_update
+        and connection.settings_dict["OPTIONS"].get("transaction_mode") != "IMMEDIATE"
+    ):
         # SQLite locks the file at the first write; reading before it could fail when writing after.
         orders.order_by().update(event_count=F("event_count"))
     return list(orders.select_for_update())

@@ -28,7 +28,9 @@ def delete_code(cip: Cip, now: datetime) -> Report:
     except (Refused, OutcomeUnknown):
         answer = ask_provider(channel, [code], now).get(code) if channel.can_search else None
         if answer is None or answer.fact in (Fact.ISSUED, Fact.UNKNOWN):
-            raise OutcomeUnknown(f"The provider doesn't confirm that code {code} is deleted; wait, it is asked again.") from None
+            raise OutcomeUnknown(
+                f"The provider doesn't confirm that code {code} is deleted; it is asked again later."
+            ) from None
         return answer
     return Report(account=cip.account, fact=Fact.CODE_DELETED, code=code)
 

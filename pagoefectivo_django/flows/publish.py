@@ -85,7 +85,7 @@ def _due(now: datetime) -> QuerySet[Delivery]:
         known |= Q(event__kind=signal.name, receiver__in=list(signal.by_name))
     return (
         _with_earlier(Delivery.objects.using(database()))
-        .filter(earlier=False)  # type: ignore[misc]  an annotation
+        .filter(earlier=False)  # type: ignore[misc]
         .filter(known, delivered_at__isnull=True, next_attempt_at__lte=now)
         .select_related("event")
         .order_by("next_attempt_at", "pk")

@@ -16,10 +16,10 @@ from ..channels import get_channel
 from ..channels.base import Channel, Report
 from ..errors import Malformed, PagoEfectivoError
 from ..models import Discrepancy, Fate, Notification
-from ..models.database import database, one_transaction
+from ..models.database import database, in_shop_transaction, one_transaction
 from ..states import Fact, Kind
 from .advance import Outcome, advance
-from .history import History, evidence_of
+from .history import History, closed, evidence_of
 from .refresh import ask_provider
 
 logger = logging.getLogger("pagoefectivo.webhook")
@@ -91,6 +91,18 @@ def apply_again(row: Notification, now: datetime) -> bool:
     if row.attempts >= MOST_ATTEMPTS and row.fate == Fate.WAITING:
         _give_up(row, now)
     return True
+
+
+def retry(row: Notification, now: datetime) -> bool:
+    """Apply a message again that waits or was given up, for staff; False if it is applied already.
+
+    Inside a transaction the next round does it.
+    """
+    unapplied = Notification.objects.using(database()).filter(pk=row.pk).exclude(fate=Fate.APPLIED)
+    if not unapplied.update(fate=Fate.WAITING, attempts=0, next_attempt_at=now):
+        return False
+    row.refresh_from_db(using=database())
+    return in_shop_transaction() or apply_again(row, now)
 
 
 def _read(channel: Channel, row: Notification) -> Report:

@@ -64,8 +64,10 @@ class Attempted(models.Model):
 
         Counted before the work begins, so that work which kills its process is counted too.
         """
-        rows = type(self)._base_manager.using(database()).filter(
-            pk=self.pk, attempts=self.attempts, next_attempt_at=self.next_attempt_at
+        rows = (
+            type(self)
+            ._base_manager.using(database())
+            .filter(pk=self.pk, attempts=self.attempts, next_attempt_at=self.next_attempt_at)
         )
         if not rows.update(attempts=F("attempts") + 1, next_attempt_at=now + LEASE):
             return False

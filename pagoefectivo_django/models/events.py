@@ -30,7 +30,7 @@ class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
 class OrderEvent(models.Model):
     """One thing that happened to an order. Holds no personal data.
 
-    ``kind`` is the name of a signal, or ``noted``. ``id`` travels with the signal, so that a receiver knows a repetition.
+    ``kind`` is the name of a signal, or ``noted``. ``id`` travels with the signal: a receiver knows a repetition by it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

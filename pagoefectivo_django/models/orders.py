@@ -126,6 +126,8 @@ class Cip(Attempted):
     #: When the provider was asked for it; NULL when the request certainly was not sent.
     asked_at = models.DateTimeField(_("asked"), null=True, blank=True)
     changed_at = models.DateTimeField(_("changed"))
+    #: When it was paid, as told without an operation number; for payments whose own time nobody told.
+    paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     #: Operation numbers of reversals that came before their payment ("" where none was given).
     early_reversals = models.JSONField(default=list, blank=True, editable=False)
 

@@ -38,7 +38,9 @@ def test_a_payer_pays(client: Client) -> None:
     assert (order.state, order.operation_number) == ("paid", "7")
     assert Heard.objects.get().reference == "SHOP-1001"
     assert list(OrderEvent.objects.values_list("kind", flat=True)) == [
-        "order_created", "cip_issued", "payment_confirmed",
+        "order_created",
+        "cip_issued",
+        "payment_confirmed",
     ]
     assert Payment.objects.get().standing == "applied"
     assert Notification.objects.get().fate == "applied"

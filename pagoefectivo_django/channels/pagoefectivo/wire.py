@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+from ...codes import plain
 from ...errors import InvalidRequest
 from ...money import exact
 from ...payer import Payer
-from ..base import Charge, plain
+from ..base import Charge
 from .quirks import DOCUMENT_TYPES, OTHER_DOCUMENT
 
 #: Peru has no summer time, so a fixed offset is right (protocol 8).
@@ -70,8 +71,7 @@ def read_code(value: Any) -> str:
 def read_text(value: Any) -> str:
     """Return text without blanks around it, a whole number's digits, an empty text for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
-        # Longer ones are no number of anybody's, and Python refuses to write very long ones.
-        return str(value) if abs(value) < 10**40 else ""
+        return str(value)
     return value.strip() if isinstance(value, str) else ""
 
 

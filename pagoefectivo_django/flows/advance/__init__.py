@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,7 +15,7 @@ from ...models.database import one_transaction
 from ...states import Fact
 from ..book import Book, open_books
 from ..history import History
-from .codes import ended, issued
+from .codes import ended, issued, unknown
 from .decisions import Decision, decide
 from .payments import shop_accepts, took_back, took_payment, unknown_time
 
@@ -31,6 +32,19 @@ class Outcome(StrEnum):
     STALE = "stale"
     #: The provider knows when it was paid; ask it first.
     ASK_FIRST = "ask first"
+
+
+#: Who lets a report move its own code and, through the table, the order. The last argument: the shop wants it.
+WHAT_BECOMES: dict[Fact, Callable[[Book, Cip, Report, bool], None]] = {
+    Fact.ISSUED: issued,
+    Fact.REFUSED: ended,
+    Fact.LOST: ended,
+    Fact.PAYMENT: took_payment,
+    Fact.CODE_EXPIRED: ended,
+    Fact.CODE_DELETED: ended,
+    Fact.PAYMENT_REVERSED: took_back,
+    Fact.UNKNOWN: unknown,
+}
 
 
 def advance(
@@ -67,7 +81,8 @@ def advance(
             elif may_ask and change.fact == Fact.PAYMENT and unknown_time(book, cip, change):
                 outcomes.append(Outcome.ASK_FIRST)
             else:
-                _apply(book, cip, change, asked=asked, accepted=change in accepted)
+                wanted = change in accepted if change.fact == Fact.PAYMENT else asked
+                WHAT_BECOMES[change.fact](book, cip, change, wanted)
                 outcomes.append(Outcome.APPLIED)
         for book in books:
             book.write()
@@ -85,18 +100,4 @@ def _orders_of(changes: tuple[Report | Decision, ...], alias: str) -> set[int]:
             mine |= Q(account=change.account, code=change.code)
         if change.transaction_code:
             mine |= Q(account=change.account, transaction_code=change.transaction_code)
-    return pks | set(Cip.objects.using(alias).filter(mine).values_list("order_id", flat=True) if mine else ())
-
-
-def _apply(book: Book, cip: Cip, report: Report, *, asked: bool, accepted: bool) -> None:
-    """Let a report move its own code, and through the table the order."""
-    if report.fact == Fact.PAYMENT:
-        took_payment(book, cip, report, accepted=accepted)
-    elif report.fact == Fact.PAYMENT_REVERSED:
-        took_back(book, cip, report)
-    elif report.fact == Fact.ISSUED:
-        issued(book, cip, report, asked=asked)
-    elif report.fact == Fact.UNKNOWN:
-        book.note(report.fact, cip, report.detail)
-    else:
-        ended(book, cip, report, asked=asked)
+    return pks | set(Cip.objects.using(alias).filter(mine).values_list("order_id", flat=True))

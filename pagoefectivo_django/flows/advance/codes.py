@@ -9,7 +9,7 @@ from ...states import TABLE, CipStatus, Condition, Fact, Kind, Standing
 from ..book import Book
 
 
-def issued(book: Book, cip: Cip, report: Report, *, asked: bool) -> None:
+def issued(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     """The provider says that the code can be paid."""
     rule = TABLE[book.state][Fact.ISSUED]
     live = book.live_cip()
@@ -43,7 +43,7 @@ def _reaches(was: CipStatus, live: Cip | None, cip: Cip, asked: bool) -> bool:
     return was == CipStatus.REQUESTED or asked or (was == CipStatus.LOST and live in (None, cip))
 
 
-def ended(book: Book, cip: Cip, report: Report, *, asked: bool) -> None:
+def ended(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     """The code was refused, got lost, expired or was deleted."""
     was, fact = CipStatus(cip.status), report.fact
     becomes, from_these = {
@@ -69,6 +69,11 @@ def ended(book: Book, cip: Cip, report: Report, *, asked: bool) -> None:
         book.move_order(rule.to, fact, cip, report.detail)
     elif rule.noted or cip.status != was or rule.to:
         book.note(fact, cip, report.detail)
+
+
+def unknown(book: Book, cip: Cip, report: Report, asked: bool) -> None:
+    """The provider said something that we don't know: shown to staff, never guessed."""
+    book.note(report.fact, cip, report.detail)
 
 
 def _no_route_left(book: Book) -> bool:

@@ -17,11 +17,14 @@ from ..history import closed
 logger = logging.getLogger("pagoefectivo.worker")
 
 
-def took_payment(book: Book, cip: Cip, report: Report, *, accepted: bool) -> None:
+def took_payment(book: Book, cip: Cip, report: Report, accepted: bool) -> None:
     """A proven payment: it counts, is held, or is one that we know."""
     if report.amount is None or not report.currency:
         raise Malformed(f"The report of a payment for code {report.code} names no amount; ask the provider again.")
     book.learn(cip, report)
+    if report.paid_at and not report.operation_number and cip.paid_at is None:
+        cip.paid_at = report.paid_at
+        book.touch(cip)
     if known := same_payment(book.payments_of(cip), report):
         _more_known(book, cip, known, report)
         return
@@ -30,21 +33,15 @@ def took_payment(book: Book, cip: Cip, report: Report, *, accepted: bool) -> Non
         operation_number=report.operation_number or None,
         amount=report.amount,
         currency=report.currency,
-        paid_at=report.paid_at,
+        paid_at=report.paid_at or cip.paid_at,
         first_heard_at=report.received_at or book.now,
     )
-    kind = _doubt(book, cip, payment, report, accepted=accepted)
+    kind = _doubt(book, cip, payment, report, accepted)
     rule = Rule(question=kind) if kind else TABLE[book.state][Fact.PAYMENT]
-    duplicate = rule.question == Kind.DUPLICATE_PAYMENT
-    payment.standing = Standing.APPLIED if rule.to else Standing.DUPLICATE if duplicate else Standing.HELD
-    payment.save(using=book.alias)
     book.payments.append(payment)
     book.move_cip(cip, CipStatus.PAID)
     cip.next_attempt_at = None
-    if rule.to:
-        pay(book, payment, Fact.PAYMENT)
-    elif rule.question:
-        book.ask(rule.question, report, cip, payment)
+    _count(book, cip, payment, report, rule)
 
 
 def same_payment(known: list[Payment], report: Report) -> Payment | None:
@@ -61,7 +58,7 @@ def same_payment(known: list[Payment], report: Report) -> Payment | None:
     return candidates[-1] if candidates and candidates[-1].standing != Standing.REVERSED else None
 
 
-def _doubt(book: Book, cip: Cip, payment: Payment, report: Report, *, accepted: bool) -> Kind | None:
+def _doubt(book: Book, cip: Cip, payment: Payment, report: Report, accepted: bool) -> Kind | None:
     """Return why a payment can't count by itself, whatever the order's state."""
     if report.transaction_code and report.transaction_code != cip.transaction_code:
         return Kind.UNMATCHED
@@ -85,27 +82,47 @@ def is_late(order: Order, payment: Payment) -> bool:
 
 def _more_known(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
     """Keep what a repetition adds, and count a payment that turns out to have been on time."""
-    numbered = bool(report.operation_number and not payment.operation_number)
-    if numbered:
+    if report.operation_number and not payment.operation_number:
         payment.operation_number = report.operation_number
-    timed = bool(report.paid_at and (numbered or not payment.paid_at) and payment.paid_at != report.paid_at)
-    if timed:
-        payment.paid_at = report.paid_at
-    if numbered or timed:
-        payment.save(using=book.alias, update_fields=["operation_number", "paid_at"])
-        if payment.standing == Standing.APPLIED:
-            _show_payment(book.order, payment)
-            book.touch(cip)
+        payment.save(using=book.alias, update_fields=["operation_number"])
+        if report.paid_at:
+            _set_time(book, cip, payment, report.paid_at)
+            _reconsider(book, cip, payment, report)
+    for other in book.payments_of(cip):
+        own = report.paid_at if other is payment and report.operation_number else None
+        if other.paid_at is None and other.standing != Standing.REVERSED and (time := own or cip.paid_at):
+            _set_time(book, cip, other, time)
+            _reconsider(book, cip, other, report)
+    if payment.standing == Standing.APPLIED:
+        _show_payment(book.order, payment)
     if (payment.amount, payment.currency) != (report.amount, report.currency):
         book.ask(Kind.AMOUNT_MISMATCH, report, cip, payment)
-    elif timed and payment.standing == Standing.HELD and not is_late(book.order, payment):
-        late = Discrepancy.objects.using(book.alias).filter(kind=Kind.LATE_PAYMENT, payment=payment).open()
-        rule = TABLE[book.state][Fact.PAYMENT]
-        if late.update(**closed("pagoefectivo", "The provider's time shows that it was paid in time.", book.now)):
-            if rule.to:
-                pay(book, payment, Fact.PAYMENT)
-            elif rule.question:
-                book.ask(rule.question, report, cip, payment)
+
+
+def _set_time(book: Book, cip: Cip, payment: Payment, time: datetime) -> None:
+    payment.paid_at = time
+    payment.save(using=book.alias, update_fields=["paid_at"])
+    book.touch(cip)
+
+
+def _reconsider(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
+    """Count a payment that was held because it seemed late, if its time shows that it was not."""
+    if payment.standing != Standing.HELD or is_late(book.order, payment):
+        return
+    late = Discrepancy.objects.using(book.alias).filter(kind=Kind.LATE_PAYMENT, payment=payment).open()
+    if late.update(**closed("pagoefectivo", "The provider's time shows that it was paid in time.", book.now)):
+        _count(book, cip, payment, report, TABLE[book.state][Fact.PAYMENT])
+
+
+def _count(book: Book, cip: Cip, payment: Payment, report: Report, rule: Rule) -> None:
+    """Do what the rule says about a payment."""
+    duplicate = rule.question == Kind.DUPLICATE_PAYMENT
+    payment.standing = Standing.APPLIED if rule.to else Standing.DUPLICATE if duplicate else Standing.HELD
+    payment.save(using=book.alias)
+    if rule.to:
+        pay(book, payment, Fact.PAYMENT)
+    elif rule.question:
+        book.ask(rule.question, report, cip, payment)
 
 
 def pay(book: Book, payment: Payment, fact: Fact) -> None:
@@ -125,7 +142,7 @@ def _show_payment(order: Order, payment: Payment) -> None:
     order.operation_number = payment.operation_number or ""
 
 
-def took_back(book: Book, cip: Cip, report: Report) -> None:
+def took_back(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     """The provider took a payment back."""
     number, mine = report.operation_number, book.payments_of(cip)
     if any(number and payment.operation_number == number and payment.standing == Standing.REVERSED for payment in mine):
@@ -139,7 +156,8 @@ def took_back(book: Book, cip: Cip, report: Report) -> None:
         payment = next((payment for payment in meant if payment.operation_number == number), meant[-1])
         made_it_paid = payment.standing == Standing.APPLIED
         payment.standing = Standing.REVERSED
-        payment.save(using=book.alias, update_fields=["standing"])
+        payment.operation_number = payment.operation_number or number or None
+        payment.save(using=book.alias, update_fields=["standing", "operation_number"])
         if made_it_paid and rule.to:
             book.move_order(rule.to, Fact.PAYMENT_REVERSED, cip)
             book.ask(Kind.REVERSED, report, cip, payment)

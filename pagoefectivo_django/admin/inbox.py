@@ -1,0 +1,89 @@
+"""Notifications: what providers sent, byte for byte."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from ..conf import conf
+from ..flows.receive import retry
+from ..models import Notification
+from ..states import Fact
+from .base import KnownValuesFilter, RecordAdmin, badge_of, fact_label
+
+
+class ChannelFilter(KnownValuesFilter):
+    title = _("channel")
+    parameter_name = "channel"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(alias, alias) for alias in conf.channels]
+
+
+class FactFilter(KnownValuesFilter):
+    title = _("fact")
+    parameter_name = "fact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return Fact.choices
+
+
+@admin.register(Notification)
+class NotificationAdmin(RecordAdmin):
+    """Proven messages; staff has one applied again."""
+
+    list_display = (
+        "received_at", "channel", "fact_text", "code", "fate_text", "times_received", "attempts", "error_text",
+    )  # fmt: skip
+    list_filter = ("fate", FactFilter, ChannelFilter, "received_at")
+    search_fields = ("code", "digest")
+    search_help_text = _("CIP or digest")
+    ordering = ("-pk",)
+    actions = ("apply_now",)
+    fieldsets = (
+        (None, {"fields": ("channel", "account", "fact_text", "code", "fate_text")}),
+        (_("Received"), {"fields": ("received_at", "last_received_at", "times_received")}),
+        (_("Applying"), {"fields": ("attempts", "next_attempt_at", "last_error")}),
+        (_("Message"), {"fields": ("body_text", "digest", "signature_text")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Notification]:
+        # Its bytes are for its own page, where they are read by themselves.
+        return super().get_queryset(request).defer("body")
+
+    @admin.display(description=_("fact"), ordering="fact")
+    def fact_text(self, row: Notification) -> Any:
+        return fact_label(row.fact)
+
+    @admin.display(description=_("fate"), ordering="fate")
+    def fate_text(self, row: Notification) -> SafeString | str:
+        return badge_of(row, "fate")
+
+    @admin.display(description=_("body"))
+    def body_text(self, row: Notification) -> SafeString:
+        text = bytes(row.body).decode(errors="replace")
+        return format_html('<pre class="pagoefectivo-body">{}</pre>', text)
+
+    @admin.display(description=_("signature"))
+    def signature_text(self, row: Notification) -> str:
+        return f"{row.signature[:12]}…" if row.signature else ""
+
+    @admin.action(permissions=["act"], description=_("Apply again now"))
+    def apply_now(self, request: HttpRequest, rows: QuerySet[Notification]) -> HttpResponse | None:
+        if self.too_many(request, rows):
+            return None
+        return self.for_each(request, rows, lambda row: retry(row, timezone.now()), _outcome)
+
+
+def _outcome(row: Notification) -> str:
+    row.refresh_from_db()
+    about = {"message": row, "fate": row.get_fate_display(), "error": row.last_error}
+    return gettext("%(message)s: %(fate)s. %(error)s") % about

@@ -1,0 +1,75 @@
+"""Staff who may act, staff who may only look, and things to look at."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.flows import create_order
+from pagoefectivo_django.models import Heartbeat, Order
+from pagoefectivo_django.payer import Payer
+
+
+@pytest.fixture(autouse=True)
+def _provider() -> Iterator[None]:
+    MemoryChannel.clear()
+    yield
+    MemoryChannel.clear()
+
+
+def _staff(name: str, *verbs: str) -> Client:
+    user = User.objects.create_user(name, password="made-up", is_staff=True)
+    names = [f"{verb}_{model}" for verb in verbs for model in ("order", "notification", "delivery", "discrepancy")]
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="pagoefectivo", codename__in=names))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def staff(transactional_db: None) -> Client:
+    """Somebody who may look and act."""
+    return _staff("rosa", "view", "change")
+
+
+@pytest.fixture
+def looker(transactional_db: None) -> Client:
+    """Somebody who may only look."""
+    return _staff("luis", "view")
+
+
+@pytest.fixture
+def new_order(transactional_db: None) -> Callable[..., Order]:
+    """A function that makes an order with a code."""
+    Heartbeat.objects.create(name="tick", beaten_at=timezone.now())
+
+    def make(reference: str = "SHOP-1001", **changes: object) -> Order:
+        named: dict[str, object] = {
+            "amount": Decimal("120.50"),
+            "currency": "PEN",
+            "payer": Payer(email="ana@example.com", name="Ana <b>"),
+            "concept": "Two T-shirts",
+        }
+        return create_order(reference=reference, **named | changes)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def act() -> Callable[..., str]:
+    """A function that presses an action's button, on the list or on the record's page, and returns the page after."""
+
+    def press(client: Client, action: str, *rows: object, status: int = 200, **more: object) -> str:
+        meta = rows[0]._meta  # type: ignore[attr-defined]
+        url = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
+        data = {"action": action, "_selected_action": [row.pk for row in rows], **more}  # type: ignore[attr-defined]
+        answer = client.post(url, data, follow=True)
+        assert answer.status_code == status
+        return answer.content.decode()
+
+    return press

@@ -1,0 +1,110 @@
+"""What hostile tests do again and again: order, sign, post, break the database, do two things at once."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import OperationalError, connections
+from django.http import HttpResponse
+from django.test import Client
+from django.utils import timezone
+
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.flows import create_order, tick
+from pagoefectivo_django.models import Notification, Order
+from pagoefectivo_django.models.database import database
+from pagoefectivo_django.payer import Payer
+
+SECRET = "made-up-webhook-secret"
+URL = "/pay/webhooks/default/"
+
+
+def sold(reference: str = "SHOP-1", **changes: Any) -> Order:
+    """An order over PEN 120.50, with its code unless the caller is inside a transaction."""
+    asked: dict[str, Any] = {
+        "reference": reference,
+        "amount": Decimal("120.50"),
+        "currency": "PEN",
+        "payer": Payer(email="ana@example.com", name="Ana"),
+    }
+    return create_order(**asked | changes)
+
+
+def paid(order: Order, **changes: Any) -> bytes:
+    """The bytes of a notification that an order's code was paid; None leaves a field out."""
+    message = {
+        "fact": "payment",
+        "code": order.code,
+        "amount": str(order.amount),
+        "currency": order.currency,
+        "operation_number": "7",
+        "paid_at": timezone.now().isoformat(),
+    } | changes
+    return json.dumps({name: value for name, value in message.items() if value is not None}).encode()
+
+
+def post(body: bytes, *, client: Client | None = None, url: str = URL, secret: str = SECRET) -> HttpResponse:
+    """Send proven bytes to the webhook."""
+    signature = MemoryChannel.sign(body, secret)
+    answer: HttpResponse = (client or Client()).post(
+        url, body, content_type="application/json", headers={"PE-Signature": signature}
+    )
+    return answer
+
+
+def kept(body: bytes) -> Notification:
+    return Notification.objects.using(database()).get(digest=hashlib.sha256(body).hexdigest())
+
+
+def hours_of_ticks(hours: int = 30, begin: datetime | None = None) -> datetime:
+    """Let a worker go round every hour, longer than any back-off lasts; return when it ended."""
+    begin = begin or timezone.now()
+    for hour in range(hours):
+        tick(now=begin + timedelta(hours=hour, minutes=1))
+    return begin + timedelta(hours=hours)
+
+
+@contextmanager
+def breaking(*parts: str, times: int = 1_000_000, lose_transaction: bool = False) -> Iterator[list[str]]:
+    """Let statements that hold these texts fail in the database, and yield the list of those that did.
+
+    ``lose_transaction``: as a deadlock on MariaDB does, which leaves nothing to go on with.
+    """
+    failed: list[str] = []
+
+    def run(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if len(failed) < times and all(part in sql for part in parts):
+            failed.append(sql)
+            context["connection"].needs_rollback |= lose_transaction
+            raise OperationalError("the test broke it")
+        return execute(sql, params, many, context)
+
+    with ExitStack() as stack:
+        for connection in connections.all():
+            stack.enter_context(connection.execute_wrapper(run))
+        yield failed
+
+
+def at_once(*actions: Callable[[], Any]) -> list[Any]:
+    """Do each in a thread and on a connection of its own, begun together; return results and errors."""
+    barrier = threading.Barrier(len(actions))
+
+    def run(action: Callable[[], Any]) -> Any:
+        try:
+            for connection in connections.all():
+                connection.ensure_connection()
+            barrier.wait(20)
+            return action()
+        except Exception as error:
+            return error
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(run, actions))

@@ -1,0 +1,518 @@
+"""The webhook believes nothing unproven, loses nothing proven, and answers whatever comes in."""
+
+import io
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connection, connections, transaction
+from django.test import Client
+from django.utils import timezone
+
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.flows import tick
+from pagoefectivo_django.models import Discrepancy, Notification, Order, Payment
+from pagoefectivo_django.views import webhook
+from tests import servers
+from tests.hostile.channels import Stumbling
+from tests.hostile.doing import SECRET, URL, breaking, hours_of_ticks, kept, paid, post, sold
+from tests.shop.models import Heard
+
+pytestmark = pytest.mark.usefixtures("pagoefectivo_memory")
+committing = pytest.mark.django_db(transaction=True)
+
+LIMIT = 64 * 1024
+DEEP = 20_000
+
+# What is proven and cannot be read.
+MALFORMED = {
+    "empty": b"",
+    "blank": b"  \n",
+    "no JSON": b"fact=payment&code=1",
+    "cut off": b'{"fact": "payment", "code"',
+    "two values": b"{} {}",
+    "an array": b"[]",
+    "a text": b'"payment"',
+    "a number": b"7",
+    "null": b"null",
+    "an empty object": b"{}",
+    "deep arrays": b"[" * DEEP,
+    "deep arrays, closed": b"[" * DEEP + b"]" * DEEP,
+    "deep objects": b'{"fact":' * (LIMIT // 8),
+    "deep inside": b'{"fact": "payment", "code": "1", "more": ' + b"[" * 60 + b"]" * 60 + b"}",
+    "NaN": b'{"fact": "payment", "code": "1", "amount": NaN}',
+    "Infinity": b'{"fact": "payment", "code": "1", "amount": -Infinity}',
+    "1e999": b'{"fact": "payment", "code": "1", "amount": 1e999}',
+    "an endless number": b'{"fact": "payment", "code": "1", "amount": ' + b"9" * 5000 + b"}",
+    "NUL": b'{"fact": "payment", "code": "1\\u0000"}',
+    "NUL in a key": b'{"fact": "payment", "code": "1", "\\u0000": 1}',
+    "NUL bytes": b"\0\0\0",
+    "a lone surrogate": b'{"fact": "payment", "code": "\\ud800"}',
+    "a lone surrogate in a key": b'{"fact": "payment", "code": "1", "\\udfff": 1}',
+    "invalid UTF-8": b'{"fact": "payment", "code": "\xff"}',
+    "UTF-16": '{"fact": "payment"}'.encode("utf-16"),
+    "a byte order mark": b'\xef\xbb\xbf{"fact": "payment", "code": "1"}',
+    "an unknown fact": b'{"fact": "gift", "code": "1"}',
+    "a fact that is a list": b'{"fact": ["payment"], "code": "1"}',
+    "an amount that is none": b'{"fact": "payment", "code": "1", "amount": "a lot"}',
+    "an amount that is an object": b'{"fact": "payment", "code": "1", "amount": {}}',
+    "a date that is none": b'{"fact": "payment", "code": "1", "paid_at": "2026-13-45T00:00:00Z"}',
+    "a date that is a list": b'{"fact": "payment", "code": "1", "paid_at": [2026]}',
+}
+
+# What can be read and can't be right; each changes the message of a payment of a known order.
+ODD: dict[str, dict[str, Any]] = {
+    "a code of 500 digits": {"code": "9" * 500},
+    "a code that is an object": {"code": {"code": 1}},
+    "a fact of people": {"fact": "accepted"},
+    "a transaction code of 500 letters": {"transaction_code": "x" * 500},
+    "an operation number of 500 digits": {"operation_number": "7" * 500, "paid_at": "yesterday"},
+    "no amount": {"amount": None},
+    "no currency": {"currency": None},
+    "a currency of 500 letters": {"currency": "PEN" * 150},
+    "a negative amount": {"amount": "-120.50"},
+    "nothing": {"amount": "0"},
+    "NaN as text": {"amount": "NaN"},
+    "Infinity as text": {"amount": "Infinity"},
+    "three decimals": {"amount": "120.501"},
+    "more than there is": {"amount": "1" + "0" * 30},
+    "less than a cent": {"amount": 1e-30},
+    "a naive date": {"paid_at": "2026-01-01T00:00:00"},
+    "a date before all dates": {"paid_at": "0001-01-01T00:00:00+14:00"},
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
+def test_proven_and_malformed_is_kept_for_a_person(body: bytes) -> None:
+    assert post(body).status_code == 200
+    row = kept(body)
+    assert (bytes(row.body), row.fate, row.times_received) == (body, "dead", 1)
+    question = Discrepancy.objects.get()
+    assert (question.kind, question.notification, question.status) == ("unprocessed", row, "open")
+    assert question.evidence[0]["digest"] == row.digest
+    assert post(body).status_code == 200
+    assert kept(body).times_received == 2
+    # The worker may look at it again, and then it rests: the bytes will not get better.
+    hours_of_ticks(5)
+    row.refresh_from_db()
+    assert (row.fate, row.next_attempt_at) == ("dead", None)
+    assert Discrepancy.objects.get().status == "open"
+
+
+@committing
+@pytest.mark.parametrize("changes", ODD.values(), ids=ODD)
+def test_what_can_be_read_and_cannot_be_right_comes_to_a_person(changes: dict[str, Any]) -> None:
+    order = sold()
+    body = paid(order, **changes)
+    assert post(body).status_code == 200
+    assert kept(body).times_received == 1
+    hours_of_ticks()
+    order.refresh_from_db()
+    assert order.state == "pending"
+    assert not Heard.objects.exists()
+    question = Discrepancy.objects.get()
+    assert question.status == "open"
+    assert str(kept(body).next_attempt_at) == "None"
+
+
+SIGNED = b'{"fact": "payment", "code": "1"}'
+RIGHT = MemoryChannel.sign(SIGNED, SECRET)
+UNPROVEN = {
+    "missing": None,
+    "empty": "",
+    "short": RIGHT[:-1],
+    "long": RIGHT + "0",
+    "not hex": "z" * 64,
+    "not ASCII": "é" * 64,
+    "wide digits": "\uff11" * 64,
+    "a lone surrogate": "\ud800" * 64,
+    "a prefix": f"sha256={RIGHT}",
+    "several": f"{RIGHT},{RIGHT}",
+    "zeros": "0" * 64,
+    "for other bytes": MemoryChannel.sign(SIGNED + b" ", SECRET),
+    "by another secret": MemoryChannel.sign(SIGNED, "another"),
+    "by an empty secret": MemoryChannel.sign(SIGNED, ""),
+    "huge": RIGHT * 1000,
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("signature", UNPROVEN.values(), ids=UNPROVEN)
+@pytest.mark.parametrize("body", [SIGNED, b"", b"[" * DEEP, b"\xff\0"], ids=["JSON", "empty", "deep", "no UTF-8"])
+def test_unproven_is_refused_and_not_kept(
+    client: Client, body: bytes, signature: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {} if signature is None else {"PE-Signature": signature}
+    answer = client.post(URL, body, content_type="application/json", headers=headers)
+    assert (answer.status_code, answer.content) == (403, b'{"code": 403, "message": "not proven"}')
+    assert not Notification.objects.exists()
+    (record,) = [record for record in caplog.records if record.name == "pagoefectivo.webhook"]
+    assert record.levelno == logging.WARNING
+    assert SECRET not in caplog.text
+    assert RIGHT not in caplog.text
+
+
+@pytest.mark.django_db
+def test_without_a_secret_everything_is_refused(settings: Any) -> None:
+    backend = settings.PAGOEFECTIVO["CHANNELS"]["default"]["BACKEND"]
+    settings.PAGOEFECTIVO = {"CHANNELS": {"default": {"BACKEND": backend, "OPTIONS": {"WEBHOOK_SECRETS": []}}}}
+    assert post(SIGNED, secret="").status_code == 403
+
+
+@pytest.mark.django_db
+def test_a_secret_can_be_rotated_and_hex_may_be_in_capitals(client: Client, settings: Any) -> None:
+    backend = settings.PAGOEFECTIVO["CHANNELS"]["default"]["BACKEND"]
+    options = {"WEBHOOK_SECRETS": ["the next one", SECRET]}
+    settings.PAGOEFECTIVO = {"CHANNELS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    assert post(SIGNED).status_code == 200
+    assert post(SIGNED, secret="the next one").status_code == 200
+    headers = {"PE-Signature": RIGHT.upper()}
+    assert client.post(URL, SIGNED, content_type="application/json", headers=headers).status_code == 200
+    assert Notification.objects.get().times_received == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("path", "status"), [("other", 404), ("%00", 404), ("%F0%9F%92%A9", 404), ("Default", 404)])
+def test_an_unknown_channel_is_not_found(path: str, status: int) -> None:
+    assert post(SIGNED, url=f"/pay/webhooks/{path}/").status_code == status
+    assert not Notification.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "options"])
+def test_only_post_is_allowed(client: Client, method: str) -> None:
+    assert getattr(client, method)(URL).status_code == 405
+
+
+# Size.
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("size", "status"), [(LIMIT, 200), (LIMIT + 1, 413), (4_000_000, 413)])
+def test_a_body_has_a_limit(size: int, status: int) -> None:
+    body = b" " * size
+    assert post(body).status_code == status
+    assert Notification.objects.count() == (status == 200)
+
+
+@pytest.mark.django_db
+def test_the_limit_is_a_setting(settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"WEBHOOK_LIMIT": 10}
+    assert post(b"x" * 10).status_code == 200
+    assert post(b"x" * 11).status_code == 413
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("length", ["", "-1", "7", "many", "31", "33", "9" * 30, None])
+def test_a_content_length_may_lie(client: Client, length: str | None) -> None:
+    extra: dict[str, Any] = {"wsgi.input": io.BytesIO(SIGNED), "HTTP_PE_SIGNATURE": RIGHT}
+    if length is not None:
+        extra["CONTENT_LENGTH"] = length
+    answer = client.generic("POST", URL, b"", content_type="application/json", **extra)
+    assert answer.status_code in (200, 403, 413)
+    assert Notification.objects.filter(body=SIGNED).count() == (answer.status_code == 200)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("size", "status"), [(LIMIT, 200), (LIMIT + 1, 413)])
+@pytest.mark.parametrize("told", [None, b"1", b"-1"])
+def test_nor_does_asgi_need_one(size: int, status: int, told: bytes | None) -> None:
+    body = b" " * size
+    headers = [(b"pe-signature", MemoryChannel.sign(body, SECRET).encode())]
+    headers += [(b"content-length", told)] if told else []
+    scope = {"type": "http", "method": "POST", "path": URL, "query_string": b"", "headers": headers}
+    answer = webhook(ASGIRequest(scope, io.BytesIO(body)), channel="default")
+    assert answer.status_code == status
+    assert Notification.objects.count() == (status == 200)
+
+
+@pytest.mark.django_db
+def test_a_line_that_drops_is_no_message(client: Client) -> None:
+    class Dropped(io.BytesIO):
+        def read(self, *args: Any) -> bytes:
+            raise ConnectionResetError
+
+    extra: dict[str, Any] = {"wsgi.input": Dropped(), "CONTENT_LENGTH": "32", "HTTP_PE_SIGNATURE": RIGHT}
+    assert client.generic("POST", URL, b"", content_type="application/json", **extra).status_code == 400
+    assert not Notification.objects.exists()
+
+
+# Unknown codes.
+
+
+@committing
+def test_an_unknown_code_waits_and_then_a_person_is_asked() -> None:
+    body = json.dumps({"fact": "payment", "code": "404", "amount": "5.00", "currency": "PEN"}).encode()
+    assert post(body).status_code == 200
+    assert kept(body).fate == "waiting"
+    now = timezone.now()
+    assert tick(now=now).notifications == 1
+    assert ("search", "404") in MemoryChannel.calls
+    assert not Discrepancy.objects.exists()
+    now = hours_of_ticks(begin=now)
+    question = Discrepancy.objects.get()
+    assert (question.kind, question.status, question.order) == ("unmatched", "open", None)
+    assert (question.evidence[0]["code"], question.evidence[0]["amount"]) == ("404", "5.00")
+    assert kept(body).fate == "dead"
+    assert kept(body).next_attempt_at is None
+    asked = len(MemoryChannel.calls)
+    hours_of_ticks(begin=now)
+    assert len(MemoryChannel.calls) == asked
+    assert post(body).status_code == 200
+    hours_of_ticks(begin=now)
+    assert Discrepancy.objects.get() == question
+    assert kept(body).next_attempt_at is None
+
+
+@committing
+def test_a_code_that_becomes_known_is_paid_after_all() -> None:
+    order = sold()
+    code = order.code
+    order.cips.update(code=None)
+    body = paid(order, paid_at=None, code=code)
+    assert post(body).status_code == 200
+    assert kept(body).fate == "waiting"
+    assert tick(now=timezone.now()).notifications == 1
+    order.refresh_from_db()
+    assert (order.state, kept(body).fate) == ("paid", "applied")
+
+
+@committing
+def test_first_received_in_time_counts_however_late_it_is_applied(settings: Any) -> None:
+    """The provider told no time: when we first received it stands in, also if the bytes come again later."""
+    order = sold()
+    body = paid(order, paid_at=None)
+    with breaking("INSERT", "pagoefectivo_payment"):
+        assert post(body).status_code == 200
+    order.refresh_from_db()
+    assert (order.state, kept(body).fate) == ("pending", "waiting")
+    # Long ago, by now.
+    back = order.expires_at - timedelta(minutes=1)
+    long_ago = timezone.now() - timedelta(days=10)
+    Order.objects.update(expires_at=long_ago)
+    Notification.objects.update(received_at=long_ago - timedelta(hours=1))
+    assert back > long_ago
+    assert post(body).status_code == 200
+    order.refresh_from_db()
+    assert order.state == "paid"
+    assert not Discrepancy.objects.exists()
+
+
+# Trouble in our own house.
+
+
+@pytest.fixture
+def stumbling(settings: Any) -> Iterator[dict[str, int]]:
+    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
+    path = f"{Stumbling.__module__}.{Stumbling.__qualname__}"
+    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"BACKEND": path}}}
+    Stumbling.stumbles.clear()
+    yield Stumbling.stumbles
+    Stumbling.stumbles.clear()
+
+
+@committing
+def test_a_mistake_in_reading_is_ours_to_repeat(stumbling: dict[str, int]) -> None:
+    order = sold()
+    body = paid(order)
+    stumbling["read"] = 2
+    assert post(body).status_code == 200
+    row = kept(body)
+    assert (row.fate, row.next_attempt_at is not None) == ("waiting", True)
+    assert "a mistake in read" in row.last_error
+    hours_of_ticks(3)
+    order.refresh_from_db()
+    assert (order.state, kept(body).fate, kept(body).last_error) == ("paid", "applied", "")
+    assert Heard.objects.count() == 1
+
+
+@committing
+def test_a_mistake_in_proving_keeps_nothing_and_asks_to_send_again(stumbling: dict[str, int]) -> None:
+    stumbling["prove"] = 1
+    body = paid(sold())
+    assert post(body).status_code == 503
+    assert not Notification.objects.exists()
+    assert post(body).status_code == 200
+
+
+@committing
+def test_a_database_that_is_down_asks_to_send_again(caplog: pytest.LogCaptureFixture) -> None:
+    order = sold()
+    body = paid(order)
+    with breaking(""):
+        assert post(body).status_code == 503
+    assert not Notification.objects.exists()
+    assert any(record.name == "pagoefectivo.webhook" and record.exc_info for record in caplog.records)
+    assert post(body).status_code == 200
+    order.refresh_from_db()
+    assert order.state == "paid"
+
+
+@committing
+@pytest.mark.parametrize(
+    "parts",
+    [("INSERT", "pagoefectivo_payment"), ("UPDATE", "pagoefectivo_cip"), ("INSERT", "pagoefectivo_delivery")],
+    ids=["payment", "code", "outbox"],
+)
+@pytest.mark.parametrize("lose_transaction", [False, True], ids=["savepoint", "transaction"])
+def test_what_cannot_be_applied_now_is_kept_and_applied_later(
+    parts: tuple[str, ...], lose_transaction: bool
+) -> None:
+    order = sold()
+    body = paid(order)
+    with breaking(*parts, times=1, lose_transaction=lose_transaction) as failed:
+        assert post(body).status_code == 200
+    assert failed
+    order.refresh_from_db()
+    assert (order.state, Payment.objects.count()) == ("pending", 0)
+    row = kept(body)
+    assert (row.fate, row.next_attempt_at is not None) == ("waiting", True)
+    assert "the test broke it" in row.last_error or lose_transaction
+    assert tick(now=timezone.now()).notifications == 1
+    order.refresh_from_db()
+    row.refresh_from_db()
+    assert (order.state, row.fate, row.next_attempt_at, row.last_error) == ("paid", "applied", None, "")
+    assert Heard.objects.count() == 1
+
+
+@committing
+def test_only_if_it_cannot_be_kept_at_all_it_must_be_sent_again() -> None:
+    body = paid(sold())
+    with breaking("INSERT", "pagoefectivo_notification") as failed:
+        assert post(body).status_code == 503
+    assert len(failed) == 2  # it was tried a second time, alone
+    assert not Notification.objects.exists()
+
+
+@committing
+def test_a_connection_that_died_while_nobody_looked_is_replaced() -> None:
+    """With CONN_MAX_AGE the first to notice that the server was restarted is a payment."""
+    body = paid(sold())
+    _kill_connection(lambda: _my_id(connection))
+    assert post(body).status_code == 200
+    hours_of_ticks(2)
+    assert Order.objects.get().state == "paid"
+
+
+@committing
+@pytest.mark.postgresql
+@pytest.mark.mariadb
+def test_a_connection_that_is_killed_in_the_middle_loses_nothing() -> None:
+    """The webhook waits for the order's lock; then its connection is killed, and its transaction is gone."""
+    order = sold()
+    body = paid(order)
+    statuses: list[int] = []
+
+    def take() -> None:
+        try:
+            statuses.append(post(body).status_code)
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=take)
+    with transaction.atomic():
+        Order.objects.select_for_update().get(pk=order.pk)
+        thread.start()
+        _kill_connection(_id_of_who_waits)
+        thread.join(30)
+    assert statuses == [200]
+    assert kept(body).fate == "waiting"
+    hours_of_ticks(2)
+    order.refresh_from_db()
+    assert (order.state, kept(body).fate) == ("paid", "applied")
+
+
+@committing
+@pytest.mark.mariadb
+def test_a_deadlock_takes_the_transaction_and_not_the_message(server_log: Callable[[], str]) -> None:
+    """The webhook holds its notification and wants the order; we hold the order and want the notification."""
+    order = sold()
+    body = paid(order)
+    statuses: list[int] = []
+
+    def take() -> None:
+        try:
+            statuses.append(post(body).status_code)
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=take)
+    with transaction.atomic():
+        Order.objects.select_for_update().get(pk=order.pk)
+        # InnoDB gives up the lighter transaction, and that shall be the webhook's.
+        Heard.objects.bulk_create(Heard(signal="", reference="", event=order.token, state="") for _ in range(500))
+        thread.start()
+        _id_of_who_waits()
+        now = timezone.now()
+        Notification.objects.create(
+            account="memory:default",
+            digest=_digest(body),
+            body=b"",
+            channel="default",
+            received_at=now,
+            last_received_at=now,
+        )
+        thread.join(30)
+        transaction.set_rollback(True)
+    assert "deadlock" in server_log().lower()
+    thread.join(30)
+    assert statuses == [200]
+    hours_of_ticks(2)
+    order.refresh_from_db()
+    assert (order.state, kept(body).fate) == ("paid", "applied")
+
+
+def _digest(body: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(body).hexdigest()
+
+
+def _my_id(mine: Any) -> int:
+    if servers.kind() == "sqlite":
+        return 0
+    with mine.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_backend_pid()" if servers.kind() == "postgresql" else "SELECT connection_id()"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _id_of_who_waits() -> int:
+    """The connection that waits for a lock, as soon as there is one."""
+    sql = {
+        "postgresql": "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+        "mariadb": "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx"
+        " WHERE trx_state = 'LOCK WAIT'",
+    }[servers.kind()]
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            if found := cursor.fetchone():
+                return int(found[0])
+        time.sleep(0.02)
+    raise AssertionError("nobody waits")
+
+
+def _kill_connection(who: Callable[[], int]) -> None:
+    """End a connection from another one; SQLite has no server, so its handle is closed."""
+    number = who()
+    if servers.kind() == "sqlite":
+        connection.connection.close()
+        return
+    killer = connections["other"].copy()
+    try:
+        with killer.cursor() as cursor:
+            if servers.kind() == "postgresql":
+                cursor.execute("SELECT pg_terminate_backend(%s)", [number])
+            else:
+                cursor.execute(f"KILL {number}")
+    finally:
+        killer.close()
