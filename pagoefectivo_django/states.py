@@ -153,98 +153,34 @@ class Rule:
 _nothing = Rule()
 _noted = Rule(noted=True)
 _drop = Rule(noted=True, delete=True)
-_pending = Rule(to=OrderState.PENDING)
-_paid = Rule(to=OrderState.PAID)
-_expired = Rule(to=OrderState.EXPIRED)
-_cancelled = Rule(to=OrderState.CANCELLED)
+_if_asked = Rule(to=OrderState.PENDING, condition=Condition.ASKED, noted=True, delete=True)
+_if_last = Rule(to=OrderState.REJECTED, condition=Condition.LAST_ROUTE, noted=True)
 _remembered = Rule(remembered=True, question=Kind.REVERSED)
+_pending, _paid = Rule(to=OrderState.PENDING), Rule(to=OrderState.PAID)
+_expired, _cancelled = Rule(to=OrderState.EXPIRED), Rule(to=OrderState.CANCELLED)
+_undone = Rule(to=OrderState.REFUNDED, question=Kind.REVERSED)
+_twice, _after_cancel = Rule(question=Kind.DUPLICATE_PAYMENT), Rule(question=Kind.PAID_AFTER_CANCEL)
+_conflict, _after_refund = Rule(question=Kind.CONFLICT), Rule(question=Kind.PAID_AFTER_REFUND)
 _told = Rule(refused=True)
 
-#: Rows are states, columns facts. Before a payment is looked up here it was compared with the payments known (the same
-#: payment changes nothing), with the order's amount and currency, and with its date; see ``flows/advance.py``.
+# fmt: off
+_BY_FACT: dict[Fact, tuple[Rule, ...]] = {
+    # what is told          new          pending      paid     expired     cancelled      rejected    refunded
+    Fact.ISSUED:           (_pending,    _pending,    _drop,   _if_asked,  _drop,         _if_asked,  _drop),
+    Fact.REFUSED:          (_if_last,    _noted,      _noted,  _noted,     _noted,        _nothing,   _noted),
+    Fact.LOST:             (_noted,      _noted,      _noted,  _noted,     _noted,        _noted,     _noted),
+    Fact.PAYMENT:          (_paid,       _paid,       _twice,  _paid,      _after_cancel, _conflict,  _after_refund),
+    Fact.CODE_EXPIRED:     (_expired,    _expired,    _noted,  _nothing,   _noted,        _noted,     _noted),
+    Fact.CODE_DELETED:     (_cancelled,  _cancelled,  _noted,  _nothing,   _nothing,      _noted,     _noted),
+    Fact.PAYMENT_REVERSED: (_remembered, _remembered, _undone, _noted,     _noted,        _noted,     _nothing),
+    Fact.UNKNOWN:          (_noted,      _noted,      _noted,  _noted,     _noted,        _noted,     _noted),
+    Fact.ACCEPTED:         (_paid,       _paid,       _told,   _paid,      _paid,         _paid,      _paid),
+    Fact.WITHDRAWN:        (_cancelled,  _cancelled,  _told,   _nothing,   _nothing,      _nothing,   _nothing),
+}
+# fmt: on
+
+#: Before a payment is looked up here it was compared with the payments known (the same payment changes nothing), with
+#: the order's amount and currency, and with its date; see ``flows/advance/payments.py``.
 TABLE: dict[OrderState, dict[Fact, Rule]] = {
-    OrderState.NEW: {
-        Fact.ISSUED: _pending,
-        Fact.REFUSED: Rule(to=OrderState.REJECTED, condition=Condition.LAST_ROUTE, noted=True),
-        Fact.LOST: _noted,
-        Fact.PAYMENT: _paid,
-        Fact.CODE_EXPIRED: _expired,
-        Fact.CODE_DELETED: _cancelled,
-        Fact.PAYMENT_REVERSED: _remembered,
-        Fact.UNKNOWN: _noted,
-        Fact.ACCEPTED: _paid,
-        Fact.WITHDRAWN: _cancelled,
-    },
-    OrderState.PENDING: {
-        Fact.ISSUED: _pending,
-        Fact.REFUSED: _noted,
-        Fact.LOST: _noted,
-        Fact.PAYMENT: _paid,
-        Fact.CODE_EXPIRED: _expired,
-        Fact.CODE_DELETED: _cancelled,
-        Fact.PAYMENT_REVERSED: _remembered,
-        Fact.UNKNOWN: _noted,
-        Fact.ACCEPTED: _paid,
-        Fact.WITHDRAWN: _cancelled,
-    },
-    OrderState.PAID: {
-        Fact.ISSUED: _drop,
-        Fact.REFUSED: _noted,
-        Fact.LOST: _noted,
-        Fact.PAYMENT: Rule(question=Kind.DUPLICATE_PAYMENT),
-        Fact.CODE_EXPIRED: _noted,
-        Fact.CODE_DELETED: _noted,
-        Fact.PAYMENT_REVERSED: Rule(to=OrderState.REFUNDED, question=Kind.REVERSED),
-        Fact.UNKNOWN: _noted,
-        Fact.ACCEPTED: _told,
-        Fact.WITHDRAWN: _told,
-    },
-    OrderState.EXPIRED: {
-        Fact.ISSUED: Rule(to=OrderState.PENDING, condition=Condition.ASKED, noted=True, delete=True),
-        Fact.REFUSED: _noted,
-        Fact.LOST: _noted,
-        Fact.PAYMENT: _paid,
-        Fact.CODE_EXPIRED: _nothing,
-        Fact.CODE_DELETED: _nothing,
-        Fact.PAYMENT_REVERSED: _noted,
-        Fact.UNKNOWN: _noted,
-        Fact.ACCEPTED: _paid,
-        Fact.WITHDRAWN: _nothing,
-    },
-    OrderState.CANCELLED: {
-        Fact.ISSUED: _drop,
-        Fact.REFUSED: _noted,
-        Fact.LOST: _noted,
-        Fact.PAYMENT: Rule(question=Kind.PAID_AFTER_CANCEL),
-        Fact.CODE_EXPIRED: _noted,
-        Fact.CODE_DELETED: _nothing,
-        Fact.PAYMENT_REVERSED: _noted,
-        Fact.UNKNOWN: _noted,
-        Fact.ACCEPTED: _paid,
-        Fact.WITHDRAWN: _nothing,
-    },
-    OrderState.REJECTED: {
-        Fact.ISSUED: Rule(to=OrderState.PENDING, condition=Condition.ASKED, noted=True, delete=True),
-        Fact.REFUSED: _nothing,
-        Fact.LOST: _noted,
-        Fact.PAYMENT: Rule(question=Kind.CONFLICT),
-        Fact.CODE_EXPIRED: _noted,
-        Fact.CODE_DELETED: _noted,
-        Fact.PAYMENT_REVERSED: _noted,
-        Fact.UNKNOWN: _noted,
-        Fact.ACCEPTED: _paid,
-        Fact.WITHDRAWN: _nothing,
-    },
-    OrderState.REFUNDED: {
-        Fact.ISSUED: _drop,
-        Fact.REFUSED: _noted,
-        Fact.LOST: _noted,
-        Fact.PAYMENT: Rule(question=Kind.PAID_AFTER_REFUND),
-        Fact.CODE_EXPIRED: _noted,
-        Fact.CODE_DELETED: _noted,
-        Fact.PAYMENT_REVERSED: _nothing,
-        Fact.UNKNOWN: _noted,
-        Fact.ACCEPTED: _paid,
-        Fact.WITHDRAWN: _nothing,
-    },
+    state: {fact: rules[column] for fact, rules in _BY_FACT.items()} for column, state in enumerate(OrderState)
 }

@@ -10,10 +10,10 @@ By default the shop speaks with the sandbox on this machine, and needs it runnin
 """
 
 import os
+import secrets
 from pathlib import Path
 
 import environ
-from django.core.management.utils import get_random_secret_key
 
 from pagoefectivo_django.conf import from_env
 
@@ -25,8 +25,9 @@ VAR = Path(env.str("SHOP_FOLDER", default=str(BASE_DIR / "var")))
 VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 DEBUG = env.bool("DJANGO_DEBUG", default=True)
-# Each run without a key makes one up, which ends the sessions of the run before. A real site has to have one.
-SECRET_KEY = env.str("DJANGO_SECRET_KEY", default=get_random_secret_key()) if DEBUG else env.str("DJANGO_SECRET_KEY")
+# Each run without a key makes one up, which ends the sessions of the run before; a real site has to have one.
+# Not Django's `get_random_secret_key`: django-environ takes what begins with a dollar for the name of a variable.
+SECRET_KEY = env.str("DJANGO_SECRET_KEY", default=secrets.token_urlsafe(50)) if DEBUG else env.str("DJANGO_SECRET_KEY")
 ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = not DEBUG
 

@@ -80,7 +80,7 @@ class Stage:
         self.sandbox = said[1]
         environment["PAGOEFECTIVO_BASE_URL"] = f"{self.sandbox}/v1/"
         shop = self._start("shop", "manage.py", "runserver", "--noreload", "127.0.0.1:0", environment=environment)
-        self.shop = shop.wait_until_it_says(r"Starting development server at (http://.+)/\n")[1]
+        self.shop = shop.wait_until_it_says(r"server at (http://127\.0\.0\.1:[0-9]+)/")[1]
         environment["PAGOEFECTIVO_PUBLIC_URL"] = self.shop
         Visitor().tell(f"{self.sandbox}/sandbox/webhook", url=self.webhook)
         self._start("worker", "manage.py", "pagoefectivo_worker", environment=environment)

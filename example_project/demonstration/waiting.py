@@ -7,7 +7,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 #: Seconds that anything may take; most takes a tenth of one.
-PATIENCE = 10.0
+PATIENCE = 20.0
 GLANCE = 0.05
 
 

@@ -47,7 +47,7 @@ class DiscrepancyAdmin(RecordAdmin):
     def sections(self, row: Discrepancy) -> list[Section]:
         columns = list(dict.fromkeys(name for evidence in row.evidence for name in evidence))
         rows = [[evidence.get(name) for name in columns] for evidence in row.evidence]
-        return [Section(_("evidence"), columns, rows)]
+        return [Section(_("evidence"), [name.replace("_", " ") for name in columns], rows)]
 
     def links(self, row: Discrepancy) -> list[tuple[str, Any]]:
         return [(self.address(row, "resolve"), _("Resolve"))] if row.status == Discrepancy.Status.OPEN else []

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.formats import localize
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -46,7 +46,7 @@ class CurrencyFilter(KnownValuesFilter):
 class OrderAdmin(RecordAdmin):
     """Orders, their codes and payments; staff refreshes, cancels, extends and reissues."""
 
-    list_display = ("reference", "state_badge", "money", "code", "expires_at", "account", "created_at")
+    list_display = ("reference", "state_badge", "money", "code", "expires_at", "account")
     list_select_related = ("cip",)
     list_filter = ("state", CurrencyFilter, "created_at")
     search_fields = ("reference", "email", "cips__code")
@@ -54,14 +54,15 @@ class OrderAdmin(RecordAdmin):
     ordering = ("-pk",)
     actions = ("refresh", "cancel", "extend", "reissue")
     fieldsets = (
-        (None, {"fields": ("reference", "state_badge", "money", "code", "account", "expires_at")}),
-        (_("Payment"), {"fields": ("paid_at", "operation_number")}),
-        (_("Payer"), {"fields": ("email", "payer_table", "language")}),
+        (None, {"fields": (("reference", "state_badge"), ("money", "code"), ("account", "expires_at"))}),
+        (_("Payment"), {"fields": (("paid_at", "operation_number"),)}),
+        (_("Payer"), {"fields": ("email", "payer_text", "language")}),
         (_("Sale"), {"fields": ("concept", "metadata", "created_at")}),
-        (
-            _("Still to be done at the provider"),
-            {"fields": ("wish", "wish_date", "wish_actor", "attempts", "next_attempt_at", "last_error")},
-        ),
+    )
+    #: Shown while something is wished for.
+    wish_fieldset = (
+        _("Still to be done at the provider"),
+        {"fields": (("wish", "wish_date"), "wish_actor", ("attempts", "next_attempt_at"), "last_error")},
     )
 
     # Columns.
@@ -83,10 +84,13 @@ class OrderAdmin(RecordAdmin):
         return order.cip.account if order.cip else ""
 
     @admin.display(description=_("payer"))
-    def payer_table(self, order: Order) -> SafeString:
-        return format_html_join(", ", "{}: {}", order.payer_data.items())
+    def payer_text(self, order: Order) -> SafeString:
+        return format_html_join(mark_safe("<br>"), "{}: {}", order.payer_data.items())
 
     # The page of one order.
+
+    def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
+        return (*self.fieldsets, self.wish_fieldset) if obj and obj.wish else self.fieldsets
 
     def questions(self, row: Order) -> list[SafeString | str]:
         return [self.link(question) for question in row.discrepancies.open().select_related("order")]

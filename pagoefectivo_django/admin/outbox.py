@@ -40,7 +40,7 @@ class DeliveredFilter(admin.SimpleListFilter):
 class DeliveryAdmin(RecordAdmin):
     """One event for one receiver; staff has it delivered again."""
 
-    list_display = ("kind", "order_link", "receiver", "heard_text", "attempts", "next_attempt_at", "error_text")
+    list_display = ("kind", "order_link", "heard_text", "attempts", "next_attempt_at", "receiver", "error_text")
     list_select_related = ("event__order",)
     list_filter = (DeliveredFilter,)
     search_fields = ("event__order__reference", "receiver")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from ..channels import get_channel
@@ -55,17 +55,25 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
         row.code, row.fact = report.code, report.fact
     except Malformed as error:
         row.fate, row.last_error = Fate.DEAD, str(error)
+    except Exception as error:
+        # A mistake in the channel, not in the message, which waits until it can be read.
+        logger.exception("Notification %s could not be read; it is tried again.", row.digest[:8])
+        row.fate, row.next_attempt_at = Fate.WAITING, now
+        row.last_error = f"{type(error).__name__}: {error}".replace("\0", "")[:2000]
     try:
         with one_transaction() as database_alias:
             kept = _keep(row, database_alias)
             if report:
-                _apply(kept, channel, report, now)
-            else:
+                # A repetition of what could not be applied was received when its first was.
+                heard = now if kept.fate == Fate.APPLIED else kept.received_at
+                _apply(kept, channel, replace(report, received_at=heard), now)
+            elif row.fate == Fate.DEAD:
                 _ask_person(kept, Kind.UNPROCESSED, now)
         return kept
-    except DatabaseError as error:
+    except Exception as error:
         # A deadlock on MariaDB takes the whole transaction with it. The message alone, then; the inbox applies it.
         logger.warning("Notification %s is kept for later: %s", row.digest[:8], type(error).__name__)
+        connections[database()].close_if_unusable_or_obsolete()  # the server may have been restarted
         row.pk, row.fate, row.next_attempt_at = None, Fate.WAITING, now
         row.last_error = f"{type(error).__name__}: {error}"[:2000]
         with one_transaction() as database_alias:
@@ -76,10 +84,16 @@ def apply_again(row: Notification, now: datetime) -> bool:
     """Try once more to apply a message that waits; False if somebody else is at it."""
     if not row.claim(now):
         return False
+    over = row.attempts >= MOST_ATTEMPTS
     try:
         channel = get_channel(row.channel)
-        if row.attempts <= MOST_ATTEMPTS:  # else it killed the process that worked on it, again and again
+        report: Report | None = None
+        try:
             report = _read(channel, row)
+            row.code, row.fact = report.code, report.fact
+        except Malformed as error:
+            over, row.last_error = True, str(error)  # the bytes won't get better
+        if report and row.attempts <= MOST_ATTEMPTS:  # else it killed the process that worked on it, again and again
             with one_transaction():
                 _apply(row, channel, report, now)
             if row.fate == Fate.WAITING:
@@ -88,7 +102,7 @@ def apply_again(row: Notification, now: datetime) -> bool:
         # Whatever it was: one bad message never stops the inbox.
         logger.exception("Notification %s could not be applied.", row.digest[:8])
         row.put_off(now, f"{type(error).__name__}: {error}")
-    if row.attempts >= MOST_ATTEMPTS and row.fate == Fate.WAITING:
+    if over and row.fate != Fate.APPLIED:
         _give_up(row, now)
     return True
 
@@ -107,6 +121,8 @@ def retry(row: Notification, now: datetime) -> bool:
 
 def _read(channel: Channel, row: Notification) -> Report:
     report = channel.read(bytes(row.body))
+    if max(map(len, (report.code, report.operation_number))) > 40:
+        raise Malformed("The code or the operation number has more than 40 characters.")
     return replace(report, account=row.account, received_at=row.received_at)
 
 
@@ -155,7 +171,7 @@ def _settle(row: Notification, outcome: Outcome, error: str, now: datetime) -> N
     else:
         row.fate, row.last_error = Fate.WAITING, error.replace("\0", "")[:2000] or str(outcome)
         row.next_attempt_at = row.next_attempt_at or now
-    row.save(using=database(), update_fields=["fate", "next_attempt_at", "last_error"])
+    row.save(using=database(), update_fields=["code", "fact", "fate", "next_attempt_at", "last_error"])
 
 
 def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: datetime) -> None:
@@ -199,7 +215,7 @@ def _give_up(row: Notification, now: datetime) -> None:
 def _ask_person(row: Notification, kind: Kind, now: datetime) -> None:
     history = History(database(), now, "pagoefectivo")
     evidence = {"digest": row.digest, "received_at": row.received_at.isoformat(), "error": row.last_error[:500]}
-    with suppress(PagoEfectivoError):  # unreadable: the bytes are on the notification's page
+    with suppress(Exception):  # unreadable: the bytes are on the notification's page
         evidence |= evidence_of(_read(get_channel(row.channel), row))
     history.ask(kind, f"notification:{row.pk}", evidence, notification=row)
     history.write()

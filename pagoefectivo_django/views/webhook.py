@@ -8,14 +8,14 @@ from collections.abc import Callable
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.request import RawPostDataException
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from ..conf import conf
-from ..errors import Misconfigured, Unproven
+from ..errors import Unproven
 from ..flows.receive import receive
 
 logger = logging.getLogger("pagoefectivo.webhook")
@@ -53,7 +53,7 @@ def webhook(request: HttpRequest, channel: str) -> HttpResponse:
     except Unproven:
         logger.warning("A notification for channel %s was refused: it is not proven.", channel)
         return _answer(403, "not proven")
-    except (DatabaseError, Misconfigured) as error:
+    except Exception as error:
         logger.exception("A notification for channel %s could not be kept (%s).", channel, type(error).__name__)
         return _answer(503, "try again")
     return _answer(200, "received")

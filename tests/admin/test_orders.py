@@ -265,7 +265,7 @@ def test_a_record_s_button_returns_to_the_record(staff: Client, new_order: Make)
 def test_get_changes_nothing(staff: Client, new_order: Make) -> None:
     order = new_order()
     MemoryChannel.calls.clear()
-    query = {"action": "cancel", "_selected_action": order.pk, "confirmed": "yes"}
+    query = {"action": "cancel", "_selected_action": str(order.pk), "confirmed": "yes"}
     staff.get(LIST, query)
     staff.get(reverse("admin:pagoefectivo_order_change", args=[order.pk]), query)
     order.refresh_from_db()

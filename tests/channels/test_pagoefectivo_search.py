@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,14 +16,10 @@ from pagoefectivo_django.states import Fact
 from .examples import NOW, payload
 from .scripted import Says, Script
 
-CREATE = "POST /v1/cips"
 SEARCH = "POST /v1/cips/search"
 UPDATE = "PATCH /v1/cips/20304050"
 DELETE = "DELETE /v1/cips/20304050"
 ACCOUNT = "pagoefectivo:sandbox:1234"
-
-Make = Callable[..., PagoEfectivoChannel]
-Look = Callable[[BaseException], None]
 
 
 class TestSearch:

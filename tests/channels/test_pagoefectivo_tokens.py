@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -188,13 +189,23 @@ class TestRefused:
         discreet(caught.value)
 
 
-def test_time_that_is_used_up_by_authorizing_leaves_the_create_unsent(script: Script, make: Make) -> None:
-    """A create whose answer nobody could wait for would be a lost code."""
-    script.always[CREATE] = Says(401, after=0.8)
-    script.on(AUTHORIZE, script.authorization("made-up-token-1", after=1.35))
-    script.on(AUTHORIZE, script.authorization("made-up-token-2", after=0.38))
+def test_issue_ends_in_time_whatever_hangs(script: Script, make: Make) -> None:
+    """Time-out 1 s and 2 s to spare: an authorization that hangs leaves nothing sent."""
+    script.always[AUTHORIZE] = Says(201, after=3)
+    begin = time.monotonic()
     with pytest.raises(Unavailable):
         make(TIMEOUT=1).issue(charge())
+    assert time.monotonic() - begin < 3
+    assert script.asked(CREATE) == []
+
+
+def test_time_that_is_used_up_by_authorizing_leaves_the_create_unsent(script: Script, make: Make) -> None:
+    """A create whose answer nobody could wait for would be a lost code."""
+    script.always[CREATE] = Says(401, after=1.2)
+    script.on(AUTHORIZE, script.authorization("made-up-token-1", after=1.3))
+    script.on(AUTHORIZE, script.authorization("made-up-token-2", after=0.35))
+    with pytest.raises(Unavailable):
+        make(TIMEOUT=1.5).issue(charge())
     assert len(script.asked(CREATE)) <= 1
 
 

@@ -9,8 +9,8 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 SHELF = (
     (
         "cafe-de-chanchamayo",
-        "Café de Chanchamayo, 500 g",
-        "Grano entero de tueste medio, cosechado a 1 600 metros. Sabe a cacao y a panela.",
+        "Café de Chanchamayo",
+        "500 g en grano, de tueste medio, cosechados a 1 600 metros. Saben a cacao y a panela.",
         Decimal("34.90"),
         "shop/coffee.svg",
     ),

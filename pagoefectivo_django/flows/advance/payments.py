@@ -143,34 +143,38 @@ def _show_payment(order: Order, payment: Payment) -> None:
 
 
 def took_back(book: Book, cip: Cip, report: Report, asked: bool) -> None:
-    """The provider took a payment back."""
+    """The provider took a payment back: one that we know, one that we have yet to hear of, or we can't tell which."""
     number, mine = report.operation_number, book.payments_of(cip)
-    if any(number and payment.operation_number == number and payment.standing == Standing.REVERSED for payment in mine):
-        return
     standing = [payment for payment in mine if payment.standing != Standing.REVERSED]
-    meant = [payment for payment in standing if not number or payment.operation_number in (None, number)]
-    if not meant and mine and not number and not standing:
-        return
-    rule = TABLE[book.state][Fact.PAYMENT_REVERSED]
+    if exact := [payment for payment in mine if number and payment.operation_number == number]:
+        meant = exact
+    elif number:
+        meant = [payment for payment in standing if payment.operation_number is None]
+    else:
+        meant = mine if len(mine) == 1 else []
     if meant:
-        payment = next((payment for payment in meant if payment.operation_number == number), meant[-1])
-        made_it_paid = payment.standing == Standing.APPLIED
-        payment.standing = Standing.REVERSED
-        payment.operation_number = payment.operation_number or number or None
-        payment.save(using=book.alias, update_fields=["standing", "operation_number"])
-        if made_it_paid and rule.to:
-            book.move_order(rule.to, Fact.PAYMENT_REVERSED, cip)
-            book.ask(Kind.REVERSED, report, cip, payment)
-        else:
-            book.note(Fact.PAYMENT_REVERSED, cip, f"payment {payment.pk}")
-    elif number not in cip.early_reversals:
-        # It came before its payment, or carries a number of its own: the code remembers, and a person looks at it
-        # if the order is paid already.
+        if meant[-1].standing != Standing.REVERSED:
+            _undo(book, cip, meant[-1], report)
+        return
+    if (number or not mine) and number not in cip.early_reversals:
         cip.early_reversals.append(number)
         book.touch(cip)
-        book.note(Fact.PAYMENT_REVERSED, cip, "no payment of this number is known")
-        if standing:
-            book.ask(Kind.REVERSED, report, cip)
+        book.note(Fact.PAYMENT_REVERSED, cip, "its payment is not known yet")
+    if standing:
+        book.ask(Kind.REVERSED, report, cip)
+
+
+def _undo(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
+    made_it_paid = payment.standing == Standing.APPLIED
+    payment.standing = Standing.REVERSED
+    payment.operation_number = payment.operation_number or report.operation_number or None
+    payment.save(using=book.alias, update_fields=["standing", "operation_number"])
+    rule = TABLE[book.state][Fact.PAYMENT_REVERSED]
+    if made_it_paid and rule.to:
+        book.move_order(rule.to, Fact.PAYMENT_REVERSED, cip)
+        book.ask(Kind.REVERSED, report, cip, payment)
+    else:
+        book.note(Fact.PAYMENT_REVERSED, cip, f"payment {payment.pk}")
 
 
 def unknown_time(book: Book, cip: Cip, report: Report) -> bool:

@@ -1,0 +1,429 @@
+"""Codes: the three endings of a call, routes, lost answers, cancel, extend, reissue, adopt."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.errors import AlreadyPaid, InQuestion, InvalidRequest, OutcomeUnknown, Refused, Unavailable
+from pagoefectivo_django.flows import (
+    adopt_code,
+    cancel_order,
+    extend_order,
+    issue_code,
+    refresh_order,
+    reissue_code,
+    resolve_discrepancy,
+    tick,
+)
+from pagoefectivo_django.flows.advance import advance
+from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent, Payment
+from pagoefectivo_django.states import Fact
+from pagoefectivo_django.testing import notify, pay
+from tests.flows.making import later, make, report
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+
+LOST = OutcomeUnknown("The line was dropped.")
+DOWN = Unavailable("Nobody answers.")
+
+
+def fresh(order: Order) -> Order:
+    return Order.objects.select_related("cip").get(pk=order.pk)
+
+
+def statuses(order: Order) -> list[str]:
+    return [cip.status for cip in order.cips.order_by("pk")]
+
+
+def kinds(order: Order) -> list[str]:
+    return list(OrderEvent.objects.filter(order=order).exclude(kind="noted").values_list("kind", flat=True))
+
+
+# Issuing.
+
+
+def test_not_sent_is_tried_again_with_the_same_transaction_code() -> None:
+    MemoryChannel.fail("issue", DOWN)
+    order = make()
+    assert (order.state, statuses(order)) == ("new", ["requested"])
+    tick(later(minutes=10))
+    assert fresh(order).state == "pending"
+    asked = [about for call, about in MemoryChannel.calls if call == "issue"]
+    assert len(asked) == 2
+    assert len(set(asked)) == 1
+
+
+def test_a_lost_answer_is_followed_by_one_more_code_and_then_a_person() -> None:
+    for _ in range(3):
+        MemoryChannel.fail("issue", LOST, after=True)
+    order = make()
+    assert (order.state, statuses(order)) == ("new", ["lost"])
+    tick(later(seconds=30))
+    assert statuses(order) == ["lost"], "the second code waits a minute"
+    tick(later(minutes=2))
+    assert statuses(order) == ["lost", "lost"]
+    for hours in range(1, 5):
+        tick(later(hours=hours))
+    assert statuses(order) == ["lost", "lost"]
+    assert [question.kind for question in Discrepancy.objects.all()] == ["lost_code"]
+
+
+def test_a_lost_code_that_is_paid_finds_its_order_by_its_transaction_code() -> None:
+    MemoryChannel.fail("issue", LOST, after=True)
+    order = make()
+    lost = order.cips.get()
+    (code,) = MemoryChannel.slips["memory:default"]
+    assert notify(order, code=code, transaction_code=lost.transaction_code) == 200
+    order = fresh(order)
+    assert (order.state, order.code, statuses(order)) == ("paid", code, ["paid"])
+
+
+def test_a_lost_code_that_is_paid_is_found_by_asking_the_provider() -> None:
+    MemoryChannel.fail("issue", LOST, after=True)
+    order = make()
+    (code,) = MemoryChannel.slips["memory:default"]
+    assert notify(order, code="000" + code) == 200
+    assert fresh(order).state == "new"
+    tick(later(seconds=1))
+    assert (fresh(order).state, fresh(order).code) == ("paid", code)
+    assert not Discrepancy.objects.exists()
+
+
+def test_a_refusal_goes_to_the_next_route_and_rejects_at_the_last(settings: Any) -> None:
+    one = dict(settings.PAGOEFECTIVO["CHANNELS"]["default"])
+    two = {**one, "OPTIONS": {**one["OPTIONS"], "NAME": "second"}}
+    settings.PAGOEFECTIVO = {"CHANNELS": {"default": one, "second": two}}
+    no = Refused("amount: over the merchant's maximum", codes=("511",))
+    MemoryChannel.fail("issue", no)
+    order = make()
+    assert (order.state, statuses(order)) == ("pending", ["refused", "current"])
+    assert fresh(order).cip and fresh(order).cip.account == "memory:second"
+    MemoryChannel.fail("issue", no)
+    MemoryChannel.fail("issue", no)
+    order = make()
+    assert (order.state, statuses(order)) == ("rejected", ["refused", "refused"])
+    assert kinds(order) == ["order_created", "payment_rejected"]
+    reissue_code(order)
+    assert fresh(order).state == "pending"
+
+
+def test_a_process_that_dies_while_asking_leaves_a_lost_code() -> None:
+    MemoryChannel.fail("issue", DOWN)
+    order = make()
+    Cip.objects.update(asked_at=timezone.now())  # as if the process had died before the answer
+    Order.objects.update(next_attempt_at=timezone.now())
+    tick(later(minutes=3))
+    assert (fresh(order).state, statuses(order)) == ("pending", ["lost", "current"])
+
+
+def test_issue_code_never_raises() -> None:
+    MemoryChannel.fail("issue", DOWN)
+    MemoryChannel.fail("issue", DOWN)
+    order = make()
+    Order.objects.update(next_attempt_at=timezone.now())
+    assert issue_code(fresh(order)).state == "new"
+    Order.objects.update(next_attempt_at=timezone.now())
+    assert issue_code(fresh(order)).state == "pending"
+    assert issue_code(fresh(order)).state == "pending"
+    assert statuses(order) == ["current"]
+
+
+# Cancelling.
+
+
+def test_cancel_deletes_the_code_first() -> None:
+    order = cancel_order(make(), actor="marta")
+    assert (order.state, statuses(order)) == ("cancelled", ["deleted"])
+    assert MemoryChannel.calls[-1] == ("delete", fresh(order).code)
+    assert OrderEvent.objects.get(kind="payment_cancelled").actor == "marta"
+    assert cancel_order(order).state == "cancelled"
+
+
+def test_cancel_finds_out_that_it_was_paid() -> None:
+    order = make()
+    MemoryChannel("default", {}).set(fresh(order).code, Fact.PAYMENT, paid_at=timezone.now())
+    with pytest.raises(AlreadyPaid):
+        cancel_order(order)
+    assert fresh(order).state == "paid"
+    with pytest.raises(AlreadyPaid):
+        cancel_order(fresh(order))
+
+
+def test_cancel_whose_answer_is_lost_looks() -> None:
+    MemoryChannel.fail("delete", LOST, after=True)
+    assert cancel_order(make()).state == "cancelled"
+
+
+def test_cancel_that_is_not_known_changes_nothing_and_is_tried_again() -> None:
+    order = make()
+    MemoryChannel.fail("delete", LOST)
+    MemoryChannel.fail("search", LOST)
+    with pytest.raises(OutcomeUnknown):
+        cancel_order(order)
+    assert fresh(order).state == "pending"
+    tick(later(minutes=10))
+    assert fresh(order).state == "cancelled"
+
+
+def test_what_is_never_confirmed_goes_to_a_person() -> None:
+    order = make()
+    for _ in range(20):
+        MemoryChannel.fail("delete", DOWN)
+    with pytest.raises(Unavailable):
+        cancel_order(order)
+    for hours in range(1, 20):
+        tick(later(hours=hours * 2))
+    assert fresh(order).state == "pending"
+    assert [question.kind for question in Discrepancy.objects.all()] == ["not_confirmed"]
+
+
+def test_cancelling_without_a_code() -> None:
+    MemoryChannel.fail("issue", LOST, after=True)
+    order = make()
+    assert cancel_order(order).state == "cancelled"
+    assert "could not be deleted" in OrderEvent.objects.get(kind="payment_cancelled").detail
+    tick(later(minutes=5))
+    assert statuses(order) == ["lost"], "a cancelled order asks for no code"
+    (code,) = MemoryChannel.slips["memory:default"]
+    notify(order, code=code, transaction_code=order.cips.get().transaction_code)
+    assert [question.kind for question in Discrepancy.objects.all()] == ["paid_after_cancel"]
+
+
+def test_an_answer_after_cancelling_deletes_the_code() -> None:
+    MemoryChannel.fail("issue", DOWN)
+    order = make()
+    cip = order.cips.get()
+    Cip.objects.update(asked_at=timezone.now())
+    cancel_order(order)
+    slip = MemoryChannel("default", {}).issue(_charge(cip))
+    advance(slip)
+    assert statuses(order) == ["superseded"]
+    tick(later(seconds=1))
+    assert MemoryChannel.calls[-1] == ("delete", slip.code)
+    assert fresh(order).state == "cancelled"
+
+
+def _charge(cip: Cip) -> Any:
+    from pagoefectivo_django.channels.base import Charge
+
+    order = cip.order
+    return Charge(cip.transaction_code, order.amount, order.currency, cip.expires_at, order.payer)
+
+
+# Extending and reissuing.
+
+
+def test_extend() -> None:
+    order, date = make(), later(days=5).replace(microsecond=0)
+    assert extend_order(order, date).expires_at == date
+    assert statuses(order) == ["current"]
+
+
+def test_extend_revives_an_expired_code() -> None:
+    order = make()
+    MemoryChannel("default", {}).set(fresh(order).code, Fact.CODE_EXPIRED)
+    when = later(days=3)
+    refresh_order(fresh(order), now=when)
+    assert (fresh(order).state, statuses(order)) == ("expired", ["expired"])
+    extend_order(fresh(order), later(days=5), now=when)
+    assert (fresh(order).state, statuses(order)) == ("pending", ["current"])
+
+
+def test_extend_is_believed_when_it_shows() -> None:
+    order = make()
+    MemoryChannel.fail("extend", LOST)
+    with pytest.raises(OutcomeUnknown):
+        extend_order(order, later(days=5))
+    assert fresh(order).expires_at < later(days=3)
+    tick(later(minutes=10))
+    assert fresh(order).expires_at > later(days=4)
+
+
+def test_reissue_deletes_the_old_code() -> None:
+    order = make()
+    first = fresh(order).code
+    reissue_code(order)
+    assert statuses(order) == ["superseded", "current"]
+    assert fresh(order).code != first
+    assert [call for call, _ in MemoryChannel.calls] == ["issue", "delete", "issue"]
+    assert fresh(order).state == "pending"
+    assert kinds(order) == ["order_created", "cip_issued", "cip_issued"]
+
+
+def test_a_payment_on_the_old_code_counts_and_deletes_the_new_one() -> None:
+    order = make()
+    old = order.cips.get()
+    reissue_code(order)
+    advance(report(old))
+    assert (fresh(order).state, statuses(order)) == ("paid", ["paid", "superseded"])
+    tick(later(seconds=1))
+    new = order.cips.last()
+    assert new
+    assert MemoryChannel.calls[-1] == ("delete", new.code)
+
+
+def test_wishes_inside_a_transaction_wait_for_its_commit() -> None:
+    order = make()
+    before = len(MemoryChannel.calls)
+    with transaction.atomic():
+        assert cancel_order(order).state == "pending"
+        assert len(MemoryChannel.calls) == before
+    assert fresh(order).state == "cancelled"
+    with transaction.atomic():
+        other = make()
+        assert other.state == "new"
+    assert fresh(other).state == "pending"
+
+
+# Questions.
+
+
+def test_an_order_in_question_is_frozen_until_a_person_answers() -> None:
+    order = make()
+    notify(order, amount="1.00", operation_number="1")
+    assert fresh(order).state == "pending"
+    question = Discrepancy.objects.get()
+    assert (question.kind, question.suggestion) == ("amount_mismatch", "refund_due")
+    for deed in (cancel_order, reissue_code, lambda order: extend_order(order, later(days=9))):
+        with pytest.raises(InQuestion):
+            deed(order)
+    assert make(reference=order.reference).pk == order.pk
+    with pytest.raises(InvalidRequest):
+        resolve_discrepancy(question, "accept", actor="marta", reason=" ")
+    resolve_discrepancy(question, "accept", actor="marta", reason="A discount was promised.")
+    assert (fresh(order).state, Payment.objects.get().standing) == ("paid", "applied")
+    assert kinds(order)[-1] == "payment_confirmed"
+    with pytest.raises(InvalidRequest):
+        resolve_discrepancy(question, "ignore", actor="marta", reason="Again.")
+    notify(order, amount="1.00", operation_number="1")
+    assert Discrepancy.objects.get().status == "resolved"
+
+
+def test_a_second_payment_is_a_question_and_never_accepted() -> None:
+    order = pay(make(), operation_number="1")
+    notify(order, operation_number="2")
+    question = Discrepancy.objects.get()
+    assert question.kind == "duplicate_payment"
+    with pytest.raises(AlreadyPaid):
+        resolve_discrepancy(question, "accept", actor="marta", reason="Why not.")
+    resolve_discrepancy(question, "refund_due", actor="marta", reason="Paid twice.")
+    assert sorted(Payment.objects.values_list("standing", flat=True)) == ["applied", "duplicate"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"amount": "99.00"}, "amount_mismatch"),
+        ({"currency": "USD"}, "currency_mismatch"),
+        ({"transaction_code": "somebody-else-1-1"}, "unmatched"),
+        ({"paid_at": later(days=9)}, "late_payment"),
+    ],
+)
+def test_what_does_not_fit_is_held(changes: dict[str, Any], kind: str) -> None:
+    order = make()
+    notify(order, **changes)
+    assert fresh(order).state == "pending"
+    assert Payment.objects.get().standing == "held"
+    assert Discrepancy.objects.get().kind == kind
+
+
+def test_late_payments_may_be_accepted(settings: Any) -> None:
+    settings.PAGOEFECTIVO = {**settings.PAGOEFECTIVO, "LATE_PAYMENTS": "accept"}
+    assert pay(make(), paid_at=later(days=9)).state == "paid"
+
+
+def in_stock(order: Order, report: Any) -> bool:
+    return order.metadata.get("stock", 0) > 0
+
+
+def test_late_payments_may_be_the_shops_decision(settings: Any) -> None:
+    settings.PAGOEFECTIVO = {**settings.PAGOEFECTIVO, "LATE_PAYMENTS": "tests.flows.test_codes.in_stock"}
+    assert pay(make(metadata={"stock": 1}), paid_at=later(days=9)).state == "paid"
+    assert pay(make(), paid_at=later(days=9)).state == "pending"
+
+
+def test_a_late_message_without_a_time_asks_when_it_was_paid() -> None:
+    order = make()
+    code = fresh(order).code
+    MemoryChannel("default", {}).set(code, Fact.PAYMENT, paid_at=timezone.now())
+    Order.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    MemoryChannel("default", {}).set(code, Fact.PAYMENT, paid_at=timezone.now() - timedelta(days=2))
+    notify(order, paid_at=None)
+    assert fresh(order).state == "pending"
+    assert not Discrepancy.objects.exists()
+    tick(later(seconds=1))
+    assert fresh(order).state == "paid"
+
+
+def test_the_providers_second_thoughts() -> None:
+    order = pay(make(), operation_number="1")
+    MemoryChannel("default", {}).set(order.code, Fact.ISSUED)
+    refresh_order(order)
+    assert (fresh(order).state, Discrepancy.objects.get().kind) == ("paid", "reversed")
+    refresh_order(order)
+    notify(order, Fact.PAYMENT_REVERSED, operation_number="1")
+    assert fresh(order).state == "refunded"
+    assert Discrepancy.objects.count() == 1
+
+
+def test_an_expiry_by_webhook_is_a_hint() -> None:
+    order = make()
+    notify(order, Fact.CODE_EXPIRED)
+    tick(later(seconds=1))
+    assert fresh(order).state == "pending"
+    MemoryChannel("default", {}).set(fresh(order).code, Fact.CODE_EXPIRED)
+    Order.objects.update(expires_at=timezone.now())
+    notify(order, Fact.CODE_EXPIRED)
+    tick(later(hours=1))
+    assert fresh(order).state == "expired"
+
+
+def test_a_stale_answer_is_asked_again() -> None:
+    order = pay(make())
+    stale = report(order.cips.get(), Fact.ISSUED, asked_at=timezone.now() - timedelta(minutes=1))
+    assert [str(outcome) for outcome in advance(stale)] == ["stale"]
+    assert not Discrepancy.objects.exists()
+
+
+# Adopting.
+
+
+def test_adopt_a_code_that_staff_found() -> None:
+    MemoryChannel.fail("issue", LOST, after=True)
+    order = make()
+    (code,) = MemoryChannel.slips["memory:default"]
+    adopt_code(order, f"00{code[:4]} {code[4:]}", actor="marta")
+    assert (fresh(order).state, fresh(order).code, statuses(order)) == ("pending", code, ["current"])
+
+
+def test_adopt_refuses_another_orders_code() -> None:
+    other = make()
+    MemoryChannel.fail("issue", LOST, after=True)
+    order = make()
+    with pytest.raises(InvalidRequest):
+        adopt_code(order, fresh(other).code, actor="marta")
+    with pytest.raises(InvalidRequest):
+        adopt_code(order, "not a code", actor="marta")
+    assert statuses(order) == ["lost"]
+
+
+def test_an_unknown_code_is_a_question_and_adopting_it_answers() -> None:
+    MemoryChannel.fail("issue", LOST, after=True)
+    order = make()
+    (code,) = MemoryChannel.slips["memory:default"]
+    slip = MemoryChannel.slips["memory:default"].pop(code)
+    notify(order, code=code)
+    for hours in range(1, 20):
+        tick(later(hours=hours))
+    question = Discrepancy.objects.get(kind="unmatched")
+    assert question.order is None
+    MemoryChannel.slips["memory:default"][code] = slip
+    adopt_code(order, code, actor="marta")
+    tick(later(seconds=1))
+    assert fresh(order).state == "paid"
+    question.refresh_from_db()
+    assert question.status == "resolved"
