@@ -99,6 +99,9 @@ def _values() -> list[CheckMessage]:
         if not isinstance(value, timedelta) or value < least:
             hint = f"Use a timedelta of at least {least}."
             found.append(Error(f"PAGOEFECTIVO[{name!r}] is {value!r}.", hint=hint, id="pagoefectivo.E008"))
+    if not isinstance(conf.webhook_limit, int) or conf.webhook_limit < 1024:
+        hint = "Use a number of bytes; a notification has about 200."
+        found.append(Error("PAGOEFECTIVO['WEBHOOK_LIMIT'] is too small.", hint=hint, id="pagoefectivo.E008"))
     try:
         _ = conf.late_policy
     except Misconfigured as error:

@@ -40,6 +40,8 @@ class Payer:
             value = getattr(self, field.name)
             if not isinstance(value, str):
                 raise InvalidRequest(f"payer.{field.name} is a {type(value).__name__}; pass text.")
+            value = " ".join(value.split())  # pasted names bring blanks of many kinds
+            object.__setattr__(self, field.name, value)
             if not value.isprintable() or any("\ud800" <= letter <= "\udfff" for letter in value):
                 raise InvalidRequest(f"payer.{field.name} has characters that cannot be printed; remove them.")
         try:

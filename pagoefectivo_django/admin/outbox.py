@@ -63,6 +63,8 @@ class DeliveryAdmin(RecordAdmin):
 
     @admin.action(permissions=["act"], description=_("Deliver again"))
     def deliver_once_more(self, request: HttpRequest, rows: QuerySet[Delivery]) -> HttpResponse | None:
+        if self.too_many(request, rows):
+            return None
         return self.for_each(request, rows.select_related("event"), deliver_again, _outcome)
 
 

@@ -15,9 +15,10 @@ from django.core.checks import CheckMessage, Error
 from django.utils.dateparse import parse_datetime
 
 from .. import strict_json
+from ..codes import plain
 from ..errors import Malformed, Refused, Unproven
 from ..states import Fact
-from .base import Channel, Charge, Report, plain
+from .base import Channel, Charge, Report
 
 
 @dataclass

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from ..channels.base import plain
+from ..codes import plain
 from ..errors import InvalidRequest
 from ..models import Cip, Notification, Order
 from ..models.database import database, in_shop_transaction

@@ -59,7 +59,7 @@ def create_order(
         currency=money.currency,
         email=payer.email,
         payer_data=payer.data(),
-        concept=_text("concept", concept, 200),
+        concept=_text("concept", " ".join(concept.split()) if isinstance(concept, str) else concept, 200),
         language=_text("language", language, 10, needed=True),
         metadata=_metadata(metadata),
         expires_at=check_expiry(expires_at, now) if expires_at else now + conf.expires_after,

@@ -7,6 +7,7 @@ import uuid
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -19,7 +20,8 @@ from ..models import Order
 def voucher(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
     """Show the payer what to pay and where it stands."""
     order = get_object_or_404(Order.objects.select_related("cip"), token=token)
-    response = render(request, "pagoefectivo/voucher.html", {"order": order})
+    with translation.override(order.language):
+        response = render(request, "pagoefectivo/voucher.html", {"order": order})
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"
     return response

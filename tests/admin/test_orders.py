@@ -251,6 +251,16 @@ def test_a_provider_that_fails_is_a_message(staff: Client, new_order: Make, act:
     assert sorted(Order.objects.values_list("state", flat=True)) == ["cancelled", "pending"]
 
 
+def test_what_is_still_to_be_done_is_shown(staff: Client, new_order: Make, act: Act) -> None:
+    order = new_order()
+    assert "Still to be done" not in page(staff, order)
+    MemoryChannel.fail("delete", Unavailable("Not reached."))
+    act(staff, "cancel", order, confirmed="yes")
+    text = page(staff, order)
+    assert "Still to be done" in text
+    assert "Not reached." in text
+
+
 def test_a_record_s_button_returns_to_the_record(staff: Client, new_order: Make) -> None:
     order = new_order()
     url = reverse("admin:pagoefectivo_order_change", args=[order.pk])

@@ -76,6 +76,15 @@ class Script:
         return Says(201, {"code": "100", "data": data}, after=after)
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def handle_error(self, *args: object) -> None:
+        pass  # a client that no longer listens
+
+
 @contextmanager
 def playing() -> Iterator[Script]:
     script = Script()
@@ -102,14 +111,6 @@ def playing() -> Iterator[Script]:
 
         def log_message(self, *args: object) -> None:
             pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-        request_queue_size = 128
-
-        def handle_error(self, *args: object) -> None:
-            pass  # a client that no longer listens
 
     with Server(("127.0.0.1", 0), Handler) as server:
         script.base = f"http://127.0.0.1:{server.server_port}/v1/"

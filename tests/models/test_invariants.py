@@ -1,0 +1,251 @@
+"""What must never be is refused by the database itself, whoever writes."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from pagoefectivo_django.flows import cancel_order
+from pagoefectivo_django.models import (
+    Cip,
+    Delivery,
+    Discrepancy,
+    Heartbeat,
+    Notification,
+    Order,
+    OrderEvent,
+    Payment,
+)
+from tests.hostile.doing import paid, post, sold
+
+pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
+
+MODELS = list(apps.get_app_config("pagoefectivo").get_models())
+
+
+def again(row: models.Model, **changes: Any) -> None:
+    """Write a copy of a row past every flow."""
+    copy = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields if not field.primary_key}
+    type(row)._base_manager.bulk_create([type(row)(**copy | changes)])
+
+
+def new_cip(**changes: Any) -> None:
+    again(Cip.objects.get(), **{"code": None, "transaction_code": "another", "status": "lost", "live": None} | changes)
+
+
+def new_order(**changes: Any) -> None:
+    again(Order.objects.get(), **{"token": uuid.uuid4(), "reference": "another"} | changes)
+
+
+def new_question(**changes: Any) -> None:
+    fields = {"kind": "unmatched", "subject": "1", "created_at": timezone.now(), "evidence": []} | changes
+    Discrepancy.objects.bulk_create([Discrepancy(**fields)])
+
+
+def event(**changes: Any) -> None:
+    order = Order.objects.get()
+    fields = {"order": order, "number": 1, "kind": "noted", "actor": "x", "created_at": timezone.now()} | changes
+    OrderEvent.objects.append([OrderEvent(**fields)])
+
+
+# By constraint: what breaks it, and what is like it and is allowed.
+CASES: dict[str, list[Callable[[], object]]] = {
+    "pagoefectivo_one_newest_order": [lambda: new_order(reference="SHOP-1")],
+    "pagoefectivo_order_amount_positive": [
+        lambda: Order.objects.update(amount=0),
+        lambda: Order.objects.update(amount=Decimal("-0.01")),
+        lambda: new_order(amount=0),
+    ],
+    "pagoefectivo_order_currency_known": [lambda: Order.objects.update(currency="EUR"), lambda: new_order(currency="")],
+    "pagoefectivo_newest_true_or_null": [lambda: Order.objects.update(newest=False), lambda: new_order(newest=False)],
+    "pagoefectivo_paid_has_payment": [
+        lambda: Order.objects.update(cip=None),
+        lambda: Order.objects.update(paid_at=None),
+        lambda: new_order(state="paid", cip=None),
+    ],
+    "pagoefectivo_one_live_code": [
+        lambda: (Cip.objects.update(status="current", live=True), new_cip(status="requested", live=True)),
+        lambda: (Cip.objects.update(status="current", live=True), new_cip(status="current", live=True)),
+    ],
+    "pagoefectivo_live_follows_status": [
+        lambda: Cip.objects.update(live=True),
+        lambda: Cip.objects.update(live=False),
+        lambda: Cip.objects.update(status="current"),
+        lambda: new_cip(status="requested"),
+        lambda: new_cip(status="expired", live=True),
+        lambda: new_cip(status="expired", live=False),
+    ],
+    "pagoefectivo_code_of_account": [lambda: new_cip(code=Cip.objects.get().code)],
+    "pagoefectivo_transaction_code": [lambda: new_cip(transaction_code=Cip.objects.get().transaction_code)],
+    "pagoefectivo_code_not_blank": [lambda: Cip.objects.update(code=""), lambda: new_cip(code="")],
+    "pagoefectivo_one_operation": [lambda: again(Payment.objects.get())],
+    "pagoefectivo_payment_amount_positive": [
+        lambda: Payment.objects.update(amount=0),
+        lambda: again(Payment.objects.get(), operation_number="8", amount=Decimal("-1")),
+    ],
+    "pagoefectivo_one_digest": [lambda: again(Notification.objects.get())],
+    "pagoefectivo_event_number": [lambda: event()],
+    "pagoefectivo_one_delivery": [lambda: again(Delivery.objects.get())],
+    "pagoefectivo_one_question": [lambda: (new_question(), new_question())],
+    "pagoefectivo_resolved_by_someone": [
+        lambda: new_question(status="resolved"),
+        lambda: new_question(status="resolved", resolved_by="eva", resolved_at=timezone.now()),
+        lambda: new_question(status="resolved", reason="because", resolved_at=timezone.now()),
+        lambda: new_question(status="resolved", resolved_by="eva", reason="because"),
+        lambda: (new_question(), Discrepancy.objects.update(status="resolved")),
+    ],
+}
+ALLOWED: list[Callable[[], object]] = [
+    lambda: new_order(reference="shop-1", state="new", cip=None),
+    lambda: new_order(reference="SHOP-1", newest=None, state="new", cip=None),
+    lambda: (new_cip(), new_cip(transaction_code="ANOTHER")),
+    lambda: new_cip(account="another", code=Cip.objects.get().code, transaction_code="x"),
+    lambda: again(Payment.objects.get(), operation_number=None),
+    lambda: again(Payment.objects.get(), operation_number="8"),
+    lambda: again(Notification.objects.get(), account="another"),
+    lambda: (event(order=None, number=0), event(order=None, number=0)),
+    lambda: again(Delivery.objects.get(), receiver="another"),
+    lambda: (new_question(), new_question(subject="2")),
+    lambda: new_question(status="resolved", resolved_by="eva", reason="because", resolved_at=timezone.now()),
+]
+
+
+@pytest.fixture(autouse=True)
+def book(db: None) -> Order:
+    order = sold()
+    post(paid(order))
+    order.refresh_from_db()
+    assert order.state == "paid"
+    return order
+
+
+def test_every_constraint_has_a_case() -> None:
+    assert {constraint.name for model in MODELS for constraint in model._meta.constraints} == set(CASES)
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [(name, broken) for name, breaks in CASES.items() for broken in breaks],
+    ids=[f"{name.removeprefix('pagoefectivo_')}-{number}" for name in CASES for number, _ in enumerate(CASES[name])],
+)
+def test_what_breaks_it_is_refused(name: str, broken: Callable[[], object]) -> None:
+    with pytest.raises(Exception, match=r"(?i)constraint|duplicate") as caught, transaction.atomic():  # noqa: PT011
+        broken()
+    # MariaDB calls a failed check an operational error.
+    assert isinstance(caught.value, IntegrityError) or "CONSTRAINT" in str(caught.value)
+    message = str(caught.value)
+    assert name in message or (connection.vendor == "sqlite" and message.startswith("UNIQUE"))
+
+
+@pytest.mark.parametrize("allowed", ALLOWED)
+def test_what_is_like_it_is_allowed(allowed: Callable[[], object]) -> None:
+    allowed()
+
+
+def test_the_database_has_each_of_them() -> None:
+    with connection.cursor() as cursor:
+        for model in MODELS:
+            found = connection.introspection.get_constraints(cursor, model._meta.db_table)
+            assert {constraint.name for constraint in model._meta.constraints} <= set(found)
+
+
+def test_no_foreign_key_leaves_the_app() -> None:
+    tables = {model._meta.db_table for model in MODELS}
+    with connection.cursor() as cursor:
+        for model in MODELS:
+            for field in model._meta.get_fields():
+                if field.is_relation and field.concrete:
+                    assert field.related_model in MODELS
+                    assert field.remote_field.on_delete is models.PROTECT
+            relations = connection.introspection.get_relations(cursor, model._meta.db_table)
+            assert {relation[1] for relation in relations.values()} <= tables
+            assert bool(relations) == (model not in (Notification, Heartbeat))
+
+
+def test_what_money_hangs_on_is_not_deleted(book: Order) -> None:
+    new_question(order=book, notification=Notification.objects.get(), payment=Payment.objects.get())
+    for model in (Order, Cip, Notification, Payment):
+        with pytest.raises(ProtectedError):
+            model._base_manager.get().delete()
+        with pytest.raises(ProtectedError):
+            model._base_manager.all().delete()
+    with pytest.raises(ProtectedError):
+        cancel_order(sold("SHOP-2")).delete()
+
+
+# Events are history.
+
+
+def one() -> OrderEvent:
+    return OrderEvent.objects.first() or OrderEvent()
+
+
+def fresh() -> OrderEvent:
+    return OrderEvent(order=Order.objects.get(), number=99, kind="noted", actor="x", created_at=timezone.now())
+
+
+FORGERIES: dict[str, Callable[[], Any]] = {
+    "save": lambda: one().save(),
+    "save a field": lambda: one().save(update_fields=["detail"]),
+    "save a new one": lambda: fresh().save(),
+    "save_base": lambda: one().save_base(),
+    "delete": lambda: one().delete(),
+    "create": lambda: OrderEvent.objects.create(order=Order.objects.get(), number=99),
+    "bulk_create": lambda: OrderEvent.objects.bulk_create([fresh()]),
+    "bulk_update": lambda: OrderEvent.objects.bulk_update([one()], ["detail"]),
+    "get_or_create": lambda: OrderEvent.objects.get_or_create(order=Order.objects.get(), number=99),
+    "update_or_create": lambda: OrderEvent.objects.update_or_create(pk=one().pk, defaults={"detail": "x"}),
+    "update": lambda: OrderEvent.objects.update(detail="x"),
+    "filter, update": lambda: OrderEvent.objects.filter(pk=one().pk).order_by("pk").update(detail="x"),
+    "filter, delete": lambda: OrderEvent.objects.filter(pk=one().pk).delete(),
+    "_raw_delete": lambda: OrderEvent.objects.all()._raw_delete("default"),
+    "_base_manager, update": lambda: OrderEvent._base_manager.update(detail="x"),
+    "_base_manager, delete": lambda: OrderEvent._base_manager.all().delete(),
+    "_default_manager": lambda: OrderEvent._default_manager.using("default").update(detail="x"),
+    "order.events, create": lambda: Order.objects.get().events.create(number=99, kind="noted"),
+    "order.events, update": lambda: Order.objects.get().events.update(detail="x"),
+    "order.events, delete": lambda: Order.objects.get().events.all().delete(),
+    "order.events, clear": lambda: Order.objects.get().events.clear(),
+    "order.events, remove": lambda: Order.objects.get().events.remove(one(), bulk=False),
+    "order.events, set": lambda: Order.objects.get().events.set([]),
+    "order.events, add": lambda: Order.objects.get().events.add(one()),
+    "asave": lambda: one().asave(),
+    "adelete": lambda: one().adelete(),
+    "acreate": lambda: OrderEvent.objects.acreate(number=99),
+    "abulk_create": lambda: OrderEvent.objects.abulk_create([fresh()]),
+    "abulk_update": lambda: OrderEvent.objects.abulk_update([one()], ["detail"]),
+    "aget_or_create": lambda: OrderEvent.objects.aget_or_create(number=99),
+    "aupdate_or_create": lambda: OrderEvent.objects.aupdate_or_create(number=99),
+    "aupdate": lambda: OrderEvent.objects.aupdate(detail="x"),
+    "filter, adelete": lambda: OrderEvent.objects.filter(number=1).adelete(),
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
+def test_events_are_never_changed(forge: Callable[[], Any]) -> None:
+    before = list(OrderEvent.objects.values())
+    with pytest.raises(TypeError, match="history"):
+        result = forge()
+        if asyncio.iscoroutine(result):
+            asyncio.run(result)
+    assert list(OrderEvent.objects.values()) == before
+
+
+def test_events_hold_no_personal_data() -> None:
+    told = " ".join(str(value) for row in OrderEvent.objects.values() for value in row.values())
+    assert "ana" not in told.lower()
+
+
+def test_overdue_orders_are_those_that_can_still_be_paid(book: Order) -> None:
+    late = sold("SHOP-2")
+    assert list(Order.objects.overdue(late.expires_at)) == []
+    assert list(Order.objects.overdue(late.expires_at + timedelta(seconds=1))) == [late]
+    assert (list(Order.objects.open()), list(Order.objects.paid())) == ([late], [book])

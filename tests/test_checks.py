@@ -1,0 +1,103 @@
+"""Every check says what is wrong, and is silent where nothing is."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.core.checks import run_checks
+
+BACKEND = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
+ACCESS_KEY, SECRET_KEY = "EXAMPLEACCESSKEY0001", "ExampleSecretKey00000000000000000000/+01"
+KEYS = {"ENVIRONMENT": "sandbox", "SERVICE_ID": 1234, "ACCESS_KEY": ACCESS_KEY, "SECRET_KEY": SECRET_KEY}
+
+
+def direct(**changes: Any) -> dict[str, Any]:
+    """A good setting, with options changed; None takes one away."""
+    options = {name: value for name, value in (KEYS | changes).items() if value is not None}
+    return {"CHANNELS": {"default": {"BACKEND": BACKEND, "OPTIONS": options}}}
+
+
+def found(deploy: bool = False) -> dict[str, str]:
+    messages = run_checks(tags=["pagoefectivo"], include_deployment_checks=deploy)
+    assert all(message.hint for message in messages)
+    for message in messages:
+        assert ACCESS_KEY not in str(message)
+        assert SECRET_KEY not in str(message)
+    return {str(message.id).removeprefix("pagoefectivo."): str(message.msg) for message in messages}
+
+
+def test_a_good_setting_is_silent(settings: Any) -> None:
+    settings.PAGOEFECTIVO = direct()
+    assert found() == {}
+
+
+@pytest.mark.parametrize(
+    ("id", "setting"),
+    [
+        ("E001", {}),
+        ("E001", direct(SECRET_KEY=None)),
+        ("E001", direct(ACCESS_KEY="")),
+        ("E001", direct(SERVICE_ID=None)),
+        ("E002", {"CHANNELS": {"default": {"BACKEND": "no.such.Backend"}}}),
+        ("E002", {"CHANNELS": {"default": {"BACKEND": "datetime.datetime"}}}),
+        ("E002", {"CHANNELS": {"default": {}}}),
+        ("E003", direct(WEBHOOK_SECRETS=[])),
+        ("E003", direct(WEBHOOK_SECRETS=[""])),
+        (
+            "E003",
+            {"CHANNELS": {"default": {"BACKEND": "pagoefectivo_django.channels.memory.MemoryChannel", "OPTIONS": {}}}},
+        ),
+        ("E004", direct() | {"ROUTES": {"PEN": ["nowhere"]}}),
+        ("E004", direct() | {"ROUTES": {"PEN": []}}),
+        ("E005", direct() | {"ROUTES": {"EUR": ["default"]}}),
+        ("E007", direct(ENVIRONMENT="moon")),
+        ("E007", direct(SERVICE_ID="12a4")),
+        ("E008", direct() | {"EXPIRES_AFTR": 1}),
+        ("E008", direct() | {"EXPIRES_AFTER": timedelta(minutes=9)}),
+        ("E008", direct() | {"GRACE": 30}),
+        ("E008", direct() | {"LATE_PAYMENTS": "perhaps"}),
+        ("E008", direct() | {"WEBHOOK_LIMIT": 0}),
+        ("W001", direct(ACCESS_KEY="short")),
+        ("W001", direct(SECRET_KEY="short")),
+    ],
+)
+def test_a_bad_setting_is_told(settings: Any, id: str, setting: dict[str, Any]) -> None:
+    settings.PAGOEFECTIVO = setting
+    assert id in found()
+
+
+def test_naive_times(settings: Any) -> None:
+    settings.PAGOEFECTIVO = direct()
+    settings.USE_TZ = False
+    assert "E006" in found()
+
+
+@pytest.mark.sqlite
+def test_sqlite_that_does_not_begin_with_its_lock(settings: Any) -> None:
+    settings.PAGOEFECTIVO = direct()
+    options = project.DATABASES["default"]["OPTIONS"]
+    mode = options.pop("transaction_mode")
+    try:
+        assert set(found()) == {"W002"}
+    finally:
+        options["transaction_mode"] = mode
+
+
+@pytest.mark.parametrize(("debug", "environment", "id"), [(False, "sandbox", "W003"), (True, "production", "W004")])
+def test_the_wrong_host(settings: Any, debug: bool, environment: str, id: str) -> None:
+    settings.DEBUG = debug
+    settings.PAGOEFECTIVO = direct(ENVIRONMENT=environment)
+    assert id in found(deploy=True)
+    assert id not in found()
+    settings.DEBUG = not debug
+    assert id not in found(deploy=True)
+
+
+@pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])
+def test_a_cache_of_one_process(settings: Any, backend: str) -> None:
+    settings.PAGOEFECTIVO = direct()
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
+    assert "W005" in found(deploy=True)
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": "x"}}
+    assert "W005" not in found(deploy=True)
