@@ -65,13 +65,9 @@ def databases() -> dict[str, dict[str, Any]]:
         os.environ["TEST_DATABASE_URL"] = _STARTERS[kind()]()
     config: dict[str, Any] = environ.Env.db_url_config(os.environ["TEST_DATABASE_URL"])
     if config["ENGINE"] != ENGINES[kind()]:
-        raise ImproperlyConfigured(
-            f"TEST_DATABASE_URL is for {config['ENGINE']}, TEST_DATABASE is {kind()!r}."
-        )
+        raise ImproperlyConfigured(f"TEST_DATABASE_URL is for {config['ENGINE']}, TEST_DATABASE is {kind()!r}.")
     if not Path(config["NAME"]).name.startswith("test_"):
-        raise ImproperlyConfigured(
-            "The tests destroy the database of TEST_DATABASE_URL: call it test_something."
-        )
+        raise ImproperlyConfigured("The tests destroy the database of TEST_DATABASE_URL: call it test_something.")
     config["OPTIONS"] = OPTIONS[kind()] | config.get("OPTIONS", {})
     return {"default": _tested(config, ""), "other": _tested(config, "_other")}
 

@@ -21,9 +21,7 @@ from tests.sandbox.running import running, wait_for
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.rst").read_text()
 PACKAGE = ROOT / "pagoefectivo_django"
-SOURCES = {
-    path: path.read_text() for path in PACKAGE.rglob("*.py") if not path.is_relative_to(PACKAGE / "sandbox")
-}
+SOURCES = {path: path.read_text() for path in PACKAGE.rglob("*.py") if not path.is_relative_to(PACKAGE / "sandbox")}
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +123,12 @@ class Shop:
         }
         # What a new project has anyway.
         around = 'SECRET_KEY = "made-up"\nDEBUG = True\nROOT_URLCONF = "urls"\nTEMPLATES = [{"BACKEND": '
-        around += '"django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {"context_processors": '
-        around += '["django.contrib.auth.context_processors.auth", "django.contrib.messages.context_processors.messages", '
+        around += (
+            '"django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {"context_processors": '
+        )
+        around += (
+            '["django.contrib.auth.context_processors.auth", "django.contrib.messages.context_processors.messages", '
+        )
         around += '"django.template.context_processors.request"]}}]\nMIDDLEWARE = ["django.contrib.sessions.middleware.'
         around += 'SessionMiddleware", "django.contrib.auth.middleware.AuthenticationMiddleware", '
         around += '"django.contrib.messages.middleware.MessageMiddleware"]\n'

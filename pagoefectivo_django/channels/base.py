@@ -101,11 +101,11 @@ class Channel:
         raise NotImplementedError
 
     def issue(self, charge: Charge) -> Report:
-        """Ask for a code and return its report (``Fact.ISSUED``); never repeated by itself once it may have been sent."""
+        """Ask for a code and return its report (``Fact.ISSUED``); never sent twice, since two codes could be paid."""
         raise NotImplementedError
 
     def search(self, codes: Iterable[str]) -> dict[str, Report]:
-        """Return what the provider says of these codes, by code (see ``plain``); one that it doesn't know is left out."""
+        """Return what the provider says of these codes, by plain code; one that it doesn't know is left out."""
         raise NotImplementedError
 
     def extend(self, code: str, expires_at: datetime) -> None:

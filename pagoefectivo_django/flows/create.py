@@ -62,7 +62,7 @@ def create_order(
         concept=_text("concept", " ".join(concept.split()) if isinstance(concept, str) else concept, 200),
         language=_text("language", language, 10, needed=True),
         metadata=_metadata(metadata),
-        expires_at=check_expiry(expires_at, now) if expires_at else now + conf.expires_after,
+        expires_at=check_expiry(expires_at or now + conf.expires_after, now),
         created_at=now,
         wish=Wish.ISSUE,
         next_attempt_at=now,
@@ -82,14 +82,14 @@ def create_order(
 
 
 def check_expiry(expires_at: datetime, now: datetime) -> datetime:
-    """Return a date until which a code can be asked for; raises ``InvalidRequest`` for any other."""
+    """Return, in whole seconds, a date until which a code can be asked for; raises ``InvalidRequest`` for any other."""
     if not isinstance(expires_at, datetime) or timezone.is_naive(expires_at):
         raise InvalidRequest(f"expires_at is {shown(expires_at)}; pass an aware datetime.")
     if not now + SOONEST <= expires_at <= now + LATEST:
         raise InvalidRequest(
             f"expires_at is {expires_at.isoformat()}; PagoEfectivo takes dates from 10 minutes to 6 months ahead."
         )
-    return expires_at
+    return expires_at.replace(microsecond=0)  # providers know whole seconds
 
 
 def _standing(new: Order, alias: str) -> Order | None:

@@ -247,7 +247,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='cip',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('live', True), ('status__in', ['current', 'requested'])), models.Q(('live__isnull', True), models.Q(('status__in', ['current', 'requested']), _negated=True)), _connector='OR'), name='pagoefectivo_live_follows_status'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('live', True), ('live__isnull', False), ('status__in', ['current', 'requested'])), models.Q(('live__isnull', True), models.Q(('status__in', ['current', 'requested']), _negated=True)), _connector='OR'), name='pagoefectivo_live_follows_status'),
         ),
         migrations.AddConstraint(
             model_name='cip',

@@ -139,7 +139,9 @@ class Cip(Attempted):
             models.UniqueConstraint(fields=["account", "code"], name="pagoefectivo_code_of_account"),
             models.UniqueConstraint(fields=["account", "transaction_code"], name="pagoefectivo_transaction_code"),
             models.CheckConstraint(
-                condition=Q(live=True, status__in=sorted(LIVE)) | (Q(live__isnull=True) & ~Q(status__in=sorted(LIVE))),
+                # A check that is NULL holds, so NULL has to be asked for on both sides.
+                condition=Q(live__isnull=False, live=True, status__in=sorted(LIVE))
+                | (Q(live__isnull=True) & ~Q(status__in=sorted(LIVE))),
                 name="pagoefectivo_live_follows_status",
             ),
             models.CheckConstraint(condition=~Q(code=""), name="pagoefectivo_code_not_blank"),

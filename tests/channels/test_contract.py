@@ -25,7 +25,7 @@ def process() -> Iterator[Client]:
 class TestMemory(ChannelContract):
     @pytest.fixture
     def channel(self, pagoefectivo_memory: type[MemoryChannel]) -> Iterator[Channel]:
-        yield MemoryChannel("default", {"WEBHOOK_SECRETS": ["old", "new"]})
+        return MemoryChannel("default", {"WEBHOOK_SECRETS": ["old", "new"]})
 
     def pay(self, channel: Channel, code: str) -> None:
         assert isinstance(channel, MemoryChannel)
@@ -45,7 +45,7 @@ class TestPagoEfectivo(ChannelContract):
     def channel(self, process: Client) -> Iterator[Channel]:
         self.sandbox = process
         keys = {name: process.keys[name] for name in ("SERVICE_ID", "ACCESS_KEY", "SECRET_KEY")}
-        yield PagoEfectivoChannel("default", {"ENVIRONMENT": "sandbox", "BASE_URL": process.base, **keys})
+        return PagoEfectivoChannel("default", {"ENVIRONMENT": "sandbox", "BASE_URL": process.base, **keys})
 
     def pay(self, channel: Channel, code: str) -> None:
         self.sandbox.tell("pay", cip=code)

@@ -7,6 +7,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from pagoefectivo_django.channels.base import Charge
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import AlreadyPaid, InQuestion, InvalidRequest, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import (
@@ -101,7 +102,7 @@ def test_a_refusal_goes_to_the_next_route_and_rejects_at_the_last(settings: Any)
     MemoryChannel.fail("issue", no)
     order = make()
     assert (order.state, statuses(order)) == ("pending", ["refused", "current"])
-    assert fresh(order).cip and fresh(order).cip.account == "memory:second"
+    assert order.cips.get(live=True).account == "memory:second"
     MemoryChannel.fail("issue", no)
     MemoryChannel.fail("issue", no)
     order = make()
@@ -207,9 +208,7 @@ def test_an_answer_after_cancelling_deletes_the_code() -> None:
     assert fresh(order).state == "cancelled"
 
 
-def _charge(cip: Cip) -> Any:
-    from pagoefectivo_django.channels.base import Charge
-
+def _charge(cip: Cip) -> Charge:
     order = cip.order
     return Charge(cip.transaction_code, order.amount, order.currency, cip.expires_at, order.payer)
 
@@ -337,7 +336,7 @@ def test_late_payments_may_be_accepted(settings: Any) -> None:
 
 
 def in_stock(order: Order, report: Any) -> bool:
-    return order.metadata.get("stock", 0) > 0
+    return bool(order.metadata.get("stock"))
 
 
 def test_late_payments_may_be_the_shops_decision(settings: Any) -> None:

@@ -97,8 +97,7 @@ def at_once(*actions: Callable[[], Any]) -> list[Any]:
 
     def run(action: Callable[[], Any]) -> Any:
         try:
-            for connection in connections.all():
-                connection.ensure_connection()
+            connections[database()].ensure_connection()
             barrier.wait(20)
             return action()
         except Exception as error:

@@ -38,7 +38,7 @@ def again(row: models.Model, **changes: Any) -> None:
 
 
 def new_cip(**changes: Any) -> None:
-    again(Cip.objects.get(), **{"code": None, "transaction_code": "another", "status": "lost", "live": None} | changes)
+    again(Cip.objects.earliest("pk"), **{"code": None, "transaction_code": "another", "status": "lost", "live": None} | changes)
 
 
 def new_order(**changes: Any) -> None:
@@ -69,7 +69,7 @@ CASES: dict[str, list[Callable[[], object]]] = {
     "pagoefectivo_paid_has_payment": [
         lambda: Order.objects.update(cip=None),
         lambda: Order.objects.update(paid_at=None),
-        lambda: new_order(state="paid", cip=None),
+        lambda: new_order(state="paid", cip_id=None),
     ],
     "pagoefectivo_one_live_code": [
         lambda: (Cip.objects.update(status="current", live=True), new_cip(status="requested", live=True)),
@@ -104,8 +104,8 @@ CASES: dict[str, list[Callable[[], object]]] = {
     ],
 }
 ALLOWED: list[Callable[[], object]] = [
-    lambda: new_order(reference="shop-1", state="new", cip=None),
-    lambda: new_order(reference="SHOP-1", newest=None, state="new", cip=None),
+    lambda: new_order(reference="shop-1", state="new", cip_id=None),
+    lambda: new_order(reference="SHOP-1", newest=None, state="new", cip_id=None),
     lambda: (new_cip(), new_cip(transaction_code="ANOTHER")),
     lambda: new_cip(account="another", code=Cip.objects.get().code, transaction_code="x"),
     lambda: again(Payment.objects.get(), operation_number=None),

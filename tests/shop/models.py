@@ -8,3 +8,6 @@ class Heard(models.Model):
     reference = models.CharField(max_length=64)
     event = models.UUIDField()
     state = models.CharField(max_length=12)
+
+    def __str__(self) -> str:
+        return f"{self.signal} {self.reference}"

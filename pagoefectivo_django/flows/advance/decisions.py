@@ -41,7 +41,7 @@ def _answer(book: Book | None, decision: Decision, history: History) -> None:
     """Resolve a question, and pay the order with its payment if that is the answer."""
     assert decision.question
     questions = Discrepancy.objects.using(history.alias)
-    question = questions.select_for_update().select_related("payment").get(pk=decision.question.pk)
+    question = questions.select_for_update().get(pk=decision.question.pk)
     if question.status == Discrepancy.Status.RESOLVED:
         raise InvalidRequest(f"Question {question.pk} was resolved by {question.resolved_by}; it stays so.")
     if decision.answer == Resolution.ACCEPT:

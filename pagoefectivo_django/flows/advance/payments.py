@@ -27,21 +27,23 @@ def took_payment(book: Book, cip: Cip, report: Report, accepted: bool) -> None:
         book.touch(cip)
     if known := same_payment(book.payments_of(cip), report):
         _more_known(book, cip, known, report)
-        return
-    payment = Payment(
-        cip=cip,
-        operation_number=report.operation_number or None,
-        amount=report.amount,
-        currency=report.currency,
-        paid_at=report.paid_at or cip.paid_at,
-        first_heard_at=report.received_at or book.now,
-    )
-    kind = _doubt(book, cip, payment, report, accepted)
-    rule = Rule(question=kind) if kind else TABLE[book.state][Fact.PAYMENT]
-    book.payments.append(payment)
-    book.move_cip(cip, CipStatus.PAID)
-    cip.next_attempt_at = None
-    _count(book, cip, payment, report, rule)
+    else:
+        payment = Payment(
+            cip=cip,
+            operation_number=report.operation_number or None,
+            amount=report.amount,
+            currency=report.currency,
+            paid_at=report.paid_at or cip.paid_at,
+            first_heard_at=report.received_at or book.now,
+        )
+        kind = _doubt(book, cip, payment, report, accepted)
+        book.payments.append(payment)
+        book.move_cip(cip, CipStatus.PAID)
+        cip.next_attempt_at = None
+        _count(book, cip, payment, report, Rule(question=kind) if kind else TABLE[book.state][Fact.PAYMENT])
+    for payment in book.payments_of(cip):
+        if payment.paid_at is None and cip.paid_at and payment.standing != Standing.REVERSED:
+            _set_time(book, cip, payment, cip.paid_at, report)
 
 
 def same_payment(known: list[Payment], report: Report) -> Payment | None:
@@ -81,28 +83,24 @@ def is_late(order: Order, payment: Payment) -> bool:
 
 
 def _more_known(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
-    """Keep what a repetition adds, and count a payment that turns out to have been on time."""
-    if report.operation_number and not payment.operation_number:
+    """Keep what a repetition adds to a payment."""
+    numbered = bool(report.operation_number and not payment.operation_number)
+    if numbered:
         payment.operation_number = report.operation_number
         payment.save(using=book.alias, update_fields=["operation_number"])
-        if report.paid_at:
-            _set_time(book, cip, payment, report.paid_at)
-            _reconsider(book, cip, payment, report)
-    for other in book.payments_of(cip):
-        own = report.paid_at if other is payment and report.operation_number else None
-        if other.paid_at is None and other.standing != Standing.REVERSED and (time := own or cip.paid_at):
-            _set_time(book, cip, other, time)
-            _reconsider(book, cip, other, report)
-    if payment.standing == Standing.APPLIED:
-        _show_payment(book.order, payment)
+        _show_payment(book, cip, payment)
+    if report.paid_at and report.operation_number and (numbered or payment.paid_at is None):
+        _set_time(book, cip, payment, report.paid_at, report)
     if (payment.amount, payment.currency) != (report.amount, report.currency):
         book.ask(Kind.AMOUNT_MISMATCH, report, cip, payment)
 
 
-def _set_time(book: Book, cip: Cip, payment: Payment, time: datetime) -> None:
-    payment.paid_at = time
-    payment.save(using=book.alias, update_fields=["paid_at"])
-    book.touch(cip)
+def _set_time(book: Book, cip: Cip, payment: Payment, time: datetime, report: Report) -> None:
+    if payment.paid_at != time:
+        payment.paid_at = time
+        payment.save(using=book.alias, update_fields=["paid_at"])
+        _show_payment(book, cip, payment)
+        _reconsider(book, cip, payment, report)
 
 
 def _reconsider(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
@@ -132,14 +130,17 @@ def pay(book: Book, payment: Payment, fact: Fact) -> None:
         payment.save(using=book.alias, update_fields=["standing"])
     cip = next(cip for cip in book.cips if cip.pk == payment.cip_id)
     book.order.cip = cip
-    _show_payment(book.order, payment)
+    _show_payment(book, cip, payment)
     book.drop_others(cip)
     book.move_order(OrderState.PAID, fact, cip)
 
 
-def _show_payment(order: Order, payment: Payment) -> None:
-    order.paid_at = payment.paid_at or payment.first_heard_at
-    order.operation_number = payment.operation_number or ""
+def _show_payment(book: Book, cip: Cip, payment: Payment) -> None:
+    """Let the order show when and by which operation it was paid."""
+    if payment.standing == Standing.APPLIED:
+        book.order.paid_at = payment.paid_at or payment.first_heard_at
+        book.order.operation_number = payment.operation_number or ""
+        book.touch(cip)
 
 
 def took_back(book: Book, cip: Cip, report: Report, asked: bool) -> None:
