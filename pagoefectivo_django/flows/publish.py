@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -58,15 +59,19 @@ def deliver(delivery: Delivery, now: datetime, *, reraise: bool = False) -> bool
     """Run the receiver of a delivery that this process has claimed, and return whether it heard the event now."""
     try:
         if _receiver(delivery).atomic:
-            with one_transaction():
+            with one_transaction() as alias:
                 # Marked before it runs: who comes second waits here, and then finds nothing left to do.
-                return _mark(delivery, now) and _call(delivery)
+                heard = _mark(delivery, now) and _call(delivery)
+                # Fails if the receiver hid an error that broke the transaction: the commit would roll back silently.
+                transaction.savepoint(using=alias)
+            return heard
         return _call(delivery) and _mark(delivery, now)
     except _NotYet:
         _give_back([delivery], now)
     except Exception as error:
         # The shop's own code failed, in whatever way: it alone is called again, and staff sees why.
         logger.exception("Receiver %s failed at event %s.", delivery.receiver, delivery.event_id)
+        delivery.pk = delivery.pk or _this(delivery).values_list("pk", flat=True).get()
         delivery.put_off(now, f"{type(error).__name__}: {error}")
         if reraise:
             raise
@@ -79,22 +84,31 @@ def deliver_again(delivery: Delivery) -> None:
     mine.update(delivered_at=None, next_attempt_at=timezone.now())
 
 
-def _due(now: datetime) -> QuerySet[Delivery]:
+def _known() -> Q:
+    """Deliveries whose receivers this process knows."""
     known = Q(pk__in=[])
     for signal in SIGNALS.values():
         known |= Q(event__kind=signal.name, receiver__in=list(signal.by_name))
+    return known
+
+
+def _due(now: datetime) -> QuerySet[Delivery]:
     return (
         _with_earlier(Delivery.objects.using(database()))
         .filter(earlier=False)  # type: ignore[misc]
-        .filter(known, delivered_at__isnull=True, next_attempt_at__lte=now)
+        .filter(_known(), delivered_at__isnull=True, next_attempt_at__lte=now)
         .select_related("event")
         .order_by("next_attempt_at", "pk")
     )
 
 
 def _with_earlier(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    """Add whether an earlier event of the same order has still to reach the same receiver."""
+    """Add whether an earlier event of the same order has still to reach the same receiver.
+
+    One that the receiver doesn't listen to any more holds nothing back.
+    """
     earlier = Delivery.objects.filter(
+        _known(),
         receiver=OuterRef("receiver"),
         event__order=OuterRef("event__order"),
         event__number__lt=OuterRef("event__number"),

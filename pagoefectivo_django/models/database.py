@@ -64,13 +64,14 @@ class Attempted(models.Model):
 
         Counted before the work begins, so that work which kills its process is counted too.
         """
-        rows = (
-            type(self)
-            ._base_manager.using(database())
-            .filter(pk=self.pk, attempts=self.attempts, next_attempt_at=self.next_attempt_at)
-        )
-        if not rows.update(attempts=F("attempts") + 1, next_attempt_at=now + LEASE):
-            return False
+        with one_transaction() as alias:
+            row = type(self)._base_manager.using(alias).filter(pk=self.pk)
+            if connections[alias].features.has_select_for_update:
+                # By its key: InnoDB might come by the index of due rows, and deadlock with who holds it and is done.
+                list(row.select_for_update().values_list("pk"))
+            due = row.filter(attempts=self.attempts, next_attempt_at=self.next_attempt_at)
+            if not due.update(attempts=F("attempts") + 1, next_attempt_at=now + LEASE):
+                return False
         self.attempts, self.next_attempt_at = self.attempts + 1, now + LEASE
         return True
 

@@ -121,13 +121,13 @@ def summary(order: Order, cips: list[Cip]) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=250)
+@settings(max_examples=40)
 @given(said=payments(reversals=True).flatmap(st.permutations))
 def test_nothing_is_lost_in_any_order(said: list[Said]) -> None:
     play(said)
 
 
-@settings(max_examples=250)
+@settings(max_examples=40)
 @given(data=st.data(), said=payments(reversals=False))
 def test_payments_are_the_same_in_any_order(data: Any, said: list[Said]) -> None:
     other = data.draw(st.permutations(said))

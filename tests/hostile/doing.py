@@ -11,18 +11,18 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import OperationalError, connections
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import create_order, tick
-from pagoefectivo_django.models import Notification, Order
+from pagoefectivo_django.models import Cip, Delivery, Notification, Order
 from pagoefectivo_django.models.database import database
 from pagoefectivo_django.payer import Payer
 
 SECRET = "made-up-webhook-secret"
 URL = "/pay/webhooks/default/"
+WORK = [model.objects.all() for model in (Notification, Delivery, Order, Cip)]
 
 
 def sold(reference: str = "SHOP-1", **changes: Any) -> Order:
@@ -49,25 +49,25 @@ def paid(order: Order, **changes: Any) -> bytes:
     return json.dumps({name: value for name, value in message.items() if value is not None}).encode()
 
 
-def post(body: bytes, *, client: Client | None = None, url: str = URL, secret: str = SECRET) -> HttpResponse:
+def post(body: bytes, *, client: Client | None = None, url: str = URL, secret: str = SECRET) -> Any:
     """Send proven bytes to the webhook."""
     signature = MemoryChannel.sign(body, secret)
-    answer: HttpResponse = (client or Client()).post(
-        url, body, content_type="application/json", headers={"PE-Signature": signature}
-    )
-    return answer
+    headers = {"PE-Signature": signature}
+    return (client or Client()).post(url, body, content_type="application/json", headers=headers)
 
 
 def kept(body: bytes) -> Notification:
     return Notification.objects.using(database()).get(digest=hashlib.sha256(body).hexdigest())
 
 
-def hours_of_ticks(hours: int = 30, begin: datetime | None = None) -> datetime:
-    """Let a worker go round every hour, longer than any back-off lasts; return when it ended."""
+def many_ticks(rounds: int = 13, begin: datetime | None = None) -> datetime:
+    """Let a worker go round at intervals longer than any pause, until it gives up; return when it ended."""
     begin = begin or timezone.now()
-    for hour in range(hours):
-        tick(now=begin + timedelta(hours=hour, minutes=1))
-    return begin + timedelta(hours=hours)
+    for number in range(rounds):
+        if not any(rows.using(database()).filter(next_attempt_at__isnull=False).exists() for rows in WORK):
+            break
+        tick(now=begin + number * timedelta(minutes=75) + timedelta(minutes=1))
+    return begin + rounds * timedelta(minutes=75)
 
 
 @contextmanager

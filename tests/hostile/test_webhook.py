@@ -23,7 +23,7 @@ from pagoefectivo_django.models import Discrepancy, Notification, Order, Payment
 from pagoefectivo_django.views import webhook
 from tests import servers
 from tests.hostile.channels import Stumbling
-from tests.hostile.doing import SECRET, URL, breaking, hours_of_ticks, kept, paid, post, sold
+from tests.hostile.doing import SECRET, URL, breaking, kept, many_ticks, paid, post, sold
 from tests.shop.models import Heard
 
 pytestmark = pytest.mark.usefixtures("pagoefectivo_memory")
@@ -101,7 +101,7 @@ def test_proven_and_malformed_is_kept_for_a_person(body: bytes) -> None:
     assert post(body).status_code == 200
     assert kept(body).times_received == 2
     # The worker may look at it again, and then it rests: the bytes will not get better.
-    hours_of_ticks(5)
+    many_ticks(5)
     row.refresh_from_db()
     assert (row.fate, row.next_attempt_at) == ("dead", None)
     assert Discrepancy.objects.get().status == "open"
@@ -114,7 +114,7 @@ def test_what_can_be_read_and_cannot_be_right_comes_to_a_person(changes: dict[st
     body = paid(order, **changes)
     assert post(body).status_code == 200
     assert kept(body).times_received == 1
-    hours_of_ticks()
+    many_ticks()
     order.refresh_from_db()
     assert order.state == "pending"
     assert not Heard.objects.exists()
@@ -256,17 +256,17 @@ def test_an_unknown_code_waits_and_then_a_person_is_asked() -> None:
     assert tick(now=now).notifications == 1
     assert ("search", "404") in MemoryChannel.calls
     assert not Discrepancy.objects.exists()
-    now = hours_of_ticks(begin=now)
+    now = many_ticks(begin=now)
     question = Discrepancy.objects.get()
     assert (question.kind, question.status, question.order) == ("unmatched", "open", None)
     assert (question.evidence[0]["code"], question.evidence[0]["amount"]) == ("404", "5.00")
     assert kept(body).fate == "dead"
     assert kept(body).next_attempt_at is None
     asked = len(MemoryChannel.calls)
-    hours_of_ticks(begin=now)
+    many_ticks(begin=now)
     assert len(MemoryChannel.calls) == asked
     assert post(body).status_code == 200
-    hours_of_ticks(begin=now)
+    many_ticks(begin=now)
     assert Discrepancy.objects.get() == question
     assert kept(body).next_attempt_at is None
 
@@ -327,7 +327,7 @@ def test_a_mistake_in_reading_is_ours_to_repeat(stumbling: dict[str, int]) -> No
     row = kept(body)
     assert (row.fate, row.next_attempt_at is not None) == ("waiting", True)
     assert "a mistake in read" in row.last_error
-    hours_of_ticks(3)
+    many_ticks(3)
     order.refresh_from_db()
     assert (order.state, kept(body).fate, kept(body).last_error) == ("paid", "applied", "")
     assert Heard.objects.count() == 1
@@ -362,9 +362,7 @@ def test_a_database_that_is_down_asks_to_send_again(caplog: pytest.LogCaptureFix
     ids=["payment", "code", "outbox"],
 )
 @pytest.mark.parametrize("lose_transaction", [False, True], ids=["savepoint", "transaction"])
-def test_what_cannot_be_applied_now_is_kept_and_applied_later(
-    parts: tuple[str, ...], lose_transaction: bool
-) -> None:
+def test_what_cannot_be_applied_now_is_kept_and_applied_later(parts: tuple[str, ...], lose_transaction: bool) -> None:
     order = sold()
     body = paid(order)
     with breaking(*parts, times=1, lose_transaction=lose_transaction) as failed:
@@ -455,7 +453,7 @@ def test_a_connection_that_died_while_nobody_looked_is_replaced() -> None:
         cursor.execute(WHO_AM_I[servers.kind()])
         ask(KILL[servers.kind()].format(cursor.fetchone()[0]))
     assert post(body).status_code == 200
-    hours_of_ticks(2)
+    many_ticks(2)
     assert Order.objects.get().state == "paid"
 
 
@@ -472,7 +470,7 @@ def test_a_connection_that_is_killed_in_the_middle_loses_nothing() -> None:
             ask(KILL[servers.kind()].format(who_waits(ask)))
     assert statuses == [200]
     assert kept(body).fate == "waiting"
-    hours_of_ticks(2)
+    many_ticks(2)
     order.refresh_from_db()
     assert (order.state, kept(body).fate) == ("paid", "applied")
 
@@ -497,6 +495,6 @@ def test_a_deadlock_takes_the_transaction_and_not_the_message(server_log: Callab
     assert "deadlock" in server_log().lower()
     assert statuses == [200]
     assert kept(body).fate == "waiting"
-    hours_of_ticks(2)
+    many_ticks(2)
     order.refresh_from_db()
     assert (order.state, kept(body).fate) == ("paid", "applied")
