@@ -1,8 +1,7 @@
 """The one way out to providers: time-outs, repetitions only where safe, a redacted log.
 
-Every call has a connection of its own. A kept one that the server closed meanwhile fails in a way that does
-not tell whether the request arrived, and for a new code that doubt costs a person's time; a handshake costs a
-fraction of a second.
+Every call has a connection of its own: a kept one that the server closed meanwhile fails in a way that does not tell
+whether the request arrived, and for a new code that doubt costs a person's time.
 """
 
 from __future__ import annotations
@@ -26,9 +25,7 @@ logger = logging.getLogger("pagoefectivo.provider")
 LARGEST_ANSWER = 1024 * 1024
 #: Seconds for a connection to stand; one lost SYN is sent again within them.
 CONNECT_TIMEOUT = 3.05
-#: How often a call is sent at most, and the seconds between (drawn, so that many shops don't come back at
-#: once).
-ATTEMPTS = 2
+#: Seconds before a repetition, drawn so that many shops don't come back at once.
 PAUSE = (0.1, 0.4)
 
 
@@ -43,17 +40,13 @@ class Deadline:
         """Seconds until then, 0 when it has passed."""
         return max(0.0, self._end - time.monotonic())
 
-    def half(self) -> Deadline:
-        """Return the moment in the middle between now and then."""
-        return Deadline(self.left / 2)
-
 
 @dataclass(frozen=True)
 class Call:
     """One request to a provider; its text never shows what it carries.
 
-    ``timeout`` is how many seconds the provider may be silent. ``repeatable``: sending it twice does no more
-    than sending it once.
+    ``timeout`` is how many seconds the provider may be silent. ``repeatable``: sending it twice does no more than
+    sending it once.
     """
 
     method: str
@@ -76,30 +69,25 @@ class Answer:
 def send(call: Call, deadline: Deadline) -> Answer:
     """Send a call and return its answer; redirects are answers, never followed.
 
-    A failure before anything can have been sent is tried once more, a dropped line or a 5xx only if the call
-    is repeatable; all of it before the deadline. Raises ``Unavailable`` (certainly not sent),
-    ``OutcomeUnknown`` (perhaps sent, no answer) or ``Misconfigured`` (an address that is none). No error
-    holds the request, not even as its context.
+    A failure before anything can have been sent is tried once more, a dropped line or a 5xx only if the call is
+    repeatable; all of it before the deadline. Raises ``Unavailable`` (certainly not sent), ``OutcomeUnknown`` (perhaps
+    sent, no answer) or ``Misconfigured`` (an address that is none). No error holds the request, not even as context.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        outcome = _attempt(call, deadline)
-        last = attempt == ATTEMPTS or deadline.left < 2 * PAUSE[1]
-        if isinstance(outcome, Answer):
-            if outcome.status < 500 or last or not call.repeatable:
-                return outcome
-        elif last or not (call.repeatable or isinstance(outcome, Unavailable)):
-            raise outcome
+    outcome = _attempt(call, deadline)
+    failed = not isinstance(outcome, Answer) or outcome.status >= 500
+    if failed and (call.repeatable or isinstance(outcome, Unavailable)) and deadline.left > 2 * PAUSE[1]:
         time.sleep(random.uniform(*PAUSE))
-    raise AssertionError("the last attempt returns or raises")
+        outcome = _attempt(call, deadline)
+    if isinstance(outcome, Answer):
+        return outcome
+    raise outcome
 
 
 class _Body:
     """A request's bytes that remember whether anybody took them.
 
-    They are taken only when the connection stands, the handshake is done and the head is on its way. So as
-    long as they were not, the provider cannot have a whole request, whatever went wrong: this is surer than
-    reading it from the many exceptions of ``requests``, where a time-out of the TLS handshake looks like one
-    of the answer.
+    They are taken when the connection stands and the head is on its way; until then the provider cannot have a whole
+    request. Exceptions are less sure: ``requests`` calls a time-out of the TLS handshake a ReadTimeout.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -114,16 +102,8 @@ class _Body:
         yield self._content
 
 
-class _Bearer(requests.auth.AuthBase):
-    """Always given, even without a token, or ``requests`` would take what a .netrc file says."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+class TooLong(Exception):
+    """The answer has more bytes than are read, or did not end in time."""
 
 
 def _attempt(call: Call, deadline: Deadline) -> Answer | PagoEfectivoError:
@@ -139,66 +119,51 @@ def _attempt(call: Call, deadline: Deadline) -> Answer | PagoEfectivoError:
     # The path is all that is told of the request; the address was refused if it has none that can be read.
     path = "" if isinstance(outcome, Misconfigured) else urlsplit(call.url).path
     level = logging.INFO if isinstance(outcome, Answer) and outcome.status < 500 else logging.WARNING
-    milliseconds = (time.monotonic() - begin) * 1000
-    logger.log(level, "%s %s %s in %.0f ms", call.method, path, shown, milliseconds)
+    logger.log(level, "%s %s %s in %.0f ms", call.method, path, shown, (time.monotonic() - begin) * 1000)
     return outcome
 
 
 def _exchange(call: Call, body: _Body | None, deadline: Deadline) -> Answer:
+    """Return an answer whose body is neither too large nor dripping in for ever."""
     # 0 would mean "don't wait at all" to a socket, and urllib3 refuses it.
     silence = max(0.05, min(call.timeout, deadline.left))
+    # Not packed, so that the limit counts what is on the line.
+    headers = {"User-Agent": "pagoefectivo-django", "Accept-Encoding": "identity", **call.headers}
+    if call.bearer:
+        headers["Authorization"] = f"Bearer {call.bearer}"
     with (
         requests.Session() as session,
         session.request(
             call.method,
             call.url,
             data=body,
-            # Not packed, so that the limit below counts what is on the line.
-            headers={"User-Agent": "pagoefectivo-django", "Accept-Encoding": "identity", **call.headers},
-            auth=_Bearer(call.bearer),
+            headers=headers,
+            auth=lambda request: request,  # with none, requests would take what a .netrc file says
             timeout=(min(CONNECT_TIMEOUT, silence), silence),
             allow_redirects=False,
             stream=True,
         ) as response,
     ):
-        return Answer(response.status_code, _bounded(response, deadline))
-
-
-def _bounded(response: requests.Response, deadline: Deadline) -> bytes:
-    """Read a body that is neither too large nor dripping in for ever."""
-    # read1 returns what is there; urllib3 1 has only read, which waits for as much as was asked for.
-    read = getattr(response.raw, "read1", response.raw.read)
-    body = b""
-    while chunk := read(64 * 1024, decode_content=True):
-        body += chunk
-        if len(body) > LARGEST_ANSWER:
-            raise TooLarge
-        if not deadline.left:
-            raise TooSlow
-    return body
-
-
-class TooLarge(Exception):
-    """The answer has more bytes than are read."""
-
-
-class TooSlow(Exception):
-    """The answer did not end in time."""
+        # read1 returns what is there; urllib3 1 has only read, which waits for as much as was asked for.
+        read = getattr(response.raw, "read1", response.raw.read)
+        content = b""
+        while chunk := read(64 * 1024, decode_content=True):
+            content += chunk
+            if len(content) > LARGEST_ANSWER or not deadline.left:
+                raise TooLong
+        return Answer(response.status_code, content)
 
 
 def _sorted(error: Exception, body: _Body | None) -> PagoEfectivoError:
     """Say what a failure means. The error itself is dropped: it may hold the request."""
-    kind = type(error).__name__
     if isinstance(error, InvalidURL | InvalidSchema | MissingSchema):
         return Misconfigured("The provider's address (or a proxy's) is not an address; check BASE_URL.")
-    if body is not None and not body.taken:
-        return Unavailable(f"The provider could not be reached ({kind}); nothing was sent.")
-    if body is None and _never_connected(error):
+    if body is not None:
+        unsent = not body.taken
+    else:  # only what provably failed before there was a connection
+        reason = getattr(error.args[0] if error.args else None, "reason", None)
+        unsent = isinstance(error, ConnectTimeout) or isinstance(reason, NewConnectionError)
+    kind = type(error).__name__
+    if unsent:
         return Unavailable(f"The provider could not be reached ({kind}); nothing was sent.")
     return OutcomeUnknown(f"The provider gave no readable answer ({kind}); it may have done what was asked.")
-
-
-def _never_connected(error: Exception) -> bool:
-    """Tell whether a request without a body provably failed before it could be sent."""
-    cause = error.args[0] if error.args else None
-    return isinstance(error, ConnectTimeout) or isinstance(getattr(cause, "reason", None), NewConnectionError)

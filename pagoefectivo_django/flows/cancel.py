@@ -29,7 +29,7 @@ def cancel_order(order: Order, *, actor: str = "shop", now: datetime | None = No
         order.refresh_from_db(using=database())
         return order
     record(order, Wish.CANCEL, actor=actor, now=now)
-    return fulfil(order, cancel, now)
+    return fulfil(order, Wish.CANCEL, cancel, now)
 
 
 def cancel(order: Order, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -62,7 +63,7 @@ def create_order(
         concept=_text("concept", " ".join(concept.split()) if isinstance(concept, str) else concept, 200),
         language=_text("language", language, 10, needed=True),
         metadata=_metadata(metadata),
-        expires_at=check_expiry(expires_at or now + conf.expires_after, now),
+        expires_at=check_expiry(now + conf.expires_after if expires_at is None else expires_at, now),
         created_at=now,
         wish=Wish.ISSUE,
         next_attempt_at=now,
@@ -139,6 +140,11 @@ def _metadata(value: Mapping[str, Any] | None) -> dict[str, Any]:
         return {}
     if not isinstance(value, Mapping):
         raise InvalidRequest(f"metadata is a {type(value).__name__}; pass a dictionary.")
-    if problem := strict_json.unstorable(dict(value)):
+    problem = strict_json.unstorable(dict(value))
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError) as error:
+        problem = problem or str(error)
+    if problem:
         raise InvalidRequest(f"metadata has {problem}; pass what JSON can hold.")
     return dict(value)

@@ -28,7 +28,7 @@ def extend_order(order: Order, expires_at: datetime, *, actor: str = "shop", now
     """
     now = now or timezone.now()
     record(order, Wish.EXTEND, actor=actor, date=check_expiry(expires_at, now), now=now)
-    return fulfil(order, extend, now)
+    return fulfil(order, Wish.EXTEND, extend, now)
 
 
 def extend(order: Order, now: datetime) -> None:

@@ -38,7 +38,7 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
     if order.state == OrderState.NEW and not order.wish:
         record(order, Wish.ISSUE, actor="shop", now=now)
     try:
-        return fulfil(order, issue, now)
+        return fulfil(order, Wish.ISSUE, issue, now)
     except PagoEfectivoError as error:
         logger.warning("Order %s has no code yet: %s", order.pk, error)
         order.refresh_from_db(using=database())
@@ -47,7 +47,7 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
 
 def issue_quietly(order: Order) -> None:
     """Issue after a commit, and let the caller's object show the code."""
-    attempt_quietly(order.pk, issue)
+    attempt_quietly(order.pk, Wish.ISSUE, issue)
     order.refresh_from_db(using=database())
 
 

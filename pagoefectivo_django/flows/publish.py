@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +14,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from ..models import Delivery, Discrepancy, Order
-from ..models.database import database, one_transaction
-from ..signals import SIGNALS, Receiver
+from ..models.database import Attempted, database, one_transaction
+from ..signals import SIGNALS, OutboxSignal
 
 logger = logging.getLogger("pagoefectivo.delivery")
 
@@ -34,15 +35,20 @@ def publish_events(now: datetime | None = None, *, budget: timedelta | None = No
     """
     now = now or timezone.now()
     stop = time.monotonic() + budget.total_seconds() if budget else None
-    delivered, tried = 0, set[int]()
-    while batch := list(_due(now).exclude(pk__in=tried)[:50]):
+    delivered, last = 0, Q()
+    while batch := list(_due(now).filter(last)[:50]):
         for delivery in batch:
             if stop and time.monotonic() > stop:
                 return delivered
-            tried.add(delivery.pk)
+            last = after(delivery)
             if delivery.claim(now):
                 delivered += deliver(delivery, now)
     return delivered
+
+
+def after(row: Attempted) -> Q:
+    """Return what comes after a row in a queue, so that a round tries each row once and a bad one ends nothing."""
+    return Q(next_attempt_at__gt=row.next_attempt_at) | Q(next_attempt_at=row.next_attempt_at, pk__gt=row.pk)
 
 
 def publish_written(deliveries: Sequence[Delivery]) -> None:
@@ -57,15 +63,19 @@ def publish_written(deliveries: Sequence[Delivery]) -> None:
 
 def deliver(delivery: Delivery, now: datetime, *, reraise: bool = False) -> bool:
     """Run the receiver of a delivery that this process has claimed, and return whether it heard the event now."""
+    receiver = SIGNALS[delivery.event.kind].by_name[delivery.receiver]
     try:
-        if _receiver(delivery).atomic:
-            with one_transaction() as alias:
-                # Marked before it runs: who comes second waits here, and then finds nothing left to do.
-                heard = _mark(delivery, now) and _call(delivery)
+        with one_transaction() if receiver.atomic else nullcontext():
+            # Marked before it runs: who comes second waits here, and then finds nothing left to do.
+            if receiver.atomic and not _mark(delivery, now):
+                return False
+            signal, about = _read_afresh(delivery)
+            if receiver.sender in (None, about["sender"]):
+                receiver.call(signal=signal, **about)
+            if receiver.atomic:
                 # Fails if the receiver hid an error that broke the transaction: the commit would roll back silently.
-                transaction.savepoint(using=alias)
-            return heard
-        return _call(delivery) and _mark(delivery, now)
+                transaction.savepoint(using=database())
+        return receiver.atomic or _mark(delivery, now)
     except _NotYet:
         _give_back([delivery], now)
     except Exception as error:
@@ -81,7 +91,7 @@ def deliver(delivery: Delivery, now: datetime, *, reraise: bool = False) -> bool
 def deliver_again(delivery: Delivery) -> None:
     """Let a receiver hear an event once more, whether or not it heard it before; for staff."""
     mine = Delivery.objects.using(database()).filter(pk=delivery.pk)
-    mine.update(delivered_at=None, next_attempt_at=timezone.now())
+    mine.update(delivered_at=None, next_attempt_at=timezone.now(), attempts=0)
 
 
 def _known() -> Q:
@@ -122,23 +132,16 @@ def _mark(delivery: Delivery, now: datetime) -> bool:
     return bool(mine.update(delivered_at=now, next_attempt_at=None, last_error=""))
 
 
-def _call(delivery: Delivery) -> bool:
-    """Read the event and its order as they are now, and run the receiver."""
+def _read_afresh(delivery: Delivery) -> tuple[OutboxSignal, dict[str, Any]]:
+    """Return the signal and what it is sent with, as it is now."""
     fresh = _with_earlier(_this(delivery)).select_related("event__order__cip", "event__discrepancy").get()
-    event = fresh.event
     if fresh.earlier:  # type: ignore[attr-defined]
         raise _NotYet
+    event = fresh.event
     about: dict[str, Any] = {"sender": Order, "order": event.order, "event": event}
     if event.discrepancy:
         about |= {"sender": Discrepancy, "discrepancy": event.discrepancy}
-    receiver = _receiver(fresh)
-    if receiver.sender in (None, about["sender"]):
-        receiver.call(signal=SIGNALS[event.kind], **about)
-    return True
-
-
-def _receiver(delivery: Delivery) -> Receiver:
-    return SIGNALS[delivery.event.kind].by_name[delivery.receiver]
+    return SIGNALS[event.kind], about
 
 
 def _this(delivery: Delivery) -> QuerySet[Delivery]:

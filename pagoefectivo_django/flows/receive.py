@@ -66,7 +66,7 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
             if report:
                 # A repetition of what could not be applied was received when its first was.
                 heard = now if kept.fate == Fate.APPLIED else kept.received_at
-                _apply(kept, channel, replace(report, received_at=heard), now)
+                apply(kept, channel, replace(report, received_at=heard), now)
             elif row.fate == Fate.DEAD:
                 _ask_person(kept, Kind.UNPROCESSED, now)
         return kept
@@ -95,7 +95,7 @@ def apply_again(row: Notification, now: datetime) -> bool:
             over, row.last_error = True, str(error)  # the bytes won't get better
         if report and row.attempts <= MOST_ATTEMPTS:  # else it killed the process that worked on it, again and again
             with one_transaction():
-                _apply(row, channel, report, now)
+                apply(row, channel, report, now)
             if row.fate == Fate.WAITING:
                 _ask_then_apply(row, channel, report, now)
     except Exception as error:
@@ -143,7 +143,7 @@ def _keep(row: Notification, alias: str) -> Notification:
         return known
 
 
-def _apply(row: Notification, channel: Channel, report: Report, now: datetime) -> None:
+def apply(row: Notification, channel: Channel, report: Report, now: datetime) -> None:
     """Apply a kept message in a savepoint; what goes wrong is kept on its row."""
     alias = database()
     may_ask = channel.can_search and row.attempts < MOST_ATTEMPTS

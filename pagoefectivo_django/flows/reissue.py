@@ -27,7 +27,7 @@ def reissue_code(
     if expires_at is None:
         expires_at = order.expires_at if order.expires_at >= now + SOONEST else now + conf.expires_after
     record(order, Wish.REISSUE, actor=actor, date=check_expiry(expires_at, now), now=now)
-    return fulfil(order, reissue, now)
+    return fulfil(order, Wish.REISSUE, reissue, now)
 
 
 def reissue(order: Order, now: datetime) -> datetime | None:

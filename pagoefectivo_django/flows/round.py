@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ..models import Cip, Heartbeat, Notification, Order
@@ -19,7 +19,7 @@ from .cancel import cancel
 from .delete import delete_superseded
 from .extend import extend
 from .issue import issue
-from .publish import publish_events
+from .publish import after, publish_events
 from .receive import apply_again
 from .reissue import reissue
 from .wish import Deed, attempt_quietly
@@ -58,26 +58,37 @@ def tick(now: datetime | None = None) -> Round:
     Any number of processes may do it at once, on any number of machines.
     """
     now = now or timezone.now()
-    Heartbeat.objects.using(database()).update_or_create(name="tick", defaults={"beaten_at": timezone.now()})
+    _beat()
     notifications = _work(Notification.objects.all(), lambda row: apply_again(row, now), now)
     deliveries = publish_events(now, budget=BUDGET)
-    wishes = _work(Order.objects.all(), lambda order: attempt_quietly(order.pk, DEEDS[order.wish], now), now)
+    wishes = _work(Order.objects.all(), lambda order: _fulfil(order, now), now)
     deletions = _work(Cip.objects.select_related("order"), lambda cip: delete_superseded(cip, now), now)
     # What provider work told is heard in this round, not the next.
     deliveries += publish_events(now, budget=BUDGET)
     return Round(notifications, deliveries, wishes, deletions)
 
 
+def _beat() -> None:
+    """Show that a worker is alive. Not ``update_or_create``: many first ones at once would deadlock on MariaDB."""
+    beats, beaten_at = Heartbeat.objects.using(database()), timezone.now()
+    if not beats.filter(name="tick").update(beaten_at=beaten_at):
+        beats.bulk_create([Heartbeat(name="tick", beaten_at=beaten_at)], ignore_conflicts=True)
+
+
+def _fulfil(order: Order, now: datetime) -> bool:
+    return bool(order.wish) and attempt_quietly(order.pk, order.wish, DEEDS[order.wish], now)
+
+
 def _work(rows: QuerySet[Row], work: Callable[[Row], bool], now: datetime) -> int:
     """Work on what is due, oldest first, each row once, until the time is over; return on how many."""
     stop = time.monotonic() + BUDGET.total_seconds()
     due = rows.using(database()).filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
-    done, tried = 0, set[int]()
-    while batch := list(due.exclude(pk__in=tried)[:50]):
+    done, last = 0, Q()
+    while batch := list(due.filter(last)[:50]):
         for row in batch:
             if time.monotonic() > stop:
                 return done
-            tried.add(row.pk)
+            last = after(row)
             try:
                 done += work(row)
             except Exception:

@@ -39,33 +39,33 @@ def record(order: Order, wish: Wish, *, actor: str, date: datetime | None = None
         )
 
 
-def fulfil(order: Order, deed: Deed, now: datetime) -> Order:
+def fulfil(order: Order, wish: Wish, deed: Deed, now: datetime) -> Order:
     """Try it now and return the order as it is then; inside a transaction of the shop's, after its commit."""
     if in_shop_transaction():
-        transaction.on_commit(partial(attempt_quietly, order.pk, deed), using=database(), robust=True)
+        transaction.on_commit(partial(attempt_quietly, order.pk, wish, deed), using=database(), robust=True)
         return order
-    attempt(order.pk, deed, now)
+    attempt(order.pk, wish, deed, now)
     order.refresh_from_db(using=database())
     return order
 
 
-def attempt_quietly(pk: int, deed: Deed, now: datetime | None = None) -> bool:
+def attempt_quietly(pk: int, wish: str, deed: Deed, now: datetime | None = None) -> bool:
     """Try it once where nobody would catch an error, which is logged and kept on the order."""
     try:
-        return attempt(pk, deed, now or timezone.now())
+        return attempt(pk, wish, deed, now or timezone.now())
     except PagoEfectivoError as error:
         logger.warning("Order %s: %s", pk, error)
         return True
 
 
-def attempt(pk: int, deed: Deed, now: datetime) -> bool:
-    """Try what an order wishes once; False if there is nothing to do or somebody else is at it.
+def attempt(pk: int, wish: str, deed: Deed, now: datetime) -> bool:
+    """Try once what an order wishes; False if it wishes something else by now, or somebody else is at it.
 
     Raises what the provider's answer means: ``AlreadyPaid`` and other ``InvalidRequest`` are final, after anything
     else the wish stays and is tried again, and at last is put to a person.
     """
     order = Order.objects.using(database()).select_related("cip").get(pk=pk)
-    if not order.wish or order.next_attempt_at is None or not order.claim(now):
+    if order.wish != wish or order.next_attempt_at is None or not order.claim(now):
         return False
     try:
         go_on = deed(order, now)

@@ -108,9 +108,7 @@ def json_answer(status: int, value: object) -> Answer:
 def refusal(request: Request, code: int, entries: Sequence[Entry] = (), status: int = 400) -> Answer:
     """Answer with the error body of protocol 3.4; codes are text, as in the vendor's sample."""
     messages = request.messages
-    data = [
-        {"code": str(entry.code), "message": messages[entry.code], "field": entry.field} for entry in entries
-    ]
+    data = [{"code": str(entry.code), "message": messages[entry.code], "field": entry.field} for entry in entries]
     return json_answer(status, {"code": str(code), "message": messages[code], "data": data})
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
-from pagoefectivo_django.channels.pagoefectivo.options import read_base_url
 from pagoefectivo_django.errors import Misconfigured
 
 from .examples import ACCESS_KEY, SECRET_KEY, charge
@@ -101,7 +100,7 @@ def test_check_deploy(settings: Any, changes: dict[str, Any], debug: bool, found
     ],
 )
 def test_hosts(changes: dict[str, Any], url: str) -> None:
-    assert read_base_url("default", GOOD | changes) == url
+    assert PagoEfectivoChannel("default", GOOD | changes).base_url == url
 
 
 @pytest.mark.parametrize(

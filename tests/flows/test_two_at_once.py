@@ -166,7 +166,6 @@ def test_many_workers_apply_a_waiting_message_once() -> None:
     assert Discrepancy.objects.filter(kind="duplicate_payment").count() == 2
 
 
-@pytest.mark.xfail(servers.kind() == "mariadb", reason="the first heartbeats deadlock", strict=False)
 def test_many_workers_begin_at_once() -> None:
     results = at_once(*[tick] * 6)
     assert not [result for result in results if isinstance(result, Exception)]

@@ -77,11 +77,15 @@ def breaking(*parts: str, times: int = 1_000_000, lose_transaction: bool = False
     ``lose_transaction``: as a deadlock on MariaDB does, which leaves nothing to go on with.
     """
     failed: list[str] = []
+    gone: list[Any] = []
 
     def run(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        blocks = context["connection"].atomic_blocks
+        if blocks and blocks[0] in gone:
+            raise OperationalError("the transaction is gone")
         if len(failed) < times and all(part in sql for part in parts):
             failed.append(sql)
-            context["connection"].needs_rollback |= lose_transaction
+            gone.extend(blocks[:1] if lose_transaction else [])
             raise OperationalError("the test broke it")
         return execute(sql, params, many, context)
 

@@ -91,17 +91,10 @@ REFUSED: dict[str, tuple[str, Any]] = {
 ADVICE = r"pass |use |must |at most|more than|fit|takes|has |remove"
 
 
-#: Refused by no rule yet, or with an error that is no InvalidRequest.
-NOT_YET = ("a decimal", "NaN of decimals", "an endless number", "an empty text as date")
-
-
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("field", "value"),
-    [
-        pytest.param(*case, id=name, marks=[pytest.mark.xfail(strict=True)] if name in NOT_YET else [])
-        for name, case in REFUSED.items()
-    ],
+    [pytest.param(*case, id=name) for name, case in REFUSED.items()],
 )
 def test_refused_and_nothing_is_written(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^{field} .*({ADVICE})") as caught:

@@ -243,10 +243,6 @@ def test_a_wish_that_meets_a_provider_that_is_down_is_done_later(wish: str, erro
     assert (after.code != code) == (wish == "reissue")
 
 
-wiped = pytest.mark.xfail(strict=True, reason="the deed of the older wish is done, and wipes the younger one")
-
-
-@wiped
 def test_created_and_cancelled_in_one_transaction_is_cancelled() -> None:
     with transaction.atomic():
         order = sold()
@@ -257,7 +253,6 @@ def test_created_and_cancelled_in_one_transaction_is_cancelled() -> None:
     assert not any(slip.open for book in MemoryChannel.slips.values() for slip in book.values())
 
 
-@wiped
 def test_the_last_of_two_wishes_in_one_transaction_is_done() -> None:
     order = sold()
     with transaction.atomic():

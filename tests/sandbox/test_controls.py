@@ -81,9 +81,7 @@ def test_one_of_many_at_once_is_paid(sandbox):
     def try_to_pay():
         barrier.wait()
         with running_session() as session:
-            answers.append(
-                session.post(f"{sandbox.site}/sandbox/pay", json={"cip": cip}, timeout=20).status_code
-            )
+            answers.append(session.post(f"{sandbox.site}/sandbox/pay", json={"cip": cip}, timeout=20).status_code)
 
     threads = [threading.Thread(target=try_to_pay) for _ in range(8)]
     for thread in threads:
@@ -132,9 +130,7 @@ def test_made_up_keys_differ_and_have_the_right_form():
     ],
 )
 def test_bad_arguments(arguments):
-    done = subprocess.run(
-        command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+    done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: ")
 

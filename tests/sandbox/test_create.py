@@ -30,9 +30,7 @@ def test_a_new_code(sandbox):
     assert 7 <= len(str(data["cip"])) <= 9
     assert (data["currency"], data["transactionCode"]) == ("PEN", "ORDER-1001")
     assert data["dateExpiry"] == expiry
-    assert re.fullmatch(
-        re.escape(sandbox.site) + r"/[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\.html", data["cipUrl"]
-    )
+    assert re.fullmatch(re.escape(sandbox.site) + r"/[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\.html", data["cipUrl"])
 
 
 @pytest.mark.parametrize(
@@ -88,9 +86,7 @@ def test_the_default_period_can_be_set():
         assert timedelta(minutes=10) <= ahead < timedelta(minutes=11)
 
 
-@pytest.mark.parametrize(
-    "name", ["currency", "amount", "transactionCode", "userEmail", "userPhone", "userCodeCountry"]
-)
+@pytest.mark.parametrize("name", ["currency", "amount", "transactionCode", "userEmail", "userPhone", "userCodeCountry"])
 @pytest.mark.parametrize("value", [None, ""])
 def test_112_a_mandatory_field_is_missing(sandbox, name, value):
     body = order() | {name: value}

@@ -65,9 +65,7 @@ def test_a_fault_for_one_code(sandbox, call):
     other, cip = sandbox.create(), sandbox.create(transactionCode=f"ONE-{call}")
     send = {
         "search": lambda number: sandbox.call("POST", "/v1/cips/search", {"data": [{"cip": str(number)}]}),
-        "update": lambda number: sandbox.call(
-            "PATCH", f"/v1/cips/{number}", {"dateExpiry": order()["dateExpiry"]}
-        ),
+        "update": lambda number: sandbox.call("PATCH", f"/v1/cips/{number}", {"dateExpiry": order()["dateExpiry"]}),
         "delete": lambda number: sandbox.call("DELETE", f"/v1/cips/{number}"),
     }[call]
     sandbox.tell("faults", fault="503", call=call, cip=str(cip), times=2)

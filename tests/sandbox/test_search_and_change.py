@@ -92,9 +92,7 @@ def test_codes_that_cannot_be_changed(sandbox, state, method):
         sandbox.call("DELETE", f"/v1/cips/{cip}")
     if state == "expired":
         sandbox.tell("expire", cip=cip)
-    answer = sandbox.call(
-        method, f"/v1/cips/{cip}", {"dateExpiry": lima(days=1)} if method == "PATCH" else None
-    )
+    answer = sandbox.call(method, f"/v1/cips/{cip}", {"dateExpiry": lima(days=1)} if method == "PATCH" else None)
     if (state, method) == ("expired", "PATCH"):
         assert answer.status_code == 200
         return

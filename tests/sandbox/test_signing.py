@@ -40,9 +40,7 @@ def test_the_token_looks_like_the_real_one(service):
     expires = datetime.now(LIMA) + timedelta(hours=2)
     token = make_token(service, expires)
     assert 200 <= len(token) <= 210
-    header, claims, signature = (
-        base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split(".")
-    )
+    header, claims, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split("."))
     assert json.loads(header)["alg"] == "HS256"
     assert json.loads(claims)["nameid"] == str(service)
     assert json.loads(claims)["exp"] == int(expires.timestamp())

@@ -46,9 +46,7 @@ def test_one_repeat_when_the_answer_is_not_200(sandbox, shop):
     shop.answers = [503, 500]
     cip = sandbox.create()
     sandbox.tell("pay", cip=cip)
-    (notice,) = wait_for(
-        lambda: [each for each in sandbox.book(cip)["webhooks"] if len(each["answers"]) == 2]
-    )
+    (notice,) = wait_for(lambda: [each for each in sandbox.book(cip)["webhooks"] if len(each["answers"]) == 2])
     assert notice["answers"] == [503, 500]
     assert len(shop.received) == 2
     assert shop.received[0] == shop.received[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ... import strict_json
@@ -13,78 +12,56 @@ from ...errors import Malformed, Misconfigured, OutcomeUnknown, PagoEfectivoErro
 from ...states import Fact
 from ..base import Charge, Report
 from ..http import Answer
-from .quirks import CODES, STATES, STATUSES
-from .wire import kept, lower_keys, read_amount, read_code, read_currency, read_date, read_text
-
-#: The only field names that an error repeats: those of our own requests (protocol 2.1, 3.1, 4, 5).
-FIELDS = {
-    name.lower(): name
-    for name in (
-        *("accessKey", "idService", "dateRequest", "hashString"),
-        *("currency", "amount", "transactionCode", "dateExpiry", "paymentConcept", "adminEmail", "serviceId"),
-        *("userEmail", "userId", "userName", "userLastName", "userUbigeo", "userCountry"),
-        *("userDocumentType", "userDocumentNumber", "userPhone", "userCodeCountry"),
-        *("data", "cip"),
-    )
-}
-#: What of an answer is kept beside its report; no personal data is among it.
-ISSUED_FIELDS = ("cip", "currency", "amount", "transactionCode", "dateExpiry", "cipUrl")
-FOUND_FIELDS = (
-    *("cip", "transactionCode", "amount", "currency", "status", "statusName"),
-    *("dateCreation", "dateExpiry", "datePayment", "dateRemoval"),
-)
-
-
-@dataclass(frozen=True)
-class Complaint:
-    """One entry of an error body (protocol 3.4): a code, a field of ours or nothing, words that are safe."""
-
-    code: str
-    field: str = ""
-    message: str = ""
-
-    def __str__(self) -> str:
-        row = CODES.get(self.code)
-        words = row.meaning if row else self.message
-        return " ".join(part for part in (self.field, self.code, f"({words})" if words else "") if part)
+from .quirks import CODES, STATES, STATUSES, UNKNOWN_STATUS
+from .wire import kept, read_amount, read_code, read_currency, read_date, read_object, read_text
 
 
 def believed(answer: Answer, sent: Mapping[str, Any], *, one_code: bool = False) -> dict[str, Any]:
     """Return what a successful answer says, or raise what another one means (protocol 1.3, 3.4).
 
-    ``sent`` are the values that no error may repeat. ``one_code``: the call was about one code, which a 404
-    may mean. A success whose code is not 100 contradicts itself. It is taken as not known: as a no it could
-    lead to a second code, as a yes to a code that nobody takes.
+    ``sent`` are our fields: an error may name them and may not repeat their values. ``one_code``: a 404 may mean the
+    one code that the call is about. A success whose code is not 100 is taken as not known: as a no it could lead to a
+    second code, as a yes to a code that nobody takes.
     """
     if 200 <= answer.status < 300:
         data = _object(answer)
-        code = read_text(data.get("code")) if data is not None else ""
-        if data is None or code != "100":
-            about = "cannot be read" if data is None else f"says code {_safe_code(code)}"
-            named = _named_code(data)
-            raise OutcomeUnknown(f"PagoEfectivo answered {answer.status}, but the answer {about}{named}.")
-        return data
-    raise _refusal(answer, sent, one_code)
+        if read_text(data.get("code")) == "100":
+            return data
+        cip = read_code(read_object(data.get("data")).get("cip"))
+        hint = f"; it names CIP {cip}" if cip else ""  # lets a person look it up
+        raise OutcomeUnknown(f"PagoEfectivo answered {answer.status}, but without its code for success{hint}.")
+    told = complaints(answer, sent)
+    row = STATUSES.get(answer.status, UNKNOWN_STATUS)
+    error: type[PagoEfectivoError] = row.error or OutcomeUnknown
+    if error is Refused:  # a status that leaves the decision to the codes
+        named = {CODES[code].error for code, _ in told if code in CODES}
+        if not told or OutcomeUnknown in named:  # a no of PagoEfectivo has a body; one without is somebody else's
+            error = OutcomeUnknown
+        elif Misconfigured in named:
+            error = Misconfigured
+    elif one_code and answer.status == 404:
+        error = Refused
+    message = f"PagoEfectivo answered {answer.status}: {'; '.join(text for _, text in told) or row.meaning}."
+    raise Refused(message, codes=tuple(code for code, _ in told)) if error is Refused else error(message)
 
 
-def complaints(answer: Answer, sent: Mapping[str, Any]) -> list[Complaint]:
-    """Return the entries of an error body, the outer one first; none if it has no readable code."""
-    outer = _object(answer) or {}
+def complaints(answer: Answer, sent: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the codes of an error body (protocol 3.4) with words that are safe, the outer one first; at most 20."""
+    outer = _object(answer)
     inner = outer.get("data")
-    entries = [outer, *(inner if isinstance(inner, list) else [inner])]
+    names = {name.lower(): name for name in sent}
     found = []
-    for entry in entries[:20]:
-        entry = lower_keys(entry) if isinstance(entry, dict) else {}
-        if code := _safe_code(read_text(entry.get("code"))):
-            name = FIELDS.get(read_text(entry.get("field")).lower(), "")
-            found.append(Complaint(code, name, _safe_message(read_text(entry.get("message")), sent)))
+    for entry in map(read_object, [outer, *(inner if isinstance(inner, list) else [inner])][:20]):
+        if code := _safe_code(entry.get("code")):
+            name = names.get(read_text(entry.get("field")).lower(), "")
+            words = CODES[code].meaning if code in CODES else _safe_message(read_text(entry.get("message")), sent)
+            found.append((code, " ".join(filter(None, (name, code, words and f"({words})")))))
     return found
 
 
 def issued(data: Mapping[str, Any], charge: Charge, account: str) -> Report:
     """Return the report of a new code (protocol 3.3); raises ``OutcomeUnknown`` if it cannot be ours."""
-    found = data.get("data")
-    found = lower_keys(found) if isinstance(found, dict) else {}
+    found = read_object(data.get("data"))
     code = read_code(found.get("cip"))
     if not code:
         raise OutcomeUnknown("PagoEfectivo says that it made a code, but the answer names none.")
@@ -96,6 +73,7 @@ def issued(data: Mapping[str, Any], charge: Charge, account: str) -> Report:
     }
     if wrong := " and ".join(name for name, (heard, asked) in echo.items() if heard not in ("", asked)):
         raise OutcomeUnknown(f"PagoEfectivo made code {code}, but with another {wrong} than we asked for.")
+    url = read_text(found.get("cipUrl"))
     return Report(
         account=account,
         fact=Fact.ISSUED,
@@ -104,8 +82,8 @@ def issued(data: Mapping[str, Any], charge: Charge, account: str) -> Report:
         amount=charge.amount,
         currency=charge.currency,
         expires_at=read_date(found.get("dateExpiry")),
-        url=_page(found.get("cipUrl")),
-        raw=kept(found, ISSUED_FIELDS),
+        url=url if re.fullmatch("https?://[!-~]{1,480}", url) else "",  # a browser is sent there
+        raw=kept(found),
     )
 
 
@@ -114,83 +92,48 @@ def searched(data: Mapping[str, Any], account: str) -> dict[str, Report]:
     elements = data.get("data")
     if not isinstance(elements, list):
         raise OutcomeUnknown("PagoEfectivo's answer to a search holds no list.")
-    reports = [_state(lower_keys(element), account) for element in elements if isinstance(element, dict)]
+    reports = [_state(read_object(element), account) for element in elements]
     return {report.code: report for report in reports if report.code}
 
 
 def _state(element: Mapping[str, Any], account: str) -> Report:
     """Return what one element says; its dates go before its status, which is only inferred (protocol 4.1)."""
-    status = read_text(element.get("status"))
+    fact = STATES.get(read_text(element.get("status")), Fact.UNKNOWN)
     paid_at = read_date(element.get("datePayment"))
-    fact = STATES.get(status, Fact.UNKNOWN)
-    if paid_at or fact == Fact.PAYMENT:
+    if paid_at:
         fact = Fact.PAYMENT
-    elif read_date(element.get("dateRemoval")):
+    elif read_date(element.get("dateRemoval")) and fact != Fact.PAYMENT:
         fact = Fact.CODE_DELETED
-    transaction_code = read_text(element.get("transactionCode"))
     return Report(
         account=account,
         fact=fact,
         code=read_code(element.get("cip")),
-        transaction_code=transaction_code if len(transaction_code) <= 36 else "",
+        transaction_code=read_text(element.get("transactionCode"), 36),
         amount=read_amount(element.get("amount")),
         currency=read_currency(element.get("currency")),
         paid_at=paid_at,
         expires_at=read_date(element.get("dateExpiry")),
-        detail=f"status {_safe_code(status) or 'unreadable'}" if fact == Fact.UNKNOWN else "",
-        raw=kept(element, FOUND_FIELDS),
+        detail=f"status {_safe_code(element.get('status')) or 'unreadable'}" if fact == Fact.UNKNOWN else "",
+        raw=kept(element),
     )
 
 
-def _refusal(answer: Answer, sent: Mapping[str, Any], one_code: bool) -> PagoEfectivoError:
-    row = STATUSES.get(answer.status)
-    error: type[PagoEfectivoError] | None = row.error if row else OutcomeUnknown
-    told = complaints(answer, sent)
-    if error is Refused:  # a status that leaves the decision to the codes
-        named = [CODES[each.code].error for each in told if each.code in CODES]
-        if not told:
-            error = OutcomeUnknown  # a no of PagoEfectivo has a body; this one is somebody else's
-        elif OutcomeUnknown in named:
-            error = OutcomeUnknown
-        elif Misconfigured in named:
-            error = Misconfigured
-    elif one_code and answer.status == 404:
-        error = Refused
-    words = "; ".join(map(str, told)) or (row.meaning if row else "a status that it has no meaning for")
-    message = f"PagoEfectivo answered {answer.status}: {words}."
-    if error is Refused:
-        return Refused(message, codes=tuple(each.code for each in told))
-    return (error or OutcomeUnknown)(message)
-
-
-def _object(answer: Answer) -> dict[str, Any] | None:
+def _object(answer: Answer) -> dict[str, Any]:
     try:
-        return lower_keys(strict_json.load(answer.body))
+        return read_object(strict_json.load(answer.body))
     except Malformed:
-        return None
+        return {}
 
 
-def _named_code(data: Mapping[str, Any] | None) -> str:
-    """Return a hint at the code that a contradictory answer names, which lets a person look it up."""
-    inner = (data or {}).get("data")
-    code = read_code(lower_keys(inner).get("cip")) if isinstance(inner, dict) else ""
-    return f" (and names code {code})" if code else ""
-
-
-def _page(value: Any) -> str:
-    """Return the address of the payment page if a browser may be sent there."""
-    text = read_text(value)
-    return text if re.fullmatch(r"https?://[!-~]{1,480}", text) else ""
-
-
-def _safe_code(text: str) -> str:
+def _safe_code(value: Any) -> str:
     """Return a code, or an empty text for what may be something else: document numbers begin at 6 digits."""
-    return text if re.fullmatch(r"[0-9]{1,5}", text) else ""
+    text = read_text(value)
+    return text if re.fullmatch("[0-9]{1,5}", text) else ""
 
 
 def _safe_message(text: str, sent: Mapping[str, Any]) -> str:
     """Return the provider's words if they are few, and none of what was sent is among them."""
-    if len(text) > 100 or not text.isprintable() or re.search(r"[0-9@]", text):
+    if len(text) > 100 or not text.isprintable() or re.search("[0-9@]", text):
         return ""
     folded = _folded(text)
     words = set(re.findall(r"\w+", folded))

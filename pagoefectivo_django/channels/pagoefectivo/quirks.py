@@ -15,8 +15,8 @@ class Row(NamedTuple):
     error: type[PagoEfectivoError] | None
 
 
-#: The error codes of protocol 3.4. No others are attested; the SDKs' own codes (protocol 9) are not the
-#: server's, though they share numbers. A code that is not here is a no if its status says no.
+#: The error codes of protocol 3.4. No others are attested; the SDKs' own codes (protocol 9) are not the server's,
+#: though they share numbers. A code that is not here is a no if its status says no.
 CODES: dict[str, Row] = {
     "100": Row("success", None),
     "111": Row("the request contains invalid data", Refused),
@@ -28,9 +28,8 @@ CODES: dict[str, Row] = {
 }
 
 #: The statuses of protocol 1.3. One that is not here, redirects included, leaves the outcome unknown.
-#: Assumption: 403, 404 and 405, which one source handles generically, are about the address or the rights of
-#: the service and never about one order, so nothing was done. On a call about one code, 404 may be about that
-#: code.
+#: Assumption: 403, 404 and 405, which one source handles generically, are about the address or the rights of the
+#: service and never about one order, so nothing was done. On a call about one code, 404 may be about that code.
 STATUSES: dict[int, Row] = {
     200: Row("success of search, PATCH and DELETE", None),
     201: Row("success of authorizations and cips", None),
@@ -42,6 +41,7 @@ STATUSES: dict[int, Row] = {
     500: Row("internal error", OutcomeUnknown),
     503: Row("service down", OutcomeUnknown),
 }
+UNKNOWN_STATUS = Row("a status that it has no meaning for", OutcomeUnknown)
 
 #: The state ids of protocol 4.1. 24 is unknown to every source, so it is not here.
 STATES: dict[str, Fact] = {
@@ -61,10 +61,8 @@ EVENTS: dict[str, Fact] = {
 
 #: The document types that exist (protocol 3.1). RUC, CE and every other become NAN (protocol 8).
 DOCUMENT_TYPES = ("DNI", "PAS", "LMI", "PAR")
-OTHER_DOCUMENT = "NAN"
 
-#: The rows of protocol 8 that touch this channel: what integrators met → what we do. Each has a test of its
-#: name.
+#: The rows of protocol 8 that touch this channel: what integrators met → what we do. Each has a test of its name.
 QUIRKS: dict[str, str] = {
     "success_code_text_or_number": "codes are compared as text",
     "service_id_number": "sent as a number, hashed as plain decimal text",

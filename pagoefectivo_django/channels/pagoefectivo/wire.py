@@ -14,18 +14,16 @@ from ...errors import InvalidRequest
 from ...money import exact
 from ...payer import Payer
 from ..base import Charge
-from .quirks import DOCUMENT_TYPES, OTHER_DOCUMENT
+from .quirks import DOCUMENT_TYPES
 
 #: Peru has no summer time, so a fixed offset is right (protocol 8).
 LIMA = timezone(timedelta(hours=-5))
-#: An event that has not happened (protocol 4).
-NO_DATE = 1900
-
-_DATE = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:(Z)|([+-])(\d{1,2}):?(\d\d))?", re.ASCII
+#: What of an answer or a notification is kept beside its report; no personal data is among it.
+KEPT = (
+    *("cip", "transactionCode", "amount", "currency", "dateExpiry", "cipUrl"),  # protocol 3.3
+    *("status", "statusName", "dateCreation", "datePayment", "dateRemoval"),  # 4
+    *("eventType", "operationNumber", "paymentDate"),  # 6.3
 )
-_DIGITS = re.compile(r"\d{1,14}", re.ASCII)
-_NUMBER = re.compile(r"\d{1,16}(?:\.\d{1,18})?", re.ASCII)
 
 
 def write_date(moment: datetime) -> str:
@@ -38,46 +36,35 @@ def write_date(moment: datetime) -> str:
 def read_date(value: Any) -> datetime | None:
     """Return a moment in UTC, or None for 1900 ("has not happened", protocol 4) and for what cannot be read.
 
-    Reads a blank for the T, parts of a second, ``-0500`` and ``-5:00`` (protocol 3.2, 6.3, 8). Assumption:
-    without an offset it is Lima time.
+    Also read are ``-0500`` and ``-5:00`` (protocol 3.2, 8). Assumption: without an offset it is Lima time.
     """
-    match = _DATE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        return None
-    *numbers, fraction, utc, sign, hours, minutes = match.groups()
-    offset = timedelta(hours=-5)
-    if utc:
-        offset = timedelta(0)
-    elif sign:
-        offset = timedelta(hours=int(sign + hours), minutes=int(sign + minutes))
-    year, month, day, hour, minute, second = map(int, numbers)
-    microsecond = int((fraction or "")[:6].ljust(6, "0"))
+    text = value.strip() if isinstance(value, str) else ""
     try:
-        moment = datetime(year, month, day, hour, minute, second, microsecond, timezone(offset))
-        moment = moment.astimezone(UTC)
+        moment = datetime.fromisoformat(re.sub(r"([+-])(\d:?\d\d)$", r"\g<1>0\2", text))
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=LIMA)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    # The turn of 1899 in UTC, and the last year, whose evening in Lima no database can hold, are no dates
-    # either.
-    return moment if NO_DATE < moment.year < 9999 else None
+    # A date alone is no moment; nor is the last year, whose evening in Lima no database can hold.
+    return moment if len(text) >= len("2026-11-22T10:05:00") and 1900 < moment.year < 9999 else None
 
 
 def read_code(value: Any) -> str:
     """Return the 1 to 14 digits of a code given as text or number (protocol 8), or an empty text."""
     text = read_text(value)
-    return plain(text) if _DIGITS.fullmatch(text) else ""
+    return plain(text) if re.fullmatch("[0-9]{1,14}", text) else ""
 
 
-def read_text(value: Any) -> str:
-    """Return text without blanks around it, a whole number's digits, an empty text for anything else."""
+def read_text(value: Any, longest: int | None = None) -> str:
+    """Return text without blanks around it or a whole number's digits; an empty text for what is neither or longer."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value.strip() if isinstance(value, str) else ""
+        value = str(value)
+    text = value.strip() if isinstance(value, str) else ""
+    return text if longest is None or len(text) <= longest else ""
 
 
 def read_amount(value: Any) -> Decimal | None:
     """Return a positive amount with two decimals from a number or a numeric text (protocol 6.3), or None."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}(\.[0-9]{1,18})?", value.strip()):
         value = Decimal(value.strip())
     try:
         return exact(value)
@@ -91,38 +78,38 @@ def read_currency(value: Any) -> str:
     return text if re.fullmatch("[A-Z]{3}", text) else ""
 
 
-def lower_keys(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object with keys in camelCase: a table and a demo capitalise them (protocol 3.1, 6.3)."""
-    return {key[:1].lower() + key[1:]: value for key, value in found.items()} | {
-        key: value for key, value in found.items() if key[:1].islower()
-    }
+def read_object(value: Any) -> dict[str, Any]:
+    """Return an object with keys in camelCase: a table and a demo capitalise them (protocol 3.1, 6.3); else {}."""
+    found = value if isinstance(value, dict) else {}
+    in_order = sorted(found.items(), key=lambda pair: pair[0][:1].islower())  # the usual spelling wins
+    return {key[:1].lower() + key[1:]: value for key, value in in_order}
 
 
-def kept(found: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the named plain values, numbers with a point as text: all of it may be stored."""
-    chosen = {name: found[name] for name in names if isinstance(found.get(name), str | int | Decimal)}
+def kept(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain values that may be stored, numbers with a point as text."""
+    chosen = {name: found[name] for name in KEPT if isinstance(found.get(name), str | int | Decimal)}
     return {name: str(value) if isinstance(value, Decimal) else value for name, value in chosen.items()}
 
 
 def clean(text: str, length: int) -> str:
-    """Return a text as the payer's page can show it, cut to a length.
-
-    Letters beyond the first plane (emoji) are dropped: the server, an ASP.NET one (protocol 3.1), would count
-    each as two and might refuse a text that is not too long.
-    """
+    """Return a text as the payer's page can show it, cut to a length."""
+    # Letters beyond the first plane (emoji) are dropped: the server, an ASP.NET one (3.1), counts each as two.
     letters = "".join(letter if letter.isprintable() else " " for letter in text if letter <= "\uffff")
     return " ".join(letters.split())[:length].rstrip()
 
 
-def write_charge(charge: Charge, service_id: int, admin_email: str = "") -> tuple[bytes, dict[str, Any]]:
-    """Return the body that asks for a code (protocol 3.1), and what it holds; empty optionals are left out.
+def encode(value: Mapping[str, Any]) -> bytes:
+    """Return compact JSON in ASCII, which no reader can take for another encoding."""
+    return json.dumps(value, separators=(",", ":")).encode()
 
-    Raises ``InvalidRequest`` for what cannot be cut without changing what it says.
-    """
+
+def write_charge(charge: Charge, service_id: int, admin_email: str) -> tuple[bytes, dict[str, Any]]:
+    """Return the body that asks for a code (protocol 3.1), without empty fields, and all the fields."""
     if not 1 <= len(charge.transaction_code) <= 36:
         raise InvalidRequest("transaction_code has to have 1 to 36 characters.")
     payer = charge.payer
     fields: dict[str, Any] = {
+        "amount": f"{exact(charge.amount):f}",
         "currency": charge.currency,
         "transactionCode": charge.transaction_code,
         "dateExpiry": write_date(charge.expires_at),
@@ -138,40 +125,31 @@ def write_charge(charge: Charge, service_id: int, admin_email: str = "") -> tupl
         **_phone(payer),
         "serviceId": service_id,
     }
-    fields = {name: value for name, value in fields.items() if value != ""}
-    # The amount is written as text into the JSON, since a float between would not be exact.
-    return b'{"amount":%s,' % f"{exact(charge.amount):f}".encode() + encode(fields)[1:], fields
-
-
-def encode(value: Mapping[str, Any]) -> bytes:
-    """Return compact JSON in ASCII, which no reader can take for another encoding."""
-    return json.dumps(value, separators=(",", ":")).encode()
+    # The amount is written into the JSON as it is, since a float between would not be exact.
+    others = {name: value for name, value in fields.items() if value != "" and name != "amount"}
+    return b'{"amount":%s,' % fields["amount"].encode() + encode(others)[1:], fields
 
 
 def _document(payer: Payer) -> dict[str, str]:
     """Return the payer's document; a number too long is left out: cut, it would be another person's."""
     number = "".join(letter for letter in payer.document_number if letter.isalnum())
-    if not 1 <= len(number) <= 14:
-        return {}
     known = payer.document_type.strip().upper()
-    return {
-        "userDocumentType": known if known in DOCUMENT_TYPES else OTHER_DOCUMENT,
-        "userDocumentNumber": number,
-    }
+    if not 1 <= len(number) <= 14:
+        number = known = ""
+    elif known not in DOCUMENT_TYPES:
+        known = "NAN"
+    return {"userDocumentType": known, "userDocumentNumber": number}
 
 
 def _phone(payer: Payer) -> dict[str, str]:
     """Return the payer's phone and prefix, in digits.
 
-    DISAGREE (protocol 3.1): the vendor's table makes both mandatory, its SDKs don't. We send both whenever
-    there is a phone, and neither when there is none: inventing one would be worse than the refusal (112,
-    ``userPhone``).
+    DISAGREE (protocol 3.1): mandatory or not. Without a phone we send neither: inventing one would be worse than the
+    refusal (112, ``userPhone``).
     """
-    prefix = "".join(letter for letter in payer.phone_prefix if letter in "+0123456789")[:5]
-    phone = payer.phone.strip()
-    if prefix.startswith("+"):
-        phone = phone.removeprefix(prefix)
+    prefix = re.sub("[^+0-9]", "", payer.phone_prefix)[:5]
+    phone = payer.phone.removeprefix(prefix) if prefix.startswith("+") else payer.phone
     digits = re.sub("[^0-9]", "", phone)
     if not 1 <= len(digits) <= 15:
-        return {}
+        digits = prefix = ""
     return {"userPhone": digits, "userCodeCountry": prefix}
