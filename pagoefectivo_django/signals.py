@@ -8,7 +8,7 @@ again, alone, until it succeeds.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,14 @@ class Receiver:
     sender: Any = None
 
     def call(self, **named: Any) -> None:
-        """Run it."""
-        function = async_to_sync(self.function) if inspect.iscoroutinefunction(self.function) else self.function
-        function(**named)
+        """Run it to its end, whether or not it is asynchronous."""
+        said = self.function(**named)
+        if inspect.isawaitable(said):
+            async_to_sync(_finish)(said)
+
+
+async def _finish(said: Awaitable[Any]) -> None:
+    await said
 
 
 class OutboxSignal(Signal):

@@ -45,8 +45,7 @@ class Deadline:
 class Call:
     """One request to a provider; its text never shows what it carries.
 
-    ``timeout`` is how many seconds the provider may be silent. ``repeatable``: sending it twice does no more than
-    sending it once.
+    ``timeout``: seconds that the provider may be silent; ``repeatable``: sent twice, it does no more than sent once.
     """
 
     method: str
@@ -69,9 +68,9 @@ class Answer:
 def send(call: Call, deadline: Deadline) -> Answer:
     """Send a call and return its answer; redirects are answers, never followed.
 
-    A failure before anything can have been sent is tried once more, a dropped line or a 5xx only if the call is
-    repeatable; all of it before the deadline. Raises ``Unavailable`` (certainly not sent), ``OutcomeUnknown`` (perhaps
-    sent, no answer) or ``Misconfigured`` (an address that is none). No error holds the request, not even as context.
+    What was not sent is tried once more, a dropped line or a 5xx only if the call is repeatable. Raises ``Unavailable``
+    (certainly not sent), ``OutcomeUnknown`` (perhaps sent, no answer) or ``Misconfigured`` (an address that is none).
+    No error holds the request, not even as its context.
     """
     outcome = _attempt(call, deadline)
     failed = not isinstance(outcome, Answer) or outcome.status >= 500

@@ -3,17 +3,20 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import AlreadyPaid, InQuestion
+from pagoefectivo_django.errors import AlreadyPaid, InQuestion, Unavailable
 from pagoefectivo_django.flows import cancel_order, extend_order, issue_code, refresh_order, reissue_code, tick
+from pagoefectivo_django.flows.wish import record
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment
-from pagoefectivo_django.states import Fact
+from pagoefectivo_django.states import Fact, Wish
 from tests import servers
+from tests.hostile.channels import Meanwhile
 from tests.hostile.doing import at_once, kept, many_ticks, paid, post, sold
 from tests.shop.models import Heard
 
@@ -133,6 +136,24 @@ def test_many_wishes_at_once() -> None:
     # Whatever won, at the provider no more codes can be paid than in our books.
     open_ones = [code for book in MemoryChannel.slips.values() for code, slip in book.items() if slip.open]
     assert open_ones == ([order.code] if order.state == "pending" else [])
+
+
+@pytest.mark.xfail(strict=True, reason="a code that is issued wipes whatever is wished by then")
+@pytest.mark.parametrize(("wish", "state"), [(Wish.CANCEL, "cancelled"), (Wish.EXTEND, "pending")])
+def test_a_wish_that_comes_while_a_code_is_asked_for_is_not_forgotten(settings: Any, wish: Wish, state: str) -> None:
+    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
+    path = f"{Meanwhile.__module__}.{Meanwhile.__qualname__}"
+    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"BACKEND": path}}}
+    date = timezone.now().replace(microsecond=0) + timedelta(days=5)
+    MemoryChannel.fail("issue", Unavailable("down"))
+    order = sold()
+    # The process that wished was killed before it could do it; the worker must.
+    Meanwhile.happens.append(lambda: record(order, wish, actor="shop", date=date, now=timezone.now()))
+    for hour in range(1, 5):
+        tick(timezone.now() + timedelta(hours=hour))
+    order.refresh_from_db()
+    assert (order.state, order.wish) == (state, "")
+    assert (order.expires_at == date) == (wish == Wish.EXTEND)
 
 
 def test_one_code_however_many_ask_for_it() -> None:

@@ -1,9 +1,11 @@
 """Channels that are not as they should be."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from pagoefectivo_django.channels.base import Report
+from django.db import connection
+
+from pagoefectivo_django.channels.base import Charge, Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 
 
@@ -25,3 +27,21 @@ class Stumbling(MemoryChannel):
     def read(self, body: bytes) -> Report:
         self._stumble("read")
         return super().read(body)
+
+
+class Meanwhile(MemoryChannel):
+    """A channel at which something happens while it is asked for a code."""
+
+    happens: ClassVar[list[Callable[[], object]]] = []
+
+    def issue(self, charge: Charge) -> Report:
+        while self.happens:
+            self.happens.pop()()
+        return super().issue(charge)
+
+
+def late_with_a_mistake(order: object, report: Report) -> bool:
+    """A LATE_PAYMENTS function that asks a table which isn't there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT stock FROM nowhere")
+    return True

@@ -19,7 +19,7 @@ from django.utils import timezone
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import AlreadyPaid, InvalidRequest, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, extend_order, refresh_order, reissue_code, tick
-from pagoefectivo_django.models import Cip, Notification, Order, OrderEvent
+from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent
 from pagoefectivo_django.models.database import database
 from pagoefectivo_django.testing import pay
 from tests.hostile.doing import SECRET, breaking, kept, paid, post, sold
@@ -241,6 +241,22 @@ def test_a_wish_that_meets_a_provider_that_is_down_is_done_later(wish: str, erro
     after = Order.objects.select_related("cip").get()
     assert (after.state, after.wish) == (WISHES[wish][1], "")
     assert (after.code != code) == (wish == "reissue")
+
+
+@pytest.mark.xfail(strict=True, reason="what is no PagoEfectivoError is tried again for ever")
+@pytest.mark.parametrize("wish", WISHES)
+def test_a_wish_that_meets_a_mistake_of_ours_comes_to_a_person(wish: str) -> None:
+    order = sold()
+    for _time in range(100):
+        for call in ("delete", "extend"):
+            MemoryChannel.fail(call, RuntimeError("a mistake"))
+    with transaction.atomic():
+        WISHES[wish][0](order)
+    for hour in range(1, 30):
+        tick(now=timezone.now() + hour * HOUR)
+    after = Order.objects.get()
+    assert (after.state, after.wish) == ("pending", "")
+    assert Discrepancy.objects.get().kind == "not_confirmed"
 
 
 def test_created_and_cancelled_in_one_transaction_is_cancelled() -> None:

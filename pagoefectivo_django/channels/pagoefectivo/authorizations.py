@@ -101,7 +101,7 @@ class Tokens:
         self.clock = clock
 
     def get(self, authorize: Callable[[Deadline], Token], deadline: Deadline, refused: str = "") -> str:
-        """Return a token other than the refused one; ``authorize`` is called, and may raise, if nobody else gets one."""
+        """Return a token other than the refused one; ``authorize`` is called, and may raise, if nobody else has one."""
         if token := self._known(refused):
             return token
         lock = _locks.setdefault(self.key, threading.Lock())
