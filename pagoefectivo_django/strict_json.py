@@ -13,7 +13,7 @@ def load(body: bytes) -> dict[str, Any]:
     """Return the object in these bytes, numbers with a point as ``Decimal``; raises ``Malformed`` for anything else."""
     try:
         found = json.loads(body.decode("utf-8"), parse_float=_number, parse_constant=_constant)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         # The text itself may hold personal data, so only the kind of error is told.
         raise Malformed(f"The body is not JSON that can be stored ({type(error).__name__}).") from None
     if not isinstance(found, dict):

@@ -90,7 +90,7 @@ def test_no_import_inside_a_function() -> None:
         for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and inside != "apps.py":
                 for node in ast.walk(function):
-                    assert not isinstance(node, ast.Import | ast.ImportFrom), f"{inside}:{node.lineno}"
+                    assert not isinstance(node, ast.Import | ast.ImportFrom), f"{inside}: {function.name}"
 
 
 def test_advance_is_the_only_writer_of_states() -> None:

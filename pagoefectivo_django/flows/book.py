@@ -13,7 +13,7 @@ from django.utils import timezone
 from ..channels.base import Report
 from ..errors import InvalidRequest
 from ..models import Cip, Discrepancy, Order, OrderEvent, Payment
-from ..states import LIVE, CipStatus, Fact, Kind, OrderState
+from ..states import LIVE, CipStatus, Fact, Kind, OrderState, Wish
 from .history import History, evidence_of
 
 #: What is told when an order moves.
@@ -26,6 +26,10 @@ TOLD = {
     OrderState.REFUNDED: "payment_refunded",
 }
 _SAVED = ("state", "paid_at", "operation_number", "cip", "expires_at", "event_count", "wish", "next_attempt_at")
+
+#: Not what claims change without the order's lock.
+_SAVED_OF_CIP = ["code", "status", "live", "expires_at", "url", "changed_at", "paid_at", "early_reversals"]
+_SAVED_OF_CIP += ["next_attempt_at"]
 
 
 class Book:
@@ -71,11 +75,12 @@ class Book:
     def move_cip(self, cip: Cip, status: CipStatus) -> None:
         """Give a code another status."""
         if cip.status != status:
-            cip.status, cip.live, cip.changed_at = status, True if status in LIVE else None, self.now
+            cip.status, cip.live = status, True if status in LIVE else None
             self.touch(cip)
 
     def touch(self, cip: Cip) -> None:
-        """Have a code saved, and its order."""
+        """Have a code saved, and its order. An answer that was asked for before now is stale."""
+        cip.changed_at = timezone.now()
         self._changed.add(cip.pk)
 
     def learn(self, cip: Cip, report: Report) -> None:
@@ -93,7 +98,7 @@ class Book:
     def delete_at_provider(self, cip: Cip) -> None:
         """Let a code that must not be paid any more be deleted, once its digits are known."""
         if cip.code and cip.next_attempt_at is None:
-            cip.next_attempt_at, cip.attempts = self.now, 0
+            cip.next_attempt_at = self.now
             self.touch(cip)
 
     def drop_others(self, keep: Cip | None) -> None:
@@ -109,9 +114,19 @@ class Book:
         """Give the order another state and tell of it."""
         before = self.order.state
         self.order.state = to
-        if to != OrderState.PENDING or (cip and cip.status == CipStatus.CURRENT):
+        if self._ends_wish(to, cip):
             self.order.wish, self.order.next_attempt_at = "", None
         self.history.tell(self.order, TOLD[to], fact, cip, detail, before)
+
+    def _ends_wish(self, to: OrderState, cip: Cip | None) -> bool:
+        """Return whether a move fulfils what is wished for, or makes it vain."""
+        order = self.order
+        if to == OrderState.PENDING:
+            answers = bool(cip and cip.asked_at and order.wished_at and cip.asked_at >= order.wished_at)
+            return order.wish in (Wish.ISSUE, Wish.REISSUE) and answers
+        if to == OrderState.EXPIRED:
+            return order.wish in (Wish.ISSUE, Wish.CANCEL)
+        return True
 
     def note(self, fact: Fact, cip: Cip | None, detail: str = "") -> None:
         """Write down what moved nothing, once."""
@@ -137,7 +152,7 @@ class Book:
         # Codes that stop being live first: an order has at most one that is.
         for cip in sorted(self.cips, key=lambda cip: cip.live is True):
             if cip.pk in self._changed:
-                cip.save(using=self.alias)
+                cip.save(using=self.alias, update_fields=_SAVED_OF_CIP)
         if self.state not in (OrderState.PAID, OrderState.REFUNDED):
             current = [cip for cip in self.cips if cip.status == CipStatus.CURRENT]
             known = current or self.cips

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -15,7 +14,7 @@ from .. import strict_json
 from ..conf import conf
 from ..errors import InvalidRequest, Misconfigured, ReferenceConflict
 from ..models import Discrepancy, Order
-from ..models.database import one_transaction
+from ..models.database import after_commit, one_transaction
 from ..money import Money, shown
 from ..payer import Payer
 from ..states import OrderState, Wish
@@ -66,6 +65,7 @@ def create_order(
         expires_at=check_expiry(now + conf.expires_after if expires_at is None else expires_at, now),
         created_at=now,
         wish=Wish.ISSUE,
+        wished_at=now,
         next_attempt_at=now,
     )
     for last_try in (False, True):
@@ -73,7 +73,7 @@ def create_order(
             with one_transaction() as alias:
                 order = _standing(new, alias) or _insert(new, alias, now)
                 if order is new:
-                    transaction.on_commit(partial(issue_quietly, order), using=alias, robust=True)
+                    after_commit(issue_quietly, order)
             break
         except IntegrityError:
             # Somebody else made it at the same moment; the second try finds theirs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from ..channels.base import Report
@@ -12,6 +13,8 @@ from ..states import Fact, Kind
 from .advance import Outcome, advance
 from .refresh import ask_provider, channel_of
 from .wish import MOST_ATTEMPTS, put_to_person
+
+logger = logging.getLogger("pagoefectivo.provider")
 
 
 def delete_code(cip: Cip, now: datetime) -> Report:
@@ -43,9 +46,11 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
         outcome = advance(delete_code(cip, now), actor="pagoefectivo", now=now)
         if Outcome.STALE in outcome:
             cip.put_off(now, "The code changed while the provider was asked.")
-    except PagoEfectivoError as error:
-        cip.put_off(now, str(error))
+    except Exception as error:  # the provider's, or a mistake of ours: the code must still go
+        cip.put_off(now, f"{type(error).__name__}: {error}")
+        if not isinstance(error, PagoEfectivoError):
+            logger.exception("Code %s could not be deleted.", cip)
         if cip.attempts >= MOST_ATTEMPTS or isinstance(error, InvalidRequest):
-            Cip.objects.using(database()).filter(pk=cip.pk, attempts=cip.attempts).update(next_attempt_at=None)
             put_to_person(cip.order, Kind.NOT_CONFIRMED, now, f"Code {cip} must not be paid any more. {error}")
+            Cip.objects.using(database()).filter(pk=cip.pk, attempts=cip.attempts).update(next_attempt_at=None)
     return True

@@ -34,7 +34,7 @@ def extend_order(order: Order, expires_at: datetime, *, actor: str = "shop", now
 def extend(order: Order, now: datetime) -> None:
     """Ask for the date that a claimed order wishes for."""
     cips = Cip.objects.using(database()).filter(order=order, status__in=(CipStatus.CURRENT, CipStatus.EXPIRED))
-    cip = cips.order_by("live", "pk").last()
+    cip = max(cips.order_by("pk"), key=lambda cip: (cip.live is True, cip.pk), default=None)
     date = order.wish_date
     if cip is None or not cip.code or date is None:
         raise InvalidRequest(f"Order {order} has no code that could be extended; reissue it.")

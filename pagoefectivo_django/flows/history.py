@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import Any
-
-from django.db import transaction
 
 from ..channels.base import Report
 from ..models import Cip, Delivery, Discrepancy, Notification, Order, OrderEvent, Payment
-from ..models.database import LEASE
+from ..models.database import LEASE, after_commit
 from ..signals import SIGNALS
 from ..states import Fact, Kind, Resolution
 from .publish import publish_written
@@ -108,7 +105,7 @@ class History:
         ]
         Delivery.objects.using(self.alias).bulk_create(deliveries)
         if deliveries:
-            transaction.on_commit(partial(publish_written, deliveries), using=self.alias, robust=True)
+            after_commit(publish_written, deliveries)
 
 
 def evidence_of(report: Report) -> dict[str, str]:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -13,9 +14,9 @@ from django.utils import timezone
 from ..channels import get_channel
 from ..channels.base import Channel, Charge, Report
 from ..conf import conf
-from ..errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
+from ..errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from ..models import Cip, Order
-from ..models.database import database, one_transaction
+from ..models.database import LEASE, database, one_transaction
 from ..states import CipStatus, Fact, Kind, OrderState, Wish
 from .advance import advance
 from .book import Book, open_book
@@ -35,8 +36,11 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
     the commit.
     """
     now = now or timezone.now()
-    if order.state == OrderState.NEW and not order.wish:
+    try:
         record(order, Wish.ISSUE, actor="shop", now=now)
+    except InvalidRequest:
+        order.refresh_from_db(using=database())
+        return order
     try:
         return fulfil(order, Wish.ISSUE, issue, now)
     except PagoEfectivoError as error:
@@ -57,10 +61,13 @@ def issue(order: Order, now: datetime) -> datetime | None:
     Raises ``Unavailable`` or ``Misconfigured`` if no channel could be asked; the claim on the order then goes back.
     """
     asked = order.wish == Wish.REISSUE
-    if _forget_stale_request(order, now) >= MOST_LOST and not asked:
+    if busy_until := _settle_requests(order, now):
+        return busy_until
+    if _lost_of_this_wish(order) >= MOST_LOST:
         put_to_person(order, Kind.LOST_CODE, now, "Twice the provider's answer got lost; both codes may be payable.")
         return None
     problem: PagoEfectivoError | None = None
+    refusal = ""
     for channel in _channels(order, asked):
         if isinstance(channel, PagoEfectivoError):
             problem = channel
@@ -76,13 +83,19 @@ def issue(order: Order, now: datetime) -> datetime | None:
             problem = error
             continue
         advance(report, asked=asked, actor="provider", now=now)
-        if report.fact == Fact.LOST:
-            return now + AFTER_LOST
-        if report.fact == Fact.ISSUED:
+        if report.fact == Fact.ISSUED and not _moved(cip):
+            detail = f"The provider gave code {report.code}, which it gave for another order before."
+            advance(replace(report, fact=Fact.LOST, code="", detail=detail), actor="pagoefectivo", now=now)
+            put_to_person(order, Kind.LOST_CODE, now, detail)
             return None
-        problem = None
+        if report.fact != Fact.REFUSED:
+            return now + AFTER_LOST if report.fact == Fact.LOST else None
+        problem, refusal = None, report.detail
     if problem:
         raise problem
+    if asked and refusal:
+        put_to_person(order, Kind.NOT_CONFIRMED, now, f"No provider issues another code. {refusal}")
+        raise Refused(refusal)
     return None
 
 
@@ -124,14 +137,25 @@ def _channels(order: Order, asked: bool) -> Iterator[Channel | PagoEfectivoError
                 yield error
 
 
-def _forget_stale_request(order: Order, now: datetime) -> int:
-    """Call a request lost whose process died before its answer, and return how many codes are lost."""
+def _settle_requests(order: Order, now: datetime) -> datetime | None:
+    """Call a request lost whose process died before its answer; return until when another process may be at one."""
     cips = Cip.objects.using(database()).filter(order=order)
     for cip in cips.filter(status=CipStatus.REQUESTED, asked_at__isnull=False):
+        if cip.asked_at and cip.asked_at + LEASE > now:
+            return cip.asked_at + LEASE
         detail = "The process that asked for it ended before the answer."
         lost = Report(account=cip.account, fact=Fact.LOST, transaction_code=cip.transaction_code, detail=detail)
         advance(lost, actor="pagoefectivo", now=now)
-    return cips.filter(status=CipStatus.LOST).count()
+    return None
+
+
+def _lost_of_this_wish(order: Order) -> int:
+    lost = Cip.objects.using(database()).filter(order=order, status=CipStatus.LOST)
+    return lost.filter(asked_at__gte=order.wished_at or order.created_at).count()
+
+
+def _moved(cip: Cip) -> bool:
+    return not Cip.objects.using(database()).filter(pk=cip.pk, status=CipStatus.REQUESTED).exists()
 
 
 def _request(order: Order, channel: Channel, now: datetime, *, asked: bool) -> Cip | None:

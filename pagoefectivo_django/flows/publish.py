@@ -33,7 +33,8 @@ def publish_events(now: datetime | None = None, *, budget: timedelta | None = No
     ``budget`` bounds the time; a receiver that has begun is never interrupted. A delivery whose receiver this process
     doesn't know waits, uncounted, for one that does.
     """
-    now = now or timezone.now()
+    began = timezone.now()
+    now = now or began
     stop = time.monotonic() + budget.total_seconds() if budget else None
     delivered, last = 0, Q()
     while batch := list(_due(now).filter(last)[:50]):
@@ -41,8 +42,9 @@ def publish_events(now: datetime | None = None, *, budget: timedelta | None = No
             if stop and time.monotonic() > stop:
                 return delivered
             last = after(delivery)
-            if delivery.claim(now):
-                delivered += deliver(delivery, now)
+            moment = now + (timezone.now() - began)  # receivers take time, and a lease is a whole one
+            if delivery.claim(moment):
+                delivered += deliver(delivery, moment)
     return delivered
 
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from ..channels import get_channel
 from ..channels.base import Channel, Report
-from ..errors import Malformed, PagoEfectivoError
-from ..models import Discrepancy, Fate, Notification
+from ..errors import Malformed, Misconfigured, PagoEfectivoError
+from ..models import Cip, Discrepancy, Fate, Notification
 from ..models.database import database, in_shop_transaction, one_transaction
 from ..states import Fact, Kind
 from .advance import Outcome, advance
@@ -26,9 +26,6 @@ logger = logging.getLogger("pagoefectivo.webhook")
 
 #: With the pauses between them about four hours; then a person is asked.
 MOST_ATTEMPTS = 10
-
-#: What is put to a person if no code of ours is found; a code's end concerns nobody then.
-_ABOUT_MONEY = (Fact.PAYMENT, Fact.PAYMENT_REVERSED, Fact.UNKNOWN)
 
 
 def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetime | None = None) -> Notification:
@@ -147,7 +144,7 @@ def apply(row: Notification, channel: Channel, report: Report, now: datetime) ->
     """Apply a kept message in a savepoint; what goes wrong is kept on its row."""
     alias = database()
     may_ask = channel.can_search and row.attempts < MOST_ATTEMPTS
-    if report.fact == Fact.CODE_EXPIRED and may_ask:
+    if report.fact == Fact.CODE_EXPIRED and channel.can_search:
         # A hint, not a fact: the provider is asked before an order ends.
         _settle(row, Outcome.ASK_FIRST, "", now)
         return
@@ -177,6 +174,8 @@ def _settle(row: Notification, outcome: Outcome, error: str, now: datetime) -> N
 def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: datetime) -> None:
     """Let the provider's answer complete a message: whose code it is, when it was paid, whether it expired."""
     try:
+        if channel.account != row.account:
+            raise Misconfigured(f"Channel {row.channel!r} is {channel.account} now; the message is of {row.account}.")
         answers = ask_provider(channel, [report.code], now) if channel.can_search else {}
     except PagoEfectivoError as error:
         row.put_off(now, str(error))
@@ -203,13 +202,16 @@ def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: da
 
 def _give_up(row: Notification, now: datetime) -> None:
     """Call a message dead and put it to a person."""
-    rows = Notification.objects.using(database()).filter(pk=row.pk)
+    rows = Notification.objects.using(database()).filter(pk=row.pk).exclude(fate=Fate.APPLIED)
     with one_transaction():
-        rows.update(fate=Fate.DEAD, next_attempt_at=None)
+        if not rows.update(fate=Fate.DEAD, next_attempt_at=None):
+            return
         if row.fact in (Fact.PAYMENT, Fact.PAYMENT_REVERSED):
             _ask_person(row, Kind.UNMATCHED, now)
         elif row.fact not in (Fact.CODE_EXPIRED, Fact.CODE_DELETED):
             _ask_person(row, Kind.UNPROCESSED, now)
+        elif Cip.objects.using(database()).filter(account=row.account, code=row.code).exists():
+            _ask_person(row, Kind.NOT_CONFIRMED, now)
 
 
 def _ask_person(row: Notification, kind: Kind, now: datetime) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
-from django.db import transaction
 from django.utils import timezone
 
 from ..channels import get_channel
 from ..channels.base import Channel, Report
 from ..errors import Misconfigured
 from ..models import Cip, Order
-from ..models.database import database, in_shop_transaction
+from ..models.database import after_commit, database, in_shop_transaction
 from .advance import Outcome, advance
 
 #: How often a stale answer is asked again before the next round does.
@@ -27,7 +25,7 @@ def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
     Raises ``Unavailable`` or ``OutcomeUnknown`` if the provider doesn't answer.
     """
     if in_shop_transaction():
-        transaction.on_commit(partial(refresh_order, order, now=now), using=database(), robust=True)
+        after_commit(refresh_order, order)
         return order
     cips = Cip.objects.using(database()).filter(order=order, code__isnull=False)
     for cip in cips.order_by("pk"):

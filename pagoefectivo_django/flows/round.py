@@ -57,14 +57,20 @@ def tick(now: datetime | None = None) -> Round:
 
     Any number of processes may do it at once, on any number of machines.
     """
-    now = now or timezone.now()
+    began = timezone.now()
+    start = now or began
+
+    def clock() -> datetime:
+        """The time of the round, which goes on: a lease taken late in it is a whole one."""
+        return start + (timezone.now() - began)
+
     _beat()
-    notifications = _work(Notification.objects.all(), lambda row: apply_again(row, now), now)
-    deliveries = publish_events(now, budget=BUDGET)
-    wishes = _work(Order.objects.all(), lambda order: _fulfil(order, now), now)
-    deletions = _work(Cip.objects.select_related("order"), lambda cip: delete_superseded(cip, now), now)
+    notifications = _work(Notification.objects.all(), apply_again, clock)
+    deliveries = publish_events(clock(), budget=BUDGET)
+    wishes = _work(Order.objects.all(), _fulfil, clock)
+    deletions = _work(Cip.objects.select_related("order"), delete_superseded, clock)
     # What provider work told is heard in this round, not the next.
-    deliveries += publish_events(now, budget=BUDGET)
+    deliveries += publish_events(clock(), budget=BUDGET)
     return Round(notifications, deliveries, wishes, deletions)
 
 
@@ -79,10 +85,10 @@ def _fulfil(order: Order, now: datetime) -> bool:
     return bool(order.wish) and attempt_quietly(order.pk, order.wish, DEEDS[order.wish], now)
 
 
-def _work(rows: QuerySet[Row], work: Callable[[Row], bool], now: datetime) -> int:
+def _work(rows: QuerySet[Row], work: Callable[[Row, datetime], bool], clock: Callable[[], datetime]) -> int:
     """Work on what is due, oldest first, each row once, until the time is over; return on how many."""
     stop = time.monotonic() + BUDGET.total_seconds()
-    due = rows.using(database()).filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
+    due = rows.using(database()).filter(next_attempt_at__lte=clock()).order_by("next_attempt_at", "pk")
     done, last = 0, Q()
     while batch := list(due.filter(last)[:50]):
         for row in batch:
@@ -90,7 +96,7 @@ def _work(rows: QuerySet[Row], work: Callable[[Row], bool], now: datetime) -> in
                 return done
             last = after(row)
             try:
-                done += work(row)
+                done += work(row, clock())
             except Exception:
                 # One bad row never stops the round; it was counted, and comes again after its pause.
                 logger.exception("%s %s failed in this round.", type(row).__name__, row.pk)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from ..errors import AlreadyPaid, InQuestion, InvalidRequest, PagoEfectivoError
 from ..models import Order
-from ..models.database import database, in_shop_transaction, one_transaction
+from ..models.database import after_commit, database, in_shop_transaction, one_transaction
 from ..states import Kind, OrderState, Wish
 from .book import open_book
 
@@ -26,23 +24,39 @@ MOST_ATTEMPTS = 8
 Deed = Callable[[Order, datetime], datetime | None]
 
 
+#: In which states something can be wished for.
+POSSIBLE = {
+    Wish.ISSUE: (OrderState.NEW,),
+    Wish.CANCEL: (OrderState.NEW, OrderState.PENDING),
+    Wish.EXTEND: (OrderState.PENDING, OrderState.EXPIRED),
+    Wish.REISSUE: (OrderState.NEW, OrderState.PENDING, OrderState.EXPIRED, OrderState.REJECTED),
+}
+
+
 def record(order: Order, wish: Wish, *, actor: str, date: datetime | None = None, now: datetime) -> None:
-    """Write down what is wanted; raises ``AlreadyPaid`` or ``InQuestion`` if it can't be."""
+    """Write down what is wanted instead of what was wanted before.
+
+    Raises ``AlreadyPaid``, ``InQuestion``, or ``InvalidRequest`` if it is impossible in the order's state.
+    """
     with one_transaction() as alias:
         book = open_book(order, alias=alias, now=now, actor=actor)
         if book.state in (OrderState.PAID, OrderState.REFUNDED):
             raise AlreadyPaid(f"Order {book.order} is {book.state}; a code of it can't be changed any more.")
         if book.in_question():
             raise InQuestion(f"Order {book.order} has an open money question; resolve it first.")
+        if book.state not in POSSIBLE[wish] or (wish == Wish.EXTEND and not any(cip.code for cip in book.cips)):
+            raise InvalidRequest(f"Order {book.order} is {book.state}; it is too late or too early to {wish} it.")
+        if wish == Wish.ISSUE and book.order.wish:
+            return
         Order.objects.using(alias).filter(pk=order.pk).update(
-            wish=wish, wish_date=date, wish_actor=actor[:150], next_attempt_at=now, attempts=0, last_error=""
+            wish=wish, wish_date=date, wish_actor=actor[:150], wished_at=timezone.now(), next_attempt_at=now, attempts=0
         )
 
 
 def fulfil(order: Order, wish: Wish, deed: Deed, now: datetime) -> Order:
     """Try it now and return the order as it is then; inside a transaction of the shop's, after its commit."""
     if in_shop_transaction():
-        transaction.on_commit(partial(attempt_quietly, order.pk, wish, deed), using=database(), robust=True)
+        after_commit(attempt_quietly, order.pk, wish, deed)
         return order
     attempt(order.pk, wish, deed, now)
     order.refresh_from_db(using=database())
@@ -65,19 +79,20 @@ def attempt(pk: int, wish: str, deed: Deed, now: datetime) -> bool:
     else the wish stays and is tried again, and at last is put to a person.
     """
     order = Order.objects.using(database()).select_related("cip").get(pk=pk)
-    if order.wish != wish or order.next_attempt_at is None or not order.claim(now):
+    due = order.next_attempt_at
+    if order.wish != wish or due is None or due > now or not order.claim(now):
         return False
     try:
         go_on = deed(order, now)
     except InvalidRequest:
         _end(order)
         raise
-    except PagoEfectivoError as error:
+    except Exception as error:  # the provider's, or a mistake of ours: nothing that was wished for is forgotten
         if order.attempts >= MOST_ATTEMPTS and order.wish != Wish.ISSUE:
+            put_to_person(order, Kind.NOT_CONFIRMED, now, f"{type(error).__name__}: {error}")
             _end(order)
-            put_to_person(order, Kind.NOT_CONFIRMED, now, str(error))
         else:
-            order.put_off(now, str(error))
+            order.put_off(now, f"{type(error).__name__}: {error}")
         raise
     if go_on:
         _mine(order).update(next_attempt_at=go_on)
@@ -91,7 +106,9 @@ def put_to_person(order: Order, kind: Kind, now: datetime, detail: str) -> None:
     with one_transaction() as alias:
         book = open_book(order, alias=alias, now=now, actor="pagoefectivo")
         evidence = {"at": now.isoformat(), "detail": detail[:500]}
-        book.history.ask(kind, f"order:{order.pk}", evidence, order=book.order, cip=book.order.cip)
+        # Of this wish, so that a question that was answered once doesn't silence the next.
+        subject = f"order:{order.pk}:{order.wished_at.isoformat() if order.wished_at else ''}"
+        book.history.ask(kind, subject, evidence, order=book.order, cip=book.order.cip)
         book.write()
 
 
@@ -100,4 +117,6 @@ def _end(order: Order) -> None:
 
 
 def _mine(order: Order) -> QuerySet[Order]:
-    return Order.objects.using(database()).filter(pk=order.pk, wish=order.wish, attempts=order.attempts)
+    """The order, if it still wishes what this process has claimed."""
+    mine = Order.objects.using(database()).filter(pk=order.pk, wish=order.wish, wished_at=order.wished_at)
+    return mine.filter(attempts=order.attempts)

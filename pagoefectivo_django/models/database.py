@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +31,15 @@ def one_transaction() -> Iterator[str]:
     alias = database()
     with transaction.atomic(using=alias):
         yield alias
+
+
+def after_commit(function: Callable[..., Any], *arguments: Any) -> None:
+    """Run a function once the present transaction is committed; what it raises is logged and never the shop's."""
+
+    def run() -> None:  # not a partial: Django logs a failure by the function's name, and would fail at that
+        function(*arguments)
+
+    transaction.on_commit(run, using=database(), robust=True)
 
 
 def in_shop_transaction() -> bool:
@@ -70,15 +79,20 @@ class Attempted(models.Model):
                 # By its key: InnoDB might come by the index of due rows, and deadlock with who holds it and is done.
                 list(row.select_for_update().values_list("pk"))
             due = row.filter(attempts=self.attempts, next_attempt_at=self.next_attempt_at)
-            if not due.update(attempts=F("attempts") + 1, next_attempt_at=now + LEASE):
+            # Longer each time: work that kills its process never comes back to put itself off.
+            until = now + max(LEASE, self.pause())
+            if not due.update(attempts=F("attempts") + 1, next_attempt_at=until):
                 return False
-        self.attempts, self.next_attempt_at = self.attempts + 1, now + LEASE
+        self.attempts, self.next_attempt_at = self.attempts + 1, until
         return True
 
     def put_off(self, now: datetime, error: str) -> None:
-        """Give the row back after a failure, due again after a pause that grows up to an hour."""
-        pause = min(FIRST_PAUSE * 2 ** min(self.attempts, 12), LONGEST_PAUSE)
-        later = now + pause * random.uniform(0.8, 1.2)
-        type(self)._base_manager.using(database()).filter(pk=self.pk, attempts=self.attempts).update(
-            next_attempt_at=later, last_error=error.replace("\0", "")[:2000]
+        """Give the row back after a failure, due again after a pause; unless somebody ended its work meanwhile."""
+        rows = type(self)._base_manager.using(database()).filter(pk=self.pk, attempts=self.attempts)
+        rows.filter(next_attempt_at__isnull=False).update(
+            next_attempt_at=now + self.pause() * random.uniform(0.8, 1.2), last_error=error.replace("\0", "")[:2000]
         )
+
+    def pause(self) -> timedelta:
+        """Return how long a failure waits: twice as long each time, up to an hour."""
+        return min(FIRST_PAUSE * int(2 ** min(self.attempts, 12)), LONGEST_PAUSE)

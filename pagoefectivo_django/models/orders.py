@@ -60,6 +60,8 @@ class Order(Attempted):
     wish = models.CharField(_("wish"), max_length=8, choices=Wish, blank=True, default="", editable=False)
     #: The date that an extension or a new code is wished for.
     wish_date = models.DateTimeField(null=True, blank=True, editable=False)
+    #: When it was wished for; tells one wish from the next of its kind.
+    wished_at = models.DateTimeField(null=True, blank=True, editable=False)
     wish_actor = models.CharField(max_length=150, blank=True, default="", editable=False)
 
     objects = OrderQuerySet.as_manager()

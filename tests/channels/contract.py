@@ -1,6 +1,5 @@
 """What every channel promises; each channel's test class inherits it and says how its provider is moved."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -17,7 +16,7 @@ class ChannelContract:
     """Hooks: a channel, a way to pay at its provider, and what its provider would send."""
 
     @pytest.fixture
-    def channel(self) -> Iterator[Channel]:
+    def channel(self) -> Channel:
         raise NotImplementedError
 
     def pay(self, channel: Channel, code: str) -> None:

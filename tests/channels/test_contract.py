@@ -24,7 +24,7 @@ def process() -> Iterator[Client]:
 
 class TestMemory(ChannelContract):
     @pytest.fixture
-    def channel(self, pagoefectivo_memory: type[MemoryChannel]) -> Iterator[Channel]:
+    def channel(self, pagoefectivo_memory: type[MemoryChannel]) -> Channel:
         return MemoryChannel("default", {"WEBHOOK_SECRETS": ["old", "new"]})
 
     def pay(self, channel: Channel, code: str) -> None:
@@ -42,7 +42,7 @@ class TestPagoEfectivo(ChannelContract):
     sandbox: Client
 
     @pytest.fixture
-    def channel(self, process: Client) -> Iterator[Channel]:
+    def channel(self, process: Client) -> Channel:
         self.sandbox = process
         keys = {name: process.keys[name] for name in ("SERVICE_ID", "ACCESS_KEY", "SECRET_KEY")}
         return PagoEfectivoChannel("default", {"ENVIRONMENT": "sandbox", "BASE_URL": process.base, **keys})

@@ -19,9 +19,13 @@ def issued(book: Book, cip: Cip, report: Report, asked: bool) -> None:
         taken = [payment for payment in book.payments_of(cip) if payment.standing != Standing.REVERSED]
         if taken:
             book.ask(Kind.REVERSED, report, cip, taken[-1])
+        else:
+            book.delete_at_provider(cip)
+            book.note(Fact.ISSUED, cip)
     elif was == CipStatus.CURRENT:
         if asked and report.expires_at and book.order.expires_at != report.expires_at:
             book.order.expires_at = report.expires_at
+            book.touch(cip)
             book.note(Fact.ISSUED, cip, f"extended until {report.expires_at.isoformat()}")
     elif _reaches(was, live, cip, asked) and rule.to and (asked or rule.condition is None):
         if live and live is not cip:
@@ -49,7 +53,10 @@ def ended(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     becomes, from_these = {
         Fact.REFUSED: (CipStatus.REFUSED, {CipStatus.REQUESTED}),
         Fact.LOST: (CipStatus.LOST, {CipStatus.REQUESTED}),
-        Fact.CODE_EXPIRED: (CipStatus.EXPIRED, {CipStatus.REQUESTED, CipStatus.CURRENT, CipStatus.LOST}),
+        Fact.CODE_EXPIRED: (
+            CipStatus.SUPERSEDED if asked else CipStatus.EXPIRED,
+            {CipStatus.REQUESTED, CipStatus.CURRENT, CipStatus.LOST},
+        ),
         Fact.CODE_DELETED: (
             CipStatus.SUPERSEDED if asked else CipStatus.DELETED,
             {CipStatus.REQUESTED, CipStatus.CURRENT, CipStatus.LOST, CipStatus.EXPIRED},
@@ -58,12 +65,12 @@ def ended(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     reaches = was == (CipStatus.REQUESTED if fact in (Fact.REFUSED, Fact.LOST) else CipStatus.CURRENT)
     if was in from_these:
         book.move_cip(cip, becomes)
-    if fact == Fact.CODE_DELETED and cip.next_attempt_at:
+    if fact in (Fact.CODE_DELETED, Fact.CODE_EXPIRED) and cip.next_attempt_at:
         cip.next_attempt_at = None
         book.touch(cip)
     rule = TABLE[book.state][fact]
     early = fact == Fact.CODE_EXPIRED and book.now < book.order.expires_at
-    wanted = fact == Fact.CODE_DELETED and asked
+    wanted = fact in (Fact.CODE_DELETED, Fact.CODE_EXPIRED) and asked
     last = rule.condition != Condition.LAST_ROUTE or _no_route_left(book)
     if reaches and rule.to and last and not early and not wanted:
         book.move_order(rule.to, fact, cip, report.detail)

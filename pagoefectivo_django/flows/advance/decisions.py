@@ -9,7 +9,7 @@ from ...models import Discrepancy, Order
 from ...states import TABLE, Fact, OrderState, Resolution, Standing
 from ..book import Book
 from ..history import History, closed
-from .payments import pay
+from .payments import ordered_again, pay
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,12 @@ def _accept(book: Book | None, question: Discrepancy) -> None:
     payment = next(payment for payment in book.payments if payment.pk == question.payment_id)
     if payment.standing == Standing.APPLIED and book.state == OrderState.PAID:
         return
+    if payment.standing == Standing.REVERSED:
+        raise InvalidRequest(f"Payment {payment} was taken back; it can't pay order {book.order} any more.")
+    if ordered_again(book):
+        raise InvalidRequest(
+            f"Reference {book.order} was ordered again; cancel that order first, or refund this payment."
+        )
     if TABLE[book.state][Fact.ACCEPTED].refused:
         raise AlreadyPaid(f"Order {book.order} is paid by another payment; this one can be refunded or ignored.")
     pay(book, payment, Fact.ACCEPTED)

@@ -5,23 +5,27 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
+from django.db import transaction
+from django.db.models import Q
+
 from ...channels.base import Report
 from ...conf import conf
-from ...errors import Malformed
 from ...models import Cip, Discrepancy, Order, Payment
 from ...models.database import database
-from ...states import TABLE, CipStatus, Fact, Kind, OrderState, Rule, Standing
+from ...states import TABLE, CipStatus, Fact, Kind, OrderState, Resolution, Rule, Standing
 from ..book import Book
-from ..history import closed
+from ..history import closed, evidence_of
 
 logger = logging.getLogger("pagoefectivo.worker")
 
 
 def took_payment(book: Book, cip: Cip, report: Report, accepted: bool) -> None:
     """A proven payment: it counts, is held, or is one that we know."""
-    if report.amount is None or not report.currency:
-        raise Malformed(f"The report of a payment for code {report.code} names no amount; ask the provider again.")
     book.learn(cip, report)
+    if report.amount is None or not report.currency:
+        # Paid, but how much can't be read: nothing is guessed and nothing forgotten.
+        book.ask(Kind.AMOUNT_MISMATCH, report, cip)
+        return
     if report.paid_at and not report.operation_number and cip.paid_at is None:
         cip.paid_at = report.paid_at
         book.touch(cip)
@@ -68,12 +72,20 @@ def _doubt(book: Book, cip: Cip, payment: Payment, report: Report, accepted: boo
         return Kind.CURRENCY_MISMATCH
     if payment.amount != book.order.amount:
         return Kind.AMOUNT_MISMATCH
+    if book.order.newest is None and ordered_again(book):
+        return Kind.DUPLICATE_PAYMENT
     for number in cip.early_reversals:
         if not number or not report.operation_number or number == report.operation_number:
             cip.early_reversals.remove(number)
             book.touch(cip)
             return Kind.REVERSED
     return Kind.LATE_PAYMENT if is_late(book.order, payment) and not accepted else None
+
+
+def ordered_again(book: Book) -> bool:
+    """Return whether another order of the same reference stands in this one's place."""
+    others = Order.objects.using(book.alias).filter(reference=book.order.reference).exclude(pk=book.order.pk)
+    return others.filter(state__in=(OrderState.NEW, OrderState.PENDING, OrderState.PAID)).exists()
 
 
 def is_late(order: Order, payment: Payment) -> bool:
@@ -170,6 +182,11 @@ def _undo(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
     payment.standing = Standing.REVERSED
     payment.operation_number = payment.operation_number or report.operation_number or None
     payment.save(using=book.alias, update_fields=["standing", "operation_number"])
+    book.touch(cip)
+    for question in Discrepancy.objects.using(book.alias).filter(payment=payment).open():
+        question.evidence = [*question.evidence, evidence_of(report)]
+        question.suggestion = Resolution.IGNORE
+        question.save(using=book.alias, update_fields=["evidence", "suggestion"])
     rule = TABLE[book.state][Fact.PAYMENT_REVERSED]
     if made_it_paid and rule.to:
         book.move_order(rule.to, Fact.PAYMENT_REVERSED, cip)
@@ -189,15 +206,19 @@ def shop_accepts(report: Report, now: datetime) -> bool:
     """Return what the shop says of a late payment. Its own function runs here, before any lock on an order."""
     if report.fact != Fact.PAYMENT or conf.late_payments == "hold":
         return False
-    policy = conf.late_policy
-    if not callable(policy):
-        return policy == "accept"
-    codes = Cip.objects.using(database()).select_related("order")
-    cip = codes.filter(account=report.account, code=report.code).first()
+    if conf.late_payments == "accept":
+        return True
+    about = Q(code=report.code) if report.code else Q(pk__in=[])
+    if report.transaction_code:
+        about |= Q(transaction_code=report.transaction_code)
+    codes = Cip.objects.using(database()).select_related("order").filter(about, account=report.account)
+    cip = max(codes, key=lambda cip: cip.code == report.code, default=None)
     if not cip or not is_late(cip.order, Payment(paid_at=report.paid_at, first_heard_at=report.received_at or now)):
         return False
     try:
-        return bool(policy(cip.order, report))
+        policy = conf.late_policy
+        with transaction.atomic(using=database()):  # an error in its SQL is its own
+            return callable(policy) and bool(policy(cip.order, report))
     except Exception:
         # The shop's own code failed: the payment is held, and a person decides.
         logger.exception("LATE_PAYMENTS failed for order %s; its payment is held.", cip.order_id)
