@@ -80,7 +80,7 @@ class Book:
 
     def touch(self, cip: Cip) -> None:
         """Have a code saved, and its order. An answer that was asked for before now is stale."""
-        cip.changed_at = timezone.now()
+        cip.changed_at = max(self.now, timezone.now())
         self._changed.add(cip.pk)
 
     def learn(self, cip: Cip, report: Report) -> None:
@@ -110,23 +110,16 @@ class Book:
                 self.move_cip(cip, CipStatus.SUPERSEDED)
             self.delete_at_provider(cip)
 
-    def move_order(self, to: OrderState, fact: Fact, cip: Cip | None, detail: str = "") -> None:
-        """Give the order another state and tell of it."""
+    def move_order(
+        self, to: OrderState, fact: Fact, cip: Cip | None, detail: str = "", *, ended: Wish | None = None
+    ) -> None:
+        """Give the order another state and tell of it. ``ended``: the wish that is fulfilled by it, or made vain."""
         before = self.order.state
         self.order.state = to
-        if self._ends_wish(to, cip):
+        over = to in (OrderState.PAID, OrderState.CANCELLED, OrderState.REJECTED, OrderState.REFUNDED)
+        if over or self.order.wish == ended:
             self.order.wish, self.order.next_attempt_at = "", None
         self.history.tell(self.order, TOLD[to], fact, cip, detail, before)
-
-    def _ends_wish(self, to: OrderState, cip: Cip | None) -> bool:
-        """Return whether a move fulfils what is wished for, or makes it vain."""
-        order = self.order
-        if to == OrderState.PENDING:
-            answers = bool(cip and cip.asked_at and order.wished_at and cip.asked_at >= order.wished_at)
-            return order.wish in (Wish.ISSUE, Wish.REISSUE) and answers
-        if to == OrderState.EXPIRED:
-            return order.wish in (Wish.ISSUE, Wish.CANCEL)
-        return True
 
     def note(self, fact: Fact, cip: Cip | None, detail: str = "") -> None:
         """Write down what moved nothing, once."""

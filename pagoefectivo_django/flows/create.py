@@ -68,18 +68,20 @@ def create_order(
         wished_at=now,
         next_attempt_at=now,
     )
-    for last_try in (False, True):
-        try:
-            with one_transaction() as alias:
-                order = _standing(new, alias) or _insert(new, alias, now)
-                if order is new:
-                    after_commit(issue_quietly, order)
-            break
-        except IntegrityError:
-            # Somebody else made it at the same moment; the second try finds theirs.
-            if last_try:
-                raise
-    return order
+    try:
+        return _standing_or(new, now)
+    except IntegrityError:
+        # Somebody else made it at the same moment; the second try finds theirs.
+        return _standing_or(new, now)
+
+
+def _standing_or(new: Order, now: datetime) -> Order:
+    with one_transaction() as alias:
+        if standing := _standing(new, alias):
+            return standing
+        _insert(new, alias, now)
+        after_commit(issue_quietly, new, now)
+        return new
 
 
 def check_expiry(expires_at: datetime, now: datetime) -> datetime:

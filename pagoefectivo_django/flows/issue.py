@@ -49,9 +49,9 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
         return order
 
 
-def issue_quietly(order: Order) -> None:
+def issue_quietly(order: Order, now: datetime) -> None:
     """Issue after a commit, and let the caller's object show the code."""
-    attempt_quietly(order.pk, Wish.ISSUE, issue)
+    attempt_quietly(order.pk, Wish.ISSUE, issue, max(now, timezone.now()))
     order.refresh_from_db(using=database())
 
 

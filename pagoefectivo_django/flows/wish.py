@@ -49,7 +49,7 @@ def record(order: Order, wish: Wish, *, actor: str, date: datetime | None = None
         if wish == Wish.ISSUE and book.order.wish:
             return
         Order.objects.using(alias).filter(pk=order.pk).update(
-            wish=wish, wish_date=date, wish_actor=actor[:150], wished_at=timezone.now(), next_attempt_at=now, attempts=0
+            wish=wish, wish_date=date, wish_actor=actor[:150], wished_at=now, next_attempt_at=now, attempts=0
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...channels.base import Report
 from ...conf import conf
 from ...models import Cip
-from ...states import TABLE, CipStatus, Condition, Fact, Kind, Standing
+from ...states import TABLE, CipStatus, Condition, Fact, Kind, Standing, Wish
 from ..book import Book
 
 
@@ -34,7 +34,7 @@ def issued(book: Book, cip: Cip, report: Report, asked: bool) -> None:
         book.move_cip(cip, CipStatus.CURRENT)
         cip.next_attempt_at = None
         book.order.expires_at = cip.expires_at
-        book.move_order(rule.to, Fact.ISSUED, cip)
+        book.move_order(rule.to, Fact.ISSUED, cip, ended=Wish.REISSUE if asked else Wish.ISSUE)
     else:
         if was in (CipStatus.REQUESTED, CipStatus.LOST):
             book.move_cip(cip, CipStatus.SUPERSEDED)
@@ -73,7 +73,7 @@ def ended(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     wanted = fact in (Fact.CODE_DELETED, Fact.CODE_EXPIRED) and asked
     last = rule.condition != Condition.LAST_ROUTE or _no_route_left(book)
     if reaches and rule.to and last and not early and not wanted:
-        book.move_order(rule.to, fact, cip, report.detail)
+        book.move_order(rule.to, fact, cip, report.detail, ended=Wish.CANCEL)
     elif rule.noted or cip.status != was or rule.to:
         book.note(fact, cip, report.detail)
 
