@@ -48,13 +48,13 @@ def _text(value: datetime | Decimal) -> str:
 
 def pay(order: Order, **changes: Any) -> Order:
     """Pay an order's code: the provider has the money, and the real webhook hears of it."""
-    order.refresh_from_db(using=database())
+    order.reload()
     channel = get_channel(order.cip.channel) if order.cip else None
     if isinstance(channel, MemoryChannel) and order.code in channel.book:
         channel.set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     status = notify(order, **changes)
     assert status == 200, f"the webhook answered {status}"
-    order.refresh_from_db(using=database())
+    order.reload()
     return order
 
 

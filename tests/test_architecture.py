@@ -104,7 +104,7 @@ def test_advance_is_the_only_writer_of_states() -> None:
             for target in targets:
                 flat = target.elts if isinstance(target, ast.Tuple) else [target]
                 for one in flat:
-                    assert not (isinstance(one, ast.Attribute) and one.attr in written), f"{inside}:{node.lineno}"
+                    assert not (isinstance(one, ast.Attribute) and one.attr in written), f"{inside}: {ast.unparse(one)}"
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "update":
                 names = {keyword.arg for keyword in node.keywords}
                 assert not names & (written - {"status"}), f"{inside}:{node.lineno}"

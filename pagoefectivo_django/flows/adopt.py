@@ -34,6 +34,6 @@ def adopt_code(order: Order, code: str, *, actor: str, now: datetime | None = No
             advance(answer, actor=actor, asked=not cips.filter(live=True).exists(), now=now)
             waiting = Notification.objects.using(database()).filter(account=cip.account, code=digits)
             waiting.exclude(fate="applied").update(next_attempt_at=now, attempts=0)
-            order.refresh_from_db(using=database())
+            order.reload()
             return order
     raise InvalidRequest(f"The provider doesn't show that code {digits} was asked for order {order}; nothing changed.")

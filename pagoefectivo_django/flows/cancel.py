@@ -26,7 +26,7 @@ def cancel_order(order: Order, *, actor: str = "shop", now: datetime | None = No
     now = now or timezone.now()
     fresh = Order.objects.using(database()).get(pk=order.pk)
     if fresh.state in (OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REJECTED):
-        order.refresh_from_db(using=database())
+        order.reload()
         return order
     record(order, Wish.CANCEL, actor=actor, now=now)
     return fulfil(order, Wish.CANCEL, cancel, now)

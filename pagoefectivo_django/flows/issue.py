@@ -39,20 +39,20 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
     try:
         record(order, Wish.ISSUE, actor="shop", now=now)
     except InvalidRequest:
-        order.refresh_from_db(using=database())
+        order.reload()
         return order
     try:
         return fulfil(order, Wish.ISSUE, issue, now)
     except PagoEfectivoError as error:
         logger.warning("Order %s has no code yet: %s", order.pk, error)
-        order.refresh_from_db(using=database())
+        order.reload()
         return order
 
 
 def issue_quietly(order: Order, now: datetime) -> None:
     """Issue after a commit, and let the caller's object show the code."""
     attempt_quietly(order.pk, Wish.ISSUE, issue, max(now, timezone.now()))
-    order.refresh_from_db(using=database())
+    order.reload()
 
 
 def issue(order: Order, now: datetime) -> datetime | None:

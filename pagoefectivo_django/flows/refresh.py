@@ -34,7 +34,7 @@ def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
             answers = ask_provider(channel, [cip.code or ""], now)
             if Outcome.STALE not in advance(*answers.values(), now=now):
                 break
-    order.refresh_from_db(using=database())
+    order.reload()
     return order
 
 

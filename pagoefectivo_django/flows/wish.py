@@ -59,7 +59,7 @@ def fulfil(order: Order, wish: Wish, deed: Deed, now: datetime) -> Order:
         after_commit(attempt_quietly, order.pk, wish, deed)
         return order
     attempt(order.pk, wish, deed, now)
-    order.refresh_from_db(using=database())
+    order.reload()
     return order
 
 

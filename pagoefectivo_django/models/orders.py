@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from ..money import CURRENCIES, Money
 from ..payer import Payer
 from ..states import LIVE, CipStatus, OrderState, Standing, Wish
-from .database import Attempted, ExactCharField
+from .database import Attempted, ExactCharField, database
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -93,6 +93,10 @@ class Order(Attempted):
     def get_absolute_url(self) -> str:
         """Return the voucher page's path."""
         return reverse("pagoefectivo:voucher", args=[self.token])
+
+    def reload(self) -> None:
+        """Read the order again as it is now, its code with it, so that an async view may show it."""
+        self.refresh_from_db(from_queryset=Order.objects.using(database()).select_related("cip"))
 
     @property
     def money(self) -> Money:

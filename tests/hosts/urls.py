@@ -30,7 +30,8 @@ def sell(request: HttpRequest, reference: str) -> HttpResponse:
 @csrf_exempt
 @login_not_required
 async def sell_async(request: HttpRequest, reference: str) -> HttpResponse:
-    return await sync_to_async(sell)(request, reference)
+    made = await sync_to_async(order)(reference)
+    return HttpResponse(f"{made.state}:{made.code}")  # its code came with it: no query here
 
 
 urlpatterns = [
