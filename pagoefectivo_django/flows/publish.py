@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -75,8 +75,7 @@ def deliver(delivery: Delivery, now: datetime, *, reraise: bool = False) -> bool
             if receiver.sender in (None, about["sender"]):
                 receiver.call(signal=signal, **about)
             if receiver.atomic:
-                # Fails if the receiver hid an error that broke the transaction: the commit would roll back silently.
-                transaction.savepoint(using=database())
+                _fail_if_broken()
         return receiver.atomic or _mark(delivery, now)
     except _NotYet:
         _give_back([delivery], now)
@@ -88,6 +87,13 @@ def deliver(delivery: Delivery, now: datetime, *, reraise: bool = False) -> bool
         if reraise:
             raise
     return False
+
+
+def _fail_if_broken() -> None:
+    """Raise if a receiver hid an error that broke the transaction: the commit would roll back silently."""
+    connections[database()].validate_no_broken_transaction()
+    with transaction.atomic(using=database()):
+        pass  # PostgreSQL opens no savepoint in a transaction that failed
 
 
 def deliver_again(delivery: Delivery) -> None:
