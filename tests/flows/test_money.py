@@ -1,0 +1,212 @@
+"""Money: paid twice, late, reversed, for lost codes, by messages that say too little; none of it is lost or guessed."""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+from django.utils import timezone
+
+from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, Unavailable
+from pagoefectivo_django.flows import cancel_order, refresh_order, resolve_discrepancy, tick
+from pagoefectivo_django.flows.advance import advance
+from pagoefectivo_django.models import Discrepancy, Notification, Order, OrderEvent, Payment
+from pagoefectivo_django.states import Fact
+from pagoefectivo_django.testing import notify, pay
+from tests.flows.making import later, make, report
+from tests.hostile.doing import many_ticks, paid, post
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+
+LOST = OutcomeUnknown("The line was dropped.")
+DOWN = Unavailable("Nobody answers.")
+
+
+class Asked(MemoryChannel):
+    """A channel with things that happen elsewhere while it is asked about codes; each happens once."""
+
+    during: ClassVar[list[Callable[[], object]]] = []
+
+    def search(self, codes: Iterable[str]) -> dict[str, Report]:
+        answer = super().search(codes)
+        while self.during:
+            self.during.pop()()
+        return answer
+
+
+def fresh(order: Order) -> Order:
+    return Order.objects.select_related("cip").get(pk=order.pk)
+
+
+def at_provider(order: Order, fact: Fact, **changes: Any) -> None:
+    MemoryChannel("default", {}).set(fresh(order).code, fact, **changes)
+
+
+def standings() -> list[str]:
+    return list(Payment.objects.order_by("pk").values_list("standing", flat=True))
+
+
+def in_channel(settings: Any, **changes: Any) -> None:
+    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
+    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | changes}}
+
+
+# Reversed.
+
+
+def test_a_payment_that_was_taken_back_cannot_be_accepted() -> None:
+    order = make()
+    notify(order, paid_at=later(days=9), operation_number="7")
+    question = Discrepancy.objects.get()
+    assert (question.kind, question.suggestion) == ("late_payment", "accept")
+    notify(order, Fact.PAYMENT_REVERSED, operation_number="7")
+    question.refresh_from_db()
+    assert [seen["fact"] for seen in question.evidence] == ["payment", "payment_reversed"]
+    assert question.suggestion == "ignore"
+    with pytest.raises(InvalidRequest, match="taken back"):
+        resolve_discrepancy(question, "accept", actor="marta", reason="It came.")
+    assert (fresh(order).state, standings()) == ("pending", ["reversed"])
+    resolve_discrepancy(question, "ignore", actor="marta", reason="It was taken back.")
+
+
+def test_an_answer_from_before_a_reversal_pays_nothing() -> None:
+    order, begin = make(), timezone.now()
+    cip = order.cips.get()
+    advance(report(cip, operation_number="7"), now=begin)
+    advance(report(cip, Fact.PAYMENT_REVERSED, operation_number="7"), now=begin + timedelta(seconds=2))
+    old = report(cip, asked_at=begin + timedelta(seconds=1))
+    assert [str(outcome) for outcome in advance(old, now=begin + timedelta(seconds=3))] == ["stale"]
+    assert (fresh(order).state, standings()) == ("refunded", ["reversed"])
+
+
+def test_a_repeated_message_of_a_payment_that_was_taken_back_pays_nothing() -> None:
+    order = make()
+    body = paid(order, operation_number="7")
+    post(body)
+    notify(order, Fact.PAYMENT_REVERSED, operation_number="7")
+    post(body)
+    assert (fresh(order).state, standings()) == ("refunded", ["reversed"])
+
+
+def test_a_refunded_orders_code_that_can_be_paid_again_is_deleted() -> None:
+    order = pay(make(), operation_number="7")
+    notify(order, Fact.PAYMENT_REVERSED, operation_number="7")
+    at_provider(order, Fact.ISSUED)
+    refresh_order(order)
+    assert OrderEvent.objects.filter(order=order, kind="noted", fact="issued").exists()
+    tick(later(seconds=1))
+    assert MemoryChannel.calls[-1] == ("delete", order.code)
+    assert fresh(order).state == "refunded"
+
+
+# Twice.
+
+
+def test_one_reference_paid_twice_is_a_question_that_cannot_be_accepted() -> None:
+    first = make(reference="TWICE")
+    when = first.expires_at + timedelta(minutes=1)
+    advance(report(first.cips.get(), Fact.CODE_EXPIRED), now=when)
+    second = make(reference="TWICE", now=when)
+    assert second != first
+    advance(report(second.cips.get(), paid_at=when), now=when)
+    advance(report(first.cips.get(), paid_at=when - timedelta(minutes=5)), now=when)
+    assert [fresh(first).state, fresh(second).state, *standings()] == ["expired", "paid", "applied", "duplicate"]
+    question = Discrepancy.objects.get()
+    assert (question.kind, question.order) == ("duplicate_payment", first)
+    with pytest.raises(InvalidRequest, match="ordered again"):
+        resolve_discrepancy(question, "accept", actor="marta", reason="It came.")
+    assert fresh(first).state == "expired"
+
+
+def test_a_payment_of_a_cancelled_order_that_was_ordered_again_cannot_be_accepted() -> None:
+    first = cancel_order(make(reference="AGAIN"))
+    second = pay(make(reference="AGAIN"))
+    notify(first)
+    question = Discrepancy.objects.get()
+    with pytest.raises(InvalidRequest, match="ordered again"):
+        resolve_discrepancy(question, "accept", actor="marta", reason="It came.")
+    assert (fresh(first).state, fresh(second).state) == ("cancelled", "paid")
+
+
+# Too little is said.
+
+
+def test_a_providers_paid_without_amount_is_a_question() -> None:
+    order = make()
+    at_provider(order, Fact.PAYMENT, paid_at=timezone.now(), amount=None)
+    refresh_order(order)
+    assert (order.state, standings()) == ("pending", [])
+    question = Discrepancy.objects.get()
+    assert (question.kind, question.order) == ("amount_mismatch", order)
+
+
+def test_an_expiry_that_nobody_confirms_comes_to_a_person() -> None:
+    order = make()
+    at_provider(order, Fact.PAYMENT, paid_at=timezone.now())
+    MemoryChannel.failures["search"] = [(DOWN, False)] * 60
+    notify(order, Fact.CODE_EXPIRED)
+    many_ticks(40, begin=order.expires_at + timedelta(minutes=1))
+    assert fresh(order).state == "pending"
+    assert Discrepancy.objects.get().kind == "not_confirmed"
+    assert Notification.objects.get().fate == "dead"
+
+
+def test_a_number_out_of_any_range_is_malformed() -> None:
+    assert post(b'{"fact": "payment", "code": "1", "amount": 1e-99999999999999999999}').status_code == 200
+    assert (Notification.objects.get().fate, Discrepancy.objects.get().kind) == ("dead", "unprocessed")
+
+
+# Messages that wait.
+
+
+def test_a_message_is_not_completed_by_another_account_under_its_alias(settings: Any) -> None:
+    order = make()
+    notify(order, code="555")
+    options = settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"]
+    in_channel(settings, OPTIONS=options | {"NAME": "another"})
+    MemoryChannel.calls.clear()
+    many_ticks(15)
+    assert MemoryChannel.calls == []
+    assert (Notification.objects.get().fate, Discrepancy.objects.get().kind) == ("dead", "unmatched")
+
+
+def test_a_message_that_was_applied_meanwhile_is_not_given_up(settings: Any) -> None:
+    in_channel(settings, BACKEND=f"{Asked.__module__}.{Asked.__qualname__}")
+    MemoryChannel.fail("issue", LOST, after=True)
+    order = make()
+    code, slip = MemoryChannel.slips["memory:default"].popitem()
+    body = paid(order, code=code)
+    post(body)
+    Notification.objects.update(attempts=9)  # the next attempt is the last
+    Asked.during[:] = [lambda: post(body), lambda: advance(slip.report)]
+    tick(later(seconds=1))
+    assert not Asked.during
+    assert (fresh(order).state, Notification.objects.get().fate) == ("paid", "applied")
+    assert not Discrepancy.objects.exists()
+
+
+# Late.
+
+
+def test_a_wrong_path_in_late_payments_blocks_no_payment_in_time(settings: Any) -> None:
+    settings.PAGOEFECTIVO = {**settings.PAGOEFECTIVO, "LATE_PAYMENTS": "shop.nowhere"}
+    assert pay(make()).state == "paid"
+    assert Notification.objects.get().fate == "applied"
+    late = pay(make(), paid_at=later(days=9))
+    assert (late.state, Discrepancy.objects.get().kind) == ("pending", "late_payment")
+
+
+def always(order: Order, report: Report) -> bool:
+    return True
+
+
+def test_the_shops_late_function_is_asked_for_a_lost_code_too(settings: Any) -> None:
+    settings.PAGOEFECTIVO = {**settings.PAGOEFECTIVO, "LATE_PAYMENTS": f"{__name__}.{always.__name__}"}
+    MemoryChannel.fail("issue", LOST, after=True)
+    order = make()
+    cip = order.cips.get()
+    advance(report(cip, code="12345", transaction_code=cip.transaction_code, paid_at=later(days=9)))
+    assert (fresh(order).state, fresh(order).code) == ("paid", "12345")
+    assert not Discrepancy.objects.exists()
