@@ -24,6 +24,7 @@ from pagoefectivo_django.views import webhook
 from tests import servers
 from tests.hostile.channels import Stumbling, late_with_a_mistake
 from tests.hostile.doing import SECRET, URL, breaking, kept, many_ticks, paid, post, sold
+from tests.sandbox.running import wait_for
 from tests.shop.models import Heard
 
 pytestmark = pytest.mark.usefixtures("pagoefectivo_memory")
@@ -504,7 +505,7 @@ def test_a_deadlock_takes_the_transaction_and_not_the_message(server_log: Callab
         who_waits(ask)
         twin.save()
         transaction.set_rollback(True)
-    assert "deadlock" in server_log().lower()
+    wait_for(lambda: "deadlock" in server_log().lower())  # the server writes its log when it finds the time
     assert statuses == [200]
     assert kept(body).fate == "waiting"
     many_ticks(2)
