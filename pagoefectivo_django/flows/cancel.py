@@ -12,6 +12,7 @@ from ..models.database import database
 from ..states import CipStatus, Fact, OrderState, Wish
 from .advance import Decision, advance
 from .delete import delete_code
+from .refresh import apply_answer
 from .wish import fulfil, record
 
 
@@ -47,6 +48,6 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False) -> 
     """
     for cip in Cip.objects.using(database()).filter(order=order, status=CipStatus.CURRENT):
         report = delete_code(cip, now)
-        advance(report, actor=order.wish_actor, asked=asked, now=now)
+        apply_answer(report, actor=order.wish_actor, asked=asked, now=now)
         if report.fact == Fact.PAYMENT:
             raise AlreadyPaid(f"Order {order} was paid meanwhile with code {cip}.")

@@ -10,8 +10,7 @@ from ..errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError, Refused
 from ..models import Cip
 from ..models.database import database
 from ..states import Fact, Kind
-from .advance import Outcome, advance
-from .refresh import ask_provider, channel_of
+from .refresh import apply_answer, ask_provider, channel_of
 from .wish import MOST_ATTEMPTS, put_to_person
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -43,9 +42,7 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
     if not cip.claim(now):
         return False
     try:
-        outcome = advance(delete_code(cip, now), actor="pagoefectivo", now=now)
-        if Outcome.STALE in outcome:
-            cip.put_off(now, "The code changed while the provider was asked.")
+        apply_answer(delete_code(cip, now), actor="pagoefectivo", now=now)
     except Exception as error:  # the provider's, or a mistake of ours: the code must still go
         cip.put_off(now, f"{type(error).__name__}: {error}")
         if not isinstance(error, PagoEfectivoError):

@@ -10,9 +10,8 @@ from ..errors import AlreadyPaid, InvalidRequest, OutcomeUnknown, Refused
 from ..models import Cip, Order
 from ..models.database import database
 from ..states import CipStatus, Fact, Wish
-from .advance import advance
 from .create import check_expiry
-from .refresh import ask_provider, channel_of
+from .refresh import apply_answer, ask_provider, channel_of
 from .wish import fulfil, record
 
 #: Rounding seen at the provider is about a minute (protocol 3.2, low confidence).
@@ -53,7 +52,7 @@ def extend(order: Order, now: datetime) -> None:
         raise OutcomeUnknown(f"The provider doesn't say until when code {cip} can be paid; it is asked again.")
     shown = answer.expires_at
     moved = answer.fact == Fact.ISSUED and shown is not None and abs(shown - date) <= ROUNDING
-    advance(answer, actor=order.wish_actor, asked=moved, now=now)
+    apply_answer(answer, actor=order.wish_actor, asked=moved, now=now)
     if answer.fact == Fact.PAYMENT:
         raise AlreadyPaid(f"Order {order} was paid meanwhile with code {cip}.")
     if refusal:

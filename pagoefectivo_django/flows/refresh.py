@@ -10,13 +10,14 @@ from django.utils import timezone
 
 from ..channels import get_channel
 from ..channels.base import Channel, Report
-from ..errors import Misconfigured
+from ..errors import Misconfigured, OutcomeUnknown
 from ..models import Cip, Order
 from ..models.database import after_commit, database, in_shop_transaction
 from .advance import Outcome, advance
 
 #: How often a stale answer is asked again before the next round does.
 MOST_ASKED = 3
+_STALE = "Code {} changed while the provider was asked; ask it again."
 
 
 def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
@@ -34,6 +35,9 @@ def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
             answers = ask_provider(channel, [cip.code or ""], now)
             if Outcome.STALE not in advance(*answers.values(), now=now):
                 break
+        else:
+            if channel.can_search:
+                raise OutcomeUnknown(_STALE.format(cip))
     order.reload()
     return order
 
@@ -42,6 +46,12 @@ def ask_provider(channel: Channel, codes: Iterable[str], now: datetime | None = 
     """Return what a provider says of codes, with the time at which it was asked."""
     asked_at = now or timezone.now()
     return {code: replace(report, asked_at=asked_at) for code, report in channel.search(codes).items()}
+
+
+def apply_answer(answer: Report, *, actor: str, asked: bool = False, now: datetime) -> None:
+    """Apply what a provider answered; raises ``OutcomeUnknown`` if the code changed while it was asked."""
+    if Outcome.STALE in advance(answer, actor=actor, asked=asked, now=now):
+        raise OutcomeUnknown(_STALE.format(answer.code))
 
 
 def channel_of(cip: Cip) -> Channel:

@@ -47,6 +47,11 @@ class Interrupted(MemoryChannel):
         self._meanwhile("delete")
         super().delete(code)
 
+    def search(self, codes: Any) -> dict[str, Report]:
+        found = super().search(codes)
+        self._meanwhile("search")
+        return found
+
     def _meanwhile(self, call: str) -> None:
         if waiting := self.during.get(call):
             waiting.pop(0)()
@@ -410,3 +415,15 @@ def test_a_question_answered_once_does_not_silence_the_next() -> None:
         assert question.kind == "not_confirmed"
         resolve_discrepancy(question, "ignore", actor="marta", reason="Later.")
     assert Discrepancy.objects.filter(order=order).count() == 2
+
+
+@pytest.mark.parametrize("deed", [cancel_order, reissue_code, lambda order: extend_order(order, later(days=5))])
+def test_a_stale_answer_that_says_paid_is_asked_again_and_not_forgotten(during: Happens, deed: Any) -> None:
+    order = make()
+    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    during["search"] = [lambda: Cip.objects.filter(order=order).update(changed_at=later(minutes=1))]
+    with pytest.raises(OutcomeUnknown):
+        deed(order)
+    assert (fresh(order).state, bool(fresh(order).wish)) == ("pending", True)
+    tick(later(minutes=10))
+    assert (fresh(order).state, fresh(order).wish) == ("paid", "")
