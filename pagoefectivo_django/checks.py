@@ -18,6 +18,18 @@ from .errors import Misconfigured
 from .models.database import database
 from .money import CURRENCIES
 
+#: The values that can work, from the least to the most; of the same type.
+LIMITS: tuple[tuple[str, Any, Any], ...] = (
+    ("EXPIRES_AFTER", timedelta(minutes=10), timedelta(days=182)),
+    ("GRACE", timedelta(0), timedelta(days=30)),
+    ("REMIND_BEFORE", timedelta(0), timedelta(days=182)),
+    ("WATCH", timedelta(0), timedelta(days=365)),
+    ("WATCH_PAID", timedelta(0), timedelta(days=365)),
+    ("BATCH_SIZE", 1, 1000),
+    ("SEARCHES_PER_MINUTE", 1, 60_000),
+    ("WEBHOOK_LIMIT", 1024, 1024**3),
+)
+
 
 @register("pagoefectivo")
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -94,14 +106,15 @@ def _values() -> list[CheckMessage]:
         if name not in DEFAULTS:
             hint = f"Known are {', '.join(DEFAULTS)}."
             found.append(Error(f"PAGOEFECTIVO[{name!r}] is not a setting.", hint=hint, id="pagoefectivo.E008"))
-    for name, least in (("EXPIRES_AFTER", timedelta(minutes=10)), ("GRACE", timedelta(0))):
+    for name, least, most in LIMITS:
         value = getattr(conf, name.lower())
-        if not isinstance(value, timedelta) or value < least:
-            hint = f"Use a timedelta of at least {least}."
+        if isinstance(value, bool) or not isinstance(value, type(least)) or not least <= value <= most:
+            hint = f"Use a {type(least).__name__} from {least} to {most}."
             found.append(Error(f"PAGOEFECTIVO[{name!r}] is {value!r}.", hint=hint, id="pagoefectivo.E008"))
-    if not isinstance(conf.webhook_limit, int) or conf.webhook_limit < 1024:
-        hint = "Use a number of bytes; a notification has about 200."
-        found.append(Error("PAGOEFECTIVO['WEBHOOK_LIMIT'] is too small.", hint=hint, id="pagoefectivo.E008"))
+    if not found and conf.grace > conf.watch:
+        hint = "A code that nobody asks about any more can't be paid on time; raise WATCH."
+        problem = "PAGOEFECTIVO['GRACE'] is longer than PAGOEFECTIVO['WATCH']."
+        found.append(Error(problem, hint=hint, id="pagoefectivo.E008"))
     try:
         _ = conf.late_policy
     except Misconfigured as error:

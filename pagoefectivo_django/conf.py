@@ -21,6 +21,14 @@ DEFAULTS: dict[str, Any] = {
     "EXPIRES_AFTER": timedelta(hours=48),
     "GRACE": timedelta(minutes=30),
     "LATE_PAYMENTS": "hold",
+    #: How long before the date ``expiry_approaching`` is told.
+    "REMIND_BEFORE": timedelta(hours=6),
+    #: How long after its date a code is still asked about, and how long after a payment (reversals).
+    "WATCH": timedelta(days=7),
+    "WATCH_PAID": timedelta(days=30),
+    #: Codes in one question, and questions a minute to one account; what a provider takes is unknown (protocol 1.3, 4).
+    "BATCH_SIZE": 100,
+    "SEARCHES_PER_MINUTE": 120,
     "PUBLIC_URL": "",
     #: Bytes of the largest notification that is read.
     "WEBHOOK_LIMIT": 64 * 1024,

@@ -28,7 +28,11 @@ class Refused(InvalidRequest):
 
 
 class ReferenceConflict(InvalidRequest):
-    """An order with this reference stands already, with another amount or currency."""
+    """An order with this reference stands already, with another amount or currency; ``key`` is its primary key."""
+
+    def __init__(self, message: str, *, key: int | None = None) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class AlreadyPaid(InvalidRequest):

@@ -47,7 +47,7 @@ class Standing(TextChoices):
 
 
 class Fact(TextChoices):
-    """What can be told about a code; the last two are told by people."""
+    """What can be told about a code; the last four are told by people, the shop and the clock."""
 
     ISSUED = "issued", _("issued")
     REFUSED = "refused", _("refused")
@@ -57,8 +57,11 @@ class Fact(TextChoices):
     CODE_DELETED = "code_deleted", _("code deleted")
     PAYMENT_REVERSED = "payment_reversed", _("payment reversed")
     UNKNOWN = "unknown", _("unknown")
+    ABSENT = "absent", _("not there")
     ACCEPTED = "accepted", _("accepted by a person")
     WITHDRAWN = "withdrawn", _("withdrawn by the shop")
+    LAPSED = "lapsed", _("its date has passed")
+    RETURNED = "returned", _("given back by us")
 
 
 class Kind(TextChoices):
@@ -73,6 +76,7 @@ class Kind(TextChoices):
     PAID_AFTER_REFUND = "paid_after_refund", _("paid after it was refunded")
     CONFLICT = "conflict", _("paid though no code was issued")
     REVERSED = "reversed", _("the provider took the payment back")
+    MISSING_THERE = "missing_there", _("paid here, not at the provider")
     LOST_CODE = "lost_code", _("a code may exist that we don't know")
     NOT_CONFIRMED = "not_confirmed", _("the provider doesn't confirm a change")
     UNPROCESSED = "unprocessed", _("a proven message could not be applied")
@@ -90,6 +94,7 @@ MONEY_KINDS = frozenset(
         Kind.PAID_AFTER_REFUND,
         Kind.CONFLICT,
         Kind.REVERSED,
+        Kind.MISSING_THERE,
     }
 )
 
@@ -111,11 +116,22 @@ class Wish(TextChoices):
     REISSUE = "reissue", _("reissue")
 
 
+class RefundStatus(TextChoices):
+    """Where the way back of money stands."""
+
+    REQUESTED = "requested", _("requested")
+    APPROVED = "approved", _("approved")
+    SENT = "sent", _("sent")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+
+
 class Condition(TextChoices):
     """What must hold besides the state for a rule to move an order."""
 
     ASKED = "if we asked"
     LAST_ROUTE = "if no route is left"
+    ALL_RETURNED = "if nothing of it is left"
 
 
 @dataclass(frozen=True)
@@ -162,6 +178,7 @@ _undone = Rule(to=OrderState.REFUNDED, question=Kind.REVERSED)
 _twice, _after_cancel = Rule(question=Kind.DUPLICATE_PAYMENT), Rule(question=Kind.PAID_AFTER_CANCEL)
 _conflict, _after_refund = Rule(question=Kind.CONFLICT), Rule(question=Kind.PAID_AFTER_REFUND)
 _told = Rule(refused=True)
+_returned = Rule(to=OrderState.REFUNDED, condition=Condition.ALL_RETURNED, noted=True)
 
 # fmt: off
 _BY_FACT: dict[Fact, tuple[Rule, ...]] = {
@@ -174,8 +191,11 @@ _BY_FACT: dict[Fact, tuple[Rule, ...]] = {
     Fact.CODE_DELETED:     (_cancelled,  _cancelled,  _noted,  _nothing,   _nothing,      _noted,     _noted),
     Fact.PAYMENT_REVERSED: (_remembered, _remembered, _undone, _noted,     _noted,        _noted,     _nothing),
     Fact.UNKNOWN:          (_noted,      _noted,      _noted,  _noted,     _noted,        _noted,     _noted),
+    Fact.ABSENT:           (_noted,      _noted,      _noted,  _noted,     _noted,        _noted,     _noted),
     Fact.ACCEPTED:         (_paid,       _paid,       _told,   _paid,      _paid,         _paid,      _paid),
     Fact.WITHDRAWN:        (_cancelled,  _cancelled,  _told,   _nothing,   _nothing,      _nothing,   _nothing),
+    Fact.LAPSED:           (_expired,    _expired,    _nothing, _nothing,  _nothing,      _nothing,   _nothing),
+    Fact.RETURNED:         (_noted,      _noted,      _returned, _noted,   _noted,        _noted,     _noted),
 }
 # fmt: on
 

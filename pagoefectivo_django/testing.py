@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,8 +18,11 @@ from django.utils import timezone
 
 from .channels import get_channel
 from .channels.memory import MemoryChannel
+from .conf import conf
+from .flows.advance import Decision, advance
 from .flows.publish import deliver as deliver_one
-from .models import Delivery, Order
+from .flows.receive import apply_again
+from .models import Delivery, Fate, Notification, Order
 from .models.database import database
 from .signals import SIGNALS
 from .states import Fact
@@ -54,6 +57,24 @@ def pay(order: Order, **changes: Any) -> Order:
         channel.set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     status = notify(order, **changes)
     assert status == 200, f"the webhook answered {status}"
+    order.reload()
+    return order
+
+
+def expire(order: Order) -> Order:
+    """Move an order's date into the past: the provider says so, the real webhook hears of it, and the order ends."""
+    order.reload()
+    now = timezone.now()
+    passed = now - conf.grace - timedelta(seconds=1)
+    Order.objects.using(database()).filter(pk=order.pk).update(expires_at=passed, lapses_at=now)
+    channel = get_channel(order.cip.channel) if order.cip else None
+    if isinstance(channel, MemoryChannel) and order.code in channel.book:
+        channel.set(order.code, Fact.CODE_EXPIRED, expires_at=passed)
+        status = notify(order, Fact.CODE_EXPIRED)
+        assert status == 200, f"the webhook answered {status}"
+        for row in Notification.objects.using(database()).filter(code=order.code, fate=Fate.WAITING):
+            apply_again(row, now)
+    advance(Decision(order, fact=Fact.LAPSED), actor="clock", now=now)
     order.reload()
     return order
 

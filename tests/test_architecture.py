@@ -28,9 +28,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Doors: they call flows and show what models remember.
     "views": GROUND | {"flows", "models"},
     "admin": GROUND | {"flows", "models", "forms"},
-    "management": GROUND | {"flows", "models"},
+    "management": GROUND | {"channels", "flows", "models"},
     "forms": GROUND | {"models"},
     "templatetags": GROUND | {"flows", "models", "admin"},
+    "contrib": {"flows"},
     # Frame and beside.
     "urls": {"views"},
     "apps": {"checks"},
@@ -43,6 +44,12 @@ MAY_IMPORT: dict[str, set[str]] = {
 #: What Django loads at start must not load these.
 HEAVY = {"requests", "rest_framework"}
 MAY_BE_HEAVY = {"channels"}
+#: Packages that a shop may not have, and the only part that knows each.
+OPTIONAL = {
+    "celery": "contrib/celery/tasks.py",
+    "kombu": "contrib/celery/tasks.py",
+    "django_tasks": "contrib/tasks/tasks.py",
+}
 
 
 def modules() -> Iterator[tuple[str, str, ast.Module]]:
@@ -85,10 +92,16 @@ def test_nothing_heavy_at_start() -> None:
             assert not {name.split(".")[0] for name in imported(inside, tree)} & HEAVY, inside
 
 
+def test_an_optional_package_is_known_in_one_place() -> None:
+    for _, inside, tree in modules():
+        for name in imported(inside, tree):
+            assert OPTIONAL.get(name.split(".")[0], inside) == inside, f"{inside} imports {name}"
+
+
 def test_no_import_inside_a_function() -> None:
     for _, inside, tree in modules():
         for function in ast.walk(tree):
-            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and inside != "apps.py":
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and Path(inside).name != "apps.py":
                 for node in ast.walk(function):
                     assert not isinstance(node, ast.Import | ast.ImportFrom), f"{inside}: {function.name}"
 

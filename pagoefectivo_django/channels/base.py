@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 from django.core.checks import CheckMessage
 
 from ..codes import plain
+from ..conf import conf
 from ..errors import Unproven
+from ..money import Money
 from ..payer import Payer
 from ..states import Fact
 
@@ -76,8 +78,7 @@ class Channel:
     can_search: ClassVar[bool] = False
     can_delete: ClassVar[bool] = False
     can_extend: ClassVar[bool] = False
-    #: How many codes ``search`` puts in one request.
-    batch_size: ClassVar[int] = 100
+    can_refund: ClassVar[bool] = False
 
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
         self.alias = alias
@@ -115,6 +116,15 @@ class Channel:
     def delete(self, code: str) -> None:
         """Make a code unpayable."""
         raise NotImplementedError
+
+    def refund(self, code: str, money: Money, key: str) -> None:
+        """Give money back for a paid code; never sent twice by itself. ``key`` is the same for the same refund."""
+        raise NotImplementedError
+
+    @property
+    def batch_size(self) -> int:
+        """How many codes ``search`` puts in one request."""
+        return int(conf.batch_size)
 
     def prove(self, body: bytes, headers: Mapping[str, str]) -> str:
         """Return the signature that proves these bytes, or raise ``Unproven``; in constant time, any current secret."""

@@ -17,6 +17,7 @@ from django.utils.dateparse import parse_datetime
 from .. import strict_json
 from ..codes import plain
 from ..errors import Malformed, Refused, Unproven
+from ..money import Money
 from ..states import Fact
 from .base import Channel, Charge, Report
 
@@ -35,7 +36,7 @@ class Slip:
 class MemoryChannel(Channel):
     """A provider that does what tests tell it to.
 
-    OPTIONS: ``WEBHOOK_SECRETS`` (needed), ``NAME`` (part of the account, default ``default``).
+    OPTIONS: ``WEBHOOK_SECRETS`` (needed), ``NAME`` (part of the account, default ``default``), ``CAN_REFUND`` (False).
     """
 
     can_search = can_delete = can_extend = True
@@ -46,6 +47,8 @@ class MemoryChannel(Channel):
     failures: ClassVar[dict[str, list[tuple[Exception, bool]]]] = {}
     #: What was asked, in order: (call, code or transaction code).
     calls: ClassVar[list[tuple[str, str]]] = []
+    #: What was given back: (code, money, key).
+    refunds: ClassVar[list[tuple[str, Money, str]]] = []
     _codes = itertools.count(70000001)
 
     @classmethod
@@ -54,6 +57,7 @@ class MemoryChannel(Channel):
         cls.slips.clear()
         cls.failures.clear()
         cls.calls.clear()
+        cls.refunds.clear()
 
     @classmethod
     def fail(cls, call: str, error: Exception, *, after: bool = False) -> None:
@@ -117,6 +121,17 @@ class MemoryChannel(Channel):
         if not slip.open:
             raise Refused("The code cannot be deleted.", codes=("111",))
         slip.report = replace(slip.report, fact=Fact.CODE_DELETED)
+        self._end(lost)
+
+    @property
+    def can_refund(self) -> bool:  # type: ignore[override]
+        return bool(self.options.get("CAN_REFUND"))
+
+    def refund(self, code: str, money: Money, key: str) -> None:
+        lost = self._begin("refund", code)
+        if self._slip(code).report.fact != Fact.PAYMENT:
+            raise Refused("The code is not paid.", codes=("111",))
+        self.refunds.append((plain(code), money, key))
         self._end(lost)
 
     def prove(self, body: bytes, headers: Mapping[str, str]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from copy import copy
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from django.db import connections
 from django.db.models import F
@@ -12,9 +14,11 @@ from django.utils import timezone
 
 from ..channels.base import Report
 from ..errors import InvalidRequest
-from ..models import Cip, Discrepancy, Order, OrderEvent, Payment
+from ..models import Cip, Discrepancy, Order, OrderEvent, Payment, Refund
+from ..models.database import Attempted
 from ..states import LIVE, CipStatus, Fact, Kind, OrderState, Wish
 from .history import History, evidence_of
+from .watch import lapse, next_poll, reminder
 
 #: What is told when an order moves.
 TOLD = {
@@ -25,25 +29,70 @@ TOLD = {
     OrderState.REJECTED: "payment_rejected",
     OrderState.REFUNDED: "payment_refunded",
 }
-_SAVED = ("state", "paid_at", "operation_number", "cip", "expires_at", "event_count", "wish", "next_attempt_at")
+_SAVED = ["state", "paid_at", "operation_number", "cip_id", "expires_at", "event_count", "wish", "next_attempt_at"]
+_SAVED += ["lapses_at", "remind_at"]
 
 #: Not what claims change without the order's lock.
 _SAVED_OF_CIP = ["code", "status", "live", "expires_at", "url", "changed_at", "paid_at", "early_reversals"]
-_SAVED_OF_CIP += ["next_attempt_at"]
+_SAVED_OF_CIP += ["next_attempt_at", "poll_at"]
+
+
+class Shelf:
+    """What the books of one transaction share: their history, and what is read once for all of them."""
+
+    def __init__(self, alias: str, now: datetime, actor: str) -> None:
+        self.alias, self.now, self.actor = alias, now, actor
+        self.history = History(alias, now, actor)
+        self.books: list[Book] = []
+        #: The same on every code that is touched; an answer that was asked for before it is stale.
+        self.touched_at = max(now, timezone.now())
+
+    @cached_property
+    def payments(self) -> dict[int, list[Payment]]:
+        """Every payment on any code of these orders, by order, oldest first."""
+        found: dict[int, list[Payment]] = {book.order.pk: [] for book in self.books}
+        orders = {cip.pk: book.order.pk for book in self.books for cip in book.cips}
+        for payment in Payment.objects.using(self.alias).filter(cip__in=list(orders)).order_by("pk"):
+            found[orders[payment.cip_id]].append(payment)
+        return found
+
+    @cached_property
+    def questioned(self) -> set[int]:
+        """The orders about whose money a person had yet to decide when this was first asked."""
+        orders = [book.order.pk for book in self.books]
+        questions = Discrepancy.objects.using(self.alias).filter(order__in=orders).open().about_money()
+        return set(questions.values_list("order", flat=True))
+
+    def write(self) -> None:
+        """Save what changed, in as few statements as there are different changes."""
+        for book in self.books:
+            book.settle()
+        cips = [cip for book in self.books for cip in book.changed_cips]
+        # Codes that stop being live first: an order has at most one that is.
+        _save([cip for cip in cips if not cip.live], _SAVED_OF_CIP, self.alias)
+        _save([cip for cip in cips if cip.live], _SAVED_OF_CIP, self.alias)
+        _save([book.order for book in self.books], _SAVED, self.alias)
+        self.history.write()
 
 
 class Book:
     """An order that is locked until the transaction ends."""
 
-    def __init__(self, order: Order, cips: list[Cip], *, alias: str, now: datetime, actor: str) -> None:
-        self.order, self.cips, self.alias, self.now, self.actor = order, cips, alias, now, actor
-        self.history = History(alias, now, actor)
+    def __init__(self, order: Order, cips: list[Cip], shelf: Shelf) -> None:
+        self.order, self.cips, self.shelf = order, cips, shelf
+        self.alias, self.now, self.actor, self.history = shelf.alias, shelf.now, shelf.actor, shelf.history
         self._changed: set[int] = set()
+        for row in (order, *cips):
+            _remember(row, _SAVED if row is order else _SAVED_OF_CIP)
 
-    @cached_property
+    @property
     def payments(self) -> list[Payment]:
         """Every payment on any code of the order, oldest first."""
-        return list(Payment.objects.using(self.alias).filter(cip__in=self.cips).order_by("pk"))
+        return self.shelf.payments[self.order.pk]
+
+    @property
+    def changed_cips(self) -> list[Cip]:
+        return [cip for cip in self.cips if cip.pk in self._changed]
 
     @property
     def state(self) -> OrderState:
@@ -68,7 +117,7 @@ class Book:
 
     def in_question(self) -> bool:
         """Return whether a person has yet to decide about money of this order."""
-        return Discrepancy.objects.using(self.alias).filter(order=self.order).open().about_money().exists()
+        return self.order.pk in self.shelf.questioned or self.order.pk in self.history.questioned
 
     # Writing.
 
@@ -80,7 +129,7 @@ class Book:
 
     def touch(self, cip: Cip) -> None:
         """Have a code saved, and its order. An answer that was asked for before now is stale."""
-        cip.changed_at = max(self.now, timezone.now())
+        cip.changed_at = self.shelf.touched_at
         self._changed.add(cip.pk)
 
     def learn(self, cip: Cip, report: Report) -> None:
@@ -113,10 +162,11 @@ class Book:
     def move_order(
         self, to: OrderState, fact: Fact, cip: Cip | None, detail: str = "", *, ended: Wish | None = None
     ) -> None:
-        """Give the order another state and tell of it. ``ended``: the wish that is fulfilled by it, or made vain."""
+        """Give the order another state and tell of it. ``ended``: the wish that is fulfilled by it."""
         before = self.order.state
         self.order.state = to
-        over = to in (OrderState.PAID, OrderState.CANCELLED, OrderState.REJECTED, OrderState.REFUNDED)
+        vain = {*Wish} - {Wish.EXTEND, Wish.REISSUE} if to == OrderState.EXPIRED else {*Wish}
+        over = to != OrderState.PENDING and self.order.wish in vain
         if over or self.order.wish == ended:
             self.order.wish, self.order.next_attempt_at = "", None
         self.history.tell(self.order, TOLD[to], fact, cip, detail, before)
@@ -140,19 +190,55 @@ class Book:
         evidence = evidence_of(report) if report else {"at": self.now.isoformat()}
         self.history.ask(kind, subject, evidence, order=self.order, cip=cip, payment=payment)
 
-    def write(self) -> None:
-        """Save everything; ``order.cip`` is the code that was paid, else the current one, else the last."""
-        # Codes that stop being live first: an order has at most one that is.
-        for cip in sorted(self.cips, key=lambda cip: cip.live is True):
-            if cip.pk in self._changed:
-                cip.save(using=self.alias, update_fields=_SAVED_OF_CIP)
+    def settle(self) -> None:
+        """Bring along what follows: ``order.cip`` (the code that was paid, else the current one, else the last), and
+        when the clock looks again.
+        """
         if self.state not in (OrderState.PAID, OrderState.REFUNDED):
             current = [cip for cip in self.cips if cip.status == CipStatus.CURRENT]
             known = current or self.cips
             self.order.cip = known[-1] if known else None
-        if self._changed or self.history.events:
-            self.order.save(using=self.alias, update_fields=_SAVED)
-        self.history.write()
+        for cip in self.changed_cips:
+            cip.poll_at = next_poll(cip, self.now)
+        before = _remembered(self.order)
+        if (before["state"], before["expires_at"]) != (self.order.state, self.order.expires_at):
+            self.order.lapses_at = lapse(self.order)
+            issued_at = self.order.cip.asked_at if self.order.cip else None
+            if issued_at is None or before["state"] != self.order.state:
+                issued_at = self.now
+            self.order.remind_at = reminder(self.order, issued_at)
+
+    def tell_refund(self, refund: Refund, what: str = "") -> None:
+        """Write down where a refund stands, or what happened to it."""
+        detail = f"refund {refund.pk} of {refund.currency} {refund.amount:.2f}: {what or refund.status}"
+        self.history.tell(self.order, "noted", Fact.RETURNED, self.order.cip, detail, self.order.state)
+
+    def write(self) -> None:
+        """Save everything, with whatever other books are open in this transaction."""
+        self.shelf.write()
+
+
+def _remember(row: Attempted, names: Sequence[str]) -> None:
+    row.__dict__["_remembered"] = {name: copy(getattr(row, name)) for name in names}
+
+
+def _remembered(row: Attempted) -> dict[str, Any]:
+    found: dict[str, Any] = row.__dict__["_remembered"]
+    return found
+
+
+def _save(rows: Sequence[Attempted], names: Sequence[str], alias: str) -> None:
+    """Save the fields that changed since the rows were locked; rows with the same changes by one statement."""
+    groups: dict[tuple[tuple[str, str], ...], tuple[dict[str, Any], list[int]]] = {}
+    for row in rows:
+        before = _remembered(row)
+        changes = {name: getattr(row, name) for name in names if getattr(row, name) != before[name]}
+        if changes:
+            key = tuple((name, repr(value)) for name, value in changes.items())
+            groups.setdefault(key, (changes, []))[1].append(row.pk)
+            _remember(row, names)
+    for changes, pks in groups.values():
+        type(rows[0])._base_manager.using(alias).filter(pk__in=pks).update(**changes)
 
 
 def lock_orders(pks: Iterable[int], alias: str) -> list[Order]:
@@ -168,19 +254,21 @@ def lock_orders(pks: Iterable[int], alias: str) -> list[Order]:
     return list(orders.select_for_update())
 
 
-def open_books(pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: str) -> list[Book]:
+def open_shelf(pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: str) -> Shelf:
     """Lock orders and read their codes."""
+    moment = now or timezone.now()
+    shelf = Shelf(alias, moment, actor)
     orders = lock_orders(pks, alias)
     cips: dict[int, list[Cip]] = {order.pk: [] for order in orders}
     for cip in Cip.objects.using(alias).filter(order__in=orders).order_by("pk"):
         cips[cip.order_id].append(cip)
-    moment = now or timezone.now()
-    return [Book(order, cips[order.pk], alias=alias, now=moment, actor=actor) for order in orders]
+    shelf.books = [Book(order, cips[order.pk], shelf) for order in orders]
+    return shelf
 
 
 def open_book(order: Order, *, alias: str, now: datetime | None = None, actor: str) -> Book:
     """Lock one order; raises ``InvalidRequest`` if there is none."""
-    books = open_books([order.pk], alias=alias, now=now, actor=actor)
+    books = open_shelf([order.pk], alias=alias, now=now, actor=actor).books
     if not books:
         raise InvalidRequest(f"Order {order.pk} is not in the database; save it by create_order first.")
     return books[0]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from ..errors import AlreadyPaid
+from ..errors import AlreadyPaid, InvalidRequest
 from ..models import Cip, Order
 from ..models.database import database
 from ..states import CipStatus, Fact, OrderState, Wish
@@ -25,11 +25,13 @@ def cancel_order(order: Order, *, actor: str = "shop", now: datetime | None = No
     recorded, done after the commit, and the order returned unchanged.
     """
     now = now or timezone.now()
-    fresh = Order.objects.using(database()).get(pk=order.pk)
-    if fresh.state in (OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REJECTED):
+    try:
+        record(order, Wish.CANCEL, actor=actor, now=now)
+    except InvalidRequest:
         order.reload()
-        return order
-    record(order, Wish.CANCEL, actor=actor, now=now)
+        if order.state in (OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REJECTED):
+            return order
+        raise
     return fulfil(order, Wish.CANCEL, cancel, now)
 
 

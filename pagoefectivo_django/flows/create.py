@@ -14,17 +14,23 @@ from .. import strict_json
 from ..conf import conf
 from ..errors import InvalidRequest, Misconfigured, ReferenceConflict
 from ..models import Discrepancy, Order
-from ..models.database import after_commit, one_transaction
+from ..models.database import after_commit, in_shop_transaction, one_transaction
 from ..money import Money, shown
 from ..payer import Payer
 from ..states import OrderState, Wish
+from .advance import Decision, advance
 from .book import lock_orders
+from .cancel import cancel_order
 from .history import History
 from .issue import issue_quietly
+from .watch import lapse
 
 #: Known from resellers only (protocol 3.2): at least 10 minutes ahead, less than 6 months.
 SOONEST = timedelta(minutes=10)
 LATEST = timedelta(days=182)
+
+#: Each try that fails means that somebody else made or replaced the order meanwhile.
+MOST_TRIES = 10
 
 _STANDING = (OrderState.NEW, OrderState.PENDING, OrderState.PAID)
 
@@ -39,6 +45,7 @@ def create_order(
     expires_at: datetime | None = None,
     language: str = "es",
     metadata: Mapping[str, Any] | None = None,
+    replace: bool = False,
     now: datetime | None = None,
 ) -> Order:
     """Return the order of this reference, made now or standing already; its code is issued after the commit.
@@ -46,6 +53,8 @@ def create_order(
     ``amount`` is a ``Decimal`` with at most two decimals. Raises ``InvalidRequest`` for input that nobody could pay,
     and ``ReferenceConflict`` if an order with another amount or currency stands on the reference. A new order can
     take a reference whose old order expired, or was cancelled, rejected or refunded, and has no open money question.
+    ``replace``: for a cart that changed; an order with another amount or currency is cancelled first, which raises what
+    ``cancel_order`` does. Inside a transaction it is withdrawn at once, and its code deleted after the commit.
     """
     now = now or timezone.now()
     money = Money(amount, currency)
@@ -68,11 +77,30 @@ def create_order(
         wished_at=now,
         next_attempt_at=now,
     )
-    try:
-        return _standing_or(new, now)
-    except IntegrityError:
-        # Somebody else made it at the same moment; the second try finds theirs.
-        return _standing_or(new, now)
+    new.lapses_at = lapse(new)
+    return _made(new, now, replace)
+
+
+def _made(new: Order, now: datetime, replace: bool) -> Order:
+    for left in reversed(range(MOST_TRIES)):
+        try:
+            return _standing_or(new, now)
+        except IntegrityError:
+            # Somebody else made it at the same moment; the next try finds theirs.
+            if not left:
+                raise
+        except ReferenceConflict as conflict:
+            if not (left and replace):
+                raise
+            _cancel(Order(pk=conflict.key), now)
+    raise AssertionError("unreachable")
+
+
+def _cancel(standing: Order, now: datetime) -> None:
+    if in_shop_transaction():
+        advance(Decision(standing, "Replaced: the cart changed."), actor="shop", now=now)
+    else:
+        cancel_order(standing, actor="shop", now=now)
 
 
 def _standing_or(new: Order, now: datetime) -> Order:
@@ -106,7 +134,8 @@ def _standing(new: Order, alias: str) -> Order | None:
             if order.money != new.money:
                 raise ReferenceConflict(
                     f"Reference {new.reference!r} has an order over {order.money} that is {order.state}; "
-                    f"it can't become one over {new.money}. Use another reference, or cancel that order first."
+                    f"it can't become one over {new.money}. Use another reference, or pass replace=True.",
+                    key=order.pk,
                 )
             return order
     Order.objects.using(alias).filter(pk__in=pks, newest=True).update(newest=None)

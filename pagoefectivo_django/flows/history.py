@@ -9,8 +9,8 @@ from ..channels.base import Report
 from ..models import Cip, Delivery, Discrepancy, Notification, Order, OrderEvent, Payment
 from ..models.database import LEASE, after_commit
 from ..signals import SIGNALS
-from ..states import Fact, Kind, Resolution
-from .publish import publish_written
+from ..states import MONEY_KINDS, Fact, Kind, Resolution
+from .publish import is_handed_over, publish_written
 
 #: What is usually right, for the person who is asked.
 SUGGESTIONS = {
@@ -29,6 +29,8 @@ class History:
     def __init__(self, alias: str, now: datetime, actor: str) -> None:
         self.alias, self.now, self.actor = alias, now, actor
         self.events: list[OrderEvent] = []
+        #: Orders about whose money a person was asked here.
+        self.questioned: set[int] = set()
 
     def tell(
         self,
@@ -85,6 +87,8 @@ class History:
             },
         )
         if opened:
+            if order and kind in MONEY_KINDS:
+                self.questioned.add(order.pk)
             state = order.state if order else ""
             self.tell(order, "discrepancy_opened", "", cip, kind, state, question)
         elif not any(_alike(evidence, known) for known in question.evidence):
@@ -95,11 +99,13 @@ class History:
         """Write the events and one delivery for each receiver; they are published after the commit."""
         if not self.events:
             return
-        OrderEvent.objects.using(self.alias).append(self.events)
+        events, self.events = self.events, []
+        OrderEvent.objects.using(self.alias).append(events)
         # Taken by us already, so that no second statement has to claim what we are about to publish ourselves.
+        attempts, due = (0, self.now) if is_handed_over() else (1, self.now + LEASE)
         deliveries = [
-            Delivery(event=event, receiver=name, attempts=1, next_attempt_at=self.now + LEASE)
-            for event in self.events
+            Delivery(event=event, receiver=name, attempts=attempts, next_attempt_at=due)
+            for event in events
             if event.kind in SIGNALS
             for name in SIGNALS[event.kind].by_name
         ]

@@ -20,6 +20,7 @@ from ..models.database import LEASE, database, one_transaction
 from ..states import CipStatus, Fact, Kind, OrderState, Wish
 from .advance import advance
 from .book import Book, open_book
+from .watch import next_poll
 from .wish import attempt_quietly, fulfil, put_to_person, record
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -172,6 +173,7 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool) -> C
         cip = live or Cip(order=book.order, transaction_code=_transaction_code(book, channel))
         cip.channel, cip.account, cip.expires_at = channel.alias, channel.account, until
         cip.asked_at = cip.changed_at = now
+        cip.poll_at = next_poll(cip, now)
         cip.save(using=alias)
         return cip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from django.utils import timezone
 from ..models import Delivery, Discrepancy, Order
 from ..models.database import Attempted, database, one_transaction
 from ..signals import SIGNALS, OutboxSignal
+from .turn import Turn
 
 logger = logging.getLogger("pagoefectivo.delivery")
 
@@ -23,26 +24,30 @@ logger = logging.getLogger("pagoefectivo.delivery")
 REQUEST_BUDGET = timedelta(seconds=3)
 
 
+#: What to call when there is something to deliver, instead of delivering it in the process that wrote it.
+_handed_to: list[Callable[[], object]] = []
+
+
 class _NotYet(Exception):
     """An earlier event of the order has not reached this receiver."""
 
 
-def publish_events(now: datetime | None = None, *, budget: timedelta | None = None) -> int:
+def publish_events(
+    now: datetime | None = None, *, budget: timedelta | None = None, stopped: Callable[[], bool] | None = None
+) -> int:
     """Deliver what is due to the receivers that this process knows, and return how many were delivered.
 
-    ``budget`` bounds the time; a receiver that has begun is never interrupted. A delivery whose receiver this process
-    doesn't know waits, uncounted, for one that does.
+    ``budget`` bounds the time, ``stopped`` says whether the process shall end; a receiver that has begun is never
+    interrupted. A delivery whose receiver this process doesn't know waits, uncounted, for one that does.
     """
-    began = timezone.now()
-    now = now or began
-    stop = time.monotonic() + budget.total_seconds() if budget else None
-    delivered, last = 0, Q()
-    while batch := list(_due(now).filter(last)[:50]):
+    turn = Turn(now, budget, stopped)
+    due, delivered, last = _due(turn.now), 0, Q()
+    while batch := list(due.filter(last)[:50]):
         for delivery in batch:
-            if stop and time.monotonic() > stop:
+            if turn.over:
                 return delivered
             last = after(delivery)
-            moment = now + (timezone.now() - began)  # receivers take time, and a lease is a whole one
+            moment = turn.now  # receivers take time, and a lease is a whole one
             if delivery.claim(moment):
                 delivered += deliver(delivery, moment)
     return delivered
@@ -53,8 +58,26 @@ def after(row: Attempted) -> Q:
     return Q(next_attempt_at__gt=row.next_attempt_at) | Q(next_attempt_at=row.next_attempt_at, pk__gt=row.pk)
 
 
+def hand_over_to(enqueue: Callable[[], object]) -> None:
+    """Have a task queue deliver; for its app's ``ready()``. Called after each commit of something to be delivered."""
+    if enqueue not in _handed_to:
+        _handed_to.append(enqueue)
+
+
+def is_handed_over() -> bool:
+    """Return whether a task queue delivers what this process writes."""
+    return bool(_handed_to)
+
+
 def publish_written(deliveries: Sequence[Delivery]) -> None:
-    """Deliver what this process has just committed, and which it wrote as claimed by itself."""
+    """Deliver what this process has just committed and wrote as claimed by itself, or let a task queue do it."""
+    for enqueue in _handed_to:
+        try:
+            enqueue()
+        except Exception:
+            logger.exception("No task could be enqueued; the next round delivers.")
+    if _handed_to:
+        return
     stop = time.monotonic() + REQUEST_BUDGET.total_seconds()
     for position, delivery in enumerate(deliveries):
         if time.monotonic() > stop:

@@ -23,7 +23,7 @@ def resolve_discrepancy(
         raise InvalidRequest(f"resolution is {resolution!r}; use one of {', '.join(Resolution.values)}.")
     if not actor.strip() or not reason.strip():
         raise InvalidRequest("A question is resolved by somebody and for a reason; pass actor and reason.")
-    decision = Decision(discrepancy.order, reason, discrepancy, Resolution(resolution))
+    decision = Decision(discrepancy.order, reason, question=discrepancy, answer=Resolution(resolution))
     advance(decision, actor=actor, now=now)
     discrepancy.refresh_from_db(using=database())
     return discrepancy

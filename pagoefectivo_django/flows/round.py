@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from ..models import Cip, Heartbeat, Notification, Order
+from ..models import Cip, Notification, Order, Refund
 from ..models.database import Attempted, database
+from ..models.heartbeat import beat
 from ..states import Wish
 from .cancel import cancel
 from .delete import delete_superseded
+from .expire import expire_orders
 from .extend import extend
 from .issue import issue
 from .publish import after, publish_events
 from .receive import apply_again
+from .reconcile import reconcile
+from .refund import send_by_channel
 from .reissue import reissue
+from .remind import remind
+from .turn import Turn
 from .wish import Deed, attempt_quietly
 
 logger = logging.getLogger("pagoefectivo.worker")
@@ -41,62 +46,60 @@ DEEDS: dict[str, Deed] = {
 
 @dataclass(frozen=True)
 class Round:
-    """How much one round did."""
+    """How much one round did; ``str()`` is its line in the log."""
 
     notifications: int
     deliveries: int
     wishes: int
     deletions: int
+    refunds: int
+    reminders: int
+    expiries: int
+    polls: int
 
     def __bool__(self) -> bool:
-        return any((self.notifications, self.deliveries, self.wishes, self.deletions))
+        return any(asdict(self).values())
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={count}" for name, count in asdict(self).items())
 
 
-def tick(now: datetime | None = None) -> Round:
+def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = None) -> Round:
     """Do one round of everything due: inbox, deliveries, then provider work, each within its budget.
 
-    Any number of processes may do it at once, on any number of machines.
+    Any number of processes may do it at once, on any number of machines. ``stopped`` is asked between two pieces of
+    work: once it says True, nothing more is begun.
     """
-    began = timezone.now()
-    start = now or began
-
-    def clock() -> datetime:
-        """The time of the round, which goes on: a lease taken late in it is a whole one."""
-        return start + (timezone.now() - began)
-
-    _beat()
-    notifications = _work(Notification.objects.all(), apply_again, clock)
-    deliveries = publish_events(clock(), budget=BUDGET)
-    wishes = _work(Order.objects.all(), _fulfil, clock)
-    deletions = _work(Cip.objects.select_related("order"), delete_superseded, clock)
+    turn = Turn(now, BUDGET, stopped)
+    beat("tick", timezone.now())
+    notifications = _work(Notification.objects.all(), apply_again, turn.renew())
+    deliveries = publish_events(turn.now, budget=BUDGET, stopped=stopped)
+    reminders = remind(turn.renew())
+    wishes = _work(Order.objects.all(), _fulfil, turn.renew())
+    deletions = _work(Cip.objects.select_related("order"), delete_superseded, turn.renew())
+    refunds = _work(Refund.objects.select_related("order", "payment__cip"), send_by_channel, turn.renew())
+    expiries = expire_orders(turn.renew())
+    polls = reconcile(turn.renew())["asked"]
     # What provider work told is heard in this round, not the next.
-    deliveries += publish_events(clock(), budget=BUDGET)
-    return Round(notifications, deliveries, wishes, deletions)
-
-
-def _beat() -> None:
-    """Show that a worker is alive. Not ``update_or_create``: many first ones at once would deadlock on MariaDB."""
-    beats, beaten_at = Heartbeat.objects.using(database()), timezone.now()
-    if not beats.filter(name="tick").update(beaten_at=beaten_at):
-        beats.bulk_create([Heartbeat(name="tick", beaten_at=beaten_at)], ignore_conflicts=True)
+    deliveries += publish_events(turn.now, budget=BUDGET, stopped=stopped)
+    return Round(notifications, deliveries, wishes, deletions, refunds, reminders, expiries, polls)
 
 
 def _fulfil(order: Order, now: datetime) -> bool:
     return bool(order.wish) and attempt_quietly(order.pk, order.wish, DEEDS[order.wish], now)
 
 
-def _work(rows: QuerySet[Row], work: Callable[[Row, datetime], bool], clock: Callable[[], datetime]) -> int:
+def _work(rows: QuerySet[Row], work: Callable[[Row, datetime], bool], turn: Turn) -> int:
     """Work on what is due, oldest first, each row once, until the time is over; return on how many."""
-    stop = time.monotonic() + BUDGET.total_seconds()
-    due = rows.using(database()).filter(next_attempt_at__lte=clock()).order_by("next_attempt_at", "pk")
+    due = rows.using(database()).filter(next_attempt_at__lte=turn.now).order_by("next_attempt_at", "pk")
     done, last = 0, Q()
     while batch := list(due.filter(last)[:50]):
         for row in batch:
-            if time.monotonic() > stop:
+            if turn.over:
                 return done
             last = after(row)
             try:
-                done += work(row, clock())
+                done += work(row, turn.now)
             except Exception:
                 # One bad row never stops the round; it was counted, and comes again after its pause.
                 logger.exception("%s %s failed in this round.", type(row).__name__, row.pk)

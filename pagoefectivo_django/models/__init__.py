@@ -6,6 +6,7 @@ from .heartbeat import Heartbeat
 from .inbox import Fate, Notification
 from .orders import Cip, Order, Payment
 from .outbox import Delivery
+from .refunds import Refund
 
 __all__ = [
     "Cip",
@@ -17,4 +18,5 @@ __all__ = [
     "Order",
     "OrderEvent",
     "Payment",
+    "Refund",
 ]

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db import connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 #: How long whoever took a row may work on it before somebody else may. Longer than one provider call.
 LEASE = timedelta(minutes=2)
 FIRST_PAUSE = timedelta(seconds=20)
 LONGEST_PAUSE = timedelta(hours=1)
+
+Row = TypeVar("Row", bound=models.Model)
 
 
 def database() -> str:
@@ -31,6 +33,47 @@ def one_transaction() -> Iterator[str]:
     alias = database()
     with transaction.atomic(using=alias):
         yield alias
+
+
+def claim_batch(rows: QuerySet[Row], field: str, now: datetime, size: int) -> list[Row]:
+    """Take the rows that have been due longest, by a field that says when, for the time of a lease; and commit.
+
+    Rows that somebody else holds at this moment are left to them: a claim never waits while it holds others.
+    """
+    due = rows.filter(**{f"{field}__lte": now})
+    pks = list(due.order_by(field, "pk").values_list("pk", flat=True)[:size])
+    if not pks:
+        return []
+    # Told apart from every other lease, for databases without row locks.
+    lease = now + LEASE + timedelta(microseconds=random.randrange(10**6))
+    with one_transaction():
+        pks = _locked(due, pks)
+        due.filter(pk__in=pks).update(**{field: lease})
+    return list(rows.filter(**{"pk__in": pks, field: lease}).order_by("pk"))
+
+
+def put_back(rows: Sequence[Row], field: str, moments: Mapping[Any, datetime | None]) -> None:
+    """Say when claimed rows are due again, by key; not where somebody changed that meanwhile."""
+    claims = {row.pk: getattr(row, field) for row in rows if row.pk in moments}
+    if not claims:
+        return
+    table = type(rows[0])._base_manager.using(database())
+    groups: dict[tuple[datetime, datetime | None], list[Any]] = {}
+    with one_transaction():
+        for pk in _locked(table, list(claims)):
+            groups.setdefault((claims[pk], moments[pk]), []).append(pk)
+        for (claim, moment), pks in groups.items():
+            table.filter(**{"pk__in": pks, field: claim}).update(**{field: moment})
+
+
+def _locked(rows: QuerySet[Row], pks: list[Any]) -> list[Any]:
+    """Lock rows, in key order and without waiting for others; return those that are ours now."""
+    features = connections[database()].features
+    if not features.has_select_for_update:
+        return pks
+    ours = rows.filter(pk__in=pks).order_by("pk")
+    ours = ours.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
+    return list(ours.values_list("pk", flat=True))
 
 
 def after_commit(function: Callable[..., Any], *arguments: Any) -> None:

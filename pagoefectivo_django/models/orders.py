@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -63,6 +64,10 @@ class Order(Attempted):
     #: When it was wished for; tells one wish from the next of its kind.
     wished_at = models.DateTimeField(null=True, blank=True, editable=False)
     wish_actor = models.CharField(max_length=150, blank=True, default="", editable=False)
+    #: When the clock ends it unless the provider says otherwise; NULL when it is not open.
+    lapses_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: When ``expiry_approaching`` is told; NULL when there is nothing to tell.
+    remind_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = OrderQuerySet.as_manager()
 
@@ -83,8 +88,14 @@ class Order(Attempted):
         )
         indexes = (
             models.Index(fields=["next_attempt_at"], name="pagoefectivo_order_due"),
+            models.Index(fields=["lapses_at"], name="pagoefectivo_order_lapses"),
+            models.Index(fields=["remind_at"], name="pagoefectivo_order_remind"),
             models.Index(fields=["state", "expires_at"], name="pagoefectivo_order_open"),
             models.Index(fields=["created_at"], name="pagoefectivo_order_created"),
+        )
+        permissions = (
+            ("mark_paid", _("Can mark an order as paid by hand")),
+            ("adopt_code", _("Can attach a code to an order by hand")),
         )
 
     def __str__(self) -> str:
@@ -134,6 +145,8 @@ class Cip(Attempted):
     changed_at = models.DateTimeField(_("changed"))
     #: When it was paid, as told without an operation number; for payments whose own time nobody told.
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
+    #: When the provider is asked about it next; NULL when it is not watched any more.
+    poll_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: Operation numbers of reversals that came before their payment ("" where none was given).
     early_reversals = models.JSONField(default=list, blank=True, editable=False)
 
@@ -152,7 +165,10 @@ class Cip(Attempted):
             ),
             models.CheckConstraint(condition=~Q(code=""), name="pagoefectivo_code_not_blank"),
         )
-        indexes = (models.Index(fields=["next_attempt_at"], name="pagoefectivo_cip_due"),)
+        indexes = (
+            models.Index(fields=["next_attempt_at"], name="pagoefectivo_cip_due"),
+            models.Index(fields=["account", "poll_at"], name="pagoefectivo_cip_poll"),
+        )
 
     def __str__(self) -> str:
         return str(self.code or self.transaction_code)
@@ -170,6 +186,8 @@ class Payment(models.Model):
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     first_heard_at = models.DateTimeField(_("first heard"))
     standing = models.CharField(_("standing"), max_length=10, choices=Standing)
+    #: The sum of its refunds, failed ones apart.
+    refunded = models.DecimalField(_("refunded"), max_digits=18, decimal_places=2, default=Decimal(0))
 
     class Meta:
         verbose_name = _("payment")
@@ -177,7 +195,19 @@ class Payment(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["cip", "operation_number"], name="pagoefectivo_one_operation"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="pagoefectivo_payment_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0, refunded__lte=F("amount")), name="pagoefectivo_refunded_at_most_paid"
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.currency} {self.amount} {self.operation_number or ''}".strip()
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+    @property
+    def refundable(self) -> Decimal:
+        """What could still be given back."""
+        return Decimal(0) if self.standing == Standing.REVERSED else self.amount - self.refunded

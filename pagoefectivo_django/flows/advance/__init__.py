@@ -13,8 +13,7 @@ from ...channels.base import Report
 from ...models import Cip
 from ...models.database import one_transaction
 from ...states import Fact
-from ..book import Book, open_books
-from ..history import History
+from ..book import Book, Shelf, open_shelf
 from .codes import ended, issued, unknown
 from .decisions import Decision, decide
 from .payments import shop_accepts, took_back, took_payment, unknown_time
@@ -44,6 +43,7 @@ WHAT_BECOMES: dict[Fact, Callable[[Book, Cip, Report, bool], None]] = {
     Fact.CODE_DELETED: ended,
     Fact.PAYMENT_REVERSED: took_back,
     Fact.UNKNOWN: unknown,
+    Fact.ABSENT: unknown,
 }
 
 
@@ -63,19 +63,18 @@ def advance(
     accepted = {change for change in changes if isinstance(change, Report) and shop_accepts(change, now)}
     outcomes = []
     with one_transaction() as alias:
-        books = open_books(_orders_of(changes, alias), alias=alias, now=now, actor=actor)
-        unowned = History(alias, now, actor)
+        shelf = open_shelf(_orders_of(changes, alias), alias=alias, now=now, actor=actor)
+        find = _finder(shelf)
         for change in changes:
             if isinstance(change, Decision):
-                decide(books, change, unowned)
+                decide(shelf, change)
                 outcomes.append(Outcome.APPLIED)
                 continue
-            found = [(book, cip) for book in books if (cip := book.cip_of(change))]
+            found = find(change)
             if not found:
                 outcomes.append(Outcome.NOT_OURS)
                 continue
-            # Digits say more than a transaction code, should a report name two of our codes.
-            book, cip = max(found, key=lambda pair: pair[1].code == change.code)
+            book, cip = found
             if change.asked_at and cip.code and change.asked_at < cip.changed_at:
                 outcomes.append(Outcome.STALE)
             elif may_ask and change.fact == Fact.PAYMENT and unknown_time(book, cip, change):
@@ -84,10 +83,27 @@ def advance(
                 wanted = change in accepted if change.fact == Fact.PAYMENT else asked
                 WHAT_BECOMES[change.fact](book, cip, change, wanted)
                 outcomes.append(Outcome.APPLIED)
-        for book in books:
-            book.write()
-        unowned.write()
+        shelf.write()
     return outcomes
+
+
+def _finder(shelf: Shelf) -> Callable[[Report], tuple[Book, Cip] | None]:
+    """Return what finds the code that a report is about: by its digits, else by its transaction code."""
+    by_name: dict[tuple[str, str], list[Book]] = {}
+    for book in shelf.books:
+        for cip in book.cips:
+            for name in (cip.code, cip.transaction_code):
+                if name:
+                    by_name.setdefault((cip.account, name), []).append(book)
+
+    def find(report: Report) -> tuple[Book, Cip] | None:
+        names = (report.code, report.transaction_code)
+        books = [book for name in names for book in by_name.get((report.account, name), ())]
+        found = [(book, cip) for book in books if (cip := book.cip_of(report))]
+        # Digits say more than a transaction code, should a report name two of our codes.
+        return max(found, key=lambda pair: pair[1].code == report.code) if found else None
+
+    return find
 
 
 def _orders_of(changes: tuple[Report | Decision, ...], alias: str) -> set[int]:

@@ -72,15 +72,25 @@ def ended(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     early = fact == Fact.CODE_EXPIRED and book.now < book.order.expires_at
     wanted = fact in (Fact.CODE_DELETED, Fact.CODE_EXPIRED) and asked
     last = rule.condition != Condition.LAST_ROUTE or _no_route_left(book)
-    if reaches and rule.to and last and not early and not wanted:
-        book.move_order(rule.to, fact, cip, report.detail, ended=Wish.CANCEL)
+    if was == CipStatus.PAID and report.asked_at and fact in (Fact.CODE_DELETED, Fact.CODE_EXPIRED):
+        missing_there(book, cip, report)
+    if reaches and rule.to and last and not early and not wanted and not book.in_question():
+        book.move_order(rule.to, fact, cip, report.detail)
     elif rule.noted or cip.status != was or rule.to:
         book.note(fact, cip, report.detail)
 
 
 def unknown(book: Book, cip: Cip, report: Report, asked: bool) -> None:
-    """The provider said something that we don't know: shown to staff, never guessed."""
+    """The provider said something that we don't know, or knows no such code: shown to staff, never guessed."""
+    if cip.status == CipStatus.PAID and report.fact == Fact.ABSENT:
+        missing_there(book, cip, report)
     book.note(report.fact, cip, report.detail)
+
+
+def missing_there(book: Book, cip: Cip, report: Report) -> None:
+    """We say paid, and the provider's own answer says otherwise."""
+    if any(payment.standing != Standing.REVERSED for payment in book.payments_of(cip)):
+        book.ask(Kind.MISSING_THERE, report, cip)
 
 
 def _no_route_left(book: Book) -> bool:

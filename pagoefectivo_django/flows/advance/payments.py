@@ -10,11 +10,14 @@ from django.db.models import Q
 
 from ...channels.base import Report
 from ...conf import conf
+from ...errors import InvalidRequest
 from ...models import Cip, Discrepancy, Order, Payment
 from ...models.database import database
 from ...states import TABLE, CipStatus, Fact, Kind, OrderState, Resolution, Rule, Standing
 from ..book import Book
 from ..history import closed, evidence_of
+from ..watch import deadline
+from .refunds import taken_back
 
 logger = logging.getLogger("pagoefectivo.worker")
 
@@ -90,8 +93,7 @@ def ordered_again(book: Book) -> bool:
 
 def is_late(order: Order, payment: Payment) -> bool:
     """Return whether it was paid after the date and its grace; our first hearing stands in for a missing time."""
-    deadline: datetime = order.expires_at + conf.grace
-    return (payment.paid_at or payment.first_heard_at) > deadline
+    return (payment.paid_at or payment.first_heard_at) > deadline(order.expires_at)
 
 
 def _more_known(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
@@ -117,7 +119,7 @@ def _set_time(book: Book, cip: Cip, payment: Payment, time: datetime, report: Re
 
 def _reconsider(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
     """Count a payment that was held because it seemed late, if its time shows that it was not."""
-    if payment.standing != Standing.HELD or is_late(book.order, payment):
+    if payment.standing != Standing.HELD or payment.refunded or is_late(book.order, payment):
         return
     late = Discrepancy.objects.using(book.alias).filter(kind=Kind.LATE_PAYMENT, payment=payment).open()
     if late.update(**closed("pagoefectivo", "The provider's time shows that it was paid in time.", book.now)):
@@ -135,7 +137,7 @@ def _count(book: Book, cip: Cip, payment: Payment, report: Report, rule: Rule) -
         book.ask(rule.question, report, cip, payment)
 
 
-def pay(book: Book, payment: Payment, fact: Fact) -> None:
+def pay(book: Book, payment: Payment, fact: Fact, detail: str = "") -> None:
     """Let a payment pay the order."""
     if payment.standing != Standing.APPLIED:
         payment.standing = Standing.APPLIED
@@ -144,7 +146,29 @@ def pay(book: Book, payment: Payment, fact: Fact) -> None:
     book.order.cip = cip
     _show_payment(book, cip, payment)
     book.drop_others(cip)
-    book.move_order(OrderState.PAID, fact, cip)
+    book.move_order(OrderState.PAID, fact, cip, detail)
+
+
+def mark(book: Book, cip: Cip, report: Report, reason: str) -> None:
+    """Let a payment that a person vouches for pay the order; the same one is the same, should it be told later."""
+    payment = same_payment(book.payments_of(cip), report)
+    if payment and (payment.standing == Standing.REVERSED or payment.refunded):
+        raise InvalidRequest(f"Payment {payment} was taken or given back; it can't pay order {book.order} any more.")
+    if payment and (payment.amount, payment.currency) != (report.amount, report.currency):
+        raise InvalidRequest(f"Code {cip} was paid with {payment}, not {book.order.money}; refund that payment.")
+    if payment is None and any(number in ("", report.operation_number) for number in cip.early_reversals):
+        raise InvalidRequest(f"The provider took a payment of code {cip} back before it told of one; ask it which.")
+    if payment is None and report.amount:
+        payment = Payment(
+            cip=cip, amount=report.amount, currency=report.currency, first_heard_at=book.now, standing=Standing.APPLIED
+        )
+        book.payments.append(payment)
+    assert payment
+    payment.operation_number = report.operation_number
+    payment.save(using=book.alias)
+    book.move_cip(cip, CipStatus.PAID)
+    cip.next_attempt_at = None
+    pay(book, payment, Fact.ACCEPTED, reason)
 
 
 def _show_payment(book: Book, cip: Cip, payment: Payment) -> None:
@@ -187,12 +211,15 @@ def _undo(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
         question.evidence = [*question.evidence, evidence_of(report)]
         question.suggestion = Resolution.IGNORE
         question.save(using=book.alias, update_fields=["evidence", "suggestion"])
-    rule = TABLE[book.state][Fact.PAYMENT_REVERSED]
+    rule, ours, twice = TABLE[book.state][Fact.PAYMENT_REVERSED], *taken_back(book, payment)
     if made_it_paid and rule.to:
         book.move_order(rule.to, Fact.PAYMENT_REVERSED, cip)
-        book.ask(Kind.REVERSED, report, cip, payment)
+        if not ours:
+            book.ask(Kind.REVERSED, report, cip, payment)
     else:
         book.note(Fact.PAYMENT_REVERSED, cip, f"payment {payment.pk}")
+        if twice:
+            book.ask(Kind.REVERSED, report, cip, payment)
 
 
 def unknown_time(book: Book, cip: Cip, report: Report) -> bool:

@@ -1,0 +1,32 @@
+"""Mark an order as paid by hand, when neither message nor answer tells of a payment that a person has seen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from ..channels.base import Report
+from ..errors import InvalidRequest
+from ..models import Order
+from ..states import Fact
+from .advance import Decision, advance
+
+
+def mark_paid(order: Order, operation_number: str, actor: str, reason: str, *, now: datetime | None = None) -> Order:
+    """Let an order count as paid in full by the operation that a person saw, and return it as it is then.
+
+    A message or an answer that tells of the same operation later changes nothing; one that contradicts becomes a
+    question. Raises ``InvalidRequest`` without operation number, actor or reason, or if the order has no code that
+    could have been paid; ``AlreadyPaid`` if it is paid; ``InQuestion`` if a person has to answer a question first.
+    """
+    number = operation_number.strip()
+    if not number or len(number) > 40 or not number.isprintable():
+        raise InvalidRequest("The operation number is empty, too long or unprintable; copy it from the receipt.")
+    if not actor.strip() or not reason.strip():
+        raise InvalidRequest("An order is marked as paid by somebody and for a reason; pass actor and reason.")
+    vouched = Report("", Fact.PAYMENT, amount=order.amount, currency=order.currency, operation_number=number)
+    now = now or timezone.now()
+    advance(Decision(order, reason, fact=Fact.ACCEPTED, vouched=vouched), actor=actor, now=now)
+    order.reload()
+    return order

@@ -1,0 +1,33 @@
+"""Tell, once for each order, that its date is near."""
+
+from __future__ import annotations
+
+from ..conf import conf
+from ..models import Order, OrderEvent
+from ..models.database import database, one_transaction
+from ..states import OrderState
+from .book import open_shelf
+from .turn import Turn
+
+TOLD = "expiry_approaching"
+
+
+def remind(turn: Turn) -> int:
+    """Tell of every order whose date is near, in batches, and return of how many."""
+    told = 0
+    due = Order.objects.using(database()).filter(remind_at__lte=turn.now).order_by("remind_at", "pk")
+    while not turn.over and (pks := list(due.values_list("pk", flat=True)[: conf.batch_size])):
+        with one_transaction() as alias:
+            shelf = open_shelf(pks, alias=alias, now=turn.now, actor="clock")
+            before = OrderEvent.objects.using(alias).filter(order__in=pks, kind=TOLD)
+            told_before = set(before.values_list("order", flat=True))
+            for book in shelf.books:
+                order = book.order
+                if order.remind_at is None or order.remind_at > shelf.now:
+                    continue
+                order.remind_at = None
+                if order.pk not in told_before and order.state == OrderState.PENDING and shelf.now < order.expires_at:
+                    shelf.history.tell(order, TOLD, "", order.cip, "", order.state)
+                    told += 1
+            shelf.write()
+    return told

@@ -1,0 +1,77 @@
+"""Ask a provider about many codes at once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from ..channels import get_channel
+from ..channels.base import Channel, Report
+from ..conf import conf
+from ..errors import InvalidRequest, Misconfigured
+from ..models import Cip
+from ..models.heartbeat import in_pace
+from ..states import Fact
+from .refresh import ask_provider
+from .turn import Turn
+
+logger = logging.getLogger("pagoefectivo.provider")
+
+#: Seconds between two looks whether the pace allows another question.
+BREATH = 0.05
+
+
+def accounts() -> dict[str, Channel]:
+    """Return a channel for each account that is set, by account."""
+    found: dict[str, Channel] = {}
+    for alias in conf.channels:
+        try:
+            channel = get_channel(alias)
+            found.setdefault(channel.account, channel)
+        except Misconfigured as error:
+            logger.error("Channel %s can't be used: %s", alias, error)
+    return found
+
+
+def may_search(channel: Channel) -> bool:
+    """Take a turn to ask; all processes together keep the pace."""
+    every = timedelta(minutes=1) / conf.searches_per_minute
+    return in_pace(f"search {channel.account}"[:150], every, timezone.now())
+
+
+def await_pace(channel: Channel, turn: Turn) -> bool:
+    """Wait for a turn to ask; False if the time is over before."""
+    while not may_search(channel):
+        if turn.over:
+            return False
+        time.sleep(BREATH)
+    return True
+
+
+def search(channel: Channel, cips: Iterable[Cip], now: datetime) -> dict[int, Report]:
+    """Return what a provider says of codes, by our key; ``Fact.ABSENT`` for one that it doesn't know.
+
+    A batch that it refuses is halved; a code that is refused alone has no answer. Raises ``Unavailable``,
+    ``OutcomeUnknown`` or ``Misconfigured`` if it gives none at all.
+    """
+    wanted = [cip for cip in cips if cip.code]
+    if not wanted:
+        return {}
+    try:
+        answers = ask_provider(channel, [cip.code or "" for cip in wanted], now)
+    except InvalidRequest as error:
+        if len(wanted) == 1:
+            logger.warning("The provider refuses to tell about code %s: %s", wanted[0], error)
+            return {}
+        middle = len(wanted) // 2
+        return search(channel, wanted[:middle], now) | search(channel, wanted[middle:], now)
+    return {cip.pk: answers.get(cip.code or "") or _absent(cip, now) for cip in wanted}
+
+
+def _absent(cip: Cip, now: datetime) -> Report:
+    detail = "The provider doesn't know this code."
+    return Report(account=cip.account, fact=Fact.ABSENT, code=cip.code or "", asked_at=now, detail=detail)

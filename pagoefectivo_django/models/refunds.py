@@ -1,0 +1,72 @@
+"""Refund: money on its way back to the payer."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from ..money import Money
+from ..states import RefundStatus
+from .database import Attempted
+from .orders import Order, Payment
+
+
+class Refund(Attempted):
+    """A part of one payment, or all of it, that goes back.
+
+    ``Payment.refunded`` is the sum of all that did not fail. The inherited ``next_attempt_at`` says when the channel is
+    asked to do it; one whose channel can't waits for the payer's account and for staff.
+    """
+
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds", verbose_name=_("payment"))
+    order = models.ForeignKey(Order, models.PROTECT, related_name="refunds", verbose_name=_("order"))
+    amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
+    currency = models.CharField(_("currency"), max_length=3)
+    status = models.CharField(_("status"), max_length=10, choices=RefundStatus, default=RefundStatus.REQUESTED)
+    #: Done by the provider, not by staff at a bank.
+    by_channel = models.BooleanField(_("by the provider"), default=False)
+    reason = models.CharField(_("reason"), max_length=500)
+    requested_by = models.CharField(_("requested by"), max_length=150)
+    requested_at = models.DateTimeField(_("requested"))
+    approved_by = models.CharField(_("approved by"), max_length=150, blank=True, default="")
+    approved_at = models.DateTimeField(_("approved"), null=True, blank=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    #: What the bank, the provider or staff said of it at last.
+    outcome = models.CharField(_("outcome"), max_length=500, blank=True, default="")
+    #: Where the payer wants it; empty until told. Personal data.
+    bank = models.CharField(_("bank"), max_length=60, blank=True, default="")
+    cci = models.CharField("CCI", max_length=20, blank=True, default="")
+    holder = models.CharField(_("account holder"), max_length=100, blank=True, default="")
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        constraints = (
+            models.CheckConstraint(condition=Q(amount__gt=0), name="pagoefectivo_refund_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(status__in=(RefundStatus.REQUESTED, RefundStatus.FAILED)) | ~Q(approved_by=""),
+                name="pagoefectivo_refund_approved_by_someone",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["next_attempt_at"], name="pagoefectivo_refund_due"),
+            models.Index(fields=["status", "requested_at"], name="pagoefectivo_refund_queue"),
+        )
+        permissions = (
+            ("approve_refund", _("Can approve refunds")),
+            ("send_refund", _("Can send refunds and say what became of them")),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.order} {self.currency} {self.amount}"
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+    @property
+    def needs_account(self) -> bool:
+        """Whether the payer has still to say where the money goes."""
+        return not self.by_channel and not self.cci and self.status in (RefundStatus.REQUESTED, RefundStatus.APPROVED)

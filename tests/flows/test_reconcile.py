@@ -1,0 +1,302 @@
+"""Our book of codes and the provider's are compared, in batches, for as long as a payment or a reversal may come."""
+
+from datetime import timedelta
+from io import StringIO
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
+from pagoefectivo_django.flows import mark_paid, reissue_code, tick
+from pagoefectivo_django.flows.reconcile import reconcile, watch_again
+from pagoefectivo_django.flows.turn import Turn
+from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, OrderEvent, Payment
+from pagoefectivo_django.states import Fact
+from pagoefectivo_django.testing import expire, notify, pay
+from tests.flows.making import later, make
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+
+
+def channel() -> MemoryChannel:
+    return MemoryChannel("default", {})
+
+
+def searches() -> list[list[str]]:
+    return [about.split(",") for name, about in MemoryChannel.calls if name == "search"]
+
+
+def test_a_payment_whose_webhook_never_came_is_found() -> None:
+    order = make()
+    channel().set(order.code, Fact.PAYMENT, paid_at=later())
+    tick(later(hours=13))
+    order.refresh_from_db()
+    assert order.state == "paid"
+    assert OrderEvent.objects.get(order=order, kind="payment_confirmed").actor == "poll"
+
+
+def test_open_codes_are_asked_rarely_at_first_and_often_near_their_date() -> None:
+    order = make(expires_at=later(hours=48))
+    times = []
+    for quarter in range(48 * 4):
+        MemoryChannel.calls.clear()
+        tick(later(minutes=15 * quarter))
+        if searches():
+            times.append(quarter / 4)
+    order.refresh_from_db()
+    pauses = [after - before for before, after in pairwise(times)]
+    assert pauses[0] >= 8
+    assert pauses[-1] == 0.25
+    assert pauses == sorted(pauses, reverse=True)
+    assert len(times) < 40
+
+
+def test_a_code_is_watched_for_a_while_after_its_date() -> None:
+    order = expire(make())
+    channel().set(order.code, Fact.PAYMENT, paid_at=order.expires_at)  # within the grace, heard days later
+    tick(later(days=3))
+    order.refresh_from_db()
+    assert order.state == "paid"
+
+
+def test_after_the_watch_nobody_asks_any_more(settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"WATCH": timedelta(days=2)}
+    order = make()
+    channel().set(order.code, Fact.CODE_EXPIRED)
+    for hours in range(40, 120, 2):
+        tick(later(hours=hours))
+    assert Cip.objects.get().poll_at is None
+    MemoryChannel.calls.clear()
+    tick(later(days=30))
+    assert searches() == []
+
+
+def test_a_superseded_code_is_watched_too() -> None:
+    order = make()
+    first = order.code
+    reissue_code(order)
+    channel().set(first, Fact.PAYMENT, paid_at=later())
+    tick(later(hours=13))
+    order.refresh_from_db()
+    assert (order.state, order.code) == ("paid", first)
+
+
+def test_paid_codes_are_asked_daily_until_their_days_are_over(settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"WATCH_PAID": timedelta(days=5)}
+    pay(make())
+    days = []
+    for day in range(1, 12):
+        MemoryChannel.calls.clear()
+        tick(later(days=day, minutes=day))
+        if searches():
+            days.append(day)
+    assert days == [1, 2, 3, 4]
+    assert Cip.objects.get().poll_at is None
+
+
+DIFFERENCES = {"expired": Fact.CODE_EXPIRED, "deleted": Fact.CODE_DELETED, "unpaid": Fact.ISSUED, "absent": None}
+
+
+@pytest.mark.parametrize("said", DIFFERENCES)
+def test_we_say_paid_and_they_do_not(said: str) -> None:
+    order = pay(make())
+    if fact := DIFFERENCES[said]:
+        channel().set(order.code, fact)
+    else:
+        channel().book.clear()
+    for day in range(1, 11):
+        tick(later(days=day, hours=1))
+    order.refresh_from_db()
+    assert order.state == "paid", "a person decides"
+    kind = "reversed" if said == "unpaid" else "missing_there"
+    question = Discrepancy.objects.get()
+    assert (question.kind, len(question.evidence)) == (kind, 1)
+    assert OrderEvent.objects.filter(order=order, kind="discrepancy_opened").count() == 1
+
+
+def test_a_message_that_comes_too_late_is_no_difference() -> None:
+    order = pay(make())
+    notify(order, Fact.CODE_DELETED)
+    assert not Discrepancy.objects.exists()
+
+
+def test_a_payment_marked_by_hand_is_compared_as_well() -> None:
+    order = make()
+    mark_paid(order, "889900", "marta", "The payer's receipt, checked in the portal.")
+    tick(later(days=1, hours=1))
+    assert Discrepancy.objects.get().kind == "reversed", "the provider still calls it unpaid"
+
+
+def test_a_batch_costs_one_question_and_no_statement_for_each_code(settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 50}
+
+    def cost(count: int) -> int:
+        Cip.objects.update(poll_at=None)
+        for _ in range(count):
+            make()
+        watch_again(later())
+        Heartbeat.objects.all().delete()
+        MemoryChannel.calls.clear()
+        with CaptureQueriesContext(connection) as queries:
+            assert reconcile(Turn(later(minutes=1)))["asked"] == count
+        assert [len(codes) for codes in searches()] == [count]
+        return len(queries)
+
+    assert cost(50) == cost(1)
+
+
+def test_ten_thousand_would_fit_as_batch_follows_batch(settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 4}
+    for _ in range(10):
+        make()
+    watch_again(later())
+    MemoryChannel.calls.clear()
+    assert reconcile(Turn(later(minutes=1)))["asked"] == 10
+    assert [len(codes) for codes in searches()] == [4, 4, 2]
+    asked = [code for codes in searches() for code in codes]
+    assert len(set(asked)) == 10
+
+
+class Picky(MemoryChannel):
+    """A provider that takes three codes at most, and won't tell about one of them at all."""
+
+    secret: ClassVar[str] = ""
+
+    def search(self, codes: Any) -> Any:
+        wanted = list(codes)
+        if len(wanted) > 3 or self.secret in wanted:
+            self.calls.append(("search", ",".join(wanted)))
+            raise Refused("too many", codes=("112",))
+        return super().search(wanted)
+
+
+def picky(settings: Any) -> None:
+    path = f"{Picky.__module__}.Picky"
+    channels = {"default": settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"BACKEND": path}}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": channels}
+
+
+def test_a_refused_batch_is_halved(settings: Any) -> None:
+    picky(settings)
+    orders = [make() for _ in range(7)]
+    Picky.secret = orders[2].code
+    for order in orders:
+        channel().set(order.code, Fact.PAYMENT, paid_at=later())
+    watch_again(later())
+    found = reconcile(Turn(later(minutes=1)))
+    assert (found["asked"], found["paid"], found["unanswered"]) == (7, 6, 1)
+    assert Order.objects.filter(state="paid").count() == 6
+    assert Cip.objects.get(order=orders[2]).poll_at is not None, "it is asked again"
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), OutcomeUnknown("dropped")])
+def test_an_unreachable_provider_costs_one_question_a_round_and_nothing_is_forgotten(error: Exception) -> None:
+    for _ in range(5):
+        make()
+    watch_again(later())
+    MemoryChannel.calls.clear()
+    MemoryChannel.fail("search", error)
+    assert reconcile(Turn(later(minutes=1)))["unanswered"] == 5
+    assert len(searches()) == 1
+    assert reconcile(Turn(later(minutes=5)))["asked"] == 5
+
+
+def test_the_pace_is_kept_by_all_processes_together(settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 1, "SEARCHES_PER_MINUTE": 6}
+    for _ in range(6):
+        make()
+    watch_again(later())
+    MemoryChannel.calls.clear()
+    # What was not used for ten seconds may be used at once: one question and the next.
+    assert reconcile(Turn(later(minutes=1)))["asked"] == 2
+    assert reconcile(Turn(later(minutes=1)))["asked"] == 0
+    assert len(searches()) == 2
+
+
+def test_a_lost_code_that_nobody_heard_of_is_put_to_a_person() -> None:
+    MemoryChannel.fail("issue", OutcomeUnknown("dropped"), after=True)
+    order = make()
+    tick(later(minutes=2))  # another code is issued
+    order.refresh_from_db()
+    assert order.state == "pending"
+    pay(order)
+    for hours in (47, 49, 60, 100):
+        for _ in range(10):
+            tick(later(hours=hours))
+    question = Discrepancy.objects.get()
+    assert question.kind == "lost_code"
+    assert question.cip == Cip.objects.get(status="lost")
+    assert len(question.evidence) == 1
+
+
+def test_a_lost_code_that_was_found_is_nobodys_question() -> None:
+    MemoryChannel.fail("issue", OutcomeUnknown("dropped"), after=True)
+    order = make()
+    (code,) = channel().book
+    slip = channel().book[code].report
+    notify(order, code=code, transaction_code=slip.transaction_code)
+    channel().set(code, Fact.PAYMENT, paid_at=later())
+    order.refresh_from_db()
+    assert order.state == "paid"
+    for hours in (49, 60, 100):
+        tick(later(hours=hours))
+    assert not Discrepancy.objects.exists()
+
+
+def test_a_request_that_died_is_lost_also_when_nobody_wishes_for_a_code_any_more() -> None:
+    MemoryChannel.fail("issue", Unavailable("down"))
+    order = make()
+    Cip.objects.update(asked_at=later(), poll_at=later(minutes=2))  # as a process that died in its question leaves it
+    Order.objects.update(wish="", next_attempt_at=None)
+    tick(later(minutes=3))
+    cip = Cip.objects.get(order=order)
+    assert (cip.status, cip.live) == ("lost", None)
+
+
+def test_the_command_asks_about_what_is_watched_and_tells_what_it_learnt() -> None:
+    order, _open = make(), make()
+    channel().set(order.code, Fact.PAYMENT, paid_at=later())
+    out = StringIO()
+    call_command("pagoefectivo_reconcile", stdout=out)
+    assert "asked=0" in out.getvalue(), "nothing is due yet"
+    call_command("pagoefectivo_reconcile", all=True, channel="default", stdout=out)
+    assert "watched=2" in out.getvalue()
+    assert "asked=2 paid=1 differ=0 lost=0 unanswered=0" in out.getvalue()
+    assert Payment.objects.count() == 1
+    MemoryChannel.fail("search", Unavailable("down"))
+    with pytest.raises(CommandError, match="run it again"):
+        call_command("pagoefectivo_reconcile", all=True, stdout=out)
+
+
+def test_an_interrupted_run_goes_on_where_it_was(settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 2}
+    for _ in range(6):
+        make()
+    watch_again(later())
+    MemoryChannel.calls.clear()
+    turns = iter([False, False, True])
+    stopped = Turn(later(minutes=1), stopped=lambda: next(turns, True))
+    before = reconcile(stopped)["asked"]
+    assert 0 < before < 6
+    assert reconcile(Turn(later(minutes=1)))["asked"] == 6 - before
+    asked = [code for codes in searches() for code in codes]
+    assert len(asked) == len(set(asked)) == 6
+
+
+def test_bad_arguments_get_a_usage_line_and_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    from django.core.management import ManagementUtility
+
+    for arguments in (
+        ["pagoefectivo_reconcile", "--channel", "nowhere"],
+        ["pagoefectivo_reconcile", "everything"],
+        ["pagoefectivo_worker", "--twice"],
+    ):
+        with pytest.raises(SystemExit) as end:
+            ManagementUtility(["manage.py", *arguments]).execute()
+        assert end.value.code == 2
+        assert "usage: manage.py" in capsys.readouterr().err
