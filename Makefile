@@ -7,10 +7,10 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CHECKED := pagoefectivo_django $(wildcard example_project) tests
+CHECKED := pagoefectivo_django $(wildcard example_project) tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-sqlite test-postgresql test-mariadb lint size wheel
+.PHONY: help demo run test test-sqlite test-postgresql test-mariadb lint bench size wheel
 # Only who calls pytest directly may choose a server of their own.
 unexport TEST_DATABASE TEST_DATABASE_URL TEST_DATABASE_LOG
 
@@ -40,6 +40,9 @@ lint: $(READY)  ## style, types, missing migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CHECKED)
 	$(BIN)/python -m django makemigrations pagoefectivo --check --dry-run --settings tests.settings
+
+bench: $(READY)  ## how fast it is, as ratios in one run on PostgreSQL; some minutes, on a quiet machine
+	$(BIN)/python -m benchmarks $(ARGS)
 
 size:  ## lines of Python in the app, without sandbox, templates and migrations
 	@find pagoefectivo_django -name '*.py' -not -path '*/sandbox/*' -not -path '*/templates/*' -not -path '*/migrations/*' \

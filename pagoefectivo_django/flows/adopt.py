@@ -10,8 +10,9 @@ from ..codes import plain
 from ..errors import InvalidRequest
 from ..models import Cip, Notification, Order
 from ..models.database import database, in_shop_transaction
+from .accounts import channel_of
 from .advance import advance
-from .refresh import ask_provider, channel_of
+from .refresh import ask_provider
 
 
 def adopt_code(order: Order, code: str, *, actor: str, now: datetime | None = None) -> Order:

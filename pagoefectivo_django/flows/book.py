@@ -95,6 +95,11 @@ class Book:
         return [cip for cip in self.cips if cip.pk in self._changed]
 
     @property
+    def cip(self) -> Cip | None:
+        """The code that the order shows."""
+        return next((cip for cip in self.cips if cip.pk == self.order.cip_id), None)
+
+    @property
     def state(self) -> OrderState:
         return OrderState(self.order.state)
 
@@ -203,15 +208,13 @@ class Book:
         before = _remembered(self.order)
         if (before["state"], before["expires_at"]) != (self.order.state, self.order.expires_at):
             self.order.lapses_at = lapse(self.order)
-            issued_at = self.order.cip.asked_at if self.order.cip else None
-            if issued_at is None or before["state"] != self.order.state:
-                issued_at = self.now
-            self.order.remind_at = reminder(self.order, issued_at)
+            issued_at = self.cip.asked_at if self.cip and before["state"] == self.order.state else None
+            self.order.remind_at = reminder(self.order, issued_at or self.now)
 
     def tell_refund(self, refund: Refund, what: str = "") -> None:
         """Write down where a refund stands, or what happened to it."""
         detail = f"refund {refund.pk} of {refund.currency} {refund.amount:.2f}: {what or refund.status}"
-        self.history.tell(self.order, "noted", Fact.RETURNED, self.order.cip, detail, self.order.state)
+        self.history.tell(self.order, "noted", Fact.RETURNED, self.cip, detail, self.order.state)
 
     def write(self) -> None:
         """Save everything, with whatever other books are open in this transaction."""
@@ -219,7 +222,8 @@ class Book:
 
 
 def _remember(row: Attempted, names: Sequence[str]) -> None:
-    row.__dict__["_remembered"] = {name: copy(getattr(row, name)) for name in names}
+    values = row.__dict__
+    values["_remembered"] = {name: copy(value) if type(value := values[name]) is list else value for name in names}
 
 
 def _remembered(row: Attempted) -> dict[str, Any]:
@@ -241,8 +245,8 @@ def _save(rows: Sequence[Attempted], names: Sequence[str], alias: str) -> None:
         type(rows[0])._base_manager.using(alias).filter(pk__in=pks).update(**changes)
 
 
-def lock_orders(pks: Iterable[int], alias: str) -> list[Order]:
-    """Lock orders in key order until the transaction ends, and read them as they are now."""
+def lock_orders(pks: Iterable[int], alias: str, *, without: Sequence[str] = ()) -> list[Order]:
+    """Lock orders in key order until the transaction ends, and read them as they are now, some fields left out."""
     orders = Order.objects.using(alias).filter(pk__in=list(pks)).order_by("pk")
     connection = connections[alias]
     if (
@@ -251,14 +255,14 @@ def lock_orders(pks: Iterable[int], alias: str) -> list[Order]:
     ):
         # SQLite locks the file at the first write; reading before it could fail when writing after.
         orders.order_by().update(event_count=F("event_count"))
-    return list(orders.select_for_update())
+    return list(orders.select_for_update().defer(*without))
 
 
 def open_shelf(pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: str) -> Shelf:
     """Lock orders and read their codes."""
     moment = now or timezone.now()
     shelf = Shelf(alias, moment, actor)
-    orders = lock_orders(pks, alias)
+    orders = lock_orders(pks, alias, without=("payer_data", "metadata"))  # large, and nothing here depends on them
     cips: dict[int, list[Cip]] = {order.pk: [] for order in orders}
     for cip in Cip.objects.using(alias).filter(order__in=orders).order_by("pk"):
         cips[cip.order_id].append(cip)

@@ -10,7 +10,8 @@ from ..errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError, Refused
 from ..models import Cip
 from ..models.database import database
 from ..states import Fact, Kind
-from .refresh import apply_answer, ask_provider, channel_of
+from .accounts import channel_of
+from .refresh import apply_answer, ask_provider
 from .wish import MOST_ATTEMPTS, put_to_person
 
 logger = logging.getLogger("pagoefectivo.provider")

@@ -13,10 +13,11 @@ from ..errors import PagoEfectivoError
 from ..models import Cip, Order
 from ..models.database import claim_batch, database, one_transaction, put_back
 from ..states import CipStatus, Fact, Kind
+from .accounts import accounts
 from .advance import Decision, advance
 from .book import open_book
 from .delete import delete_code
-from .search import accounts, await_pace, search
+from .search import await_pace, search
 from .turn import Turn
 from .watch import deadline
 
@@ -34,8 +35,9 @@ def expire_orders(turn: Turn) -> int:
     postponed, and in front of a person after a day. No code: by our clock.
     """
     channels, unreachable, looked = accounts(), set[str](), 0
+    open_orders = Order.objects.using(database()).only("expires_at", "lapses_at")
     while not turn.over:
-        orders = claim_batch(Order.objects.using(database()), "lapses_at", turn.now, conf.batch_size)
+        orders = claim_batch(open_orders, "lapses_at", turn.now, conf.batch_size)
         if not orders:
             break
         looked += len(orders)
@@ -64,7 +66,11 @@ def _expire(orders: list[Order], channels: dict[str, Channel], unreachable: set[
         order.pk: deadline(order.expires_at) for order in orders if deadline(order.expires_at) > now
     }
     past = [order for order in orders if order.pk not in later]
-    cips = Cip.objects.using(database()).filter(order__in=past, status=CipStatus.CURRENT)
+    cips = (
+        Cip.objects.using(database())
+        .filter(order__in=past, status=CipStatus.CURRENT)
+        .defer("early_reversals", "last_error", "url")
+    )
     answers = _ask(cips, channels, unreachable, turn)
     payable = {cip.order_id: cip for cip in cips}
     changes: list[Report | Decision] = []

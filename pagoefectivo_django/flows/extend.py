@@ -10,8 +10,9 @@ from ..errors import AlreadyPaid, InvalidRequest, OutcomeUnknown, Refused
 from ..models import Cip, Order
 from ..models.database import database
 from ..states import CipStatus, Fact, Wish
+from .accounts import channel_of
 from .create import check_expiry
-from .refresh import apply_answer, ask_provider, channel_of
+from .refresh import apply_answer, ask_provider
 from .wish import fulfil, record
 
 #: Rounding seen at the provider is about a minute (protocol 3.2, low confidence).

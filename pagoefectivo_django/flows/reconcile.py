@@ -10,11 +10,12 @@ from ..channels.base import Channel, Report
 from ..conf import conf
 from ..errors import PagoEfectivoError
 from ..models import Cip
-from ..models.database import LEASE, claim_batch, database, one_transaction, put_back
+from ..models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
 from ..states import CipStatus, Fact, Kind
+from .accounts import accounts
 from .advance import Outcome, advance
 from .book import open_book
-from .search import accounts, await_pace, may_search, search
+from .search import await_pace, may_search, search
 from .turn import Turn
 from .watch import next_poll
 
@@ -39,6 +40,8 @@ def reconcile(turn: Turn, *, account: str = "", patient: bool = False) -> Counte
             if not (await_pace(channel, turn) if patient else may_search(channel)):
                 break
             cips = claim_batch(due, "poll_at", turn.now, conf.batch_size)
+            if not cips:
+                break  # others are at them
             try:
                 _compare(channel, cips, turn, found)
             except PagoEfectivoError as error:
@@ -56,7 +59,7 @@ def reconcile(turn: Turn, *, account: str = "", patient: bool = False) -> Counte
 def watch_again(now: datetime, account: str = "") -> int:
     """Make every code that is watched due now, and return how many there are."""
     watched = Cip.objects.using(database()).filter(poll_at__gt=now, code__isnull=False)
-    return (watched.filter(account=account) if account else watched).update(poll_at=now)
+    return make_due(watched.filter(account=account) if account else watched, "poll_at", now)
 
 
 def _compare(channel: Channel, cips: list[Cip], turn: Turn, found: Counter[str]) -> None:

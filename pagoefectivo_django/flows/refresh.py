@@ -8,11 +8,11 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from ..channels import get_channel
 from ..channels.base import Channel, Report
-from ..errors import Misconfigured, OutcomeUnknown
+from ..errors import OutcomeUnknown
 from ..models import Cip, Order
 from ..models.database import after_commit, database, in_shop_transaction
+from .accounts import channel_of
 from .advance import Outcome, advance
 
 #: How often a stale answer is asked again before the next round does.
@@ -52,14 +52,3 @@ def apply_answer(answer: Report, *, actor: str, asked: bool = False, now: dateti
     """Apply what a provider answered; raises ``OutcomeUnknown`` if the code changed while it was asked."""
     if Outcome.STALE in advance(answer, actor=actor, asked=asked, now=now):
         raise OutcomeUnknown(_STALE.format(answer.code))
-
-
-def channel_of(cip: Cip) -> Channel:
-    """Return the channel that issued a code; raises ``Misconfigured`` if its alias is another account now."""
-    channel = get_channel(cip.channel)
-    if channel.account != cip.account:
-        raise Misconfigured(
-            f"Code {cip} was issued by account {cip.account}, but channel {cip.channel!r} is {channel.account} now; "
-            "keep the old account under an alias of its own."
-        )
-    return channel

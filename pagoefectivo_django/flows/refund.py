@@ -14,9 +14,9 @@ from ..models import Order, Payment, Refund
 from ..models.database import database, one_transaction
 from ..money import exact
 from ..states import Kind, RefundStatus, Standing
+from .accounts import channel_of
 from .advance import Decision, advance
 from .book import lock_orders, open_book
-from .refresh import channel_of
 
 logger = logging.getLogger("pagoefectivo.provider")
 

@@ -27,7 +27,7 @@ def remind(turn: Turn) -> int:
                     continue
                 order.remind_at = None
                 if order.pk not in told_before and order.state == OrderState.PENDING and shelf.now < order.expires_at:
-                    shelf.history.tell(order, TOLD, "", order.cip, "", order.state)
+                    shelf.history.tell(order, TOLD, "", book.cip, "", order.state)
                     told += 1
             shelf.write()
     return told

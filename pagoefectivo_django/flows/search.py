@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from ..channels import get_channel
 from ..channels.base import Channel, Report
 from ..conf import conf
-from ..errors import InvalidRequest, Misconfigured
+from ..errors import InvalidRequest
 from ..models import Cip
 from ..models.heartbeat import in_pace
 from ..states import Fact
@@ -23,18 +22,6 @@ logger = logging.getLogger("pagoefectivo.provider")
 
 #: Seconds between two looks whether the pace allows another question.
 BREATH = 0.05
-
-
-def accounts() -> dict[str, Channel]:
-    """Return a channel for each account that is set, by account."""
-    found: dict[str, Channel] = {}
-    for alias in conf.channels:
-        try:
-            channel = get_channel(alias)
-            found.setdefault(channel.account, channel)
-        except Misconfigured as error:
-            logger.error("Channel %s can't be used: %s", alias, error)
-    return found
 
 
 def may_search(channel: Channel) -> bool:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, QuerySet
@@ -20,6 +21,7 @@ FIRST_PAUSE = timedelta(seconds=20)
 LONGEST_PAUSE = timedelta(hours=1)
 
 Row = TypeVar("Row", bound=models.Model)
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 def database() -> str:
@@ -46,10 +48,16 @@ def claim_batch(rows: QuerySet[Row], field: str, now: datetime, size: int) -> li
         return []
     # Told apart from every other lease, for databases without row locks.
     lease = now + LEASE + timedelta(microseconds=random.randrange(10**6))
-    with one_transaction():
-        pks = _locked(due, pks)
-        due.filter(pk__in=pks).update(**{field: lease})
-    return list(rows.filter(**{"pk__in": pks, field: lease}).order_by("pk"))
+    mine = due.filter(pk__in=pks).order_by("pk")
+    with one_transaction() as alias:
+        if not connections[alias].features.has_select_for_update:
+            mine.order_by().update(**{field: lease})
+            return list(rows.filter(**{"pk__in": pks, field: lease}).order_by("pk"))
+        claimed = list(_unless_locked(mine))
+        rows.filter(pk__in=[row.pk for row in claimed]).update(**{field: lease})
+    for row in claimed:
+        setattr(row, field, lease)
+    return claimed
 
 
 def put_back(rows: Sequence[Row], field: str, moments: Mapping[Any, datetime | None]) -> None:
@@ -59,21 +67,36 @@ def put_back(rows: Sequence[Row], field: str, moments: Mapping[Any, datetime | N
         return
     table = type(rows[0])._base_manager.using(database())
     groups: dict[tuple[datetime, datetime | None], list[Any]] = {}
-    with one_transaction():
-        for pk in _locked(table, list(claims)):
+    with one_transaction() as alias:
+        pks = list(claims)
+        if connections[alias].features.has_select_for_update:
+            pks = list(_unless_locked(table.filter(pk__in=pks).order_by("pk")).values_list("pk", flat=True))
+        for pk in pks:
             groups.setdefault((claims[pk], moments[pk]), []).append(pk)
-        for (claim, moment), pks in groups.items():
-            table.filter(**{"pk__in": pks, field: claim}).update(**{field: moment})
+        for (claim, moment), mine in groups.items():
+            table.filter(**{"pk__in": mine, field: claim}).update(**{field: moment})
 
 
-def _locked(rows: QuerySet[Row], pks: list[Any]) -> list[Any]:
-    """Lock rows, in key order and without waiting for others; return those that are ours now."""
+def make_due(rows: QuerySet[Row], field: str, now: datetime) -> int:
+    """Let rows be due now, batch after batch in key order, and return how many there are.
+
+    Whoever holds some of them may want others: like a claim it never waits while it holds one.
+    """
+    count, last = 0, 0
+    while pks := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:1000]):
+        last, free = pks[-1], pks
+        with one_transaction() as alias:
+            if connections[alias].features.has_select_for_update:
+                free = list(_unless_locked(rows.filter(pk__in=pks).order_by("pk")).values_list("pk", flat=True))
+            count += rows.filter(pk__in=free).update(**{field: now})
+        for pk in set(pks) - set(free):
+            count += rows.filter(pk=pk).update(**{field: now})
+    return count
+
+
+def _unless_locked(rows: QuerySet[Row]) -> QuerySet[Row]:
     features = connections[database()].features
-    if not features.has_select_for_update:
-        return pks
-    ours = rows.filter(pk__in=pks).order_by("pk")
-    ours = ours.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
-    return list(ours.values_list("pk", flat=True))
+    return rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
 
 
 def after_commit(function: Callable[..., Any], *arguments: Any) -> None:
@@ -83,6 +106,13 @@ def after_commit(function: Callable[..., Any], *arguments: Any) -> None:
         function(*arguments)
 
     transaction.on_commit(run, using=database(), robust=True)
+
+
+def outside_atomic_requests(view: View) -> View:
+    """Run a view without ATOMIC_REQUESTS on any alias: what it keeps must be committed before it answers."""
+    for alias in settings.DATABASES:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
 
 
 def in_shop_transaction() -> bool:

@@ -96,7 +96,11 @@ def test_a_late_payment_of_an_expired_order_is_held() -> None:
     assert Discrepancy.objects.get(order=order).kind == "late_payment"
 
 
+asked_for_stock: list[str] = []
+
+
 def if_there_is_stock(order: Order, report: Any) -> bool:
+    asked_for_stock.append(order.reference)
     return bool(order.metadata.get("stock")) and report.amount == order.amount
 
 
@@ -106,8 +110,11 @@ def test_the_shops_own_function_decides_about_late_payments(settings: Any, stock
     order = expire(make(metadata={"stock": stock}))
     # Found by polling, not by a message: the policy is the same.
     channel().set(order.code, Fact.PAYMENT, paid_at=order.expires_at + timedelta(hours=2))
-    tick(at(order, days=1))
+    asked_for_stock.clear()
+    for days in range(1, 8):
+        tick(at(order, days=days))
     order.refresh_from_db()
+    assert asked_for_stock == [order.reference], "what it reserves is reserved once"
     assert order.state == state
     assert Discrepancy.objects.filter(order=order, kind="late_payment").count() == (not stock)
 
@@ -236,7 +243,8 @@ def test_ending_a_batch_costs_the_same_statements_as_ending_one() -> None:
         return len(queries)
 
     cost(1)  # the first tick ever writes its heartbeat
-    assert cost(1) == cost(20)
+    # The pace takes a statement more or less; one for each order would be 19 more.
+    assert cost(20) <= cost(1) + 2
 
 
 def test_receivers_hear_of_it_once() -> None:

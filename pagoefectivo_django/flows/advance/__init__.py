@@ -59,6 +59,8 @@ def advance(
     ``asked``: the shop wished for this (an extension, a new code, a code to adopt). ``may_ask``: the caller can still
     ask the provider when a payment that came late was made. Orders are locked in key order and read again.
     """
+    if not changes:
+        return []
     now = now or timezone.now()
     accepted = {change for change in changes if isinstance(change, Report) and shop_accepts(change, now)}
     outcomes = []
@@ -97,23 +99,31 @@ def _finder(shelf: Shelf) -> Callable[[Report], tuple[Book, Cip] | None]:
                     by_name.setdefault((cip.account, name), []).append(book)
 
     def find(report: Report) -> tuple[Book, Cip] | None:
-        names = (report.code, report.transaction_code)
-        books = [book for name in names for book in by_name.get((report.account, name), ())]
-        found = [(book, cip) for book in books if (cip := book.cip_of(report))]
-        # Digits say more than a transaction code, should a report name two of our codes.
-        return max(found, key=lambda pair: pair[1].code == report.code) if found else None
+        found = None
+        for name in (report.code, report.transaction_code):
+            for book in by_name.get((report.account, name), ()):
+                # Digits say more than a transaction code, should a report name two of our codes.
+                if (cip := book.cip_of(report)) and (found is None or cip.code == report.code):
+                    found = book, cip
+            if found and found[1].code == report.code:
+                break
+        return found
 
     return find
 
 
 def _orders_of(changes: tuple[Report | Decision, ...], alias: str) -> set[int]:
-    pks, mine = set[int](), Q(pk__in=[])
+    pks, named = set[int](), dict[tuple[str, str], list[str]]()
     for change in changes:
         if isinstance(change, Decision):
             pks |= {change.order.pk} if change.order else set()
             continue
-        if change.code:
-            mine |= Q(account=change.account, code=change.code)
-        if change.transaction_code:
-            mine |= Q(account=change.account, transaction_code=change.transaction_code)
+        for name, value in (("code", change.code), ("transaction_code", change.transaction_code)):
+            if value:
+                named.setdefault((change.account, name), []).append(value)
+    if not named:
+        return pks
+    mine = Q()
+    for (account, name), values in named.items():
+        mine |= Q(**{"account": account, f"{name}__in": values})
     return pks | set(Cip.objects.using(alias).filter(mine).values_list("order_id", flat=True))

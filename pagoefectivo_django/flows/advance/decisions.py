@@ -58,7 +58,7 @@ def _withdraw(book: Book, decision: Decision) -> None:
         raise InQuestion(f"Order {book.order} has an open money question; resolve it first.")
     if rule.to:
         book.drop_others(None)
-        book.move_order(rule.to, Fact.WITHDRAWN, book.order.cip, decision.reason)
+        book.move_order(rule.to, Fact.WITHDRAWN, book.cip, decision.reason)
 
 
 def _lapse(book: Book, decision: Decision) -> None:
@@ -68,7 +68,7 @@ def _lapse(book: Book, decision: Decision) -> None:
     payable = live and live.status == CipStatus.CURRENT and (decision.gone is None or live.pk != decision.gone.pk)
     over = deadline(book.order.expires_at) <= book.now
     if rule.to and over and not asking and not payable and not book.in_question():
-        book.move_order(rule.to, Fact.LAPSED, book.order.cip, decision.reason)
+        book.move_order(rule.to, Fact.LAPSED, book.cip, decision.reason)
     elif rule.to:
         pause = LEASE if asking else LOOK_AGAIN
         book.order.lapses_at = max(deadline(book.order.expires_at), book.now + pause)

@@ -242,6 +242,8 @@ def shop_accepts(report: Report, now: datetime) -> bool:
     cip = max(codes, key=lambda cip: cip.code == report.code, default=None)
     if not cip or not is_late(cip.order, Payment(paid_at=report.paid_at, first_heard_at=report.received_at or now)):
         return False
+    if same_payment(list(cip.payments.using(database()).order_by("pk")), report):
+        return False  # it was asked about this one before
     try:
         policy = conf.late_policy
         with transaction.atomic(using=database()):  # an error in its SQL is its own
