@@ -1,0 +1,1 @@
+"""Celery does what the worker does."""

@@ -1,0 +1,1 @@
+"""Django's own tasks do what the worker does."""
