@@ -1,14 +1,22 @@
-"""What staff is asked before a flow is called."""
+"""What people are asked before a flow is called."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from typing import Any
+
 from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from stdnum import luhn
 
-from .states import Resolution
+from .models import Discrepancy, Order, Payment
+from .states import Resolution, Standing
 
 
 def _zone() -> str:
@@ -33,8 +41,118 @@ class ReissueForm(forms.Form):
     expires_at = _date_field(required=False)
 
 
-class ResolveForm(forms.Form):
+class ReasonForm(forms.Form):
+    """Why staff does something."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class ResolveForm(ReasonForm):
     """A person's answer to a question, and why."""
 
     resolution = forms.ChoiceField(label=_("Answer"), choices=Resolution.choices, widget=forms.RadioSelect)
-    reason = forms.CharField(label=_("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
+    field_order = ("resolution", "reason")
+
+    def __init__(self, data: Any, question: Discrepancy) -> None:
+        super().__init__(data, initial={"resolution": question.suggestion})
+
+
+class MarkPaidForm(ReasonForm):
+    """The operation by which somebody saw an order paid."""
+
+    operation_number = forms.CharField(label=_("Operation number"), max_length=40, help_text=_("As on the receipt."))
+    field_order = ("operation_number", "reason")
+
+    def __init__(self, data: Any, order: Order) -> None:
+        super().__init__(data)
+
+
+class AdoptForm(forms.Form):
+    """A code that staff found."""
+
+    code = forms.CharField(label="CIP", max_length=40, help_text=_("From the provider's portal, or from its mail."))
+
+    def __init__(self, data: Any, order: Order) -> None:
+        super().__init__(data)
+
+
+class _PaymentField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    def label_from_instance(self, payment: Any) -> str:
+        about = {"payment": payment, "standing": payment.get_standing_display(), "left": f"{payment.refundable:.2f}"}
+        return gettext("%(payment)s (%(standing)s): %(left)s left") % about
+
+
+class RefundForm(ReasonForm):
+    """Which payment of an order goes back, how much of it, and why."""
+
+    payment = _PaymentField(Payment.objects.none(), label=_("Payment"), empty_label=None)
+    amount = forms.DecimalField(
+        label=_("Amount"), required=False, max_digits=18, decimal_places=2, help_text=_("Empty: all that is left.")
+    )
+    field_order = ("payment", "amount", "reason")
+
+    def __init__(self, data: Any, order: Order) -> None:
+        mine = Payment.objects.filter(cip__order=order).exclude(standing=Standing.REVERSED).order_by("pk")
+        super().__init__(data, initial={"payment": mine.filter(standing=Standing.APPLIED).last()})
+        self.fields["payment"].queryset = mine  # type: ignore[attr-defined]
+
+
+#: Proposed to the payer, who may write another.
+BANKS = (
+    "BCP", "BBVA", "Interbank", "Scotiabank", "Banco de la Nación", "BanBif", "Banco Pichincha", "Mibanco", "GNB",
+    "Banco Falabella", "Banco Ripley", "Alfin Banco", "Caja Arequipa", "Caja Huancayo", "Caja Piura", "Caja Cusco",
+    "Caja Trujillo",
+)  # fmt: skip
+
+#: Starts with a letter or a digit, so that no spreadsheet takes it for a formula.
+_name = RegexValidator(
+    r"\A[^\W_](?:[^\W_]|[ .,'’&()/-])*\Z", _("Only letters, digits, blanks and . , ' & ( ) / - please.")
+)
+
+
+class AccountForm(forms.Form):
+    """Where a payer wants money back."""
+
+    bank = forms.CharField(
+        label=_("Bank"), max_length=60, validators=[_name], widget=forms.TextInput(attrs={"list": "banks"})
+    )
+    cci = forms.CharField(
+        label=_("Interbank account number (CCI)"),
+        max_length=60,
+        help_text=_("20 digits. Your bank's app or website shows it."),
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "maxlength": 60}),
+    )
+    holder = forms.CharField(
+        label=_("Account holder"),
+        max_length=100,
+        validators=[_name],
+        help_text=_("The name as the bank knows it."),
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+
+    def __init__(self, data: Any = None) -> None:
+        # Composed, with single blanks, before anything is judged: accents come in two spellings.
+        if data is not None:
+            data = {name: " ".join(unicodedata.normalize("NFC", value).split()) for name, value in data.items()}
+        super().__init__(data, label_suffix="")
+
+    def clean_cci(self) -> str:
+        """Return 20 digits whose two check digits fit: by Luhn, one over bank and office, one over the account.
+
+        Known from payment companies' documents only (d24, localpayment); the check digits of the second's example fit.
+        """
+        digits = re.sub(r"[\s‐-―-]", "", self.cleaned_data["cci"])
+        if not (digits.isascii() and digits.isdigit()):
+            raise ValidationError(_("A CCI has digits only."))
+        if len(digits) != 20:
+            raise ValidationError(_("A CCI has 20 digits; this has %(count)d.") % {"count": len(digits)})
+        checked = (digits[:6] + digits[18], digits[6:18] + digits[19])
+        if digits.startswith("000") or not all(map(luhn.is_valid, checked)):
+            raise ValidationError(_("This is no CCI: a digit is wrong. Please copy it once more from your bank."))
+        return digits
+
+    def clean_holder(self) -> str:
+        holder: str = self.cleaned_data["holder"]
+        if not any(letter.isalpha() for letter in holder):
+            raise ValidationError(_("Please write the holder's name."))
+        return holder

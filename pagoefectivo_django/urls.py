@@ -7,6 +7,7 @@ from . import views
 app_name = "pagoefectivo"
 urlpatterns = [
     path("webhooks/<str:channel>/", views.webhook, name="webhook"),
+    path("refund/<str:token>/", views.refund, name="refund"),
     path("<uuid:token>/", views.voucher, name="voucher"),
     path("<uuid:token>/status/", views.voucher_status, name="voucher-status"),
 ]

@@ -4,5 +4,6 @@ from .discrepancies import DiscrepancyAdmin
 from .inbox import NotificationAdmin
 from .orders import OrderAdmin
 from .outbox import DeliveryAdmin
+from .refunds import RefundAdmin
 
-__all__ = ["DeliveryAdmin", "DiscrepancyAdmin", "NotificationAdmin", "OrderAdmin"]
+__all__ = ["DeliveryAdmin", "DiscrepancyAdmin", "NotificationAdmin", "OrderAdmin", "RefundAdmin"]

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.utils import quote
+from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -21,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..codes import plain
 from ..errors import PagoEfectivoError
+from ..models.database import outside_atomic_requests
 from ..states import Fact
 
 #: More than this is not done in one request: each of them may ask the provider.
@@ -39,6 +42,26 @@ class Section:
     title: Any
     columns: list[Any]
     rows: list[list[Any]]
+
+
+@dataclass(frozen=True)
+class Deed:
+    """A page on which staff does one thing to one record, after reading what will happen."""
+
+    #: Part of the page's address and of its name.
+    name: str
+    label: Any
+    #: Of this app; nothing else is needed, and nothing else implies it.
+    permission: str
+    explanation: Any
+    #: Called with what was posted, or None, and with the record.
+    form: Callable[[Any, Any], forms.Form]
+    #: Called with the record, the actor, and what the form says.
+    flow: Callable[..., Any]
+    #: Returns, for a record, whether the deed makes sense there.
+    fits: Callable[[Any], bool]
+    #: Returns what to tell, from what the flow returned.
+    tell: Callable[[Any], Any]
 
 
 def table(title: Any, rows: QuerySet[Any], columns: Sequence[Column]) -> Section:
@@ -83,13 +106,16 @@ class KnownValuesFilter(admin.SimpleListFilter):
 
 
 class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A record that nobody edits; its actions need the change permission and stand on its own page too."""
+    """A record that nobody edits; its actions stand on its own page too, beside its deeds."""
 
     list_per_page = MOST_AT_ONCE
     show_full_result_count = False
     # Named here so that a template of the shop's for all its models doesn't hide the banner and the buttons.
     change_form_template = "admin/pagoefectivo/change_form.html"
     change_list_template = "admin/pagoefectivo/change_list.html"
+
+    #: What staff does on pages of their own.
+    deeds: tuple[Deed, ...] = ()
 
     class Media:
         css = {"all": ["pagoefectivo/admin.css"]}
@@ -100,12 +126,20 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return the tables below a record."""
         return []
 
-    def questions(self, row: Any) -> list[SafeString | str]:
-        """Return links to the open questions about a record."""
+    def summary(self, row: Any) -> list[Section]:
+        """Return what staff has to see of a record before a deed."""
         return []
 
-    def links(self, row: Any) -> list[tuple[str, Any]]:
-        """Return the addresses of further pages on which staff acts on a record."""
+    def asked_about(self) -> Sequence[Column]:
+        """Return the columns of the records that staff is asked about."""
+        return ()
+
+    def offers(self, row: Any, action: str) -> bool:
+        """Return whether an action's button makes sense on a record's page."""
+        return True
+
+    def questions(self, row: Any) -> list[SafeString | str]:
+        """Return links to the open questions about a record."""
         return []
 
     @admin.display(description=_("last error"))
@@ -124,14 +158,73 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def has_act_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether somebody may use the buttons: those with the change permission."""
+        """Return whether somebody may use the usual buttons: those with the change permission."""
         return super().has_change_permission(request, obj)
 
     # Pages.
 
+    def get_urls(self) -> list[URLPattern]:
+        def of(deed: Deed) -> URLPattern:
+            @outside_atomic_requests  # in which no flow can ask the provider
+            def view(request: HttpRequest, object_id: str) -> HttpResponse:
+                return self.deed_view(deed, request, object_id)
+
+            name = f"{self.opts.app_label}_{self.opts.model_name}_{deed.name}"
+            return path(f"<path:object_id>/{deed.name}/", self.admin_site.admin_view(view), name=name)
+
+        return [*map(of, self.deeds), *super().get_urls()]
+
+    def deed_view(self, deed: Deed, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the record, say what will happen, and do it; what the flow refuses stands in the form."""
+        if not _may(request, deed):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        posted = request.method == "POST"
+        if not posted and not deed.fits(row):
+            return HttpResponseRedirect(self.address(row))
+        form = deed.form(request.POST if posted else None, row)
+        if form.is_valid():
+            try:
+                done = deed.flow(row, actor=request.user.get_username(), **form.cleaned_data)
+            except PagoEfectivoError as error:
+                form.add_error(None, str(error))
+            else:
+                self.message_user(request, deed.tell(done), messages.SUCCESS)
+                return HttpResponseRedirect(self.address(row))
+        return self.ask(
+            request, deed.label, deed.explanation, self.summary(row), form, self.address(row), subtitle=str(row)
+        )
+
+    def ask(
+        self,
+        request: HttpRequest,
+        label: Any,
+        question: Any,
+        sections: list[Section],
+        form: forms.Form,
+        back: str,
+        **more: Any,
+    ) -> HttpResponse:
+        """Return the page that says what will happen, and asks."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": label,
+            "question": question,
+            "sections": sections,
+            "form": form,
+            "confirm": gettext("Yes: %(action)s") % {"action": label},
+            "back": back,
+            **more,
+        }
+        return TemplateResponse(request, "admin/pagoefectivo/confirm.html", context)
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        asked = set(request.POST.getlist("action"))
-        if asked.intersection(self.actions or ()) and not self.has_act_permission(request):
+        asked = set(request.POST.getlist("action")).intersection(self.actions or ())
+        if asked.difference(self.get_actions(request)):
             raise PermissionDenied
         return super().changelist_view(request, extra_context)
 
@@ -144,12 +237,13 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        may_act = self.has_act_permission(request)
+        actions = [str(name) for name in self.get_actions(request) if self.offers(obj, str(name))]
+        deeds = [deed for deed in self.deeds if _may(request, deed) and deed.fits(obj)]
         context |= {
             "sections": self.sections(obj),
             "questions": self.questions(obj),
-            "buttons": [(name, getattr(self, str(name)).short_description) for name in self.actions or () if may_act],
-            "links": self.links(obj) if may_act else [],
+            "buttons": [(name, getattr(self, name).short_description) for name in actions],
+            "links": [(self.address(obj, deed.name), deed.label) for deed in deeds],
             "action_checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return super().render_change_form(request, context, add, change, form_url, obj)
@@ -195,3 +289,35 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             else:
                 self.message_user(request, tell(row), messages.SUCCESS)
         return HttpResponseRedirect(self.address(done[0])) if "from_record" in request.POST and done else None
+
+    def confirmed(
+        self,
+        request: HttpRequest,
+        rows: QuerySet[Any],
+        action: str,
+        question: Any,
+        form_class: type[forms.Form],
+        flow: Callable[..., Any],
+        tell: Callable[[Any], Any],
+    ) -> HttpResponse | None:
+        """Show what would be done and ask; call the flow for each row, with what the form says, once it is answered."""
+        if self.too_many(request, rows):
+            return None
+        form = form_class(request.POST if "confirmed" in request.POST else None)
+        if form.is_valid():
+            return self.for_each(request, rows, lambda row: flow(row, **form.cleaned_data), tell)
+        from_record = "from_record" in request.POST
+        back = self.address(rows[0]) if from_record and rows else request.get_full_path()
+        chosen = table(self.opts.verbose_name_plural, rows, self.asked_about())
+        more = {
+            "rows": rows,
+            "action": action,
+            "from_record": from_record,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        label = getattr(self, action).short_description
+        return self.ask(request, label, question, [chosen], form, back, **more)
+
+
+def _may(request: HttpRequest, deed: Deed) -> bool:
+    return request.user.has_perm(f"pagoefectivo.{deed.permission}")

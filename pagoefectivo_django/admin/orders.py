@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -10,10 +10,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.formats import localize
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -21,17 +19,32 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ..flows import cancel_order, extend_order, refresh_order, reissue_code
-from ..forms import ExtendForm, ReissueForm
-from ..models import Delivery, Notification, Order, OrderEvent, Payment
+from ..flows import adopt_code, cancel_order, extend_order, mark_paid, refresh_order, refund_order, reissue_code
+from ..forms import AdoptForm, ExtendForm, MarkPaidForm, RefundForm, ReissueForm
+from ..models import Delivery, Notification, Order, OrderEvent, Payment, Refund
 from ..models.database import in_shop_transaction
 from ..money import CURRENCIES
-from ..states import OrderState
-from .base import KnownValuesFilter, RecordAdmin, Section, badge, badge_of, fact_label, table
+from ..states import CipStatus, OrderState
+from .base import Column, Deed, KnownValuesFilter, RecordAdmin, Section, badge, badge_of, fact_label, table
 from .outbox import heard
 
-#: Calls a flow for an order, with the date that was asked for.
-Flow = Callable[[Order, datetime | None], Order]
+
+def _outcome(order: Order) -> str:
+    """Return where an order stands after a flow, for a message."""
+    if in_shop_transaction():
+        return gettext("%(order)s: will be done in a moment.") % {"order": order}
+    until = localize(localtime(order.expires_at))
+    about = {"order": order, "state": order.get_state_display(), "code": order.code or "–", "until": until}
+    return gettext("%(order)s: %(state)s, CIP %(code)s, until %(until)s") % about
+
+
+def _asked_back(refund: Refund) -> str:
+    return gettext("%(refund)s: the refund waits for approval.") % {"refund": refund}
+
+
+def _payable_by_hand(order: Order) -> bool:
+    over, cip = order.state in (OrderState.PAID, OrderState.REFUNDED), order.cip
+    return not over and cip is not None and cip.status not in (CipStatus.REQUESTED, CipStatus.REFUSED)
 
 
 class CurrencyFilter(KnownValuesFilter):
@@ -44,7 +57,7 @@ class CurrencyFilter(KnownValuesFilter):
 
 @admin.register(Order)
 class OrderAdmin(RecordAdmin):
-    """Orders, their codes and payments; staff refreshes, cancels, extends and reissues."""
+    """Orders, their codes and payments; staff refreshes, cancels, extends, reissues, and acts by hand."""
 
     list_display = ("reference", "state_badge", "money", "code", "expires_at", "account")
     list_select_related = ("cip",)
@@ -65,6 +78,48 @@ class OrderAdmin(RecordAdmin):
         {"fields": (("wish", "wish_date"), "wish_actor", ("attempts", "next_attempt_at"), "last_error")},
     )
 
+    deeds = (
+        Deed(
+            name="mark_paid",
+            label=_("Mark as paid"),
+            permission="mark_paid",
+            explanation=_(
+                "The order will count as paid in full and the shop will ship it, though the provider has told of no "
+                "payment. Do this only if you have seen the money: in the provider's portal, or at the bank. Should "
+                "the provider tell of the same operation later, nothing more happens; of another, you are asked."
+            ),
+            form=MarkPaidForm,
+            flow=mark_paid,
+            fits=_payable_by_hand,
+            tell=_outcome,
+        ),
+        Deed(
+            name="adopt_code",
+            label=_("Attach a code"),
+            permission="adopt_code",
+            explanation=_(
+                "A code of this order whose answer got lost will be attached to it. The provider is asked, and has to "
+                "show that the code was asked for this order; if it was paid, the order is paid."
+            ),
+            form=AdoptForm,
+            flow=adopt_code,
+            fits=lambda order: order.cips.filter(code__isnull=True).exists(),
+            tell=_outcome,
+        ),
+        Deed(
+            name="refund",
+            label=_("Refund"),
+            permission="add_refund",
+            explanation=_(
+                "A refund will be asked for. No money moves before somebody approves it; then the provider gives it "
+                "back if it can, else staff does, to the account that the payer names."
+            ),
+            form=RefundForm,
+            flow=refund_order,
+            fits=lambda order: any(payment.refundable for payment in Payment.objects.filter(cip__order=order)),
+            tell=_asked_back,
+        ),
+    )
     # Columns.
 
     @admin.display(description=_("state"), ordering="state")
@@ -100,22 +155,40 @@ class OrderAdmin(RecordAdmin):
         cips = row.cips.order_by("pk")
         payments = Payment.objects.filter(cip__order=row).select_related("cip").order_by("pk")
         mine = reduce(or_, (Q(account=cip.account, code=cip.code) for cip in cips if cip.code), Q(pk__in=[]))
+        refunds = row.refunds.select_related("order").order_by("pk")
         notifications = Notification.objects.filter(mine).defer("body").order_by("received_at", "pk")
         deliveries = Delivery.objects.filter(event__order=row).select_related("event").order_by("event__number", "pk")
         state = (_("state"), _change)
         told = (_("fact"), lambda row: fact_label(row.fact))
         error = (_("last error"), self.error_text)
-        amount = (_("amount"), lambda payment: f"{payment.currency} {payment.amount:.2f}")
+        amount = (_("amount"), lambda row: f"{row.currency} {row.amount:.2f}")
         of_cip = ("code", "status", "account", "transaction_code", "expires_at", "asked_at", "changed_at", error)
-        of_payment = ("cip", "operation_number", amount, "paid_at", "first_heard_at", "standing")
+        of_payment = ("cip", "operation_number", amount, "paid_at", "first_heard_at", "standing", "refunded")
+        of_refund = ((_("refund"), self.link), "status", "requested_at", "requested_by", "reason", "outcome")
         of_message = ((_("notification"), self.link), "received_at", told, "fate", "times_received", "attempts", error)
         of_delivery = ((_("delivery"), self.link), (_("delivered"), heard), "attempts", "next_attempt_at", error)
         return [
             table(_("timeline"), events, ("created_at", "kind", told, state, "actor", "cip", "detail")),
             table(_("codes"), cips, of_cip),
             table(_("payments"), payments, of_payment),
+            table(_("refunds"), refunds, of_refund),
             table(_("notifications"), notifications, of_message),
             table(_("deliveries"), deliveries, of_delivery),
+        ]
+
+    def asked_about(self) -> Sequence[Column]:
+        return ((_("order"), self.link), "state", (_("amount"), self.money), "cip", "expires_at")
+
+    def summary(self, row: Order) -> list[Section]:
+        mine = Order.objects.filter(pk=row.pk).select_related("cip")
+        payments = Payment.objects.filter(cip__order=row).select_related("cip").order_by("pk")
+        questions = row.discrepancies.open().select_related("order")
+        of_payment = ("cip", (_("payment"), str), "paid_at", "standing", "refunded")
+        return [
+            table(_("order"), mine, self.asked_about()),
+            table(_("codes"), row.cips.order_by("pk"), ("code", "status", "account", "transaction_code", "asked_at")),
+            table(_("payments"), payments, of_payment),
+            table(_("open questions"), questions, ((_("question"), self.link), "created_at")),
         ]
 
     # Actions.
@@ -128,73 +201,27 @@ class OrderAdmin(RecordAdmin):
 
     @admin.action(permissions=["act"], description=_("Cancel"))
     def cancel(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        def flow(order: Order, until: datetime | None) -> Order:
+        def flow(order: Order) -> Order:
             return cancel_order(order, actor=request.user.get_username())
 
         question = _("Cancel? The code is deleted at the provider and can't be paid any more.")
-        return self._confirmed(request, orders, "cancel", question, forms.Form, flow)
+        return self.confirmed(request, orders.select_related("cip"), "cancel", question, forms.Form, flow, _outcome)
 
     @admin.action(permissions=["act"], description=_("Extend"))
     def extend(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        def flow(order: Order, until: datetime | None) -> Order:
-            assert until
-            return extend_order(order, until, actor=request.user.get_username())
+        def flow(order: Order, expires_at: datetime) -> Order:
+            return extend_order(order, expires_at, actor=request.user.get_username())
 
         question = _("Until when shall it be payable? The code stays the same.")
-        return self._confirmed(request, orders, "extend", question, ExtendForm, flow)
+        return self.confirmed(request, orders.select_related("cip"), "extend", question, ExtendForm, flow, _outcome)
 
     @admin.action(permissions=["act"], description=_("Reissue"))
     def reissue(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        def flow(order: Order, until: datetime | None) -> Order:
-            return reissue_code(order, expires_at=until, actor=request.user.get_username())
+        def flow(order: Order, expires_at: datetime | None) -> Order:
+            return reissue_code(order, expires_at=expires_at, actor=request.user.get_username())
 
         question = _("Issue another code? The present one is deleted at the provider, and the payer needs the new one.")
-        return self._confirmed(request, orders, "reissue", question, ReissueForm, flow)
-
-    def _confirmed(
-        self,
-        request: HttpRequest,
-        orders: QuerySet[Order],
-        action: str,
-        question: Any,
-        form_class: type[forms.Form],
-        flow: Flow,
-    ) -> HttpResponse | None:
-        """Show what would be done and ask; call the flow once that was answered."""
-        if self.too_many(request, orders):
-            return None
-        orders = orders.select_related("cip")
-        form = form_class(request.POST if "confirmed" in request.POST else None)
-        if form.is_valid():
-            until = form.cleaned_data.get("expires_at")
-            return self.for_each(request, orders, lambda order: flow(order, until), _outcome)
-        label = getattr(self, action).short_description
-        columns = ((_("order"), self.link), "state", (_("amount"), self.money), "cip", "expires_at")
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "media": self.media,
-            "title": label,
-            "question": question,
-            "sections": [table(_("orders"), orders, columns)],
-            "rows": orders,
-            "form": form,
-            "action": action,
-            "confirm": gettext("Yes: %(action)s") % {"action": label},
-            "from_record": "from_record" in request.POST,
-            "back": self.address(orders[0]) if "from_record" in request.POST and orders else request.get_full_path(),
-            "action_checkbox_name": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/pagoefectivo/confirm.html", context)
-
-
-def _outcome(order: Order) -> str:
-    """Return where an order stands after a flow, for a message."""
-    if in_shop_transaction():
-        return gettext("%(order)s: will be done in a moment.") % {"order": order}
-    until = localize(localtime(order.expires_at))
-    about = {"order": order, "state": order.get_state_display(), "code": order.code or "–", "until": until}
-    return gettext("%(order)s: %(state)s, CIP %(code)s, until %(until)s") % about
+        return self.confirmed(request, orders.select_related("cip"), "reissue", question, ReissueForm, flow, _outcome)
 
 
 def _change(event: OrderEvent) -> SafeString | str:

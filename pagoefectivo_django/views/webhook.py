@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.request import RawPostDataException
 from django.views.decorators.csrf import csrf_exempt
@@ -17,17 +14,9 @@ from django.views.decorators.http import require_POST
 from ..conf import conf
 from ..errors import Unproven
 from ..flows.receive import receive
+from ..models.database import outside_atomic_requests
 
 logger = logging.getLogger("pagoefectivo.webhook")
-
-View = Callable[..., HttpResponse]
-
-
-def outside_atomic_requests(view: View) -> View:
-    """Run a view without ATOMIC_REQUESTS on any alias: what it keeps must be committed before it answers."""
-    for alias in settings.DATABASES:
-        view = transaction.non_atomic_requests(using=alias)(view)
-    return view
 
 
 @csrf_exempt

@@ -22,13 +22,23 @@ def _provider() -> Iterator[None]:
     MemoryChannel.clear()
 
 
-def _staff(name: str, *verbs: str) -> Client:
+def _hire(name: str, *codenames: str) -> Client:
     user = User.objects.create_user(name, password="made-up", is_staff=True)
-    names = [f"{verb}_{model}" for verb in verbs for model in ("order", "notification", "delivery", "discrepancy")]
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="pagoefectivo", codename__in=names))
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="pagoefectivo", codename__in=codenames))
     client = Client()
     client.force_login(user)
     return client
+
+
+def _staff(name: str, *verbs: str) -> Client:
+    models = ("order", "notification", "delivery", "discrepancy", "refund")
+    return _hire(name, *(f"{verb}_{model}" for verb in verbs for model in models))
+
+
+@pytest.fixture
+def hire(transactional_db: None) -> Callable[..., Client]:
+    """A function that returns somebody of a name who has some permissions and no others."""
+    return _hire
 
 
 @pytest.fixture

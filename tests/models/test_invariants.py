@@ -23,6 +23,7 @@ from pagoefectivo_django.models import (
     Order,
     OrderEvent,
     Payment,
+    Refund,
 )
 from tests.hostile.doing import paid, post, sold
 
@@ -51,6 +52,12 @@ def new_order(**changes: Any) -> None:
 def new_question(**changes: Any) -> object:
     fields = {"kind": "unmatched", "subject": "1", "created_at": timezone.now(), "evidence": []} | changes
     return Discrepancy.objects.bulk_create([Discrepancy(**fields)])
+
+
+def new_refund(**changes: Any) -> object:
+    payment = Payment.objects.get()
+    fields = {"payment": payment, "order": Order.objects.get(), "amount": 1, "requested_at": timezone.now()} | changes
+    return Refund.objects.bulk_create([Refund(**fields)])
 
 
 def event(**changes: Any) -> object:
@@ -95,6 +102,21 @@ CASES: dict[str, list[Callable[[], object]]] = {
         lambda: Payment.objects.update(amount=0),
         lambda: again(Payment.objects.get(), operation_number="8", amount=Decimal("-1")),
     ],
+    "pagoefectivo_refunded_at_most_paid": [
+        lambda: Payment.objects.update(refunded=Decimal("120.51")),
+        lambda: Payment.objects.update(refunded=Decimal("-0.01")),
+        lambda: Payment.objects.update(refunded=Decimal("120.50"), amount=Decimal("120.49")),
+    ],
+    "pagoefectivo_refund_amount_positive": [
+        lambda: new_refund(amount=0),
+        lambda: (new_refund(), Refund.objects.update(amount=Decimal("-0.01"))),
+    ],
+    "pagoefectivo_refund_approved_by_someone": [
+        lambda: new_refund(status="approved"),
+        lambda: new_refund(status="sent"),
+        lambda: (new_refund(), Refund.objects.update(status="done")),
+        lambda: (new_refund(status="approved", approved_by="eva"), Refund.objects.update(approved_by="")),
+    ],
     "pagoefectivo_one_digest": [lambda: again(Notification.objects.get())],
     "pagoefectivo_event_number": [lambda: event()],
     "pagoefectivo_one_delivery": [lambda: again(Delivery.objects.get())],
@@ -114,6 +136,8 @@ ALLOWED: list[Callable[[], object]] = [
     lambda: new_cip(account="another", code=Cip.objects.get().code, transaction_code="x"),
     lambda: again(Payment.objects.get(), operation_number=None),
     lambda: again(Payment.objects.get(), operation_number="8"),
+    lambda: Payment.objects.update(refunded=Decimal("120.50")),
+    lambda: (new_refund(), new_refund(status="failed"), new_refund(status="done", approved_by="eva")),
     lambda: again(Notification.objects.get(), account="another"),
     lambda: (event(order=None, number=0), event(order=None, number=0)),
     lambda: again(Delivery.objects.get(), receiver="another"),
@@ -178,6 +202,7 @@ def test_no_foreign_key_leaves_the_app() -> None:
 
 def test_what_money_hangs_on_is_not_deleted(book: Order) -> None:
     new_question(order=book, notification=Notification.objects.get(), payment=Payment.objects.get())
+    new_refund()
     for model in (Order, Cip, Notification, Payment):
         with pytest.raises(ProtectedError):
             model._base_manager.get().delete()

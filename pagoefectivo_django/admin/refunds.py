@@ -1,0 +1,202 @@
+"""Refunds: the queue of money that goes back."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from ..conf import conf
+from ..flows import approve_refund, close_refund, send_refund
+from ..flows.refund import refund_token
+from ..forms import ReasonForm
+from ..models import Payment, Refund
+from ..states import RefundStatus
+from .base import Column, RecordAdmin, Section, badge_of, table
+
+#: Which button helps a refund on, by what it is.
+OFFERED = {
+    RefundStatus.REQUESTED: {"approve", "fail"},
+    RefundStatus.APPROVED: {"send", "fail"},
+    RefundStatus.SENT: {"done", "fail"},
+}
+
+
+@admin.register(Refund)
+class RefundAdmin(RecordAdmin):
+    """What waits for approval, for an account, for the bank; staff approves, sends and closes."""
+
+    list_display = ("__str__", "status_badge", "goes_to", "requested_at", "requested_by")
+    list_select_related = ("order",)
+    list_filter = ("status", "requested_at")
+    search_fields = ("order__reference", "payment__cip__code", "payment__operation_number")
+    search_help_text = _("Order, CIP or operation number")
+    # What is still to be done, oldest first; then what is closed, latest first.
+    ordering = (F("closed_at").desc(nulls_first=True), "requested_at")
+    change_list_template = "admin/pagoefectivo/refund/change_list.html"
+    actions = ("approve", "send", "done", "fail")
+
+    # Columns.
+
+    @admin.display(description=_("status"), ordering="status")
+    def status_badge(self, refund: Refund) -> SafeString | str:
+        return badge_of(refund, "status")
+
+    @admin.display(description=_("goes to"))
+    def goes_to(self, refund: Refund) -> str:
+        if refund.by_channel:
+            return gettext("done by the provider")
+        if refund.needs_account:
+            return gettext("the payer has to say")
+        return f"{refund.bank} •••• {refund.cci[-4:]}" if refund.cci else ""
+
+    @admin.display(description="CCI")
+    def account(self, refund: Refund) -> str:
+        return grouped(refund.cci)
+
+    @admin.display(description=_("account holder"))
+    def holder_end(self, refund: Refund) -> str:
+        return f"{refund.holder[:1]}…" if refund.holder else ""
+
+    @admin.display(description=_("order"))
+    def order_link(self, refund: Refund) -> SafeString | str:
+        return self.link(refund.order)
+
+    # Permissions.
+
+    def has_approve_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("pagoefectivo.approve_refund")
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("pagoefectivo.send_refund")
+
+    # The page of one refund.
+
+    def get_fieldsets(self, request: HttpRequest, obj: Refund | None = None) -> Any:
+        handles = self.has_approve_permission(request) or self.has_send_permission(request)
+        account: dict[str, Any] = {"fields": ("bank", "account", "holder") if handles else ("bank", "holder_end")}
+        if obj and obj.needs_account and handles:
+            url = _site(request) + reverse("pagoefectivo:refund", args=[refund_token(obj)])
+            text = _("Send this link to the payer, who names the account there; it works for two weeks.")
+            account["description"] = format_html('{}<code class="pagoefectivo-link">{}</code>', text, url)
+        return (
+            (None, {"fields": (("order_link", "status_badge"), ("amount", "currency"), "goes_to", "reason")}),
+            (_("Account"), account),
+            (_("Asked for"), {"fields": (("requested_by", "requested_at"), ("approved_by", "approved_at"))}),
+            (
+                _("Outcome"),
+                {"fields": (("sent_at", "closed_at"), "outcome", ("attempts", "next_attempt_at"), "last_error")},
+            ),
+        )
+
+    def sections(self, row: Refund) -> list[Section]:
+        payments = Payment.objects.filter(pk=row.payment_id).select_related("cip")
+        of_payment = ("cip", (_("payment"), str), "paid_at", "first_heard_at", "standing", "refunded")
+        events = row.order.events.order_by("number")
+        return [
+            table(_("payment"), payments, of_payment),
+            table(_("timeline of the order"), events, ("created_at", "detail", "actor", "kind", "state_after")),
+        ]
+
+    def offers(self, row: Refund, action: str) -> bool:
+        by_staff = action != "send" or not (row.by_channel or row.needs_account)
+        return by_staff and action in OFFERED.get(RefundStatus(row.status), ())
+
+    def asked_about(self) -> Sequence[Column]:
+        return ((_("refund"), self.link), "status", (_("goes to"), self.goes_to))
+
+    # Actions.
+
+    @admin.action(permissions=["approve"], description=_("Approve"))
+    def approve(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
+        if self.too_many(request, refunds):
+            return None
+        actor = request.user.get_username()
+        return self.for_each(request, refunds, lambda refund: approve_refund(refund, actor=actor), _outcome)
+
+    @admin.action(permissions=["send"], description=_("Mark as sent"))
+    def send(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
+        if self.too_many(request, refunds):
+            return None
+        actor = request.user.get_username()
+        return self.for_each(request, refunds, lambda refund: send_refund(refund, actor=actor), _outcome)
+
+    @admin.action(permissions=["send"], description=_("Done"))
+    def done(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
+        question = _("The payer has the money? When all that paid an order went back, the order is refunded.")
+        return self._close(request, refunds, "done", question)
+
+    @admin.action(permissions=["send"], description=_("Failed"))
+    def fail(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
+        question = _("The money did not go back, and won't? The amount can be refunded anew.")
+        return self._close(request, refunds, "fail", question)
+
+    def _close(
+        self, request: HttpRequest, refunds: QuerySet[Refund], action: str, question: Any
+    ) -> HttpResponse | None:
+        def flow(refund: Refund, reason: str) -> Refund:
+            return close_refund(refund, done=action == "done", actor=request.user.get_username(), reason=reason)
+
+        return self.confirmed(request, refunds.select_related("order"), action, question, ReasonForm, flow, _outcome)
+
+    # For the bank.
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.bank_view)
+        return [path("bank.csv", view, name="pagoefectivo_refund_bank"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        may_send = self.has_send_permission(request)
+        return super().changelist_view(request, {**(extra_context or {}), "may_send": may_send})
+
+    def bank_view(self, request: HttpRequest) -> StreamingHttpResponse:
+        """Return what staff sends by bank: approved, with an account, and not sent yet."""
+        if not self.has_send_permission(request):
+            raise PermissionDenied
+        rows = Refund.objects.filter(status=RefundStatus.APPROVED, by_channel=False).exclude(cci="")
+        response = StreamingHttpResponse(_lines(rows.select_related("order").order_by("pk")), content_type="text/csv")
+        response["Content-Disposition"] = f'attachment; filename="refunds-{timezone.localdate()}.csv"'
+        return response
+
+
+def grouped(cci: str) -> str:
+    """Return a CCI as banks print it, which no spreadsheet takes for a number and rounds."""
+    return "-".join((cci[:3], cci[3:6], cci[6:18], cci[18:])) if cci else ""
+
+
+class _Echo:
+    def write(self, line: str) -> str:
+        return line
+
+
+def _lines(refunds: QuerySet[Refund]) -> Iterator[str]:
+    write = csv.writer(_Echo()).writerow
+    yield "\ufeff"  # or Excel takes UTF-8 for Latin-1
+    yield write(["reference", "holder", "bank", "CCI", "currency", "amount", "refund"])
+    for refund in refunds.iterator():
+        about = (refund.order.reference, refund.holder, refund.bank, grouped(refund.cci))
+        yield write([*map(_inert, about), refund.currency, refund.amount, refund.pk])
+
+
+def _inert(text: str) -> str:
+    """Return a text that no spreadsheet runs as a formula."""
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
+
+
+def _site(request: HttpRequest) -> str:
+    return str(conf.public_url).rstrip("/") or request.build_absolute_uri("/").rstrip("/")
+
+
+def _outcome(refund: Refund) -> str:
+    return gettext("%(refund)s: %(status)s") % {"refund": refund, "status": refund.get_status_display()}

@@ -1,0 +1,578 @@
+"""Money on its way back: never more than came, never twice, and never forgotten."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any, ClassVar
+
+import pytest
+from django.core import signing
+from django.utils import timezone
+
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.errors import InvalidRequest, Misconfigured, OutcomeUnknown, Refused, Unavailable
+from pagoefectivo_django.flows import (
+    approve_refund,
+    close_refund,
+    mark_paid,
+    refresh_order,
+    refund_order,
+    resolve_discrepancy,
+    send_refund,
+    tick,
+)
+from pagoefectivo_django.flows.advance import advance
+from pagoefectivo_django.flows.refund import give_account, refund_of, refund_token, send_by_channel
+from pagoefectivo_django.models import Delivery, Discrepancy, Order, Payment, Refund
+from pagoefectivo_django.money import Money
+from pagoefectivo_django.signals import payment_refunded
+from pagoefectivo_django.states import Fact
+from pagoefectivo_django.testing import notify, pay
+from tests.flows.making import later, make, report
+from tests.hostile.doing import at_once
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+
+LOST = OutcomeUnknown("The line was dropped.")
+CCI = "01136600010003254221"
+
+
+class Killed(BaseException):
+    """What ends a process."""
+
+
+class Meanwhile(MemoryChannel):
+    """A channel at which something happens while it gives money back."""
+
+    happens: ClassVar[list[Callable[[], object]]] = []
+
+    def refund(self, code: str, money: Money, key: str) -> None:
+        super().refund(code, money, key)
+        while self.happens:
+            self.happens.pop()()
+
+
+@pytest.fixture
+def can_refund(settings: Any) -> None:
+    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
+    options = entry["OPTIONS"] | {"CAN_REFUND": True}
+    backend = f"{Meanwhile.__module__}.{Meanwhile.__qualname__}"
+    settings.PAGOEFECTIVO = {"CHANNELS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+
+
+def ask(order: Order, amount: str | None = None, **changes: Any) -> Refund:
+    """Ask for a refund of an order over PEN 35.50."""
+    named: dict[str, Any] = {"actor": "rosa", "reason": "It is sold out."}
+    return refund_order(order, Decimal(amount) if amount else None, **named | changes)
+
+
+def approved(order: Order, amount: str | None = None) -> Refund:
+    return approve_refund(ask(order, amount), actor="marta")
+
+
+def sent(order: Order, amount: str | None = None) -> Refund:
+    refund = give_account(approved(order, amount), bank="BBVA", cci=CCI, holder="Ana Quispe")
+    return send_refund(refund, actor="marta")
+
+
+def done(order: Order, amount: str | None = None) -> Refund:
+    return close_refund(sent(order, amount), done=True, actor="marta", reason="The bank says so.")
+
+
+def bought(**changes: Any) -> Order:
+    return pay(make(), **{"operation_number": "7"} | changes)
+
+
+def state(order: Order) -> str:
+    order.refresh_from_db()
+    return str(order.state)
+
+
+def status(refund: Refund) -> str:
+    refund.refresh_from_db()
+    return str(refund.status)
+
+
+def kinds() -> list[str]:
+    return list(Discrepancy.objects.open().order_by("pk").values_list("kind", flat=True))
+
+
+def refunded_events(order: Order) -> int:
+    return order.events.filter(kind="payment_refunded").count()
+
+
+# By hand.
+
+
+def test_money_goes_back_by_bank() -> None:
+    order = bought()
+    refund = ask(order)
+    assert (refund.money, refund.status, refund.by_channel) == (Money(Decimal("35.50"), "PEN"), "requested", False)
+    assert (refund.requested_by, refund.needs_account) == ("rosa", True)
+    approve_refund(refund, actor="marta")
+    with pytest.raises(InvalidRequest, match="ask the payer"):
+        send_refund(refund, actor="marta")
+    give_account(refund, bank="BBVA", cci=CCI, holder="Ana Quispe")
+    assert (refund.approved_by, refund.needs_account) == ("marta", False)
+    send_refund(refund, actor="marta")
+    assert (state(order), refunded_events(order)) == ("paid", 0)
+    close_refund(refund, done=True, actor="marta", reason="The bank says so.")
+    assert (refund.status, refund.outcome, state(order)) == ("done", "The bank says so.", "refunded")
+    assert refunded_events(order) == 1
+    told = list(order.events.values_list("actor", "detail"))
+    for actor, word in [
+        ("rosa", "requested"), ("marta", "approved"), ("payer", "named an account"), ("marta", "sent")
+    ]:  # fmt: skip
+        assert any(who == actor and word in detail for who, detail in told)
+    assert "Quispe" not in str(told)
+    assert CCI not in str(told)
+
+
+def hear(sender: Any, **kwargs: Any) -> None: ...
+
+
+def test_the_shop_hears_when_all_is_back_not_before() -> None:
+    payment_refunded.connect(hear)
+    try:
+        order = bought()
+        done(order, "10.00")
+        assert (state(order), Delivery.objects.filter(event__kind="payment_refunded").count()) == ("paid", 0)
+        close_refund(sent(order, "5.50"), done=False, actor="marta", reason="The account is closed.")
+        done(order, "5.50")
+        assert state(order) == "paid"
+        done(order, "20.00")
+        assert state(order) == "refunded"
+        assert Delivery.objects.filter(event__kind="payment_refunded", delivered_at__isnull=False).count() == 1
+    finally:
+        payment_refunded.disconnect(hear)
+    with pytest.raises(InvalidRequest, match="nothing is left"):
+        ask(order)
+
+
+def test_a_failed_refund_frees_its_amount() -> None:
+    order = bought()
+    refund = ask(order)
+    assert Payment.objects.get().refundable == 0
+    close_refund(refund, done=False, actor="marta", reason="Agreed with the payer.")
+    assert (refund.status, Payment.objects.get().refundable) == ("failed", Decimal("35.50"))
+    assert ask(order).amount == Decimal("35.50")
+
+
+@pytest.mark.parametrize("amount", ["35.51", "0.00", "-1.00", "1.005", "NaN", "99999999999999999.99"])
+def test_an_amount_that_cannot_go_back(amount: str) -> None:
+    order = bought()
+    with pytest.raises(InvalidRequest):
+        refund_order(order, Decimal(amount), actor="rosa", reason="x")
+    with pytest.raises(InvalidRequest):
+        refund_order(order, 1.5, actor="rosa", reason="x")  # type: ignore[arg-type]
+    assert not Refund.objects.exists()
+    assert Payment.objects.get().refunded == 0
+
+
+def test_never_more_than_was_paid() -> None:
+    order = bought()
+    ask(order, "20.00")
+    with pytest.raises(InvalidRequest, match=r"15\.50 can be refunded; 15\.51 is too much"):
+        ask(order, "15.51")
+    ask(order, "15.50")
+    with pytest.raises(InvalidRequest, match="nothing is left"):
+        ask(order, "0.01")
+    assert (Refund.objects.count(), Payment.objects.get().refunded) == (2, Decimal("35.50"))
+
+
+@pytest.mark.parametrize("amount", [None, "20.00"])
+def test_never_more_than_was_paid_also_when_asked_at_once(amount: str | None) -> None:
+    order = bought()
+    results = at_once(*[partial(ask, order, amount)] * 4)
+    assert [type(result) for result in results if not isinstance(result, Refund)] == [InvalidRequest] * 3
+    assert Payment.objects.get().refunded == sum(refund.amount for refund in Refund.objects.all())
+    assert Refund.objects.count() == 1
+
+
+def test_closing_at_once_counts_once() -> None:
+    order = bought()
+    refund = sent(order)
+    results = at_once(
+        *[partial(close_refund, refund, done=False, actor="marta", reason="x")] * 2,
+        *[partial(close_refund, refund, done=True, actor="marta", reason="x")] * 2,
+    )
+    assert len([result for result in results if isinstance(result, InvalidRequest)]) == 3
+    assert (status(refund), Payment.objects.get().refunded) in (("failed", 0), ("done", Decimal("35.50")))
+    assert state(order) == ("refunded" if refund.status == "done" else "paid")
+
+
+def test_every_step_needs_somebody_and_its_turn() -> None:
+    order = bought()
+    for missing in ({"actor": " "}, {"reason": " "}):
+        with pytest.raises(InvalidRequest, match="pass actor"):
+            ask(order, **missing)
+        with pytest.raises(InvalidRequest, match="pass actor"):
+            close_refund(ask(order, "1.00"), **{"done": True, "actor": "x", "reason": "x"} | missing)  # type: ignore[arg-type]
+    refund = ask(order)
+    with pytest.raises(InvalidRequest, match="pass actor"):
+        approve_refund(refund, actor=" ")
+    give_account(refund, bank="BBVA", cci=CCI, holder="Ana Quispe")
+    for early in (
+        partial(send_refund, refund, actor="x"),
+        partial(close_refund, refund, done=True, actor="x", reason="x"),
+    ):
+        with pytest.raises(InvalidRequest, match="is requested"):
+            early()
+    close_refund(refund, done=False, actor="x", reason="x")
+    with pytest.raises(InvalidRequest, match="is failed"):
+        approve_refund(refund, actor="x")
+
+
+def test_an_order_without_a_payment_has_nothing_to_refund() -> None:
+    with pytest.raises(InvalidRequest, match="nothing can be refunded"):
+        ask(make())
+    other = bought()
+    with pytest.raises(InvalidRequest, match="no such payment"):
+        ask(bought(), payment=Payment.objects.get(cip__order=other))
+
+
+# The payer's link.
+
+
+def test_the_account_is_named_once() -> None:
+    refund = ask(bought())
+    assert refund_of(refund_token(refund)) == refund
+    results = at_once(*[partial(give_account, refund, bank="BBVA", cci=CCI, holder=name) for name in ("Ana", "Eva")])
+    assert len([result for result in results if isinstance(result, InvalidRequest)]) == 1
+    refund.refresh_from_db()
+    assert refund.holder in ("Ana", "Eva")
+
+
+def test_a_link_that_is_forged() -> None:
+    refund = ask(bought())
+    token = refund_token(refund)
+    forged = [token[:-1], token + "A", "", ":", "ñ", "a:b:c", signing.dumps(refund.pk), refund_token(Refund(pk=999))]
+    for text in forged:
+        with pytest.raises(InvalidRequest, match="ask the shop"):
+            refund_of(text)
+
+
+@pytest.mark.parametrize(("days", "works"), [(13, True), (15, False)])
+def test_a_link_works_for_two_weeks(monkeypatch: pytest.MonkeyPatch, days: int, works: bool) -> None:
+    refund, now = ask(bought()), time.time()
+    with monkeypatch.context() as past:
+        past.setattr(time, "time", lambda: now - days * 24 * 3600)
+        token = refund_token(refund)
+    if works:
+        assert refund_of(token) == refund
+    else:
+        with pytest.raises(InvalidRequest, match="ask the shop"):
+            refund_of(token)
+
+
+def test_no_account_for_what_is_over(can_refund: None) -> None:
+    by_channel = ask(bought())
+    with pytest.raises(InvalidRequest, match="none is needed"):
+        give_account(by_channel, bank="BBVA", cci=CCI, holder="Ana")
+    close_refund(by_channel, done=False, actor="x", reason="x")
+    by_hand = ask(by_channel.order)
+    close_refund(by_hand, done=False, actor="x", reason="x")
+    with pytest.raises(InvalidRequest, match="none is needed"):
+        give_account(by_hand, bank="BBVA", cci=CCI, holder="Ana")
+
+
+# By the provider.
+
+
+def asked_back() -> int:
+    return [call for call, _about in MemoryChannel.calls].count("refund")
+
+
+def test_the_provider_does_it(can_refund: None) -> None:
+    order = bought()
+    refund = ask(order, "10.00")
+    assert refund.by_channel
+    tick()
+    assert MemoryChannel.refunds == []  # nobody approved it
+    approve_refund(refund, actor="marta")
+    with pytest.raises(InvalidRequest, match="must not be sent twice"):
+        send_refund(refund, actor="marta")
+    tick()
+    assert (status(refund), state(order)) == ("done", "paid")
+    approved(order)
+    tick()
+    assert [money for _code, money, _key in MemoryChannel.refunds] == [
+        Money(Decimal("10.00"), "PEN"), Money(Decimal("25.50"), "PEN")
+    ]  # fmt: skip
+    assert len({key for _code, _money, key in MemoryChannel.refunds}) == 2
+    assert (state(order), refunded_events(order), kinds()) == ("refunded", 1, [])
+
+
+@pytest.mark.parametrize("fact", [Fact.ISSUED, Fact.CODE_DELETED, Fact.CODE_EXPIRED, Fact.ABSENT])
+def test_what_the_provider_gave_back_for_us_may_be_missing_there(can_refund: None, fact: Fact) -> None:
+    order = bought()
+    approved(order)
+    tick()
+    MemoryChannel("default", {}).set(order.code, fact)
+    refresh_order(order)
+    assert (state(order), kinds()) == ("refunded", [])
+
+
+@pytest.mark.parametrize("fact", [Fact.ISSUED, Fact.CODE_DELETED])
+def test_what_was_given_back_in_part_or_not_at_all_may_not(can_refund: None, fact: Fact) -> None:
+    order = bought()
+    approved(order, "10.00")
+    tick()
+    MemoryChannel("default", {}).set(order.code, fact)
+    refresh_order(order)
+    assert (state(order), len(kinds())) == ("paid", 1)
+
+
+def test_what_was_certainly_not_sent_is_sent_again(can_refund: None) -> None:
+    order = bought()
+    refund = approved(order)
+    for error in (Unavailable("Nobody answers."), Misconfigured("The keys are wrong.")):
+        MemoryChannel.fail("refund", error)
+        refund.refresh_from_db()
+        tick(refund.next_attempt_at)
+        assert (status(refund), refund.sent_at, refund.last_error) == ("approved", None, str(error))
+        assert refund.next_attempt_at
+    tick(refund.next_attempt_at)
+    assert (status(refund), state(order), asked_back(), len(MemoryChannel.refunds)) == ("done", "refunded", 3, 1)
+
+
+def test_what_the_provider_refuses_is_a_person_s_and_then_by_hand(can_refund: None) -> None:
+    order = bought()
+    refund = approved(order)
+    MemoryChannel.fail("refund", Refused("Too late for that."))
+    tick()
+    assert (status(refund), refund.outcome, state(order)) == ("failed", "Too late for that.", "paid")
+    question = Discrepancy.objects.get()
+    assert (question.kind, question.status) == ("not_confirmed", "open")
+    assert "Too late for that." in str(question.evidence)
+    assert ask(order).by_channel is False
+    for minutes in range(10):
+        tick(later(minutes=minutes))
+    assert (asked_back(), kinds()) == (1, ["not_confirmed"])
+
+
+@pytest.mark.parametrize("was_done", [True, False])
+@pytest.mark.parametrize("error", [LOST, RuntimeError("a mistake")])
+def test_no_answer_is_a_person_s_and_never_sent_twice(can_refund: None, error: Exception, was_done: bool) -> None:
+    order = bought()
+    refund = approved(order)
+    MemoryChannel.fail("refund", error, after=was_done)
+    for hour in range(10):
+        tick(later(hours=hour))
+        assert str(error) in Discrepancy.objects.get().evidence[0]["detail"]
+    assert (status(refund), asked_back(), kinds()) == ("sent", 1, ["not_confirmed"])
+    assert Discrepancy.objects.get().evidence[0]["refund"] == str(refund.pk)
+    close_refund(refund, done=was_done, actor="marta", reason="Looked in the portal.")
+    assert state(order) == ("refunded" if was_done else "paid")
+    assert kinds() == []
+    assert Discrepancy.objects.get().resolved_by == "marta"
+
+
+@pytest.mark.parametrize("was_done", [True, False])
+def test_a_process_that_dies_while_it_asks(can_refund: None, was_done: bool) -> None:
+    refund = approved(bought())
+    MemoryChannel.fail("refund", Killed(), after=was_done)  # type: ignore[arg-type]
+    with pytest.raises(Killed):
+        tick()
+    assert (status(refund), kinds()) == ("sent", [])
+    tick(later(seconds=1))
+    assert kinds() == []  # whoever asks may still be at it
+    for minutes in range(3, 60, 3):
+        tick(later(minutes=minutes))
+    assert (status(refund), asked_back(), kinds()) == ("sent", 1, ["not_confirmed"])
+    assert "ended before the answer" in Discrepancy.objects.get().evidence[0]["detail"]
+
+
+def test_two_workers_send_once(can_refund: None) -> None:
+    refund = approved(bought())
+    results = at_once(*[partial(send_by_channel, Refund.objects.get(), timezone.now()) for _ in range(4)])
+    assert sorted(results) == [False, False, False, True]
+    assert (asked_back(), status(refund)) == (1, "done")
+
+
+def test_nobody_closes_what_the_provider_is_being_asked_for(can_refund: None) -> None:
+    refund = approved(bought())
+    said: list[str] = []
+
+    def close() -> None:
+        try:
+            close_refund(Refund.objects.get(), done=False, actor="marta", reason="x")
+        except InvalidRequest as error:
+            said.append(str(error))
+
+    Meanwhile.happens[:] = [close]
+    tick()
+    assert "wait for what it says" in said[0]
+    assert (status(refund), Payment.objects.get().refundable) == ("done", Decimal(0))
+
+
+def test_what_was_stopped_is_not_sent(can_refund: None) -> None:
+    order = bought()
+    refund = approved(order)
+    stale = Refund.objects.get()
+    close_refund(refund, done=False, actor="marta", reason="The payer wants it after all.")
+    assert not send_by_channel(stale, timezone.now())
+    tick()
+    assert (asked_back(), state(order)) == (0, "paid")
+
+
+def test_a_message_faster_than_the_answer(can_refund: None, caplog: pytest.LogCaptureFixture) -> None:
+    order = bought()
+    refund = approved(order)
+    Meanwhile.happens[:] = [lambda: notify(order, Fact.PAYMENT_REVERSED, operation_number="7")]
+    tick()
+    assert (status(refund), state(order), kinds(), refunded_events(order)) == ("done", "refunded", [], 1)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_message_makes_up_for_an_answer_that_got_lost(can_refund: None) -> None:
+    def lose() -> None:
+        raise LOST
+
+    order = bought()
+    refund = approved(order)
+    Meanwhile.happens[:] = [lose, lambda: notify(order, Fact.PAYMENT_REVERSED, operation_number="7")]  # the last first
+    for hour in range(3):
+        tick(later(hours=hour))
+    assert (status(refund), state(order), kinds(), asked_back()) == ("done", "refunded", [], 1)
+
+
+@pytest.mark.parametrize("changes", [{"channel": "gone"}, {"account": "memory:old"}])
+def test_what_another_account_took_is_left_to_staff(can_refund: None, changes: dict[str, str]) -> None:
+    order = bought()
+    order.cips.update(**changes)
+    assert ask(order).by_channel is False
+
+
+# The provider takes the payment back.
+
+
+def reverse(order: Order) -> None:
+    assert notify(order, Fact.PAYMENT_REVERSED, operation_number="7") == 200
+
+
+@pytest.mark.parametrize(("step", "becomes"), [(ask, "failed"), (approved, "failed"), (sent, "sent"), (done, "done")])
+def test_reversed_while_a_refund_by_hand_goes_on(step: Callable[[Order], Refund], becomes: str) -> None:
+    order = bought()
+    refund = step(order)
+    reverse(order)
+    assert (status(refund), state(order), kinds()) == (becomes, "refunded", ["reversed"])
+    payment = Payment.objects.get()
+    assert (payment.standing, payment.refunded) == ("reversed", 0 if becomes == "failed" else Decimal("35.50"))
+    reverse(order)
+    assert (kinds(), refunded_events(order)) == (["reversed"], 1)
+    for wrong in (partial(ask, order), partial(approve_refund, refund, actor="x")):
+        with pytest.raises(InvalidRequest):
+            wrong()
+    if becomes == "sent":
+        close_refund(refund, done=False, actor="marta", reason="Stopped in time.")
+        assert (status(refund), Payment.objects.get().refunded) == ("failed", Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("step", "becomes", "asked"),
+    [
+        ("requested", "failed", ["reversed"]), ("approved", "failed", ["reversed"]),
+        ("sent", "done", []), ("done", "done", []),
+    ],
+)  # fmt: skip
+def test_reversed_while_a_refund_by_the_provider_goes_on(
+    can_refund: None, step: str, becomes: str, asked: list[str]
+) -> None:
+    order = bought()
+    refund = ask(order) if step == "requested" else approved(order)
+    if step == "sent":
+        MemoryChannel.fail("refund", LOST)
+    if step in ("sent", "done"):
+        tick()
+    assert status(refund) == step
+    reverse(order)
+    tick()
+    assert (status(refund), state(order), kinds(), refunded_events(order)) == (becomes, "refunded", asked, 1)
+    assert asked_back() == (step in ("sent", "done"))
+    assert any(f"refund {refund.pk} of PEN 35.50" in detail for detail in order.events.values_list("detail", flat=True))
+
+
+def test_more_was_taken_back_than_we_gave(can_refund: None) -> None:
+    order = bought()
+    approved(order, "10.00")
+    tick()
+    reverse(order)
+    assert (state(order), kinds()) == ("refunded", ["reversed"])
+
+
+# Questions.
+
+
+def test_a_refund_that_is_due_is_asked_for() -> None:
+    order = bought()
+    notify(order, operation_number="8", amount="35.50")
+    question = Discrepancy.objects.get()
+    assert question.kind == "duplicate_payment"
+    resolve_discrepancy(question, "refund_due", actor="marta", reason="Paid twice.")
+    refund = Refund.objects.get()
+    assert (refund.payment, refund.amount, refund.reason) == (question.payment, Decimal("35.50"), "Paid twice.")
+    assert (refund.requested_by, refund.status) == ("marta", "requested")
+    give_account(approve_refund(refund, actor="eva"), bank="BBVA", cci=CCI, holder="Ana")
+    close_refund(send_refund(refund, actor="eva"), done=True, actor="eva", reason="Sent.")
+    assert (state(order), refunded_events(order)) == ("paid", 0)  # what paid it is still there
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_a_refund_that_is_due_is_done_by_the_provider_if_it_can(request: pytest.FixtureRequest, can: bool) -> None:
+    if can:
+        request.getfixturevalue("can_refund")
+    order = bought()
+    notify(order, operation_number="8")
+    resolve_discrepancy(Discrepancy.objects.get(), "refund_due", actor="marta", reason="Paid twice.")
+    assert Refund.objects.get().by_channel == can
+
+
+def test_a_refund_that_is_due_in_another_currency() -> None:
+    order = make()
+    notify(order, currency="EUR", operation_number="7")
+    resolve_discrepancy(Discrepancy.objects.get(), "refund_due", actor="marta", reason="We sell in PEN.")
+    assert (Refund.objects.get().currency, state(order)) == ("EUR", "pending")
+
+
+def test_what_is_asked_for_already_is_not_asked_for_again() -> None:
+    order = bought()
+    notify(order, operation_number="8")
+    question = Discrepancy.objects.get()
+    assert question.payment
+    ask(order, payment=question.payment)
+    resolve_discrepancy(question, "refund_due", actor="marta", reason="Paid twice.")
+    assert Refund.objects.count() == 1
+
+
+def test_a_payment_on_its_way_back_pays_nothing() -> None:
+    order = make()
+    notify(order, paid_at=later(days=9), operation_number="7")
+    question = Discrepancy.objects.get()
+    assert question.payment
+    refund = ask(order, "1.00", payment=question.payment)
+    with pytest.raises(InvalidRequest, match="being refunded"):
+        resolve_discrepancy(question, "accept", actor="marta", reason="It came.")
+    assert (state(order), kinds()) == ("pending", ["late_payment"])
+    close_refund(refund, done=False, actor="marta", reason="We ship after all.")
+    resolve_discrepancy(question, "accept", actor="marta", reason="It came.")
+    assert state(order) == "paid"
+
+
+def test_a_payment_on_its_way_back_pays_nothing_when_it_turns_out_to_be_in_time() -> None:
+    order = make()
+    heard = order.expires_at + timedelta(days=1)
+    body: dict[str, Any] = {"paid_at": None, "operation_number": "7"}
+    advance(report(order.cips.get(), **body), now=heard)
+    assert kinds() == ["late_payment"]
+    ask(order, payment=Payment.objects.get())
+    advance(report(order.cips.get(), operation_number="7", paid_at=timezone.now()), now=heard)
+    assert (state(order), kinds()) == ("pending", ["late_payment"])
+
+
+def test_a_payment_that_a_person_vouched_for_can_go_back() -> None:
+    order = mark_paid(make(), "99", "marta", "Seen in the portal.")
+    done(order)
+    assert state(order) == "refunded"
