@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 CHECKED := pagoefectivo_django $(wildcard example_project) tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-sqlite test-postgresql test-mariadb lint bench size wheel
+.PHONY: help demo run test test-sqlite test-postgresql test-mariadb storm lint bench size wheel
 # Only who calls pytest directly may choose a server of their own.
 unexport TEST_DATABASE TEST_DATABASE_URL TEST_DATABASE_LOG
 
@@ -34,6 +34,9 @@ test-postgresql: $(READY)  ## the suite on a PostgreSQL that the tests start the
 test-mariadb: $(READY)  ## the suite on MariaDB; needs mariadbd, the headers of its client library, a C compiler
 	$(BIN)/python -m pip install --quiet --editable '.[test,mysql]'
 	TEST_DATABASE=mariadb $(BIN)/python -m pytest $(ARGS)
+
+storm: $(READY)  ## kill processes at every point of every flow, and a storm of many at once: in full, on PostgreSQL
+	STORM=full TEST_DATABASE=postgresql $(BIN)/python -m pytest tests/crash tests/storm $(ARGS)
 
 lint: $(READY)  ## style, types, missing migrations
 	$(BIN)/ruff check .

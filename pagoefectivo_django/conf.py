@@ -72,10 +72,12 @@ class Settings:
             return policy
         try:
             found: Callable[..., bool] = import_string(policy)
-        except ImportError:
+        except (ImportError, AttributeError, TypeError, ValueError):
+            found = None  # type: ignore[assignment]
+        if not callable(found):
             raise Misconfigured(
                 f"PAGOEFECTIVO['LATE_PAYMENTS'] is {policy!r}; use 'hold', 'accept' or the path of a function."
-            ) from None
+            )
         return found
 
 

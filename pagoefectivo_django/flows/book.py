@@ -29,6 +29,8 @@ TOLD = {
     OrderState.REJECTED: "payment_rejected",
     OrderState.REFUNDED: "payment_refunded",
 }
+#: In these states an order holds its reference: no other one of it is made, revived or paid.
+STANDING = (OrderState.NEW, OrderState.PENDING, OrderState.PAID)
 _SAVED = ["state", "paid_at", "operation_number", "cip_id", "expires_at", "event_count", "wish", "next_attempt_at"]
 _SAVED += ["lapses_at", "remind_at"]
 
@@ -124,6 +126,11 @@ class Book:
         """Return whether a person has yet to decide about money of this order."""
         return self.order.pk in self.shelf.questioned or self.order.pk in self.history.questioned
 
+    def ordered_again(self) -> bool:
+        """Return whether another order of the same reference stands in this one's place."""
+        others = Order.objects.using(self.alias).filter(reference=self.order.reference).exclude(pk=self.order.pk)
+        return others.filter(state__in=STANDING).exists()
+
     # Writing.
 
     def move_cip(self, cip: Cip, status: CipStatus) -> None:
@@ -206,8 +213,10 @@ class Book:
         for cip in self.changed_cips:
             cip.poll_at = next_poll(cip, self.now)
         before = _remembered(self.order)
-        if (before["state"], before["expires_at"]) != (self.order.state, self.order.expires_at):
+        moved = (before["state"], before["expires_at"]) != (self.order.state, self.order.expires_at)
+        if moved:
             self.order.lapses_at = lapse(self.order)
+        if moved or before["cip_id"] != self.order.cip_id:
             issued_at = self.cip.asked_at if self.cip and before["state"] == self.order.state else None
             self.order.remind_at = reminder(self.order, issued_at or self.now)
 

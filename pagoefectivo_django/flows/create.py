@@ -17,9 +17,9 @@ from ..models import Discrepancy, Order
 from ..models.database import after_commit, in_shop_transaction, one_transaction
 from ..money import Money, shown
 from ..payer import Payer
-from ..states import OrderState, Wish
+from ..states import Wish
 from .advance import Decision, advance
-from .book import lock_orders
+from .book import STANDING, lock_orders
 from .cancel import cancel_order
 from .history import History
 from .issue import issue_quietly
@@ -31,8 +31,6 @@ LATEST = timedelta(days=182)
 
 #: Each try that fails means that somebody else made or replaced the order meanwhile.
 MOST_TRIES = 10
-
-_STANDING = (OrderState.NEW, OrderState.PENDING, OrderState.PAID)
 
 
 def create_order(
@@ -106,6 +104,9 @@ def _cancel(standing: Order, now: datetime) -> None:
 def _standing_or(new: Order, now: datetime) -> Order:
     with one_transaction() as alias:
         if standing := _standing(new, alias):
+            if standing.wish == Wish.CANCEL:  # an attempt to replace it that failed, or the shop thought better of it
+                Order.objects.using(alias).filter(pk=standing.pk).update(wish="", next_attempt_at=None)
+                standing.wish, standing.next_attempt_at = "", None
             return standing
         _insert(new, alias, now)
         after_commit(issue_quietly, new, now)
@@ -130,7 +131,7 @@ def _standing(new: Order, alias: str) -> Order | None:
     questions = Discrepancy.objects.using(alias).filter(order__in=orders).open().about_money()
     asked = set(questions.values_list("order_id", flat=True)) if orders else set()
     for order in sorted(orders, key=lambda order: order.newest is True, reverse=True):
-        if order.state in _STANDING or order.pk in asked:
+        if order.state in STANDING or order.pk in asked:
             if order.money != new.money:
                 raise ReferenceConflict(
                     f"Reference {new.reference!r} has an order over {order.money} that is {order.state}; "

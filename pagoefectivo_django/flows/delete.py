@@ -49,6 +49,7 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
         if not isinstance(error, PagoEfectivoError):
             logger.exception("Code %s could not be deleted.", cip)
         if cip.attempts >= MOST_ATTEMPTS or isinstance(error, InvalidRequest):
-            put_to_person(cip.order, Kind.NOT_CONFIRMED, now, f"Code {cip} must not be paid any more. {error}")
+            detail = f"Code {cip} must not be paid any more. {error}"
+            put_to_person(cip.order, Kind.NOT_CONFIRMED, now, detail, f":cip:{cip.pk}")
             Cip.objects.using(database()).filter(pk=cip.pk, attempts=cip.attempts).update(next_attempt_at=None)
     return True

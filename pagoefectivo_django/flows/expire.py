@@ -12,7 +12,7 @@ from ..conf import conf
 from ..errors import PagoEfectivoError
 from ..models import Cip, Order
 from ..models.database import claim_batch, database, one_transaction, put_back
-from ..states import CipStatus, Fact, Kind
+from ..states import CipStatus, Fact, Kind, Wish
 from .accounts import accounts
 from .advance import Decision, advance
 from .book import open_book
@@ -71,8 +71,9 @@ def _expire(orders: list[Order], channels: dict[str, Channel], unreachable: set[
         .filter(order__in=past, status=CipStatus.CURRENT)
         .defer("early_reversals", "last_error", "url")
     )
-    answers = _ask(cips, channels, unreachable, turn)
+    answers, had_no_turn = _ask(cips, channels, unreachable, turn)
     payable = {cip.order_id: cip for cip in cips}
+    in_doubt: list[Order] = []
     changes: list[Report | Decision] = []
     adopted: list[Report] = []
     for order in past:
@@ -85,12 +86,18 @@ def _expire(orders: list[Order], channels: dict[str, Channel], unreachable: set[
             if turn.over:
                 later[order.pk] = now
                 continue
+            if _moved(order):
+                later[order.pk] = now + SOONEST
+                continue
             answer = _delete(cip, now)
         if cip is None:
             changes.append(Decision(order, fact=Fact.LAPSED))
+        elif cip.account in had_no_turn:
+            later[order.pk] = now
         elif answer is None or answer.fact in (Fact.ISSUED, Fact.UNKNOWN, Fact.ABSENT):
             changes += [answer] if answer else []
             later[order.pk] = now + _pause(order, now)
+            in_doubt.append(order)
         elif answer.fact == Fact.CODE_DELETED:
             changes += [Decision(order, fact=Fact.LAPSED, gone=cip), answer]
         else:
@@ -98,14 +105,23 @@ def _expire(orders: list[Order], channels: dict[str, Channel], unreachable: set[
     advance(*changes, actor="clock", now=now)
     advance(*adopted, actor="clock", asked=True, now=now)
     put_back(orders, "lapses_at", later)
-    for order in past:
-        if order.pk in later and now - deadline(order.expires_at) > LIMIT:
+    for order in in_doubt:
+        if now - deadline(order.expires_at) > LIMIT:
             _put_to_person(order, payable[order.pk], now)
 
 
-def _ask(cips: Iterable[Cip], channels: dict[str, Channel], unreachable: set[str], turn: Turn) -> dict[int, Report]:
-    """Return what the providers say, by our key."""
+def _moved(order: Order) -> bool:
+    """Return whether an order has another date by now, or wishes for something that is to be done first."""
+    date, wish = Order.objects.using(database()).values_list("expires_at", "wish").get(pk=order.pk)
+    return date != order.expires_at or wish in (Wish.CANCEL, Wish.EXTEND, Wish.REISSUE)
+
+
+def _ask(
+    cips: Iterable[Cip], channels: dict[str, Channel], unreachable: set[str], turn: Turn
+) -> tuple[dict[int, Report], set[str]]:
+    """Return what the providers say, by our key, and the accounts that could not be asked for want of our time."""
     answers: dict[int, Report] = {}
+    had_no_turn: set[str] = set()
     by_account: dict[str, list[Cip]] = {}
     for cip in cips:
         by_account.setdefault(cip.account, []).append(cip)
@@ -114,14 +130,20 @@ def _ask(cips: Iterable[Cip], channels: dict[str, Channel], unreachable: set[str
         if channel and not channel.can_search:
             expired = Report(account=account, fact=Fact.CODE_EXPIRED, detail="by our clock")
             answers |= {cip.pk: replace(expired, code=cip.code or "") for cip in mine}
-        if not channel or not channel.can_search or account in unreachable or not await_pace(channel, turn):
+        if not channel or not channel.can_search or account in unreachable:
+            continue
+        if not await_pace(channel, turn):
+            had_no_turn.add(account)
             continue
         try:
-            answers |= search(channel, mine, turn.now)
+            answers |= search(channel, mine, turn)
         except PagoEfectivoError as error:
             unreachable.add(account)
             logger.warning("Account %s can't be asked about %d codes past their date: %s", account, len(mine), error)
-    return answers
+        except Exception:
+            # A mistake in the channel; the orders wait, and a person knows after a day.
+            logger.exception("Account %s can't be asked about %d codes past their date.", account, len(mine))
+    return answers, had_no_turn
 
 
 def _delete(cip: Cip, now: datetime) -> Report | None:

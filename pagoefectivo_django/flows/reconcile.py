@@ -6,16 +6,18 @@ import logging
 from collections import Counter
 from datetime import datetime
 
+from django.db import InterfaceError, OperationalError
+
 from ..channels.base import Channel, Report
 from ..conf import conf
 from ..errors import PagoEfectivoError
-from ..models import Cip
+from ..models import Cip, Payment
 from ..models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
-from ..states import CipStatus, Fact, Kind
+from ..states import CipStatus, Fact, Kind, Standing
 from .accounts import accounts
 from .advance import Outcome, advance
 from .book import open_book
-from .search import await_pace, may_search, search
+from .search import apart, await_pace, may_search, search
 from .turn import Turn
 from .watch import next_poll
 
@@ -47,7 +49,7 @@ def reconcile(turn: Turn, *, account: str = "", patient: bool = False) -> Counte
             except PagoEfectivoError as error:
                 found["unanswered"] += len(cips)
                 logger.warning("Account %s can't be asked about %d codes: %s", name, len(cips), error)
-                put_back(cips, "poll_at", {cip.pk: turn.now + LEASE for cip in cips})
+                put_back(cips, "poll_at", apart(cips, turn.now + LEASE))
                 break
             except Exception:
                 # A mistake of ours in one answer: the lease brings the batch back, and the others go on.
@@ -64,10 +66,12 @@ def watch_again(now: datetime, account: str = "") -> int:
 
 def _compare(channel: Channel, cips: list[Cip], turn: Turn, found: Counter[str]) -> None:
     """Ask about claimed codes, apply the answers and say when to ask again; all in a few statements a batch."""
-    answers = search(channel, cips, turn.now)
+    answers = search(channel, cips, turn)
     found["asked"] += len(cips)
     found["unanswered"] += len(cips) - len(answers)
-    told = [(cip, answers[cip.pk]) for cip in cips if cip.pk in answers and not _as_we_know(cip, answers[cip.pk])]
+    payments = _payments_of(cips)
+    heard = [(cip, answers[cip.pk]) for cip in cips if cip.pk in answers]
+    told = [(cip, answer) for cip, answer in heard if not _as_we_know(cip, answer, payments.get(cip.pk, []))]
     outcomes = advance(*(answer for _, answer in told), actor="poll", now=turn.now)
     now, again = turn.now, {cip.pk: next_poll(cip, turn.now) for cip in cips}
     for (cip, answer), outcome in zip(told, outcomes, strict=True):
@@ -88,8 +92,21 @@ def _one_by_one(channel: Channel, cips: list[Cip], turn: Turn, found: Counter[st
             logger.exception("The answer about code %s could not be applied; it is asked again.", cip)
 
 
-def _as_we_know(cip: Cip, answer: Report) -> bool:
+def _payments_of(cips: list[Cip]) -> dict[int, list[Payment]]:
+    """Return the payments of those codes that an answer called paid before."""
+    payments: dict[int, list[Payment]] = {}
+    if told_before := [cip.pk for cip in cips if cip.status == CipStatus.PAID and cip.paid_at]:
+        for payment in Payment.objects.using(database()).filter(cip__in=told_before):
+            payments.setdefault(payment.cip_id, []).append(payment)
+    return payments
+
+
+def _as_we_know(cip: Cip, answer: Report, payments: list[Payment]) -> bool:
     """Return whether an answer tells nothing new, so that no order has to be locked for it."""
+    if answer.fact == Fact.PAYMENT and payments:
+        standing = all(payment.standing != Standing.REVERSED for payment in payments)
+        same = all((payment.amount, payment.currency) == (answer.amount, answer.currency) for payment in payments)
+        return standing and same and answer.expires_at in (None, cip.expires_at)
     if answer.fact == Fact.ISSUED:
         return cip.status == CipStatus.CURRENT and answer.expires_at in (None, cip.expires_at)
     if answer.fact == Fact.CODE_EXPIRED:
@@ -104,15 +121,24 @@ def _look_at_unknown(turn: Turn, found: Counter[str]) -> None:
     due = Cip.objects.using(database()).filter(code__isnull=True)
     while not turn.over and (cips := claim_batch(due, "poll_at", turn.now, conf.batch_size)):
         for cip in cips:
-            if cip.status == CipStatus.REQUESTED and cip.asked_at:
-                detail = "The process that asked for it ended before the answer."
-                lost = Report(account=cip.account, fact=Fact.LOST, transaction_code=cip.transaction_code, detail=detail)
-                advance(lost, actor="poll", now=turn.now)
-                continue
-            if cip.status == CipStatus.LOST:
-                found["lost"] += 1
-                _put_to_person(cip, turn.now)
-            put_back([cip], "poll_at", {cip.pk: None})
+            try:
+                _settle_unknown(cip, turn, found)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception:
+                logger.exception("Request %s could not be settled; it is tried again.", cip)
+
+
+def _settle_unknown(cip: Cip, turn: Turn, found: Counter[str]) -> None:
+    if cip.status == CipStatus.REQUESTED and cip.asked_at:
+        detail = "The process that asked for it ended before the answer."
+        lost = Report(account=cip.account, fact=Fact.LOST, transaction_code=cip.transaction_code, detail=detail)
+        advance(lost, actor="poll", now=turn.now)
+        return
+    if cip.status == CipStatus.LOST:
+        found["lost"] += 1
+        _put_to_person(cip, turn.now)
+    put_back([cip], "poll_at", {cip.pk: None})
 
 
 def _put_to_person(cip: Cip, now: datetime) -> None:

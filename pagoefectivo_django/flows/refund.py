@@ -17,6 +17,7 @@ from ..states import Kind, RefundStatus, Standing
 from .accounts import channel_of
 from .advance import Decision, advance
 from .book import lock_orders, open_book
+from .wish import MOST_ATTEMPTS
 
 logger = logging.getLogger("pagoefectivo.provider")
 
@@ -50,8 +51,16 @@ def refund_order(
 
 
 def approve_refund(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
-    """Let a refund be sent: by the channel if it can, else by staff once the payer named an account."""
-    return _step(refund, RefundStatus.APPROVED, actor, "", now)
+    """Let a refund be sent: by the channel if it can, else by staff once the payer named an account.
+
+    Raises ``InvalidRequest`` for one that was approved before: what was sent must not be sent again.
+    """
+    with one_transaction() as alias:
+        lock_orders([refund.order_id], alias)
+        status = Refund.objects.using(alias).values_list("status", flat=True).get(pk=refund.pk)
+        if status != RefundStatus.REQUESTED:
+            raise InvalidRequest(f"Refund {refund} is {status}; only one that is requested can be approved.")
+        return _step(refund, RefundStatus.APPROVED, actor, "", now)
 
 
 def send_refund(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
@@ -142,6 +151,8 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
             _ask_person(refund, f"The provider refused: {said} The next refund of this payment is by hand.", now)
     if becomes == RefundStatus.APPROVED:
         refund.put_off(now, said)
+        if refund.attempts >= MOST_ATTEMPTS:
+            _ask_person(refund, f"The provider could not be asked {MOST_ATTEMPTS} times: {said}", now)
     return True
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
+from django.db import IntegrityError, InterfaceError, OperationalError
+
 from ..conf import conf
 from ..models import Order, OrderEvent
 from ..models.database import database, one_transaction
@@ -9,25 +13,44 @@ from ..states import OrderState
 from .book import open_shelf
 from .turn import Turn
 
+logger = logging.getLogger("pagoefectivo.worker")
+
 TOLD = "expiry_approaching"
 
 
 def remind(turn: Turn) -> int:
     """Tell of every order whose date is near, in batches, and return of how many."""
-    told = 0
+    told, failed = 0, set[int]()
     due = Order.objects.using(database()).filter(remind_at__lte=turn.now).order_by("remind_at", "pk")
-    while not turn.over and (pks := list(due.values_list("pk", flat=True)[: conf.batch_size])):
-        with one_transaction() as alias:
-            shelf = open_shelf(pks, alias=alias, now=turn.now, actor="clock")
-            before = OrderEvent.objects.using(alias).filter(order__in=pks, kind=TOLD)
-            told_before = set(before.values_list("order", flat=True))
-            for book in shelf.books:
-                order = book.order
-                if order.remind_at is None or order.remind_at > shelf.now:
-                    continue
-                order.remind_at = None
-                if order.pk not in told_before and order.state == OrderState.PENDING and shelf.now < order.expires_at:
-                    shelf.history.tell(order, TOLD, "", book.cip, "", order.state)
-                    told += 1
-            shelf.write()
+    while not turn.over and (pks := list(due.exclude(pk__in=failed).values_list("pk", flat=True)[: conf.batch_size])):
+        try:
+            told += _remind(pks, turn)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("A batch of %d orders could not be reminded of at once.", len(pks))
+            for pk in pks:
+                try:
+                    told += _remind([pk], turn)
+                except IntegrityError:
+                    logger.exception("Nobody could be reminded of order %s.", pk)
+                    failed.add(pk)
+    return told
+
+
+def _remind(pks: list[int], turn: Turn) -> int:
+    told = 0
+    with one_transaction() as alias:
+        shelf = open_shelf(pks, alias=alias, now=turn.now, actor="clock")
+        before = OrderEvent.objects.using(alias).filter(order__in=pks, kind=TOLD)
+        told_before = set(before.values_list("order", flat=True))
+        for book in shelf.books:
+            order = book.order
+            if order.remind_at is None or order.remind_at > shelf.now:
+                continue
+            order.remind_at = None
+            if order.pk not in told_before and order.state == OrderState.PENDING and shelf.now < order.expires_at:
+                shelf.history.tell(order, TOLD, "", book.cip, "", order.state)
+                told += 1
+        shelf.write()
     return told

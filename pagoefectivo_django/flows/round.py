@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -72,16 +73,28 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     """
     turn = Turn(now, BUDGET, stopped)
     beat("tick", timezone.now())
-    notifications = _work(Notification.objects.all(), apply_again, turn.renew())
-    deliveries = publish_events(turn.now, budget=BUDGET, stopped=stopped)
-    reminders = remind(turn.renew())
-    wishes = _work(Order.objects.all(), _fulfil, turn.renew())
-    deletions = _work(Cip.objects.select_related("order"), delete_superseded, turn.renew())
-    refunds = _work(Refund.objects.select_related("order", "payment__cip"), send_by_channel, turn.renew())
-    expiries = expire_orders(turn.renew())
-    polls = reconcile(turn.renew())["asked"]
+
+    def part(work: Callable[[], int]) -> int:
+        """One kind of work; what is wrong with it stops no other, but for a database that is away."""
+        try:
+            return work()
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("A part of this round failed; the others go on.")
+            return 0
+
+    to_refund = Refund.objects.select_related("order", "payment__cip")
+    notifications = part(lambda: _work(Notification.objects.all(), apply_again, turn.renew()))
+    deliveries = part(lambda: publish_events(turn.now, budget=BUDGET, stopped=stopped))
+    reminders = part(lambda: remind(turn.renew()))
+    wishes = part(lambda: _work(Order.objects.all(), _fulfil, turn.renew()))
+    deletions = part(lambda: _work(Cip.objects.select_related("order"), delete_superseded, turn.renew()))
+    refunds = part(lambda: _work(to_refund, send_by_channel, turn.renew()))
+    expiries = part(lambda: expire_orders(turn.renew()))
+    polls = part(lambda: reconcile(turn.renew())["asked"])
     # What provider work told is heard in this round, not the next.
-    deliveries += publish_events(turn.now, budget=BUDGET, stopped=stopped)
+    deliveries += part(lambda: publish_events(turn.now, budget=BUDGET, stopped=stopped))
     return Round(notifications, deliveries, wishes, deletions, refunds, reminders, expiries, polls)
 
 

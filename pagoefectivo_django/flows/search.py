@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -32,31 +32,40 @@ def may_search(channel: Channel) -> bool:
 
 def await_pace(channel: Channel, turn: Turn) -> bool:
     """Wait for a turn to ask; False if the time is over before."""
-    while not may_search(channel):
-        if turn.over:
-            return False
+    while not turn.over:
+        if may_search(channel):
+            return True
         time.sleep(BREATH)
-    return True
+    return False
 
 
-def search(channel: Channel, cips: Iterable[Cip], now: datetime) -> dict[int, Report]:
+def search(channel: Channel, cips: Iterable[Cip], turn: Turn) -> dict[int, Report]:
     """Return what a provider says of codes, by our key; ``Fact.ABSENT`` for one that it doesn't know.
 
-    A batch that it refuses is halved; a code that is refused alone has no answer. Raises ``Unavailable``,
-    ``OutcomeUnknown`` or ``Misconfigured`` if it gives none at all.
+    A batch that it refuses is halved; a code that is refused alone, or whose turn is over before, has no answer. Raises
+    ``Unavailable``, ``OutcomeUnknown`` or ``Misconfigured`` if it gives none at all.
     """
     wanted = [cip for cip in cips if cip.code]
     if not wanted:
         return {}
     try:
-        answers = ask_provider(channel, [cip.code or "" for cip in wanted], now)
+        answers = ask_provider(channel, [cip.code or "" for cip in wanted], turn.now)
     except InvalidRequest as error:
         if len(wanted) == 1:
             logger.warning("The provider refuses to tell about code %s: %s", wanted[0], error)
             return {}
-        middle = len(wanted) // 2
-        return search(channel, wanted[:middle], now) | search(channel, wanted[middle:], now)
-    return {cip.pk: answers.get(cip.code or "") or _absent(cip, now) for cip in wanted}
+        middle, found = len(wanted) // 2, dict[int, Report]()
+        for half in (wanted[:middle], wanted[middle:]):
+            if await_pace(channel, turn):
+                found |= search(channel, half, turn)
+        return found
+    return {cip.pk: answers.get(cip.code or "") or _absent(cip, turn.now) for cip in wanted}
+
+
+def apart(cips: Sequence[Cip], moment: datetime) -> dict[int, datetime | None]:
+    """Return when to ask again after a question without an answer: the halves apart, should one code be the reason."""
+    middle = len(cips) // 2
+    return {cip.pk: moment + timedelta(minutes=place >= middle) for place, cip in enumerate(cips)}
 
 
 def _absent(cip: Cip, now: datetime) -> Report:

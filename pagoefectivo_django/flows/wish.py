@@ -13,7 +13,7 @@ from ..errors import AlreadyPaid, InQuestion, InvalidRequest, PagoEfectivoError
 from ..models import Order
 from ..models.database import after_commit, database, in_shop_transaction, one_transaction
 from ..states import Kind, OrderState, Wish
-from .book import open_book
+from .book import STANDING, open_book
 
 logger = logging.getLogger("pagoefectivo.provider")
 
@@ -46,6 +46,8 @@ def record(order: Order, wish: Wish, *, actor: str, date: datetime | None = None
             raise InQuestion(f"Order {book.order} has an open money question; resolve it first.")
         if book.state not in POSSIBLE[wish] or (wish == Wish.EXTEND and not any(cip.code for cip in book.cips)):
             raise InvalidRequest(f"Order {book.order} is {book.state}; it is too late or too early to {wish} it.")
+        if book.state not in STANDING and book.ordered_again():
+            raise InvalidRequest(f"Reference {book.order} was ordered again; {wish} that order, or cancel it first.")
         if wish == Wish.ISSUE and book.order.wish:
             return
         Order.objects.using(alias).filter(pk=order.pk).update(
@@ -101,13 +103,13 @@ def attempt(pk: int, wish: str, deed: Deed, now: datetime) -> bool:
     return True
 
 
-def put_to_person(order: Order, kind: Kind, now: datetime, detail: str) -> None:
-    """Ask a person about an order."""
+def put_to_person(order: Order, kind: Kind, now: datetime, detail: str, about: str = "") -> None:
+    """Ask a person about an order, or ``about`` something of it."""
     with one_transaction() as alias:
         book = open_book(order, alias=alias, now=now, actor="pagoefectivo")
         evidence = {"at": now.isoformat(), "detail": detail[:500]}
         # Of this wish, so that a question that was answered once doesn't silence the next.
-        subject = f"order:{order.pk}:{order.wished_at.isoformat() if order.wished_at else ''}"
+        subject = f"order:{order.pk}:{order.wished_at.isoformat() if order.wished_at else ''}{about}"
         book.history.ask(kind, subject, evidence, order=book.order, cip=book.order.cip)
         book.write()
 

@@ -168,6 +168,7 @@ class Cip(Attempted):
         indexes = (
             models.Index(fields=["next_attempt_at"], name="pagoefectivo_cip_due"),
             models.Index(fields=["account", "poll_at"], name="pagoefectivo_cip_poll"),
+            models.Index(fields=["poll_at"], name="pagoefectivo_cip_watched"),
         )
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
-from pagoefectivo_django.flows import extend_order, reissue_code, resolve_discrepancy, tick
+from pagoefectivo_django.flows import extend_order, refresh_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.signals import payment_confirmed, payment_expired
 from pagoefectivo_django.states import Fact
@@ -61,6 +61,26 @@ def test_a_code_still_open_past_its_date_is_deleted_before_the_order_ends() -> N
     assert (order.state, Cip.objects.get().status) == ("expired", "deleted")
     assert asked("delete") == [order.code]
     assert not channel().book[order.code].open
+
+
+def test_a_deletion_at_the_end_that_somebody_else_hears_of_first_expires_the_order() -> None:
+    order = make()
+    channel().set(order.code, Fact.CODE_DELETED)  # as if whoever deleted it died before it wrote that down
+    refresh_order(order, now=at(order))
+    assert (order.state, Cip.objects.get().status) == ("expired", "deleted")
+    assert not OrderEvent.objects.filter(order=order, kind="payment_cancelled").exists()
+
+
+def test_an_extension_that_somebody_else_hears_of_first_revives_the_order() -> None:
+    order = expire(make())
+    MemoryChannel.fail("search", Unavailable("The provider can't be reached."))
+    with pytest.raises(Unavailable):
+        extend_order(order, order.expires_at + timedelta(days=1))
+    refresh_order(order)
+    assert (order.state, Cip.objects.get().status, order.wish) == ("pending", "current", "extend")
+    tick(later(hours=1))
+    order.refresh_from_db()
+    assert (order.state, order.wish, asked("delete")) == ("pending", "", [])
 
 
 def test_a_payment_that_nobody_told_of_is_found_by_the_last_look() -> None:

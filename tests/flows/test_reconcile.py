@@ -1,5 +1,7 @@
 """Our book of codes and the provider's are compared, in batches, for as long as a payment or a reversal may come."""
 
+import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from itertools import pairwise
@@ -7,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from pagoefectivo_django.channels.memory import MemoryChannel
@@ -19,6 +21,7 @@ from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, Order
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.flows.making import later, make
+from tests.sandbox.running import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -148,6 +151,48 @@ def test_a_batch_costs_one_question_and_no_statement_for_each_code(settings: Any
         return len(queries)
 
     assert cost(50) <= cost(1) + 1  # whose turns to ask again may fall into two minutes
+
+
+def test_nobody_waits_for_what_is_known_already() -> None:
+    """A paid code is asked about for weeks; only news locks its order."""
+    orders = [pay(make()), make()]
+
+    def locked(day: int) -> bool:
+        watch_again(later())
+        with CaptureQueriesContext(connection) as queries:
+            assert reconcile(Turn(later(days=day)))["asked"] == len(orders)
+        return any(re.search(r"pagoefectivo_order\W", query["sql"]) for query in queries)
+
+    pay(orders[1], paid_at=None, operation_number="7")
+    assert locked(1), "the provider's time of a payment is news"
+    assert not locked(2)
+    notify(orders[1], Fact.PAYMENT_REVERSED)
+    assert locked(3), "paid again"
+
+
+@pytest.mark.postgresql
+def test_making_all_due_waits_for_nobody_while_it_holds_a_lock() -> None:
+    """Else whoever holds one code and wants another deadlocks with it."""
+    first, last = (make().cips.get() for _ in range(2))
+
+    def watch() -> int:
+        try:
+            return watch_again(later())
+        finally:
+            connection.close()
+
+    def somebody_waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return bool(cursor.fetchone()[0])
+
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            assert Cip.objects.select_for_update().get(pk=last.pk)
+            watching = pool.submit(watch)
+            wait_for(somebody_waits)
+            assert Cip.objects.select_for_update(nowait=True).get(pk=first.pk)
+        assert watching.result() == 2
 
 
 def test_ten_thousand_would_fit_as_batch_follows_batch(settings: Any) -> None:

@@ -160,6 +160,15 @@ def test_a_failed_refund_frees_its_amount() -> None:
     assert ask(order).amount == Decimal("35.50")
 
 
+def test_what_was_sent_is_not_approved_again_and_so_not_sent_again() -> None:
+    refund = sent(bought())
+    with pytest.raises(InvalidRequest, match="is sent"):
+        approve_refund(refund, actor="rosa")
+    with pytest.raises(InvalidRequest, match="can't become"):
+        send_refund(refund, actor="rosa")
+    assert status(refund) == "sent"
+
+
 @pytest.mark.parametrize("amount", ["35.51", "0.00", "-1.00", "1.005", "NaN", "99999999999999999.99"])
 def test_an_amount_that_cannot_go_back(amount: str) -> None:
     order = bought()

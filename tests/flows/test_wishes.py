@@ -14,7 +14,15 @@ from django.utils import timezone
 from pagoefectivo_django.channels.base import Charge, Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
-from pagoefectivo_django.flows import cancel_order, extend_order, issue_code, reissue_code, resolve_discrepancy, tick
+from pagoefectivo_django.flows import (
+    cancel_order,
+    extend_order,
+    issue_code,
+    refresh_order,
+    reissue_code,
+    resolve_discrepancy,
+    tick,
+)
 from pagoefectivo_django.flows.advance import advance
 from pagoefectivo_django.flows.wish import record
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
@@ -377,6 +385,19 @@ def test_a_reissue_whose_process_dies_is_finished_by_the_worker(during: Happens)
     for hour in range(1, 4):
         tick(now + timedelta(hours=hour))
     assert (fresh(order).state, payable_codes()) == ("pending", [fresh(order).code])
+
+
+def test_a_deletion_for_a_reissue_that_somebody_else_hears_of_leaves_the_order() -> None:
+    order = make()
+    MemoryChannel.fail("delete", LOST, after=True)
+    MemoryChannel.fail("search", DOWN)
+    with pytest.raises(Unavailable):
+        reissue_code(order)
+    refresh_order(order)
+    assert (order.state, order.wish, payable_codes()) == ("pending", "reissue", [])
+    tick_for_hours(1)
+    assert (fresh(order).state, payable_codes()) == ("pending", [fresh(order).code])
+    assert not OrderEvent.objects.filter(order=order, kind="payment_cancelled").exists()
 
 
 def test_a_reissue_that_every_route_refuses_raises_and_asks_a_person() -> None:

@@ -43,4 +43,5 @@ def enqueue() -> None:
     # Not Celery's own pool: its connections have the shop's time-outs, by default none.
     connection = publish_events.app.connection_for_write(connect_timeout=TIMEOUT, transport_options=BRIEFLY)
     with producers[connection].acquire(block=True, timeout=TIMEOUT) as producer:
-        publish_events.apply_async(producer=producer, retry=True, retry_policy=RETRY)
+        # Expires, so that a burst of events doesn't keep every tick waiting behind it: whoever delivers, delivers all.
+        publish_events.apply_async(producer=producer, retry=True, retry_policy=RETRY, expires=BUDGET.total_seconds())

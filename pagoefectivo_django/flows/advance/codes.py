@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ...channels.base import Report
 from ...conf import conf
-from ...models import Cip
+from ...models import Cip, Payment
 from ...states import TABLE, CipStatus, Condition, Fact, Kind, Standing, Wish
 from ..book import Book
+from ..watch import deadline
+from .refunds import given_back
 
 
 def issued(book: Book, cip: Cip, report: Report, asked: bool) -> None:
@@ -14,10 +16,11 @@ def issued(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     rule = TABLE[book.state][Fact.ISSUED]
     live = book.live_cip()
     was = CipStatus(cip.status)
+    # Whoever hears of it first: the code lives on, as was wished for.
+    asked = asked or (was == CipStatus.EXPIRED and book.order.wish == Wish.EXTEND)
     book.learn(cip, report)
     if was == CipStatus.PAID:
-        taken = [payment for payment in book.payments_of(cip) if payment.standing != Standing.REVERSED]
-        if taken:
+        if taken := _taken(book, cip):
             book.ask(Kind.REVERSED, report, cip, taken[-1])
         else:
             book.delete_at_provider(cip)
@@ -27,7 +30,7 @@ def issued(book: Book, cip: Cip, report: Report, asked: bool) -> None:
             book.order.expires_at = report.expires_at
             book.touch(cip)
             book.note(Fact.ISSUED, cip, f"extended until {report.expires_at.isoformat()}")
-    elif _reaches(was, live, cip, asked) and rule.to and (asked or rule.condition is None):
+    elif _reaches(was, live, cip, asked) and rule.to and (not rule.condition or (asked and not book.ordered_again())):
         if live and live is not cip:
             book.move_cip(live, CipStatus.SUPERSEDED)
             book.delete_at_provider(live)
@@ -50,6 +53,8 @@ def _reaches(was: CipStatus, live: Cip | None, cip: Cip, asked: bool) -> bool:
 def ended(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     """The code was refused, got lost, expired or was deleted."""
     was, fact = CipStatus(cip.status), report.fact
+    # Whoever hears of it first: another code follows a deletion that was wished for.
+    asked = asked or (fact == Fact.CODE_DELETED and book.order.wish == Wish.REISSUE)
     becomes, from_these = {
         Fact.REFUSED: (CipStatus.REFUSED, {CipStatus.REQUESTED}),
         Fact.LOST: (CipStatus.LOST, {CipStatus.REQUESTED}),
@@ -68,7 +73,8 @@ def ended(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     if fact in (Fact.CODE_DELETED, Fact.CODE_EXPIRED) and cip.next_attempt_at:
         cip.next_attempt_at = None
         book.touch(cip)
-    rule = TABLE[book.state][fact]
+    past = fact == Fact.CODE_DELETED and deadline(book.order.expires_at) <= book.now
+    rule = TABLE[book.state][Fact.LAPSED if past and reaches else fact]
     early = fact == Fact.CODE_EXPIRED and book.now < book.order.expires_at
     wanted = fact in (Fact.CODE_DELETED, Fact.CODE_EXPIRED) and asked
     last = rule.condition != Condition.LAST_ROUTE or _no_route_left(book)
@@ -89,8 +95,14 @@ def unknown(book: Book, cip: Cip, report: Report, asked: bool) -> None:
 
 def missing_there(book: Book, cip: Cip, report: Report) -> None:
     """We say paid, and the provider's own answer says otherwise."""
-    if any(payment.standing != Standing.REVERSED for payment in book.payments_of(cip)):
+    if _taken(book, cip):
         book.ask(Kind.MISSING_THERE, report, cip)
+
+
+def _taken(book: Book, cip: Cip) -> list[Payment]:
+    """Return the payments of a code that the provider should still know of: nobody took or gave them back."""
+    standing = [payment for payment in book.payments_of(cip) if payment.standing != Standing.REVERSED]
+    return [payment for payment in standing if not given_back(book, payment)]
 
 
 def _no_route_left(book: Book) -> bool:

@@ -14,7 +14,7 @@ from ...states import TABLE, CipStatus, Fact, OrderState, RefundStatus, Resoluti
 from ..book import Book, Shelf
 from ..history import closed
 from ..watch import deadline
-from .payments import mark, ordered_again, pay
+from .payments import mark, pay
 from .refunds import step
 
 #: When an order that could not end by the clock, since a person has to decide first, is looked at again.
@@ -82,7 +82,7 @@ def _vouch(book: Book, decision: Decision) -> None:
         raise AlreadyPaid(f"Order {order} is {book.state}; it can't be paid again.")
     if book.in_question():
         raise InQuestion(f"Order {order} has an open money question; answer it instead.")
-    if ordered_again(book):
+    if book.ordered_again():
         raise InvalidRequest(f"Reference {order} was ordered again; cancel that order first.")
     unpayable = (CipStatus.REQUESTED, CipStatus.REFUSED)
     cip = next((cip for cip in book.cips if cip.pk == order.cip_id and cip.status not in unpayable), None)
@@ -132,7 +132,7 @@ def _accept(book: Book | None, question: Discrepancy) -> None:
         raise InvalidRequest(f"Payment {payment} was taken back; it can't pay order {book.order} any more.")
     if payment.refunded:
         raise InvalidRequest(f"Payment {payment} is being refunded; it can't pay order {book.order} any more.")
-    if ordered_again(book):
+    if book.ordered_again():
         raise InvalidRequest(
             f"Reference {book.order} was ordered again; cancel that order first, or refund this payment."
         )

@@ -64,7 +64,14 @@ def same_payment(known: list[Payment], report: Report) -> Payment | None:
         if payment.operation_number == number:
             return payment
     candidates = [payment for payment in known if not (number and payment.operation_number)]
-    return candidates[-1] if candidates and candidates[-1].standing != Standing.REVERSED else None
+    if not candidates:
+        return None
+    last = candidates[-1]
+    if last.standing != Standing.REVERSED:
+        return last
+    # No state of a search says "taken back" (protocol 4.1): an answer may go on telling of a payment that was.
+    old = report.asked_at and report.paid_at and report.paid_at <= (last.paid_at or last.first_heard_at)
+    return last if old else None
 
 
 def _doubt(book: Book, cip: Cip, payment: Payment, report: Report, accepted: bool) -> Kind | None:
@@ -75,7 +82,8 @@ def _doubt(book: Book, cip: Cip, payment: Payment, report: Report, accepted: boo
         return Kind.CURRENCY_MISMATCH
     if payment.amount != book.order.amount:
         return Kind.AMOUNT_MISMATCH
-    if book.order.newest is None and ordered_again(book):
+    # Of an open order that is the newest of its reference no other can stand.
+    if (book.order.newest is None or book.state == OrderState.EXPIRED) and book.ordered_again():
         return Kind.DUPLICATE_PAYMENT
     for number in cip.early_reversals:
         if not number or not report.operation_number or number == report.operation_number:
@@ -83,12 +91,6 @@ def _doubt(book: Book, cip: Cip, payment: Payment, report: Report, accepted: boo
             book.touch(cip)
             return Kind.REVERSED
     return Kind.LATE_PAYMENT if is_late(book.order, payment) and not accepted else None
-
-
-def ordered_again(book: Book) -> bool:
-    """Return whether another order of the same reference stands in this one's place."""
-    others = Order.objects.using(book.alias).filter(reference=book.order.reference).exclude(pk=book.order.pk)
-    return others.filter(state__in=(OrderState.NEW, OrderState.PENDING, OrderState.PAID)).exists()
 
 
 def is_late(order: Order, payment: Payment) -> bool:
@@ -123,7 +125,8 @@ def _reconsider(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
         return
     late = Discrepancy.objects.using(book.alias).filter(kind=Kind.LATE_PAYMENT, payment=payment).open()
     if late.update(**closed("pagoefectivo", "The provider's time shows that it was paid in time.", book.now)):
-        _count(book, cip, payment, report, TABLE[book.state][Fact.PAYMENT])
+        twice = Rule(question=Kind.DUPLICATE_PAYMENT) if book.ordered_again() else None
+        _count(book, cip, payment, report, twice or TABLE[book.state][Fact.PAYMENT])
 
 
 def _count(book: Book, cip: Cip, payment: Payment, report: Report, rule: Rule) -> None:

@@ -98,6 +98,13 @@ def _returned(book: Book, payment: Payment, refund: Refund) -> None:
         book.tell_refund(refund)
 
 
+def given_back(book: Book, payment: Payment) -> bool:
+    """Return whether the provider gave all of a payment back for us, or may have."""
+    sent = Refund.objects.using(book.alias).filter(payment=payment, by_channel=True)
+    sent = sent.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE))
+    return sum(refund.amount for refund in sent) == payment.amount
+
+
 def taken_back(book: Book, payment: Payment) -> tuple[bool, bool]:
     """Bring refunds in line with a payment that the provider took back.
 

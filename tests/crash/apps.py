@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class CrashConfig(AppConfig):
+    name = "tests.crash"
+    label = "crash"
+
+    def ready(self) -> None:
+        from . import receivers
+
+        receivers.connect()

@@ -1,0 +1,245 @@
+"""Tells stories, kills the processes in them, and looks at the books afterwards.
+
+It has one thread and no connection to the database, so that its processes can be forks of it.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.test import Client as Browser
+from django.urls import resolve
+
+from pagoefectivo_django.payer import Payer
+from pagoefectivo_django.states import OrderState
+from tests.sandbox.running import Client, running
+
+from .books import Books, heard_again
+from .points import points
+from .stage import WEBHOOK, Stage, sweep
+from .stories import STORIES, Story
+
+#: Seconds after which a process is taken to hang.
+PATIENCE = 60
+#: How many points of a story die in the short form, besides the last two.
+SHORT = 3
+
+
+class Ending(NamedTuple):
+    """How a process ended, and what it said."""
+
+    killed: bool
+    said: dict[str, Any]
+
+
+class Turn(NamedTuple):
+    """What happens after one death."""
+
+    #: The payer pays before anybody goes on.
+    early: bool
+    #: Another process asks the provider about every code before anybody goes on.
+    polled: bool
+    #: Whoever wanted it wants it again: at once, later, or not.
+    again: str
+
+
+@dataclass
+class Count:
+    """What was done for one story."""
+
+    points: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    killed: int = 0
+    rounds: int = 0
+    events: int = 0
+    heard_again: int = 0
+    became: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, said: dict[str, Any]) -> None:
+        for name, value in said.items():
+            setattr(self, name, getattr(self, name) + (Counter(value) if isinstance(value, dict) else value))
+
+
+def fork(work: Callable[[], dict[str, Any]]) -> Ending:
+    """Do some work in a process of its own."""
+    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as log:
+        pid = os.fork()
+        if not pid:
+            _child(work, said, log)
+        _, status = os.waitpid(pid, 0)
+        said.seek(0)
+        log.seek(0)
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+            return Ending(True, {})
+        text = said.read()
+        failed = {"problems": [f"the process ended with {status}: {log.read()[-6000:]}"]}
+        return Ending(False, json.loads(text) if status == 0 else failed)
+
+
+def _child(work: Callable[[], dict[str, Any]], said: Any, log: Any) -> None:
+    """Never returns: what the parent would do at its end is not this process's."""
+    signal.alarm(PATIENCE)
+    os.dup2(log.fileno(), 2)
+    status = 1
+    try:
+        json.dump(work(), said)
+        said.flush()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def set_stage(reference: str, sandbox: Client, story: Story) -> Stage:
+    """Let this process be one of the shop's."""
+    options = {**sandbox.keys, "BASE_URL": sandbox.base, "ENVIRONMENT": "sandbox"}
+    settings.PAGOEFECTIVO = {
+        "CHANNELS": {"default": {"BACKEND": story.channel, "OPTIONS": options}},
+        "SEARCHES_PER_MINUTE": 100_000,
+    }
+    stage = Stage(reference, Client(sandbox.process, sandbox.base, sandbox.keys))
+    points.watch(stage.sandbox.session)
+    return stage
+
+
+def begin(reference: str, sandbox: Client, story: Story, fatal: int) -> dict[str, Any]:
+    """Tell the story until its fatal point; 0: to its end."""
+    stage = set_stage(reference, sandbox, story)
+    sweep()
+    story.scene(stage)
+    stage.now += story.at
+    with points.counted(fatal) as names:
+        story.act(stage)
+    return {"names": names}
+
+
+def go_on(reference: str, sandbox: Client, story: Story, turn: Turn, reached: list[str]) -> dict[str, Any]:
+    """Go on where the process died after reaching these points, until all is quiet, and look at the books."""
+    stage = set_stage(reference, sandbox, story)
+    stage.now += story.at
+    until = stage.now + timedelta(hours=story.hours)
+    if turn.early:
+        stage.payer_pays()
+    if turn.polled:
+        stage.poll()
+    if turn.again == "at once" and story.again:
+        story.again(stage)
+    stage.go_on(until)
+    if turn.again == "later" and story.again:
+        story.again(stage)
+        stage.go_on(until)
+    again, begun = bool(story.again and turn.again), "after COMMIT" in reached
+    stage.wanted = (again or begun) and not turn.early
+    ends = {*story.ends} | (set() if again else {*story.halfway} if begun else {*story.halfway, *story.before})
+    books, problems = look(stage, story, ends | ({OrderState.NEW, OrderState.PENDING} if story.pays else set()))
+    if story.pays:
+        stage.payer_pays()
+        stage.go_on(until)
+        books, more = look(stage, story, ends)
+        problems += more
+    return {
+        "rounds": stage.rounds,
+        "events": sum(order.event_count for order in books.orders),
+        "heard_again": heard_again(),
+        "became": books.became,
+        "asked": Counter(question.kind for question in books.questions),
+        "problems": problems,
+    }
+
+
+def look(stage: Stage, story: Story, ends: set[OrderState]) -> tuple[Books, list[str]]:
+    books = Books(stage)
+    problems = books.problems() + list(story.also(stage))
+    for order in books.orders:
+        if order.state not in ends:
+            problems.append(f"order {order} is {order.state}, not {' or '.join(sorted(ends))}")
+    asked = {question.kind for question in books.questions}
+    return books, problems + [f"a person is asked about {kind}" for kind in sorted(asked - {*story.asks})]
+
+
+class Teller:
+    """Tells stories; one sandbox serves many of them, until its list of codes takes long to read."""
+
+    def __init__(self, sandboxes: ExitStack) -> None:
+        self._sandboxes = sandboxes
+        self._numbers = itertools.count(1)
+        self._open()
+
+    def _open(self) -> None:
+        self._sandboxes.close()
+        self._sandbox = self._sandboxes.enter_context(running())
+        self._end = next(self._numbers) + 200
+
+    def tell(self, story: str, seed: int, full: bool) -> Count:
+        """Tell a story to its end, and once more for each point that is chosen."""
+        told, count, chance = STORIES[story], Count(), random.Random(f"{seed} {story}")
+        names = self._once(told, [], Turn(False, False, ""), count, "to its end: ")
+        count.points, count.kinds = len(names), Counter(kind(name) for name in names)
+        if count.problems:
+            return count  # not even without a crash
+        for fatal in range(1, len(names) + 1) if full else chosen(len(names), chance):
+            again = ["at once", "later"] if told.sure else ["", "at once", "later"]
+            turn = Turn(told.early and chance.random() < 0.5, chance.random() < 0.5, chance.choice(again))
+            where = f"killed at {fatal} of {len(names)}, {names[fatal - 1]}, {turn}: "
+            self._once(told, names[:fatal], turn, count, where)
+        return count
+
+    def _once(self, told: Story, reached: list[str], turn: Turn, count: Count, where: str) -> list[str]:
+        """Tell a story until these points are reached, or to its end and return its points; and go on after it."""
+        number = next(self._numbers)
+        if number > self._end:
+            self._open()
+        reference, sandbox = f"r{number:05}", self._sandbox
+        first = fork(lambda: begin(reference, sandbox, told, len(reached)))
+        names: list[str] = first.said.get("names", [])
+        second = fork(lambda: go_on(reference, sandbox, told, turn, reached or names))
+        count.killed += first.killed
+        problems = first.said.get("problems", []) + second.said.pop("problems", ["whoever went on was killed"])
+        count.problems += [where + problem for problem in problems]
+        count.add(second.said)
+        return names
+
+
+def chosen(many: int, chance: random.Random) -> Iterable[int]:
+    """Some points, spread over the story, and its last two."""
+    every = max(1, (many - 2) // SHORT)
+    return sorted({*range(1 + chance.randrange(every), many - 1, every), many - 1, many} - {0})
+
+
+def kind(name: str) -> str:
+    """Which kind of moment it is."""
+    if "crash-" in name:
+        return "receiver"
+    return "provider" if "/" in name else "commit" if "COMMIT" in name else "statement"
+
+
+def serve() -> None:
+    """Tell a story for each line that comes, and answer it by what was counted."""
+    # What each process would otherwise load or compile for itself.
+    Payer(email="ana@example.com")
+    Browser().handler.load_middleware()
+    resolve(WEBHOOK)
+    gc.freeze()
+    with ExitStack() as sandboxes:
+        teller = Teller(sandboxes)
+        for line in sys.stdin:
+            sys.stdout.write(json.dumps(vars(teller.tell(**json.loads(line)))) + "\n")
+            sys.stdout.flush()

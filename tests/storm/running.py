@@ -1,0 +1,203 @@
+"""The storm itself: its processes, from the first order to the last round, and what they printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests import valkey
+from tests.contrib.running import Worker, celery_worker, with_celery
+from tests.sandbox import running as sandbox
+from tests.sandbox.running import ROOT, wait_for
+
+SETTINGS = "tests.storm.settings"
+#: Seconds that a program may take; only a storm that hangs takes as long.
+LONGEST = 1800.0
+#: Seconds in which whoever is told to end does so, after the round that it has begun.
+LAST_ROUND = 180.0
+
+
+@dataclass(frozen=True)
+class Size:
+    shops: int
+    orders: int
+    webs: int
+    workers: int
+
+
+@dataclass
+class Storm:
+    """What happened, as those who did it say."""
+
+    size: Size
+    seed: int
+    #: What the sandbox knows of each code.
+    codes: list[dict[str, Any]] = field(default_factory=list)
+    #: How each order was treated, by reference.
+    manners: dict[str, str] = field(default_factory=dict)
+    shops: Counter[str] = field(default_factory=Counter)
+    rounds: Counter[str] = field(default_factory=Counter)
+    #: The rounds in which each worker did something.
+    worked: Counter[str] = field(default_factory=Counter)
+    #: What each process wrote to its log, by name.
+    logs: dict[str, str] = field(default_factory=dict)
+    exits: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def tasks(self) -> Counter[str]:
+        """How many tasks Celery ended well, by name."""
+        return Counter(re.findall(r"Task ([\w.]+)\[[^]]+\] succeeded", self.logs["celery"]))
+
+
+class Stage:
+    """A folder of logs, and processes that end with it, whatever happens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *command: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        with self.path(name, "out").open("wb") as out, self.path(name, "log").open("wb") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, *command], cwd=ROOT, env=dict(env), stdout=out, stderr=log, start_new_session=True
+            )
+        return self.processes[name]
+
+    def path(self, name: str, kind: str) -> Path:
+        return self.folder / f"{name}.{kind}"
+
+    def said(self, name: str) -> str:
+        return self.path(name, "out").read_text()
+
+    def log(self, name: str) -> str:
+        return self.path(name, "log").read_text(errors="replace")
+
+    def result(self, name: str) -> Any:
+        """Wait for a program and return what it printed."""
+        status = self.processes[name].wait(LONGEST)
+        assert status == 0, f"{name} ended with {status}:\n{self.log(name)[-5000:]}"
+        return json.loads(self.said(name))
+
+    def kill(self) -> None:
+        for process in self.processes.values():
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def stage(folder: Path) -> Iterator[Stage]:
+    built = Stage(folder)
+    try:
+        yield built
+    finally:
+        built.kill()
+
+
+def rage(size: Size, seed: int, environment: Mapping[str, str], folder: Path) -> Storm:
+    """Let shops, payers, workers and Celery loose on one database, then bring everything to its end."""
+    storm, begin = Storm(size, seed), time.monotonic()
+    with ExitStack() as stack:
+        provider = stack.enter_context(sandbox.running("--repeat-delay", "0.5"))
+        broker = stack.enter_context(valkey.running()).connection_url
+        options = {**provider.keys, "BASE_URL": provider.base, "TIMEOUT": 20}
+        plain = {
+            **environment,
+            "DJANGO_SETTINGS_MODULE": SETTINGS,
+            "STORM_CHANNEL": json.dumps(options),
+            "STORM_CACHE": f"{broker}/1",
+        }
+        handing_over = with_celery(plain, broker, SETTINGS)
+        house = stack.enter_context(stage(folder))
+        webs = [f"web-{number}" for number in range(size.webs)]
+        workers = [f"worker-{number}" for number in range(size.workers)]
+        for worker in workers:
+            house.start(worker, "-m", "django", "pagoefectivo_worker", env=plain)
+        with celery_worker(handing_over, "--concurrency=2", "--beat") as celery:
+            url = _open(house, webs, plain, handing_over)
+            provider.tell("webhook", url=f"{url}/pay/webhooks/default/")
+            storm.seconds["start"] = time.monotonic() - begin
+            _sell(storm, house, provider.site, plain, handing_over)
+            _hear_all(storm, provider)
+            storm.seconds["storm"] = time.monotonic() - begin
+            _stop(storm, house, [*workers, *webs])
+            storm.worked.update({worker: len(house.said(worker).splitlines()) for worker in workers})
+            _end_of(celery, storm, house)
+        house.start("calm", "-m", "tests.storm", "calm", env=plain)
+        storm.rounds.update(house.result("calm"))
+        storm.seconds["calm"] = time.monotonic() - begin
+        storm.codes = _codes(provider)
+        storm.logs |= {name: house.log(name) for name in house.processes}
+    return storm
+
+
+def _open(house: Stage, webs: list[str], plain: Mapping[str, str], handing_over: Mapping[str, str]) -> str:
+    """Start the web servers and return the address that they share; every second one hands its events over."""
+    url = "http://127.0.0.1:0"
+    for number, name in enumerate(webs):
+        env = plain if number % 2 else handing_over
+        house.start(name, "-m", "tests.storm", "web", url.rpartition(":")[2], env=env)
+        url = wait_for(partial(house.said, name)).strip()
+    return url
+
+
+def _sell(storm: Storm, house: Stage, site: str, plain: Mapping[str, str], handing_over: Mapping[str, str]) -> None:
+    """Let every shop sell its part at once; every second one hands its events over to Celery."""
+    shops = [f"shop-{number}" for number in range(storm.size.shops)]
+    share = str(storm.size.orders // storm.size.shops)
+    for number, shop in enumerate(shops):
+        env = handing_over if number % 2 else plain
+        house.start(shop, "-m", "tests.storm", "shop", site, str(number), share, str(storm.seed), env=env)
+    for shop in shops:
+        result = house.result(shop)
+        storm.shops.update(result["did"])
+        storm.manners |= result["manners"]
+
+
+def _hear_all(storm: Storm, provider: sandbox.Client) -> None:
+    """Wait until every webhook that is ever sent was answered, and repeated where its answer was not 200."""
+
+    def heard() -> bool:
+        notices = [notice for code in _codes(provider) for notice in code["webhooks"]]
+        return all(_is_over(notice) for notice in notices)
+
+    wait_for(heard)
+
+
+def _is_over(notice: Mapping[str, Any]) -> bool:
+    answers = notice["answers"]
+    times = {"webhook_never": 0, "webhook_twice": 2}.get(notice["fault"], 1)
+    return len(answers) >= times and (not answers or answers[-1] == 200 or len(answers) > times)
+
+
+def _stop(storm: Storm, house: Stage, names: list[str]) -> None:
+    for name in names:
+        house.processes[name].terminate()
+    for name in names:
+        storm.exits[name] = house.processes[name].wait(LAST_ROUND)
+
+
+def _end_of(celery: Worker, storm: Storm, house: Stage) -> None:
+    """Celery ends after its tasks; its log goes with it."""
+    celery.process.terminate()
+    storm.exits["celery"] = celery.process.wait(LAST_ROUND)
+    storm.logs["celery"] = celery.log
+    house.path("celery", "log").write_text(celery.log)
+
+
+def _codes(provider: sandbox.Client) -> list[dict[str, Any]]:
+    codes: list[dict[str, Any]] = provider.send("GET", "/sandbox/cips").json()["cips"]
+    return codes

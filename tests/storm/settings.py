@@ -1,0 +1,42 @@
+"""The project of every process in the storm: ``tests.settings`` with a direct channel and receivers that make trouble.
+
+``STORM_CHANNEL``    the OPTIONS of the channel, as JSON
+``STORM_CACHE``      the address of the cache that all processes share
+``TEST_BROKER_URL``  the broker by which this process hands its events over to Celery; unset: it publishes them itself
+"""
+
+import json
+import os
+from datetime import timedelta
+from typing import Any
+
+from pagoefectivo_django.contrib.celery.schedule import BEAT_SCHEDULE
+from tests.settings import *  # noqa: F403
+from tests.settings import INSTALLED_APPS as OURS
+
+INSTALLED_APPS = [*OURS, "tests.storm.apps.StormConfig"]
+if "TEST_BROKER_URL" in os.environ:
+    INSTALLED_APPS.append("pagoefectivo_django.contrib.celery")
+    CELERY_BROKER_URL = os.environ["TEST_BROKER_URL"]
+    CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+    CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": os.environ["STORM_CACHE"]}}
+CHANNEL = {
+    "BACKEND": "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel",
+    "OPTIONS": json.loads(os.environ["STORM_CHANNEL"]),
+}
+PAGOEFECTIVO = dict[str, Any](
+    CHANNELS={"default": CHANNEL},
+    EXPIRES_AFTER=timedelta(hours=3),
+    WATCH_PAID=timedelta(days=3),
+    SEARCHES_PER_MINUTE=60_000,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {"django": {"handlers": [], "level": "WARNING", "propagate": True}},
+}

@@ -1,0 +1,375 @@
+"""A shop process and its payers: it sells, they pay through the sandbox in every manner, both change their minds."""
+
+from __future__ import annotations
+
+import io
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import requests
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.utils import timezone
+
+from pagoefectivo_django.errors import PagoEfectivoError
+from pagoefectivo_django.flows import (
+    cancel_order,
+    create_order,
+    extend_order,
+    issue_code,
+    refresh_order,
+    reissue_code,
+)
+from pagoefectivo_django.models import Order
+from pagoefectivo_django.payer import Payer
+from tests.sandbox.running import PATIENCE, lima, wait_for
+
+#: In so many orders: one that every shop process sells, trouble at the provider for whoever asks it next, and a
+#: comparison of all books.
+SHARED, TROUBLED, RECONCILED = 20, 5, 10
+TROUBLES = [("search", "500"), ("search", "503"), ("search", "401"), ("search", "drop"), ("search", "slow")]
+TROUBLES += [("delete", "500"), ("delete", "drop"), ("delete", "slow"), ("update", "500"), ("update", "drop")]
+#: What leaves it open whether there is a code.
+UNANSWERED = ("drop", "503")
+#: What a payer's webhook may suffer on its way where it is of no matter to the end.
+HARMLESS = ["", "", "webhook_twice", "webhook_late"]
+
+ANA = Payer(email="ana@example.com", name="Ana", phone="999888777")
+
+
+class Shop:
+    """One process of the shop: ``number`` of all, on a sandbox's address."""
+
+    def __init__(self, sandbox: str, number: int, seed: str) -> None:
+        self.sandbox, self.number, self.seed = sandbox, number, seed
+        self.random = random.Random(f"{seed} {number}")
+        self.did: Counter[str] = Counter()
+        #: By reference.
+        self.manners: dict[str, str] = {}
+        #: What payers do when they have got the provider's mails: the codes by their transaction codes.
+        self.later: list[Callable[[dict[str, int]], None]] = []
+
+    def run(self, orders: int) -> None:
+        names = [name for name in MANNERS if name != "shared"]
+        for position in range(orders):
+            if position % SHARED == 0:
+                self.serve(f"STORM-all-{position}", "shared")
+            if position % TROUBLED == 0:
+                call, fault = self.random.choice(TROUBLES)
+                self.fault(fault, call=call, times=self.random.randint(1, 3), seconds=0.3)
+            if position % RECONCILED == RECONCILED - 1:
+                self.reconcile()
+            turn = self.number * orders + position
+            self.serve(f"STORM-{self.number}-{position}", names[turn % len(names)])
+        mails = self.mails()
+        for pay in self.later:
+            pay(mails)
+
+    def serve(self, reference: str, name: str) -> None:
+        manner = MANNERS[name]
+        self.manners[reference] = name
+        with transaction.atomic():  # a code is asked for after its commit, and the fault must be there before it
+            order = create_order(reference=reference, **self.basket(reference), payer=ANA)
+            if manner.fault:
+                self.fault(manner.fault, call="create", transactionCode=_transaction_code(order), seconds=0.5)
+        if manner.fault not in UNANSWERED:
+            self.see_code(order)
+        manner.act(self, order)
+
+    def basket(self, reference: str) -> dict[str, Any]:
+        """What a reference costs, in every process the same."""
+        dice = random.Random(f"{self.seed} {reference}")
+        currency = dice.choice(["PEN", "PEN", "PEN", "USD"])
+        return {"amount": Decimal(dice.randint(100, 99999)) / 100, "currency": currency}
+
+    # What a shop does.
+
+    def call(self, flow: Callable[..., Order], order: Order, *arguments: Any) -> None:
+        """Do it; go on where trouble at the provider, or a payer who was faster, is told as an error."""
+        try:
+            flow(order, *arguments)
+        except PagoEfectivoError as error:
+            self.did[f"{flow.__name__}: {type(error).__name__}"] += 1
+        self.see_code(order)
+
+    @staticmethod
+    def see_code(order: Order) -> None:
+        """Wait for a code as a payer does at the voucher page, should a worker have been faster at asking for it."""
+
+        def shown() -> str:
+            order.reload()
+            return order.code
+
+        wait_for(shown)
+
+    def reconcile(self) -> None:
+        try:
+            call_command("pagoefectivo_reconcile", "--all", stdout=io.StringIO())
+        except CommandError:
+            self.did["reconcile: unanswered"] += 1
+
+    def run_out(self, order: Order) -> None:
+        """Let an order's date pass, here and there."""
+        self.tell("expire", cip=order.code)
+        Order.objects.filter(pk=order.pk).update(
+            expires_at=timezone.now() - timedelta(hours=2), lapses_at=timezone.now()
+        )
+
+    # What happens at the provider.
+
+    def tell(self, name: str, **body: Any) -> bool:
+        """Use a control of the sandbox; False if the code's state forbids it."""
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.post(f"{self.sandbox}/sandbox/{name}", json=body, timeout=PATIENCE)
+        assert answer.status_code in (200, 409), f"{name} {body}: {answer.text}"
+        return answer.status_code == 200
+
+    def fault(self, fault: str, **where: Any) -> None:
+        self.did[f"{where.get('call', 'webhook')} {fault}"] += where.get("times", 1)
+        self.tell("faults", fault=fault, **where)
+
+    def pay(self, code: int | str, webhook: str = "", **more: Any) -> None:
+        """Pay a code, whatever became of it; its webhook suffers what is asked for, in the old or the new form."""
+        if webhook:
+            self.fault(webhook, cip=code, seconds=self.random.uniform(0.2, 3))
+        self.tell("pay", cip=code, **{"force": True, "payload": self.random.choice(["old", "new"])} | more)
+
+    def pay_anyhow(self, code: int | str, **more: Any) -> None:
+        self.pay(code, self.random.choice(HARMLESS), **more)
+
+    def pay_meanwhile(self, code: str) -> threading.Thread:
+        payer = threading.Thread(target=self.pay_anyhow, args=(code,))
+        payer.start()
+        return payer
+
+    def mails(self) -> dict[str, int]:
+        """The codes that the provider mailed to the payers, by transaction code."""
+        with requests.Session() as session:
+            session.trust_env = False
+            cips = session.get(f"{self.sandbox}/sandbox/cips", timeout=PATIENCE).json()["cips"]
+        return {cip["transactionCode"]: cip["cip"] for cip in cips}
+
+
+def _transaction_code(order: Order) -> str:
+    return f"{order.reference}-{order.pk}-1"
+
+
+# Manners: what shop and payers do about one order, and how that may end.
+
+
+@dataclass(frozen=True)
+class Manner:
+    act: Callable[[Shop, Order], None]
+    #: The states that the order may end in, and the questions that may be open then.
+    states: frozenset[str]
+    kinds: frozenset[str]
+    #: What happens when its code is asked for.
+    fault: str = ""
+
+
+MANNERS: dict[str, Manner] = {}
+
+Act = Callable[[Shop, Order], None]
+
+
+def ends(*states: str, kinds: tuple[str, ...] = (), fault: str = "") -> Callable[[Act], Act]:
+    def keep(act: Act) -> Act:
+        MANNERS[act.__name__] = Manner(act, frozenset(states), frozenset(kinds), fault)
+        return act
+
+    return keep
+
+
+@ends("paid")
+def paid_new(shop: Shop, order: Order) -> None:
+    shop.pay(order.code, payload="new")
+
+
+@ends("paid")
+def paid_minimal(shop: Shop, order: Order) -> None:
+    shop.pay(order.code, payload="old")
+
+
+@ends("paid")
+def told_twice(shop: Shop, order: Order) -> None:
+    shop.pay(order.code, "webhook_twice")
+
+
+@ends("paid")
+def told_late(shop: Shop, order: Order) -> None:
+    shop.pay(order.code, "webhook_late")
+
+
+@ends("paid")
+def never_told(shop: Shop, order: Order) -> None:
+    shop.pay(order.code, "webhook_never")
+
+
+@ends("paid")
+def told_without_proof(shop: Shop, order: Order) -> None:
+    shop.pay(order.code, "webhook_bad_signature")
+
+
+@ends("paid", fault="slow")
+def issued_slowly(shop: Shop, order: Order) -> None:
+    shop.pay_anyhow(order.code)
+
+
+@ends("paid", fault="401")
+def token_refused(shop: Shop, order: Order) -> None:
+    shop.pay_anyhow(order.code)
+
+
+@ends("paid")
+def shared(shop: Shop, order: Order) -> None:
+    """Sold by every process; only one payment is taken."""
+    shop.call(issue_code, order)
+    shop.pay(order.code, force=False)
+
+
+@ends("paid")
+def asked_at_once(shop: Shop, order: Order) -> None:
+    shop.pay_anyhow(order.code)
+    shop.call(refresh_order, order)
+
+
+@ends("paid")
+def extended(shop: Shop, order: Order) -> None:
+    shop.call(extend_order, order, order.expires_at + timedelta(hours=2))
+    shop.pay_anyhow(order.code)
+
+
+@ends("paid")
+def extended_meanwhile(shop: Shop, order: Order) -> None:
+    payer = shop.pay_meanwhile(order.code)
+    shop.call(extend_order, order, order.expires_at + timedelta(hours=2))
+    payer.join()
+
+
+@ends("paid")
+def reissued(shop: Shop, order: Order) -> None:
+    shop.call(reissue_code, order)
+    shop.pay_anyhow(order.code)
+
+
+@ends("paid")
+def reissued_meanwhile(shop: Shop, order: Order) -> None:
+    payer = shop.pay_meanwhile(order.code)
+    shop.call(reissue_code, order)
+    payer.join()
+
+
+@ends("paid")
+def reissued_without_an_answer(shop: Shop, order: Order) -> None:
+    """The old code is deleted, but nobody says so until somebody asks; then the payer has the old code or a new one."""
+    shop.fault("drop", call="delete", cip=order.code)
+    shop.fault("500", call="search", cip=order.code, times=2)
+    shop.call(reissue_code, order)
+    shop.call(refresh_order, order)
+    shop.later.append(lambda mails: shop.pay_anyhow(order.code))
+
+
+@ends("paid", kinds=("duplicate_payment",))
+def paid_on_both_codes(shop: Shop, order: Order) -> None:
+    old = order.code
+    shop.call(reissue_code, order)
+    both = [old, order.code]
+    shop.random.shuffle(both)
+    for code in both:
+        shop.pay_anyhow(code)
+
+
+@ends("paid", kinds=("duplicate_payment",))
+def paid_twice(shop: Shop, order: Order) -> None:
+    shop.pay_anyhow(order.code)
+    shop.pay_anyhow(order.code)
+
+
+@ends("cancelled")
+def cancelled(shop: Shop, order: Order) -> None:
+    shop.call(cancel_order, order)
+
+
+@ends("paid", "cancelled", kinds=("paid_after_cancel",))
+def cancelled_meanwhile(shop: Shop, order: Order) -> None:
+    payer = shop.pay_meanwhile(order.code)
+    shop.call(cancel_order, order)
+    payer.join()
+
+
+@ends("paid", "cancelled", kinds=("paid_after_cancel",))
+def paid_after_cancel(shop: Shop, order: Order) -> None:
+    shop.call(cancel_order, order)
+    shop.pay_anyhow(order.code)
+
+
+@ends("pending", "refunded", kinds=("reversed",))
+def reversed_after(shop: Shop, order: Order) -> None:
+    shop.pay(order.code)
+    shop.tell("reverse", cip=order.code)
+
+
+@ends("pending", "refunded", kinds=("reversed",))
+def reversed_before(shop: Shop, order: Order) -> None:
+    """The payment's webhook comes after that of its reversal."""
+    shop.pay(order.code, "webhook_late")
+    shop.tell("reverse", cip=order.code)
+
+
+@ends("paid", fault="drop")
+def answer_lost(shop: Shop, order: Order) -> None:
+    """The payer has the code from the provider's mail."""
+    shop.later.append(lambda mails: shop.pay_anyhow(mails[_transaction_code(order)]))
+
+
+@ends("expired", kinds=("lost_code",), fault="drop")
+def answer_lost_and_never_told(shop: Shop, order: Order) -> None:
+    shop.later.append(lambda mails: shop.pay(mails[_transaction_code(order)], "webhook_never"))
+
+
+@ends("expired", kinds=("lost_code",), fault="drop")
+def answer_lost_and_not_paid(shop: Shop, order: Order) -> None:
+    pass
+
+
+@ends("paid", "expired", kinds=("lost_code",), fault="503")
+def provider_down(shop: Shop, order: Order) -> None:
+    """Another code is issued a minute later, and paid if the payer is still there."""
+
+    def pay(mails: dict[str, int]) -> None:
+        order.reload()
+        if order.code:
+            shop.pay_anyhow(order.code)
+
+    shop.later.append(pay)
+
+
+@ends("paid")
+def paid_in_time_told_after(shop: Shop, order: Order) -> None:
+    shop.run_out(order)
+    shop.pay(order.code, "webhook_late", paymentDate=lima(hours=-3))
+
+
+@ends("pending", "expired", kinds=("late_payment",))
+def paid_too_late(shop: Shop, order: Order) -> None:
+    shop.run_out(order)
+    shop.pay_anyhow(order.code)
+
+
+@ends("expired")
+def code_expired(shop: Shop, order: Order) -> None:
+    shop.tell("expire", cip=order.code, notify=True)
+
+
+@ends("paid")
+def paid_though_expired(shop: Shop, order: Order) -> None:
+    """The provider ends the code before our date, and the collector takes money for it all the same."""
+    shop.tell("expire", cip=order.code, notify=True)
+    shop.pay_anyhow(order.code)

@@ -1,0 +1,78 @@
+"""The storm: many processes on one PostgreSQL, everything goes wrong that can, and at the end the books balance.
+
+``STORM=full`` (``make storm``) is the whole of it; without it a short one blows.
+"""
+
+import os
+import random
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pagoefectivo_django.models import Order
+from tests.storm import books
+from tests.storm.report import report
+from tests.storm.running import Size, Storm, rage
+from tests.storm.shopper import MANNERS
+
+FULL = Size(shops=8, orders=2000, webs=2, workers=4)
+SHORT = Size(shops=4, orders=80, webs=1, workers=2)
+#: Milliseconds.
+LONGEST_WAIT = 2000
+
+pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
+
+
+def test_the_books_balance_after_a_storm(
+    child_environment: dict[str, str],
+    server_log: Callable[[], str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    size = FULL if os.environ.get("STORM") == "full" else SHORT
+    storm = rage(size, random.randrange(10**6), child_environment, tmp_path)
+    payments = books.taken(storm.codes)
+    waits = lock_waits(server_log())
+    sums = books.sums(payments)
+    with capsys.disabled():
+        sys.stdout.write(report(storm, payments, sums, waits) + "\n")
+
+    books.check_money(payments)
+    assert all(theirs == ours for theirs, ours in sums.values()), sums
+    books.check_orders(storm)
+    books.check_codes(storm.codes)
+    books.check_queues()
+    books.check_receivers()
+    books.check_history()
+    assert Order.objects.count() >= size.orders
+    assert set(storm.manners.values()) == MANNERS.keys(), "not every manner was tried"
+    assert storm.rounds["left"] == 0, "there was something to do in a round after the last one"
+    # Everybody took part, ended in peace, and said nothing of an error that nobody expects.
+    assert storm.tasks["pagoefectivo.publish_events"]
+    assert all(storm.worked.values())
+    assert {name: code for name, code in storm.exits.items() if code and "web" not in name} == {}
+    assert unexpected(storm) == []
+    log = server_log()
+    assert "deadlock detected" not in log, around(log, "deadlock detected")
+    assert max(waits, default=0) < LONGEST_WAIT, around(log, f" {max(waits)} ms")
+
+
+def around(log: str, text: str) -> str:
+    """What the server says of something, with its context."""
+    begin = log.index(text)
+    return log[max(0, begin - 500) : begin + 3000]
+
+
+def lock_waits(log: str) -> list[float]:
+    """How long somebody waited for a lock, in ms, each time that it was longer than ``deadlock_timeout``."""
+    return [float(found) for found in re.findall(r"(?:still waiting for|acquired) .* after ([\d.]+) ms", log)]
+
+
+def unexpected(storm: Storm) -> list[str]:
+    """What was logged as an error though nothing failed but receivers that are made to."""
+    lines = [f"{name}: {line}" for name, log in storm.logs.items() for line in log.splitlines()]
+    errors = [line for line in lines if re.search(r"\b(ERROR|CRITICAL)\b", line)]
+    return [line for line in errors if not re.search(r"Receiver (moody|mail) failed at event", line)]
