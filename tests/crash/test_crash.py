@@ -4,7 +4,7 @@ import pytest
 
 from pagoefectivo_django import flows
 
-from . import stories
+from . import stage, stories
 from .conftest import Tell
 from .stories import STORIES
 
@@ -20,4 +20,4 @@ def test_nothing_is_lost_and_nothing_doubled(story: str, tell: Tell) -> None:
 
 
 def test_every_flow_has_a_story() -> None:
-    assert {*flows.__all__} - {"tick"} <= vars(stories).keys()
+    assert {*flows.__all__} - {"tick"} <= vars(stories).keys() | vars(stage).keys()
