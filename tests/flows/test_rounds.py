@@ -1,0 +1,84 @@
+"""What one bad row, one lost answer or one old answer may not do to the others."""
+
+from datetime import timedelta
+
+import pytest
+
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
+from pagoefectivo_django.flows import cancel_order, create_order, extend_order, tick
+from pagoefectivo_django.flows.expire import expire_orders
+from pagoefectivo_django.flows.turn import Turn
+from pagoefectivo_django.models import Discrepancy, Order, Payment
+from pagoefectivo_django.states import Fact
+from pagoefectivo_django.testing import notify, pay
+from tests.flows.making import ANA, later, make
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+
+
+def channel() -> MemoryChannel:
+    return MemoryChannel("default", {})
+
+
+def test_an_order_that_cannot_be_written_stops_no_other_part_of_a_round() -> None:
+    bad, good, paid = make(expires_at=later(hours=24)), make(expires_at=later(hours=24)), make()
+    Order.objects.filter(pk=bad.pk).update(event_count=0)  # the number of its next event is taken
+    channel().set(paid.code, Fact.PAYMENT, paid_at=later())
+    for minutes in range(3):
+        tick(later(hours=19, minutes=minutes))
+    paid.refresh_from_db()
+    assert paid.state == "paid"
+    assert good.events.filter(kind="expiry_approaching").count() == 1
+
+
+def test_an_answer_that_still_tells_of_a_payment_taken_back_is_that_payment() -> None:
+    moment = later()
+    order = pay(make(), paid_at=moment, operation_number="7")
+    notify(order, Fact.PAYMENT_REVERSED, operation_number="7")
+    channel().set(order.code, Fact.PAYMENT, paid_at=moment)
+    for days in range(1, 4):
+        tick(later(days=days, hours=1))
+    assert Payment.objects.count() == 1
+    assert [question.kind for question in Discrepancy.objects.all()] == ["reversed"]
+    channel().set(order.code, Fact.PAYMENT, paid_at=later(days=4))
+    tick(later(days=5))
+    assert Payment.objects.count() == 2, "one that was made after it is another"
+
+
+def test_what_there_was_no_time_to_ask_about_is_nobodys_question() -> None:
+    make()
+    stopped = iter([False])
+    expire_orders(Turn(later(days=5), stopped=lambda: next(stopped, True)))
+    assert not Discrepancy.objects.exists()
+    assert [call for call, _ in MemoryChannel.calls if call != "issue"] == []
+    tick(later(days=5, minutes=1))
+    assert Order.objects.get().state == "expired"
+
+
+def test_the_last_look_leaves_a_code_that_is_to_be_extended() -> None:
+    order = make(expires_at=later(hours=1))
+    MemoryChannel.fail("extend", Unavailable("down"))
+    with pytest.raises(Unavailable):
+        extend_order(order, later(hours=50))
+    Order.objects.update(next_attempt_at=later(hours=2))
+    tick(later(hours=1, minutes=40))
+    assert not [code for call, code in MemoryChannel.calls if call == "delete"]
+    tick(later(hours=2, minutes=1))
+    order.refresh_from_db()
+    assert (order.state, order.wish) == ("pending", "")
+    assert order.expires_at > later(hours=49)
+
+
+def test_a_cart_that_returns_keeps_its_order() -> None:
+    order = make(reference="CART")
+    for call in ("delete", "search"):
+        MemoryChannel.fail(call, OutcomeUnknown("dropped"))
+    with pytest.raises(OutcomeUnknown):
+        cancel_order(order)
+    again = create_order(reference="CART", amount=order.amount, currency="PEN", payer=ANA)
+    assert (again.pk, again.wish) == (order.pk, "")
+    tick(later(minutes=10))
+    order.refresh_from_db()
+    assert order.state == "pending"
+    assert order.expires_at - order.created_at > timedelta(hours=47)
