@@ -23,7 +23,7 @@ from pagoefectivo_django.flows import (
 from pagoefectivo_django.flows.advance import advance
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
-from pagoefectivo_django.testing import notify, pay
+from pagoefectivo_django.testing import expire, notify, pay
 from tests.flows.making import later, make, report
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -426,3 +426,29 @@ def test_an_unknown_code_is_a_question_and_adopting_it_answers() -> None:
     assert fresh(order).state == "paid"
     question.refresh_from_db()
     assert question.status == "resolved"
+
+
+# Ordered again.
+
+
+@pytest.mark.parametrize("state", ["pending", "paid"])
+def test_an_expired_order_is_not_revived_beside_the_one_that_followed_it(state: str) -> None:
+    old, new = expire(make(reference="AGAIN")), make(reference="AGAIN")
+    if state == "paid":
+        pay(new)
+    with pytest.raises(InvalidRequest, match="ordered again"):
+        extend_order(old, later(days=3))
+    with pytest.raises(InvalidRequest, match="ordered again"):
+        reissue_code(old)
+    assert (fresh(old).state, fresh(old).wish, fresh(new).state) == ("expired", "", state)
+
+
+def test_a_code_adopted_for_an_order_that_was_ordered_again_is_deleted() -> None:
+    MemoryChannel.fail("issue", LOST, after=True)
+    old = expire(make(reference="AGAIN"))
+    (code,) = MemoryChannel("default", {}).book
+    make(reference="AGAIN")
+    adopt_code(old, code, actor="marta")
+    assert (fresh(old).state, statuses(old)) == ("expired", ["superseded"])
+    tick(later(seconds=1))
+    assert not MemoryChannel("default", {}).book[code].open

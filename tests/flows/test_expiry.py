@@ -328,3 +328,12 @@ def test_a_code_issued_late_counts_from_its_own_hour() -> None:
     assert reminders() == 0
     tick(later(hours=5, minutes=10))
     assert reminders() == 1
+
+
+def test_a_code_issued_anew_until_the_same_date_counts_from_its_own_hour() -> None:
+    order = make(expires_at=later(hours=24))
+    reissue_code(order, now=later(hours=17))
+    tick(later(hours=18, minutes=5))
+    assert reminders() == 0
+    tick(later(hours=19, minutes=5))
+    assert reminders() == 1

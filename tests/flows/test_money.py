@@ -14,7 +14,7 @@ from pagoefectivo_django.flows import cancel_order, refresh_order, resolve_discr
 from pagoefectivo_django.flows.advance import advance
 from pagoefectivo_django.models import Discrepancy, Notification, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
-from pagoefectivo_django.testing import notify, pay
+from pagoefectivo_django.testing import expire, notify, pay
 from tests.flows.making import later, make, report
 from tests.hostile.doing import many_ticks, paid, post
 
@@ -128,6 +128,26 @@ def test_a_payment_of_a_cancelled_order_that_was_ordered_again_cannot_be_accepte
     with pytest.raises(InvalidRequest, match="ordered again"):
         resolve_discrepancy(question, "accept", actor="marta", reason="It came.")
     assert (fresh(first).state, fresh(second).state) == ("cancelled", "paid")
+
+
+def test_two_expired_orders_of_one_reference_are_not_both_paid() -> None:
+    first = expire(make(reference="TWICE"))
+    second = expire(make(reference="TWICE"))
+    for order in (first, second):
+        notify(order, paid_at=order.expires_at)
+    assert [fresh(first).state, fresh(second).state, *standings()] == ["paid", "expired", "applied", "duplicate"]
+    assert Discrepancy.objects.get().kind == "duplicate_payment"
+
+
+def test_a_payment_that_seemed_late_pays_no_second_order_of_its_reference() -> None:
+    first = expire(make(reference="TWICE"))
+    second = expire(make(reference="TWICE"))
+    advance(report(first.cips.get(), operation_number="1", paid_at=None))
+    advance(report(second.cips.get(), paid_at=second.expires_at))
+    assert [fresh(first).state, fresh(second).state, *standings()] == ["expired", "paid", "held", "applied"]
+    advance(report(first.cips.get(), operation_number="1", paid_at=first.expires_at))
+    assert [fresh(first).state, fresh(second).state, *standings()] == ["expired", "paid", "duplicate", "applied"]
+    assert Discrepancy.objects.open().get().kind == "duplicate_payment"
 
 
 # Too little is said.
