@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 CHECKED := pagoefectivo_django $(wildcard example_project) tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-sqlite test-postgresql test-mariadb storm lint bench size wheel
+.PHONY: help demo run test test-sqlite test-postgresql test-mariadb storm lint messages bench size wheel
 # Only who calls pytest directly may choose a server of their own.
 unexport TEST_DATABASE TEST_DATABASE_URL TEST_DATABASE_LOG
 
@@ -43,6 +43,9 @@ lint: $(READY)  ## style, types, missing migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CHECKED)
 	$(BIN)/python -m django makemigrations pagoefectivo --check --dry-run --settings tests.settings
+
+messages: $(READY)  ## bring the translations up to date with the code, compile them, and say what is left to translate
+	$(BIN)/python -m tests.catalogues
 
 bench: $(READY)  ## how fast it is, as ratios in one run on PostgreSQL; some minutes, on a quiet machine
 	$(BIN)/python -m benchmarks $(ARGS)

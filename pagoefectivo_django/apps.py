@@ -16,3 +16,6 @@ class PagoEfectivoConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401  registers itself
+        from .flows.inform import connect_messages
+
+        connect_messages()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.apps import AppConfig
@@ -11,9 +12,11 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connections
 
+from .carriers import carrier_class
 from .channels import backend_class
 from .channels.base import Channel
-from .conf import DEFAULTS, conf
+from .conf import DEFAULTS, MESSAGES, conf
+from .documents.ways import Means
 from .errors import Misconfigured
 from .models.database import database
 from .money import CURRENCIES
@@ -47,7 +50,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             found.append(Error(f"Channel {alias!r}: {channel}", hint=hint, id="pagoefectivo.E002"))
         else:
             found += channel.check(alias, options)
-    return [*found, *_routes(), *_values()]
+    return [*found, *_routes(), *_values(), *_carriers(), *_shown()]
 
 
 @register("pagoefectivo")
@@ -72,6 +75,14 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     if backend.endswith(("LocMemCache", "DummyCache")):
         hint = "Use a cache that all processes share, or each of them asks PagoEfectivo for tokens of its own."
         found.append(Warning("The default cache is not shared by processes.", hint=hint, id="pagoefectivo.W005"))
+    if conf.messages and not conf.public_url:
+        hint = "Set PAGOEFECTIVO['PUBLIC_URL'] to your shop's address, such as 'https://shop.example'."
+        problem = "Messages to payers have no link to the voucher page."
+        found.append(Warning(problem, hint=hint, id="pagoefectivo.W006"))
+    if conf.messages and settings.DEFAULT_FROM_EMAIL == "webmaster@localhost":
+        hint = "Set DEFAULT_FROM_EMAIL to an address of yours; or PAGOEFECTIVO['MESSAGES'] = () to send none."
+        problem = "Messages to payers come from webmaster@localhost."
+        found.append(Warning(problem, hint=hint, id="pagoefectivo.W007"))
     return found
 
 
@@ -121,3 +132,55 @@ def _values() -> list[CheckMessage]:
         hint = "The function takes (order, report) and returns whether to accept."
         found.append(Error(str(error), hint=hint, id="pagoefectivo.E008"))
     return found
+
+
+def _carriers() -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    carriers = conf.carriers if isinstance(conf.carriers, Mapping) else {}
+    for alias, entry in carriers.items():
+        entry = entry if isinstance(entry, Mapping) else {}
+        try:
+            found += carrier_class(entry.get("BACKEND", "")).check(alias, entry.get("OPTIONS", {}))
+        except Misconfigured as error:
+            hint = "Shipped are pagoefectivo_django.carriers.console.ConsoleCarrier and ….sinch.SinchCarrier."
+            found.append(Error(f"Carrier {alias!r}: {error}", hint=hint, id="pagoefectivo.E002"))
+    return found
+
+
+def _shown() -> list[CheckMessage]:
+    """Errors in what payers are told."""
+    names, wrong = conf.messages, []
+    if not isinstance(names, list | tuple | set | frozenset) or not all(name in MESSAGES for name in names):
+        wrong.append(("MESSAGES", f"List some of {', '.join(MESSAGES)}, or none."))
+    if not isinstance(conf.carriers, Mapping):
+        wrong.append(("CARRIERS", "Write it as {'sms': {'BACKEND': …, 'OPTIONS': {…}}}, like CHANNELS."))
+    if not isinstance(conf.limits, Mapping) or not all(map(_is_limit, conf.limits.items())):
+        hint = "Write it as {'PEN': (Decimal('1.00'), Decimal('2000.00'))}: the least and the most of a currency."
+        wrong.append(("LIMITS", hint))
+    if conf.ways is not None and not (isinstance(conf.ways, Mapping) and all(map(_is_way, conf.ways.items()))):
+        hint = f"Write lists of names, or of (name, company number), under {', '.join(Means.values)}."
+        wrong.append(("WAYS", hint))
+    return [
+        Error(f"PAGOEFECTIVO[{name!r}] is {getattr(conf, name.lower())!r}.", hint=hint, id="pagoefectivo.E008")
+        for name, hint in wrong
+    ]
+
+
+def _is_limit(entry: tuple[Any, Any]) -> bool:
+    currency, limit = entry
+    if currency not in CURRENCIES or not isinstance(limit, list | tuple) or len(limit) != 2:
+        return False
+    least, most = limit
+    decimals = isinstance(least, Decimal) and isinstance(most, Decimal)
+    return decimals and least.is_finite() and most.is_finite() and 0 <= least <= most
+
+
+def _is_way(entry: tuple[Any, Any]) -> bool:
+    means, places = entry
+    return means in Means.values and isinstance(places, list | tuple) and all(map(_is_place, places))
+
+
+def _is_place(place: Any) -> bool:
+    parts = (place,) if isinstance(place, str) else place
+    fits = isinstance(parts, list | tuple) and len(parts) in (1, 2)
+    return fits and all(isinstance(part, str) for part in parts) and bool(parts[0])

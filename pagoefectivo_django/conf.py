@@ -14,6 +14,9 @@ from .errors import Misconfigured
 
 PAGOEFECTIVO_BACKEND = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
 
+#: The messages to the payer, as they follow each other.
+MESSAGES = ("created", "reminder", "paid", "expired", "in_review", "refunded")
+
 #: What a setting is when the shop says nothing.
 DEFAULTS: dict[str, Any] = {
     "CHANNELS": {},
@@ -30,6 +33,18 @@ DEFAULTS: dict[str, Any] = {
     "BATCH_SIZE": 100,
     "SEARCHES_PER_MINUTE": 120,
     "PUBLIC_URL": "",
+    #: Whether the payer may ask for a new code when one has expired: the shop must take its stock again.
+    "PAYER_MAY_RENEW": False,
+    #: What the voucher says of each way to pay, by way; None: ``documents/ways.py``.
+    "WAYS": None,
+    #: Currency → least and most that the shop's contract allows (protocol 7.3); shown, where known.
+    "LIMITS": {},
+    #: What the payer is written.
+    "MESSAGES": MESSAGES,
+    #: Alias → BACKEND and OPTIONS of what carries short texts besides mail.
+    "CARRIERS": {},
+    #: Of the payer's pages; None: the strictest that they work with.
+    "CONTENT_SECURITY_POLICY": None,
     #: Bytes of the largest notification that is read.
     "WEBHOOK_LIMIT": 64 * 1024,
 }

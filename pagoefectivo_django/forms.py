@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from stdnum import luhn
 
 from .models import Discrepancy, Order, Payment
+from .payer import DocumentType, Payer, Receipt, check_document, check_phone
 from .states import Resolution, Standing
 
 
@@ -156,3 +157,117 @@ class AccountForm(forms.Form):
         if not any(letter.isalpha() for letter in holder):
             raise ValidationError(_("Please write the holder's name."))
         return holder
+
+
+class LineField(forms.CharField):
+    """One line of text as people paste it: with single blanks, composed, and nothing in it that cannot be seen."""
+
+    def to_python(self, value: Any) -> str:
+        return " ".join(unicodedata.normalize("NFC", super().to_python(value) or "").split())
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if not value.isprintable():
+            raise ValidationError(_("There is a character in it that cannot be printed; please type it anew."))
+
+
+#: What has no sense without another field.
+_NEEDED = {
+    "document_type": "document_number",
+    "document_number": "document_type",
+    "receipt": "document_type",
+    "company": "receipt",
+    "address": "receipt",
+}
+
+
+class PayerForm(forms.Form):
+    """Who pays, and for whom the shop writes a boleta or a factura, by Peru's rules; ``payer`` is what it makes of it.
+
+    A subclass that sets a field to ``None`` asks for less: without the document there is no choice of receipt either.
+    """
+
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=100,  # protocol 3.1
+        help_text=_("We write there when there is news."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    name = LineField(label=_("First name"), max_length=60, widget=forms.TextInput(attrs={"autocomplete": "given-name"}))
+    last_name = LineField(
+        label=_("Last name"), max_length=60, widget=forms.TextInput(attrs={"autocomplete": "family-name"})
+    )
+    phone = LineField(
+        label=_("Mobile phone"),
+        max_length=30,
+        help_text=_("Such as 999 888 777; with + and the country if it is not Peru's."),
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
+    )
+    document_type = forms.ChoiceField(label=_("Document"), choices=DocumentType.choices, initial=DocumentType.DNI)
+    document_number = LineField(
+        label=_("Document number"),
+        max_length=30,
+        help_text=_("DNI: the 8 digits. RUC: 11 digits."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+    )
+    receipt = forms.ChoiceField(
+        label=_("Receipt"), choices=Receipt.choices, initial=Receipt.BOLETA, widget=forms.RadioSelect
+    )
+    company = LineField(
+        label=_("Company name (razón social)"),
+        max_length=200,
+        required=False,
+        help_text=_("For a factura."),
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+    address = LineField(
+        label=_("Fiscal address (domicilio fiscal)"),
+        max_length=200,
+        required=False,
+        help_text=_("For a factura."),
+        widget=forms.TextInput(attrs={"autocomplete": "street-address"}),
+    )
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **{"label_suffix": ""} | named)
+        for name, needed in _NEEDED.items():
+            if needed not in self.fields:
+                self.fields.pop(name, None)
+
+    def clean_phone(self) -> str:
+        """Return the number with its prefix, ``+51999888777``; the field may be left out or not be required."""
+        phone: str = self.cleaned_data["phone"]
+        return "".join(check_phone(phone)) if phone else ""
+
+    def clean(self) -> dict[str, Any]:
+        """Compare the fields with each other."""
+        cleaned = self.cleaned_data
+        kind, number = cleaned.get("document_type"), cleaned.get("document_number")
+        if cleaned.get("receipt") == Receipt.FACTURA:
+            if kind and kind != DocumentType.RUC:
+                self.add_error("document_type", _("A factura needs a RUC: choose it here, or choose a boleta."))
+            for name, missing in (
+                ("document_number", _("A factura needs the company's RUC.")),
+                ("company", _("A factura needs the company's name.")),
+                ("address", _("A factura needs the company's fiscal address.")),
+            ):
+                if cleaned.get(name) == "" and name in self.fields:
+                    self.add_error(name, missing)
+        if kind and number:
+            try:
+                cleaned["document_number"] = check_document(kind, number)
+            except ValidationError as error:
+                self.add_error("document_number", error)
+        return cleaned
+
+    @property
+    def payer(self) -> Payer:
+        """Who pays, once the form is valid; ``order.payer`` of the order that is made with it."""
+        known = {name: value for name, value in self.cleaned_data.items() if name in PayerForm.base_fields}
+        if not known.get("document_number"):
+            known.pop("document_type", None)
+        if known.get("phone"):
+            known["phone_prefix"], known["phone"] = check_phone(known["phone"])
+        if known.get("receipt") != Receipt.FACTURA:
+            known |= {"company": "", "address": ""}
+        return Payer(**known)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from babel.numbers import format_decimal
+
 from .errors import InvalidRequest
 
 #: What PagoEfectivo issues codes in (protocol 3.1).
 CURRENCIES = ("PEN", "USD")
+SIGNS = {"PEN": "S/", "USD": "US$"}
 #: 16 digits before the point and 2 behind it (protocol 3.1).
 LARGEST = Decimal("9999999999999999.99")
 
@@ -28,6 +31,19 @@ class Money:
 
     def __str__(self) -> str:
         return f"{self.currency} {self.amount:.2f}"
+
+    @property
+    def display(self) -> str:
+        """See ``display``."""
+        return display(self.amount, self.currency)
+
+
+def display(amount: Decimal, currency: str) -> str:
+    """Return money as Peru writes it, in every language: ``S/ 1,234.50``, ``US$ 1,234.50``; its blank does not break.
+
+    Any currency, since a payer may pay in one that was not asked for.
+    """
+    return f"{SIGNS.get(currency, currency)}\u00a0{format_decimal(amount, '#,##0.00', locale='es_PE')}"
 
 
 def exact(amount: Any) -> Decimal:

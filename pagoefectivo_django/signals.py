@@ -27,6 +27,8 @@ class Receiver:
     #: True: inside the transaction that marks the delivery, so that what it writes stands exactly once.
     atomic: bool
     sender: Any = None
+    #: False: never called by the process that wrote the event.
+    in_request: bool = True
 
     def call(self, **named: Any) -> None:
         """Run it to its end, whether or not it is asynchronous."""
@@ -56,19 +58,21 @@ class OutboxSignal(Signal):
         dispatch_uid: Hashable | None = None,
         *,
         atomic: bool = True,
+        in_request: bool = True,
     ) -> None:
         """Connect a receiver by its ``dispatch_uid``, or by its ``module.qualname``.
 
         ``atomic=False`` is for what can't be rolled back (mail, HTTP): it runs outside of the transaction, at least
-        once, and knows a repetition by ``event.id``. Raises ``Misconfigured`` for a receiver that has no name by
-        which another process finds it.
+        once, and knows a repetition by ``event.id``. ``in_request=False`` is for what may take long: the worker or
+        the task queue calls it, and the request that wrote the event (the provider's webhook, say) never waits for
+        it. Raises ``Misconfigured`` for a receiver that has no name by which another process finds it.
         """
         name = _name(receiver, dispatch_uid)
         known = self.by_name.get(name)
         if known and known.function is not receiver and dispatch_uid is None:
             raise Misconfigured(f"Two receivers of {self.name} are called {name}; give one a dispatch_uid.")
         super().connect(receiver, sender=sender, weak=False, dispatch_uid=dispatch_uid or name)
-        self.by_name[name] = Receiver(name, receiver, atomic, sender)
+        self.by_name[name] = Receiver(name, receiver, atomic, sender, in_request)
 
     def disconnect(
         self, receiver: Callable[..., Any] | None = None, sender: Any = None, dispatch_uid: Hashable | None = None

@@ -20,6 +20,21 @@ class OrderState(TextChoices):
     REFUNDED = "refunded", _("refunded")
 
 
+class VoucherState(TextChoices):
+    """What a payer is told of an order: its state, or what matters more to them."""
+
+    GETTING = "getting", _("getting your code")
+    WAITING = "waiting", _("waiting for your payment")
+    #: Its date has passed, and the provider is yet to be asked a last time.
+    OVERDUE = "overdue", _("its time is over")
+    PAID = "paid", _("paid")
+    EXPIRED = "expired", _("expired")
+    CANCELLED = "cancelled", _("cancelled")
+    REJECTED = "rejected", _("rejected")
+    IN_REVIEW = "in_review", _("in review")
+    REFUNDED = "refunded", _("refunded")
+
+
 class CipStatus(TextChoices):
     """Where one code stands."""
 

@@ -10,4 +10,6 @@ urlpatterns = [
     path("refund/<str:token>/", views.refund, name="refund"),
     path("<uuid:token>/", views.voucher, name="voucher"),
     path("<uuid:token>/status/", views.voucher_status, name="voucher-status"),
+    path("<uuid:token>/voucher.pdf", views.voucher_pdf, name="voucher-pdf"),
+    path("<uuid:token>/renew/", views.renew, name="voucher-renew"),
 ]

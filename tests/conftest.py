@@ -1,4 +1,4 @@
-"""What every test can use, and what a run says about the databases it did not see."""
+"""What every test can use, and what a run says about the databases and the browser it did not see."""
 
 import os
 from collections.abc import Callable
@@ -6,8 +6,10 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from django.utils import translation
 
 from tests import servers
+from tests.browser.chromium import CHROMIUM
 
 pytest_plugins = ["pagoefectivo_django.testing"]
 
@@ -33,11 +35,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Whoever runs the whole suite shall not believe that it saw MariaDB."""
     whole = config.args_source is not pytest.Config.ArgsSource.ARGS
+    if whole and servers.kind() == "sqlite" and not CHROMIUM:
+        terminalreporter.write_sep(
+            "!", "The payer's pages were NOT looked at: install Chromium (Debian: chromium)", yellow=True, bold=True
+        )
     if whole and servers.kind() != "mariadb":
         why = "" if servers.mariadbd() else " (mariadbd is not installed here)"
         terminalreporter.write_sep(
             "!", f"MariaDB was NOT tested{why}; to do it: make test-mariadb", yellow=True, bold=True
         )
+
+
+@pytest.fixture(autouse=True)
+def own_language() -> None:
+    """Begin in the settings' language: ``LocaleMiddleware`` leaves a visitor's in the thread."""
+    translation.deactivate()
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The project that the tests run in. ``tests/servers.py`` says how to choose the database."""
 
+from typing import Any
+
 from tests import servers
 
 SECRET_KEY = "made-up-for-the-tests"
@@ -51,11 +53,13 @@ USE_TZ = True
 TIME_ZONE = "America/Lima"
 LANGUAGE_CODE = "en"
 
-PAGOEFECTIVO = {
+PAGOEFECTIVO: dict[str, Any] = {
     "CHANNELS": {
         "default": {
             "BACKEND": "pagoefectivo_django.channels.memory.MemoryChannel",
             "OPTIONS": {"WEBHOOK_SECRETS": ["made-up-webhook-secret"]},
         },
     },
+    # Connected by the tests that are about them.
+    "MESSAGES": (),
 }

@@ -11,8 +11,10 @@ By default the shop speaks with the sandbox on this machine, and needs it runnin
 
 import os
 import secrets
+from decimal import Decimal
 from pathlib import Path
 
+import django
 import environ
 
 from pagoefectivo_django.conf import from_env
@@ -20,7 +22,7 @@ from pagoefectivo_django.conf import from_env
 env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-#: What running writes: database and cache.
+#: What running writes: database, cache and mails.
 VAR = Path(env.str("SHOP_FOLDER", default=str(BASE_DIR / "var")))
 VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -38,8 +40,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "pagoefectivo_django",
+    # Before the package, whose templates it overrides.
     "shop.apps.ShopConfig",
+    "pagoefectivo_django",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -60,6 +63,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "shop.cart.cart_and_order",
             ],
         },
     },
@@ -87,6 +91,15 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 # In files, because the worker doesn't see a cache in the shop's memory and would ask for tokens of its own.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": VAR / "cache"}}
 
+#: Nothing is sent: the shop shows what it would have sent on a page of its own.
+MAILS = VAR / "mails"
+DEFAULT_FROM_EMAIL = "Tienda Quipu <hola@quipu.example>"
+_MAILER = "django.core.mail.backends.filebased.EmailBackend"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": _MAILER, "OPTIONS": {"file_path": MAILS}}}
+else:
+    EMAIL_BACKEND, EMAIL_FILE_PATH = _MAILER, MAILS
+
 USE_TZ = True
 TIME_ZONE = "America/Lima"
 LANGUAGE_CODE = "es"
@@ -102,4 +115,7 @@ LOCAL_SANDBOX = {
 }
 if "PAGOEFECTIVO_SERVICE_ID" not in env:
     env.ENVIRON = LOCAL_SANDBOX | os.environ
-PAGOEFECTIVO = from_env(env)
+PAGOEFECTIVO = from_env(env) | {
+    # What the contract of this made-up shop allows; it is shown at the checkout.
+    "LIMITS": {"PEN": (Decimal(2), Decimal(3724))},
+}

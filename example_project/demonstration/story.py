@@ -16,7 +16,15 @@ from .visitor import Page, Visitor
 from .waiting import PATIENCE, Failed, wait_for
 
 PERU = timezone(timedelta(hours=-5))
-PAYER = {"name": "Ana", "last_name": "Quispe", "email": "ana@example.com", "phone": "999 888 777"}
+PAYER = {
+    "name": "Ana",
+    "last_name": "Quispe",
+    "email": "ana@example.com",
+    "phone": "999 888 777",
+    "document_type": "DNI",
+    "document_number": "01234567",
+    "receipt": "boleta",
+}
 
 
 def expect(truth: object, otherwise: str) -> None:
@@ -35,7 +43,7 @@ class Sale:
     """One order, as its payer knows it: by the addresses of its pages."""
 
     reference: str
-    thanks: str
+    page: str
     status: str
     voucher: str
 
@@ -56,6 +64,7 @@ class Story:
         return (
             ("order", self.order),
             ("CIP and voucher address", self.code),
+            ("mail to the payer", self.mail),
             ("payment at the counter", self.payment),
             ("webhook", self.notification),
             ("receiver ran", self.shipping),
@@ -79,6 +88,15 @@ class Story:
         expect(code in "".join(page.text.split()), f"the voucher page does not show {code}")
         return f"CIP {code} on {self.first.voucher}"
 
+    def mail(self) -> str:
+        code = self._status(self.first)["code"]
+        box = f"{self.stage.shop}/correos/"
+        mails = wait_for("the mail", lambda: self._mails(box))
+        mail = self.payer.read(mails[0])
+        expect(code in "".join(mail.text.split()), f"the mail does not show {code}")
+        expect(PAYER["email"] in mail.text, f"it is not for {PAYER['email']}")
+        return f"CIP {code} written to {PAYER['email']}; see {box}"
+
     def payment(self) -> str:
         return self._pay(self._status(self.first)["code"])
 
@@ -88,7 +106,7 @@ class Story:
         return f"{notice['eventType']}, the shop answered 200"
 
     def shipping(self) -> str:
-        shipped = wait_for("the receiver", lambda: self._thanks(self.first)["shipped"])
+        shipped = wait_for("the receiver", lambda: self._page(self.first)["shipped"])
         return f"“ship” marked the purchase as sent at {clock(shipped)}"
 
     def paid(self) -> str:
@@ -110,12 +128,13 @@ class Story:
         return "403 without a signature, 403 with a wrong one; the order is still pending"
 
     def repetition(self) -> str:
-        before = (self._status(self.first), self._thanks(self.first))
+        before = (self._status(self.first), self._page(self.first))
         notice = self._notice(before[0]["code"])
         answers = self._tell("notify", raw=notice["body"])["answers"]
         expect(answers == [200], f"it answered {answers}")
-        after = (self._status(self.first), self._thanks(self.first))
+        after = (self._status(self.first), self._page(self.first))
         expect(before == after, f"{before} became {after}")
+        expect(after[1]["shipments"] == "1", f"it was shipped {after[1]['shipments']} times")
         return "200; paid once, shipped once"
 
     def wrong_amount(self) -> str:
@@ -149,11 +168,16 @@ class Story:
 
     def _buy(self, product: str) -> Sale:
         shelf = self.payer.read(f"{self.stage.shop}/")
-        page = self.payer.read(shelf.link(product))
-        page = self.payer.send(self.payer.read(page.link("Comprar")), **PAYER)
-        expect("reference" in page.data, f"the checkout did not lead to the thank-you page: {page.text[:300]}")
+        cart = self.payer.send(self.payer.read(shelf.link(product)), quantity="1")
+        voucher = self.payer.send(self.payer.read(cart.link("Ir a pagar")), **PAYER)
+        page = self.payer.read(voucher.link("Ver mi pedido"))
+        expect("reference" in page.data, f"this is not the page of an order: {page.text[:300]}")
         status = self.stage.shop + page.data["status-url"]
-        return Sale(page.data["reference"], page.address, status, page.link("Ver tu cupón de pago"))
+        return Sale(page.data["reference"], page.address, status, voucher.address)
+
+    def _mails(self, box: str) -> list[str]:
+        page = self.payer.read(box)
+        return [address for address in page.links.values() if address.startswith(box) and address != box]
 
     def _lose(self) -> tuple[Sale, str]:
         """Buy while PagoEfectivo's answer gets lost; return the code that it mailed to the payer."""
@@ -186,7 +210,7 @@ class Story:
 
     def _wait_until_paid(self, sale: Sale) -> None:
         wait_for("the order to be paid", lambda: self._status(sale)["state"] == "paid")
-        wait_for("the receiver", lambda: self._thanks(sale)["shipped"])
+        wait_for("the receiver", lambda: self._page(sale)["shipped"])
 
     def _forge(self, body: str, headers: dict[str, str]) -> int:
         headers = headers | {"Content-Type": "application/json"}
@@ -197,8 +221,8 @@ class Story:
     def _status(self, sale: Sale) -> dict[str, Any]:
         return self.payer.ask(sale.status)
 
-    def _thanks(self, sale: Sale) -> dict[str, str]:
-        return self.payer.read(sale.thanks).data
+    def _page(self, sale: Sale) -> dict[str, str]:
+        return self.payer.read(sale.page).data
 
     def _cips(self) -> list[dict[str, Any]]:
         cips: list[dict[str, Any]] = self.payer.ask(f"{self.stage.sandbox}/sandbox/cips")["cips"]

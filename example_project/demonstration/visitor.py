@@ -34,6 +34,8 @@ class Page(HTMLParser):
         self._words: list[str] = []
         self._link: tuple[str, int] | None = None
         self._hidden = False
+        #: The name of the list that is open.
+        self._list = ""
         self.feed(content)
 
     @property
@@ -61,10 +63,20 @@ class Page(HTMLParser):
         self._hidden = tag in ("script", "style")
         if tag == "form":
             self.forms.append(Form(urljoin(self.address, given.get("action") or self.address)))
-        elif tag in ("input", "button") and given.get("name") and self.forms:
-            self.forms[-1].fields[given["name"]] = given.get("value", "")
+        elif tag in ("input", "button", "select", "option") and self.forms:
+            self._fill(tag, given)
         elif tag == "a" and "href" in given:
             self._link = (urljoin(self.address, given["href"]), len(self._words))
+
+    def _fill(self, tag: str, given: dict[str, str]) -> None:
+        """Note what a field has before anybody fills it in."""
+        fields, name, value = self.forms[-1].fields, given.get("name", ""), given.get("value", "")
+        if tag == "select":
+            self._list = name
+        elif tag == "option" and ("selected" in given or self._list not in fields):
+            fields[self._list] = value
+        elif name and (given.get("type") not in ("radio", "checkbox") or "checked" in given):
+            fields[name] = value
 
     def handle_endtag(self, tag: str) -> None:
         self._hidden = False

@@ -8,7 +8,8 @@ Found = TypeVar("Found")
 
 #: Seconds that anything may take; most takes a tenth of one.
 PATIENCE = 20.0
-GLANCE = 0.05
+#: Seldom enough for the shop's status page, which answers once a second for long.
+GLANCE = 0.25
 
 
 class Failed(Exception):

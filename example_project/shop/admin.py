@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from .models import Product, Purchase
+from .models import Line, Product, Purchase
 
 
 @admin.register(Product)
@@ -12,10 +12,20 @@ class ProductAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic cl
     list_display = ("name", "price")
 
 
+class LineInline(admin.TabularInline):  # type: ignore[type-arg]
+    """What a purchase is made of."""
+
+    model = Line
+    extra = 0
+    readonly_fields = ("product", "quantity", "price")
+    can_delete = False
+
+
 @admin.register(Purchase)
 class PurchaseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """What was bought, and whether it is on its way."""
 
-    list_display = ("order", "product", "shipped_at")
-    list_select_related = ("order", "product")
-    readonly_fields = ("order", "product", "shipped_at")
+    list_display = ("order", "shipped_at")
+    list_select_related = ("order",)
+    readonly_fields = ("order", "shipped_at", "shipments")
+    inlines = (LineInline,)

@@ -7,6 +7,11 @@ from typing import ClassVar
 from django.db import models
 from django.urls import reverse
 
+from pagoefectivo_django.money import Money
+
+#: Of one product in one purchase.
+MOST_OF_ONE = 20
+
 
 class Product(models.Model):
     """One thing on the shelf."""
@@ -31,13 +36,19 @@ class Product(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("shop:product", args=[self.slug])
 
+    @property
+    def money(self) -> Money:
+        """Its price."""
+        return Money(self.price, "PEN")
+
 
 class Purchase(models.Model):
-    """One product for one payer; the order knows who pays, how much, and whether it is paid."""
+    """What one payer buys; the order knows who pays, how much, and whether it is paid."""
 
     order = models.OneToOneField("pagoefectivo.Order", models.PROTECT, related_name="purchase", verbose_name="orden")
-    product = models.ForeignKey(Product, models.PROTECT, verbose_name="producto")
     shipped_at = models.DateTimeField("enviada", null=True, blank=True)
+    #: How often it was sent off: once, whatever the world sends.
+    shipments = models.PositiveIntegerField("envíos", default=0)
 
     objects: ClassVar[models.Manager[Purchase]] = models.Manager()
 
@@ -46,4 +57,28 @@ class Purchase(models.Model):
         verbose_name_plural = "compras"
 
     def __str__(self) -> str:
-        return f"{self.product} ({self.order})"
+        return str(self.order)
+
+
+class Line(models.Model):
+    """So many of one product, at the price of that moment."""
+
+    purchase = models.ForeignKey(Purchase, models.CASCADE, related_name="lines", verbose_name="compra")
+    product = models.ForeignKey(Product, models.PROTECT, verbose_name="producto")
+    quantity = models.PositiveSmallIntegerField("cantidad")
+    price = models.DecimalField("precio en soles", max_digits=8, decimal_places=2)
+
+    objects: ClassVar[models.Manager[Line]] = models.Manager()
+
+    class Meta:
+        verbose_name = "línea"
+        verbose_name_plural = "líneas"
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.product}"
+
+    @property
+    def money(self) -> Money:
+        """What all of them cost."""
+        return Money(self.price * self.quantity, "PEN")

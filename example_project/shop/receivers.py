@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import F
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -13,8 +14,8 @@ from .models import Purchase
 
 @receiver(payment_confirmed)
 def ship(sender: type[Order], order: Order, event: OrderEvent, **kwargs: Any) -> None:
-    """Send the product off.
+    """Send the goods off; ``order.payer`` has what the boleta or factura needs.
 
-    No look at whether it was sent before: a receiver that writes to the same database has its effect exactly once.
+    No look at whether they were sent before: a receiver that writes to the same database has its effect exactly once.
     """
-    Purchase.objects.filter(order=order).update(shipped_at=timezone.now())
+    Purchase.objects.filter(order=order).update(shipped_at=timezone.now(), shipments=F("shipments") + 1)

@@ -64,7 +64,7 @@ class DiscrepancyAdmin(RecordAdmin):
     def summary(self, row: Discrepancy) -> list[Section]:
         mine = Discrepancy.objects.filter(pk=row.pk).select_related("order", "payment")
         state = (_("state"), lambda row: row.order and badge_of(row.order, "state"))
-        amount = (_("amount"), lambda row: row.order and row.order.money)
+        amount = (_("amount"), lambda row: row.order and row.order.money.display)
         order = (_("order"), lambda row: self.link(row.order))
         question = table(_("question"), mine, ("kind", order, state, amount, "payment", "suggestion", "created_at"))
         return [question, *self.sections(row)]

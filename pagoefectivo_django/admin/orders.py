@@ -23,7 +23,7 @@ from ..flows import adopt_code, cancel_order, extend_order, mark_paid, refresh_o
 from ..forms import AdoptForm, ExtendForm, MarkPaidForm, RefundForm, ReissueForm
 from ..models import Delivery, Notification, Order, OrderEvent, Payment, Refund
 from ..models.database import in_shop_transaction
-from ..money import CURRENCIES
+from ..money import CURRENCIES, display
 from ..states import CipStatus, OrderState
 from .base import Column, Deed, KnownValuesFilter, RecordAdmin, Section, badge, badge_of, fact_label, table
 from .outbox import heard
@@ -128,7 +128,7 @@ class OrderAdmin(RecordAdmin):
 
     @admin.display(description=_("amount"), ordering="amount")
     def money(self, order: Order) -> str:
-        return str(order.money)
+        return order.money.display
 
     @admin.display(description="CIP")
     def code(self, order: Order) -> str:
@@ -161,7 +161,7 @@ class OrderAdmin(RecordAdmin):
         state = (_("state"), _change)
         told = (_("fact"), lambda row: fact_label(row.fact))
         error = (_("last error"), self.error_text)
-        amount = (_("amount"), lambda row: f"{row.currency} {row.amount:.2f}")
+        amount = (_("amount"), lambda row: display(row.amount, row.currency))
         of_cip = ("code", "status", "account", "transaction_code", "expires_at", "asked_at", "changed_at", error)
         of_payment = ("cip", "operation_number", amount, "paid_at", "first_heard_at", "standing", "refunded")
         of_refund = ((_("refund"), self.link), "status", "requested_at", "requested_by", "reason", "outcome")

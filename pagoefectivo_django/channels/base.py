@@ -54,6 +54,8 @@ class Report:
     operation_number: str = ""
     #: The provider's own page for the payer.
     url: str = ""
+    #: The provider's own QR: what it says, or its picture as a ``data:image/png;base64,…`` address.
+    qr: str = ""
     #: When we asked; None for a message that came by itself.
     asked_at: datetime | None = None
     #: When a message that came by itself was first received.

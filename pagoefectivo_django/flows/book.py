@@ -35,7 +35,7 @@ _SAVED = ["state", "paid_at", "operation_number", "cip_id", "expires_at", "event
 _SAVED += ["lapses_at", "remind_at"]
 
 #: Not what claims change without the order's lock.
-_SAVED_OF_CIP = ["code", "status", "live", "expires_at", "url", "changed_at", "paid_at", "early_reversals"]
+_SAVED_OF_CIP = ["code", "status", "live", "expires_at", "url", "qr", "changed_at", "paid_at", "early_reversals"]
 _SAVED_OF_CIP += ["next_attempt_at", "poll_at"]
 
 
@@ -149,6 +149,7 @@ class Book:
         news = {
             "code": None if cip.code else report.code or None,
             "url": report.url,
+            "qr": report.qr,
             "expires_at": report.expires_at,
         }
         for name, value in news.items():

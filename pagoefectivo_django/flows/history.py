@@ -8,7 +8,7 @@ from typing import Any
 from ..channels.base import Report
 from ..models import Cip, Delivery, Discrepancy, Notification, Order, OrderEvent, Payment
 from ..models.database import LEASE, after_commit
-from ..signals import SIGNALS
+from ..signals import SIGNALS, Receiver
 from ..states import MONEY_KINDS, Fact, Kind, Resolution
 from .publish import is_handed_over, publish_written
 
@@ -101,17 +101,21 @@ class History:
             return
         events, self.events = self.events, []
         OrderEvent.objects.using(self.alias).append(events)
-        # Taken by us already, so that no second statement has to claim what we are about to publish ourselves.
-        attempts, due = (0, self.now) if is_handed_over() else (1, self.now + LEASE)
         deliveries = [
-            Delivery(event=event, receiver=name, attempts=attempts, next_attempt_at=due)
+            self._delivery(event, receiver)
             for event in events
             if event.kind in SIGNALS
-            for name in SIGNALS[event.kind].by_name
+            for receiver in SIGNALS[event.kind].by_name.values()
         ]
         Delivery.objects.using(self.alias).bulk_create(deliveries)
         if deliveries:
             after_commit(publish_written, deliveries)
+
+    def _delivery(self, event: OrderEvent, receiver: Receiver) -> Delivery:
+        # Taken by us already, so that no second statement has to claim what we are about to publish ourselves.
+        ours = receiver.in_request and not is_handed_over()
+        attempts, due = (1, self.now + LEASE) if ours else (0, self.now)
+        return Delivery(event=event, receiver=receiver.name, attempts=attempts, next_attempt_at=due)
 
 
 def evidence_of(report: Report) -> dict[str, str]:

@@ -70,7 +70,10 @@ def is_handed_over() -> bool:
 
 
 def publish_written(deliveries: Sequence[Delivery]) -> None:
-    """Deliver what this process has just committed and wrote as claimed by itself, or let a task queue do it."""
+    """Deliver what this process has just committed and wrote as claimed by itself, or let a task queue do it.
+
+    What nobody has claimed is the worker's: its receivers must not keep a request waiting.
+    """
     for enqueue in _handed_to:
         try:
             enqueue()
@@ -79,9 +82,10 @@ def publish_written(deliveries: Sequence[Delivery]) -> None:
     if _handed_to:
         return
     stop = time.monotonic() + REQUEST_BUDGET.total_seconds()
-    for position, delivery in enumerate(deliveries):
+    mine = [delivery for delivery in deliveries if delivery.attempts]
+    for position, delivery in enumerate(mine):
         if time.monotonic() > stop:
-            _give_back(deliveries[position:], timezone.now())
+            _give_back(mine[position:], timezone.now())
             return
         deliver(delivery, timezone.now())
 

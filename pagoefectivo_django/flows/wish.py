@@ -33,10 +33,13 @@ POSSIBLE = {
 }
 
 
-def record(order: Order, wish: Wish, *, actor: str, date: datetime | None = None, now: datetime) -> None:
+def record(
+    order: Order, wish: Wish, *, actor: str, date: datetime | None = None, now: datetime, by_payer: bool = False
+) -> None:
     """Write down what is wanted instead of what was wanted before.
 
-    Raises ``AlreadyPaid``, ``InQuestion``, or ``InvalidRequest`` if it is impossible in the order's state.
+    ``by_payer``: only for an order that has expired and wishes nothing, so that a second click changes nothing. Raises
+    ``AlreadyPaid``, ``InQuestion``, or ``InvalidRequest`` if it is impossible in the order's state.
     """
     with one_transaction() as alias:
         book = open_book(order, alias=alias, now=now, actor=actor)
@@ -48,6 +51,8 @@ def record(order: Order, wish: Wish, *, actor: str, date: datetime | None = None
             raise InvalidRequest(f"Order {book.order} is {book.state}; it is too late or too early to {wish} it.")
         if book.state not in STANDING and book.ordered_again():
             raise InvalidRequest(f"Reference {book.order} was ordered again; {wish} that order, or cancel it first.")
+        if by_payer and (book.state != OrderState.EXPIRED or book.order.wish):
+            raise InvalidRequest(f"Order {book.order} has not expired, or is getting a code already.")
         if wish == Wish.ISSUE and book.order.wish:
             return
         Order.objects.using(alias).filter(pk=order.pk).update(

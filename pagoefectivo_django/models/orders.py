@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from ..money import CURRENCIES, Money
+from ..money import CURRENCIES, Money, display
 from ..payer import Payer
 from ..states import LIVE, CipStatus, OrderState, Standing, Wish
 from .database import Attempted, ExactCharField, database
@@ -140,6 +140,8 @@ class Cip(Attempted):
     live = models.BooleanField(null=True, default=True, editable=False)
     expires_at = models.DateTimeField(_("expires"))
     url = models.CharField(_("provider's page"), max_length=500, blank=True, default="")
+    #: The provider's own QR, as its report has it.
+    qr = models.TextField(blank=True, default="", editable=False)
     #: When the provider was asked for it; NULL when the request certainly was not sent.
     asked_at = models.DateTimeField(_("asked"), null=True, blank=True)
     changed_at = models.DateTimeField(_("changed"))
@@ -202,7 +204,7 @@ class Payment(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.currency} {self.amount} {self.operation_number or ''}".strip()
+        return f"{display(self.amount, self.currency)} {self.operation_number or ''}".strip()
 
     @property
     def money(self) -> Money:

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from ..money import Money
+from ..money import Money, display
 from ..states import RefundStatus
 from .database import Attempted
 from .orders import Order, Payment
@@ -60,7 +60,7 @@ class Refund(Attempted):
         )
 
     def __str__(self) -> str:
-        return f"{self.order} {self.currency} {self.amount}"
+        return f"{self.order} {display(self.amount, self.currency)}"
 
     @property
     def money(self) -> Money:

@@ -1,7 +1,9 @@
 """Doors for the provider and the payer."""
 
 from .refund import refund
-from .voucher import voucher, voucher_status
+from .renew import renew
+from .status import voucher_status
+from .voucher import voucher, voucher_pdf
 from .webhook import webhook
 
-__all__ = ["refund", "voucher", "voucher_status", "webhook"]
+__all__ = ["refund", "renew", "voucher", "voucher_pdf", "voucher_status", "webhook"]

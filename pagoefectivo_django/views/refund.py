@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from ..documents.words import known_language
 from ..errors import InvalidRequest
 from ..flows.refund import give_account, refund_of
 from ..forms import BANKS, AccountForm
 from ..models import Refund
+from .discreet import discreet
 
 
-@login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
+@discreet
 @csrf_protect
 @sensitive_post_parameters("bank", "cci", "holder")
 def refund(request: HttpRequest, token: str) -> HttpResponse:
@@ -30,7 +29,7 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
         found = refund_of(token)
     except InvalidRequest:
         return _page(request, None, None)
-    with translation.override(found.order.language):
+    with translation.override(known_language(found.order.language)):
         form = AccountForm(request.POST if request.method == "POST" else None)
         if not form.is_valid():
             return _page(request, found, form)
@@ -40,9 +39,9 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, found: Refund | None, form: AccountForm | None) -> HttpResponse:
-    context = {"refund": found, "form": form, "banks": BANKS}
+    language = known_language(found.order.language) if found else translation.get_language()
+    context = {"refund": found, "form": form, "banks": BANKS, "language": language}
     response = render(request, "pagoefectivo/refund.html", context, status=200 if found else 404)
     # Not "no-referrer": browsers would send the form with "Origin: null", which Django's CSRF protection refuses.
     response["Referrer-Policy"] = "same-origin"
-    response["X-Robots-Tag"] = "noindex"
     return response

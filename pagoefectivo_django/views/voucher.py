@@ -1,45 +1,105 @@
-"""The voucher page and its state. Plain for now: what to pay, with which code, until when."""
+"""The voucher: a page and a PDF."""
 
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
 
-from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, render
-from django.utils import translation
-from django.views.decorators.cache import never_cache
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from ..models import Order
+from ..conf import conf
+from ..documents.barcode import barcode_svg
+from ..documents.pdf import voucher_pdf as write_pdf
+from ..documents.qr import LONGEST, qr_svg
+from ..documents.voucher import Voucher
+from ..documents.ways import COMPANY
+from ..documents.words import groups, moment
+from ..errors import InvalidRequest
+from ..flows.show import show
+from .discreet import discreet
+from .status import etag_of
+
+#: A picture that a provider sent is shown, anything else of it is drawn as a QR.
+PICTURE = "data:image/png;base64,"
 
 
-@login_not_required
 @require_safe
-@never_cache
+@discreet
 def voucher(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
-    """Show the payer what to pay and where it stands."""
-    order = get_object_or_404(Order.objects.select_related("cip"), token=token)
-    with translation.override(order.language):
-        response = render(request, "pagoefectivo/voucher.html", {"order": order})
-    response["Referrer-Policy"] = "no-referrer"
-    response["X-Robots-Tag"] = "noindex"
+    """Show the payer what to pay, how, until when, and where it stands."""
+    found = _found(request, token)
+    with translation.override(found.language):
+        response = render(request, "pagoefectivo/voucher.html", _context(request, token, found))
+    response["Content-Language"] = found.language
     return response
 
 
-@login_not_required
 @require_safe
-@never_cache
-def voucher_status(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
-    """Tell a page where its order stands, without anything personal."""
-    order = get_object_or_404(Order.objects.select_related("cip"), token=token)
-    return JsonResponse(
-        {
-            "state": order.state,
-            "code": order.code,
-            "amount": str(order.amount),
-            "currency": order.currency,
-            "expires_at": order.expires_at.isoformat(),
-            "paid_at": order.paid_at and order.paid_at.isoformat(),
-        }
+@discreet
+def voucher_pdf(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
+    """Return the voucher on paper."""
+    found = _found(request, token)
+    name = f"pagoefectivo-{found.code or 'voucher'}.pdf"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Language": found.language}
+    return HttpResponse(write_pdf(found), content_type="application/pdf", headers=headers)
+
+
+def _found(request: HttpRequest, token: uuid.UUID) -> Voucher:
+    try:
+        found = show(token, timezone.now())
+    except InvalidRequest:
+        raise Http404 from None  # says nothing
+    return (
+        found
+        if found.url
+        else replace(found, url=request.build_absolute_uri(reverse("pagoefectivo:voucher", args=[token])))
     )
+
+
+def _context(request: HttpRequest, token: uuid.UUID, found: Voucher) -> dict[str, Any]:
+    now = timezone.now()
+    seconds = max(0, int((found.expires_at - now).total_seconds()))
+    context: dict[str, Any] = {
+        "voucher": found,
+        "language": found.language,
+        "token": token,
+        "etag": etag_of(found),
+        "now": now,
+        "expires": moment(found.expires_at, found.language),
+        "paid": moment(found.paid_at, found.language) if found.paid_at else "",
+        "left": _left(seconds),
+        "company": COMPANY[found.money.currency],
+        "renewal_failed": "renewal" in request.GET,
+        "writes": bool(conf.messages),
+    }
+    if found.payable:
+        context |= {
+            "groups": groups(found.code),
+            "barcode": barcode_svg(found.code, _("Barcode of the payment code")),
+            "whatsapp": f"https://wa.me/?text={quote(_invitation(found, context['expires']))}",
+        }
+        if found.provider_qr.startswith(PICTURE):
+            context["qr_picture"] = found.provider_qr
+        elif (said := found.provider_qr or found.provider_url) and len(said) <= LONGEST:
+            label = _("QR code that pays this code") if found.provider_qr else _("QR code of PagoEfectivo's page")
+            context["qr"] = qr_svg(said, label)
+    return context
+
+
+def _left(seconds: int) -> str:
+    """Return the time that is left as the page's script goes on writing it."""
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    parts = (_("%d d") % days, _("%d h") % hours, _("%d min") % minutes, _("%d s") % (seconds % 60))
+    return " ".join(parts if days else parts[1:])
+
+
+def _invitation(found: Voucher, expires: str) -> str:
+    said = {"amount": found.money.display, "code": found.code, "expires": expires, "url": found.url}
+    return _("Pay %(amount)s with PagoEfectivo. Code (CIP): %(code)s. It expires on %(expires)s. %(url)s") % said

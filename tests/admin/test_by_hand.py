@@ -61,7 +61,15 @@ def test_the_page_shows_the_order_and_says_what_will_happen(cashier: Client, new
     order = new_order()
     notify(order, amount=Decimal("1.00"), operation_number="12")
     text = cashier.get(url(order, "mark_paid")).content.decode()
-    for shown in ("SHOP-1001", "PEN 120.50", order.code, "pending", "paid another amount", "PEN 1.00 12", "will count"):
+    for shown in (
+        "SHOP-1001",
+        "S/\u00a0120.50",
+        order.code,
+        "pending",
+        "paid another amount",
+        "S/\u00a01.00 12",
+        "will count",
+    ):
         assert shown in text
     assert state(order) == "pending"
 
@@ -155,7 +163,7 @@ def test_the_provider_is_asked_under_atomic_requests_too(
 def test_refund_all_that_is_left(cashier: Client, new_order: Make) -> None:
     order = pay(new_order(), operation_number="12")
     text = cashier.get(url(order, "refund")).content.decode()
-    assert "PEN 120.50 12 (applied): 120.50 left" in text
+    assert "S/\u00a0120.50 12 (applied): 120.50 left" in text
     payment = Payment.objects.get()
     answer = cashier.post(url(order, "refund"), {"payment": payment.pk, "reason": "Sold out"}, follow=True)
     assert "waits for approval" in answer.content.decode()

@@ -46,7 +46,7 @@ def test_open_ones_come_first(staff: Client, question: Discrepancy, new_order: C
 
 def test_the_resolve_page_shows_evidence_and_changes_nothing(staff: Client, question: Discrepancy) -> None:
     text = staff.get(url(question)).content.decode()
-    for shown in ("4711", "PEN 120.50", "accept as paid", "a refund is due", "ignore"):
+    for shown in ("4711", "S/\u00a0120.50", "accept as paid", "a refund is due", "ignore"):
         assert shown in text
     question.refresh_from_db()
     assert question.status == "open"

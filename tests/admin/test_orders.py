@@ -25,7 +25,7 @@ Act = Callable[..., str]
 def test_the_list_shows_state_amount_code_and_account(staff: Client, new_order: Make) -> None:
     order = new_order()
     text = staff.get(LIST).content.decode()
-    for shown in (order.reference, "PEN 120.50", order.code, "memory:default", "pagoefectivo-pending"):
+    for shown in (order.reference, "S/\u00a0120.50", order.code, "memory:default", "pagoefectivo-pending"):
         assert shown in text
 
 
@@ -154,3 +154,9 @@ def test_who_may_not_look_gets_403(client: Client, django_user_model: type, new_
     client.force_login(django_user_model.objects.create_user("eva", password="made-up", is_staff=True))  # type: ignore[attr-defined]
     assert client.get(LIST).status_code == 403
     assert client.get(reverse("admin:pagoefectivo_order_change", args=[order.pk])).status_code == 403
+
+
+def test_a_payment_in_any_currency_is_shown(staff: Client, new_order: Make) -> None:
+    order = new_order()
+    assert notify(order, currency="EUR", amount="1234.50") == 200
+    assert "EUR\u00a01,234.50" in page(staff, order)

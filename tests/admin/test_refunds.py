@@ -90,7 +90,7 @@ def test_the_page_shows_payment_order_and_events(looker: Client, new_refund: Mak
     refund = new_refund(status="sent")
     text = page(looker, refund)
     for shown in (
-        "PEN 120.50 12",
+        "S/\u00a0120.50 12",
         "payment_confirmed",
         "the payer named an account",
         "rosa",
@@ -154,17 +154,17 @@ def test_as_many_queries_for_12_as_for_3(looker: Client, new_refund: Make) -> No
 
 def test_from_the_request_to_the_bank(approver: Client, sender: Client, new_refund: Make, act: Act) -> None:
     refund = new_refund()
-    assert "PEN 120.50: approved" in act(approver, "approve", refund)
+    assert "S/\u00a0120.50: approved" in act(approver, "approve", refund)
     assert (status(refund), refund.approved_by) == ("approved", "marta")
-    assert "PEN 120.50: sent" in act(sender, "send", refund)
+    assert "S/\u00a0120.50: sent" in act(sender, "send", refund)
     assert status(refund) == "sent"
     question = act(sender, "done", refund)
     assert "Yes: Done" in question
-    assert "SHOP-1001 PEN 120.50" in question
+    assert "SHOP-1001 S/\u00a0120.50" in question
     assert GROUPED not in question
     assert "This field is required" in act(sender, "done", refund, confirmed="yes", reason=" ")
     assert status(refund) == "sent"
-    assert "PEN 120.50: done" in act(sender, "done", refund, confirmed="yes", reason="On the statement")
+    assert "S/\u00a0120.50: done" in act(sender, "done", refund, confirmed="yes", reason="On the statement")
     assert (status(refund), refund.outcome) == ("done", "On the statement")
     assert Order.objects.get().state == "refunded"
 

@@ -25,4 +25,4 @@ if "TEST_BEAT_EVERY" in os.environ:
     CELERY_BEAT_SCHEDULE = {name: entry | every for name, entry in BEAT_SCHEDULE.items()}
 
 if "PAGOEFECTIVO_SERVICE_ID" in os.environ:
-    PAGOEFECTIVO = from_env(environ.Env())
+    PAGOEFECTIVO = from_env(environ.Env()) | {"MESSAGES": ()}

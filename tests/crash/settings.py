@@ -4,4 +4,4 @@ from tests.settings import *  # noqa: F403
 from tests.settings import INSTALLED_APPS as THEIRS
 
 INSTALLED_APPS = [*THEIRS, "tests.crash.apps.CrashConfig"]
-PAGOEFECTIVO = {}
+PAGOEFECTIVO = {"MESSAGES": ()}

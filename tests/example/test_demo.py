@@ -21,6 +21,7 @@ DEMO = [sys.executable, "-W", "error", "example_project/demo.py"]
 STEPS = [
     "order",
     "CIP and voucher address",
+    "mail to the payer",
     "payment at the counter",
     "webhook",
     "receiver ran",

@@ -21,6 +21,8 @@ PUBLIC = {
     "pagoefectivo_django.signals": set(signals.SIGNALS),
     "pagoefectivo_django.errors": {name for name in vars(errors) if name[0].isupper()},
     "pagoefectivo_django.payer": {"Payer"},
+    "pagoefectivo_django.forms": {"PayerForm"},
+    "pagoefectivo_django.money": {"Money"},
     "pagoefectivo_django.conf": {"from_env"},
 }
 #: What it may name in its settings, its urls and on the command line.

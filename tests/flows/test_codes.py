@@ -452,3 +452,9 @@ def test_a_code_adopted_for_an_order_that_was_ordered_again_is_deleted() -> None
     assert (fresh(old).state, statuses(old)) == ("expired", ["superseded"])
     tick(later(seconds=1))
     assert not MemoryChannel("default", {}).book[code].open
+
+
+def test_the_providers_own_qr_is_kept() -> None:
+    order = make()
+    advance(report(order.cips.get(), Fact.ISSUED, qr="00020101021226…made-up"))
+    assert order.cips.get().qr == "00020101021226…made-up"

@@ -151,7 +151,7 @@ def test_money_of_another_amount_is_not_taken_for_the_whole(number: str | None) 
     order = make()
     notify(order, amount="1.00", operation_number=number)
     resolve_discrepancy(Discrepancy.objects.get(), "ignore", actor="marta", reason="x")
-    with pytest.raises(InvalidRequest, match=r"was paid with PEN 1\.00"):
+    with pytest.raises(InvalidRequest, match=r"was paid with S/\s1\.00"):
         mark(order, "7")
     assert Order.objects.get().state == "pending"
 

@@ -31,6 +31,7 @@ PAGOEFECTIVO = dict[str, Any](
     EXPIRES_AFTER=timedelta(hours=3),
     WATCH_PAID=timedelta(days=3),
     SEARCHES_PER_MINUTE=60_000,
+    MESSAGES=(),
 )
 LOGGING = {
     "version": 1,

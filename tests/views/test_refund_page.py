@@ -41,7 +41,7 @@ def test_it_asks_where_the_money_shall_go(client: Client, refund: Refund) -> Non
     assert answer.status_code == 200
     text = answer.content.decode()
     for shown in (
-        "PEN 35.50",
+        "S/\u00a035.50",
         "Two T-shirts",
         'name="bank"',
         'name="cci"',
@@ -119,7 +119,7 @@ def test_a_wrong_cci_is_said_at_its_field(client: Client, refund: Refund, cci: s
     field = text[text.index('for="id_cci"') : text.index('for="id_holder"')]
     assert said in field
     assert 'aria-invalid="true"' in field
-    assert text.count("errorlist") == 2  # its style, and one field
+    assert text.count("errorlist") == 1
     assert fresh(refund).cci == ""
 
 
@@ -161,7 +161,7 @@ NO_NAMES = [
 def test_what_is_no_name(client: Client, refund: Refund, field: str, name: str) -> None:
     answer = client.post(url(refund), {**ACCOUNT, field: name})
     assert answer.status_code == 200
-    assert "errorlist" in answer.content.decode().split("</style>")[1]
+    assert "errorlist" in answer.content.decode()
     assert fresh(refund).needs_account
 
 

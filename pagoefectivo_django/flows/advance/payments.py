@@ -158,7 +158,8 @@ def mark(book: Book, cip: Cip, report: Report, reason: str) -> None:
     if payment and (payment.standing == Standing.REVERSED or payment.refunded):
         raise InvalidRequest(f"Payment {payment} was taken or given back; it can't pay order {book.order} any more.")
     if payment and (payment.amount, payment.currency) != (report.amount, report.currency):
-        raise InvalidRequest(f"Code {cip} was paid with {payment}, not {book.order.money}; refund that payment.")
+        owed = book.order.money.display
+        raise InvalidRequest(f"Code {cip} was paid with {payment}, not {owed}; refund that payment.")
     if payment is None and any(number in ("", report.operation_number) for number in cip.early_reversals):
         raise InvalidRequest(f"The provider took a payment of code {cip} back before it told of one; ask it which.")
     if payment is None and report.amount:

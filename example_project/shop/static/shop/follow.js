@@ -1,7 +1,7 @@
 // Follows an order while its payer looks on: shows the page anew when there is news.
 "use strict";
 (() => {
-  const PAUSE = 3000;
+  const PAUSE = 5000;
   const { state, code, statusUrl } = document.querySelector("[data-status-url]").dataset;
 
   const look = async () => {

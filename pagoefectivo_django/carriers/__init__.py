@@ -1,0 +1,30 @@
+"""Carry short texts to telephones; no database here."""
+
+from __future__ import annotations
+
+from django.utils.module_loading import import_string
+
+from ..conf import conf
+from ..errors import Misconfigured
+from .base import Carrier
+
+
+def get_carrier(alias: str) -> Carrier:
+    """Return the carrier of an alias as it is set now; raises ``Misconfigured`` if it isn't."""
+    try:
+        entry = conf.carriers[alias]
+        path, options = entry["BACKEND"], entry.get("OPTIONS", {})
+    except (KeyError, TypeError, AttributeError):
+        raise Misconfigured(f"PAGOEFECTIVO['CARRIERS'][{alias!r}] is missing or has no BACKEND; add it.") from None
+    return carrier_class(path)(alias, options)
+
+
+def carrier_class(path: str) -> type[Carrier]:
+    """Return the class at a BACKEND path; raises ``Misconfigured`` for one that is no carrier."""
+    try:
+        found = import_string(path)
+    except (ImportError, TypeError, AttributeError):
+        found = None
+    if not (isinstance(found, type) and issubclass(found, Carrier)):
+        raise Misconfigured(f"BACKEND is {path!r}, which is not a carrier; use the path of a Carrier class.")
+    return found

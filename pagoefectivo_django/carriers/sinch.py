@@ -1,0 +1,96 @@
+"""SMS by Sinch's REST API.
+
+Facts: developers.sinch.com, "SMS API reference": ``POST /xms/v1/{service_plan_id}/batches`` with a bearer token, and
+"HTTP status codes for the SMS REST API": a refusal is ``{"code": …, "text": …}``; its text may repeat the number.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from django.core.checks import CheckMessage, Error
+
+from ..channels.http import Answer, Call, Deadline, send
+from ..errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
+from .base import Carrier
+
+#: Where Sinch has servers; an account belongs to one of them.
+REGIONS = ("us", "eu", "au", "br", "ca")
+NEEDED = ("SERVICE_PLAN_ID", "API_TOKEN", "FROM")
+#: Seconds for an answer.
+TIMEOUT = 10.0
+#: Refusals with status 403 that concern the number and not the account.
+ABOUT_THE_NUMBER = ("illegal_number_type",)
+
+
+class SinchCarrier(Carrier):
+    """Sinch, with one of its service plans.
+
+    OPTIONS: ``SERVICE_PLAN_ID``, ``API_TOKEN``, ``FROM`` (a number, short code or name that Sinch has registered for
+    it), ``REGION`` (``us`` by default) or ``BASE_URL``.
+    """
+
+    @classmethod
+    def check(cls, alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
+        found: list[CheckMessage] = [
+            Error(
+                f"{name} of carrier {alias!r} is missing.",
+                hint="Add it to OPTIONS; Sinch's dashboard shows it.",
+                id="pagoefectivo.E001",
+            )
+            for name in _missing(options)
+        ]
+        if not options.get("BASE_URL") and options.get("REGION", "us") not in REGIONS:
+            problem = f"REGION of carrier {alias!r} is unknown."
+            hint = f"Use one of {', '.join(REGIONS)}, or set BASE_URL."
+            found.append(Error(problem, hint=hint, id="pagoefectivo.E007"))
+        return found
+
+    def send(self, to: str, text: str) -> None:
+        if missing := _missing(self.options):
+            raise Misconfigured(f"Carrier {self.alias!r} lacks {', '.join(missing)} in its OPTIONS.")
+        base = self.options.get("BASE_URL") or f"https://{self.options.get('REGION', 'us')}.sms.api.sinch.com"
+        batch = {"from": str(self.options["FROM"]), "to": [to], "body": text}
+        call = Call(
+            method="POST",
+            url=f"{str(base).rstrip('/')}/xms/v1/{quote(str(self.options['SERVICE_PLAN_ID']), safe='')}/batches",
+            timeout=TIMEOUT,
+            headers={"Content-Type": "application/json"},
+            content=json.dumps(batch).encode(),
+            bearer=str(self.options["API_TOKEN"]),
+        )
+        _judge(send(call, Deadline(TIMEOUT)))
+
+
+def _judge(answer: Answer) -> None:
+    """Raise what an answer means, unless it is yes."""
+    if answer.status in (200, 201):
+        return
+    code = _code(answer)
+    said = f"Sinch answered {answer.status} {code}".rstrip()
+    if answer.status == 400 or code in ABOUT_THE_NUMBER:
+        raise Refused(f"{said}: it does not take this text or number.", codes=(code,))
+    if answer.status in (401, 403, 404):
+        raise Misconfigured(
+            f"{said}: check SERVICE_PLAN_ID, API_TOKEN, FROM and REGION of the carrier, and your account."
+        )
+    if answer.status == 429:
+        raise Unavailable(f"{said}: too many texts at once; it is sent later.")
+    raise OutcomeUnknown(f"{said}: it may or may not have been sent.")
+
+
+def _code(answer: Answer) -> str:
+    """Return Sinch's own word for a refusal; never what it says besides."""
+    try:
+        code = str(json.loads(answer.body)["code"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return code if re.fullmatch("[a-z_]{1,60}", code) else ""
+
+
+def _missing(options: Mapping[str, Any]) -> list[str]:
+    return [name for name in NEEDED if options.get(name) in (None, "")]

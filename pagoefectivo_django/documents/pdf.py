@@ -1,0 +1,242 @@
+"""The voucher on paper: one sheet of A6, which prints on A4 too."""
+
+from __future__ import annotations
+
+import base64
+import re
+from io import BytesIO
+from itertools import groupby
+from typing import Any
+from xml.sax.saxutils import escape
+
+from django.utils import translation
+from django.utils.translation import gettext as _
+from PIL import Image
+from reportlab.lib.pagesizes import A6
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Paragraph
+
+from ..states import VoucherState
+from . import barcode, qr
+from .voucher import Voucher
+from .ways import COMPANY
+from .words import groups, moment
+
+#: Chinese is not embedded: every reader of PDF has letters for this name, and a font would weigh megabytes.
+CHINESE = "STSong-Light"
+pdfmetrics.registerFont(UnicodeCIDFont(CHINESE))
+
+WIDTH, HEIGHT = A6
+MARGIN = 8 * mm
+INNER = WIDTH - 2 * MARGIN
+#: From the bottom: the address, then barcode and QR with what they are for.
+SYMBOLS = MARGIN + 5 * mm
+QR_SIZE, BAR_WIDTH, BAR_HEIGHT = 25 * mm, 58 * mm, 14 * mm
+
+QUIET, BOLD, PLAIN, SMALL, TINY = (
+    ParagraphStyle(name, fontName=font, fontSize=size, leading=size * 1.25, textColor=colour)
+    for name, font, size, colour in (
+        ("quiet", "Helvetica", 7.5, "#444444"),
+        ("bold", "Helvetica-Bold", 9.5, "#000000"),
+        ("plain", "Helvetica", 8.5, "#000000"),
+        ("small", "Helvetica", 7.5, "#000000"),
+        ("tiny", "Helvetica", 6.5, "#444444"),
+    )
+)
+TITLE = ParagraphStyle("title", BOLD, fontSize=13, leading=15)
+AMOUNT = ParagraphStyle("amount", BOLD, fontSize=14, leading=16)
+
+
+def voucher_pdf(voucher: Voucher) -> bytes:
+    """Return one page in the voucher's language, the same bytes for the same voucher; raises for none.
+
+    The code and what scans it are there only while it can be paid.
+    """
+    file = BytesIO()
+    canvas = Canvas(file, pagesize=A6, invariant=1, lang=voucher.language)
+    with translation.override(voucher.language):
+        _Sheet(canvas, voucher).draw()
+    canvas.showPage()
+    canvas.save()
+    return file.getvalue()
+
+
+class _Sheet:
+    """A page that is filled from its top; what finds no room is left out."""
+
+    def __init__(self, canvas: Canvas, voucher: Voucher) -> None:
+        self.canvas, self.voucher = canvas, voucher
+        self.y = HEIGHT - MARGIN
+        self.end = MARGIN + 5 * mm
+
+    def draw(self) -> None:
+        found = self.voucher
+        self.canvas.setTitle(f"PagoEfectivo · {_printable(found.title)}")
+        self._put("PagoEfectivo", QUIET)
+        self._put(self._title(), TITLE, after=2 * mm)
+        if found.payable:
+            self._code()
+            self._symbols()
+        self._facts()
+        if found.payable:
+            self.y -= 2 * mm
+            for way in found.ways:
+                said = _("%(way)s: choose %(company)s") % {
+                    "way": way.means.label,
+                    "company": COMPANY[found.money.currency],
+                }
+                names = ", ".join(f"{place.name} {place.company}".strip() for place in way.places)
+                self._put(said, ParagraphStyle("way", BOLD, fontSize=7.5, leading=9.5))
+                self._put(names, SMALL, lines=2, after=1 * mm)
+        if found.url:
+            self._place(_fitting(found.url, TINY, INNER, 1), MARGIN, MARGIN + 3 * mm)
+            self.canvas.linkURL(found.url, (MARGIN, MARGIN, WIDTH - MARGIN, MARGIN + 3 * mm))
+
+    def _title(self) -> str:
+        if self.voucher.payable:
+            return _("Pay with this code")
+        if self.voucher.state == VoucherState.PAID:
+            return _("We received your payment")
+        label = str(self.voucher.state.label)
+        return label[:1].upper() + label[1:]
+
+    def _code(self) -> None:
+        self._put(_("Payment code (CIP)"), QUIET, after=0)
+        parts, gap = groups(self.voucher.code), 3 * mm
+        letters = pdfmetrics.stringWidth("".join(parts), "Helvetica-Bold", 1)
+        size = min(28.0, (INNER - gap * (len(parts) - 1)) / max(letters, 1))
+        self.canvas.setFont("Helvetica-Bold", size)
+        self.y -= size
+        x = MARGIN
+        for part in parts:
+            self.canvas.drawString(x, self.y + size * 0.12, part)
+            x += pdfmetrics.stringWidth(part, "Helvetica-Bold", size) + gap
+        self.y -= 2 * mm
+
+    def _facts(self) -> None:
+        found = self.voucher
+        owed = found.state not in (VoucherState.PAID, VoucherState.REFUNDED)
+        expires = moment(found.expires_at, found.language)
+        facts = [
+            (_("Total to pay") if found.payable else _("Total") if owed else _("Paid"), found.money.display, AMOUNT),
+            (_("Pay before") if found.payable else "", expires, BOLD),
+            (_("Paid on") if found.paid_at else "", found.paid_at and moment(found.paid_at, found.language), BOLD),
+            (_("Operation number") if found.operation_number else "", found.operation_number, BOLD),
+            (_("You pay for") if found.concept else "", found.concept, PLAIN),
+            (_("Order number"), found.reference, PLAIN),
+        ]
+        for name, value, style in facts:
+            if name:
+                self._fact(name, str(value), style)
+
+    def _fact(self, name: str, value: str, style: ParagraphStyle) -> None:
+        column = 24 * mm
+        told, said = _fitting(name, QUIET, column - 2 * mm, 2), _fitting(value, style, INNER - column, 2)
+        height = max(told.height, said.height) + 1.5 * mm
+        if self.y - height < self.end:
+            return
+        self.canvas.setStrokeGray(0.75)
+        self.canvas.line(MARGIN, self.y, WIDTH - MARGIN, self.y)
+        self._place(told, MARGIN, self.y - 0.7 * mm)
+        self._place(said, MARGIN + column, self.y - 0.7 * mm)
+        self.y -= height
+
+    def _symbols(self) -> None:
+        """Draw barcode and QR above the address; what follows ends above them."""
+        canvas, found = self.canvas, self.voucher
+        modules = barcode.bars(found.code)
+        unit = BAR_WIDTH / (len(modules) + 2 * barcode.QUIET)
+        low = SYMBOLS + 7 * mm
+        canvas.setFillGray(0)
+        at = MARGIN  # the margin is quiet enough on the left
+        for module, run in groupby(modules):
+            width = len(list(run)) * unit
+            if module == "1":
+                canvas.rect(at, low, width, BAR_HEIGHT, stroke=0, fill=1)
+            at += width
+        caption = _fitting(_("Your code as a barcode, for agents that scan"), TINY, BAR_WIDTH - 6 * mm, 2)
+        self._place(caption, MARGIN, low - 1 * mm)
+        right = WIDTH - MARGIN - QR_SIZE
+        if self._picture(right, low) or self._qr(right, low):
+            said = _("Pays this code") if found.provider_qr else _("Opens PagoEfectivo's page of this code")
+            self._place(_fitting(said, TINY, QR_SIZE, 2), right, low - 1 * mm)
+        self.end = low + QR_SIZE + 1 * mm
+
+    def _qr(self, x: float, y: float) -> bool:
+        said = self.voucher.provider_qr or self.voucher.provider_url
+        if not said or len(said) > qr.LONGEST:
+            return False
+        rows = qr.modules(said)
+        unit = QR_SIZE / len(rows)
+        for number, row in enumerate(rows):
+            at = x
+            for dark, run in groupby(row):
+                width = len(list(run)) * unit
+                if dark:
+                    self.canvas.rect(at, y + QR_SIZE - (number + 1) * unit, width, unit, stroke=0, fill=1)
+                at += width
+        return True
+
+    def _picture(self, x: float, y: float) -> bool:
+        """Draw the provider's own picture; one that is broken or huge is left out."""
+        if not self.voucher.provider_qr.startswith("data:image/"):
+            return False
+        data = self.voucher.provider_qr.partition(",")[2]
+        if len(data) > qr.LARGEST_PICTURE:
+            return False
+        try:
+            picture = Image.open(BytesIO(base64.b64decode(data, validate=True)))
+            if max(picture.size) > 2000:
+                return False
+            self.canvas.drawImage(ImageReader(picture.convert("L")), x, y, QR_SIZE, QR_SIZE)
+        except Exception:  # Pillow's readers raise whatever their bytes lead them to
+            return False
+        return True
+
+    def _put(self, text: str, style: ParagraphStyle, *, lines: int = 1, after: float = 0.5 * mm) -> None:
+        paragraph = _fitting(text, style, INNER, lines)
+        if self.y - paragraph.height >= self.end:
+            self._place(paragraph, MARGIN, self.y)
+            self.y -= paragraph.height + after
+
+    def _place(self, paragraph: Paragraph, x: float, top: float) -> None:
+        paragraph.drawOn(self.canvas, x, top - paragraph.height)
+
+
+def _fitting(text: str, style: ParagraphStyle, width: float, lines: int) -> Any:
+    """Return a paragraph of at most so many lines; what is too long ends with an ellipsis."""
+    text = _printable(text)
+    wide = any(letter > "\u2e7f" for letter in text)
+    kept, style = text, ParagraphStyle("fitting", style, wordWrap="CJK" if wide else None)
+    while True:
+        paragraph = Paragraph(_markup(kept if kept == text else f"{kept.rstrip()}…"), style)
+        _, paragraph.height = paragraph.wrap(width, HEIGHT)
+        if paragraph.height <= lines * style.leading + 0.1 or not kept:
+            return paragraph
+        kept = kept[: len(kept) * 9 // 10]
+
+
+def _printable(text: str) -> str:
+    """Return a text with a question mark for each letter that no font of ours has."""
+    return "".join(letter if _font(letter) else "?" for letter in re.sub(r"[\s\x00-\x1f]+", " ", text))
+
+
+def _markup(text: str) -> str:
+    """Return a text for a paragraph, its Chinese in a font that has it."""
+    parts = ((font, escape("".join(run))) for font, run in groupby(text, _font))
+    return "".join(f'<font name="{CHINESE}">{run}</font>' if font == CHINESE else run for font, run in parts)
+
+
+def _font(letter: str) -> str:
+    for font, encoding in (("Helvetica", "cp1252"), (CHINESE, "gbk")):
+        try:
+            letter.encode(encoding)
+        except UnicodeEncodeError:
+            continue
+        return font
+    return ""

@@ -1,0 +1,68 @@
+"""The mails: a voucher and the name of a message in, a message of Django's out."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from email.utils import parseaddr
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.encoding import punycode
+from django.utils.text import Truncator
+
+from ..documents.pdf import voucher_pdf
+from ..documents.voucher import Voucher
+from ..documents.ways import COMPANY
+from ..documents.words import groups, moment
+
+#: Letters of a subject; what comes after them no list of mails shows.
+LONGEST_SUBJECT = 150
+
+
+def compose(name: str, voucher: Voucher, *, to: str, event_id: uuid.UUID) -> EmailMultiAlternatives:
+    """Return a message to the payer, in the voucher's language, from ``DEFAULT_FROM_EMAIL``; not sent yet.
+
+    ``name`` is one of ``conf.MESSAGES``. Its words are the templates ``pagoefectivo/mail/<name>.subject.txt``,
+    ``.txt`` and ``.html``. Composed again for the same event it has the same Message-ID, so that mail programs fold a
+    repetition.
+    """
+    context = told(voucher)
+    with translation.override(voucher.language):
+        subject, text, html = (
+            render_to_string(f"pagoefectivo/mail/{name}.{kind}", context) for kind in ("subject.txt", "txt", "html")
+        )
+    pdf = [(f"pagoefectivo-{voucher.code}.pdf", voucher_pdf(voucher), "application/pdf")] if name == "created" else []
+    return EmailMultiAlternatives(
+        subject=Truncator(" ".join(subject.split())).chars(LONGEST_SUBJECT),
+        body=re.sub(r"\n{3,}", "\n\n", text.strip()) + "\n",
+        to=[to],
+        alternatives=[(html.strip() + "\n", "text/html")],
+        attachments=pdf,
+        headers={
+            "Message-ID": f"<{event_id}.{name}@{_domain()}>",
+            "Content-Language": voucher.language,
+            "Auto-Submitted": "auto-generated",  # RFC 3834: no holiday notice answers it
+        },
+    )
+
+
+def told(voucher: Voucher) -> dict[str, Any]:
+    """Return what the templates of every message know."""
+    return {
+        "voucher": voucher,
+        "language": voucher.language,
+        "expires": moment(voucher.expires_at, voucher.language),
+        "paid": moment(voucher.paid_at, voucher.language) if voucher.paid_at else "",
+        "groups": groups(voucher.code),
+        "company": COMPANY[voucher.money.currency],
+        "link": voucher.url or voucher.provider_url,
+    }
+
+
+def _domain() -> str:
+    domain = parseaddr(str(settings.DEFAULT_FROM_EMAIL))[1].partition("@")[2]
+    return punycode(domain) if domain else "localhost"

@@ -1,0 +1,46 @@
+"""What all pages of the payer have in common: nothing of them is kept, found, framed or told to others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.templatetags.static import static
+from django.views.decorators.cache import never_cache
+
+from ..conf import conf
+
+View = Callable[..., HttpResponse]
+
+
+def discreet(view: View) -> View:
+    """Open a view to whoever has its address; have browsers, proxies and search engines keep it to themselves."""
+
+    @login_not_required
+    @never_cache
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
+        response = view(request, *args, **named)
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response["X-Robots-Tag"] = "noindex"
+        response["X-Content-Type-Options"] = "nosniff"
+        policy = strictest() if conf.content_security_policy is None else conf.content_security_policy
+        if policy:
+            response["Content-Security-Policy"] = policy
+        return response
+
+    return guarded
+
+
+def strictest() -> str:
+    """Return the policy that our pages work with: nothing inline, from nowhere but the shop and its static files."""
+    place = urlsplit(static("pagoefectivo/voucher.css"))
+    ours = f"'self' {place.scheme}://{place.netloc}" if place.netloc else "'self'"
+    return (
+        f"default-src 'none'; script-src {ours}; style-src {ours}; img-src {ours} data:; font-src {ours}; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )

@@ -1,0 +1,77 @@
+"""One order in each state that a payer can be shown."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.errors import Refused, Unavailable
+from pagoefectivo_django.flows import (
+    approve_refund,
+    cancel_order,
+    close_refund,
+    refund_order,
+    send_refund,
+)
+from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.models import Order
+from pagoefectivo_django.states import VoucherState
+from pagoefectivo_django.testing import expire, notify, pay
+from tests.flows.making import make
+
+STAFF: dict[str, Any] = {"actor": "rosa", "reason": "A story for the page."}
+
+
+def _getting(**of: Any) -> Order:
+    MemoryChannel.fail("issue", Unavailable("down"))
+    return make(**of)
+
+
+def _overdue(**of: Any) -> Order:
+    order = make(**of)
+    Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(minutes=1))
+    return order
+
+
+def _rejected(**of: Any) -> Order:
+    MemoryChannel.fail("issue", Refused("no", codes=("111",)))
+    return make(**of)
+
+
+def _in_review(**of: Any) -> Order:
+    order = make(**of)
+    assert notify(order, amount=order.amount + Decimal(1)) == 200
+    return order
+
+
+def _refunded(**of: Any) -> Order:
+    order = pay(make(**of), operation_number="7001")
+    refund = refund_order(order, **STAFF)
+    approve_refund(refund, actor="rosa")
+    give_account(refund, bank="BCP", cci="0" * 20, holder="Ana")
+    send_refund(refund, actor="rosa")
+    close_refund(refund, done=True, **STAFF)
+    return order
+
+
+MAKERS: dict[VoucherState, Callable[..., Order]] = {
+    VoucherState.GETTING: _getting,
+    VoucherState.WAITING: make,
+    VoucherState.OVERDUE: _overdue,
+    VoucherState.PAID: lambda **of: pay(make(**of), operation_number="7001"),
+    VoucherState.EXPIRED: lambda **of: expire(make(**of)),
+    VoucherState.CANCELLED: lambda **of: cancel_order(make(**of)),
+    VoucherState.REJECTED: _rejected,
+    VoucherState.IN_REVIEW: _in_review,
+    VoucherState.REFUNDED: _refunded,
+}
+
+
+def order_in(state: VoucherState, **of: Any) -> Order:
+    """Make an order of which the payer is shown this state."""
+    order = MAKERS[state](**{"concept": "Dos polos de algodón"} | of)
+    order.reload()
+    return order

@@ -1,0 +1,258 @@
+"""The voucher page as its payer has it: on a phone and on a desktop, with scripts and without, in light and in dark."""
+
+import io
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import PIL.Image
+import pypdfium2
+import pytest
+import zxingcpp
+from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from pagoefectivo_django.flows import tick
+from pagoefectivo_django.models import Cip, Order
+from pagoefectivo_django.states import VoucherState
+from pagoefectivo_django.testing import notify, pay
+from tests.browser.conftest import Open
+from tests.browser.states import order_in
+from tests.flows.making import make
+
+pytestmark = [
+    pytest.mark.sqlite,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+]
+
+LANGUAGES = ("es", "en", "zh-hans")
+#: Nobody was reloaded if it is still there.
+MARK, MARKED = "() => { window.mark = 1 }", "() => window.mark === 1"
+PATIENCE = 20_000
+
+
+def address(live_server: Any, order: Order) -> str:
+    return f"{live_server.url}{order.get_absolute_url()}"
+
+
+def news(page: Page) -> Any:
+    return page.locator("#pagoefectivo-news")
+
+
+def spoken(page: Page) -> Any:
+    return page.locator("#pagoefectivo-spoken")
+
+
+def awkward(**of: Any) -> Order:
+    """An order that fits no page easily: a long code, much money, wide letters."""
+    named: dict[str, Any] = {"amount": Decimal("9999999.99"), "concept": "订" * 50, "reference": "W" * 64} | of
+    order = make(**named)
+    Cip.objects.filter(order=order).update(code="12345678901234")
+    order.reload()
+    return order
+
+
+# Copying.
+
+
+def test_the_code_is_copied_without_blanks_and_the_button_says_so(visit: Open, live_server: Any) -> None:
+    order = make(language="en")
+    page = visit(address(live_server, order), permissions=["clipboard-read", "clipboard-write"])
+    page.click("#pagoefectivo-copy")
+    expect(page.locator("#pagoefectivo-copy")).to_have_text("Copied")
+    expect(spoken(page)).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == order.code
+    expect(page.locator("#pagoefectivo-copy")).to_have_text("Copy the code", timeout=PATIENCE)
+
+
+def test_where_nothing_can_be_copied_the_code_is_selected(visit: Open, live_server: Any) -> None:
+    order = make(language="en")
+    page = visit("about:blank")
+    page.add_init_script(
+        "Object.defineProperty(navigator, 'clipboard', { value: undefined }); document.execCommand = () => false;"
+    )
+    page.goto(address(live_server, order))
+    page.click("#pagoefectivo-copy")
+    expect(page.locator("#pagoefectivo-copy")).to_contain_text("The code is selected")
+    expect(spoken(page)).to_contain_text("The code is selected")
+    assert page.evaluate("getSelection().toString()") == order.code
+
+
+# Counting.
+
+
+def test_the_time_runs_and_is_told_aloud_rarely(visit: Open, live_server: Any) -> None:
+    order = make(language="en")
+    Order.objects.update(expires_at=timezone.now() + timedelta(minutes=5, seconds=3))
+    page = visit(address(live_server, order))
+    left = page.locator("#pagoefectivo-left")
+    before = left.text_content() or ""
+    assert re.fullmatch(r"0 h 5 min \d s", before)
+    assert (left.get_attribute("role"), left.get_attribute("aria-live")) == ("timer", "off")
+    expect(left).not_to_have_text(before)
+    assert spoken(page).text_content() == ""
+    expect(spoken(page)).to_have_text("Time left: 5 minutes", timeout=PATIENCE)
+
+
+def test_a_phone_with_the_wrong_time_counts_right(visit: Open, live_server: Any) -> None:
+    order = make(language="en", expires_at=timezone.now() + timedelta(minutes=90, seconds=30))
+    page = visit("about:blank")
+    page.clock.install(time=timezone.now() + timedelta(days=400))
+    page.goto(address(live_server, order))
+    page.clock.run_for(1500)
+    expect(page.locator("#pagoefectivo-left")).to_have_text(re.compile(r"1 h 30 min \d+ s"))
+
+
+def test_when_the_time_is_over_the_page_says_so_by_itself(visit: Open, live_server: Any) -> None:
+    order = make(language="en")
+    Order.objects.update(expires_at=timezone.now() + timedelta(seconds=2))
+    page = visit(address(live_server, order))
+    page.evaluate(MARK)
+    expect(news(page)).to_have_text("The time to pay is over", timeout=PATIENCE)
+    assert page.locator("#pagoefectivo-code").count() == 0
+    assert page.evaluate(MARKED)
+
+
+# Following.
+
+
+def test_it_follows_from_the_first_moment_to_the_refund_without_a_reload(visit: Open, live_server: Any) -> None:
+    order = order_in(VoucherState.GETTING, language="en")
+    page = visit(address(live_server, order))
+    page.evaluate(MARK)
+    expect(news(page)).to_have_text("We are getting your payment code")
+    tick(timezone.now() + timedelta(minutes=2))
+    order.reload()
+    expect(news(page)).to_have_text("Pay with this code", timeout=PATIENCE)
+    assert page.locator("#pagoefectivo-code").text_content() == order.code
+    assert notify(order, amount="1.00", operation_number="7000") == 200
+    expect(news(page)).to_have_text("We are looking at your payment", timeout=PATIENCE)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    pay(order, operation_number="7001")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(news(page)).to_have_text("We received your payment", timeout=PATIENCE)
+    expect(spoken(page)).to_have_text("We received your payment")
+    expect(page.locator(".pagoefectivo-facts")).to_contain_text("7001")
+    assert page.title() == "Dos polos de algodón · PagoEfectivo"
+    assert page.evaluate(MARKED)
+
+
+def test_what_the_payer_looks_at_stays_when_there_is_news(visit: Open, live_server: Any) -> None:
+    order = make(language="en")
+    page = visit(address(live_server, order))
+    page.click("label[for=pagoefectivo-cash]")
+    page.focus("#pagoefectivo-copy")
+    tag = page.get_attribute("#pagoefectivo-voucher", "data-etag")
+    Order.objects.update(expires_at=timezone.now() + timedelta(days=9))
+    expect(page.locator("#pagoefectivo-voucher")).not_to_have_attribute("data-etag", tag or "", timeout=PATIENCE)
+    expect(page.locator(".pagoefectivo-way-cash")).to_be_visible()
+    assert page.evaluate("document.activeElement.id") == "pagoefectivo-copy"
+
+
+# Without scripts.
+
+
+def test_without_scripts_all_is_there_but_what_needs_them(visit: Open, live_server: Any) -> None:
+    order = make(language="en")
+    page = visit(address(live_server, order), scripts=False)
+    assert page.locator("#pagoefectivo-code").inner_text() == order.code
+    expect(page.locator("#pagoefectivo-copy")).to_be_hidden()
+    expect(page.locator("#pagoefectivo-left")).to_be_hidden()
+    for way in ("online", "cash", "wallet"):
+        page.click(f"label[for=pagoefectivo-{way}]")
+        expect(page.locator(f".pagoefectivo-way-{way}")).to_be_visible()
+        assert page.locator(".pagoefectivo-way:visible").count() == 1
+    pay(order)
+    page.reload()
+    expect(news(page)).to_have_text("We received your payment")
+
+
+def test_the_tabs_are_changed_by_keys(visit: Open, live_server: Any) -> None:
+    page = visit(address(live_server, make()), scripts=False)
+    page.focus("#pagoefectivo-wallet")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".pagoefectivo-way-online")).to_be_visible()
+
+
+# How it looks.
+
+
+@pytest.mark.parametrize("width", [320, 360, 1280])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_sticks_out_or_is_cut(visit: Open, live_server: Any, language: str, width: int) -> None:
+    page = visit(address(live_server, awkward(language=language)), width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('#pagoefectivo-voucher *')].filter(e => e.getClientRects().length)"
+        ".map(e => e.getBoundingClientRect().right)"
+    )
+    assert max(boxes) <= width
+    code = page.locator("#pagoefectivo-code").bounding_box()
+    assert code
+    assert code["height"] < 60  # on one line
+
+
+def test_nothing_moves_while_it_loads_and_counts(visit: Open, live_server: Any) -> None:
+    page = visit("about:blank")
+    page.add_init_script(
+        "window.shifts = 0; new PerformanceObserver(list => list.getEntries().forEach(entry => "
+        "{ window.shifts += entry.value })).observe({ type: 'layout-shift', buffered: true });"
+    )
+    page.goto(address(live_server, make()))
+    left = page.locator("#pagoefectivo-left")
+    for _ in range(2):
+        expect(left).not_to_have_text(left.text_content() or "")
+    assert page.evaluate("window.shifts") == 0
+
+
+def test_it_is_dark_where_the_payer_wants_that(visit: Open, live_server: Any) -> None:
+    order = make()
+    look = "getComputedStyle(document.querySelector('.pagoefectivo-voucher')).backgroundColor"
+    assert visit(address(live_server, order)).evaluate(look) == "rgb(255, 255, 255)"
+    assert visit(address(live_server, order), dark=True).evaluate(look) == "rgb(31, 36, 40)"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_barcode_and_qr_are_read_from_the_screen(visit: Open, live_server: Any, width: int, dark: bool) -> None:
+    order = make()
+    page = visit(address(live_server, order), width=width, dark=dark, device_scale_factor=2)
+    picture = PIL.Image.open(io.BytesIO(page.locator(".pagoefectivo-symbols").screenshot()))
+    read = {str(one.format).removeprefix("BarcodeFormat."): one.text for one in zxingcpp.read_barcodes(picture)}
+    assert order.cip is not None
+    assert sorted(read.values()) == sorted([order.code, order.cip.url])
+
+
+@pytest.mark.parametrize(("paper", "width", "height"), [("A6", "105mm", "148mm"), ("A4", "210mm", "297mm")])
+def test_it_prints_on_one_sheet(visit: Open, live_server: Any, paper: str, width: str, height: str) -> None:
+    order = make(language="es", concept="Dos polos de algodón")
+    page = visit(address(live_server, order))
+    printed = pypdfium2.PdfDocument(page.pdf(width=width, height=height, print_background=False))
+    assert len(printed) == 1
+    text = " ".join(printed[0].get_textpage().get_text_range().split())
+    for needed in ("35.50", "PagoEfectivo Soles", "Yape", "Interbank", "Kasnet"):
+        assert needed in text
+    assert order.code in text.replace(" ", "")
+    picture = printed[0].render(scale=4).to_pil()
+    assert order.cip is not None
+    assert {one.text for one in zxingcpp.read_barcodes(picture)} == {order.code, order.cip.url}
+
+
+# Who can't see it.
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("state", VoucherState)
+def test_axe_finds_nothing(visit: Open, live_server: Any, state: VoucherState, dark: bool, settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PAYER_MAY_RENEW": True}
+    page = visit(address(live_server, order_in(state)), dark=dark)
+    assert_accessible(page)
+
+
+def assert_accessible(page: Page) -> None:
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": rules}})
+    assert found.violations_count == 0, found.generate_report()

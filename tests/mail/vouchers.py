@@ -1,0 +1,39 @@
+"""A voucher as each message finds it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from pagoefectivo_django.documents.voucher import Voucher
+from pagoefectivo_django.documents.ways import ways_of
+from pagoefectivo_django.money import Money
+from pagoefectivo_django.states import VoucherState
+
+URL = "https://shop.example/pay/0f0e0d0c-1111-4222-8333-444455556666/"
+WAITING = Voucher(
+    state=VoucherState.WAITING,
+    order_state="pending",
+    reference="SHOP-1001",
+    money=Money(Decimal("1234.50"), "PEN"),
+    expires_at=datetime(2026, 8, 22, 4, 59, tzinfo=UTC),
+    language="en",
+    concept="Two T-shirts",
+    code="245919830",
+    url=URL,
+    ways=ways_of("PEN"),
+)
+_PAID = {"paid_at": datetime(2026, 8, 21, 14, 3, tzinfo=UTC), "operation_number": "7001"}
+CHANGES: dict[str, dict[str, Any]] = {
+    "created": {},
+    "reminder": {},
+    "paid": {"state": VoucherState.PAID, **_PAID},
+    "expired": {"state": VoucherState.EXPIRED},
+    "in_review": {"state": VoucherState.IN_REVIEW, "in_question": True},
+    "refunded": {"state": VoucherState.REFUNDED, **_PAID},
+}
+
+
+def voucher_for(name: str, **changes: Any) -> Voucher:
+    """What a payer is shown when this message is true."""
+    return replace(WAITING, **CHANGES[name] | changes)

@@ -1,0 +1,370 @@
+"""The voucher page, its PDF and the button for a new code; what only a browser shows is in ``tests/browser``."""
+
+import gzip
+import re
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+import pytest
+from django.contrib.staticfiles import finders
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
+from pagoefectivo_django.flows import refund_order
+from pagoefectivo_django.flows.refund import refund_token
+from pagoefectivo_django.models import Cip, Discrepancy, Order
+from pagoefectivo_django.payer import Payer
+from pagoefectivo_django.states import VoucherState
+from pagoefectivo_django.testing import expire, notify, pay
+from tests.browser.states import order_in
+from tests.flows.making import make
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+
+TITLES = {
+    VoucherState.GETTING: "We are getting your payment code",
+    VoucherState.WAITING: "Pay with this code",
+    VoucherState.OVERDUE: "The time to pay is over",
+    VoucherState.PAID: "We received your payment",
+    VoucherState.EXPIRED: "Your code has expired",
+    VoucherState.CANCELLED: "This order was cancelled",
+    VoucherState.REJECTED: "We could not get a payment code",
+    VoucherState.IN_REVIEW: "We are looking at your payment",
+    VoucherState.REFUNDED: "Your payment was refunded",
+}
+
+
+class Seen(HTMLParser):
+    """Tags, words and what stands in attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def page_of(client: Client, order: Order, **query: str) -> Seen:
+    answer = client.get(order.get_absolute_url(), query)
+    assert answer.status_code == 200
+    return Seen(answer.content.decode())
+
+
+@pytest.fixture
+def renewable(settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PAYER_MAY_RENEW": True}
+
+
+# What it shows.
+
+
+@pytest.mark.parametrize("state", VoucherState)
+def test_each_state_says_what_it_is(client: Client, state: VoucherState) -> None:
+    order = order_in(state, language="en")
+    seen = page_of(client, order)
+    assert TITLES[state] in seen.text
+    assert not [title for other, title in TITLES.items() if other != state and title in seen.text]
+    assert "Dos polos de algodón" in seen.text
+    assert "S/ 35.50" in seen.text
+    payable = state == VoucherState.WAITING
+    assert (bool(order.code) and order.code in "".join(seen.text.split())) == payable
+    assert ("7001 " in f"{seen.text} ") == (state in ("paid", "refunded"))  # the operation number
+    refreshes = [one for one in seen.named("meta") if one.get("http-equiv") == "refresh"]
+    assert bool(refreshes) == (state in ("getting", "waiting", "overdue", "in_review"))
+
+
+def test_the_code_is_grouped_for_the_eye_and_whole_for_the_clipboard(client: Client) -> None:
+    order = make()
+    page = client.get(order.get_absolute_url()).content.decode()
+    (shown,) = re.findall(r'id="pagoefectivo-code"[^>]*>(.*?)</p>', page)
+    assert re.sub("<[^>]+>", "", shown) == order.code
+    assert re.findall("<span>([0-9]+)</span>", shown) == [order.code[:4], order.code[4:]]
+
+
+def test_the_date_is_in_words_by_limas_clock_whatever_the_shops_is(client: Client, settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    order = make(language="es")
+    Order.objects.update(expires_at="2099-08-22T04:59:00Z")
+    text = page_of(client, order).text
+    assert "viernes 21 de agosto, 11:59\u00a0p.\u00a0m." in text.replace(" p. m.", "\u00a0p.\u00a0m.")
+
+
+@pytest.mark.parametrize(("currency", "company"), [("PEN", "PagoEfectivo Soles"), ("USD", "PagoEfectivo Dólares")])
+def test_it_says_what_to_choose_and_where(client: Client, currency: str, company: str) -> None:
+    text = page_of(client, make(currency=currency, language="en")).text
+    assert company in text
+    assert "Interbank" in text
+    assert "company code 02186" in text
+    assert ("Yape" in text) == (currency == "PEN")
+
+
+def test_the_list_of_places_is_the_shops_to_edit(client: Client, settings: Any) -> None:
+    ways = {"cash": [("Bodega Rosita", "77777"), "Kasnet"]}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"WAYS": ways}
+    seen = page_of(client, make(language="en"))
+    assert "Bodega Rosita company code 77777" in seen.text
+    assert "Interbank" not in seen.text
+    assert [one["id"] for one in seen.named("input")] == ["pagoefectivo-cash"]
+
+
+def test_it_can_be_shared_by_a_plain_link(client: Client, settings: Any) -> None:
+    order = make(language="en")
+    (link,) = [one["href"] for one in page_of(client, order).named("a") if "wa.me" in (one["href"] or "")]
+    assert link is not None
+    assert f"Code%20%28CIP%29%3A%20{order.code}." in link
+    assert f"http%3A//testserver/pay/{order.token}/" in link
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PUBLIC_URL": "https://shop.example/"}
+    assert f"https%3A//shop.example/pay/{order.token}/" in client.get(order.get_absolute_url()).content.decode()
+
+
+def test_the_providers_own_qr_goes_before_ours(client: Client) -> None:
+    order = make(language="en")
+    text = page_of(client, order).text
+    assert "Scan it to open PagoEfectivo's page" in text
+    Cip.objects.update(qr="00020101021226…made-up")
+    text = page_of(client, order).text
+    assert "Scan it with your wallet to pay" in text
+    assert "PagoEfectivo's page of this code on another phone" not in text
+    Cip.objects.update(qr="data:image/png;base64,bWFkZS11cA==")
+    (picture,) = page_of(client, order).named("img")
+    assert picture["src"] == "data:image/png;base64,bWFkZS11cA=="
+    assert picture["alt"] == "QR code that pays this code"
+    Cip.objects.update(qr="9" * 5000)
+    assert "Scan it" not in page_of(client, order).text
+    Cip.objects.update(qr="", url="")
+    assert "Scan it" not in page_of(client, order).text
+
+
+def test_another_payment_of_a_paid_order_is_an_aside(client: Client) -> None:
+    order = pay(make(language="en"), operation_number="1")
+    assert notify(order, operation_number="2") == 200
+    assert Discrepancy.objects.open().get().kind == "duplicate_payment"
+    text = page_of(client, order).text
+    assert "We received your payment" in text
+    assert "Another payment came for this order" in text
+
+
+def test_a_payment_that_the_provider_took_back_is_not_a_second_one(client: Client) -> None:
+    order = pay(make(language="en"))
+    assert notify(order, "payment_reversed") == 200
+    text = page_of(client, order).text
+    assert "Your payment was refunded" in text
+    assert "Another payment" not in text
+
+
+@pytest.mark.parametrize("language", ["fr", "qu", "es-PE", "zh-cn", "x"])
+def test_a_language_that_we_do_not_have_raises_nothing(client: Client, language: str) -> None:
+    page_of(client, make(language=language))
+
+
+# What it does not show, and to whom.
+
+
+def test_it_tells_nobody_anything_personal(client: Client) -> None:
+    document = {"document_type": "DNI", "document_number": "44556677"}
+    payer = Payer(email="ana@example.com", name="Anacleta", last_name="Quispe", phone="999888777", **document)
+    order = make(payer=payer, metadata={"secret": "made-up-secret"})
+    for name in ("voucher", "voucher-status", "voucher-pdf"):
+        body = client.get(reverse(f"pagoefectivo:{name}", args=[order.token])).content
+        assert not [one for one in (b"ana@", b"Anacleta", b"Quispe", b"9998", b"4455", b"made-up") if one in body]
+
+
+@pytest.mark.parametrize("name", ["voucher", "voucher-status", "voucher-pdf"])
+def test_an_unknown_token_says_nothing(client: Client, name: str) -> None:
+    answer = client.get(reverse(f"pagoefectivo:{name}", args=[uuid.uuid4()]))
+    assert answer.status_code == 404
+    assert b"order" not in answer.content.lower()
+
+
+@pytest.mark.parametrize("name", ["voucher", "voucher-status", "voucher-pdf", "refund"])
+def test_nothing_is_kept_found_framed_or_told(client: Client, name: str) -> None:
+    order = make()
+    token = refund_token(_refund(order)) if name == "refund" else str(order.token)
+    answer = client.get(reverse(f"pagoefectivo:{name}", args=[token]))
+    assert answer.status_code == 200
+    assert answer["Referrer-Policy"] == ("same-origin" if name == "refund" else "no-referrer")
+    assert answer["X-Robots-Tag"] == "noindex"
+    assert {"no-store", "private"} <= set(answer["Cache-Control"].split(", "))
+    policy = dict(one.split(" ", 1) for one in answer["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert "unsafe" not in answer["Content-Security-Policy"]
+
+
+def _refund(order: Order) -> Any:
+    return refund_order(pay(order), actor="rosa", reason="Sold out")
+
+
+def test_static_files_elsewhere_are_the_only_exception(client: Client, settings: Any) -> None:
+    settings.STATIC_URL = "https://static.shop.example/files/"
+    policy = client.get(make().get_absolute_url())["Content-Security-Policy"]
+    assert "script-src 'self' https://static.shop.example;" in policy
+    assert "connect-src 'self';" in policy
+
+
+@pytest.mark.parametrize(("ours", "sent"), [("default-src 'self'", "default-src 'self'"), ("", None)])
+def test_a_shop_can_have_a_policy_of_its_own(client: Client, settings: Any, ours: str, sent: str | None) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CONTENT_SECURITY_POLICY": ours}
+    assert client.get(make().get_absolute_url()).headers.get("Content-Security-Policy") == sent
+
+
+@pytest.mark.parametrize("state", VoucherState)
+def test_nothing_is_inline_and_nothing_from_elsewhere(client: Client, state: VoucherState) -> None:
+    seen = page_of(client, order_in(state))
+    for tag, attributes in seen.tags:
+        assert not [name for name in attributes if name == "style" or name.startswith("on")], (tag, attributes)
+        assert tag != "style"
+        assert tag != "script" or attributes["src"] == "/static/pagoefectivo/voucher.js"
+        assert tag != "link" or (attributes["href"] or "").startswith(("/static/", "data:"))
+
+
+def test_the_first_view_is_light(client: Client) -> None:
+    long = "Un concepto largo de cincuenta letras, más o menos" * 3
+    order = make(amount=Decimal("9999999.99"), concept=long, language="es")
+    parts = [client.get(order.get_absolute_url()).content]
+    parts += [Path(str(finders.find(f"pagoefectivo/voucher.{kind}"))).read_bytes() for kind in ("css", "js")]
+    assert sum(len(gzip.compress(part, 6)) for part in parts) < 40 * 1024
+
+
+def test_the_page_costs_one_statement(client: Client) -> None:
+    order = order_in(VoucherState.IN_REVIEW)
+    with CaptureQueriesContext(connection) as made:
+        client.get(order.get_absolute_url())
+    assert len(made) == 1
+
+
+def test_it_can_be_put_into_the_shops_own_pages(client: Client, settings: Any, tmp_path: Path) -> None:
+    (tmp_path / "pagoefectivo").mkdir()
+    (tmp_path / "shop.html").write_text("<nav>Tienda Quipu</nav>{% block main %}{% endblock %}")
+    (tmp_path / "pagoefectivo/base.html").write_text(
+        '{% extends "shop.html" %}{% block main %}{% block head %}{% endblock %}{% block content %}{% endblock %}'
+        "{% endblock %}"
+    )
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    text = page_of(client, make(language="en")).text
+    assert "Tienda Quipu" in text
+    assert "Pay with this code" in text
+
+
+# The PDF.
+
+
+@pytest.mark.parametrize("state", VoucherState)
+def test_the_pdf_says_the_same(client: Client, state: VoucherState) -> None:
+    order = order_in(state, language="en")
+    answer = client.get(reverse("pagoefectivo:voucher-pdf", args=[order.token]))
+    assert answer["Content-Type"] == "application/pdf"
+    assert answer["Content-Disposition"].startswith('attachment; filename="pagoefectivo-')
+    text = "".join(pypdfium2.PdfDocument(answer.content)[0].get_textpage().get_text_range().split())
+    assert "S/35.50" in text
+    assert (bool(order.code) and order.code in text) == (state == VoucherState.WAITING)
+
+
+# A new code.
+
+
+def renew(client: Client, order: Order) -> Any:
+    return client.post(reverse("pagoefectivo:voucher-renew", args=[order.token]), follow=True)
+
+
+@pytest.mark.usefixtures("renewable")
+def test_the_payer_of_an_expired_code_gets_another(client: Client) -> None:
+    order = expire(make(language="en"))
+    old = order.code
+    assert "Get a new code" in page_of(client, order).text
+    strict = Client(enforce_csrf_checks=True)  # the page sends no referrer, so its form has no origin
+    answer = strict.post(reverse("pagoefectivo:voucher-renew", args=[order.token]), HTTP_ORIGIN="null", follow=True)
+    order.reload()
+    assert order.state == "pending"
+    assert order.code not in ("", old)
+    assert order.code in "".join(Seen(answer.content.decode()).text.split())
+    assert order.expires_at > timezone.now() + timedelta(hours=47)
+    assert order.events.get(kind="cip_issued", state_before="expired").actor == "provider"
+
+
+def test_only_where_the_shop_allows_it(client: Client) -> None:
+    order = expire(make(language="en"))
+    assert "Get a new code" not in page_of(client, order).text
+    assert renew(client, order).status_code == 200
+    order.reload()
+    assert (order.state, order.wish) == ("expired", "")
+
+
+@pytest.mark.usefixtures("renewable")
+@pytest.mark.parametrize("state", [state for state in VoucherState if state != VoucherState.EXPIRED])
+def test_only_when_it_has_expired(client: Client, state: VoucherState) -> None:
+    order = order_in(state, language="en")
+    cips, wish = order.cips.count(), order.wish
+    assert "Get a new code" not in page_of(client, order).text
+    assert renew(client, order).status_code == 200
+    order.reload()
+    assert (order.cips.count(), order.wish) == (cips, wish)
+
+
+@pytest.mark.usefixtures("renewable")
+def test_an_order_that_was_ordered_again_gets_none(client: Client) -> None:
+    old = expire(make(reference="AGAIN"))
+    make(reference="AGAIN")
+    renew(client, old)
+    old.reload()
+    assert (old.state, old.cips.count()) == ("expired", 1)
+
+
+@pytest.mark.usefixtures("renewable")
+def test_a_second_click_while_the_first_waits_asks_for_nothing(client: Client) -> None:
+    order = expire(make())
+    MemoryChannel.fail("issue", OutcomeUnknown("no answer"))
+    renew(client, order)
+    asked = list(MemoryChannel.calls)
+    renew(client, order)
+    assert MemoryChannel.calls == asked
+
+
+@pytest.mark.usefixtures("renewable")
+def test_a_provider_that_is_down_is_said_and_tried_again(client: Client) -> None:
+    order = expire(make(language="en"))
+    MemoryChannel.fail("issue", Unavailable("down"))
+    answer = renew(client, order)
+    assert "There is no new code yet" in Seen(answer.content.decode()).text
+    order.reload()
+    assert (order.state, order.wish) == ("expired", "reissue")
+
+
+@pytest.mark.usefixtures("renewable")
+def test_who_presses_like_a_machine_is_stopped(client: Client) -> None:
+    cache.clear()
+    order = expire(make())
+    url = reverse("pagoefectivo:voucher-renew", args=[order.token])
+    answers = [client.post(url).status_code for _ in range(121)]
+    assert set(answers[:120]) == {302}
+    assert answers[120] == 429
+
+
+def test_the_button_is_pressed_not_followed(client: Client) -> None:
+    order = expire(make())
+    assert client.get(reverse("pagoefectivo:voucher-renew", args=[order.token])).status_code == 405
+    assert client.post(reverse("pagoefectivo:voucher-renew", args=[uuid.uuid4()])).status_code == 404
