@@ -35,7 +35,7 @@ WIDTH, HEIGHT = A6
 MARGIN = 8 * mm
 INNER = WIDTH - 2 * MARGIN
 #: From the bottom: the address, then barcode and QR with what they are for.
-SYMBOLS = MARGIN + 5 * mm
+SYMBOLS = MARGIN + 7 * mm
 QR_SIZE, BAR_WIDTH, BAR_HEIGHT = 25 * mm, 58 * mm, 14 * mm
 
 QUIET, BOLD, PLAIN, SMALL, TINY = (
@@ -91,8 +91,9 @@ class _Sheet:
                     "company": COMPANY[found.money.currency],
                 }
                 names = ", ".join(f"{place.name} {place.company}".strip() for place in way.places)
-                self._put(said, ParagraphStyle("way", BOLD, fontSize=7.5, leading=9.5))
-                self._put(names, SMALL, lines=2, after=1 * mm)
+                if self.y - 30 >= self.end:  # for both, or none
+                    self._put(said, ParagraphStyle("way", BOLD, fontSize=7.5, leading=9.5))
+                    self._put(names, SMALL, lines=2, after=1 * mm)
         if found.url:
             self._place(_fitting(found.url, TINY, INNER, 1), MARGIN, MARGIN + 3 * mm)
             self.canvas.linkURL(found.url, (MARGIN, MARGIN, WIDTH - MARGIN, MARGIN + 3 * mm))
@@ -162,16 +163,17 @@ class _Sheet:
         caption = _fitting(_("Your code as a barcode, for agents that scan"), TINY, BAR_WIDTH - 6 * mm, 2)
         self._place(caption, MARGIN, low - 1 * mm)
         right = WIDTH - MARGIN - QR_SIZE
-        if self._picture(right, low) or self._qr(right, low):
-            said = _("Pays this code") if found.provider_qr else _("Opens PagoEfectivo's page of this code")
-            self._place(_fitting(said, TINY, QR_SIZE, 2), right, low - 1 * mm)
+        pays = self._picture(right, low)
+        if not pays and found.qr_text:
+            self._qr(right, low)
+            pays = found.qr_text != found.provider_url
+        if pays or found.qr_text:
+            said = _("Pays this code") if pays else _("Opens PagoEfectivo's page of this code")
+            self._place(_fitting(said, TINY, QR_SIZE, 3), right, low - 1 * mm)
         self.end = low + QR_SIZE + 1 * mm
 
-    def _qr(self, x: float, y: float) -> bool:
-        said = self.voucher.provider_qr or self.voucher.provider_url
-        if not said or len(said) > qr.LONGEST:
-            return False
-        rows = qr.modules(said)
+    def _qr(self, x: float, y: float) -> None:
+        rows = qr.modules(self.voucher.qr_text)
         unit = QR_SIZE / len(rows)
         for number, row in enumerate(rows):
             at = x
@@ -180,15 +182,10 @@ class _Sheet:
                 if dark:
                     self.canvas.rect(at, y + QR_SIZE - (number + 1) * unit, width, unit, stroke=0, fill=1)
                 at += width
-        return True
 
     def _picture(self, x: float, y: float) -> bool:
         """Draw the provider's own picture; one that is broken or huge is left out."""
-        if not self.voucher.provider_qr.startswith("data:image/"):
-            return False
-        data = self.voucher.provider_qr.partition(",")[2]
-        if len(data) > qr.LARGEST_PICTURE:
-            return False
+        data = self.voucher.qr_picture.partition(",")[2]
         try:
             picture = Image.open(BytesIO(base64.b64decode(data, validate=True)))
             if max(picture.size) > 2000:

@@ -10,10 +10,6 @@ from django.utils.safestring import SafeString
 
 #: Modules of white around it; readers need four (ISO/IEC 18004).
 QUIET = 4
-#: Letters that fit whatever they are, and that a phone still reads from a screen.
-LONGEST = 1000
-#: Letters of a provider's own picture, as it comes in base64.
-LARGEST_PICTURE = 200_000
 
 
 def modules(text: str) -> list[list[bool]]:

@@ -9,6 +9,11 @@ from ..money import Money
 from ..states import VoucherState
 from .ways import Way
 
+#: How a picture begins; and its letters, more of which nobody needs for a QR.
+PICTURE, LARGEST_PICTURE = "data:image/png;base64,", 200_000
+#: Bytes that a QR of correction M holds, whatever they are.
+LONGEST_QR = 2000
+
 
 @dataclass(frozen=True)
 class Voucher:
@@ -42,6 +47,19 @@ class Voucher:
     def title(self) -> str:
         """What the payer pays for, in the shop's words."""
         return self.concept or self.reference
+
+    @property
+    def qr_picture(self) -> str:
+        """The provider's own picture of its QR, as an address; empty if it sent none that can be shown."""
+        known = self.provider_qr.startswith(PICTURE) and len(self.provider_qr) <= LARGEST_PICTURE
+        return self.provider_qr if known else ""
+
+    @property
+    def qr_text(self) -> str:
+        """What our QR says: what the provider's own does, else the address of the provider's page."""
+        fits = len(self.provider_qr.encode(errors="replace")) <= LONGEST_QR
+        own = self.provider_qr if fits and not self.provider_qr.startswith("data:") else ""
+        return own or self.provider_url
 
     @property
     def payable(self) -> bool:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from ..conf import conf
 from ..documents.barcode import barcode_svg
 from ..documents.pdf import voucher_pdf as write_pdf
-from ..documents.qr import LONGEST, qr_svg
+from ..documents.qr import qr_svg
 from ..documents.voucher import Voucher
 from ..documents.ways import COMPANY
 from ..documents.words import groups, moment
@@ -25,9 +25,6 @@ from ..errors import InvalidRequest
 from ..flows.show import show
 from .discreet import discreet
 from .status import etag_of
-
-#: A picture that a provider sent is shown, anything else of it is drawn as a QR.
-PICTURE = "data:image/png;base64,"
 
 
 @require_safe
@@ -85,11 +82,10 @@ def _context(request: HttpRequest, token: uuid.UUID, found: Voucher) -> dict[str
             "barcode": barcode_svg(found.code, _("Barcode of the payment code")),
             "whatsapp": f"https://wa.me/?text={quote(_invitation(found, context['expires']))}",
         }
-        if found.provider_qr.startswith(PICTURE):
-            context["qr_picture"] = found.provider_qr
-        elif (said := found.provider_qr or found.provider_url) and len(said) <= LONGEST:
-            label = _("QR code that pays this code") if found.provider_qr else _("QR code of PagoEfectivo's page")
-            context["qr"] = qr_svg(said, label)
+        context["qr_pays"] = bool(found.qr_picture) or found.qr_text != found.provider_url
+        if found.qr_text and not found.qr_picture:
+            label = _("QR code that pays this code") if context["qr_pays"] else _("QR code of PagoEfectivo's page")
+            context["qr"] = qr_svg(found.qr_text, label)
     return context
 
 

@@ -77,8 +77,11 @@ def test_a_picture_of_the_provider_is_drawn_and_a_broken_one_is_not() -> None:
     PIL.Image.fromarray(zxing.to_image(scale=8)).save(file, "PNG")
     address = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
     assert scanned(replace(VOUCHER, provider_qr=address)) == {"24591983", "made-up-picture"}
-    for broken in ("data:image/png;base64,bWFkZS11cA==", "data:image/png;base64,%%", "data:,x", "9" * 5000):
-        assert "24591983" in scanned(replace(VOUCHER, provider_qr=broken))
+    huge = f"{address}{'A' * 200_000}"
+    for broken in ("data:image/png;base64,bWFkZS11cA==", "data:image/png;base64,%%", "data:,x", "订" * 777, huge):
+        voucher = replace(VOUCHER, provider_qr=broken)
+        assert scanned(voucher) == {"24591983", PAGE}
+        assert "Opens PagoEfectivo's page" in text_of(replace(voucher, language="en"))
 
 
 @pytest.mark.parametrize("state", [state for state in VoucherState if state != VoucherState.WAITING])

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagoefectivo_django.documents.barcode import barcode_svg
-from pagoefectivo_django.documents.qr import LONGEST, qr_svg
+from pagoefectivo_django.documents.qr import qr_svg
+from pagoefectivo_django.documents.voucher import LONGEST_QR
 from pagoefectivo_django.documents.words import groups, known_language
 
 SCALE = 4
@@ -47,8 +48,14 @@ def test_a_qr_says_exactly_the_text(text: str) -> None:
     assert [said for _, said in read(qr_svg(text, "made up"))] == [text]
 
 
-def test_the_longest_qr_is_drawn() -> None:
-    assert [said for _, said in read(qr_svg("é" * LONGEST, "made up"))] == ["é" * LONGEST]
+@pytest.mark.parametrize("letter", ["9", "é", "订"])
+def test_the_longest_qr_is_drawn(letter: str) -> None:
+    text = letter * (LONGEST_QR // len(letter.encode()))
+    assert [said for _, said in read(qr_svg(text, "made up"))] == [text]
+
+
+def test_letters_outside_of_ascii_say_how_they_are_written() -> None:
+    assert [said for _, said in read(qr_svg("¡", "made up"))] == ["¡"]
 
 
 @pytest.mark.parametrize("draw", [barcode_svg, qr_svg])

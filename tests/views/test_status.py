@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from pagoefectivo_django.models import Order
+from pagoefectivo_django.models import Cip, Discrepancy, Order
 from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import notify, pay
 from tests.browser.states import order_in
@@ -71,9 +71,13 @@ def test_no_news_has_no_body_and_says_when_to_ask_again(client: Client) -> None:
     assert "no-store" in answer["Cache-Control"]
 
 
-def test_all_that_the_page_would_show_is_news(client: Client) -> None:
+def test_all_that_the_page_would_show_is_news(client: Client, settings: Any) -> None:
     order = make()
     tags = {ask(client, order)["ETag"]}
+    Cip.objects.update(url="https://other.example/")
+    tags.add(ask(client, order)["ETag"])
+    Cip.objects.update(qr="made-up")
+    tags.add(ask(client, order)["ETag"])
     Order.objects.update(expires_at=timezone.now() + timedelta(days=5))
     tags.add(ask(client, order)["ETag"])
     Order.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
@@ -82,7 +86,17 @@ def test_all_that_the_page_would_show_is_news(client: Client) -> None:
     tags.add(ask(client, order)["ETag"])
     pay(order, operation_number="2")
     tags.add(ask(client, order)["ETag"])
-    assert len(tags) == 5
+    Order.objects.update(operation_number="3")
+    tags.add(ask(client, order)["ETag"])
+    Order.objects.update(state="expired")
+    tags.add(ask(client, order)["ETag"])
+    Discrepancy.objects.update(
+        status="resolved", resolution="ignore", resolved_by="x", reason="x", resolved_at=timezone.now()
+    )
+    tags.add(ask(client, order)["ETag"])
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PAYER_MAY_RENEW": True}
+    tags.add(ask(client, order)["ETag"])
+    assert len(tags) == 11
 
 
 def test_the_page_knows_its_own_tag(client: Client) -> None:

@@ -153,8 +153,9 @@ def test_the_providers_own_qr_goes_before_ours(client: Client) -> None:
     (picture,) = page_of(client, order).named("img")
     assert picture["src"] == "data:image/png;base64,bWFkZS11cA=="
     assert picture["alt"] == "QR code that pays this code"
-    Cip.objects.update(qr="9" * 5000)
-    assert "Scan it" not in page_of(client, order).text
+    for odd in ("订" * 777, "data:image/jpeg;base64,bWFkZS11cA=="):
+        Cip.objects.update(qr=odd)
+        assert "Scan it to open PagoEfectivo's page" in page_of(client, order).text
     Cip.objects.update(qr="", url="")
     assert "Scan it" not in page_of(client, order).text
 
