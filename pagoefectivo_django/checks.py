@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -17,9 +18,9 @@ from .channels import backend_class
 from .channels.base import Channel
 from .conf import DEFAULTS, MESSAGES, conf
 from .documents.ways import Means
-from .errors import Misconfigured
+from .errors import InvalidRequest, Misconfigured
 from .models.database import database
-from .money import CURRENCIES
+from .money import CURRENCIES, exact
 
 #: The values that can work, from the least to the most; of the same type.
 LIMITS: tuple[tuple[str, Any, Any], ...] = (
@@ -157,6 +158,8 @@ def _shown() -> list[CheckMessage]:
     if not isinstance(conf.limits, Mapping) or not all(map(_is_limit, conf.limits.items())):
         hint = "Write it as {'PEN': (Decimal('1.00'), Decimal('2000.00'))}: the least and the most of a currency."
         wrong.append(("LIMITS", hint))
+    if not _is_origin(conf.public_url):
+        wrong.append(("PUBLIC_URL", "Write the scheme and the host only, such as https://shop.example."))
     if conf.ways is not None and not (isinstance(conf.ways, Mapping) and all(map(_is_way, conf.ways.items()))):
         hint = f"Write lists of names, or of (name, company number), under {', '.join(Means.values)}."
         wrong.append(("WAYS", hint))
@@ -171,8 +174,20 @@ def _is_limit(entry: tuple[Any, Any]) -> bool:
     if currency not in CURRENCIES or not isinstance(limit, list | tuple) or len(limit) != 2:
         return False
     least, most = limit
-    decimals = isinstance(least, Decimal) and isinstance(most, Decimal)
-    return decimals and least.is_finite() and most.is_finite() and 0 <= least <= most
+    return all(isinstance(one, Decimal) and (one == 0 or _is_payable(one)) for one in limit) and least <= most
+
+
+def _is_payable(amount: Decimal) -> bool:
+    try:
+        return bool(exact(amount))
+    except InvalidRequest:
+        return False
+
+
+def _is_origin(url: Any) -> bool:
+    """Whether an address is empty or ends with its host: our own paths already have what a site is mounted under."""
+    found = re.fullmatch(r"(https?://[^/?#\s]+/?)?", url) if isinstance(url, str) else None
+    return found is not None
 
 
 def _is_way(entry: tuple[Any, Any]) -> bool:

@@ -190,7 +190,9 @@ class _Sheet:
             picture = Image.open(BytesIO(base64.b64decode(data, validate=True)))
             if max(picture.size) > 2000:
                 return False
-            self.canvas.drawImage(ImageReader(picture.convert("L")), x, y, QR_SIZE, QR_SIZE)
+            paper = Image.new("RGBA", picture.size, "white")  # what is transparent would print black
+            paper.alpha_composite(picture.convert("RGBA"))
+            self.canvas.drawImage(ImageReader(paper.convert("L")), x, y, QR_SIZE, QR_SIZE)
         except Exception:  # Pillow's readers raise whatever their bytes lead them to
             return False
         return True

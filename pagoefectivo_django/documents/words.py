@@ -29,7 +29,7 @@ _STAYS = re.compile(r"\s(?=[apAP]\.?\s?[mM])")
 def known_language(language: str) -> str:
     """Return which of our languages serves somebody who wants this one; Spanish for all that we don't have."""
     wanted = language.lower().replace("_", "-")
-    return next((known for known in LOCALES if wanted == known or wanted.startswith(f"{known.split('-')[0]}-")), "es")
+    return next((known for known in LOCALES if wanted.split("-")[0] == known.split("-")[0]), "es")
 
 
 def moment(when: datetime, language: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from functools import partial
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
@@ -32,7 +33,7 @@ from ..signals import (
     payment_expired,
     payment_refunded,
 )
-from ..states import MONEY_KINDS, VoucherState
+from ..states import MONEY_KINDS, Kind, VoucherState, Wish
 from .show import NOT_THEIRS, show
 
 logger = logging.getLogger("pagoefectivo.delivery")
@@ -54,6 +55,8 @@ TRUE_IN = {
     "expired": VoucherState.EXPIRED,
     "refunded": VoucherState.REFUNDED,
 }
+#: How long a text is tried: each try that got no answer may have been sent, and is paid for. The mail says the same.
+STALE = timedelta(hours=2)
 #: A mail server's word that there is no such mailbox (RFC 3463: X.1.1, .2, .3, .6, .10 and X.2.1).
 NO_MAILBOX = re.compile(rb"5\.(1\.(1|2|3|6|10)|2\.1)\b")
 
@@ -77,6 +80,9 @@ def _mail(name: str, order: Order | None, event: OrderEvent, **named: Any) -> No
 
 
 def _text(name: str, alias: str, order: Order, event: OrderEvent, **named: Any) -> None:
+    if timezone.now() - event.created_at > STALE:
+        logger.warning("No text is sent about event %s any more: it is too old.", event.pk)
+        return
     if not order.payer.phone or not (voucher := _if_true(name, order, event, None)):
         return
     if not (to := e164(order.payer)):
@@ -92,11 +98,16 @@ def _if_true(name: str, order: Order, event: OrderEvent, asked: Discrepancy | No
     """Return what the payer is shown of the order now, if that is still what the message tells."""
     voucher = show(order.token, timezone.now())
     if name == "in_review":
-        true = bool(asked and asked.status == asked.Status.OPEN and asked.kind in MONEY_KINDS - {*NOT_THEIRS})
-    elif TRUE_IN[name] == VoucherState.WAITING:
-        true = voucher.payable and order.cip_id == event.cip_id
+        # A payment that was taken back is theirs to hear of when their order is not paid any more.
+        taken_back = {Kind.REVERSED} if voucher.state == VoucherState.IN_REVIEW else set()
+        theirs = MONEY_KINDS - {*NOT_THEIRS} | taken_back
+        true = bool(asked and asked.status == asked.Status.OPEN and asked.kind in theirs)
     else:
         true = voucher.state == TRUE_IN[name]
+    if TRUE_IN.get(name) == VoucherState.WAITING:
+        true = true and order.cip_id == event.cip_id and order.wish != Wish.CANCEL
+    elif name == "expired":
+        true = true and bool(order.code) and event.cip_id in (None, order.cip_id)
     return voucher if true else None
 
 

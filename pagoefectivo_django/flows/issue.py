@@ -167,6 +167,9 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool) -> C
         may_have_one = (OrderState.NEW, OrderState.PENDING, OrderState.EXPIRED, OrderState.REJECTED)
         if book.state not in (may_have_one if asked else (OrderState.NEW,)):
             return None
+        # What was asked for before money came, or before the reference was ordered again, is not wanted any more.
+        if asked and (book.in_question() or book.ordered_again()):
+            return None
         until = book.order.wish_date or book.order.expires_at
         if until <= now or (live and (live.status != CipStatus.REQUESTED or live.asked_at)):
             return None

@@ -15,7 +15,7 @@ from ..documents.words import known_language
 from ..errors import InvalidRequest
 from ..models import Discrepancy, Order
 from ..models.database import database
-from ..states import Kind, OrderState, VoucherState
+from ..states import CipStatus, Kind, OrderState, VoucherState, Wish
 
 SHOWN = {
     OrderState.NEW: VoucherState.GETTING,
@@ -28,27 +28,40 @@ SHOWN = {
 }
 #: Here the payer has their answer; another payment that is looked at is an aside.
 ANSWERED = (OrderState.PAID, OrderState.REFUNDED)
-#: About payments that were known before, and nothing that the payer could have done.
+#: About payments that were known before; the payer sent nothing more.
 NOT_THEIRS = (Kind.REVERSED, Kind.MISSING_THERE)
 
 
 def show(token: uuid.UUID, now: datetime) -> Voucher:
     """Return the voucher that a token opens; raises ``InvalidRequest`` for one that opens none."""
     questions = Discrepancy.objects.filter(order=OuterRef("pk")).open().about_money()
+    asked = Exists(questions.exclude(kind__in=NOT_THEIRS))
+    taken_back = Exists(questions.filter(kind=Kind.REVERSED))
     orders = Order.objects.using(database()).select_related("cip").defer("payer_data", "metadata")
-    found = orders.annotate(asked=Exists(questions.exclude(kind__in=NOT_THEIRS))).filter(token=token).first()
+    found = orders.annotate(asked=asked, taken_back=taken_back).filter(token=token).first()
     if found is None:
         raise InvalidRequest("No order has this token.")
-    return voucher_of(found, now, in_question=found.asked)  # type: ignore[attr-defined]
+    return _voucher(found, now, asked=found.asked, taken_back=found.taken_back)  # type: ignore[attr-defined]
 
 
-def voucher_of(order: Order, now: datetime, *, in_question: bool) -> Voucher:
-    """Return what the payer of an order is shown. ``in_question``: a person looks at money that came for it."""
+def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool) -> VoucherState:
+    """Return what matters most to the payer; a person looks at money that came (``asked``) or went (``taken_back``)."""
     state, cip = SHOWN[OrderState(order.state)], order.cip
-    if in_question and order.state not in ANSWERED:
-        state = VoucherState.IN_REVIEW
-    elif state == VoucherState.WAITING and order.expires_at <= now:
-        state = VoucherState.OVERDUE
+    # Until somebody has looked, nobody knows whether the payer has the money again.
+    if (asked and order.state not in ANSWERED) or (taken_back and order.state != OrderState.PAID):
+        return VoucherState.IN_REVIEW
+    if order.wish == Wish.REISSUE and state in (VoucherState.WAITING, VoucherState.EXPIRED):
+        return VoucherState.GETTING
+    if state == VoucherState.WAITING and (cip is None or cip.status != CipStatus.CURRENT):
+        # Its code is gone: with money that a person judged, or while another one could not be had.
+        return VoucherState.IN_REVIEW if cip and cip.status == CipStatus.PAID else VoucherState.GETTING
+    if state == VoucherState.WAITING and order.expires_at <= now:
+        return VoucherState.OVERDUE
+    return state
+
+
+def _voucher(order: Order, now: datetime, *, asked: bool, taken_back: bool) -> Voucher:
+    state, cip = _state(order, now, asked=asked, taken_back=taken_back), order.cip
     site = conf.public_url.rstrip("/")
     return Voucher(
         state=state,
@@ -64,7 +77,7 @@ def voucher_of(order: Order, now: datetime, *, in_question: bool) -> Voucher:
         url=site + reverse("pagoefectivo:voucher", args=[order.token]) if site else "",
         paid_at=order.paid_at,
         operation_number=order.operation_number,
-        in_question=in_question,
+        in_question=asked,
         renewable=state == VoucherState.EXPIRED and conf.payer_may_renew,
         ways=ways_of(order.currency),
     )

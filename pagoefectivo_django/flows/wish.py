@@ -53,6 +53,10 @@ def record(
             raise InvalidRequest(f"Reference {book.order} was ordered again; {wish} that order, or cancel it first.")
         if by_payer and (book.state != OrderState.EXPIRED or book.order.wish):
             raise InvalidRequest(f"Order {book.order} has not expired, or is getting a code already.")
+        if by_payer and book.order.discrepancies.open().exists():
+            raise InvalidRequest(
+                f"Order {book.order} has an open question; a person answers it before there is a code."
+            )
         if wish == Wish.ISSUE and book.order.wish:
             return
         Order.objects.using(alias).filter(pk=order.pk).update(

@@ -19,8 +19,8 @@ from ..models import Refund
 from .discreet import discreet
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
 @discreet
+@require_http_methods(["GET", "HEAD", "POST"])
 @csrf_protect
 @sensitive_post_parameters("bank", "cci", "holder")
 def refund(request: HttpRequest, token: str) -> HttpResponse:

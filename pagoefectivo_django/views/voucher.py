@@ -27,8 +27,8 @@ from .discreet import discreet
 from .status import etag_of
 
 
-@require_safe
 @discreet
+@require_safe
 def voucher(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
     """Show the payer what to pay, how, until when, and where it stands."""
     found = _found(request, token)
@@ -38,8 +38,8 @@ def voucher(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
     return response
 
 
-@require_safe
 @discreet
+@require_safe
 def voucher_pdf(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
     """Return the voucher on paper."""
     found = _found(request, token)

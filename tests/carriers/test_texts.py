@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.mail import EmailMultiAlternatives
+from django.db import models
 from django.utils import timezone
 
 from pagoefectivo_django.carriers import get_carrier
@@ -15,7 +16,7 @@ from pagoefectivo_django.carriers.console import ConsoleCarrier
 from pagoefectivo_django.errors import Misconfigured
 from pagoefectivo_django.flows import publish_events, tick
 from pagoefectivo_django.flows.inform import e164
-from pagoefectivo_django.models import Delivery, Order
+from pagoefectivo_django.models import Delivery, Order, OrderEvent
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.carriers.test_sinch import BATCHES, KEYS, NUMBER, REFUSAL, TOKEN
@@ -129,6 +130,15 @@ def test_what_can_never_arrive_is_not(sinch: Script, caplog: pytest.LogCaptureFi
     assert "syntax_invalid_parameter_format" in warned[0].getMessage()
     assert str(row("created").event.pk) in warned[0].getMessage()
     assert "999888777" not in caplog.text
+
+
+def test_a_text_that_comes_too_late_is_not_sent(sinch: Script, caplog: pytest.LogCaptureFixture) -> None:
+    pay(make())
+    models.QuerySet(OrderEvent).update(created_at=timezone.now() - timedelta(hours=3))
+    publish_events(due())
+    assert not bodies(sinch)
+    assert row("paid").delivered_at
+    assert "it is too old" in caplog.text
 
 
 def test_without_a_phone_nobody_is_texted(sinch: Script, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import PIL.Image
+import PIL.ImageOps
 import pypdfium2
 import pytest
 import zxingcpp
@@ -77,6 +78,13 @@ def test_a_picture_of_the_provider_is_drawn_and_a_broken_one_is_not() -> None:
     PIL.Image.fromarray(zxing.to_image(scale=8)).save(file, "PNG")
     address = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
     assert scanned(replace(VOUCHER, provider_qr=address)) == {"24591983", "made-up-picture"}
+    drawn = PIL.Image.fromarray(zxing.to_image(scale=8))
+    clear = PIL.Image.new("RGBA", drawn.size, (0, 0, 0))  # black on nothing
+    clear.putalpha(PIL.ImageOps.invert(drawn))
+    file = io.BytesIO()
+    clear.save(file, "PNG")
+    clear_address = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    assert scanned(replace(VOUCHER, provider_qr=clear_address)) == {"24591983", "made-up-picture"}
     huge = f"{address}{'A' * 200_000}"
     for broken in ("data:image/png;base64,bWFkZS11cA==", "data:image/png;base64,%%", "data:,x", "订" * 777, huge):
         voucher = replace(VOUCHER, provider_qr=broken)

@@ -92,6 +92,7 @@ def test_a_code_is_read_in_groups(code: str, parts: list[str]) -> None:
         ("en-us", "en"),
         ("zh_Hans", "zh-hans"),
         ("zh-cn", "zh-hans"),
+        ("zh", "zh-hans"),
         ("qu", "es"),
         ("", "es"),
     ],

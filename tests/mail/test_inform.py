@@ -5,14 +5,25 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 
+from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.conf import MESSAGES
-from pagoefectivo_django.flows import extend_order, publish_events, reissue_code, resolve_discrepancy, tick
+from pagoefectivo_django.errors import Refused, Unavailable
+from pagoefectivo_django.flows import (
+    cancel_order,
+    extend_order,
+    publish_events,
+    reissue_code,
+    resolve_discrepancy,
+    tick,
+)
 from pagoefectivo_django.flows.publish import deliver_again
+from pagoefectivo_django.flows.renew import renew_code
 from pagoefectivo_django.models import Delivery, Discrepancy, Order
 from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import VoucherState
@@ -127,7 +138,7 @@ def test_a_second_payment_is_looked_at_while_the_order_stays_paid(messages: Conn
     assert "Another payment came" in review.body
 
 
-@pytest.mark.parametrize("kind", ["reversed", "missing_there", "lost_code"])
+@pytest.mark.parametrize("kind", ["missing_there", "lost_code"])
 def test_what_the_payer_could_not_have_done_is_no_matter_of_theirs(
     messages: Connect, mailoutbox: Outbox, kind: str
 ) -> None:
@@ -136,6 +147,53 @@ def test_what_the_payer_could_not_have_done_is_no_matter_of_theirs(
     Discrepancy.objects.update(kind=kind)
     publish_events(due())
     assert "in_review" not in names(mailoutbox)
+
+
+def test_a_payment_that_was_taken_back_is_not_called_refunded(messages: Connect, mailoutbox: Outbox) -> None:
+    messages()
+    order = pay(make())
+    assert notify(order, "payment_reversed") == 200
+    order.reload()
+    assert order.state == "refunded"
+    publish_events(due())
+    assert sorted(names(mailoutbox)) == ["in_review"]
+
+
+def test_a_code_that_is_about_to_go_is_not_mailed(messages: Connect, mailoutbox: Outbox) -> None:
+    messages()
+    order = make()
+    MemoryChannel.fail("delete", Unavailable("down"))
+    with pytest.raises(Unavailable):
+        cancel_order(order)
+    publish_events(due())
+    assert not mailoutbox
+
+
+def test_a_code_that_was_refused_anew_is_not_reminded_of(messages: Connect, mailoutbox: Outbox) -> None:
+    messages(("reminder",))
+    order = make()
+    MemoryChannel.fail("issue", Refused("no", codes=("111",)))
+    with pytest.raises(Refused):
+        reissue_code(order)
+    tick(now=order.expires_at - timedelta(hours=1))
+    assert not mailoutbox
+
+
+def test_what_never_had_a_code_did_not_expire_for_its_payer(messages: Connect, mailoutbox: Outbox) -> None:
+    messages()
+    order = expire(order_in(VoucherState.GETTING))
+    assert order.state == "expired"
+    publish_events(due())
+    assert not mailoutbox
+
+
+def test_each_code_expires_once(messages: Connect, mailoutbox: Outbox, settings: Any) -> None:
+    messages()
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PAYER_MAY_RENEW": True}
+    order = expire(make())
+    expire(renew_code(order, timezone.now()))
+    publish_events(due())
+    assert names(mailoutbox) == ["expired"]
 
 
 def test_money_of_no_order_is_nobody_s(messages: Connect, mailoutbox: Outbox) -> None:

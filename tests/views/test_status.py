@@ -123,6 +123,14 @@ def test_without_a_cache_it_still_tells(client: Client, settings: Any) -> None:
     assert {ask(client, order).status_code for _ in range(130)} == {200}
 
 
+def test_a_cache_that_is_down_stops_nobody(client: Client, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    address = "redis://127.0.0.1:1/made-up"
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": address}}
+    order = make()
+    assert ask(client, order).status_code == 200
+    assert "Requests are not limited, since the cache fails (ConnectionError)." in caplog.text
+
+
 def test_an_unknown_token_says_nothing(client: Client) -> None:
     answer = client.get(reverse("pagoefectivo:voucher-status", args=[uuid.uuid4()]))
     assert answer.status_code == 404

@@ -3,6 +3,7 @@
 import gzip
 import re
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -20,8 +21,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
-from pagoefectivo_django.flows import refund_order
+from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
+from pagoefectivo_django.flows import refund_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.flows.refund import refund_token
 from pagoefectivo_django.models import Cip, Discrepancy, Order
 from pagoefectivo_django.payer import Payer
@@ -169,12 +170,50 @@ def test_another_payment_of_a_paid_order_is_an_aside(client: Client) -> None:
     assert "Another payment came for this order" in text
 
 
-def test_a_payment_that_the_provider_took_back_is_not_a_second_one(client: Client) -> None:
+def test_a_payment_that_the_provider_took_back_is_looked_at_first(client: Client) -> None:
     order = pay(make(language="en"))
     assert notify(order, "payment_reversed") == 200
+    assert "We are looking at your payment" in page_of(client, order).text
+    resolve_discrepancy(Discrepancy.objects.get(), "ignore", actor="rosa", reason="The collector has sent it back.")
     text = page_of(client, order).text
     assert "Your payment was refunded" in text
     assert "Another payment" not in text
+
+
+def test_a_reversal_that_came_first_is_no_invitation_to_pay(client: Client) -> None:
+    order = make(language="en")
+    assert notify(order, "payment_reversed") == 200
+    assert notify(order) == 200
+    assert Discrepancy.objects.open().get().kind == "reversed"
+    assert "We are looking at your payment" in page_of(client, order).text
+
+
+# A pending order whose code nobody can pay.
+
+
+def assert_not_payable(client: Client, order: Order, title: str) -> None:
+    order.reload()
+    assert order.state in ("pending", "expired")
+    text = page_of(client, order).text
+    assert title in text
+    assert not order.code or order.code not in "".join(text.split())
+    pdf = client.get(reverse("pagoefectivo:voucher-pdf", args=[order.token])).content
+    assert "CIP" not in pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range()
+
+
+def test_a_wrong_amount_that_was_judged_leaves_nothing_to_pay(client: Client) -> None:
+    order = order_in(VoucherState.IN_REVIEW, language="en")
+    resolve_discrepancy(Discrepancy.objects.get(), "ignore", actor="rosa", reason="They will write.")
+    assert_not_payable(client, order, "We are looking at your payment")
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), OutcomeUnknown("lost"), Refused("no", codes=("111",))])
+def test_while_a_new_code_is_asked_for_the_old_one_is_not_shown(client: Client, error: Exception) -> None:
+    order = make(language="en")
+    MemoryChannel.fail("issue", error)
+    with suppress(PagoEfectivoError):
+        reissue_code(order)
+    assert_not_payable(client, order, "We are getting your payment code")
 
 
 @pytest.mark.parametrize("language", ["fr", "qu", "es-PE", "zh-cn", "x"])
@@ -220,10 +259,11 @@ def _refund(order: Order) -> Any:
     return refund_order(pay(order), actor="rosa", reason="Sold out")
 
 
-def test_static_files_elsewhere_are_the_only_exception(client: Client, settings: Any) -> None:
-    settings.STATIC_URL = "https://static.shop.example/files/"
+@pytest.mark.parametrize("scheme", ["https:", ""])
+def test_static_files_elsewhere_are_the_only_exception(client: Client, settings: Any, scheme: str) -> None:
+    settings.STATIC_URL = f"{scheme}//static.shop.example/files/"
     policy = client.get(make().get_absolute_url())["Content-Security-Policy"]
-    assert "script-src 'self' https://static.shop.example;" in policy
+    assert f"script-src 'self' {scheme and 'https://'}static.shop.example;" in policy
     assert "connect-src 'self';" in policy
 
 
@@ -269,6 +309,25 @@ def test_it_can_be_put_into_the_shops_own_pages(client: Client, settings: Any, t
     text = page_of(client, make(language="en")).text
     assert "Tienda Quipu" in text
     assert "Pay with this code" in text
+
+
+def test_what_needs_no_static_file_does_without_their_manifest(client: Client, settings: Any) -> None:
+    backend = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": backend}}
+    settings.STATIC_ROOT = "made-up"
+    order = make()
+    for name in ("voucher-status", "voucher-pdf"):
+        answer = client.get(reverse(f"pagoefectivo:{name}", args=[order.token]))
+        assert answer.status_code == 200
+        assert "script-src 'self';" in answer["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("name", ["voucher", "voucher-status", "voucher-renew"])
+def test_an_odd_method_learns_as_little(name: str) -> None:
+    answer = Client().patch(reverse(f"pagoefectivo:{name}", args=[make().token]))
+    assert answer.status_code == 405
+    assert answer["Referrer-Policy"] == "no-referrer"
+    assert "no-store" in answer["Cache-Control"]
 
 
 # The PDF.
@@ -346,13 +405,41 @@ def test_a_second_click_while_the_first_waits_asks_for_nothing(client: Client) -
 
 
 @pytest.mark.usefixtures("renewable")
-def test_a_provider_that_is_down_is_said_and_tried_again(client: Client) -> None:
+def test_a_provider_that_is_down_is_asked_again(client: Client) -> None:
     order = expire(make(language="en"))
     MemoryChannel.fail("issue", Unavailable("down"))
     answer = renew(client, order)
-    assert "There is no new code yet" in Seen(answer.content.decode()).text
+    assert "We are getting your payment code" in Seen(answer.content.decode()).text
+    tick(timezone.now() + timedelta(minutes=5))
+    assert "Pay with this code" in page_of(client, order).text
+
+
+@pytest.mark.usefixtures("renewable")
+def test_a_provider_that_refuses_is_said_and_asked_once(client: Client) -> None:
+    order = expire(make(language="en"))
+    MemoryChannel.fail("issue", Refused("no", codes=("111",)))
+    for _ in range(3):
+        assert "There is no new code." in Seen(renew(client, order).content.decode()).text
+    assert Discrepancy.objects.open().get().kind == "not_confirmed"
+    assert order.cips.count() == 2
+
+
+@pytest.mark.usefixtures("renewable")
+@pytest.mark.parametrize("meanwhile", ["paid late", "ordered again"])
+def test_a_renewal_that_waits_is_given_up_when_it_is_not_wanted_any_more(client: Client, meanwhile: str) -> None:
+    order = expire(make(language="en"))
+    MemoryChannel.fail("issue", Unavailable("down"))
+    renew(client, order)
+    if meanwhile == "paid late":
+        assert notify(order, paid_at=timezone.now()) == 200
+        assert Discrepancy.objects.open().get().kind == "late_payment"
+    else:
+        make(reference=order.reference)
+    asked = [call for call in MemoryChannel.calls if call[0] == "issue"]
+    tick(timezone.now() + timedelta(minutes=5))
+    assert [call for call in MemoryChannel.calls if call[0] == "issue"] == asked
     order.reload()
-    assert (order.state, order.wish) == ("expired", "reissue")
+    assert (order.state, order.wish) == ("expired", "")
 
 
 @pytest.mark.usefixtures("renewable")
@@ -360,9 +447,9 @@ def test_who_presses_like_a_machine_is_stopped(client: Client) -> None:
     cache.clear()
     order = expire(make())
     url = reverse("pagoefectivo:voucher-renew", args=[order.token])
-    answers = [client.post(url).status_code for _ in range(121)]
-    assert set(answers[:120]) == {302}
-    assert answers[120] == 429
+    answers = [client.post(url).status_code for _ in range(11)]
+    assert set(answers[:10]) == {302}
+    assert answers[10] == 429
 
 
 def test_the_button_is_pressed_not_followed(client: Client) -> None:

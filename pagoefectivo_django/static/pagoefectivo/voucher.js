@@ -72,9 +72,11 @@
   // Following.
 
   let asking = false, timer = 0, asked = 0;
+  // A line that went dead without a word must not keep the next question waiting.
+  const options = (more) => ({ cache: "no-store", signal: AbortSignal.timeout && AbortSignal.timeout(20000), ...more });
   const show = async () => {
-    const answer = await fetch(location.href, { cache: "no-store", redirect: "error" });
-    if (!answer.ok) return;
+    const answer = await fetch(location.href, options({ redirect: "error" }));
+    if (!answer.ok) throw new Error("no page");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const next = page.getElementById("pagoefectivo-voucher");
     if (!next) return location.reload();
@@ -93,21 +95,21 @@
     if (asking) return;
     asking = true;
     clearTimeout(timer);
-    let pause = 15;
+    let pause = 5;
     try {
       const known = voucher().dataset.etag;
-      const answer = await fetch(words.status, { cache: "no-store", headers: { "If-None-Match": known } });
-      pause = Number(answer.headers.get("Retry-After")) || pause;
+      const answer = await fetch(words.status, options({ headers: { "If-None-Match": known } }));
       const date = Date.parse(answer.headers.get("Date"));
       // It knows whole seconds only; a device that slept is wrong by more.
       if (date && Math.abs(date - Date.now() - ahead) > 2000) ahead = date - Date.now();
       if (answer.ok) await show();
+      pause = Number(answer.headers.get("Retry-After")) || pause;
     } catch {
       // Without a connection it asks again later.
     }
     asking = false;
     // More and more seldom while nothing happens: a page may stay open for days.
-    timer = setTimeout(ask, Math.max(pause, Math.min(60, asked++ / 4)) * 1000);
+    if (!document.hidden) timer = setTimeout(ask, Math.max(pause, Math.min(60, asked++ / 4)) * 1000);
   };
   count();
   setInterval(count, 1000);

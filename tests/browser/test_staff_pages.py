@@ -1,0 +1,57 @@
+"""The page of an order in the admin, for staff who can't see it or not well."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from pagoefectivo_django.models import Heartbeat, Order
+from pagoefectivo_django.states import VoucherState
+from tests.browser.conftest import Open
+from tests.browser.states import order_in
+from tests.browser.test_voucher_page import assert_accessible
+
+pytestmark = [
+    pytest.mark.sqlite,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+]
+
+#: Chosen in the browser; words that only that language has.
+LANGUAGES = {"en": "Timeline", "es": "Historial", "zh-CN": "历史记录"}
+
+
+def enter(visit: Open, live_server: Any, path: str, **device: Any) -> Page:
+    """Open a page of the admin as its superuser."""
+    User.objects.create_superuser("rosa")
+    client = Client()
+    client.force_login(User.objects.get(username="rosa"))
+    page = visit("about:blank", **device)
+    # Django's admin has no icon, and a browser says so.
+    page.context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+    page.context.add_cookies(
+        [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
+    )
+    page.goto(live_server.url + path)
+    return page
+
+
+def page_of(order: Order) -> str:
+    return reverse("admin:pagoefectivo_order_change", args=[order.pk])
+
+
+@pytest.mark.parametrize("state", [VoucherState.PAID, VoucherState.IN_REVIEW])
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (360, True)])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_axe_finds_nothing_on_an_orders_page(
+    visit: Open, live_server: Any, language: str, width: int, dark: bool, state: VoucherState
+) -> None:
+    Heartbeat.objects.create(name="tick", beaten_at=timezone.now())
+    page = enter(visit, live_server, page_of(order_in(state)), width=width, dark=dark, locale=language)
+    expect(page.locator(".pagoefectivo-section h2").first).to_have_text(LANGUAGES[language])
+    assert page.locator(".messagelist .warning").count() == (2 if state == VoucherState.IN_REVIEW else 0)
+    assert_accessible(page)
