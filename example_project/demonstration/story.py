@@ -176,8 +176,8 @@ class Story:
         return Sale(page.data["reference"], page.address, status, voucher.address)
 
     def _mails(self, box: str) -> list[str]:
-        page = self.payer.read(box)
-        return [address for address in page.links.values() if address.startswith(box) and address != box]
+        addresses = self.payer.read(box).links.values()
+        return [address for address in addresses if address.startswith(box) and address != box and "#" not in address]
 
     def _lose(self) -> tuple[Sale, str]:
         """Buy while PagoEfectivo's answer gets lost; return the code that it mailed to the payer."""
