@@ -52,7 +52,7 @@ def told(found: Voucher) -> dict[str, Any]:
     return {
         "state": found.order_state,
         "shown": str(found.state),
-        "in_review": found.in_question,
+        "in_review": found.in_question or found.state == VoucherState.IN_REVIEW,
         "code": found.code,
         "amount": str(found.money.amount),
         "currency": found.money.currency,

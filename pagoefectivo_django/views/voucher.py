@@ -53,11 +53,8 @@ def _found(request: HttpRequest, token: uuid.UUID) -> Voucher:
         found = show(token, timezone.now())
     except InvalidRequest:
         raise Http404 from None  # says nothing
-    return (
-        found
-        if found.url
-        else replace(found, url=request.build_absolute_uri(reverse("pagoefectivo:voucher", args=[token])))
-    )
+    page = reverse("pagoefectivo:voucher", args=[token])
+    return found if found.url else replace(found, url=request.build_absolute_uri(page))
 
 
 def _context(request: HttpRequest, token: uuid.UUID, found: Voucher) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def _in_review(**of: Any) -> Order:
 
 
 def _refunded(**of: Any) -> Order:
-    order = pay(make(**of), operation_number="7001")
+    order = pay(make(**of), operation_number="OP-314159")
     refund = refund_order(order, **STAFF)
     approve_refund(refund, actor="rosa")
     give_account(refund, bank="BCP", cci="0" * 20, holder="Ana")
@@ -61,7 +61,7 @@ MAKERS: dict[VoucherState, Callable[..., Order]] = {
     VoucherState.GETTING: _getting,
     VoucherState.WAITING: make,
     VoucherState.OVERDUE: _overdue,
-    VoucherState.PAID: lambda **of: pay(make(**of), operation_number="7001"),
+    VoucherState.PAID: lambda **of: pay(make(**of), operation_number="OP-314159"),
     VoucherState.EXPIRED: lambda **of: expire(make(**of)),
     VoucherState.CANCELLED: lambda **of: cancel_order(make(**of)),
     VoucherState.REJECTED: _rejected,

@@ -1,6 +1,8 @@
 """What a page asks again and again: where its order stands."""
 
+import time
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +29,17 @@ pytestmark = [
 @pytest.fixture
 def uncounted() -> None:
     cache.clear()
+
+
+def within_a_minute(count: Callable[[], Any]) -> Any:
+    """Count from nothing, and once more if another minute began meanwhile."""
+    for _ in range(3):
+        cache.clear()
+        begun = time.time() // 60
+        counted = count()
+        if time.time() // 60 == begun:
+            break
+    return counted
 
 
 def ask(client: Client, order: Order, **headers: str) -> Any:
@@ -107,7 +120,7 @@ def test_the_page_knows_its_own_tag(client: Client) -> None:
 
 def test_who_asks_too_often_is_told_when_to_come_back(client: Client) -> None:
     order, other = make(), make()
-    answers = [ask(client, order) for _ in range(121)]
+    answers = within_a_minute(lambda: [ask(client, order) for _ in range(121)])
     assert {answer.status_code for answer in answers[:120]} == {200}
     assert answers[120].status_code == 429
     assert 1 <= int(answers[120]["Retry-After"]) <= 60

@@ -13,7 +13,6 @@ from typing import Any
 import pypdfium2
 import pytest
 from django.contrib.staticfiles import finders
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -30,6 +29,7 @@ from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.browser.states import order_in
 from tests.flows.making import make
+from tests.views.test_status import within_a_minute
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -93,7 +93,7 @@ def test_each_state_says_what_it_is(client: Client, state: VoucherState) -> None
     assert "S/ 35.50" in seen.text
     payable = state == VoucherState.WAITING
     assert (bool(order.code) and order.code in "".join(seen.text.split())) == payable
-    assert ("7001 " in f"{seen.text} ") == (state in ("paid", "refunded"))  # the operation number
+    assert ("OP-314159" in seen.text) == (state in ("paid", "refunded"))
     refreshes = [one for one in seen.named("meta") if one.get("http-equiv") == "refresh"]
     assert bool(refreshes) == (state in ("getting", "waiting", "overdue", "in_review"))
 
@@ -230,7 +230,10 @@ def test_it_tells_nobody_anything_personal(client: Client) -> None:
     order = make(payer=payer, metadata={"secret": "made-up-secret"})
     for name in ("voucher", "voucher-status", "voucher-pdf"):
         body = client.get(reverse(f"pagoefectivo:{name}", args=[order.token])).content
-        assert not [one for one in (b"ana@", b"Anacleta", b"Quispe", b"9998", b"4455", b"made-up") if one in body]
+        if name == "voucher-pdf":
+            body = pypdfium2.PdfDocument(body)[0].get_textpage().get_text_range().encode()
+        personal = (b"ana@", b"Anacleta", b"Quispe", b"999888777", b"44556677", b"made-up")
+        assert not [one for one in personal if one in body]
 
 
 @pytest.mark.parametrize("name", ["voucher", "voucher-status", "voucher-pdf"])
@@ -444,10 +447,9 @@ def test_a_renewal_that_waits_is_given_up_when_it_is_not_wanted_any_more(client:
 
 @pytest.mark.usefixtures("renewable")
 def test_who_presses_like_a_machine_is_stopped(client: Client) -> None:
-    cache.clear()
     order = expire(make())
     url = reverse("pagoefectivo:voucher-renew", args=[order.token])
-    answers = [client.post(url).status_code for _ in range(11)]
+    answers = within_a_minute(lambda: [client.post(url).status_code for _ in range(11)])
     assert set(answers[:10]) == {302}
     assert answers[10] == 429
 
