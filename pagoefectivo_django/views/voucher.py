@@ -87,9 +87,11 @@ def _context(request: HttpRequest, token: uuid.UUID, found: Voucher) -> dict[str
 
 
 def _left(seconds: int) -> str:
-    """Return the time that is left as the page's script goes on writing it."""
+    """Return the time that is left as the page's script goes on writing it; in digits that stay as many, so that
+    nothing beside it moves.
+    """
     days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
-    parts = (_("%d d") % days, _("%d h") % hours, _("%d min") % minutes, _("%d s") % (seconds % 60))
+    parts = (_("%d d") % days, _("%02d h") % hours, _("%02d min") % minutes, _("%02d s") % (seconds % 60))
     return " ".join(parts if days else parts[1:])
 
 

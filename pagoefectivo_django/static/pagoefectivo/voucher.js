@@ -60,7 +60,8 @@
     const seconds = Math.max(0, Math.round((Date.parse(voucher().dataset.expires) - Date.now() - ahead) / 1000));
     const units = shown.dataset.units.split(" ");
     const parts = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60];
-    const text = parts.map((part, at) => `${part} ${units[at]}`).slice(parts[0] ? 0 : 1).join(" ");
+    // As many digits all the time: nothing beside them moves.
+    const text = parts.map((part, at) => `${at ? String(part).padStart(2, "0") : part} ${units[at]}`).slice(parts[0] ? 0 : 1).join(" ");
     if (shown.textContent !== text) shown.textContent = text;
     const passed = marks.filter((minutes) => seconds <= minutes * 60).length;
     if (told !== null && passed > told && seconds > 0) aloud(marks[passed - 1]);
