@@ -4,9 +4,11 @@ import os
 import resource
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 os.environ["TEST_DATABASE"] = "postgresql"
 os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
@@ -22,6 +24,7 @@ from django.utils import timezone
 
 from benchmarks import books
 from benchmarks.channels import ACCOUNT
+from benchmarks.settling import settling
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.expire import expire_orders
@@ -33,6 +36,7 @@ from pagoefectivo_django.signals import payment_expired
 from tests.sandbox.running import Client, running
 
 BATCH = 100
+SETTLED = int(os.environ.get("BENCH_SETTLED", 1_000_000))
 
 
 def tell(what: str, ratio: float, needed: str, detail: str) -> None:
@@ -182,7 +186,19 @@ def searches(client: Client) -> int:
     return sum(call["path"].endswith("/search") for call in calls)
 
 
-BENCHMARKS = {"tick": bench_tick, "expire": bench_expire, "poll": bench_poll}
+# Settling.
+
+
+def bench_settle() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        _, few, _ = settling(10_000, Path(folder))
+        took, most, needed = settling(SETTLED, Path(folder))
+    memory = f"at most {most} MiB, for 10,000 lines {few} MiB (under 200, and the same)"
+    detail = f"{took:.0f} s against {needed:.0f} s; {memory}"
+    tell(f"settling {SETTLED:,} lines, time against COPY and joining SQL", took / needed, "at most 3", detail)
+
+
+BENCHMARKS = {"tick": bench_tick, "expire": bench_expire, "poll": bench_poll, "settle": bench_settle}
 
 
 def main(names: list[str]) -> None:

@@ -7,6 +7,7 @@ from pagoefectivo_django.models import Cip, Order
 #: Of twenty orders one is open, three are expired, sixteen paid; or all are open.
 _MIXED = "CASE WHEN n % 20 = 0 THEN 'pending' WHEN n % 20 < 4 THEN 'expired' ELSE 'paid' END"
 _OPEN = "'pending'"
+PAID = "'paid'"
 #: Keys begin at 1 after ``empty()``: the n-th order has the n-th code.
 _ORDERS = """
 INSERT INTO pagoefectivo_order (
@@ -20,11 +21,12 @@ FROM (SELECT n, {state} AS state FROM generate_series(1, {count}) AS n) AS numbe
 """
 _CIPS = """
 INSERT INTO pagoefectivo_cip (
-    order_id, channel, account, transaction_code, code, status, live, expires_at, url, asked_at, changed_at,
+    order_id, channel, account, transaction_code, code, status, live, expires_at, url, qr, asked_at, changed_at,
     early_reversals, attempts, last_error, poll_at)
 SELECT
     id, 'default', '{account}', reference, (70000000 + id)::text,
     CASE state WHEN 'pending' THEN 'current' ELSE state END, CASE state WHEN 'pending' THEN true END, expires_at, '',
+    '',
     created_at, created_at, '[]', 0, '', CASE WHEN state <> 'expired' THEN now() + interval '12 hours' END
 FROM pagoefectivo_order ORDER BY id
 """
@@ -52,9 +54,9 @@ def empty() -> None:
         cursor.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")
 
 
-def write(count: int, *, account: str, mixed: bool, until: str = "20 days") -> None:
+def write(count: int, *, account: str, mixed: bool, until: str = "20 days", state: str = "") -> None:
     """Write so many orders with their codes, events and deliveries; all open, or ``mixed`` with what was paid."""
-    state = _MIXED if mixed else _OPEN
+    state = state or (_MIXED if mixed else _OPEN)
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")  # a million foreign keys are known to be right
         cursor.execute(_ORDERS.format(until=f"interval '{until}'", count=count, state=state))

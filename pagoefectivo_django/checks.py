@@ -19,8 +19,10 @@ from .channels.base import Channel
 from .conf import DEFAULTS, MESSAGES, conf
 from .documents.ways import Means
 from .errors import InvalidRequest, Misconfigured
+from .fees import faults_of_contract
 from .models.database import database
 from .money import CURRENCIES, exact
+from .statements import faults_of_formats
 
 #: The values that can work, from the least to the most; of the same type.
 LIMITS: tuple[tuple[str, Any, Any], ...] = (
@@ -32,6 +34,7 @@ LIMITS: tuple[tuple[str, Any, Any], ...] = (
     ("BATCH_SIZE", 1, 1000),
     ("SEARCHES_PER_MINUTE", 1, 60_000),
     ("WEBHOOK_LIMIT", 1024, 1024**3),
+    ("SETTLED_WITHIN", 0, 90),
 )
 
 
@@ -51,7 +54,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             found.append(Error(f"Channel {alias!r}: {channel}", hint=hint, id="pagoefectivo.E002"))
         else:
             found += channel.check(alias, options)
-    return [*found, *_routes(), *_values(), *_carriers(), *_shown()]
+    return [*found, *_routes(), *_values(), *_carriers(), *_shown(), *_money()]
 
 
 @register("pagoefectivo")
@@ -167,6 +170,15 @@ def _shown() -> list[CheckMessage]:
         Error(f"PAGOEFECTIVO[{name!r}] is {getattr(conf, name.lower())!r}.", hint=hint, id="pagoefectivo.E008")
         for name, hint in wrong
     ]
+
+
+def _money() -> list[CheckMessage]:
+    """Errors in what settlements are compared with."""
+    faults = [*faults_of_contract(conf.fees, conf.igv), *faults_of_formats(conf.statements)]
+    if not isinstance(conf.fee_tolerance, Decimal) or not 0 <= conf.fee_tolerance < 100:
+        faults.append("FEE_TOLERANCE has to be a Decimal such as Decimal('0.01').")
+    hint = "See 'When the money arrives' in the README."
+    return [Error(f"PAGOEFECTIVO: {fault}", hint=hint, id="pagoefectivo.E008") for fault in faults]
 
 
 def _is_limit(entry: tuple[Any, Any]) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import environ
@@ -47,6 +48,16 @@ DEFAULTS: dict[str, Any] = {
     "CONTENT_SECURITY_POLICY": None,
     #: Bytes of the largest notification that is read.
     "WEBHOOK_LIMIT": 64 * 1024,
+    #: The contract: currency → [{"SINCE": date, "BANDS": [(up to, fixed, percent), …], "ROUNDING": …}, …].
+    "FEES": {},
+    #: The tax on the fee, by the day since when: Peru's general rate (reconciliation D.4).
+    "IGV": [(date(2011, 3, 1), Decimal(18))],
+    #: How much a charged fee may differ from the contract's.
+    "FEE_TOLERANCE": Decimal("0.01"),
+    #: Business days in which a payment is in a settlement; a transfer within a week is inferred (protocol 7.4).
+    "SETTLED_WITHIN": 5,
+    #: Name → KIND and COLUMNS of statements that are not PagoEfectivo's own.
+    "STATEMENTS": {},
 }
 
 

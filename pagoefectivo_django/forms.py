@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.core.validators import RegexValidator
 from django.utils import timezone
 from django.utils.functional import lazy
@@ -15,8 +17,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from stdnum import luhn
 
-from .models import Discrepancy, Order, Payment
+from .codes import plain
+from .conf import conf
+from .models import Discrepancy, Match, Order, Payment, Settlement, SettlementLine
+from .money import CURRENCIES
 from .payer import DocumentType, Payer, Receipt, check_document, check_phone
+from .statements import FORMATS
 from .states import Resolution, Standing
 
 
@@ -49,13 +55,16 @@ class ReasonForm(forms.Form):
 
 
 class ResolveForm(ReasonForm):
-    """A person's answer to a question, and why."""
+    """A person's answer to a question, of those that it can have, and why."""
 
-    resolution = forms.ChoiceField(label=_("Answer"), choices=Resolution.choices, widget=forms.RadioSelect)
+    resolution = forms.ChoiceField(label=_("Answer"), widget=forms.RadioSelect)
     field_order = ("resolution", "reason")
 
-    def __init__(self, data: Any, question: Discrepancy) -> None:
-        super().__init__(data, initial={"resolution": question.suggestion})
+    def __init__(self, data: Any, question: Discrepancy, answers: Sequence[Resolution]) -> None:
+        initial = answers[0] if len(answers) == 1 else question.suggestion
+        super().__init__(data, initial={"resolution": initial})
+        choices = [(answer, answer.label) for answer in answers]
+        self.fields["resolution"].choices = choices  # type: ignore[attr-defined]
 
 
 class MarkPaidForm(ReasonForm):
@@ -96,6 +105,109 @@ class RefundForm(ReasonForm):
         mine = Payment.objects.filter(cip__order=order).exclude(standing=Standing.REVERSED).order_by("pk")
         super().__init__(data, initial={"payment": mine.filter(standing=Standing.APPLIED).last()})
         self.fields["payment"].queryset = mine  # type: ignore[attr-defined]
+
+
+class StatementForm(forms.Form):
+    """A statement to import, and what its file may not say."""
+
+    file = forms.FileField(label=_("File"))
+    channel = forms.ChoiceField(label=_("Channel"), required=False)
+    format = forms.ChoiceField(label=_("Format"), required=False)
+    currency = forms.ChoiceField(
+        label=_("Currency"), required=False, choices=[("", _("as the file says")), *((one, one) for one in CURRENCIES)]
+    )
+    decimal = forms.ChoiceField(
+        label=_("Decimal mark"),
+        required=False,
+        choices=[("", _("detect it")), (".", _("point: 1,234.50")), (",", _("comma: 1.234,50"))],
+    )
+    reference = forms.CharField(
+        label=_("Transfer number"), required=False, max_length=80, help_text=_("Empty: the file's name.")
+    )
+    dated = forms.DateField(
+        label=_("Date of the transfer"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=_("Empty: today in Peru."),
+    )
+
+    def __init__(self, data: Any = None, files: Any = None) -> None:
+        super().__init__(data, files)
+        aliases = list(conf.channels)
+        formats = {*FORMATS, *conf.statements}
+        self.fields["channel"].choices = [  # type: ignore[attr-defined]
+            *([("", _("choose one"))] if len(aliases) > 1 else []),
+            *((alias, alias) for alias in aliases),
+        ]
+        self.fields["format"].choices = [  # type: ignore[attr-defined]
+            ("", _("detect it")),
+            *((name, name) for name in sorted(formats)),
+        ]
+
+
+class ConfirmForm(forms.Form):
+    """Whether lines that can't be read are left out."""
+
+    skip_bad = forms.BooleanField(label=_("Import everything else, without the bad lines"), required=True)
+
+    def __init__(self, data: Any, settlement: Settlement) -> None:
+        super().__init__(data)
+        if not settlement.fault_count:
+            del self.fields["skip_bad"]
+
+
+class NothingForm(forms.Form):
+    """Only whether."""
+
+    def __init__(self, data: Any, row: Any) -> None:
+        super().__init__(data)
+
+
+class DepositForm(forms.Form):
+    """What somebody saw at the bank."""
+
+    amount = forms.DecimalField(
+        label=_("Amount"), max_digits=18, decimal_places=2, help_text=_("Negative to take a mistake back.")
+    )
+    received_on = forms.DateField(
+        label=_("Received on"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    reference = forms.CharField(label=_("Bank's reference"), max_length=80, required=False)
+    reason = forms.CharField(label=_("Reason"), max_length=500, required=False)
+
+    def __init__(self, data: Any, settlement: Settlement) -> None:
+        super().__init__(data, initial={"amount": settlement.open_amount, "received_on": timezone.localdate()})
+
+
+class MatchForm(ReasonForm):
+    """Which payment a line is."""
+
+    code = forms.CharField(label="CIP", max_length=40, help_text=_("The code that was paid."))
+    field_order = ("code", "reason")
+
+    def __init__(self, data: Any, line: SettlementLine) -> None:
+        super().__init__(data, initial={"code": line.code})
+        self.line = line
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        payments = Payment.objects.filter(
+            cip__account=self.line.settlement.account, cip__code=plain(said.pop("code", "")), amount=self.line.gross,
+            currency=self.line.currency,
+        )  # fmt: skip
+        found = payments.exclude(standing=Standing.REVERSED).select_related("cip")
+        free = found.exclude(matches__in=Match.objects.filter(kind=self.line.settlement.kind, part=0, stands=True))
+        said["payment"] = free.first() or found.first()
+        if said["payment"] is None:
+            raise ValidationError(_("No payment of this amount was made with this code."))
+        return said
+
+
+class UnmatchForm(ReasonForm):
+    """Why a match is undone."""
+
+    def __init__(self, data: Any, line: SettlementLine) -> None:
+        super().__init__(data)
 
 
 #: Proposed to the payer, who may write another.
@@ -271,3 +383,48 @@ class PayerForm(forms.Form):
         if known.get("receipt") != Receipt.FACTURA:
             known |= {"company": "", "address": ""}
         return Payer(**known)
+
+
+class ReopenForm(ReasonForm):
+    """Why a question is asked once more."""
+
+    def __init__(self, data: Any, question: Discrepancy) -> None:
+        super().__init__(data)
+
+
+class CommentForm(forms.Form):
+    """What somebody knows about a question."""
+
+    text = forms.CharField(label=_("Comment"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
+
+    def __init__(self, data: Any, question: Discrepancy) -> None:
+        super().__init__(data)
+
+
+class AssignForm(forms.Form):
+    """Who looks at a question."""
+
+    ME, OTHER, NOBODY = "me", "other", "nobody"
+
+    who = forms.ChoiceField(
+        label=_("Who"),
+        choices=((ME, _("me")), (OTHER, _("somebody else:")), (NOBODY, _("nobody"))),
+        initial=ME,
+        widget=forms.RadioSelect,
+    )
+    name = forms.CharField(label=_("User name"), max_length=150, required=False, help_text=_("Of somebody else."))
+
+    def __init__(self, data: Any, question: Discrepancy) -> None:
+        super().__init__(data)
+
+    def clean(self) -> dict[str, Any]:
+        """See to it that the question comes to somebody who can answer it."""
+        cleaned, users = self.cleaned_data, get_user_model()._default_manager
+        if cleaned.get("who") == self.OTHER and "name" in cleaned:
+            try:
+                user = users.get_by_natural_key(cleaned["name"])
+            except ObjectDoesNotExist:
+                user = None
+            if not (user and user.is_staff and user.has_perm("pagoefectivo.change_discrepancy")):
+                self.add_error("name", _("Nobody of this name may answer questions; write a user name of your staff."))
+        return cleaned

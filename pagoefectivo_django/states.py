@@ -95,6 +95,13 @@ class Kind(TextChoices):
     LOST_CODE = "lost_code", _("a code may exist that we don't know")
     NOT_CONFIRMED = "not_confirmed", _("the provider doesn't confirm a change")
     UNPROCESSED = "unprocessed", _("a proven message could not be applied")
+    MISSING_HERE = "missing_here", _("in a statement, not in our book")
+    STATUS_MISMATCH = "status_mismatch", _("in a statement, not paid here")
+    DUPLICATE_LINE = "duplicate_line", _("settled twice")
+    REFUND_UNMATCHED = "refund_unmatched", _("a refund in a statement that we did not make")
+    FEE_MISMATCH = "fee_mismatch", _("another fee than the contract's")
+    PAYOUT_MISMATCH = "payout_mismatch", _("another deposit than the settlement's sum")
+    UNSETTLED_OVERDUE = "unsettled_overdue", _("paid, and in no settlement in time")
 
 
 #: Questions about money that came; while one is open the order is frozen.
@@ -122,6 +129,14 @@ class Resolution(TextChoices):
     IGNORE = "ignore", _("ignore")
 
 
+class Remark(TextChoices):
+    """What people do about a question besides answering it: the fact of its event."""
+
+    ASSIGNED = "assigned", _("assigned")
+    COMMENTED = "commented", _("commented")
+    REOPENED = "reopened", _("reopened")
+
+
 class Wish(TextChoices):
     """What the shop wants done at the provider."""
 
@@ -139,6 +154,32 @@ class RefundStatus(TextChoices):
     SENT = "sent", _("sent")
     DONE = "done", _("done")
     FAILED = "failed", _("failed")
+
+
+class StatementKind(TextChoices):
+    """What a provider's statement tells of."""
+
+    SETTLEMENT = "settlement", _("settlement: what was paid out")
+    SALES = "sales", _("sales: what was paid by payers")
+
+
+class SettlementStatus(TextChoices):
+    """How far the import of a statement is."""
+
+    DRAFT = "draft", _("waits for a person")
+    MATCHING = "matching", _("being matched")
+    DONE = "done", _("done")
+
+
+class LineStatus(TextChoices):
+    """What became of one line of a statement; the first two are on their way."""
+
+    NEW = "new", _("to be matched")
+    ASKING = "asking", _("the provider is being asked")
+    MATCHED = "matched", _("matched")
+    DUPLICATE = "duplicate", _("duplicate")
+    DISCREPANCY = "discrepancy", _("discrepancy")
+    IGNORED = "ignored", _("ignored")
 
 
 class Condition(TextChoices):

@@ -5,5 +5,14 @@ from .inbox import NotificationAdmin
 from .orders import OrderAdmin
 from .outbox import DeliveryAdmin
 from .refunds import RefundAdmin
+from .settlements import SettlementAdmin, SettlementLineAdmin
 
-__all__ = ["DeliveryAdmin", "DiscrepancyAdmin", "NotificationAdmin", "OrderAdmin", "RefundAdmin"]
+__all__ = [
+    "DeliveryAdmin",
+    "DiscrepancyAdmin",
+    "NotificationAdmin",
+    "OrderAdmin",
+    "RefundAdmin",
+    "SettlementAdmin",
+    "SettlementLineAdmin",
+]

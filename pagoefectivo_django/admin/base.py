@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from ..codes import plain
 from ..errors import PagoEfectivoError
 from ..models.database import outside_atomic_requests
-from ..states import Fact
+from ..states import Fact, Remark
 
 #: More than this is not done in one request: each of them may ask the provider.
 MOST_AT_ONCE = 50
@@ -90,7 +90,8 @@ def badge_of(row: Any, name: str) -> SafeString | str:
 
 def fact_label(fact: str) -> Any:
     """Return a fact in the reader's language, or as it is if we don't know it."""
-    return Fact(fact).label if fact in Fact.values else fact
+    known = next((words for words in (Fact, Remark) if fact in words.values), None)
+    return known(fact).label if known else fact
 
 
 def short(text: str) -> str:
@@ -192,7 +193,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 form.add_error(None, str(error))
             else:
                 self.message_user(request, deed.tell(done), messages.SUCCESS)
-                return HttpResponseRedirect(self.address(row))
+                return HttpResponseRedirect(self.address(row) if self._is_there(row) else self.list_address())
         return self.ask(
             request, deed.label, deed.explanation, self.summary(row), form, self.address(row), subtitle=str(row)
         )
@@ -263,6 +264,15 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return the path of a page about a record on this admin site."""
         name = f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}"
         return reverse(name, args=[quote(row.pk)], current_app=self.admin_site.name)
+
+    def list_address(self) -> str:
+        """Return the path of the list on this admin site."""
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
+        return reverse(name, current_app=self.admin_site.name)
+
+    @staticmethod
+    def _is_there(row: Model) -> bool:
+        return type(row)._base_manager.filter(pk=row.pk).exists()
 
     def link(self, row: Model | None, text: Any = None) -> SafeString | str:
         """Return a link to a record."""

@@ -1,37 +1,132 @@
-"""Discrepancies: questions for a person, and the page to answer them."""
+"""Discrepancies: questions for a person, the evidence side by side, and the pages to answer them."""
 
 from __future__ import annotations
 
+from datetime import datetime, time, timedelta
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from ..flows import resolve_discrepancy
-from ..forms import ResolveForm
+from ..flows import assign_discrepancy, comment_on, reopen_discrepancy, resolve_discrepancy
+from ..flows.question import answers_to
+from ..forms import AssignForm, CommentForm, ReopenForm, ResolveForm
 from ..models import Discrepancy
+from ..money import display
+from ..states import Kind
 from .base import Deed, RecordAdmin, Section, badge_of, table
+from .desk import Desk
+from .meanings import MEANINGS
 
 
-def _tell(done: Discrepancy) -> str:
+def _resolved(done: Discrepancy) -> str:
     about = {"question": done, "answer": done.get_resolution_display()}
     return gettext("%(question)s: resolved, %(answer)s.") % about
 
 
+def _reopened(done: Discrepancy) -> str:
+    return gettext("%(question)s: open again.") % {"question": done}
+
+
+def _assigned(done: Discrepancy) -> str:
+    about = {"question": done, "who": done.assigned_to or gettext("nobody")}
+    return gettext("%(question)s: assigned to %(who)s.") % about
+
+
+def _commented(done: Discrepancy) -> str:
+    return gettext("%(question)s: the comment is in its timeline.") % {"question": done}
+
+
+def _is_open(question: Discrepancy) -> bool:
+    return question.status == Discrepancy.Status.OPEN
+
+
+def _assign(question: Discrepancy, *, actor: str, who: str, name: str) -> Discrepancy:
+    to = {AssignForm.ME: actor, AssignForm.OTHER: name, AssignForm.NOBODY: ""}[who]
+    return assign_discrepancy(question, to, actor=actor)
+
+
+class AgeFilter(admin.SimpleListFilter):
+    title = _("age")
+    parameter_name = "age"
+    #: In days, from and to.
+    SPANS: dict[str, tuple[int, int | None]] = {"0": (0, 0), "1-3": (1, 3), "4-7": (4, 7), "8": (8, None)}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        labels = (_("today"), _("1 to 3 days"), _("4 to 7 days"), _("over 7 days"))
+        return list(zip(self.SPANS, labels, strict=True))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in self.SPANS:
+            return queryset
+        youngest, oldest = self.SPANS[str(self.value())]
+        queryset = queryset.filter(created_at__lt=_days_ago(youngest - 1))
+        return queryset if oldest is None else queryset.filter(created_at__gte=_days_ago(oldest))
+
+
+class AmountFilter(admin.SimpleListFilter):
+    title = _("amount")
+    parameter_name = "amount"
+    _large = Q(amount__gt=1000) | Q(amount__lt=-1000)  # what goes back is negative in a statement
+    _small = Q(amount__gt=-100, amount__lt=100)
+    RANGES = {"small": _small, "middle": ~_small & ~_large & Q(amount__isnull=False), "large": _large}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(zip(self.RANGES, (_("under 100"), _("100 to 1000"), _("over 1000")), strict=True))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(self.RANGES.get(str(self.value()), Q()))
+
+
+class AssignedFilter(admin.SimpleListFilter):
+    title = _("assigned to")
+    parameter_name = "assigned"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("me", _("me")), ("nobody", _("nobody"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        of = {"me": request.user.get_username(), "nobody": ""}
+        return queryset.filter(assigned_to=of[str(self.value())]) if self.value() in of else queryset
+
+
+def _days_ago(days: int) -> datetime:
+    """Return when the day began that was so many days ago, where the reader is."""
+    return timezone.make_aware(datetime.combine(timezone.localdate() - timedelta(days=days), time.min))
+
+
 @admin.register(Discrepancy)
 class DiscrepancyAdmin(RecordAdmin):
-    """Cases that no rule decides; staff resolves them with a reason."""
+    """Cases that no rule decides; staff compares, comments, and resolves them with a reason."""
 
-    list_display = ("kind", "order_link", "status_badge", "suggestion", "created_at", "resolution", "resolved_by")
-    list_select_related = ("order",)
-    list_filter = ("status", "kind", "created_at")
-    search_fields = ("order__reference", "cip__code", "subject")
-    search_help_text = _("Order, CIP or subject")
+    list_display = ("kind", "about", "money", "age", "status_badge", "assigned_to", "suggestion")
+    list_select_related = ("order", "settlement", "line__settlement")
+    list_filter = ("status", "kind", AgeFilter, AmountFilter, AssignedFilter)
+    search_fields = ("order__reference", "cip__code", "subject", "settlement__reference")
+    search_help_text = _("Order, CIP, subject or settlement")
+    show_facets = admin.ShowFacets.NEVER  # which would count everything for each filter
     ordering = ("status", "-pk")  # "open" comes before "resolved"
+    change_form_template = "admin/pagoefectivo/discrepancy/change_form.html"
     fieldsets = (
-        (None, {"fields": ("kind", "order_link", "cip", "payment", "notification", "created_at", "suggestion")}),
-        (_("Answer"), {"fields": ("status_badge", "resolution", "resolved_by", "resolved_at", "reason")}),
+        (
+            None,
+            {
+                "fields": (
+                    ("kind", "status_badge"),
+                    "meaning",
+                    ("suggestion", "money"),
+                    ("assigned_text", "created_at"),
+                )
+            },
+        ),
     )
+    #: Shown once there is one.
+    answer_fieldset = (_("Answer"), {"fields": (("resolution", "resolved_by"), "resolved_at", "reason")})
     deeds = (
         Deed(
             name="resolve",
@@ -39,32 +134,109 @@ class DiscrepancyAdmin(RecordAdmin):
             permission="change_discrepancy",
             explanation=_(
                 "Accept: its payment pays the order. Refund: all that is left of its payment is asked back, and waits "
-                "for approval. Ignore: nothing happens."
+                "for approval. Ignore: nothing happens; the line of a statement that it is about counts as ignored."
             ),
-            form=ResolveForm,
+            form=lambda data, question: ResolveForm(data, question, answers_to(question)),
             flow=resolve_discrepancy,
-            fits=lambda question: question.status == Discrepancy.Status.OPEN,
-            tell=_tell,
+            fits=_is_open,
+            tell=_resolved,
+        ),
+        Deed(
+            name="reopen",
+            label=_("Reopen"),
+            permission="change_discrepancy",
+            explanation=_(
+                "It will wait for an answer again. What followed from the first answer stays as it is: an order that "
+                "was accepted is paid, a refund is asked for. A question about money that came freezes its order."
+            ),
+            form=ReopenForm,
+            flow=reopen_discrepancy,
+            fits=lambda question: not _is_open(question),
+            tell=_reopened,
+        ),
+        Deed(
+            name="assign",
+            label=_("Assign"),
+            permission="change_discrepancy",
+            explanation=_("Who looks at it? Others may still answer it."),
+            form=AssignForm,
+            flow=_assign,
+            fits=_is_open,
+            tell=_assigned,
+        ),
+        Deed(
+            name="comment",
+            label=_("Comment"),
+            permission="change_discrepancy",
+            explanation=_("It stays in the timeline for good. Please write no personal data of the payer."),
+            form=CommentForm,
+            flow=comment_on,
+            fits=lambda question: True,
+            tell=_commented,
         ),
     )
 
-    @admin.display(description=_("order"), ordering="order__reference")
-    def order_link(self, discrepancy: Discrepancy) -> SafeString | str:
-        return self.link(discrepancy.order)
+    # Columns.
+
+    @admin.display(description=_("about"), ordering="order__reference")
+    def about(self, discrepancy: Discrepancy) -> SafeString | str:
+        about = discrepancy.order or discrepancy.line or discrepancy.settlement
+        return self._link(about) if about else ""
 
     @admin.display(description=_("status"), ordering="status")
     def status_badge(self, discrepancy: Discrepancy) -> SafeString | str:
         return badge_of(discrepancy, "status")
 
+    @admin.display(description=_("amount"), ordering="amount")
+    def money(self, discrepancy: Discrepancy) -> str:
+        amount = discrepancy.amount
+        return "" if amount is None else display(amount, discrepancy.currency)
+
+    @admin.display(description=_("age"), ordering="-created_at")
+    def age(self, discrepancy: Discrepancy) -> str:
+        days = (timezone.localdate() - timezone.localdate(discrepancy.created_at)).days
+        return ngettext("%(days)d day", "%(days)d days", days) % {"days": days} if days > 0 else gettext("today")
+
+    @admin.display(description=_("assigned to"))
+    def assigned_text(self, discrepancy: Discrepancy) -> str:
+        return discrepancy.assigned_to or gettext("nobody")
+
+    @admin.display(description=_("what to do"))
+    def meaning(self, discrepancy: Discrepancy) -> Any:
+        return MEANINGS[Kind(discrepancy.kind)]
+
+    # The page of one question.
+
+    def get_fieldsets(self, request: HttpRequest, obj: Discrepancy | None = None) -> Any:
+        return self.fieldsets if obj is None or _is_open(obj) else (*self.fieldsets, self.answer_fieldset)
+
     def sections(self, row: Discrepancy) -> list[Section]:
-        columns = list(dict.fromkeys(name for evidence in row.evidence for name in evidence))
-        rows = [[evidence.get(name) for name in columns] for evidence in row.evidence]
-        return [Section(_("evidence"), [name.replace("_", " ") for name in columns], rows)]
+        return self._desk(row).sections()
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        context["panels"] = self._desk(obj).panels()
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def summary(self, row: Discrepancy) -> list[Section]:
         mine = Discrepancy.objects.filter(pk=row.pk).select_related("order", "payment")
         state = (_("state"), lambda row: row.order and badge_of(row.order, "state"))
         amount = (_("amount"), lambda row: row.order and row.order.money.display)
         order = (_("order"), lambda row: self.link(row.order))
-        question = table(_("question"), mine, ("kind", order, state, amount, "payment", "suggestion", "created_at"))
-        return [question, *self.sections(row)]
+        columns = ("kind", order, state, amount, "payment", "suggestion", "assigned_to", "created_at")
+        return [table(_("question"), mine, columns), *self.sections(row)]
+
+    def _desk(self, question: Discrepancy) -> Desk:
+        return Desk(question, self._link)
+
+    def _link(self, row: Model, text: Any = None) -> SafeString | str:
+        """Return a link to a record, or its name if this admin site has no page of it."""
+        known = self.admin_site.is_registered(type(row))
+        return self.link(row, text) if known else str(text or row)

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..flows import adopt_code, cancel_order, extend_order, mark_paid, refresh_order, refund_order, reissue_code
 from ..forms import AdoptForm, ExtendForm, MarkPaidForm, RefundForm, ReissueForm
-from ..models import Delivery, Notification, Order, OrderEvent, Payment, Refund
+from ..models import Delivery, Match, Notification, Order, OrderEvent, Payment, Refund
 from ..models.database import in_shop_transaction
 from ..money import CURRENCIES, display
 from ..states import CipStatus, OrderState
@@ -68,7 +68,7 @@ class OrderAdmin(RecordAdmin):
     actions = ("refresh", "cancel", "extend", "reissue")
     fieldsets = (
         (None, {"fields": (("reference", "state_badge"), ("money", "code"), ("account", "expires_at"))}),
-        (_("Payment"), {"fields": (("paid_at", "operation_number"),)}),
+        (_("Payment"), {"fields": (("paid_at", "operation_number"), "settled_at")}),
         (_("Payer"), {"fields": ("email", "payer_text", "language")}),
         (_("Sale"), {"fields": ("concept", "metadata", "created_at")}),
     )
@@ -158,6 +158,11 @@ class OrderAdmin(RecordAdmin):
         refunds = row.refunds.select_related("order").order_by("pk")
         notifications = Notification.objects.filter(mine).defer("body").order_by("received_at", "pk")
         deliveries = Delivery.objects.filter(event__order=row).select_related("event").order_by("event__number", "pk")
+        settled = Match.objects.filter(payment__cip__order=row, stands=True).select_related("line__settlement")
+        in_line = (_("settlement line"), lambda match: self.link(match.line))
+        fee_of = (_("fee and IGV"), lambda match: display(match.line.fee + match.line.tax, match.line.currency))
+        net_of = (_("net"), lambda match: display(match.line.net, match.line.currency))
+        of_match = (in_line, "kind", "amount", fee_of, net_of, "rule", "author", "created_at")
         state = (_("state"), _change)
         told = (_("fact"), lambda row: fact_label(row.fact))
         error = (_("last error"), self.error_text)
@@ -173,6 +178,7 @@ class OrderAdmin(RecordAdmin):
             table(_("codes"), cips, of_cip),
             table(_("payments"), payments, of_payment),
             table(_("refunds"), refunds, of_refund),
+            table(_("settlement"), settled, of_match),
             table(_("notifications"), notifications, of_message),
             table(_("deliveries"), deliveries, of_delivery),
         ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -18,12 +17,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import conf
+from ..documents.tables import Cell, csv_pieces
 from ..flows import approve_refund, close_refund, send_refund
 from ..flows.refund import refund_token
 from ..forms import ReasonForm
 from ..models import Payment, Refund
 from ..states import RefundStatus
 from .base import Column, RecordAdmin, Section, badge_of, table
+from .exports import csv_response
 
 #: Which button helps a refund on, by what it is.
 OFFERED = {
@@ -165,9 +166,8 @@ class RefundAdmin(RecordAdmin):
         if not self.has_send_permission(request):
             raise PermissionDenied
         rows = Refund.objects.filter(status=RefundStatus.APPROVED, by_channel=False).exclude(cci="")
-        response = StreamingHttpResponse(_lines(rows.select_related("order").order_by("pk")), content_type="text/csv")
-        response["Content-Disposition"] = f'attachment; filename="refunds-{timezone.localdate()}.csv"'
-        return response
+        pieces = csv_pieces(_FOR_BANK, map(_for_bank, rows.select_related("order").order_by("pk").iterator()))
+        return csv_response(pieces, f"refunds-{timezone.localdate()}.csv")
 
 
 def grouped(cci: str) -> str:
@@ -175,23 +175,12 @@ def grouped(cci: str) -> str:
     return "-".join((cci[:3], cci[3:6], cci[6:18], cci[18:])) if cci else ""
 
 
-class _Echo:
-    def write(self, line: str) -> str:
-        return line
+_FOR_BANK = ("reference", "holder", "bank", "CCI", "currency", "amount", "refund")
 
 
-def _lines(refunds: QuerySet[Refund]) -> Iterator[str]:
-    write = csv.writer(_Echo()).writerow
-    yield "\ufeff"  # or Excel takes UTF-8 for Latin-1
-    yield write(["reference", "holder", "bank", "CCI", "currency", "amount", "refund"])
-    for refund in refunds.iterator():
-        about = (refund.order.reference, refund.holder, refund.bank, grouped(refund.cci))
-        yield write([*map(_inert, about), refund.currency, refund.amount, refund.pk])
-
-
-def _inert(text: str) -> str:
-    """Return a text that no spreadsheet runs as a formula."""
-    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
+def _for_bank(refund: Refund) -> Sequence[Cell]:
+    about = (refund.order.reference, refund.holder, refund.bank, grouped(refund.cci))
+    return (*about, refund.currency, refund.amount, refund.pk)
 
 
 def _site(request: HttpRequest) -> str:

@@ -32,7 +32,7 @@ TOLD = {
 #: In these states an order holds its reference: no other one of it is made, revived or paid.
 STANDING = (OrderState.NEW, OrderState.PENDING, OrderState.PAID)
 _SAVED = ["state", "paid_at", "operation_number", "cip_id", "expires_at", "event_count", "wish", "next_attempt_at"]
-_SAVED += ["lapses_at", "remind_at"]
+_SAVED += ["lapses_at", "remind_at", "settled_at"]
 
 #: Not what claims change without the order's lock.
 _SAVED_OF_CIP = ["code", "status", "live", "expires_at", "url", "qr", "changed_at", "paid_at", "early_reversals"]

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from ..channels.base import Report
-from ..models import Cip, Delivery, Discrepancy, Notification, Order, OrderEvent, Payment
+from ..models import (
+    Cip,
+    Delivery,
+    Discrepancy,
+    Notification,
+    Order,
+    OrderEvent,
+    Payment,
+    Settlement,
+    SettlementLine,
+)
 from ..models.database import LEASE, after_commit
+from ..money import LARGEST
 from ..signals import SIGNALS, Receiver
 from ..states import MONEY_KINDS, Fact, Kind, Resolution
 from .publish import is_handed_over, publish_written
@@ -20,6 +32,7 @@ SUGGESTIONS = {
     Kind.PAID_AFTER_CANCEL: Resolution.REFUND_DUE,
     Kind.PAID_AFTER_REFUND: Resolution.REFUND_DUE,
     Kind.LATE_PAYMENT: Resolution.ACCEPT,
+    Kind.DUPLICATE_LINE: Resolution.IGNORE,
 }
 
 
@@ -71,8 +84,18 @@ class History:
         cip: Cip | None = None,
         payment: Payment | None = None,
         notification: Notification | None = None,
+        settlement: Settlement | None = None,
+        line: SettlementLine | None = None,
+        amount: Decimal | None = None,
+        currency: str = "",
+        anew: bool = False,
     ) -> None:
-        """Open a question, or add evidence to the one that was opened before."""
+        """Open a question, or add evidence to the one that was opened before.
+
+        ``anew``: something happened since it was answered, so it is open again. ``amount`` and
+        ``currency`` are the payment's if not given, else the line's, else the order's.
+        """
+        told = _money_of(payment, line, order) if amount is None else (amount, currency)
         question, opened = Discrepancy.objects.using(self.alias).get_or_create(
             kind=kind,
             subject=subject,
@@ -81,17 +104,24 @@ class History:
                 "cip": cip,
                 "payment": payment,
                 "notification": notification,
+                "settlement": settlement,
+                "line": line,
+                "amount": told[0],
+                "currency": told[1],
                 "evidence": [evidence],
-                "suggestion": SUGGESTIONS.get(kind, ""),
+                "suggestion": _suggestion(kind, line),
                 "created_at": self.now,
             },
         )
-        if opened:
-            if order and kind in MONEY_KINDS:
+        reopened = anew and question.status == Discrepancy.Status.RESOLVED
+        if reopened:
+            Discrepancy.objects.using(self.alias).filter(pk=question.pk).update(**UNANSWERED)
+        if opened or reopened:
+            if order and kind in MONEY_KINDS and line is None:  # as DiscrepancyQuerySet.about_money
                 self.questioned.add(order.pk)
             state = order.state if order else ""
             self.tell(order, "discrepancy_opened", "", cip, kind, state, question)
-        elif not any(_alike(evidence, known) for known in question.evidence):
+        if not opened and not any(_alike(evidence, known) for known in question.evidence):
             question.evidence = [*question.evidence, evidence][:50]
             question.save(using=self.alias, update_fields=["evidence"])
 
@@ -134,8 +164,32 @@ def evidence_of(report: Report) -> dict[str, str]:
     return {name: str(value) for name, value in said.items() if value not in (None, "")}
 
 
+def _suggestion(kind: Kind, line: SettlementLine | None) -> Resolution | str:
+    # A statement proves no payment, so what is usual with one is not with a line.
+    return "" if line and kind in MONEY_KINDS else SUGGESTIONS.get(kind, "")
+
+
+def _money_of(payment: Payment | None, line: SettlementLine | None, order: Order | None) -> tuple[Decimal | None, str]:
+    if payment:
+        # What no column holds stands in the evidence.
+        return (payment.amount if abs(payment.amount) <= LARGEST else None), payment.currency
+    if line:
+        return line.gross, line.currency
+    return (order.amount, order.currency) if order else (None, "")
+
+
 def _alike(evidence: dict[str, str], known: dict[str, str]) -> bool:
     return {**evidence, "at": ""} == {**known, "at": ""}
+
+
+#: The fields of a question that nobody has answered.
+UNANSWERED: dict[str, Any] = {
+    "status": Discrepancy.Status.OPEN,
+    "resolution": "",
+    "resolved_by": "",
+    "resolved_at": None,
+    "reason": "",
+}
 
 
 def closed(actor: str, reason: str, now: datetime) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def _if_true(name: str, order: Order, event: OrderEvent, asked: Discrepancy | No
         # A payment that was taken back is theirs to hear of when their order is not paid any more.
         taken_back = {Kind.REVERSED} if voucher.state == VoucherState.IN_REVIEW else set()
         theirs = MONEY_KINDS - {*NOT_THEIRS} | taken_back
-        true = bool(asked and asked.status == asked.Status.OPEN and asked.kind in theirs)
+        true = bool(asked and asked.status == asked.Status.OPEN and asked.kind in theirs and not asked.line_id)
     else:
         true = voucher.state == TRUE_IN[name]
     if TRUE_IN.get(name) == VoucherState.WAITING:

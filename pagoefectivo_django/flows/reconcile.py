@@ -11,9 +11,9 @@ from django.db import InterfaceError, OperationalError
 from ..channels.base import Channel, Report
 from ..conf import conf
 from ..errors import PagoEfectivoError
-from ..models import Cip, Payment
+from ..models import Cip, Match, Payment
 from ..models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
-from ..states import CipStatus, Fact, Kind, Standing
+from ..states import CipStatus, Fact, Kind, Standing, StatementKind
 from .accounts import accounts
 from .advance import Outcome, advance
 from .book import open_book
@@ -66,6 +66,7 @@ def watch_again(now: datetime, account: str = "") -> int:
 
 def _compare(channel: Channel, cips: list[Cip], turn: Turn, found: Counter[str]) -> None:
     """Ask about claimed codes, apply the answers and say when to ask again; all in a few statements a batch."""
+    cips = _not_settled(cips)
     answers = search(channel, cips, turn)
     found["asked"] += len(cips)
     found["unanswered"] += len(cips) - len(answers)
@@ -80,6 +81,17 @@ def _compare(channel: Channel, cips: list[Cip], turn: Turn, found: Counter[str])
         found["paid"] += answer.fact == Fact.PAYMENT and cip.status != CipStatus.PAID
         found["differ"] += cip.status == CipStatus.PAID and answer.fact != Fact.PAYMENT
     put_back(cips, "poll_at", again)
+
+
+def _not_settled(cips: list[Cip]) -> list[Cip]:
+    """Return the codes whose money is not there yet; the others are not watched any more."""
+    paid = [cip.pk for cip in cips if cip.status == CipStatus.PAID]
+    settled = Match.objects.using(database()).filter(
+        payment__cip__in=paid, payment__standing=Standing.APPLIED, kind=StatementKind.SETTLEMENT, part=0, stands=True
+    )
+    done = set(settled.values_list("payment__cip", flat=True)) if paid else set()
+    put_back(cips, "poll_at", {cip.pk: None for cip in cips if cip.pk in done})
+    return [cip for cip in cips if cip.pk not in done]
 
 
 def _one_by_one(channel: Channel, cips: list[Cip], turn: Turn, found: Counter[str]) -> None:

@@ -21,12 +21,14 @@ from .delete import delete_superseded
 from .expire import expire_orders
 from .extend import extend
 from .issue import issue
+from .overdue import ask_about_overdue
 from .publish import after, publish_events
 from .receive import apply_again
 from .reconcile import reconcile
 from .refund import send_by_channel
 from .reissue import reissue
 from .remind import remind
+from .settle import settle
 from .turn import Turn
 from .wish import Deed, attempt_quietly
 
@@ -57,6 +59,8 @@ class Round:
     reminders: int
     expiries: int
     polls: int
+    settlements: int
+    overdue: int
 
     def __bool__(self) -> bool:
         return any(asdict(self).values())
@@ -93,9 +97,13 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     refunds = part(lambda: _work(to_refund, send_by_channel, turn.renew()))
     expiries = part(lambda: expire_orders(turn.renew()))
     polls = part(lambda: reconcile(turn.renew())["asked"])
+    settlements = part(lambda: settle(turn.renew()))
+    overdue = part(lambda: ask_about_overdue(turn.renew()))
     # What provider work told is heard in this round, not the next.
     deliveries += part(lambda: publish_events(turn.now, budget=BUDGET, stopped=stopped))
-    return Round(notifications, deliveries, wishes, deletions, refunds, reminders, expiries, polls)
+    return Round(
+        notifications, deliveries, wishes, deletions, refunds, reminders, expiries, polls, settlements, overdue
+    )
 
 
 def _fulfil(order: Order, now: datetime) -> bool:

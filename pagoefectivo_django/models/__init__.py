@@ -7,16 +7,21 @@ from .inbox import Fate, Notification
 from .orders import Cip, Order, Payment
 from .outbox import Delivery
 from .refunds import Refund
+from .settlements import Deposit, Match, Settlement, SettlementLine
 
 __all__ = [
     "Cip",
     "Delivery",
+    "Deposit",
     "Discrepancy",
     "Fate",
     "Heartbeat",
+    "Match",
     "Notification",
     "Order",
     "OrderEvent",
     "Payment",
     "Refund",
+    "Settlement",
+    "SettlementLine",
 ]

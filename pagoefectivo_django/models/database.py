@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -97,6 +97,29 @@ def make_due(rows: QuerySet[Row], field: str, now: datetime) -> int:
 def _unless_locked(rows: QuerySet[Row]) -> QuerySet[Row]:
     features = connections[database()].features
     return rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
+
+
+def insert_many(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows of plain values, the named fields in their order; for so many that a model instance each is too slow.
+
+    What the fields' validators and ``save`` would do is the caller's.
+    """
+    connection = connections[database()]
+    fields: list[models.Field[Any, Any]] = [model._meta.get_field(name) for name in names]  # type: ignore[misc]
+    quote = connection.ops.quote_name
+    table, columns = quote(model._meta.db_table), ", ".join(quote(str(field.column)) for field in fields)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql" and hasattr(cursor, "copy"):  # psycopg 3; ten times as fast
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return
+        marks = ", ".join(["%s"] * len(fields))
+        prepared = [
+            [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
+            for row in rows
+        ]
+        cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", prepared)
 
 
 def after_commit(function: Callable[..., Any], *arguments: Any) -> None:

@@ -18,8 +18,8 @@ class DiscrepancyQuerySet(models.QuerySet["Discrepancy"]):
         return self.filter(status=Discrepancy.Status.OPEN)
 
     def about_money(self) -> DiscrepancyQuerySet:
-        """Questions that freeze their order while they are open."""
-        return self.filter(kind__in=sorted(MONEY_KINDS))
+        """Questions that freeze their order while they are open; those about a statement are the accountant's."""
+        return self.filter(kind__in=sorted(MONEY_KINDS), line__isnull=True)
 
 
 class Discrepancy(models.Model):
@@ -38,6 +38,17 @@ class Discrepancy(models.Model):
     notification = models.ForeignKey(
         Notification, models.PROTECT, null=True, related_name="+", verbose_name=_("notification")
     )
+    settlement = models.ForeignKey(
+        "Settlement", models.PROTECT, null=True, related_name="discrepancies", verbose_name=_("settlement")
+    )
+    line = models.ForeignKey(
+        "SettlementLine", models.PROTECT, null=True, related_name="discrepancies", verbose_name=_("settlement line")
+    )
+    #: The money that it is about, where that is known; for whoever looks for the large ones.
+    amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2, null=True)
+    currency = models.CharField(_("currency"), max_length=3, blank=True, default="")
+    #: Who looks at it; empty for nobody yet.
+    assigned_to = models.CharField(_("assigned to"), max_length=150, blank=True, default="")
     evidence = models.JSONField(_("evidence"), default=list)
     suggestion = models.CharField(_("suggestion"), max_length=20, choices=Resolution, blank=True, default="")
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.OPEN)
@@ -62,4 +73,4 @@ class Discrepancy(models.Model):
         indexes = (models.Index(fields=["status", "created_at"], name="pagoefectivo_question_open"),)
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} ({self.order or self.subject})"
+        return f"{self.get_kind_display()} ({self.order or self.line or self.settlement or self.subject})"

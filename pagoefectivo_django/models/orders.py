@@ -54,6 +54,8 @@ class Order(Attempted):
     state = models.CharField(_("state"), max_length=12, choices=OrderState, default=OrderState.NEW)
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     operation_number = models.CharField(_("operation number"), max_length=40, blank=True, default="")
+    #: When a settlement was matched that has its payment; NULL while the money is on its way.
+    settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
     #: The code that was paid, else the current one, else the last.
     cip = models.ForeignKey("Cip", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="CIP")
     #: How many events there are: the next one's number, given under the order's lock.
@@ -92,6 +94,7 @@ class Order(Attempted):
             models.Index(fields=["remind_at"], name="pagoefectivo_order_remind"),
             models.Index(fields=["state", "expires_at"], name="pagoefectivo_order_open"),
             models.Index(fields=["created_at"], name="pagoefectivo_order_created"),
+            models.Index(fields=["paid_at"], name="pagoefectivo_order_paid"),
         )
         permissions = (
             ("mark_paid", _("Can mark an order as paid by hand")),
@@ -108,6 +111,11 @@ class Order(Attempted):
     def reload(self) -> None:
         """Read the order again as it is now, its code with it, so that an async view may show it."""
         self.refresh_from_db(from_queryset=Order.objects.using(database()).select_related("cip"))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a settlement has its payment: the provider has paid it out, or says so."""
+        return self.settled_at is not None
 
     @property
     def money(self) -> Money:

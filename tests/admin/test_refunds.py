@@ -255,7 +255,7 @@ def rows(client: Client) -> list[dict[str, str]]:
     answer = client.get(CSV)
     assert answer.status_code == 200
     assert answer.streaming
-    assert answer.headers["Content-Type"] == "text/csv"
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert "attachment" in answer.headers["Content-Disposition"]
     content = answer.getvalue()
     assert content.startswith(b"\xef\xbb\xbf")

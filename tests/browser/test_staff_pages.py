@@ -9,11 +9,13 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from pagoefectivo_django.models import Heartbeat, Order
-from pagoefectivo_django.states import VoucherState
+from pagoefectivo_django.flows import comment_on
+from pagoefectivo_django.models import Discrepancy, Heartbeat, Order
+from pagoefectivo_django.states import Kind, VoucherState
 from tests.browser.conftest import Open
 from tests.browser.states import order_in
 from tests.browser.test_voucher_page import assert_accessible
+from tests.flows.asking import ask, line
 
 pytestmark = [
     pytest.mark.sqlite,
@@ -55,3 +57,24 @@ def test_axe_finds_nothing_on_an_orders_page(
     expect(page.locator(".pagoefectivo-section h2").first).to_have_text(LANGUAGES[language])
     assert page.locator(".messagelist .warning").count() == (2 if state == VoucherState.IN_REVIEW else 0)
     assert_accessible(page)
+
+
+def desk_of(question: Discrepancy, page: str = "change") -> str:
+    return reverse(f"admin:pagoefectivo_discrepancy_{page}", args=[question.pk])
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (360, False), (360, True)])
+def test_axe_finds_nothing_on_the_desk(visit: Open, live_server: Any, width: int, dark: bool) -> None:
+    Heartbeat.objects.create(name="tick", beaten_at=timezone.now())
+    order = order_in(VoucherState.PAID)
+    of = line(code=order.code, gross=order.amount + 1, operation_number="OP-314160", collector="BCP")
+    question = ask(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=of)
+    comment_on(question, "I asked the provider which amount is right.", actor="rosa")
+    page = enter(visit, live_server, desk_of(question), width=width, dark=dark, locale="en")
+    assert page.locator(".pagoefectivo-differs").count() == 2
+    tops = {box["y"] for panel in page.locator(".pagoefectivo-panel").all() if (box := panel.bounding_box())}
+    assert len(tops) == (1 if width == 1280 else 3)
+    assert_accessible(page)
+    for deed in ("resolve", "assign", "comment"):
+        page.goto(live_server.url + desk_of(question, deed))
+        assert_accessible(page)

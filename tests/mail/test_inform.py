@@ -26,9 +26,10 @@ from pagoefectivo_django.flows.publish import deliver_again
 from pagoefectivo_django.flows.renew import renew_code
 from pagoefectivo_django.models import Delivery, Discrepancy, Order
 from pagoefectivo_django.signals import SIGNALS
-from pagoefectivo_django.states import VoucherState
+from pagoefectivo_django.states import Kind, VoucherState
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.browser.states import order_in
+from tests.flows.asking import ask, line
 from tests.flows.making import make
 from tests.flows.test_queries import statements
 from tests.hostile.doing import paid, post, sold
@@ -126,6 +127,17 @@ def test_a_question_that_was_answered_meanwhile_worries_nobody(messages: Connect
     resolve_discrepancy(Discrepancy.objects.get(order=order), "accept", actor="rosa", reason="It is near enough.")
     publish_events(due())
     assert names(mailoutbox) == ["paid"]
+
+
+def test_a_question_about_a_statement_is_not_the_payers(messages: Connect, mailoutbox: Outbox) -> None:
+    messages()
+    order = make()
+    ask(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=line(code=order.code))
+    publish_events(due())
+    assert names(mailoutbox) == ["created"]
+    ask(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip)
+    publish_events(due())
+    assert names(mailoutbox) == ["created", "in_review"]
 
 
 def test_a_second_payment_is_looked_at_while_the_order_stays_paid(messages: Connect, mailoutbox: Outbox) -> None:

@@ -17,13 +17,17 @@ from pagoefectivo_django.flows import cancel_order
 from pagoefectivo_django.models import (
     Cip,
     Delivery,
+    Deposit,
     Discrepancy,
     Heartbeat,
+    Match,
     Notification,
     Order,
     OrderEvent,
     Payment,
     Refund,
+    Settlement,
+    SettlementLine,
 )
 from tests.hostile.doing import paid, post, sold
 
@@ -65,6 +69,40 @@ def event(**changes: Any) -> object:
     fields = {"order": order, "number": 1, "kind": "noted", "actor": "x", "created_at": timezone.now()} | changes
     OrderEvent.objects.append([OrderEvent(**fields)])
     return None
+
+
+def new_settlement(**changes: Any) -> Settlement:
+    fields = {
+        "kind": "settlement",
+        "account": "memory:default",
+        "dated": "2026-11-10",
+        "currency": "PEN",
+        "digest": "d",
+    }
+    more = {"status": "done", "once": True, "imported_by": "ana", "created_at": timezone.now(), "file_name": "f"}
+    Settlement.objects.bulk_create([Settlement(**fields | more | changes)])
+    return Settlement.objects.latest("pk")
+
+
+def new_line(**changes: Any) -> SettlementLine:
+    settlement = Settlement.objects.first() or new_settlement()
+    fields = {"settlement": settlement, "number": 1, "currency": "PEN", "digest": "d", "gross": Decimal("10.00")}
+    money = {"fee": Decimal("1.00"), "tax": Decimal("0.18"), "net": Decimal("8.82")}
+    SettlementLine.objects.bulk_create([SettlementLine(**fields | money | changes)])
+    return SettlementLine.objects.latest("pk")
+
+
+def new_match(**changes: Any) -> Match:
+    fields = {"payment": Payment.objects.get(), "kind": "settlement", "amount": 10, "created_at": timezone.now()}
+    line = changes.pop("line", None) or new_line(number=SettlementLine.objects.count() + 1)
+    Match.objects.bulk_create([Match(**fields | {"line": line} | changes)])
+    return Match.objects.latest("pk")
+
+
+def new_deposit(**changes: Any) -> object:
+    settlement = Settlement.objects.first() or new_settlement()
+    fields = {"settlement": settlement, "amount": 1, "received_on": "2026-11-11", "created_at": timezone.now()}
+    return Deposit.objects.bulk_create([Deposit(**fields | changes)])
 
 
 # By constraint: what breaks it, and what is like it and is allowed.
@@ -128,6 +166,31 @@ CASES: dict[str, list[Callable[[], object]]] = {
         lambda: new_question(status="resolved", resolved_by="eva", reason="because"),
         lambda: (new_question(), Discrepancy.objects.update(status="resolved")),
     ],
+    "pagoefectivo_one_statement": [lambda: (new_settlement(), new_settlement())],
+    "pagoefectivo_draft_is_not_counted": [
+        lambda: new_settlement(status="draft"),
+        lambda: new_settlement(once=None),
+        lambda: new_settlement(status="matching", once=None),
+        lambda: new_settlement(once=False),
+    ],
+    "pagoefectivo_one_line": [lambda: (new_line(), new_line())],
+    "pagoefectivo_line_counts_once": [lambda: (new_line(first=True), new_line(number=2, first=True))],
+    "pagoefectivo_net_is_gross_less_fee": [
+        lambda: new_line(net=Decimal("8.81")),
+        lambda: new_line(net=Decimal("8.83")),
+        lambda: (new_line(), SettlementLine.objects.update(fee=Decimal("0.99"))),
+    ],
+    "pagoefectivo_ignored_for_reason": [
+        lambda: new_line(status="ignored"),
+        lambda: (new_line(), SettlementLine.objects.update(status="duplicate")),
+    ],
+    "pagoefectivo_one_match_of_line": [lambda: new_match(line=new_match().line, kind="sales")],
+    "pagoefectivo_one_match_of_payment": [lambda: (new_match(), new_match())],
+    "pagoefectivo_match_stands_or_not": [
+        lambda: new_match(stands=False),
+        lambda: new_match(line=(done := new_match(stands=None)).line, undoes=done),
+    ],
+    "pagoefectivo_deposit_is_not_zero": [lambda: new_deposit(amount=0)],
 }
 ALLOWED: list[Callable[[], object]] = [
     lambda: new_order(reference="shop-1", state="new", cip_id=None),
@@ -143,6 +206,12 @@ ALLOWED: list[Callable[[], object]] = [
     lambda: again(Delivery.objects.get(), receiver="another"),
     lambda: (new_question(), new_question(subject="2")),
     lambda: new_question(status="resolved", resolved_by="eva", reason="because", resolved_at=timezone.now()),
+    lambda: [new_settlement(status="draft", once=None) for _ in range(2)],
+    lambda: (new_settlement(), new_settlement(account="another")),
+    lambda: (new_line(), new_line(number=2), new_line(number=3, first=True)),
+    lambda: new_line(gross=Decimal("-10.00"), fee=0, tax=0, net=Decimal("-10.00")),
+    lambda: (new_match(stands=None), new_match(stands=None), new_match(), new_match(part=7), new_match(kind="sales")),
+    lambda: new_deposit(amount=-1),
 ]
 
 
@@ -197,7 +266,7 @@ def test_no_foreign_key_leaves_the_app() -> None:
                     assert field.remote_field.on_delete is models.PROTECT
             relations = connection.introspection.get_relations(cursor, model._meta.db_table)
             assert {relation[1] for relation in relations.values()} <= tables
-            assert bool(relations) == (model not in (Notification, Heartbeat))
+            assert bool(relations) == (model not in (Notification, Heartbeat, Settlement))
 
 
 def test_what_money_hangs_on_is_not_deleted(book: Order) -> None:

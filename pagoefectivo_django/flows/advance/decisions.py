@@ -13,8 +13,9 @@ from ...models.database import LEASE
 from ...states import TABLE, CipStatus, Fact, OrderState, RefundStatus, Resolution, Standing
 from ..book import Book, Shelf
 from ..history import closed
+from ..question import answers_to, ignore_line, lock_question
 from ..watch import deadline
-from .payments import mark, pay
+from .payments import mark, pay, tell_if_settled
 from .refunds import step
 
 #: When an order that could not end by the clock, since a person has to decide first, is looked at again.
@@ -102,10 +103,14 @@ def _answer(shelf: Shelf, book: Book | None, decision: Decision) -> None:
     """Resolve a question, and pay the order with its payment if that is the answer."""
     assert decision.question
     history = shelf.history
-    questions = Discrepancy.objects.using(shelf.alias)
-    question = questions.select_for_update().get(pk=decision.question.pk)
+    question = lock_question(decision.question, shelf.alias)
     if question.status == Discrepancy.Status.RESOLVED:
         raise InvalidRequest(f"Question {question.pk} was resolved by {question.resolved_by}; it stays so.")
+    if decision.answer not in (possible := answers_to(question)):
+        raise InvalidRequest(
+            f"Question {question.pk} ({question.kind}) is about a statement, which is no proof of a payment: "
+            f"it can't be answered with {decision.answer}; use {' or '.join(possible)}."
+        )
     if decision.answer == Resolution.ACCEPT:
         _accept(book, question)
     payment = next((payment for payment in book.payments if payment.pk == question.payment_id), None) if book else None
@@ -113,10 +118,14 @@ def _answer(shelf: Shelf, book: Book | None, decision: Decision) -> None:
         # Otherwise nothing would remind anybody of the money.
         step(book, Refund(payment=payment, amount=0, reason=decision.reason[:500]), RefundStatus.REQUESTED)
     answered = closed(history.actor, decision.reason, history.now) | {"resolution": decision.answer}
-    questions.filter(pk=question.pk).update(**answered)
+    Discrepancy.objects.using(shelf.alias).filter(pk=question.pk).update(**answered)
+    if decision.answer == Resolution.IGNORE:
+        ignore_line(question, decision.reason, shelf.alias)
     order = book.order if book else None
     state = order.state if order else ""
-    history.tell(order, "noted", "", question.cip, f"{question.kind}: {decision.answer}", state, question)
+    # With the reason: should it be reopened, that stands nowhere else.
+    detail = f"{question.kind}: {decision.answer}: {decision.reason}"
+    history.tell(order, "noted", "", question.cip, detail, state, question)
 
 
 def _accept(book: Book | None, question: Discrepancy) -> None:
@@ -139,3 +148,4 @@ def _accept(book: Book | None, question: Discrepancy) -> None:
     if TABLE[book.state][Fact.ACCEPTED].refused:
         raise AlreadyPaid(f"Order {book.order} is paid by another payment; this one can be refunded or ignored.")
     pay(book, payment, Fact.ACCEPTED)
+    tell_if_settled(book, payment)

@@ -11,9 +11,9 @@ from django.db.models import Q
 from ...channels.base import Report
 from ...conf import conf
 from ...errors import InvalidRequest
-from ...models import Cip, Discrepancy, Order, Payment
+from ...models import Cip, Discrepancy, Match, Order, Payment
 from ...models.database import database
-from ...states import TABLE, CipStatus, Fact, Kind, OrderState, Resolution, Rule, Standing
+from ...states import TABLE, CipStatus, Fact, Kind, OrderState, Resolution, Rule, Standing, StatementKind
 from ..book import Book
 from ..history import closed, evidence_of
 from ..watch import deadline
@@ -127,6 +127,7 @@ def _reconsider(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
     if late.update(**closed("pagoefectivo", "The provider's time shows that it was paid in time.", book.now)):
         twice = Rule(question=Kind.DUPLICATE_PAYMENT) if book.ordered_again() else None
         _count(book, cip, payment, report, twice or TABLE[book.state][Fact.PAYMENT])
+        tell_if_settled(book, payment)
 
 
 def _count(book: Book, cip: Cip, payment: Payment, report: Report, rule: Rule) -> None:
@@ -152,6 +153,19 @@ def pay(book: Book, payment: Payment, fact: Fact, detail: str = "") -> None:
     book.move_order(OrderState.PAID, fact, cip, detail)
 
 
+def tell_if_settled(book: Book, payment: Payment) -> None:
+    """Tell the shop that the money is there, if a settlement had a payment before it came to pay the order."""
+    if payment.standing != Standing.APPLIED or book.order.settled_at:
+        return
+    matches = Match.objects.using(book.alias).filter(
+        payment=payment, kind=StatementKind.SETTLEMENT, part=0, stands=True
+    )
+    if match := matches.select_related("line__settlement").first():
+        book.order.settled_at = book.now
+        detail = f"settlement {match.line.settlement}"
+        book.history.tell(book.order, "payment_settled", "", book.cip, detail, book.order.state)
+
+
 def mark(book: Book, cip: Cip, report: Report, reason: str) -> None:
     """Let a payment that a person vouches for pay the order; the same one is the same, should it be told later."""
     payment = same_payment(book.payments_of(cip), report)
@@ -173,6 +187,7 @@ def mark(book: Book, cip: Cip, report: Report, reason: str) -> None:
     book.move_cip(cip, CipStatus.PAID)
     cip.next_attempt_at = None
     pay(book, payment, Fact.ACCEPTED, reason)
+    tell_if_settled(book, payment)
 
 
 def _show_payment(book: Book, cip: Cip, payment: Payment) -> None:

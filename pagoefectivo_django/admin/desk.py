@@ -1,0 +1,244 @@
+"""What a question's page shows side by side: our order, the provider's line, the notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from functools import reduce
+from operator import or_
+from typing import Any, NamedTuple
+
+from django.db.models import Case, Q, QuerySet, Sum, Value, When
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import localize
+from django.utils.html import format_html
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+
+from ..models import Cip, Discrepancy, Match, Notification, Order, OrderEvent, Payment, SettlementLine
+from ..money import display
+from ..states import Kind, LineStatus, Remark, Resolution, Standing
+from ..workdays import lima_day
+from .base import Section, badge_of, fact_label, table
+
+#: More of them help nobody who compares.
+MOST_SHOWN = 10
+
+
+class Row(NamedTuple):
+    """One value in a panel; ``differs``: from our order, or from what it should be."""
+
+    label: Any
+    value: Any
+    differs: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One of the columns that are compared."""
+
+    title: Any
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass
+class Desk:
+    """One question, and everything that is known about its case. ``link`` makes a link to a record."""
+
+    question: Discrepancy
+    link: Callable[..., Any]
+
+    def __post_init__(self) -> None:
+        question, self.payment = self.question, self.question.payment
+        self.own_cip: Cip | None = question.cip or (self.payment.cip if self.payment else None)
+        self.order: Order | None = question.order or (self.own_cip.order if self.own_cip else None)
+        if self.own_cip is None and self.order:
+            self.own_cip = self.order.cip
+        self.line = question.line
+        if self.line is None and self.order and not question.settlement:
+            matches = Match.objects.filter(payment__cip__order=self.order, stands=True)
+            match = matches.select_related("line__settlement").order_by("pk").last()
+            self.line = match.line if match else None
+
+    def panels(self) -> list[Panel]:
+        """Return the columns; what differs from our order is marked."""
+        theirs = self._settlement() if self.question.settlement and not self.line else self._line()
+        return [self._order(), theirs, self._notifications()]
+
+    def _order(self) -> Panel:
+        title, order, cip, payment = _("our order"), self.order, self.own_cip, self.payment
+        if order is None:
+            return Panel(title)
+        rows = [
+            Row(_("order"), self.link(order)),
+            Row(_("state"), badge_of(order, "state")),
+            Row(_("amount"), display(order.amount, order.currency)),
+            Row("CIP", cip and cip.code),
+            Row(_("transaction code"), cip and cip.transaction_code),
+            Row(_("paid"), order.paid_at),
+            Row(_("operation number"), order.operation_number),
+            Row(_("settled"), order.settled_at),
+        ]
+        if payment:
+            differs = (payment.amount, payment.currency) != (order.amount, order.currency)
+            rows.append(Row(_("payment"), format_html("{} {}", payment, badge_of(payment, "standing")), differs))
+        return Panel(title, rows)
+
+    def _line(self) -> Panel:
+        title, line = _("the provider's line"), self.line
+        if line is None:
+            return Panel(title)
+        fee_differs = self.question.kind == Kind.FEE_MISMATCH
+        rows = [
+            Row(_("settlement"), self.link(line.settlement)),
+            Row(_("line"), self.link(line, line.number)),
+            Row(_("status"), badge_of(line, "status")),
+            Row("CIP", line.code, self._not_our_code(line.code)),
+            Row(_("transaction code"), line.transaction_code, self._not_ours("transaction_code")),
+            Row(_("operation number"), line.operation_number, self._other_operation(line)),
+            Row(_("gross"), display(line.gross, line.currency), self._other_amount(line)),
+            Row(_("fee"), display(line.fee, line.currency), fee_differs),
+            Row("IGV", display(line.tax, line.currency), fee_differs),
+            Row(_("net"), display(line.net, line.currency)),
+            Row(_("paid"), line.paid_at, self._other_day(line)),
+            Row(_("collector"), line.collector),
+        ]
+        return Panel(title, rows)
+
+    def _settlement(self) -> Panel:
+        settlement = self.question.settlement
+        assert settlement
+        counted = settlement.lines.exclude(status=LineStatus.DUPLICATE)
+        sums = counted.aggregate(gross=Sum("gross"), fee=Sum("fee"), tax=Sum("tax"), net=Sum("net"))
+        deposits = list(settlement.deposits.order_by("received_on", "pk")[: MOST_SHOWN * 10])
+        received = sum((deposit.amount for deposit in deposits), Decimal(0))
+
+        def money(amount: Decimal | None) -> str:
+            return display(amount or Decimal(0), settlement.currency)
+
+        rows = [
+            Row(_("settlement"), self.link(settlement)),
+            Row(_("date"), settlement.dated),
+            Row(_("gross"), money(sums["gross"])),
+            Row(_("fee"), money(sums["fee"])),
+            Row("IGV", money(sums["tax"])),
+            Row(_("net"), money(sums["net"])),
+            *(
+                Row(_("deposit"), format_html("{} ({})", money(deposit.amount), localize(deposit.received_on)))
+                for deposit in deposits
+            ),
+            Row(_("deposits"), money(received), received != (sums["net"] or 0)),
+            Row(_("open"), money(settlement.open_amount)),
+        ]
+        return Panel(_("the provider's settlement"), rows)
+
+    def _notifications(self) -> Panel:
+        rows = [
+            Row(
+                self.link(one, localize(localtime(one.received_at))),
+                format_html("{} {} {}", fact_label(one.fact), one.code, badge_of(one, "fate")),
+                self._not_our_code(one.code),
+            )
+            for one in self._messages()
+        ]
+        return Panel(_("notifications"), rows)
+
+    def _messages(self) -> QuerySet[Notification]:
+        named = {(cip.account, cip.code) for cip in self._cips() if cip.code}
+        if self.line and self.line.code:
+            named.add((self.line.settlement.account, self.line.code))
+        mine = reduce(or_, (Q(account=account, code=code) for account, code in sorted(named)), Q(pk__in=[]))
+        mine |= Q(pk=self.question.notification_id)
+        return Notification.objects.filter(mine).defer("body").order_by("-received_at", "-pk")[:MOST_SHOWN]
+
+    def _cips(self) -> list[Cip]:
+        return list(self.order.cips.order_by("pk")) if self.order else [self.own_cip] if self.own_cip else []
+
+    # What differs; what one side does not say does not.
+
+    def _not_our_code(self, code: str) -> bool:
+        return bool(code and self.own_cip and self.own_cip.code and code != self.own_cip.code)
+
+    def _not_ours(self, name: str) -> bool:
+        said = getattr(self.line, name)
+        return bool(said and self.own_cip and said != getattr(self.own_cip, name))
+
+    def _other_operation(self, line: SettlementLine) -> bool:
+        ours = (self.payment and self.payment.operation_number) or (self.order and self.order.operation_number)
+        return bool(ours and line.operation_number and ours != line.operation_number)
+
+    def _other_amount(self, line: SettlementLine) -> bool:
+        ours = self.payment or self.order
+        return ours is not None and (abs(line.gross), line.currency) != (ours.amount, ours.currency)
+
+    def _other_day(self, line: SettlementLine) -> bool:
+        # By the day: files say no more, or no more exactly.
+        ours = self.order and self.order.paid_at
+        return bool(ours and line.paid_at and lima_day(ours) != lima_day(line.paid_at))
+
+    # Below the columns.
+
+    def sections(self) -> list[Section]:
+        """Return the evidence, what a line that nobody knows may be, and the timeline."""
+        evidence = self.question.evidence
+        names = list(dict.fromkeys(name for said in evidence for name in said))
+        rows = [[_said(name, said.get(name)) for name in names] for said in evidence]
+        guesses = [self._guesses(self.line)] if self.question.line and self.order is None and self.line else []
+        return [Section(_("evidence"), [name.replace("_", " ") for name in names], rows), *guesses, self._timeline()]
+
+    def _guesses(self, line: SettlementLine) -> Section:
+        columns = (
+            (_("order"), lambda payment: self.link(payment.cip.order)),
+            (_("payment"), str),
+            (_("paid"), lambda payment: payment.cip.order.paid_at),
+            (_("same payer"), lambda payment: _("yes") if payment.same_payer else _("no")),
+        )
+        title = _("suggestions only: paid, not settled, of the same amount, within a day")
+        return table(title, guesses(line), columns)
+
+    def _timeline(self) -> Section:
+        events = self.question.events.order_by("created_at", "number")
+        columns = ("created_at", "actor", (_("what"), _what), (_("detail"), _detail))
+        return table(_("timeline"), events, columns)
+
+
+def guesses(line: SettlementLine) -> QuerySet[Payment]:
+    """Return payments that a line may be, that of the same payer first; nothing is matched by this."""
+    if line.paid_at is None:
+        return Payment.objects.none()
+    day = timedelta(days=1)
+    theirs = Q(cip__order__email__iexact=line.payer) | Q(cip__order__payer_data__document_number=line.payer)
+    same_payer = Case(When(theirs, then=Value(True)), default=Value(False)) if line.payer else Value(False)
+    unsettled = Payment.objects.filter(
+        standing=Standing.APPLIED,
+        amount=line.gross,
+        currency=line.currency,
+        cip__account=line.settlement.account,
+        # The order's time, which has an index.
+        cip__order__paid_at__range=(line.paid_at - day, line.paid_at + day),
+        cip__order__settled_at__isnull=True,
+    )
+    found = unsettled.annotate(same_payer=same_payer).select_related("cip__order")
+    return found.order_by("-same_payer", "cip__order__paid_at", "pk")[:MOST_SHOWN]
+
+
+def _said(name: str, value: Any) -> Any:
+    """Return a value of the evidence, times as the reader writes them."""
+    return parse_datetime(value) or value if value and name in ("at", "paid_at") else value
+
+
+def _what(event: OrderEvent) -> Any:
+    if event.kind == "discrepancy_opened":
+        return _("asked")
+    return Remark(event.fact).label if event.fact in Remark.values else _("answered")
+
+
+def _detail(event: OrderEvent) -> Any:
+    if event.fact:
+        return event.detail or _("nobody")
+    said = event.detail.split(": ", 2)
+    if event.kind == "discrepancy_opened" or len(said) < 2 or said[1] not in Resolution.values:
+        return Kind(event.detail).label if event.detail in Kind.values else event.detail
+    return ": ".join((str(Resolution(said[1]).label), *said[2:]))

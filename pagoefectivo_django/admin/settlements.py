@@ -1,0 +1,315 @@
+"""Settlements: statements of the provider, their lines, and what reached the bank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Sum
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from ..errors import PagoEfectivoError
+from ..flows import enter_deposit, match_line, unmatch_line
+from ..flows.settle import confirm_settlement, discard_settlement, match_settlement, read_settlement
+from ..flows.turn import Turn
+from ..forms import ConfirmForm, DepositForm, MatchForm, NothingForm, StatementForm, UnmatchForm
+from ..models import Deposit, Discrepancy, Match, Settlement, SettlementLine
+from ..models.database import outside_atomic_requests
+from ..money import display
+from ..states import LineStatus, SettlementStatus, StatementKind
+from .base import Column, Deed, RecordAdmin, Section, badge_of, table
+from .exports import export_view
+
+#: How long a request goes on matching; the rest is the worker's.
+BUDGET = timedelta(seconds=8)
+#: Lines that a preview shows.
+SHOWN = 20
+
+_OF_LINE: tuple[Column, ...] = ("number", "code", "transaction_code", "gross", "fee", "tax", "net", "paid_at")
+
+
+def _confirm(draft: Settlement, *, actor: str, skip_bad: bool = False) -> Settlement:
+    counted = confirm_settlement(draft, skip_bad=skip_bad)
+    return match_settlement(counted, Turn(timezone.now(), BUDGET))
+
+
+def _discard(draft: Settlement, *, actor: str) -> Settlement:
+    discard_settlement(draft)
+    return draft
+
+
+def _told(settlement: Settlement) -> str:
+    about = {"settlement": settlement, "status": settlement.get_status_display()}
+    return gettext("%(settlement)s: %(status)s.") % about
+
+
+def _is_draft(settlement: Settlement) -> bool:
+    return settlement.status == SettlementStatus.DRAFT
+
+
+@admin.register(Settlement)
+class SettlementAdmin(RecordAdmin):
+    """Statements; staff imports them after a preview, and enters what reached the bank."""
+
+    list_display = ("name", "kind", "dated", "status_badge", "account", "currency", "line_count", "open_money")
+    list_filter = ("kind", "status", "dated")
+    search_fields = ("reference", "file_name")
+    search_help_text = _("Transfer number or file")
+    ordering = ("-dated", "-pk")
+    change_list_template = "admin/pagoefectivo/settlement/change_list.html"
+    fieldsets = (
+        (None, {"fields": (("name", "status_badge"), ("kind", "dated"), ("account", "currency"), "progress")}),
+        (_("File"), {"fields": ("file_name", "reading_text", ("imported_by", "created_at"), "finished_at")}),
+    )
+    deeds = (
+        Deed(
+            name="confirm",
+            label=_("Import"),
+            permission="import_settlement",
+            explanation=_(
+                "Its lines will be matched with our payments; what differs becomes a question. A file is no proof: "
+                "about orders that are not paid here the provider is asked."
+            ),
+            form=ConfirmForm,
+            flow=_confirm,
+            fits=_is_draft,
+            tell=_told,
+        ),
+        Deed(
+            name="discard",
+            label=_("Discard"),
+            permission="import_settlement",
+            explanation=_("Nothing of this file will be kept."),
+            form=NothingForm,
+            flow=_discard,
+            fits=_is_draft,
+            tell=lambda draft: gettext("%(settlement)s was discarded.") % {"settlement": draft},
+        ),
+        Deed(
+            name="deposit",
+            label=_("Enter a deposit"),
+            permission="match_settlement",
+            explanation=_("What reached the bank of this settlement; a difference to its sum becomes a question."),
+            form=DepositForm,
+            flow=enter_deposit,
+            fits=lambda settlement: not _is_draft(settlement) and settlement.kind == StatementKind.SETTLEMENT,
+            tell=lambda deposit: gettext("%(deposit)s: entered.") % {"deposit": deposit},
+        ),
+    )
+
+    # Columns.
+
+    @admin.display(description=_("settlement"), ordering="reference")
+    def name(self, settlement: Settlement) -> str:
+        return str(settlement)
+
+    @admin.display(description=_("status"), ordering="status")
+    def status_badge(self, settlement: Settlement) -> SafeString | str:
+        return badge_of(settlement, "status")
+
+    @admin.display(description=_("not at the bank yet"), ordering="open_amount")
+    def open_money(self, settlement: Settlement) -> str:
+        return display(settlement.open_amount, settlement.currency) if _pays_out(settlement) else ""
+
+    @admin.display(description=_("progress"))
+    def progress(self, settlement: Settlement) -> str:
+        left = settlement.lines.filter(status__in=(LineStatus.NEW, LineStatus.ASKING)).count()
+        about = {"done": settlement.line_count - left, "lines": settlement.line_count}
+        return gettext("%(done)d of %(lines)d lines") % about
+
+    @admin.display(description=_("how it was read"))
+    def reading_text(self, settlement: Settlement) -> str:
+        return "\n".join(f"{name}: {value}" for name, value in settlement.reading.items())
+
+    # The page of one settlement.
+
+    def questions(self, row: Settlement) -> list[SafeString | str]:
+        return [self.link(question) for question in row.discrepancies.open().select_related("order")[:10]]
+
+    def sections(self, row: Settlement) -> list[Section]:
+        found = [self._lines_by_status(row)]
+        if row.fault_count:
+            faults = [[fault["line"], fault["column"], fault["problem"]] for fault in row.faults]
+            title = gettext("bad lines: %(count)d") % {"count": row.fault_count}
+            found.append(Section(title, [_("line"), _("column"), _("what is wrong")], faults))
+        if _pays_out(row):
+            deposits = row.deposits.order_by("pk")
+            found.append(table(_("deposits"), deposits, ("received_on", _amount(row), "reference", "author", "reason")))
+        first = row.lines.order_by("number")[:SHOWN]
+        found.append(table(_("first lines"), first, (*_OF_LINE, "status", "reason")))
+        return found
+
+    def summary(self, row: Settlement) -> list[Section]:
+        mine = Settlement.objects.filter(pk=row.pk)
+        return [
+            table(_("settlement"), mine, (*self.asked_about(), "line_count", "fault_count")),
+            *self.sections(row)[:2],
+        ]
+
+    def asked_about(self) -> Sequence[Column]:
+        return ((_("settlement"), self.link), "kind", "dated", "account", "currency", (_("open"), self.open_money))
+
+    def _lines_by_status(self, row: Settlement) -> Section:
+        sums = row.lines.values("status").annotate(
+            count=Count("pk"), gross=Sum("gross"), fee=Sum("fee"), tax=Sum("tax"), net=Sum("net")
+        )
+        by_status = {found["status"]: found for found in sums.order_by()}
+        lines = f"{_list_of(self, SettlementLine)}?settlement__id__exact={row.pk}&status__exact="
+        rows = [
+            [
+                format_html('<a href="{}{}">{}</a>', lines, status.value, status.label),
+                by_status[status]["count"],
+                *(display(by_status[status][name], row.currency) for name in ("gross", "fee", "tax", "net")),
+            ]
+            for status in LineStatus
+            if status in by_status
+        ]
+        return Section(_("lines"), [_("status"), _("lines"), _("gross"), _("fee"), _("IGV"), _("net")], rows)
+
+    # Upload and exports.
+
+    def get_urls(self) -> list[URLPattern]:
+        @outside_atomic_requests  # in which no flow can ask the provider
+        def import_view(request: HttpRequest) -> HttpResponse:
+            return self.import_view(request)
+
+        upload = self.admin_site.admin_view(import_view)
+        export = self.admin_site.admin_view(self.export_view)
+        return [
+            path("import/", upload, name="pagoefectivo_settlement_import"),
+            path("export/", export, name="pagoefectivo_settlement_export"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        may = {f"may_{deed}": request.user.has_perm(f"pagoefectivo.{deed}_settlement") for deed in ("import", "export")}
+        return super().changelist_view(request, {**(extra_context or {}), **may})
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """Read a file into a draft; its page is the preview."""
+        if not request.user.has_perm("pagoefectivo.import_settlement"):
+            raise PermissionDenied
+        form = StatementForm(request.POST, request.FILES) if request.method == "POST" else StatementForm()
+        if form.is_valid():
+            said = dict(form.cleaned_data)
+            file = said.pop("file")
+            try:
+                draft = read_settlement(file, file.name, actor=request.user.get_username(), **said)
+            except PagoEfectivoError as error:
+                form.add_error("file", str(error))
+            else:
+                if not _is_draft(draft):
+                    text = gettext("This file was imported before; nothing changes.")
+                    self.message_user(request, text, messages.WARNING)
+                return HttpResponseRedirect(self.address(draft))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": _("Import a statement"),
+            "form": form,
+            "back": self.list_address(),
+        }
+        return TemplateResponse(request, "admin/pagoefectivo/settlement/import.html", context)
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        return export_view(self, request)
+
+
+@admin.register(SettlementLine)
+class SettlementLineAdmin(RecordAdmin):
+    """Lines of statements; staff matches what no rule does, and undoes what is wrong."""
+
+    list_display = ("__str__", "status_badge", "code", "transaction_code", "gross_money", "net", "paid_at", "reason")
+    list_select_related = ("settlement",)
+    list_filter = ("status", "settlement__dated")
+    search_fields = ("code", "transaction_code", "operation_number", "settlement__reference")
+    search_help_text = _("CIP, transaction code, operation number or settlement")
+    ordering = ("-settlement", "number")
+    fieldsets = (
+        (None, {"fields": (("settlement_link", "number"), ("status_badge", "reason"))}),
+        (
+            _("As the file says"),
+            {"fields": (("code", "transaction_code"), ("operation_number", "paid_at"), "collector")},
+        ),
+        (_("Money"), {"fields": (("gross_money", "net"), ("fee", "tax"))}),
+    )
+    deeds = (
+        Deed(
+            name="match",
+            label=_("Match by hand"),
+            permission="match_settlement",
+            explanation=_(
+                "This line will be the payment of the code that you name; amount and currency must be the same."
+            ),
+            form=MatchForm,
+            flow=match_line,
+            fits=lambda line: line.status in (LineStatus.DISCREPANCY, LineStatus.IGNORED) and line.gross > 0,
+            tell=lambda line: gettext("%(line)s is matched.") % {"line": line},
+        ),
+        Deed(
+            name="unmatch",
+            label=_("Undo the match"),
+            permission="match_settlement",
+            explanation=_("The line becomes a question again, and its order is not settled any more."),
+            form=UnmatchForm,
+            flow=unmatch_line,
+            fits=lambda line: line.status == LineStatus.MATCHED,
+            tell=lambda line: gettext("The match of %(line)s is undone.") % {"line": line},
+        ),
+    )
+
+    @admin.display(description=_("settlement"))
+    def settlement_link(self, line: SettlementLine) -> SafeString | str:
+        return self.link(line.settlement)
+
+    @admin.display(description=_("status"), ordering="status")
+    def status_badge(self, line: SettlementLine) -> SafeString | str:
+        return badge_of(line, "status")
+
+    @admin.display(description=_("gross"), ordering="gross")
+    def gross_money(self, line: SettlementLine) -> str:
+        return display(line.gross, line.currency)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return lookup == "settlement__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+    def questions(self, row: SettlementLine) -> list[SafeString | str]:
+        asked = Discrepancy.objects.filter(line=row).open().select_related("order")
+        return [self.link(question) for question in asked]
+
+    def sections(self, row: SettlementLine) -> list[Section]:
+        matches = Match.objects.filter(line=row).select_related("payment__cip__order", "refund").order_by("pk")
+        order = (_("order"), lambda match: self.link(match.payment.cip.order))
+        undoes = (_("undoes"), lambda match: gettext("yes") if match.undoes_id else "")
+        columns = ("created_at", order, "payment", "refund", "amount", "rule", "author", "reason", undoes)
+        return [table(_("matches"), matches, columns)]
+
+    def summary(self, row: SettlementLine) -> list[Section]:
+        mine = SettlementLine.objects.filter(pk=row.pk).select_related("settlement")
+        return [table(_("line"), mine, ((_("settlement"), self.settlement_link), *_OF_LINE)), *self.sections(row)]
+
+
+def _pays_out(settlement: Settlement) -> bool:
+    return settlement.kind == StatementKind.SETTLEMENT
+
+
+def _amount(settlement: Settlement) -> Column:
+    def shown(deposit: Deposit) -> str:
+        return display(deposit.amount, settlement.currency)
+
+    return (_("amount"), shown)
+
+
+def _list_of(here: RecordAdmin, model: type[SettlementLine]) -> str:
+    return RecordAdmin(model, here.admin_site).list_address()

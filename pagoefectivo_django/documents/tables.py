@@ -1,0 +1,132 @@
+"""Tables for spreadsheets, row after row: CSV that no spreadsheet takes for a formula, and XLSX."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import importlib
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import chain, islice
+from typing import IO, Any
+
+from ..errors import Misconfigured
+from .words import LIMA
+
+#: What a cell can be. A ``datetime`` is aware, and written by Lima's clock; a ``Decimal`` with two decimals.
+Cell = str | int | Decimal | date | datetime | None
+
+#: How a CSV can be encoded. Without its first bytes Excel takes UTF-8 for Windows-1252.
+ENCODINGS = ("utf-8-sig", "windows-1252")
+SEPARATORS = (",", ";")
+#: Rows that are written at once, and that a sheet of Excel takes below its headings.
+_AT_ONCE = 500
+MOST_ROWS = 1_048_575
+
+#: Where a formula would begin: after what may end a cell too, since a spreadsheet may expect another separator.
+_FORMULA = re.compile(r"(^|[,;|\t\r\n\"])([\s\x00-\x1f\u200b-\u200f\ufeff]*)(?=[=+\-@＝＋－＠])")
+#: Text that a spreadsheet takes for a number or a date, and changes for good: it eats leading zeros and digits after
+#: the 15th, shows 12 as 1.2E+11 and saves that, and makes 10-11 a day in November.
+_MISREAD = re.compile(
+    r"\s*(?:0\d+|\d{12,}|[\d.,]+e[+-]?\d+|\d[\d.,]*[.,][\d.,]*|\d{1,4}(?:[-/:]\d{1,4}){1,2})\s*", re.I | re.A
+)
+#: Not allowed in XML.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+
+
+def csv_pieces(
+    headings: Iterable[Any], rows: Iterable[Sequence[Cell]], *, encoding: str = "utf-8-sig", separator: str = ","
+) -> Iterator[bytes]:
+    """Return a CSV in pieces, of which the first has the headings; a letter that the encoding lacks becomes ``?``.
+
+    A CSV has no types: text that a spreadsheet would run or change begins with an apostrophe, which Excel shows.
+    """
+    encode = codecs.getincrementalencoder(encoding)("replace").encode
+    lines = chain([[str(heading) for heading in headings]], rows)
+    while batch := list(islice(lines, _AT_ONCE)):
+        piece = io.StringIO()
+        csv.writer(piece, delimiter=separator).writerows([_shown(value) for value in row] for row in batch)
+        yield encode(piece.getvalue())
+
+
+def write_xlsx(
+    file: IO[bytes], sheet_name: str, headings: Iterable[Any], rows: Iterable[Sequence[Cell]], *, most: int = MOST_ROWS
+) -> None:
+    """Write a workbook; what is more than a sheet takes goes to the next.
+
+    Text is text, whatever it looks like. Its end is written first by ZIP's rules, so it can't be sent while it is made:
+    ``file`` is a temporary one. Raises ``Misconfigured`` without openpyxl.
+    """
+    openpyxl = _load("openpyxl")
+    book = openpyxl.Workbook(write_only=True)
+    lines, titles = iter(rows), [str(heading) for heading in headings]
+    name = re.sub(r"[\[\]:*?/\\]", " ", sheet_name)[:25]
+    first: list[Sequence[Cell]] = list(islice(lines, 1))
+    while first or not book.worksheets:
+        number = len(book.worksheets) + 1
+        sheet = book.create_sheet(name if number == 1 else f"{name} {number}")
+        sheet.freeze_panes = "A2"
+        for place in range(1, len(titles) + 1):
+            sheet.column_dimensions[openpyxl.utils.get_column_letter(place)].width = 20
+        for row in chain([titles], first, islice(lines, most - 1)):
+            sheet.append([_cell(openpyxl, sheet, value) for value in row])
+        sheet.close()
+        first = list(islice(lines, 1))
+    book.save(file)
+
+
+def _load(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise Misconfigured(
+            f"XLSX needs {name}, which is not installed: pip install pagoefectivo-django[xlsx], or take a CSV."
+        ) from None
+
+
+def _cell(openpyxl: Any, sheet: Any, value: Cell) -> Any:
+    """Return what a sheet takes for a value."""
+    formatted = ""
+    if isinstance(value, Decimal):
+        formatted = "#,##0.00"
+    elif isinstance(value, datetime):
+        value, formatted = _local(value), "yyyy-mm-dd hh:mm:ss"
+    elif isinstance(value, date):
+        formatted = "yyyy-mm-dd"
+    elif isinstance(value, str):
+        value = _UNPRINTABLE.sub("", value) or None
+        formatted = "@" if value and not value[0].isalpha() else ""
+    if not formatted:
+        return value
+    cell = openpyxl.cell.WriteOnlyCell(sheet, value)
+    cell.number_format = formatted
+    if formatted == "@":
+        # For openpyxl what begins with "=" is a formula, and "#N/A" an error. By its format it stays text when edited.
+        cell.data_type = "s"
+    return cell
+
+
+def _shown(value: Cell) -> str:
+    """Return a cell of a CSV."""
+    if isinstance(value, str):
+        return f"'{value}" if value[:1] in ("\t", "\r", "\n") or _MISREAD.fullmatch(value) else _inert(value)
+    if isinstance(value, Decimal):
+        return f"{value:.2f}"
+    if isinstance(value, datetime):
+        return _local(value).isoformat(" ")
+    return "" if value is None else str(value)
+
+
+def _inert(text: str) -> str:
+    """Return a text that no spreadsheet runs as a formula, wherever it begins a cell."""
+    begins = _FORMULA.match(text)
+    if begins and not begins[1]:
+        text = f"'{text}"
+    return _FORMULA.sub(r"\g<0>'", text)
+
+
+def _local(moment: datetime) -> datetime:
+    return moment.astimezone(LIMA).replace(tzinfo=None, microsecond=0)

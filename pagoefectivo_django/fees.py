@@ -1,0 +1,99 @@
+"""What the provider's contract says of its fee, and the IGV on it; pure."""
+
+from __future__ import annotations
+
+import decimal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from .conf import conf
+from .errors import Misconfigured
+from .money import CURRENCIES
+
+CENT = Decimal("0.01")
+ROUNDINGS = tuple(name for name in dir(decimal) if name.startswith("ROUND_"))
+
+
+@dataclass(frozen=True)
+class Fee:
+    """A fee and the IGV on it; ``total`` is what the provider keeps."""
+
+    amount: Decimal
+    tax: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return self.amount + self.tax
+
+
+def expected_fee(amount: Decimal, currency: str, day: date) -> Fee | None:
+    """Return what the contract of that day charges for a payment; None if no contract covers it.
+
+    Each part is rounded by itself, IGV on the rounded fee (protocol 7.4, one merchant's contract). Raises
+    ``Misconfigured`` for a contract that can't be read.
+    """
+    contract = _since(conf.fees.get(currency, ()), day, lambda entry: entry["SINCE"])
+    if contract is None:
+        return None
+    for up_to, fixed, percent in contract["BANDS"]:
+        if up_to is None or amount <= up_to:
+            rounding = contract.get("ROUNDING", ROUND_HALF_UP)
+            fee = (fixed + amount * percent / 100).quantize(CENT, rounding)
+            return Fee(fee, (fee * igv_rate(day) / 100).quantize(CENT, rounding))
+    return None
+
+
+def igv_rate(day: date) -> Decimal:
+    """Return the IGV on a fee of that day, in percent; 0 before the first."""
+    found = _since(conf.igv, day, lambda entry: entry[0])
+    return found[1] if found else Decimal(0)
+
+
+def split_commission(commission: Decimal, day: date) -> Fee:
+    """Return the fee and the IGV of a commission that has both; the IGV is the rest, so that nothing is lost."""
+    fee = (commission * 100 / (100 + igv_rate(day))).quantize(CENT, ROUND_HALF_UP)
+    return Fee(fee, commission - fee)
+
+
+def _since(entries: Sequence[Any], day: date, since: Any) -> Any:
+    """Return the entry that is in force on a day."""
+    return max((entry for entry in entries if since(entry) <= day), key=since, default=None)
+
+
+def faults_of_contract(fees: Any, igv: Any) -> list[str]:
+    """Return what is wrong with the settings FEES and IGV, for the system checks."""
+    found = []
+    if not isinstance(fees, Mapping) or set(fees) - set(CURRENCIES):
+        found.append(f"FEES has to be a dictionary by currency ({', '.join(CURRENCIES)}).")
+        fees = {}
+    for currency, contracts in fees.items():
+        for contract in contracts if isinstance(contracts, list | tuple) else [None]:
+            try:
+                _read_contract(contract)
+            except (KeyError, TypeError, ValueError, Misconfigured) as error:
+                found.append(f"FEES[{currency!r}] can't be read: {error!r}.")
+    if not isinstance(igv, list | tuple) or not all(map(_is_rate, igv)):
+        found.append("IGV has to be a list of (date, Decimal percent).")
+    return found
+
+
+def _read_contract(contract: Any) -> None:
+    if set(contract) - {"SINCE", "BANDS", "ROUNDING"} or type(contract["SINCE"]) is not date:
+        raise Misconfigured("SINCE is a date, BANDS a list, ROUNDING optional; nothing else")
+    if contract.get("ROUNDING", ROUND_HALF_UP) not in ROUNDINGS:
+        raise Misconfigured(f"ROUNDING is one of {', '.join(ROUNDINGS)}")
+    least = Decimal(0)
+    for up_to, fixed, percent in contract["BANDS"]:
+        if not all(isinstance(part, Decimal) and part >= 0 for part in (fixed, percent)):
+            raise Misconfigured("a band is (up to or None, fixed, percent) in Decimal")
+        if up_to is not None and not (isinstance(up_to, Decimal) and up_to > least):
+            raise Misconfigured("bands go up, and end with None for all that is more")
+        least = up_to if up_to is not None else Decimal("Infinity")
+
+
+def _is_rate(entry: Any) -> bool:
+    parts = entry if isinstance(entry, list | tuple) else ()
+    return len(parts) == 2 and type(parts[0]) is date and isinstance(parts[1], Decimal) and 0 <= parts[1] < 100

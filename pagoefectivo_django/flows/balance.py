@@ -1,0 +1,183 @@
+"""The equation between what payers paid, what settlements say, and what is at the bank; and how old the rest is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connections
+from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from ..fees import CENT
+from ..models import Deposit, Discrepancy, Match, Payment, Settlement, SettlementLine
+from ..models.database import database
+from ..money import CURRENCIES
+from ..states import LineStatus, SettlementStatus, Standing, StatementKind
+from ..workdays import lima_day, midnight
+
+#: Days since the payment, first and last.
+AGES = ((0, 1), (2, 3), (4, 7), (8, None))
+_UNMATCHED = (LineStatus.NEW, LineStatus.ASKING, LineStatus.DISCREPANCY, LineStatus.IGNORED)
+_COUNTED = (*_UNMATCHED, LineStatus.MATCHED)
+
+
+@dataclass(frozen=True)
+class Books:
+    """The sums of a period and currency, each from rows of its own, all of the same moment.
+
+    Payments by the day they were made, settlements (and their deposits) by the day they count for. Refunds that the
+    provider took off are negative.
+    """
+
+    currency: str
+    payments: Decimal
+    in_transit: Decimal
+    settled: Decimal
+    gross: Decimal
+    matched: Decimal
+    unmatched: Decimal
+    fees: Decimal
+    tax: Decimal
+    net: Decimal
+    refunds: Decimal
+    deposits: Decimal
+    open_payouts: Decimal
+
+    @property
+    def equations(self) -> tuple[tuple[str, Decimal, Decimal], ...]:
+        """What has to be the same, as text, left and right."""
+        return (
+            ("payments = in transit + settled", self.payments, self.in_transit + self.settled),
+            ("settled gross = matched + unmatched", self.gross, self.matched + self.unmatched),
+            ("settled net = gross - fees - IGV", self.net, self.gross - self.fees - self.tax),
+            (
+                "settled net + refunds = deposits + open payouts",
+                self.net + self.refunds,
+                self.deposits + self.open_payouts,
+            ),
+        )
+
+    @property
+    def holds(self) -> bool:
+        return all(left == right for _, left, right in self.equations)
+
+
+#: The names of the sums.
+TERMS = tuple(field.name for field in fields(Books) if field.name != "currency")
+
+
+@dataclass(frozen=True)
+class Age:
+    """What is paid and in no settlement since so many days."""
+
+    first: int
+    last: int | None
+    count: int
+    amount: Decimal
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}" if self.last is not None else f">{self.first - 1}"
+
+
+def balance(currency: str, since: date | None = None, until: date | None = None) -> Books:
+    """Return the books of a currency, of the days of Lima from ``since`` to ``until`` (both within) or of all time."""
+    terms = dict(_terms(currency, since, until))
+    compiled = [terms[name].query.sql_with_params() for name in terms]
+    # One statement: one moment, whatever is being imported meanwhile.
+    statement = "SELECT " + ", ".join(f"({sql})" for sql, _ in compiled)
+    connection = connections[database()]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [value for _, values in compiled for value in values])
+        found = cursor.fetchone()
+    sums = (Decimal(str(value or 0)).quantize(CENT) for value in found)
+    return Books(currency, **dict(zip(terms, sums, strict=True)))
+
+
+def all_books(since: date | None = None, until: date | None = None) -> list[Books]:
+    """Return the books of each currency in which there is anything."""
+    books = [balance(currency, since, until) for currency in CURRENCIES]
+    return [book for book in books if book.payments or book.gross or book.refunds or book.deposits]
+
+
+def ages(currency: str, now: datetime) -> list[Age]:
+    """Return what is paid and not settled, by its age in days of Lima."""
+    today, sums = lima_day(now), dict[str, Any]()
+    for place, (first, last) in enumerate(AGES):
+        within = Q(moment__lt=midnight(today - timedelta(days=first - 1)))
+        if last is not None:
+            within &= Q(moment__gte=midnight(today - timedelta(days=last)))
+        sums |= {f"count_{place}": Count("pk", filter=within), f"sum_{place}": Sum("amount", filter=within)}
+    found = timed(in_transit(currency)).aggregate(**sums)
+    return [
+        Age(first, last, found[f"count_{place}"], Decimal(str(found[f"sum_{place}"] or 0)).quantize(CENT))
+        for place, (first, last) in enumerate(AGES)
+    ]
+
+
+def in_transit(currency: str = "") -> QuerySet[Payment]:
+    """Return the payments that stand and are in no settlement yet."""
+    payments = Payment.objects.using(database()).exclude(standing=Standing.REVERSED).filter(~_settled())
+    return payments.filter(currency=currency) if currency else payments
+
+
+def open_questions() -> int:
+    """Return how many discrepancies wait for a person: a flag, never a term."""
+    return Discrepancy.objects.using(database()).open().count()
+
+
+def _settled() -> Exists:
+    standing = Match.objects.filter(payment=OuterRef("pk"), kind=StatementKind.SETTLEMENT, part=0, stands=True)
+    return Exists(standing)
+
+
+def _terms(currency: str, since: date | None, until: date | None) -> Iterator[tuple[str, QuerySet[Any]]]:
+    alias = database()
+    payments = between(timed(Payment.objects.using(alias).filter(currency=currency)), "moment", since, until)
+    stands = ~Q(standing=Standing.REVERSED)
+    yield "payments", _sum(payments.filter(stands | Q(_settled())), "amount")
+    yield "in_transit", _sum(payments.filter(stands & ~Q(_settled())), "amount")
+    matches = Match.objects.using(alias).filter(kind=StatementKind.SETTLEMENT, part=0, payment__currency=currency)
+    paid = between(timed(matches, "payment__"), "moment", since, until)
+    yield "settled", _sum(paid, "amount")
+    settlements = Settlement.objects.using(alias).exclude(status=SettlementStatus.DRAFT)
+    settlements = settlements.filter(kind=StatementKind.SETTLEMENT, currency=currency)
+    if since:
+        settlements = settlements.filter(dated__gte=since)
+    if until:
+        settlements = settlements.filter(dated__lte=until)
+    lines = SettlementLine.objects.using(alias).filter(settlement__in=settlements, status__in=_COUNTED)
+    money = lines.filter(gross__gte=0)
+    yield "gross", _sum(money, "gross")
+    yield "matched", _sum(matches.filter(line__settlement__in=settlements), "amount")
+    yield "unmatched", _sum(money.filter(status__in=_UNMATCHED), "gross")
+    yield "fees", _sum(money, "fee")
+    yield "tax", _sum(money, "tax")
+    yield "net", _sum(money, "net")
+    yield "refunds", _sum(lines.filter(gross__lt=0), "net")
+    yield "deposits", _sum(Deposit.objects.using(alias).filter(settlement__in=settlements), "amount")
+    yield "open_payouts", _sum(settlements, "open_amount")
+
+
+def _sum(rows: QuerySet[Any], name: str) -> QuerySet[Any]:
+    # Not Sum: an aggregate among values would group.
+    found: QuerySet[Any] = rows.order_by().annotate(total=Func(F(name), function="SUM")).values("total")
+    return found
+
+
+def timed(rows: QuerySet[Any], prefix: str = "") -> QuerySet[Any]:
+    """Add when a payment was made: by the provider's clock, else when we first heard of it."""
+    found: QuerySet[Any] = rows.annotate(moment=Coalesce(f"{prefix}paid_at", f"{prefix}first_heard_at"))
+    return found
+
+
+def between(rows: QuerySet[Any], name: str, since: date | None, until: date | None) -> QuerySet[Any]:
+    """Keep what is of the days of Lima from ``since`` to ``until``, both within."""
+    if since:
+        rows = rows.filter(**{f"{name}__gte": midnight(since)})
+    if until:
+        rows = rows.filter(**{f"{name}__lt": midnight(until + timedelta(days=1))})
+    return rows

@@ -1,0 +1,26 @@
+"""Somebody writes down what they know about a question."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..errors import InvalidRequest
+from ..models import Discrepancy
+from ..states import Remark
+from .question import open_question, remark
+
+#: As much as an event has room for.
+LONGEST = 500
+
+
+def comment_on(discrepancy: Discrepancy, text: str, *, actor: str, now: datetime | None = None) -> Discrepancy:
+    """Add a comment to a question's timeline, whether it is open or not; staff's own words, and no personal data.
+
+    Raises ``InvalidRequest`` without an actor, without a text, or for one of more than 500 characters.
+    """
+    text = text.strip()
+    if not text or len(text) > LONGEST:
+        raise InvalidRequest(f"The comment has {len(text)} characters; write 1 to {LONGEST}.")
+    with open_question(discrepancy, actor=actor, now=now) as (question, shelf):
+        remark(shelf, question, Remark.COMMENTED, text)
+    return discrepancy

@@ -1,0 +1,71 @@
+"""Write down what reached the bank of a settlement."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db.models import F
+from django.utils import timezone
+
+from ..errors import InvalidRequest
+from ..models import Deposit, Discrepancy, Settlement
+from ..models.database import database, one_transaction
+from ..money import LARGEST
+from ..states import Kind, SettlementStatus, StatementKind
+from .history import History, closed
+
+
+def enter_deposit(
+    settlement: Settlement,
+    amount: Decimal,
+    received_on: date,
+    *,
+    reference: str = "",
+    actor: str,
+    reason: str = "",
+    now: datetime | None = None,
+) -> Deposit:
+    """Write down money that a person saw at the bank, in the settlement's currency; a difference becomes a question.
+
+    ``amount`` is negative to take a mistake back, and then needs a ``reason``. Raises ``InvalidRequest`` for an amount
+    that is no money, without actor, or for a statement that pays nothing out.
+    """
+    now = now or timezone.now()
+    if not isinstance(amount, Decimal) or not amount.is_finite() or not amount or abs(amount) > LARGEST:
+        raise InvalidRequest(f"amount is {amount!r}; pass what reached the bank as a Decimal, not 0.")
+    if amount != amount.quantize(Decimal("0.01")):
+        raise InvalidRequest(f"amount is {amount}; it has more than two decimals.")
+    if not actor.strip() or (amount < 0 and not reason.strip()):
+        raise InvalidRequest("A deposit is entered by somebody, and taken back for a reason; pass actor and reason.")
+    if received_on > now.date() + (date(1, 1, 2) - date(1, 1, 1)):
+        raise InvalidRequest(f"received_on is {received_on}, which is still to come; enter the bank's date.")
+    with one_transaction() as alias:
+        mine = Settlement.objects.using(alias).filter(pk=settlement.pk, kind=StatementKind.SETTLEMENT)
+        if not mine.exclude(status=SettlementStatus.DRAFT).update(open_amount=F("open_amount") - amount):
+            raise InvalidRequest(f"{settlement} is no settlement that counts; import and confirm it first.")
+        deposit = Deposit(
+            settlement=settlement, amount=amount, received_on=received_on, reference=reference[:80],
+            author=actor[:150], reason=reason[:500], created_at=now,
+        )  # fmt: skip
+        deposit.save(using=alias)
+        _compare(mine.get(), deposit, History(alias, now, actor))
+    settlement.refresh_from_db(using=database())
+    return deposit
+
+
+def _compare(settlement: Settlement, deposit: Deposit, history: History) -> None:
+    """Ask a person while what is at the bank is not the settlement's sum."""
+    subject = f"settlement:{settlement.pk}"
+    known = Discrepancy.objects.using(history.alias).filter(kind=Kind.PAYOUT_MISMATCH, subject=subject)
+    if settlement.open_amount:
+        left = f"{settlement.currency} {settlement.open_amount:.2f}"
+        evidence = {"at": history.now.isoformat(), "deposit": f"{deposit.amount:.2f}", "left": left}
+        history.ask(
+            Kind.PAYOUT_MISMATCH, subject, evidence, settlement=settlement, amount=abs(settlement.open_amount),
+            currency=settlement.currency, anew=True,
+        )  # fmt: skip
+        known.open().update(amount=abs(settlement.open_amount))
+    else:
+        known.open().update(**closed(history.actor, "The deposits are the settlement's sum now.", history.now))
+    history.write()

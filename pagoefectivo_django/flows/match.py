@@ -1,0 +1,100 @@
+"""Match a line of a settlement with a payment by hand, and undo a match; each is a row of its own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from ..errors import InvalidRequest
+from ..models import Match, Order, Payment, SettlementLine
+from ..models.database import database, one_transaction
+from ..states import Kind, LineStatus, Standing, StatementKind
+from .book import lock_orders, open_book
+from .history import History
+from .settle.judging import answer_questions, insert_match
+from .settle.matching import hold, question
+
+
+def match_line(
+    line: SettlementLine, payment: Payment, *, actor: str, reason: str, now: datetime | None = None
+) -> SettlementLine:
+    """Let a line be a payment's, as a person decided, and return it as it is then.
+
+    Raises ``InvalidRequest`` without actor or reason, for another amount or currency, for a payment that was taken
+    back, or if one of the two is matched already.
+    """
+    _need(actor, reason)
+    now = now or timezone.now()
+    try:
+        with one_transaction() as alias:
+            settlement = line.settlement
+            hold(settlement, alias, now)
+            lock_orders([payment.cip.order_id], alias)
+            fresh = SettlementLine.objects.using(alias).select_for_update().get(pk=line.pk)
+            paid = Payment.objects.using(alias).select_related("cip").get(pk=payment.pk)
+            _check(fresh, paid, settlement.account)
+            history = History(alias, now, actor)
+            insert_match(fresh, paid, settlement, "hand", history, reason)
+            answer_questions(fresh, None, actor, reason, now, alias)
+            history.write()
+    except IntegrityError:
+        raise InvalidRequest(
+            f"Payment {payment} has another line of a {settlement.kind}; undo that match first."
+        ) from None
+    line.refresh_from_db(using=database())
+    return line
+
+
+def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime | None = None) -> SettlementLine:
+    """Undo the match of a line, which becomes a question again, and return it as it is then.
+
+    Its order is not settled any more; who ships on ``payment_settled`` is not told of that. Raises ``InvalidRequest``
+    without actor or reason, or if the line has no match.
+    """
+    _need(actor, reason)
+    now = now or timezone.now()
+    with one_transaction() as alias:
+        settlement = line.settlement
+        hold(settlement, alias, now)
+        match = Match.objects.using(alias).filter(line=line, stands=True).select_related("payment__cip__order").first()
+        if match is None:
+            raise InvalidRequest(f"Line {line} has no match that could be undone.")
+        cip = match.payment.cip
+        book = open_book(cip.order, alias=alias, now=now, actor=actor)
+        if not Match.objects.using(alias).filter(pk=match.pk, stands=True).update(stands=None):
+            raise InvalidRequest(f"The match of line {line} was undone by somebody else at this moment.")
+        Match(
+            line=line, payment=match.payment, refund=match.refund, part=match.part, kind=match.kind,
+            amount=-match.amount, rule="hand", author=actor[:150], reason=reason[:500], created_at=now, undoes=match,
+            stands=None,
+        ).save(using=alias)  # fmt: skip
+        if match.kind == StatementKind.SETTLEMENT and match.payment.standing == Standing.APPLIED and not match.part:
+            Order.objects.using(alias).filter(pk=book.order.pk, cip=cip).update(settled_at=None)
+        lines = SettlementLine.objects.using(alias).filter(pk=line.pk)
+        lines.update(status=LineStatus.DISCREPANCY, reason=f"Its match was undone: {reason}"[:500])
+        kind = Kind.MISSING_HERE if line.gross > 0 else Kind.REFUND_UNMATCHED
+        detail = f"Its match was undone: {reason}"
+        question(book.history, kind, lines.get(), settlement, detail, order=book.order, cip=cip, anew=True)
+        book.write()
+    line.refresh_from_db(using=database())
+    return line
+
+
+def _need(actor: str, reason: str) -> None:
+    if not actor.strip() or not reason.strip():
+        raise InvalidRequest("A match is made and undone by somebody and for a reason; pass actor and reason.")
+
+
+def _check(line: SettlementLine, payment: Payment, account: str) -> None:
+    if line.status not in (LineStatus.DISCREPANCY, LineStatus.IGNORED):
+        raise InvalidRequest(f"Line {line} is {line.get_status_display()}; only one in question is matched by hand.")
+    if (line.gross, line.currency) != (payment.amount, payment.currency):
+        raise InvalidRequest(
+            f"Line {line} has {line.currency} {line.gross:.2f}, not {payment}; it can't be this payment."
+        )
+    if payment.cip.account != account:
+        raise InvalidRequest(f"Payment {payment} is of another account than the statement; it can't be in it.")
+    if payment.standing == Standing.REVERSED:
+        raise InvalidRequest(f"Payment {payment} was taken back by the provider; look for another one.")

@@ -1,0 +1,58 @@
+"""Ask a person about payments that no settlement has in time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import Min
+from django.utils import timezone
+
+from ..conf import conf
+from ..models import Discrepancy, Order, Settlement, SettlementLine
+from ..models.database import database, one_transaction
+from ..models.heartbeat import in_pace
+from ..states import Kind, OrderState, StatementKind
+from ..workdays import due_on, latest_due, lima_day, midnight
+from .book import open_book
+from .turn import Turn
+
+#: How often the payments are looked through: what is due changes by the day.
+EVERY = timedelta(hours=1)
+
+
+def ask_about_overdue(turn: Turn) -> int:
+    """Open a question for each paid order that is overdue, and return for how many.
+
+    Only for accounts of which settlements are imported, and for payments since the first one in them: a shop that
+    imports none is asked nothing.
+    """
+    if not in_pace("overdue settlements", EVERY, timezone.now()):
+        return 0
+    count, until = 0, midnight(latest_due(lima_day(turn.now), conf.settled_within))
+    imported = Settlement.objects.using(database()).counted().filter(kind=StatementKind.SETTLEMENT)
+    for account in sorted(set(imported.values_list("account", flat=True))):
+        lines = SettlementLine.objects.using(database()).filter(settlement__in=imported.filter(account=account))
+        since = lines.aggregate(first=Min("paid_at"))["first"]
+        late = Order.objects.using(database()).filter(
+            state=OrderState.PAID, settled_at__isnull=True, paid_at__lt=until, cip__account=account
+        )
+        asked = Discrepancy.objects.using(database()).filter(kind=Kind.UNSETTLED_OVERDUE, order__isnull=False)
+        unasked = late.exclude(pk__in=asked.values("order"))
+        for order in unasked.filter(paid_at__gte=since).order_by("pk")[:500] if since else ():
+            if turn.over:
+                return count
+            count += _ask(order, turn)
+    return count
+
+
+def _ask(order: Order, turn: Turn) -> bool:
+    with one_transaction() as alias:
+        book = open_book(order, alias=alias, now=turn.now, actor="clock")
+        mine = book.order
+        if mine.state != OrderState.PAID or mine.settled_at or not mine.paid_at:
+            return False
+        due = due_on(lima_day(mine.paid_at), conf.settled_within)
+        evidence = {"at": turn.now.isoformat(), "paid_at": mine.paid_at.isoformat(), "due": due.isoformat()}
+        book.history.ask(Kind.UNSETTLED_OVERDUE, f"order:{mine.pk}", evidence, order=mine, cip=book.cip)
+        book.write()
+    return True

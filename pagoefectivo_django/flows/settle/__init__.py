@@ -1,0 +1,129 @@
+"""Read statements of a provider, match their lines with payments, and say which money has arrived.
+
+A file is never proof: it settles what is paid, and of what is not paid the provider is asked.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import BinaryIO
+
+from django.db import IntegrityError, OperationalError
+
+from ...models import Settlement, SettlementLine
+from ...models.database import claim_batch, database
+from ...states import LineStatus, SettlementStatus
+from ..turn import Turn
+from .asking import ask_about_lines
+from .judging import judge, look_again
+from .matching import match_range, ranges
+from .reading import confirm_settlement, discard_old_drafts, discard_settlement, read_settlement, told
+
+__all__ = [
+    "confirm_settlement",
+    "discard_settlement",
+    "import_settlement",
+    "match_settlement",
+    "read_settlement",
+    "settle",
+    "told",
+]
+
+logger = logging.getLogger("pagoefectivo.worker")
+
+#: How often a transaction that met another one is tried before it is left to the next round.
+TRIES = 3
+
+
+def import_settlement(
+    source: BinaryIO,
+    name: str,
+    *,
+    actor: str,
+    channel: str = "",
+    format: str = "",
+    currency: str = "",
+    decimal: str = "",
+    reference: str = "",
+    dated: date | None = None,
+    skip_bad: bool = False,
+    now: datetime | None = None,
+    progress: Callable[[int], object] = lambda lines: None,
+) -> Settlement:
+    """Read a statement, match every line of it, and return it; the same file again changes nothing.
+
+    Arguments and errors as of ``read_settlement``; ``skip_bad``: leave out lines that can't be read, instead of
+    refusing the file. ``progress`` is called with how many lines were read, then with how many were matched. Killed, it
+    is gone while it was read; later the worker goes on where it was.
+    """
+    draft = read_settlement(
+        source,
+        name,
+        actor=actor,
+        channel=channel,
+        format=format,
+        currency=currency,
+        decimal=decimal,
+        reference=reference,
+        dated=dated,
+        now=now,
+        progress=progress,
+    )
+    if draft.status == SettlementStatus.DRAFT:
+        try:
+            draft = confirm_settlement(draft, skip_bad=skip_bad, now=now)
+        finally:
+            if draft.status == SettlementStatus.DRAFT:
+                discard_settlement(draft)
+    return match_settlement(draft, Turn(now), patient=True, progress=progress)
+
+
+def match_settlement(
+    settlement: Settlement, turn: Turn, *, patient: bool = False, progress: Callable[[int], object] = lambda lines: None
+) -> Settlement:
+    """Match what is not matched yet of a settlement that counts, as far as the turn goes, and return it as it is then.
+
+    ``patient``: wait where the pace of questions to the provider says so.
+    """
+    lines = SettlementLine.objects.using(database()).filter(settlement=settlement)
+    for after, until in ranges(settlement):
+        if turn.over:
+            break
+        _try(settlement, after, until, turn)
+        left = lines.filter(status=LineStatus.NEW, number__gt=after, number__lte=until)
+        for pk in left.order_by("number").values_list("pk", flat=True):
+            judge(pk, settlement, turn.now)
+        progress(until)
+    ask_about_lines(settlement, turn, patient=patient)
+    mine = Settlement.objects.using(database()).filter(pk=settlement.pk, status=SettlementStatus.MATCHING)
+    if not lines.filter(status__in=(LineStatus.NEW, LineStatus.ASKING)).exists():
+        mine.update(status=SettlementStatus.DONE, finished_at=turn.now, next_attempt_at=None)
+    else:
+        mine.update(next_attempt_at=turn.now)
+    settlement.refresh_from_db(using=database())
+    return settlement
+
+
+def settle(turn: Turn) -> int:
+    """Go on with the settlements that are being matched, and return how many that were."""
+    discard_old_drafts(turn.now)
+    look_again(turn.now)
+    due = Settlement.objects.using(database()).filter(status=SettlementStatus.MATCHING)
+    settlements = claim_batch(due, "next_attempt_at", turn.now, 1)
+    for settlement in settlements:
+        match_settlement(settlement, turn)
+    return len(settlements)
+
+
+def _try(settlement: Settlement, after: int, until: int, turn: Turn) -> None:
+    for attempt in range(1, TRIES + 1):
+        try:
+            match_range(settlement, after, until, turn.now)
+            return
+        except (IntegrityError, OperationalError):
+            # Another import matched a payment of this one, or locked its orders in another order.
+            if attempt == TRIES:
+                raise
+            logger.info("Lines %d to %d of settlement %s are tried again.", after + 1, until, settlement.pk)

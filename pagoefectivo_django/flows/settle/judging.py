@@ -1,0 +1,205 @@
+"""Say what becomes of one line that did not match by itself: a match, a duplicate, a question; or ask the provider."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import IntegrityError
+
+from ...models import Cip, Discrepancy, Match, Payment, Refund, Settlement, SettlementLine
+from ...models.database import database, one_transaction
+from ...states import Kind, LineStatus, OrderState, RefundStatus, Standing, StatementKind
+from ..book import lock_orders, open_book
+from ..history import History, closed
+from .matching import AUTHOR, hold, mark_duplicates, question, settle_orders
+
+
+class Verdict(NamedTuple):
+    """What becomes of a line: one of the three."""
+
+    match: Payment | Refund | None = None
+    #: By what it was known.
+    rule: str = ""
+    #: The provider may know more.
+    ask: bool = False
+    kind: Kind | None = None
+    detail: str = ""
+
+
+#: Questions that are about which payment a line is.
+ABOUT_MATCH = (
+    Kind.MISSING_HERE,
+    Kind.STATUS_MISMATCH,
+    Kind.AMOUNT_MISMATCH,
+    Kind.CURRENCY_MISMATCH,
+    Kind.DUPLICATE_LINE,
+    Kind.REFUND_UNMATCHED,
+)
+
+
+def judge(line_pk: int, settlement: Settlement, now: datetime, *, asked: str = "", again: bool = False) -> None:
+    """Decide about one line.
+
+    ``asked``: what came of asking the provider, once that was done. ``again``: though it is in question.
+    """
+    try:
+        _judge(line_pk, settlement, now, asked, again)
+    except IntegrityError:  # somebody matched its payment, or the same line, at this moment
+        _judge(line_pk, settlement, now, asked, again)
+
+
+def look_again(now: datetime) -> None:
+    """Judge anew the lines that came before we knew that their orders were paid."""
+    questions = Discrepancy.objects.using(database()).filter(kind=Kind.STATUS_MISMATCH, order__state=OrderState.PAID)
+    lines = SettlementLine.objects.using(database()).filter(discrepancies__in=questions.open())
+    for line in lines.select_related("settlement").order_by("pk")[:100]:
+        judge(line.pk, line.settlement, now, asked="It is paid by now.", again=True)
+
+
+def _judge(line_pk: int, settlement: Settlement, now: datetime, asked: str, again: bool) -> None:
+    with one_transaction() as alias:
+        hold(settlement, alias, now)
+        lines = SettlementLine.objects.using(alias).filter(pk=line_pk)
+        undecided = (LineStatus.NEW, LineStatus.ASKING, *((LineStatus.DISCREPANCY,) if again else ()))
+        lines.filter(status__in=undecided).update(status=LineStatus.NEW)
+        mark_duplicates(lines, settlement, alias)
+        line = lines.filter(status=LineStatus.NEW).select_for_update().first()
+        if line is None:
+            return
+        cip, rule = _cip_of(line, settlement, alias)
+        if cip:
+            lock_orders([cip.order_id], alias)
+        verdict = _verdict(line, cip, rule, settlement, alias, bool(asked))
+        if verdict.ask:
+            lines.update(status=LineStatus.ASKING)
+        elif verdict.match:
+            history = History(alias, now, AUTHOR)
+            insert_match(line, verdict.match, settlement, verdict.rule, history)
+            history.write()
+            answer_questions(line, verdict.kind, AUTHOR, f"It is matched, by its {verdict.rule}.", now, alias)
+        elif verdict.kind:
+            answer_questions(
+                line, verdict.kind, AUTHOR, f"It is another question now: {verdict.kind.label}.", now, alias
+            )
+            _put_to_person(line, cip, settlement, verdict, asked, now, alias)
+
+
+def answer_questions(
+    line: SettlementLine, but: Kind | None, actor: str, reason: str, now: datetime, alias: str
+) -> None:
+    """Close what a person was asked of this line, but for one kind, since it is decided otherwise."""
+    asked = Discrepancy.objects.using(alias).filter(subject=f"line:{line.digest}", kind__in=ABOUT_MATCH).open()
+    asked.exclude(kind=but or "").update(**closed(actor, reason, now))
+
+
+def insert_match(
+    line: SettlementLine,
+    of: Payment | Refund,
+    settlement: Settlement,
+    rule: str,
+    history: History,
+    reason: str = "",
+) -> Match:
+    """Write down that a line is a payment's or a refund's, and what follows. Its order is locked."""
+    refund = of if isinstance(of, Refund) else None
+    match = Match(
+        line=line,
+        payment=of.payment if isinstance(of, Refund) else of,
+        refund=refund,
+        part=refund.pk if refund else 0,
+        kind=settlement.kind,
+        amount=line.gross,
+        rule=rule,
+        author=history.actor[:150],
+        reason=reason[:500],
+        created_at=history.now,
+    )
+    match.save(using=history.alias)
+    lines = SettlementLine.objects.using(history.alias).filter(pk=line.pk)
+    lines.update(status=LineStatus.MATCHED, first=True, reason="")
+    if settlement.kind == StatementKind.SETTLEMENT and refund is None:
+        settle_orders(Match.objects.using(history.alias).filter(pk=match.pk), settlement, history)
+    return match
+
+
+def _cip_of(line: SettlementLine, settlement: Settlement, alias: str) -> tuple[Cip | None, str]:
+    """Return the code that a line means, and by what: its CIP, else its transaction code, else its operation number."""
+    cips = Cip.objects.using(alias).filter(account=settlement.account).select_related("order")
+    if line.code and (cip := cips.filter(code=line.code).first()):
+        return cip, "code"
+    if line.transaction_code and (cip := cips.filter(transaction_code=line.transaction_code).first()):
+        return cip, "transaction_code"
+    if line.operation_number:
+        numbered = Payment.objects.using(alias).filter(
+            cip__account=settlement.account, operation_number=line.operation_number
+        )
+        found = list(numbered.filter(amount=abs(line.gross), currency=line.currency)[:2])
+        if len(found) == 1 and numbered.count() == 1:
+            return cips.get(pk=found[0].cip_id), "operation_number"
+    return None, ""
+
+
+def _verdict(
+    line: SettlementLine, cip: Cip | None, rule: str, settlement: Settlement, alias: str, asked: bool
+) -> Verdict:
+    if cip is None:
+        may_ask = bool(line.code) and line.gross > 0 and not asked
+        kind = Kind.MISSING_HERE if line.gross > 0 else Kind.REFUND_UNMATCHED
+        return Verdict(ask=may_ask, kind=kind, detail="We have no order with this code or number.")
+    named = line.transaction_code and line.transaction_code != cip.transaction_code
+    if named or (rule != "code" and line.code and cip.code and cip.code != line.code):
+        return Verdict(kind=Kind.MISSING_HERE, detail="Its CIP and its transaction code are not of one order.")
+    if line.gross < 0:
+        return _refund(line, cip, alias)
+    payments = Payment.objects.using(alias).filter(cip=cip).exclude(standing=Standing.REVERSED).order_by("pk")
+    same = [one for one in payments if (one.amount, one.currency) == (line.gross, line.currency)]
+    taken = set(
+        Match.objects.using(alias)
+        .filter(payment__in=same, kind=settlement.kind, part=0, stands=True)
+        .values_list("payment", flat=True)
+    )
+    # Of several payments of one code: the one that the line names, else the first that no line has.
+    same.sort(key=lambda one: not line.operation_number or one.operation_number != line.operation_number)
+    if free := [one for one in same if one.pk not in taken]:
+        return Verdict(match=free[0], rule=rule)
+    if same:
+        return Verdict(kind=Kind.DUPLICATE_LINE, detail="Another line has its payment already.")
+    if payments:
+        paid = " and ".join(map(str, payments))
+        other = all(one.currency != line.currency for one in payments)
+        kind = Kind.CURRENCY_MISMATCH if other else Kind.AMOUNT_MISMATCH
+        return Verdict(kind=kind, detail=f"Its code was paid with {paid}.")
+    return Verdict(ask=not asked, kind=Kind.STATUS_MISMATCH, detail=f"Its order is {cip.order.state} here.")
+
+
+def _refund(line: SettlementLine, cip: Cip, alias: str) -> Verdict:
+    """Return which of our refunds a negative line is."""
+    ours = Refund.objects.using(alias).filter(payment__cip=cip, amount=-line.gross, currency=line.currency)
+    ours = ours.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE)).exclude(matches__stands=True)
+    found = ours.select_related("payment").order_by("pk").first()
+    if found:
+        return Verdict(match=found, rule="code")
+    return Verdict(kind=Kind.REFUND_UNMATCHED, detail="We made no refund of this amount.")
+
+
+def _put_to_person(
+    line: SettlementLine,
+    cip: Cip | None,
+    settlement: Settlement,
+    verdict: Verdict,
+    asked: str,
+    now: datetime,
+    alias: str,
+) -> None:
+    assert verdict.kind
+    detail = " ".join(filter(None, (verdict.detail, asked)))
+    lines = SettlementLine.objects.using(alias).filter(pk=line.pk)
+    lines.update(status=LineStatus.DISCREPANCY, first=True, reason=detail[:500])
+    book = open_book(cip.order, alias=alias, now=now, actor=AUTHOR) if cip else None
+    history = book.history if book else History(alias, now, AUTHOR)
+    question(history, verdict.kind, line, settlement, detail, order=book.order if book else None, cip=cip)
+    if book:
+        book.write()
+    else:
+        history.write()

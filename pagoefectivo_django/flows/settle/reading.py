@@ -1,0 +1,201 @@
+"""Read a statement into a draft that a person may confirm or discard; nothing of it counts before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from itertools import islice
+from pathlib import PurePath
+from typing import Any, BinaryIO
+
+from django.db import transaction
+from django.db.models import F, Sum
+from django.utils import timezone
+
+from ...channels import get_channel
+from ...conf import conf
+from ...errors import InvalidRequest
+from ...fees import Fee, split_commission
+from ...models import Settlement, SettlementLine
+from ...models.database import database, insert_many, one_transaction
+from ...statements import Fault, Line, Statement, open_statement
+from ...states import LineStatus, SettlementStatus, StatementKind
+from ...workdays import lima_day
+from ..accounts import accounts
+
+#: Lines that are written, and matched, in one transaction.
+BATCH = 5_000
+#: Bad lines that are shown; the others are counted.
+MOST_FAULTS = 100
+#: A draft that nobody confirmed is forgotten after so long.
+DRAFTS_LIVE = timedelta(days=7)
+
+_COLUMNS = (
+    "settlement", "number", "code", "transaction_code", "operation_number", "currency", "gross", "fee", "tax", "net",
+    "paid_at", "payer", "collector", "digest", "first", "status", "reason",
+)  # fmt: skip
+_NOTHING = Decimal("0.00")
+
+
+def read_settlement(
+    source: BinaryIO,
+    name: str,
+    *,
+    actor: str,
+    channel: str = "",
+    format: str = "",
+    currency: str = "",
+    decimal: str = "",
+    reference: str = "",
+    dated: date | None = None,
+    now: datetime | None = None,
+    progress: Callable[[int], object] = lambda lines: None,
+) -> Settlement:
+    """Read a file into a draft and return it; or the settlement that was imported from the same file before.
+
+    What the file doesn't say has to be passed: the ``channel`` where there are several accounts, ``format``,
+    ``currency`` and ``decimal`` mark where they can't be detected. ``reference`` defaults to the file's name, ``dated``
+    to today. Raises ``InvalidRequest`` for a file that can't be read, and then nothing is kept of it.
+    """
+    now = now or timezone.now()
+    statement = open_statement(source, name, format=format, currency=currency, decimal=decimal, formats=conf.statements)
+    account = _account(channel)
+    known = Settlement.objects.using(database()).filter(account=account, digest=statement.digest)
+    if before := known.counted().first():
+        return before
+    draft = Settlement(
+        kind=statement.kind,
+        account=account,
+        reference=(reference or PurePath(name).stem)[:80],
+        dated=dated or lima_day(now),
+        currency=statement.currency,
+        file_name=PurePath(name).name[:200],
+        digest=statement.digest,
+        reading=statement.reading | {f"note {place}": note for place, note in enumerate(statement.notes, 1)},
+        imported_by=actor[:150],
+        created_at=now,
+    )
+    draft.save(using=database())
+    try:
+        _write_lines(draft, statement, progress)
+        if not draft.line_count and not draft.fault_count:
+            raise InvalidRequest(f"{draft.file_name} has no lines; nothing is imported.")
+    except BaseException:
+        discard_settlement(draft)
+        raise
+    draft.save(using=database())
+    return draft
+
+
+def confirm_settlement(draft: Settlement, *, skip_bad: bool = False, now: datetime | None = None) -> Settlement:
+    """Let a draft count; the worker matches it. Returns it, or what the same file became before.
+
+    Raises ``InvalidRequest`` if lines of it can't be read, unless ``skip_bad`` leaves those out.
+    """
+    with one_transaction() as alias:
+        mine = Settlement.objects.using(alias).filter(pk=draft.pk, status=SettlementStatus.DRAFT)
+        mine.update(attempts=F("attempts"))  # the lock, on SQLite too
+        found = mine.select_for_update().first()
+        if found is None:
+            raise InvalidRequest(f"Settlement {draft} is no draft any more; look at what became of it.")
+        if found.fault_count and not skip_bad:
+            raise InvalidRequest(f"{found.file_name}: {told(found)} Nothing is imported; mend it, or leave these out.")
+        if not found.line_count:
+            raise InvalidRequest(f"{found.file_name} has no line that can be read; nothing is imported.")
+        twin = Settlement.objects.using(alias).counted().filter(account=found.account, digest=found.digest).first()
+        if twin is None:
+            net = found.lines.using(alias).aggregate(sum=Sum("net"))["sum"] or _NOTHING
+            mine.update(
+                status=SettlementStatus.MATCHING,
+                once=True,
+                next_attempt_at=now or timezone.now(),
+                open_amount=net if found.kind == StatementKind.SETTLEMENT else _NOTHING,
+            )
+    draft.refresh_from_db(using=database())
+    return twin or draft
+
+
+def discard_settlement(draft: Settlement) -> None:
+    """Forget a draft with all its lines; raises ``InvalidRequest`` for a settlement that counts."""
+    mine = Settlement.objects.using(database()).filter(pk=draft.pk, status=SettlementStatus.DRAFT)
+    if not mine.exists():
+        raise InvalidRequest(f"Settlement {draft} counts already; it can't be discarded.")
+    lines = SettlementLine.objects.using(database()).filter(settlement=draft, settlement__status=SettlementStatus.DRAFT)
+    with transaction.atomic(using=database()):
+        lines._raw_delete(database())
+        mine._raw_delete(database())
+
+
+def discard_old_drafts(now: datetime) -> None:
+    """Forget drafts that nobody confirmed: they hold personal data."""
+    drafts = Settlement.objects.using(database()).filter(status=SettlementStatus.DRAFT)
+    for draft in drafts.filter(created_at__lt=now - DRAFTS_LIVE)[:10]:
+        discard_settlement(draft)
+
+
+def told(settlement: Settlement) -> str:
+    """Return what is wrong with the bad lines of a settlement, the first ones in full."""
+    shown = [f"line {fault['line']}, {fault['column']}: {fault['problem']}" for fault in settlement.faults[:5]]
+    more = settlement.fault_count - len(shown)
+    return " ".join(shown) + (f" And {more} more." if more else "")
+
+
+def _account(channel: str) -> str:
+    known = accounts()
+    if channel:
+        return get_channel(channel).account
+    if len(known) != 1:
+        raise InvalidRequest(f"There are {len(known)} accounts; say which channel the statement is of.")
+    return next(iter(known))
+
+
+def _write_lines(draft: Settlement, statement: Statement, progress: Callable[[int], object]) -> None:
+    lines, seen = statement.lines(), Counter[str]()
+    while batch := list(islice(lines, BATCH)):
+        faults = [line for line in batch if isinstance(line, Fault)]
+        draft.fault_count += len(faults)
+        draft.faults += [
+            {"line": fault.number, "column": fault.column, "problem": fault.problem[:300]}
+            for fault in faults[: MOST_FAULTS - len(draft.faults)]
+        ]
+        rows = [_row(draft, line, seen) for line in batch if isinstance(line, Line)]
+        with transaction.atomic(using=database()):
+            insert_many(SettlementLine, _COLUMNS, rows)
+        draft.line_count += len(rows)
+        progress(draft.line_count)
+
+
+def _row(draft: Settlement, line: Line, seen: Counter[str]) -> tuple[Any, ...]:
+    number, code, transaction_code, operation_number, gross, _, _, _, _, paid_at, payer, collector, ignored = line
+    if ignored:
+        gross, fee, net = _NOTHING, Fee(_NOTHING, _NOTHING), _NOTHING
+    else:
+        fee = _fee(draft, line)
+        net = gross - fee.amount - fee.tax
+    said: Iterable[Any] = (
+        draft.account, draft.kind, draft.currency, code, transaction_code, operation_number, gross, fee.amount,
+        fee.tax, paid_at, payer,
+    )  # fmt: skip
+    text = "\x1f".join(map(str, said))
+    if not (code or transaction_code or operation_number):
+        # Nothing tells two payments of the same amount apart but that there are two of them in the file.
+        seen[text] += 1
+        text += f"\x1f{seen[text]}"
+    status = LineStatus.IGNORED if ignored else LineStatus.NEW
+    return (
+        draft.pk, number, code, transaction_code, operation_number, draft.currency, gross, fee.amount, fee.tax, net,
+        paid_at, payer[:100], collector[:120], sha256(text.encode()).hexdigest(), None, status.value, ignored[:500],
+    )  # fmt: skip
+
+
+def _fee(draft: Settlement, line: Line) -> Fee:
+    """Return what the provider kept of a line; a commission is divided into fee and IGV by the day's rate."""
+    if line.fee is not None and line.tax is not None:
+        return Fee(line.fee, line.tax)
+    commission = line.commission
+    if commission is None:
+        commission = line.gross - line.net if line.net is not None else _NOTHING
+    return split_commission(commission, lima_day(line.paid_at) if line.paid_at else draft.dated)

@@ -1,0 +1,263 @@
+"""Finds out what a file is and how it is written. What isn't certain is asked for, never guessed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from itertools import islice
+from pathlib import PurePath
+from typing import Any, BinaryIO, NamedTuple
+
+from ..errors import InvalidRequest
+from .base import Statement
+from .formats import OPTIONAL, Format, known_formats
+from .lines import Plan, is_empty, lines_of
+from .tables import LARGEST_FILE, Table, refused
+from .text import open_texts
+from .values import OtherCurrency, currency_of, folded, mark_of, sign_of, style_of
+from .xlsx import open_sheets
+
+#: A header stands in one of so many first rows.
+HEADER_WITHIN = 50
+#: Rows that tell how a file's values are written.
+SAMPLE = 1_000
+MONEY = ("gross", "fee", "tax", "commission", "net")
+
+_MAGIC = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"%PDF": "a PDF",
+    b"\xd0\xcf\x11\xe0": "an old .xls workbook, or one with a password; save it as .xlsx without a password",
+    b"\x1f\x8b": "a gzip archive; unpack it",
+    b"Rar!": "a RAR archive; unpack it",
+}
+_AMOUNTISH = re.compile(r"(?=.*\d)[\s\xa0SPENUD/.,$()\-\d]+", re.IGNORECASE)
+_CODEISH = re.compile(r"[\s\d.,E+]*", re.IGNORECASE)
+
+
+class _Fit(NamedTuple):
+    """A table that a format fits, and where its columns are."""
+
+    form: Format
+    table: Table
+    #: Number of the row with the headings; 0: none.
+    header: int
+    #: Our name → places from 0, and the heading of each place.
+    places: dict[str, tuple[int, ...]]
+    headings: dict[int, str]
+    width: int
+
+
+def open_statement(
+    source: BinaryIO,
+    name: str,
+    *,
+    format: str = "",
+    currency: str = "",
+    decimal: str = "",
+    formats: Mapping[str, Any] = {},
+) -> Statement:
+    """Recognise a file and return how to read it; ``source`` is binary, seekable and stays open.
+
+    ``formats`` are the shop's own besides ``FORMATS``. ``format``, ``currency`` (``PEN``, ``USD``) and ``decimal``
+    (``.``, ``,``) are needed only where the file doesn't tell. Raises ``InvalidRequest`` for a file that can't be read,
+    with its name; ``lines()`` raises it too for what comes later and concerns the whole file.
+    """
+    name = re.sub(r"[\x00-\x1f\x7f]", "?", PurePath(name).name)[:100] or "file"
+    known = known_formats(formats)
+    if format and format not in known:
+        raise refused(name, f"format is {format[:40]!r}; use one of {', '.join(known)}.")
+    if currency not in ("", "PEN", "USD") or decimal not in ("", ".", ","):
+        raise refused(name, "currency is PEN, USD or empty; decimal is '.', ',' or empty.")
+    tables = _tables(source, name)
+    fit = _fit(tables, [known[format]] if format else list(known.values()), name)
+    plan, reading, notes = _plan(fit, name, currency, decimal)
+    digest = sha256()
+    source.seek(0)
+    while piece := source.read(1024**2):
+        digest.update(piece)
+    return Statement(
+        name, fit.form.kind, plan.currency, digest.hexdigest(), reading, lambda: lines_of(fit.table, plan, name), notes
+    )
+
+
+def _tables(source: BinaryIO, name: str) -> Iterable[Table]:
+    size = source.seek(0, os.SEEK_END)
+    if not size:
+        raise refused(name, "is empty.")
+    if size > LARGEST_FILE:
+        raise refused(name, f"has {size} bytes; at most {LARGEST_FILE} are read. Export a shorter period.")
+    source.seek(0)
+    first = source.read(8)
+    for magic, what in _MAGIC.items():
+        if first.startswith(magic):
+            raise refused(name, f"is {what}.")
+    if first.startswith(b"PK"):
+        return open_sheets(source, name)
+    if name.casefold().endswith((".xlsx", ".xlsm")):
+        raise refused(name, "is no workbook, whatever its name says; export it again as XLSX or CSV.")
+    return open_texts(source, name)
+
+
+def _fit(tables: Iterable[Table], forms: list[Format], name: str) -> _Fit:
+    fits: dict[str, list[_Fit]] = {}
+    missing: dict[str, str] = {}
+    broken: InvalidRequest | None = None
+    for table in tables:
+        try:
+            head = list(islice(table.rows(), HEADER_WITHIN))
+        except InvalidRequest as error:  # by a wrong separator good quoting looks broken
+            broken = broken or error
+            continue
+        if not any(not is_empty(row) for _, row in head):
+            continue
+        for form in forms:
+            found = _by_headings(form, table, head) if form.has_headings else _by_numbers(form, table, head)
+            if isinstance(found, str):
+                # Of all separators and sheets, the one that comes nearest says least.
+                missing[form.name] = min(missing.get(form.name, found), found, key=len)
+            elif not (table.has_letters and form.name in fits):  # the first sheet that fits
+                fits.setdefault(form.name, []).append(found)
+    if broken and not fits and not missing:
+        raise broken
+    if not fits:
+        tried = "; ".join(
+            f"{key}: {missing.get(key, 'nothing that looks like a table')}" for key in (f.name for f in forms)
+        )
+        raise refused(
+            name, f"no format fits ({tried}). Pass the right file, or describe it in PAGOEFECTIVO['STATEMENTS']."
+        )
+    if len(fits) > 1:
+        raise refused(name, f"several formats fit: {', '.join(fits)}; say which it is (format).")
+    (same,) = fits.values()
+    if len(same) > 1:
+        words = ", ".join(fit.table.reading["separator"] for fit in same)
+        raise refused(name, f"may be separated by several characters ({words}); export it with quotes.")
+    return same[0]
+
+
+def _key(heading: Any) -> str:
+    return "".join(letter for letter in folded(heading) if letter.isalnum())
+
+
+def _by_headings(form: Format, table: Table, head: list[tuple[int, Sequence[Any]]]) -> _Fit | str:
+    least: list[str] | None = None
+    for number, row in head:
+        keys = [_key(cell) if isinstance(cell, str) else "" for cell in row]
+        places, lacking = {}, []
+        for ours, headings in form.columns.items():
+            wanted = [_key(heading) for heading in headings]
+            found = tuple(keys.index(one) for one in wanted if one in keys)
+            if any(keys.count(one) > 1 for one in wanted):
+                lacking += [f"{heading} only once" for heading in headings]
+            elif found:
+                places[ours] = found
+            elif ours not in OPTIONAL:
+                lacking += [str(heading) for heading in headings]
+        if not lacking:
+            named = {place: str(row[place]).strip()[:60] for found in places.values() for place in found}
+            width = max(place for place, cell in enumerate(row, 1) if not is_empty([cell]))
+            return _Fit(form, table, number, places, named, width)
+        if least is None or len(lacking) < len(least):
+            least = lacking
+    return f"no row of the first {HEADER_WITHIN} has {', '.join(least or [])}"
+
+
+def _by_numbers(form: Format, table: Table, head: list[tuple[int, Sequence[Any]]]) -> _Fit | str:
+    places = {ours: tuple(int(place) - 1 for place in found) for ours, found in form.columns.items()}
+    last = max(max(found) for ours, found in places.items() if ours not in OPTIONAL) + 1
+    rows = [row for _, row in head if not is_empty(row)]
+    fitting = [row for row in rows if (len(row) == form.width if form.width else len(row) >= last)]
+    if not fitting:
+        return f"a line has {len(rows[0])} columns, not {form.width or f'at least {last}'}"
+    if not any(_looks_right(row, places) for row in fitting):
+        return f"columns {', '.join(str(at[0] + 1) for at in places.values())} don't hold {', '.join(places)}"
+    return _Fit(form, table, 0, places, {}, form.width)
+
+
+def _looks_right(row: Sequence[Any], places: dict[str, tuple[int, ...]]) -> bool:
+    """Return whether most of what a row has, and all but one, is what its columns promise: one may be bad."""
+    right = wrong = 0
+    for ours, (place, *_) in places.items():
+        cell = row[place] if place < len(row) else None
+        if ours != "gross" and is_empty([cell]):
+            continue
+        if ours in MONEY:
+            fits = isinstance(cell, int | float) or bool(_AMOUNTISH.fullmatch(str(cell)))
+        elif ours in ("code", "paid_at"):
+            fits = bool(style_of(cell) if ours == "paid_at" else _CODEISH.fullmatch(str(cell)))
+        else:
+            continue
+        right, wrong = right + fits, wrong + (not fits)
+    return wrong <= 1 and right > wrong
+
+
+def _plan(fit: _Fit, name: str, currency: str, decimal: str) -> tuple[Plan, dict[str, str], list[str]]:
+    sample = [
+        (number, row) for number, row in islice(fit.table.rows(), fit.header + SAMPLE)
+        if number > fit.header and not is_empty(row)
+    ]  # fmt: skip
+    mark = decimal or _mark(fit, sample, name)
+    of_file = _currency(fit, sample, name, currency)
+    styles = frozenset(style for _, _, cell in _cells(fit, sample, ("paid_at",)) if (style := style_of(cell)))
+    columns = {
+        ours: " + ".join(fit.headings.get(place) or fit.table.column(place) for place in places)
+        for ours, places in fit.places.items()
+    }
+    plan = Plan(fit.form, fit.header, fit.places, columns, fit.width, of_file, mark, styles)
+    reading = fit.table.reading | {
+        "format": fit.form.name,
+        "header": f"row {fit.header}" if fit.header else "none",
+        "decimal": mark or "none needed",
+        "dates": ", ".join(sorted(styles)) or "none",
+        "columns": ", ".join(f"{ours} = {heading}" for ours, heading in columns.items()),
+    }
+    lengths = {len("".join(str(cell).split())) for _, _, cell in _cells(fit, sample, ("code",)) if not is_empty([cell])}
+    notes = ["Codes have different lengths; they are compared without leading zeros."] if len(lengths) > 1 else []
+    return plan, reading, notes
+
+
+def _cells(fit: _Fit, sample: list[tuple[int, Sequence[Any]]], names: Sequence[str]) -> Iterable[tuple[int, int, Any]]:
+    for number, row in sample:
+        for ours in names:
+            for place in fit.places.get(ours, ()):
+                if place < len(row):
+                    yield number, place, row[place]
+
+
+def _where(fit: _Fit, number: int, place: int) -> str:
+    return f"line {number}, column {fit.headings.get(place) or fit.table.column(place)}"
+
+
+def _mark(fit: _Fit, sample: list[tuple[int, Sequence[Any]]], name: str) -> str:
+    seen: dict[str, str] = {}
+    for number, place, cell in _cells(fit, sample, MONEY):
+        if mark := mark_of(cell):
+            seen.setdefault(mark, _where(fit, number, place))
+    if "." in seen and "," in seen:
+        raise refused(name, f"{seen['.']} has a decimal point, {seen[',']} a decimal comma; say which it is (decimal).")
+    if "?" in seen and len(seen) == 1:
+        raise refused(name, f"{seen['?']}: the amount may be thousands or thousandths; say the decimal mark (decimal).")
+    return next((mark for mark in seen if mark != "?"), "")
+
+
+def _currency(fit: _Fit, sample: list[tuple[int, Sequence[Any]]], name: str, asked: str) -> str:
+    found = asked
+    for names, read in ((("currency",), currency_of), (MONEY, sign_of)):
+        for number, place, cell in _cells(fit, sample, names):
+            try:
+                seen = read(cell)
+            except OtherCurrency as error:
+                raise refused(name, f"{_where(fit, number, place)} {error}") from None
+            if seen and found and seen != found:
+                told = "you say" if found == asked else "other lines are in"
+                raise refused(
+                    name, f"{_where(fit, number, place)} is in {seen}, but {told} {found}; import each alone."
+                )
+            found = found or seen
+    if not found:
+        raise refused(name, "doesn't say its currency; say it (currency: PEN or USD).")
+    return found

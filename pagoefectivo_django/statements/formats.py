@@ -1,0 +1,138 @@
+"""Formats of statements, as data; a shop adds its own in ``PAGOEFECTIVO["STATEMENTS"]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import Misconfigured
+from ..states import StatementKind
+
+NAMES = (
+    "code", "transaction_code", "operation_number", "currency", "gross", "fee", "tax", "commission", "net", "paid_at",
+    "status", "payer", "collector",
+)  # fmt: skip
+#: A file may lack these; of the headings that are named, the payer is the first that isn't empty, the collector all.
+OPTIONAL = ("payer", "collector")
+
+#: PagoEfectivo's own (protocol 7.5). What it leaves unknown stays unread.
+FORMATS: dict[str, dict[str, Any]] = {
+    "cip_report": {
+        "KIND": "sales",
+        "COLUMNS": {
+            "code": "CIP",
+            "transaction_code": "Nro.Ord.Comercio",
+            "gross": "Monto",
+            "status": "Estado",
+            "paid_at": "Fec.Cancelación",
+            "payer": ("Cliente Email", "Nro Documento"),
+            "collector": "Canal",
+        },
+        # A false friend: in Peru a debt that is "cancelada" is settled, so the provider's "Cancelada" means paid.
+        "PAID": ("Cancelada", "Cancelado", "Pagada", "Pagado"),
+    },
+    "settlement_text": {
+        "KIND": "settlement",
+        "WIDTH": 15,
+        "COLUMNS": {
+            "code": 3,
+            "transaction_code": 4,
+            "commission": 6,
+            "gross": 7,
+            "paid_at": 9,
+            "collector": (13, 15),
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format whose faults are known to be none."""
+
+    name: str
+    kind: StatementKind
+    columns: dict[str, tuple[str | int, ...]]
+    paid: tuple[str, ...]
+    refunds: bool
+    #: Columns that each line has exactly; 0: any number.
+    width: int
+
+    @property
+    def has_headings(self) -> bool:
+        """Whether columns are told by headings, not by numbers."""
+        return isinstance(self.columns["gross"][0], str)
+
+
+def faults_of_formats(formats: Any) -> list[str]:
+    """Return what is wrong with ``PAGOEFECTIVO["STATEMENTS"]``, one sentence each."""
+    if not isinstance(formats, Mapping):
+        return ["STATEMENTS is no dict of name and format."]
+    return [f"STATEMENTS[{name!r}]: {fault}" for name, one in formats.items() for fault in _faults(name, one)]
+
+
+def _faults(name: Any, one: Any) -> list[str]:
+    if not isinstance(name, str) or not name:
+        return ["the name must be a text."]
+    if not isinstance(one, Mapping) or not isinstance(one.get("COLUMNS"), Mapping):
+        return ["must be a dict with KIND and COLUMNS, which is a dict too."]
+    columns = one["COLUMNS"]
+    found = [f"{key!r} is unknown; use KIND, COLUMNS, PAID, REFUNDS or WIDTH." for key in one if key not in _KEYS]
+    found += [f"COLUMNS has {key!r}; use {', '.join(NAMES)}." for key in columns if key not in NAMES]
+    if one.get("KIND") not in StatementKind.values:
+        found.append("KIND must be 'settlement' or 'sales'.")
+    if "gross" not in columns:
+        found.append("COLUMNS needs gross.")
+    if not {"code", "transaction_code", "operation_number", "paid_at"} & set(columns):
+        found.append("COLUMNS needs code, transaction_code, operation_number or paid_at to know a payment by.")
+    if one.get("KIND") == "settlement" and not ({"commission", "net"} & set(columns) or {"fee", "tax"} <= set(columns)):
+        found.append("COLUMNS of a settlement need commission, or net, or fee and tax.")
+    places = [place for value in columns.values() for place in _places(value)]
+    if not all(_places(value) for value in columns.values()) or not all(map(_is_place, places)):
+        found.append("COLUMNS are headings or numbers from 1.")
+    elif len({type(place) for place in places}) > 1:
+        found.append("COLUMNS are all headings, or all numbers.")
+    found += [
+        f"COLUMNS names one place for {key}."
+        for key in columns
+        if key not in OPTIONAL and len(_places(columns[key])) > 1
+    ]
+    paid = one.get("PAID", ())
+    if not isinstance(paid, list | tuple) or not all(isinstance(word, str) for word in paid):
+        found.append("PAID must be a list of texts.")
+    elif bool(paid) != ("status" in columns):
+        found.append("PAID and the column status need each other.")
+    if not isinstance(one.get("REFUNDS", False), bool):
+        found.append("REFUNDS must be True or False.")
+    if type(one.get("WIDTH", 0)) is not int:
+        found.append("WIDTH must be a number of columns.")
+    return found
+
+
+def known_formats(formats: Mapping[str, Any]) -> dict[str, Format]:
+    """Return the shipped formats and the shop's own; raises ``Misconfigured`` for a faulty one."""
+    if faults := faults_of_formats(formats):
+        raise Misconfigured(f"PAGOEFECTIVO: {' '.join(faults)}")
+    return {
+        name: Format(
+            name,
+            StatementKind(one["KIND"]),
+            {key: _places(place) for key, place in one["COLUMNS"].items()},
+            tuple(one.get("PAID", ())),
+            one.get("REFUNDS", False),
+            one.get("WIDTH", 0),
+        )
+        for name, one in {**FORMATS, **formats}.items()
+    }
+
+
+_KEYS = ("KIND", "COLUMNS", "PAID", "REFUNDS", "WIDTH")
+
+
+def _places(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _is_place(place: Any) -> bool:
+    return (type(place) is int and 1 <= place <= 16_384) or (isinstance(place, str) and bool(place.strip()))

@@ -1,0 +1,39 @@
+"""A table in a file: rows of cells, read from the beginning as often as somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InvalidRequest
+
+#: A file above this is refused by its size.
+LARGEST_FILE = 512 * 1024**2
+
+
+@dataclass(frozen=True)
+class Table:
+    """A text file read by one separator, or one sheet of a workbook."""
+
+    #: How it is read, texts only.
+    reading: dict[str, str]
+    #: Number from 1, and cells: texts, or a workbook's own values.
+    rows: Callable[[], Iterator[tuple[int, Sequence[Any]]]]
+    #: The letters of a workbook's columns; a text file's have numbers.
+    has_letters: bool = False
+
+    def column(self, index: int) -> str:
+        """Return what people call a column: ``C`` in a workbook, ``3`` in a text file."""
+        if not self.has_letters:
+            return str(index + 1)
+        letters, rest = "", index + 1
+        while rest:
+            rest, letter = divmod(rest - 1, 26)
+            letters = chr(65 + letter) + letters
+        return letters
+
+
+def refused(name: str, problem: str) -> InvalidRequest:
+    """Return the error for a whole file; the message begins with the file's name."""
+    return InvalidRequest(f"{name}: {problem}")

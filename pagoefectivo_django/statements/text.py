@@ -1,0 +1,113 @@
+"""Text files: encoding, separators and rows. A file is read in pieces, never as a whole."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO
+
+from .tables import Table, refused
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+LONGEST_LINE = 1024**2
+_PIECE = 1024**2
+
+
+def open_texts(source: BinaryIO, name: str) -> list[Table]:
+    """Return the file as a table by each separator that occurs in its beginning."""
+    encoding = _encoding(source, name)
+    source.seek(0)
+    beginning = codecs.getincrementaldecoder(encoding)().decode(source.read(64 * 1024))
+    quoting = "double quotes" if '"' in beginning else "none"
+    return [
+        Table({"encoding": encoding, "separator": word, "quoting": quoting}, _rows(source, name, encoding, separator))
+        for separator, word in SEPARATORS.items()
+        if separator in beginning
+    ]
+
+
+def _pieces(source: BinaryIO) -> Iterator[bytes]:
+    source.seek(0)
+    while piece := source.read(_PIECE):
+        yield piece
+
+
+def _encoding(source: BinaryIO, name: str) -> str:
+    """Return the encoding that the whole file is valid in; the first bytes alone would be a guess."""
+    source.seek(0)
+    first = source.read(4)
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        tried = ["utf-16"]
+    else:
+        tried = ["utf-8-sig"] if first.startswith(codecs.BOM_UTF8) else ["utf-8", "windows-1252"]
+        length, line = 0, 1
+        for piece in _pieces(source):
+            if b"\0" in piece:
+                raise refused(name, "is no text (it has NUL bytes); export it as CSV or XLSX.")
+            first_end = min((at for at in (piece.find(b"\n"), piece.find(b"\r")) if at >= 0), default=-1)
+            length += len(piece) if first_end < 0 else first_end
+            if length > LONGEST_LINE:
+                raise refused(name, f"line {line} is longer than {LONGEST_LINE} bytes; this is no statement.")
+            if first_end >= 0:
+                length = len(piece) - 1 - max(piece.rfind(b"\n"), piece.rfind(b"\r"))
+            line += piece.count(b"\n")
+    for encoding in tried:
+        decoder = codecs.getincrementaldecoder(encoding)()
+        try:
+            for piece in _pieces(source):
+                decoder.decode(piece)
+            decoder.decode(b"", final=True)
+        except UnicodeError:
+            continue
+        return encoding
+    raise refused(name, f"is no text in {' or '.join(tried)}; export it as CSV in UTF-8.")
+
+
+class _Lines:
+    """Lines of a file that somebody else closes; one too long to be meant is refused."""
+
+    def __init__(self, source: BinaryIO, name: str, encoding: str) -> None:
+        source.seek(0)
+        self.name = name
+        self.decoder = codecs.getincrementaldecoder(encoding)()
+        self.source = source
+
+    def __iter__(self) -> Iterator[str]:
+        rest = ""
+        while True:
+            piece = self.source.read(_PIECE // 4)
+            text = rest + self.decoder.decode(piece, not piece)
+            lines = io.StringIO(text, newline="").readlines()
+            # The last may go on in the next piece; so may a line end of two characters.
+            rest = lines.pop() if piece and lines else ""
+            if len(rest) > LONGEST_LINE:
+                raise refused(self.name, f"a line is longer than {LONGEST_LINE} characters; this is no statement.")
+            yield from lines
+            if not piece:
+                return
+
+
+def _rows(
+    source: BinaryIO, name: str, encoding: str, separator: str
+) -> Callable[[], Iterator[tuple[int, Sequence[str]]]]:
+    def rows() -> Iterator[tuple[int, Sequence[str]]]:
+        # Strict: otherwise a quote that is never closed would swallow lines in silence.
+        reader = csv.reader(_Lines(source, name, encoding), delimiter=separator, strict=True)
+        number = 1
+        try:
+            for row in reader:
+                if reader.line_num > number and any(_swallows(cell, separator, len(row)) for cell in row):
+                    raise refused(name, f"line {number}: a text there has quotes around other lines; export it again.")
+                yield number, row
+                number = reader.line_num + 1
+        except csv.Error as error:
+            raise refused(name, f"line {number}: the quoting is broken ({error}); export it again.") from None
+
+    return rows
+
+
+def _swallows(cell: str, separator: str, width: int) -> bool:
+    """Return whether a cell has a line end and all separators of a row: a stray quote, and another lines below."""
+    return width > 2 and cell.count(separator) >= width - 1 and not cell.isprintable()

@@ -1,0 +1,70 @@
+"""Lines of statements and questions about them, as the flows write them."""
+
+import itertools
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from pagoefectivo_django.flows.book import open_book
+from pagoefectivo_django.flows.history import History
+from pagoefectivo_django.models import Discrepancy, Settlement, SettlementLine
+from pagoefectivo_django.models.database import one_transaction
+from pagoefectivo_django.states import Kind, LineStatus, SettlementStatus, StatementKind
+
+_numbers = itertools.count(1)
+
+
+def settlement(**changes: Any) -> Settlement:
+    """Return a settlement that was imported, without lines."""
+    number, now = next(_numbers), timezone.now()
+    named: dict[str, Any] = {
+        "kind": StatementKind.SETTLEMENT,
+        "account": "memory:default",
+        "reference": f"LIQ-{number}",
+        "dated": timezone.localdate(now),
+        "currency": "PEN",
+        "status": SettlementStatus.DONE,
+        "file_name": f"liq-{number}.txt",
+        "digest": f"{number:064}",
+        "once": True,
+        "imported_by": "rosa",
+        "created_at": now,
+    }
+    return Settlement.objects.create(**named | changes)
+
+
+def line(of: Settlement | None = None, **changes: Any) -> SettlementLine:
+    """Return a line of a settlement that is in question."""
+    number = next(_numbers)
+    named: dict[str, Any] = {
+        "settlement": of or settlement(),
+        "number": number,
+        "code": f"77{number}",
+        "currency": "PEN",
+        "gross": Decimal("35.50"),
+        "fee": Decimal("1.00"),
+        "tax": Decimal("0.18"),
+        "paid_at": timezone.now(),
+        "digest": f"{number:064}",
+        "first": True,
+        "status": LineStatus.DISCREPANCY,
+        "reason": "We have no order with this code or number.",
+    }
+    named |= changes
+    return SettlementLine.objects.create(net=named["gross"] - named["fee"] - named["tax"], **named)
+
+
+def ask(kind: Kind, *, evidence: str = "As made up.", **about: Any) -> Discrepancy:
+    """Return a question that is asked about a line, a settlement or an order."""
+    order, of = about.get("order"), about.get("line")
+    subject = f"line:{of.digest}" if of else f"asked:{next(_numbers)}"
+    if of:
+        about.setdefault("settlement", of.settlement)
+    with one_transaction() as alias:
+        book = open_book(order, alias=alias, actor="clock") if order else None
+        history = book.history if book else History(alias, timezone.now(), "clock")
+        named = about | ({"order": book.order} if book else {})
+        history.ask(kind, subject, {"at": history.now.isoformat(), "detail": evidence}, **named)
+        (book or history).write()
+    return Discrepancy.objects.get(kind=kind, subject=subject)

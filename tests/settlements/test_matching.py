@@ -1,0 +1,358 @@
+"""What becomes of each line of a statement."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from pagoefectivo_django.channels import get_channel
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.conf import conf
+from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown
+from pagoefectivo_django.flows import (
+    enter_deposit,
+    match_line,
+    resolve_discrepancy,
+    tick,
+    unmatch_line,
+)
+from pagoefectivo_django.flows.balance import balance
+from pagoefectivo_django.models import Discrepancy, Match, Order, Payment, Settlement, SettlementLine
+from pagoefectivo_django.states import Fact, Kind, LineStatus, OrderState, SettlementStatus
+from pagoefectivo_django.testing import pay
+from tests.flows.making import later, make
+from tests.settlements.files import line, load
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+
+
+def the_line(settlement: Settlement, number: int = 1) -> SettlementLine:
+    return settlement.lines.get(number=number)
+
+
+def asked(settlement: Settlement) -> list[str]:
+    return sorted(Discrepancy.objects.filter(settlement=settlement).open().values_list("kind", flat=True))
+
+
+def at_provider(order: Order) -> MemoryChannel:
+    channel = get_channel("default")
+    assert isinstance(channel, MemoryChannel)
+    return channel
+
+
+def holds() -> None:
+    books = balance("PEN")
+    assert books.holds, books.equations
+
+
+def test_a_paid_order_is_settled_and_the_shop_hears_of_it(heard: list[Any]) -> None:
+    order = pay(make())
+    settlement = load(line(order))
+    order.reload()
+    assert order.is_settled
+    assert settlement.status == SettlementStatus.DONE
+    assert the_line(settlement).status == LineStatus.MATCHED
+    match = Match.objects.get()
+    assert (match.rule, match.author, match.amount) == ("code", "pagoefectivo", Decimal("35.50"))
+    event = order.events.get(kind="payment_settled")
+    assert event.number == order.event_count
+    tick()
+    assert heard == [order.reference]
+    holds()
+
+
+@pytest.fixture
+def heard() -> Any:
+    from pagoefectivo_django.signals import payment_settled
+
+    orders: list[str] = []
+
+    def hear(sender: object, order: Order, **kwargs: object) -> None:
+        orders.append(order.reference)
+
+    payment_settled.connect(hear, dispatch_uid="tests.hear")
+    yield orders
+    payment_settled.disconnect(dispatch_uid="tests.hear")
+
+
+def test_the_same_file_again_changes_nothing(heard: list[Any]) -> None:
+    order = pay(make())
+    first, second = load(line(order)), load(line(order), name="other-name.txt")
+    assert first == second
+    assert Match.objects.count() == SettlementLine.objects.count() == Settlement.objects.count() == 1
+    tick()
+    assert len(heard) == 1
+
+
+def test_a_line_in_two_files_counts_once() -> None:
+    one, two = pay(make()), pay(make())
+    load(line(one), line(two))
+    again = load(line(two), line(one), line(pay(make())))
+    assert [each.status for each in again.lines.order_by("number")] == ["duplicate", "duplicate", "matched"]
+    assert asked(again) == []
+    books = balance("PEN")
+    assert books.gross == Decimal("106.50")
+    assert books.open_payouts == books.net == 3 * (Decimal("35.50") - Decimal("1.89"))
+    holds()
+
+
+def test_a_line_twice_in_one_file_counts_once() -> None:
+    order = pay(make())
+    settlement = load(line(order), line(order))
+    assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "duplicate"]
+    assert balance("PEN").gross == Decimal("35.50")
+    holds()
+
+
+def test_another_line_of_a_settled_payment_is_a_question() -> None:
+    order = pay(make())
+    settlement = load(line(order), line(order, commission=Decimal("2.00")))
+    assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "discrepancy"]
+    assert asked(settlement) == ["duplicate_line"]
+    holds()
+
+
+def test_without_its_code_a_line_is_known_by_its_transaction_code() -> None:
+    order = pay(make())
+    settlement = load(line(order, code=""))
+    assert the_line(settlement).status == LineStatus.MATCHED
+    assert Match.objects.get().rule == "transaction_code"
+
+
+def test_code_and_transaction_code_of_two_orders_are_a_question() -> None:
+    one, two = pay(make()), pay(make())
+    assert two.cip
+    settlement = load(line(one, transaction_code=two.cip.transaction_code))
+    assert asked(settlement) == ["missing_here"]
+    assert not Match.objects.exists()
+
+
+@pytest.mark.parametrize("cent", ["35.49", "35.51", "3550.00"])
+def test_another_amount_is_never_a_match(cent: str) -> None:
+    order = pay(make())
+    settlement = load(line(order, gross=Decimal(cent)))
+    assert asked(settlement) == ["amount_mismatch"]
+    order.reload()
+    assert not order.is_settled
+    question = Discrepancy.objects.get()
+    assert (question.order, question.amount, question.line) == (order, Decimal(cent), the_line(settlement))
+    holds()
+
+
+def test_another_currency_is_never_a_match() -> None:
+    order = pay(make())
+    settlement = load(line(order), currency="USD")
+    assert asked(settlement) == ["currency_mismatch"]
+    assert balance("USD").unmatched == Decimal("35.50")
+    assert balance("USD").holds
+
+
+def test_a_question_about_a_line_neither_freezes_its_order_nor_tells_the_payer() -> None:
+    order = pay(make())
+    load(line(order, gross=Decimal("35.49")))
+    assert not Discrepancy.objects.open().about_money().exists()
+
+
+# A file is not proof.
+
+
+def test_for_an_order_that_is_not_paid_here_the_provider_is_asked_and_believed() -> None:
+    order = make()
+    at_provider(order).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    settlement = load(line(order))
+    order.reload()
+    assert (order.state, order.is_settled) == (OrderState.PAID, True)
+    assert the_line(settlement).status == LineStatus.MATCHED
+    assert asked(settlement) == []
+    holds()
+
+
+def test_what_the_provider_does_not_confirm_is_a_question_and_pays_nothing() -> None:
+    order = make()
+    settlement = load(line(order))
+    order.reload()
+    assert order.state == OrderState.PENDING
+    assert asked(settlement) == ["status_mismatch"]
+    assert "issued" in the_line(settlement).reason
+    assert balance("PEN").unmatched == Decimal("35.50")
+    holds()
+
+
+def test_no_answer_is_a_question() -> None:
+    order = make()
+    at_provider(order).fail("search", OutcomeUnknown("The line went dead."))
+    settlement = load(line(order))
+    assert asked(settlement) == ["status_mismatch"]
+    assert "did not answer" in the_line(settlement).reason
+
+
+def test_a_line_whose_order_is_paid_later_is_matched_then() -> None:
+    order = make()
+    settlement = load(line(order))
+    pay(order)
+    tick()
+    order.reload()
+    assert order.is_settled
+    assert the_line(settlement).status == LineStatus.MATCHED
+    assert asked(settlement) == []
+    holds()
+
+
+def test_a_code_that_nobody_knows_is_a_question() -> None:
+    order = make()
+    settlement = load(line(order, code="99999999", transaction_code="NOBODYS"))
+    assert asked(settlement) == ["missing_here"]
+    holds()
+
+
+def test_a_payment_that_is_held_is_matched_but_settles_nothing_until_it_is_accepted(heard: list[Any]) -> None:
+    order = make()
+    pay(order, amount=Decimal("30.00"))
+    settlement = load(line(order, gross=Decimal("30.00")))
+    order.reload()
+    assert (order.state, order.is_settled) == (OrderState.PENDING, False)
+    assert the_line(settlement).status == LineStatus.MATCHED
+    holds()
+    question = Discrepancy.objects.get()
+    resolve_discrepancy(question, "accept", actor="ana", reason="Near enough.")
+    order.reload()
+    assert (order.state, order.is_settled) == (OrderState.PAID, True)
+    tick()
+    assert heard == [order.reference]
+
+
+# By hand.
+
+
+def test_a_match_by_hand_and_its_undoing_are_rows() -> None:
+    order = pay(make())
+    settlement = load(line(order, code="99999999", transaction_code=""))
+    mine, payment = the_line(settlement), Payment.objects.get()
+    match_line(mine, payment, actor="ana", reason="The bank's paper says so.")
+    order.reload()
+    assert order.is_settled
+    assert mine.status == LineStatus.MATCHED
+    assert asked(settlement) == []
+    holds()
+    unmatch_line(mine, actor="eva", reason="It was another one.")
+    order.reload()
+    assert not order.is_settled
+    assert list(Match.objects.order_by("pk").values_list("amount", "author", "stands")) == [
+        (Decimal("35.50"), "ana", None),
+        (Decimal("-35.50"), "eva", None),
+    ]
+    assert asked(settlement) == ["missing_here"]
+    holds()
+    match_line(mine, payment, actor="ana", reason="It was this one after all.")
+    order.reload()
+    assert order.is_settled
+    assert asked(settlement) == []
+    holds()
+
+
+def test_by_hand_amount_and_payment_are_checked_too() -> None:
+    order, other = pay(make()), pay(make())
+    settlement = load(line(order, gross=Decimal("35.49")), line(other, code="99999999", transaction_code=""))
+    payment = Payment.objects.get(cip__order=order)
+    with pytest.raises(InvalidRequest, match=r"has PEN 35\.49"):
+        match_line(the_line(settlement), payment, actor="ana", reason="Nearly.")
+    with pytest.raises(InvalidRequest, match="actor and reason"):
+        match_line(the_line(settlement, 2), payment, actor="ana", reason=" ")
+    load(line(order), name="second.txt")
+    with pytest.raises(InvalidRequest, match="another line"):
+        match_line(the_line(settlement, 2), payment, actor="ana", reason="It is this one.")
+    holds()
+
+
+# Refunds.
+
+REFUNDS = {"returns": {"KIND": "settlement", "COLUMNS": {}, "REFUNDS": True}}
+
+
+# Fees.
+
+BANDS = [
+    (Decimal(20), Decimal("1.50"), Decimal(0)),
+    (Decimal("39.90"), Decimal("1.60"), Decimal(0)),
+    (None, Decimal(0), Decimal("3.5")),
+]
+CONTRACT = [
+    {"SINCE": date(2020, 1, 1), "BANDS": [(None, Decimal("9.00"), Decimal(0))]},
+    {"SINCE": date(2025, 1, 1), "BANDS": BANDS},
+]
+
+
+def test_a_commission_is_divided_into_fee_and_igv() -> None:
+    settlement = load(line(pay(make()), commission=Decimal("1.89")))
+    mine = the_line(settlement)
+    assert (mine.fee, mine.tax, mine.net) == (Decimal("1.60"), Decimal("0.29"), Decimal("33.61"))
+
+
+def test_the_contract_s_fee_is_expected_to_the_centimo() -> None:
+    with override_settings(PAGOEFECTIVO=dict(conf.all()) | {"FEES": {"PEN": CONTRACT}}):
+        right = load(line(pay(make()), commission=Decimal("1.89")))
+        wrong = load(line(pay(make()), commission=Decimal("1.91")), name="wrong.txt")
+    assert asked(right) == []
+    assert asked(wrong) == ["fee_mismatch"]
+    assert the_line(wrong).status == LineStatus.MATCHED
+    assert Discrepancy.objects.get().amount == Decimal("0.02")
+
+
+# Deposits.
+
+
+def test_a_deposit_of_the_sum_closes_a_payout() -> None:
+    settlement = load(line(pay(make())))
+    assert settlement.open_amount == Decimal("33.61")
+    enter_deposit(settlement, Decimal("33.60"), date(2026, 11, 5), actor="ana")
+    assert asked(settlement) == ["payout_mismatch"]
+    assert (balance("PEN").deposits, balance("PEN").open_payouts) == (Decimal("33.60"), Decimal("0.01"))
+    holds()
+    enter_deposit(settlement, Decimal("0.01"), date(2026, 11, 6), actor="ana")
+    assert asked(settlement) == []
+    enter_deposit(settlement, Decimal("-0.01"), date(2026, 11, 6), actor="ana", reason="A slip.")
+    assert asked(settlement) == ["payout_mismatch"]
+    holds()
+
+
+@pytest.mark.parametrize("amount", [Decimal(0), Decimal("0.001"), Decimal("NaN"), 5.0, Decimal("1e40")])
+def test_no_money_is_no_deposit(amount: Any) -> None:
+    settlement = load(line(pay(make())))
+    with pytest.raises(InvalidRequest):
+        enter_deposit(settlement, amount, date(2026, 11, 5), actor="ana")
+
+
+# Overdue.
+
+
+def test_paid_and_in_no_settlement_in_time_is_a_question_once_settlements_are_imported() -> None:
+    paid, settled = pay(make()), pay(make())
+    tick(later(days=30))
+    assert not Discrepancy.objects.filter(kind=Kind.UNSETTLED_OVERDUE).exists()
+    load(line(settled, paid_at=later(days=-3)))
+    from pagoefectivo_django.models import Heartbeat
+
+    Heartbeat.objects.all().delete()
+    tick(later(days=2))
+    assert not Discrepancy.objects.filter(kind=Kind.UNSETTLED_OVERDUE).exists()
+    Heartbeat.objects.all().delete()
+    tick(later(days=30))
+    question = Discrepancy.objects.get(kind=Kind.UNSETTLED_OVERDUE)
+    assert question.order == paid
+    load(line(paid), name="late.txt")
+    question.refresh_from_db()
+    assert question.status == Discrepancy.Status.RESOLVED
+
+
+def test_a_thousand_lines_take_few_statements() -> None:
+    orders = [pay(make()) for _ in range(12)]
+    with CaptureQueriesContext(connection) as few:
+        load(*map(line, orders[:2]))
+    with CaptureQueriesContext(connection) as many:
+        load(*map(line, orders[2:]), name="many.txt")
+    assert len(many) == len(few)
