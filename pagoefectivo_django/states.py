@@ -159,8 +159,8 @@ class RefundStatus(TextChoices):
 class StatementKind(TextChoices):
     """What a provider's statement tells of."""
 
-    SETTLEMENT = "settlement", _("settlement: what was paid out")
-    SALES = "sales", _("sales: what was paid by payers")
+    SETTLEMENT = "settlement", _("settlement")
+    SALES = "sales", _("sales report")
 
 
 class SettlementStatus(TextChoices):

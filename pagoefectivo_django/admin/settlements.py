@@ -61,7 +61,7 @@ def _is_draft(settlement: Settlement) -> bool:
 class SettlementAdmin(RecordAdmin):
     """Statements; staff imports them after a preview, and enters what reached the bank."""
 
-    list_display = ("name", "kind", "dated", "status_badge", "account", "currency", "line_count", "open_money")
+    list_display = ("name", "kind", "dated", "status_badge", "line_count", "open_money", "account")
     list_filter = ("kind", "status", "dated")
     search_fields = ("reference", "file_name")
     search_help_text = _("Transfer number or file")

@@ -28,7 +28,6 @@ _REMEMBERED = 4_096
 #: Line ends and tabs may stand in a quoted cell.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _TOTAL = re.compile(r"(?:sub[ -]?|gran )?total(?:es)?\b[^\d]*")
-_MERGED = " if it is merged with other cells, split them and save again."
 _STATUS = re.compile(r"[^\W\d_][^\W\d_ ]*(?: [^\W\d_]+)?")
 _NOTHING = Decimal("0.00")
 _VALUES = (int, float, date, time, timedelta, type(None))
@@ -90,6 +89,9 @@ class _Reader:
         self.at = {ours: found[0] for ours, found in plan.places.items()}
         self.steps = [(parsers.get(ours, amount), self.at[ours]) if ours in self.at else (_absent, -1) for ours in READ]
         self.text = remembered(text)
+        self.empty = (
+            "is empty; if it is merged with others, split and save again." if table.has_letters else "is empty."
+        )
         self.payer, self.collector = plan.places.get("payer", ()), plan.places.get("collector", ())
         self.needed = sorted({place for found in plan.places.values() for place in found})
         self.paid = {folded(word) for word in plan.form.paid}
@@ -126,7 +128,7 @@ class _Reader:
             if not (code or transaction_code or operation_number or paid_at):
                 raise _Wrong("stands alone: the line has no code, number or payment date.", self.at["gross"])
             if not gross:
-                raise _Wrong("is empty;" + _MERGED if gross is None else "is 0, which nobody paid.", self.at["gross"])
+                raise _Wrong(self.empty if gross is None else "is 0, which nobody paid.", self.at["gross"])
             self._check(gross, fee, tax, commission, net)
         return Line(
             number, code or "", transaction_code or "", operation_number or "", gross or _NOTHING, fee, tax,
@@ -147,14 +149,14 @@ class _Reader:
             commission = fee + tax
         if commission is None:
             if net is None and self.plan.form.kind == StatementKind.SETTLEMENT:
-                raise _Wrong("is empty;" + _MERGED, at[next(one for one in READ[7:] if one in at)])
+                raise _Wrong(self.empty, at[next(one for one in READ[7:] if one in at)])
             commission = gross - net if net is not None else _NOTHING
         kept = gross - commission
         if net is not None and kept != net:
             raise _Wrong("is not gross without fee and tax.", at["net"])
         if commission and (abs(kept) > LARGEST or (not refunds and not 0 <= commission <= gross)):
             last = next(ours for ours in READ[::-1] if ours in at)
-            raise _Wrong("leaves more than was paid, or less than nothing.", at[last])
+            raise _Wrong("makes fee and tax more than was paid, or negative.", at[last])
 
     def _is_plain(self, row: Sequence[Any]) -> bool:
         """Return whether a row is as most are, by one look: of the right width, and short and printable as one text."""

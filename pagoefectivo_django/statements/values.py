@@ -66,13 +66,13 @@ def hint(value: Any) -> str:
 
 
 def text(cell: Any) -> str:
-    """Return a cell as text; a number that a spreadsheet made of digits becomes digits again."""
+    """Return a cell as text; a number that a spreadsheet made of digits (it keeps 15) becomes digits again."""
     if isinstance(cell, str):
         return " ".join(cell.split())
     if cell is None:
         return ""
-    if isinstance(cell, bool) or not isinstance(cell, int | float) or cell != cell or abs(cell) >= 2**53:
-        raise Unreadable("is no text; format the column as text and export again.")
+    if isinstance(cell, bool) or not isinstance(cell, int | float) or cell != cell or abs(cell) >= 10**15:
+        raise Unreadable("is no text, or a rounded number; format the column as text and export again.")
     if cell != int(cell):
         raise Unreadable("is a number with a fraction; format the column as text and export again.")
     return str(int(cell))

@@ -34,24 +34,21 @@ def pagoefectivo_banner(context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-#: Each line of the equation: what it is of, left of the sign and right of it.
+#: Each line of the equation: what it is, the sums on its left, and on its right with their signs.
 _EQUATION = (
-    (_("Paid by payers"), (("payments", ""),), (("in_transit", "+"), ("settled", "+"))),
-    (_("In settlements, gross"), (("gross", ""),), (("matched", "+"), ("unmatched", "+"))),
-    (_("In settlements, net"), (("net", ""),), (("gross", "+"), ("fees", "−"), ("tax", "−"))),
-    (_("At the bank"), (("net", ""), ("refunds", "+")), (("deposits", "+"), ("open_payouts", "+"))),
+    (_("Paid by payers"), ("payments",), (("in_transit", "+"), ("settled", "+"))),
+    (_("In settlements, gross"), ("gross",), (("matched", "+"), ("unmatched", "+"))),
+    (_("In settlements, net"), ("net",), (("gross", "+"), ("fees", "−"), ("tax", "−"))),
+    (_("Net, less refunds"), ("net", "refunds"), (("deposits", "+"), ("open_payouts", "+"))),
 )
 _NAMES = {
-    "payments": _("payments"),
     "in_transit": _("in transit"),
     "settled": _("settled and matched"),
     "gross": _("gross"),
     "matched": _("matched"),
     "unmatched": _("not matched"),
-    "net": _("net"),
     "fees": _("fees"),
     "tax": _("IGV"),
-    "refunds": _("refunds"),
     "deposits": _("deposits"),
     "open_payouts": _("open payouts"),
 }
@@ -67,7 +64,7 @@ def pagoefectivo_books(context: dict[str, Any]) -> dict[str, Any]:
     sections, now = list[dict[str, Any]](), timezone.now()
     for books in all_books(since, until):
         rows = [_row(books, *line) for line in _EQUATION]
-        columns = [_("what"), _("sum"), _("of"), _("is made of"), _("adds up")]
+        columns = [_("what"), _("sum"), _("is made of"), _("adds up")]
         sections.append({"title": books.currency, "columns": columns, "rows": rows})
         sections.append(_aged(books, ages(books.currency, now)))
     return {"shown": True, "since": since, "until": until, "sections": sections}
@@ -80,15 +77,11 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _row(books: Books, what: Any, left: tuple[Any, ...], right: tuple[Any, ...]) -> list[Any]:
-    sums = [sum(getattr(books, name) for name, _sign in left), _told(books, left), _told(books, right)]
-    whole = sum(getattr(books, name) * (-1 if sign == "−" else 1) for name, sign in right)
-    return [what, display(sums[0], books.currency), sums[1], sums[2], _("yes") if whole == sums[0] else _("NO")]
-
-
-def _told(books: Books, terms: tuple[Any, ...]) -> str:
-    told = (f"{sign} {_NAMES[name]} {display(getattr(books, name), books.currency)}" for name, sign in terms)
-    return " ".join(told).removeprefix("+").strip()
+def _row(books: Books, what: Any, left: tuple[str, ...], right: tuple[tuple[str, str], ...]) -> list[Any]:
+    whole = sum(getattr(books, name) for name in left)
+    told = " ".join(f"{sign} {_NAMES[name]} {display(getattr(books, name), books.currency)}" for name, sign in right)
+    parts = sum(getattr(books, name) * (-1 if sign == "−" else 1) for name, sign in right)
+    return [what, display(whole, books.currency), told.removeprefix("+ "), _("yes") if parts == whole else _("NO")]
 
 
 def _aged(books: Books, found: list[Age]) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """The page of an order in the admin, for staff who can't see it or not well."""
 
+import io
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,13 +12,17 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from pagoefectivo_django.flows import comment_on
+from pagoefectivo_django.flows import comment_on, enter_deposit
+from pagoefectivo_django.flows.settle import read_settlement
 from pagoefectivo_django.models import Discrepancy, Heartbeat, Order
 from pagoefectivo_django.states import Kind, VoucherState
+from pagoefectivo_django.testing import pay
 from tests.browser.conftest import Open
 from tests.browser.states import order_in
 from tests.browser.test_voucher_page import assert_accessible
 from tests.flows.asking import ask, line
+from tests.flows.making import make
+from tests.settlements import files
 
 pytestmark = [
     pytest.mark.sqlite,
@@ -77,4 +84,31 @@ def test_axe_finds_nothing_on_the_desk(visit: Open, live_server: Any, width: int
     assert_accessible(page)
     for deed in ("resolve", "assign", "comment"):
         page.goto(live_server.url + desk_of(question, deed))
+        assert_accessible(page)
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (360, True)])
+def test_axe_finds_nothing_on_the_pages_of_settlements(visit: Open, live_server: Any, width: int, dark: bool) -> None:
+    Heartbeat.objects.create(name="tick", beaten_at=timezone.now())
+    orders = [pay(make()) for _ in range(3)]
+    settlement = files.load(files.line(orders[0]), files.line(orders[1], gross=Decimal("1234.50")))
+    enter_deposit(settlement, Decimal("33.60"), date(2026, 11, 5), actor="rosa")
+    bad = [*files.line(orders[2])[:6], "0.00", *files.line(orders[2])[7:]]
+    data = files.text([files.line(orders[2]), bad])
+    draft = read_settlement(io.BytesIO(data), "LIQ-1002.txt", actor="rosa", currency="PEN")
+    page = enter(visit, live_server, reverse("admin:app_list", args=["pagoefectivo"]), width=width, dark=dark)
+    paths = {
+        "import": reverse("admin:pagoefectivo_settlement_import"),
+        "preview": reverse("admin:pagoefectivo_settlement_change", args=[draft.pk]),
+        "confirm": reverse("admin:pagoefectivo_settlement_confirm", args=[draft.pk]),
+        "settlement": reverse("admin:pagoefectivo_settlement_change", args=[settlement.pk]),
+        "deposit": reverse("admin:pagoefectivo_settlement_deposit", args=[settlement.pk]),
+        "line": reverse("admin:pagoefectivo_settlementline_change", args=[settlement.lines.earliest("pk").pk]),
+        "match": reverse("admin:pagoefectivo_settlementline_match", args=[settlement.lines.latest("pk").pk]),
+        "export": reverse("admin:pagoefectivo_settlement_export"),
+    }
+    expect(page.get_by_text("settled and matched")).to_be_visible()
+    assert_accessible(page)
+    for path in paths.values():
+        page.goto(live_server.url + path)
         assert_accessible(page)

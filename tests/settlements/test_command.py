@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_it_shows_how_the_file_is_read_and_imports_it(path: Path) -> None:
     told = run(path, "--date", "2026-11-10")
-    assert "settlement: what was paid out LIQ-77 of memory:default, 2026-11-10, PEN: lines=2 bad=0" in told
+    assert "settlement LIQ-77 of memory:default, 2026-11-10, PEN: lines=2 bad=0" in told
     assert "encoding: utf-8" in told
     assert "matched=2" in told
     assert Settlement.objects.get().reference == "LIQ-77"

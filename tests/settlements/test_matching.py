@@ -240,8 +240,7 @@ def test_a_match_by_hand_and_its_undoing_are_rows() -> None:
     assert asked(settlement) == []
     holds()
     unmatch_line(mine, actor="eva", reason="It was another one.")
-    order.reload()
-    assert not order.is_settled
+    assert not Order.objects.get().is_settled
     assert list(Match.objects.order_by("pk").values_list("amount", "author", "stands")) == [
         (Decimal("35.50"), "ana", None),
         (Decimal("-35.50"), "eva", None),

@@ -1,189 +1,158 @@
-"""Files of every notation, and what is wrong with the others."""
+"""Files that are statements: what is found out about them, and what their lines say."""
 
-import io
-import zipfile
-from contextlib import suppress
-from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pagoefectivo_django.errors import InvalidRequest, Misconfigured
-from pagoefectivo_django.statements import Fault, Line, Statement, faults_of_formats, open_statement
+from pagoefectivo_django.statements import faults_of_formats
+from pagoefectivo_django.workdays import LIMA
 
-SAMPLES = Path(__file__).parent / "samples"
-LIMA = timezone(-timedelta(hours=5))
-SHOP: dict[str, Any] = {
-    "shop": {
+from .files import PAID_AT, PREAMBLE, REPORT, SAMPLE, SHOP, in_sheet, line, lines, read, report, row
+from .files import settlement as settled
+
+BY_NUMBERS: dict[str, Any] = {
+    "kiosk": {
         "KIND": "settlement",
-        "COLUMNS": {"code": "Código", "gross": "Importe", "fee": "Comisión", "tax": "IGV", "paid_at": "Pagado"},
+        "WIDTH": 5,
+        "COLUMNS": {"operation_number": 1, "gross": 2, "net": 3, "paid_at": 4, "payer": 5},
+        "REFUNDS": True,
     }
 }
-REPORT = ["CIP", "Nro.Ord.Comercio", "Monto", "Estado", "Fec.Cancelación", "Cliente Email", "Canal"]
-PAID_AT = datetime(2026, 11, 23, 10, 0, 5)  # noqa: DTZ001 (a workbook has no zones)
-
-
-def read(data: bytes, name: str = "file.csv", **said: Any) -> Statement:
-    return open_statement(io.BytesIO(data), name, **({"currency": "PEN", "formats": SHOP} | said))
-
-
-def lines(statement: Statement) -> list[Line]:
-    found = list(statement.lines())
-    assert not [one for one in found if isinstance(one, Fault)]
-    return [one for one in found if isinstance(one, Line)]
-
-
-def fault(data: bytes, name: str = "file.csv") -> Fault:
-    (found,) = [one for one in read(data, name).lines() if isinstance(one, Fault)]
-    return found
-
-
-def settlement(code: str = "70000009", gross: str = "35.50") -> bytes:
-    line = f"1,x,{code},SHOP-9,x,1.89,{gross},20/11/2026 09:00:00,23/11/2026 10:00:05,x,x,x,BCP,x,Agente\n"
-    return (SAMPLES / "settlement.txt").read_bytes() + line.encode()
-
-
-def report(*rows: list[Any]) -> bytes:
-    book = openpyxl.Workbook()
-    for number in range(10):
-        book.worksheets[0].append([f"Reporte {number}"])
-    for row in (REPORT, *rows):
-        book.worksheets[0].append(row)
-    file = io.BytesIO()
-    book.save(file)
-    return file.getvalue()
 
 
 def test_the_settlement_text_is_recognised_by_its_columns() -> None:
-    statement = read((SAMPLES / "settlement.txt").read_bytes(), "T-77.txt")
+    statement = read(SAMPLE, "folder/T-77.txt")
     first, second = lines(statement)
-    assert (first.code, first.transaction_code, first.gross) == ("70000001", "SHOP-1", Decimal("35.50"))
-    assert (first.commission, first.collector) == (Decimal("1.89"), "BCP Agente")
+    assert (first.number, first.code, first.transaction_code, first.gross) == (
+        1,
+        "70000001",
+        "SHOP-1",
+        Decimal("35.50"),
+    )
+    assert (first.commission, first.fee, first.net, first.collector) == (Decimal("1.89"), None, None, "BCP Agente")
     assert first.paid_at == PAID_AT.replace(tzinfo=LIMA)
     assert second.gross == Decimal("1234.50")
-    assert statement.reading["separator"] == "comma"
+    assert (statement.name, statement.kind, statement.currency) == ("T-77.txt", "settlement", "PEN")
+    assert statement.reading == {
+        "format": "settlement_text",
+        "encoding": "utf-8",
+        "separator": "comma",
+        "quoting": "double quotes",
+        "header": "none",
+        "decimal": ".",
+        "dates": "dd/mm/yyyy",
+        "columns": "code = 3, transaction_code = 4, commission = 6, gross = 7, paid_at = 9, collector = 13 + 15",
+    }
     assert list(statement.lines()) == [first, second]
 
 
 def test_the_report_is_found_by_its_headings_below_a_preamble() -> None:
     statement = read(
         report(
-            [70000001, "A-1", 35.499999999999996, "Cancelada", PAID_AT, "ana@example.com", "BCP"],
-            ["070000002", 12, "S/ 1,234.50", "Expirada", None, "ana@example.com", "BCP"],
+            row(gross=35.499999999999996),
+            row(code="070000002", order=12, gross="S/ 1,234.50", status="Expirada", paid=None),
         ),
         "r.xlsx",
+        currency="",
     )
     first, second = lines(statement)
     assert (first.number, first.code, first.gross, first.payer) == (12, "70000001", Decimal("35.50"), "ana@example.com")
+    assert first.paid_at == PAID_AT.replace(tzinfo=LIMA)
     assert (second.code, second.transaction_code, second.ignored) == ("70000002", "12", "not paid: Expirada")
-    assert statement.reading["header"] == "row 11"
+    assert (statement.kind, statement.currency, statement.reading["header"]) == ("sales", "PEN", "row 11")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "windows-1252", "utf-16"])
-@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("gross", ["S/ 1,234.50", "1,234.50", "1.234,50", "1234.5"])
-@pytest.mark.parametrize("paid", ["23/11/2026 10:00:05", "23-11-2026 10:00:05", "2026-11-23T15:00:05Z"])
-def test_every_notation_means_the_same(encoding: str, separator: str, gross: str, paid: str) -> None:
-    rows = [["IGV", "CODIGO", "Importe", "Comisión", "Pagado"], ["0", "070000001", gross, "2", paid]]
-    data = "\r\n".join(separator.join(f'"{cell}"' for cell in row) for row in rows).encode(encoding)
-    statement = read(data)
-    (line,) = lines(statement)
-    assert (line.code, line.gross, line.fee) == ("70000001", Decimal("1234.50"), Decimal("2.00"))
-    assert line.paid_at == PAID_AT.replace(tzinfo=LIMA)
-    assert statement.reading["encoding"] == encoding
+def test_the_report_as_csv_has_its_columns_in_any_order() -> None:
+    cells = dict(zip(REPORT, ["70000001", "A-1", "35,50", "Cancelada", "23/11/2026 10:00:05", "", "Peña"], strict=True))
+    shuffled = sorted(REPORT)
+    table = [*PREAMBLE, shuffled, [cells[heading] for heading in shuffled]]
+    statement = read("\n".join(";".join(cells) for cells in table).encode("windows-1252"))
+    (only,) = lines(statement)
+    assert (only.number, only.code, only.transaction_code, only.gross) == (12, "70000001", "A-1", Decimal("35.50"))
+    assert (only.paid_at, only.collector, only.ignored) == (PAID_AT.replace(tzinfo=LIMA), "Peña", "")
+    assert {key: statement.reading[key] for key in ("encoding", "separator", "header", "decimal")} == {
+        "encoding": "windows-1252",
+        "separator": "semicolon",
+        "header": "row 11",
+        "decimal": ",",
+    }
+
+
+def test_texts_that_are_numbers_and_numbers_that_are_texts_are_the_same() -> None:
+    as_texts = row(code="70000001", order="12", gross="1.50", paid="23/11/2026 10:00:05")
+    first, second = lines(read(report(as_texts, row(order=12.0)), "r.xlsx"))
+    assert first[1:] == second[1:]
+
+
+def test_leading_zeros_are_no_part_of_a_code() -> None:
+    eaten, padded, grouped = lines(read(line() + line(code="00000070000009") + line(code="7000 0009")))
+    assert eaten.code == padded.code == grouped.code == "70000009"
+    assert "different lengths" in read(settled()).notes[0]
 
 
 @pytest.mark.parametrize(
-    ("data", "name", "problem"),
+    "total",
     [
-        (b"", "a.csv", "a.csv: is empty."),
-        (b"\x89PNG\r\n\x1a\n", "a.xlsx", "a.xlsx: is a PNG picture."),
-        (b"a,b\n1,2\n", "a.xlsx", "a.xlsx: is no workbook"),
-        (b"Banco,Saldo\nX,1\n", "bank.csv", "bank.csv: no format fits"),
-        (b"PK\x03\x04broken", "a.xlsx", "a.xlsx: is a broken ZIP file"),
-        (b"a\0b", "a.csv", "a.csv: is no text"),
-        (settlement(gross="US$ 35.50"), "a.txt", "a.txt: line 3, column 7 is in USD"),
+        "TOTAL GENERAL,,,,,4.00,71.00,,,,,,,,",
+        ",,Total:,,,4.00,US$ 71.00,,,,,,,,",
+        "Total,71.00",
+        ",,,,,,71.00,,,,,,Sub-total,,",
+        "Gran total,,,,,,?,,,,,,,,",
     ],
 )
-def test_another_file_is_refused_whole(data: bytes, name: str, problem: str) -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        list(read(data, name).lines())
-    assert str(refused.value).startswith(problem)
+def test_a_total_is_ignored(total: str) -> None:
+    *_, last = lines(read(settled() + total.encode()))
+    assert (last.number, last.gross, last.ignored) == (4, 0, "a total")
 
 
-def test_a_zip_bomb_is_not_unpacked() -> None:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/worksheets/sheet1.xml", b" " * 20_000_000)
-    with pytest.raises(InvalidRequest, match="ZIP bomb"):
-        read(file.getvalue(), "a.xlsx")
+def test_a_payment_is_no_total_whatever_its_texts_say() -> None:
+    *_, named, dated = lines(read(settled(order="TOTAL-9", bank="Total") + line(code="", order="", bank="Total")))
+    assert (named.transaction_code, named.ignored, dated.gross, dated.ignored) == ("TOTAL-9", "", Decimal("35.50"), "")
 
 
-def test_two_gigabytes_are_refused_by_their_size(tmp_path: Path) -> None:
-    path = tmp_path / "large.csv"
-    with path.open("wb") as file:
-        file.truncate(2 * 1024**3)
-    with path.open("rb") as source, pytest.raises(InvalidRequest, match="2147483648 bytes"):
-        open_statement(source, "large.csv")
+def test_a_format_by_numbers_may_have_refunds() -> None:
+    data = b"900|35.50|33.61|23/11/2026|\n901|-35.50|-35.50|1900-01-01T00:00:00-05:00|ana\n"
+    data += b"902|-1.00|-2.00|2026-11-23|\n"
+    paid, refund, _ = lines(read(data, formats=BY_NUMBERS))
+    assert (paid.operation_number, paid.gross, paid.net) == ("900", Decimal("35.50"), Decimal("33.61"))
+    assert paid.paid_at == PAID_AT.replace(hour=0, minute=0, second=0, tzinfo=LIMA)
+    assert (refund.gross, refund.paid_at, refund.payer) == (Decimal("-35.50"), None, "ana")
 
 
-@pytest.mark.parametrize(
-    ("data", "column", "problem"),
-    [
-        (settlement(code="2.45920E+07"), "3", "a spreadsheet rounded the code"),
-        (settlement(gross="0.00"), "7", "is 0, which"),
-        (settlement(gross="-35.50"), "7", "is negative"),
-        (settlement(gross="35.505"), "7", "more than two decimals"),
-        (settlement(gross="35.50,"), "", "has 16 columns, not 15"),
-        (settlement(gross="ana@example.com"), "7", "is a text of 15 characters, not an amount."),
-    ],
-)
-def test_a_bad_line_is_named_with_its_column(data: bytes, column: str, problem: str) -> None:
-    found = fault(data)
-    assert (found.number, found.column) == (3, column)
-    assert problem in found.problem
+def test_what_a_workbook_says_of_its_size_is_not_believed() -> None:
+    assert len(lines(read(in_sheet(report(row(), row()), b'ref="A1:G13"', b'ref="A1:A1"'), "r.xlsx"))) == 2
 
 
-@pytest.mark.parametrize(
-    ("gross", "problem"), [("=1+1", "C13 is a formula"), (35.4987, "two decimals"), (None, "C13 is empty; if it is merged")]
-)
-def test_a_bad_cell_of_a_workbook_is_named(gross: object, problem: str) -> None:
-    good: list[Any] = [1, "A", 1.5, "Cancelada", PAID_AT, "ana@example.com", "BCP"]
-    found = fault(report(good, [1, "A", gross, "Cancelada", PAID_AT, "ana@example.com", "BCP"]), "r.xlsx")
-    assert found.number == 13
-    assert problem in found.problem
+def test_a_row_may_stand_far_below() -> None:
+    (only,) = lines(read(in_sheet(report(row()), b'r="12"', b'r="1048576"'), "r.xlsx"))
+    assert only.number == 1_048_576
 
 
-def test_a_total_is_ignored() -> None:
-    *_, last = lines(read(settlement() + b"TOTAL GENERAL,,,,,4.00,71.00,,,,,,,,\n"))
-    assert last.ignored == "a total"
+def test_a_hidden_sheet_is_not_read() -> None:
+    def hide(sheet: Any) -> None:
+        hidden = sheet.parent.create_sheet("old", 0)
+        for cells in (REPORT, row(code=1), row(code=2)):
+            hidden.append(cells)
+        hidden.sheet_state = "hidden"
 
-
-def test_what_the_file_does_not_say_is_asked_for() -> None:
-    with pytest.raises(InvalidRequest, match="say its currency"):
-        read(settlement(), currency="")
-    ambiguous = "Código;Importe;Comisión;IGV;Pagado\n1;1,234;0;0;23/11/2026\n".encode()
-    with pytest.raises(InvalidRequest, match="line 2, column Importe: the amount may be thousands"):
-        read(ambiguous)
-    assert lines(read(ambiguous, decimal="."))[0].gross == Decimal("1234.00")
+    statement = read(report(row(), change=hide), "r.xlsx")
+    assert [one.code for one in lines(statement)] == ["70000001"]
+    assert statement.reading["sheet"] == "Sheet"
 
 
 def test_a_faulty_format_is_told() -> None:
-    assert faults_of_formats(SHOP) == []
-    assert faults_of_formats({"x": {"KIND": "tax", "COLUMNS": {"code": 1}, "OTHER": 1}}) == [
+    assert faults_of_formats({**SHOP, **BY_NUMBERS}) == []
+    assert faults_of_formats([]) == ["STATEMENTS is no dict of name and format."]
+    wrong = {"KIND": "tax", "COLUMNS": {"code": 1, "gros": 0, "net": ("A", 2)}, "OTHER": 1, "REFUNDS": 1, "PAID": ["x"]}
+    assert faults_of_formats({"x": wrong}) == [
         "STATEMENTS['x']: 'OTHER' is unknown; use KIND, COLUMNS, PAID, REFUNDS or WIDTH.",
+        "STATEMENTS['x']: COLUMNS has 'gros'; use code, transaction_code, operation_number, currency, gross, fee, tax, "
+        "commission, net, paid_at, status, payer, collector.",
         "STATEMENTS['x']: KIND must be 'settlement' or 'sales'.",
         "STATEMENTS['x']: COLUMNS needs gross.",
+        "STATEMENTS['x']: COLUMNS are headings or numbers from 1.",
+        "STATEMENTS['x']: COLUMNS names one place for net.",
+        "STATEMENTS['x']: PAID and the column status need each other.",
+        "STATEMENTS['x']: REFUNDS must be True or False.",
     ]
-
-
-@given(st.one_of(st.binary(max_size=400), st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))))
-def test_no_bytes_break_the_reader(data: bytes) -> None:
-    for whole in (data, settlement() + data, b"PK\x03\x04" + data):
-        with suppress(InvalidRequest, Misconfigured):
-            list(read(whole).lines())
