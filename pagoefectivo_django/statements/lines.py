@@ -18,7 +18,7 @@ from .tables import Table, refused
 from .values import OtherCurrency, Unreadable, amounts, code, currency_of, folded, identifier, moments, text
 
 LONGEST_CELL = 1_000
-#: In this order a line is read, and so the first fault is found.
+#: In this order a line's columns are read.
 READ = (
     "code", "transaction_code", "operation_number", "paid_at", "currency", "status", "gross", "fee", "tax",
     "commission", "net",
@@ -89,9 +89,7 @@ class _Reader:
         self.at = {ours: found[0] for ours, found in plan.places.items()}
         self.steps = [(parsers.get(ours, amount), self.at[ours]) if ours in self.at else (_absent, -1) for ours in READ]
         self.text = remembered(text)
-        self.empty = (
-            "is empty; if it is merged with others, split and save again." if table.has_letters else "is empty."
-        )
+        self.empty = "is empty" + ("; if it is merged with others, split and save again." * table.has_letters or ".")
         self.payer, self.collector = plan.places.get("payer", ()), plan.places.get("collector", ())
         self.needed = sorted({place for found in plan.places.values() for place in found})
         self.paid = {folded(word) for word in plan.form.paid}
@@ -102,7 +100,7 @@ class _Reader:
             return self._line(number, row if self._is_plain(row) else self._shaped(row))
         except _Wrong as error:
             wrong = error
-        if self._is_total(row):
+        if not wrong.whole and self._is_total(row):
             return Line(number, "", "", "", _NOTHING, None, None, None, None, None, "", "", "a total")
         if wrong.place is None:
             return Fault(number, "", str(wrong))
@@ -149,7 +147,8 @@ class _Reader:
             commission = fee + tax
         if commission is None:
             if net is None and self.plan.form.kind == StatementKind.SETTLEMENT:
-                raise _Wrong(self.empty, at[next(one for one in READ[7:] if one in at)])
+                absent = (ours for ours, value in zip(READ[7:], parts, strict=True) if value is None and ours in at)
+                raise _Wrong(self.empty, at[next(absent)])
             commission = gross - net if net is not None else _NOTHING
         kept = gross - commission
         if net is not None and kept != net:
@@ -211,6 +210,8 @@ class _Reader:
     def _unpaid(self, cell: Any) -> str:
         """Return why a line is no payment, if its status says so; a text that is no status is not repeated."""
         status = text(cell)
+        if not status:
+            raise Unreadable(self.empty)
         if folded(status) in self.paid:
             return ""
         return f"not paid: {status if _STATUS.fullmatch(status) and len(status) <= 40 else 'unknown'}"

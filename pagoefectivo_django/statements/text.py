@@ -42,17 +42,8 @@ def _encoding(source: BinaryIO, name: str) -> str:
         tried = ["utf-16"]
     else:
         tried = ["utf-8-sig"] if first.startswith(codecs.BOM_UTF8) else ["utf-8", "windows-1252"]
-        length, line = 0, 1
-        for piece in _pieces(source):
-            if b"\0" in piece:
-                raise refused(name, "is no text (it has NUL bytes); export it as CSV or XLSX.")
-            first_end = min((at for at in (piece.find(b"\n"), piece.find(b"\r")) if at >= 0), default=-1)
-            length += len(piece) if first_end < 0 else first_end
-            if length > LONGEST_LINE:
-                raise refused(name, f"line {line} is longer than {LONGEST_LINE} bytes; this is no statement.")
-            if first_end >= 0:
-                length = len(piece) - 1 - max(piece.rfind(b"\n"), piece.rfind(b"\r"))
-            line += piece.count(b"\n")
+        if any(b"\0" in piece for piece in _pieces(source)):
+            raise refused(name, "is no text (it has NUL bytes); export it as CSV or XLSX.")
     for encoding in tried:
         decoder = codecs.getincrementaldecoder(encoding)()
         try:
@@ -75,16 +66,17 @@ class _Lines:
         self.source = source
 
     def __iter__(self) -> Iterator[str]:
-        rest = ""
+        rest, number = "", 1
         while True:
             piece = self.source.read(_PIECE // 4)
             text = rest + self.decoder.decode(piece, not piece)
             lines = io.StringIO(text, newline="").readlines()
             # The last may go on in the next piece; so may a line end of two characters.
             rest = lines.pop() if piece and lines else ""
-            if len(rest) > LONGEST_LINE:
-                raise refused(self.name, f"a line is longer than {LONGEST_LINE} characters; this is no statement.")
             yield from lines
+            number += len(lines)
+            if len(rest) > LONGEST_LINE:
+                raise refused(self.name, f"line {number} has over {LONGEST_LINE} characters; this is no statement.")
             if not piece:
                 return
 

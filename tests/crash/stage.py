@@ -23,7 +23,7 @@ from pagoefectivo_django.errors import PagoEfectivoError
 from pagoefectivo_django.flows import create_order, tick
 from pagoefectivo_django.flows.reconcile import reconcile, watch_again
 from pagoefectivo_django.flows.turn import Turn
-from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Notification, Order, OrderEvent, Refund
+from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Notification, Order, OrderEvent, Refund, Settlement
 from pagoefectivo_django.payer import Payer
 from tests.sandbox.running import Client
 from tests.shop.models import Heard
@@ -35,7 +35,7 @@ WEBHOOK = "/pay/webhooks/default/"
 #: The sandbox's states of a code (protocol 4.1).
 EXPIRED, OPEN, PAID, DELETED = 21, 22, 23, 25
 #: What a worker does as soon as it is due.
-WORK = (Notification, Delivery, Order, Cip, Refund)
+WORK = (Notification, Delivery, Order, Cip, Refund, Settlement)
 #: And what it does by the clock.
 CLOCKS = ((Order, "lapses_at"), (Order, "remind_at"), (Cip, "poll_at"))
 #: More rounds than any story needs.

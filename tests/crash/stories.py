@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -13,23 +14,33 @@ from django.db import transaction
 from pagoefectivo_django.flows import (
     adopt_code,
     approve_refund,
+    assign_discrepancy,
     cancel_order,
     close_refund,
+    comment_on,
+    enter_deposit,
     extend_order,
+    import_settlement,
     issue_code,
     mark_paid,
+    match_line,
     publish_events,
     refresh_order,
     refund_order,
     reissue_code,
+    reopen_discrepancy,
     resolve_discrepancy,
     send_refund,
+    unmatch_line,
 )
+from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.flows.refund import give_account
-from pagoefectivo_django.models import Order, Refund
+from pagoefectivo_django.models import Match, Order, Payment, Refund, Settlement, SettlementLine
 from pagoefectivo_django.states import Kind, OrderState, RefundStatus
+from pagoefectivo_django.workdays import lima_day
 from tests.sandbox.running import lima
 from tests.sandbox.running import order as charge
+from tests.settlements import files
 from tests.shop.models import Heard
 
 from .receivers import deaf
@@ -284,6 +295,64 @@ def one_refund(stage: Stage) -> Iterator[str]:
         yield f"the answer was that a refund is due, and there are {[*refunds]}"
 
 
+# The money arrives.
+
+
+def settle(stage: Stage) -> None:
+    data = files.text([files.line(stage.order(), paid_at=datetime(2026, 11, 3, tzinfo=UTC))])
+    import_settlement(io.BytesIO(data), "LIQ-1001.txt", actor="ana", currency="PEN")
+
+
+def settled(stage: Stage) -> Iterator[str]:
+    """Killed while it was read, the file is not there; else every line came to its end."""
+    counted = Settlement.objects.counted().count()
+    if counted > 1 or Match.objects.filter(stands=True).count() != counted:
+        yield f"{counted} settlements and {Match.objects.count()} matches"
+    if stage.order().is_settled != bool(counted):
+        yield f"order {stage.order()} is settled: {stage.order().is_settled}"
+    yield from adds_up(stage)
+
+
+def adds_up(stage: Stage) -> Iterator[str]:
+    books = balance("PEN")
+    if not books.holds:
+        yield f"the books do not add up: {books.equations}"
+
+
+def stranger(stage: Stage) -> None:
+    """Paid, and settled by a line that nobody knows."""
+    paid(stage)
+    files.load(files.line(stage.order(), code="99999999", transaction_code=""))
+
+
+def match_and_undo(stage: Stage) -> None:
+    line = SettlementLine.objects.get()
+    match_line(line, Payment.objects.get(), actor="ana", reason="It is this one.")
+    unmatch_line(line, actor="eva", reason="It is not.")
+
+
+def paid_and_settled(stage: Stage) -> None:
+    paid(stage)
+    settle(stage)
+
+
+def deposit_twice(stage: Stage) -> None:
+    """A person who sees that it is there does not enter it again."""
+    settlement = Settlement.objects.get()
+    for amount in (Decimal("100.00"), Decimal("18.61"))[settlement.deposits.count() :]:
+        enter_deposit(settlement, amount, lima_day(stage.now), actor="ana")
+
+
+def desk(stage: Stage) -> None:
+    question = stage.question()
+    tried(
+        lambda: assign_discrepancy(question, "eva", actor="ana"),
+        lambda: comment_on(question, "I asked the payer.", actor="eva"),
+        lambda: resolve_discrepancy(question, "ignore", actor="eva", reason="They want nothing."),
+        lambda: reopen_discrepancy(question, actor="ana", reason="They do."),
+    )
+
+
 def refund_by_hand(stage: Stage) -> None:
     """What staff does in the admin; it looks where the refund stands and goes on from there."""
     refund = Refund.objects.first() or refund_order(stage.order(), actor="ana", reason="Out of stock.")
@@ -484,6 +553,21 @@ STORIES: dict[str, Story] = {
         again=trying(refund_by_channel),
         channel="tests.crash.channels.GivesBack",
     ),
+    # The money arrives.
+    "settle": Story(settle, paid, {PAID}, again=trying(settle), also=settled),
+    "settle, paid unheard": Story(settle, unheard, {PAID}, again=trying(settle), also=settled),
+    "match and undo": Story(
+        match_and_undo, stranger, {PAID}, asks={Kind.MISSING_HERE}, again=trying(match_and_undo), also=adds_up
+    ),
+    "deposit": Story(
+        deposit_twice,
+        paid_and_settled,
+        {PAID},
+        asks={Kind.PAYOUT_MISMATCH},
+        again=trying(deposit_twice),
+        also=adds_up,
+    ),
+    "desk": Story(desk, paid_after_cancel, {CANCELLED}, asks={Kind.PAID_AFTER_CANCEL}, again=desk, sure=True),
     # The clock.
     "expire, over there too": Story(tick, ended_there, {EXPIRED}, at=timedelta(minutes=45), hours=1),
     "expire, still open": Story(tick, short_lived, {EXPIRED, PAID}, early=True, at=timedelta(minutes=45), hours=1),

@@ -57,14 +57,18 @@ from pagoefectivo_django.flows.refund import give_account
 from pagoefectivo_django.models import (
     Cip,
     Delivery,
+    Deposit,
     Discrepancy,
     Fate,
     Heartbeat,
+    Match,
     Notification,
     Order,
     OrderEvent,
     Payment,
     Refund,
+    Settlement,
+    SettlementLine,
 )
 from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import MONEY_KINDS, Fact, Resolution
@@ -89,7 +93,10 @@ SHOP = {
     "SEARCHES_PER_MINUTE": 60_000,
 }
 #: In an order in which their rows can go.
-TABLES = (Heard, Delivery, OrderEvent, Refund, Discrepancy, Notification, Payment, Order, Cip, Heartbeat)
+TABLES = (
+    *(Heard, Delivery, OrderEvent, Discrepancy, Match, Deposit, SettlementLine, Settlement, Refund),
+    *(Notification, Payment, Order, Cip, Heartbeat),
+)
 
 
 # The model: what happened outside of our books.

@@ -14,7 +14,7 @@ from pagoefectivo_django.errors import InvalidRequest, Misconfigured
 from pagoefectivo_django.statements import Fault, Line
 from pagoefectivo_django.workdays import LIMA
 
-from .files import SHOP, read, report, row
+from .files import SHOP, read, repacked, report, row
 from .files import settlement as settled
 
 FORMAT: dict[str, Any] = {
@@ -94,10 +94,8 @@ def test_what_is_written_is_read(
 def end(data: bytes, name: str) -> None:
     """Read it all, or be refused."""
     try:
-        statement = read(data, name)
-        found = list(statement.lines())
-    except (InvalidRequest, Misconfigured) as error:
-        assert len(str(error)) < 2_000
+        found = list(read(data, name).lines())
+    except (InvalidRequest, Misconfigured):
         return
     assert all(isinstance(one, Line | Fault) for one in found)
     numbers = [one.number for one in found]
@@ -134,10 +132,9 @@ def test_no_damage_to_a_good_file_breaks_the_reader(name: str, data: st.DataObje
 @given(st.data())
 def test_no_damage_to_a_sheets_xml_breaks_the_reader(data: st.DataObject) -> None:
     """Packed anew, so that the checksums of the ZIP are right."""
-    from .files import repacked
 
     def damage(name: str, part: bytes) -> bytes:
-        if not name.endswith((chosen, "x")):
+        if not name.endswith(chosen):
             return part
         at, length = data.draw(st.integers(0, len(part))), data.draw(st.integers(0, 20))
         middle = data.draw(

@@ -95,7 +95,7 @@ def test_leading_zeros_are_no_part_of_a_code() -> None:
     "total",
     [
         "TOTAL GENERAL,,,,,4.00,71.00,,,,,,,,",
-        ",,Total:,,,4.00,US$ 71.00,,,,,,,,",
+        ",,Total:,,,4.00,S/ 71.00,,,,,,,,",
         "Total,71.00",
         ",,,,,,71.00,,,,,,Sub-total,,",
         "Gran total,,,,,,?,,,,,,,,",
@@ -103,7 +103,7 @@ def test_leading_zeros_are_no_part_of_a_code() -> None:
 )
 def test_a_total_is_ignored(total: str) -> None:
     *_, last = lines(read(settled() + total.encode()))
-    assert (last.number, last.gross, last.ignored) == (4, 0, "a total")
+    assert (last.number, last.gross, last.ignored) == (4, Decimal("0.00"), "a total")
 
 
 def test_a_payment_is_no_total_whatever_its_texts_say() -> None:

@@ -46,12 +46,12 @@ def refusal(data: bytes, name: str = "file.csv", **said: Any) -> str:
         (
             b"a,b\n" + b"x" * (1024**2 + 1),
             "a.csv",
-            "line 2 is longer than 1048576 bytes; this is no statement.",
+            "line 2 has over 1048576 characters; this is no statement.",
         ),
         (
             ("a,b\n" + "x" * (1024**2 + 9)).encode("utf-16"),
             "a.csv",
-            "a line is longer than 1048576 characters; this is no statement.",
+            "line 2 has over 1048576 characters; this is no statement.",
         ),
         (
             SAMPLE + b'1,"never closed\n' + line(),
@@ -77,6 +77,11 @@ def refusal(data: bytes, name: str = "file.csv", **said: Any) -> str:
         ),
         (
             SAMPLE + line() * 1_000 + line(gross="US$ 35.50"),
+            "a.txt",
+            "line 1003, column 7 is in USD, but the file is read as PEN; import each alone.",
+        ),
+        (
+            SAMPLE + line() * 1_000 + b"Total,,,,,,US$ 71.00,,,,,,,,",
             "a.txt",
             "line 1003, column 7 is in USD, but the file is read as PEN; import each alone.",
         ),
@@ -191,6 +196,8 @@ def test_a_bad_cell_of_a_workbook_is_named(said: dict[str, Any], column: str, pr
 def test_merged_cells_are_told() -> None:
     found = fault(report(row(), row(), row(), change=lambda sheet: sheet.merge_cells("C13:C14")), "r.xlsx")
     assert found == (14, "Monto", "C14 is empty; if it is merged with others, split and save again.")
+    found = fault(report(row(), row(), change=lambda sheet: sheet.merge_cells("D12:D13")), "r.xlsx")
+    assert found[:2] == (13, "Estado")
     headings = report(row(), change=lambda sheet: sheet.merge_cells("B11:C11"))
     assert "no row of the first 50 has Monto" in refusal(headings, "r.xlsx")
 
