@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache, partial
 from typing import Any
 
 from django.db.models import Q, QuerySet, TextChoices, Value
@@ -12,12 +13,13 @@ from django.db.models.functions import Coalesce, NullIf
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..conf import conf
 from ..documents.tables import Cell
 from ..fees import CENT, igv_rate
 from ..models import Deposit, Discrepancy, Match, Payment, Settlement, SettlementLine
 from ..models.database import database
 from ..states import Kind, LineStatus, Resolution, Standing, StatementKind
-from ..workdays import lima_day
+from ..workdays import due_on, lima_day
 from .balance import AGES, Age, between, in_transit, timed
 
 #: Rows that are read at once. By keys, not by a cursor: some databases' clients fetch all that a cursor has.
@@ -49,7 +51,7 @@ _MONEY = (
 HEADINGS: dict[str, tuple[Any, ...]] = {
     Export.PAID: (*_PAYMENT, *_MONEY),
     Export.SETTLED: (*_PAYMENT, *_MONEY),
-    Export.UNSETTLED: (*_PAYMENT, _("age in days"), _("days")),
+    Export.UNSETTLED: (*_PAYMENT, _("due"), _("age in days"), _("days")),
     Export.FEES: (
         _("settlement"), _("settlement date"), _("account"), _("line"), _("status"), _("order"), "CIP",
         _("operation number"), _("paid"), _("currency"), _("gross"), _("fee"), _("IGV rate (%)"), _("IGV"), _("net"),
@@ -154,10 +156,12 @@ def _settled(settlements: QuerySet[Settlement], standings: Labels) -> Iterator[R
 
 
 def _unsettled(payments: QuerySet[Any], today: date, standings: Labels) -> Iterator[Row]:
+    due = cache(partial(due_on, days=conf.settled_within))
     for page in _pages(payments, ("moment", "pk"), _FIELDS):
         for moment, _pk, *payment in page:
-            age = (today - lima_day(moment)).days
-            yield (*_told(payment, standings), age, _bucket(age))
+            paid_on = lima_day(moment)
+            age = (today - paid_on).days
+            yield (*_told(payment, standings), due(paid_on), age, _bucket(age))
 
 
 def _fees(settlements: QuerySet[Settlement], statuses: Labels) -> Iterator[Row]:

@@ -119,14 +119,12 @@ def _fit(tables: Iterable[Table], forms: list[Format], name: str) -> _Fit:
             if isinstance(found, str):
                 # Of all separators and sheets, the one that comes nearest says least.
                 missing[form.name] = min(missing.get(form.name, found), found, key=len)
-            elif not (table.has_letters and form.name in fits):  # the first sheet that fits
+            else:
                 fits.setdefault(form.name, []).append(found)
     if broken and not fits and not missing:
         raise broken
     if not fits:
-        tried = "; ".join(
-            f"{key}: {missing.get(key, 'nothing that looks like a table')}" for key in (f.name for f in forms)
-        )
+        tried = "; ".join(f"{form.name}: {missing.get(form.name, 'nothing that looks like a table')}" for form in forms)
         raise refused(
             name, f"no format fits ({tried}). Pass the right file, or describe it in PAGOEFECTIVO['STATEMENTS']."
         )
@@ -134,8 +132,8 @@ def _fit(tables: Iterable[Table], forms: list[Format], name: str) -> _Fit:
         raise refused(name, f"several formats fit: {', '.join(fits)}; say which it is (format).")
     (same,) = fits.values()
     if len(same) > 1:
-        words = ", ".join(fit.table.reading["separator"] for fit in same)
-        raise refused(name, f"may be separated by several characters ({words}); export it with quotes.")
+        words = ", ".join(fit.table.reading.get("sheet") or fit.table.reading["separator"] for fit in same)
+        raise refused(name, f"may be read in several ways ({words}); save one sheet alone, or export it with quotes.")
     return same[0]
 
 

@@ -154,8 +154,8 @@ class _Reader:
         if net is not None and kept != net:
             raise _Wrong("is not gross without fee and tax.", at["net"])
         if commission and (abs(kept) > LARGEST or (not refunds and not 0 <= commission <= gross)):
-            last = next(ours for ours in READ[::-1] if ours in at)
-            raise _Wrong("makes fee and tax more than was paid, or negative.", at[last])
+            given = [at[ours] for ours, value in zip(READ[7:], parts, strict=True) if value is not None]
+            raise _Wrong("makes fee and tax more than was paid, or negative.", given[-1])
 
     def _is_plain(self, row: Sequence[Any]) -> bool:
         """Return whether a row is as most are, by one look: of the right width, and short and printable as one text."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -33,9 +33,7 @@ _DIGITS = {
 }
 _USUAL = re.compile(r"\d{1,16}\.\d\d", re.ASCII)
 _DAY_FIRST = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?:[ T]+(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?)?", re.ASCII)
-_YEAR_FIRST = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[ T](\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?\s*(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
-)
+_YEAR_FIRST = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?)?", re.ASCII)
 _SCIENTIFIC = re.compile(r"\d+(?:[.,]\d+)?E\+?\d+", re.IGNORECASE | re.ASCII)
 _ROUNDED = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE | re.ASCII)
 _HARMLESS = re.compile(r"(?=.*[.,/:E])[\d.,/:()E+ T$S-]{1,30}", re.ASCII)
@@ -227,8 +225,9 @@ def moments(styles: frozenset[str]) -> Callable[[Any], datetime | None]:
                 moment = datetime(
                     int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=LIMA
                 )
-            elif not found and "yyyy-mm-dd" in styles and (found := _YEAR_FIRST.fullmatch(cell)):
-                moment = _moment_of_iso(found)
+            elif "yyyy-mm-dd" in styles and _YEAR_FIRST.fullmatch(cell):
+                moment = datetime.fromisoformat(cell).replace(microsecond=0)
+                moment = moment.astimezone(LIMA) if moment.tzinfo else moment.replace(tzinfo=LIMA)
             else:
                 known = ", ".join(sorted(styles)) or "none"
                 raise Unreadable(f"is {hint(cell)}; dates of this file are written: {known}.")
@@ -243,18 +242,6 @@ def moments(styles: frozenset[str]) -> Callable[[Any], datetime | None]:
 
 def _flat(cell: str) -> str:
     return cell.replace("\xa0", " ").strip()
-
-
-def _moment_of_iso(found: re.Match[str]) -> datetime:
-    year, month, day, hour, minute, second, offset = found.groups()
-    moment = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=LIMA)
-    if not offset:
-        return moment
-    if offset == "Z":
-        return moment.replace(tzinfo=UTC).astimezone(LIMA)
-    hours, minutes = int(offset[1:3]), int(offset[-2:])
-    shift = timedelta(hours=hours, minutes=minutes) * (-1 if offset[0] == "-" else 1)
-    return moment.replace(tzinfo=timezone(shift)).astimezone(LIMA)
 
 
 def _moment_of_workbook(cell: Any) -> datetime | None:

@@ -81,6 +81,8 @@ def test_each_as_csv_and_as_workbook(accountant: Client, new_order: New, url: st
 def _as_text(cell: Any) -> str:
     if cell.number_format == "#,##0.00":
         return f"{Decimal(str(cell.value)):.2f}"
+    if cell.number_format == "yyyy-mm-dd":
+        return f"{cell.value:%Y-%m-%d}"
     return "" if cell.value is None else str(cell.value)
 
 

@@ -25,6 +25,7 @@ from pagoefectivo_django.flows.turn import Turn
 from pagoefectivo_django.models import Discrepancy, Order, Settlement, SettlementLine
 from pagoefectivo_django.states import Fact, StatementKind
 from pagoefectivo_django.testing import notify, pay
+from pagoefectivo_django.workdays import due_on, lima_day
 from tests.flows.making import later, make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -184,6 +185,8 @@ def test_what_is_not_settled_by_its_age_and_the_oldest_first() -> None:
     settle(paid("SETTLED", at=now - timedelta(days=5)))
     assert column("unsettled", now=now) == [f"AGE-{age}" for age in sorted(days, reverse=True)]
     assert column("unsettled", "age in days", now=now) == sorted(days, reverse=True)
+    paid_on = [lima_day(moment) for moment in column("unsettled", "paid", now=now)]
+    assert column("unsettled", "due", now=now) == [due_on(day, 5) for day in paid_on]
     assert column("unsettled", "days", now=now) == [days[age] for age in sorted(days, reverse=True)]
     # A minute before midnight in Lima is yesterday.
     paid("LATE", at=datetime(2026, 11, 19, 4, 59, tzinfo=UTC))

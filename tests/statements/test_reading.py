@@ -111,6 +111,30 @@ def test_a_payment_is_no_total_whatever_its_texts_say() -> None:
     assert (named.transaction_code, named.ignored, dated.gross, dated.ignored) == ("TOTAL-9", "", Decimal("35.50"), "")
 
 
+@pytest.mark.parametrize(
+    "paid",
+    [
+        "23/11/2026 10:00:05",
+        "23/11/2026  10:00:05.125",
+        "23-11-2026T10:00:05",
+        "2026-11-23 10:00:05",
+        "2026-11-23T10:00:05.125-05:00",
+        "2026-11-23T16:00:05+0100",
+        "2026-11-23T15:00:05Z",
+    ],
+)
+def test_moments_are_by_limas_clock(paid: str) -> None:
+    (only,) = lines(read(line(paid=paid)))
+    assert only.paid_at == PAID_AT.replace(tzinfo=LIMA)
+    assert only.paid_at.tzinfo is LIMA
+
+
+@pytest.mark.parametrize("said", ["1900-01-01T00:00:00-05:00", "01/01/1900 00:00:00", ""])
+def test_the_year_1900_is_no_date(said: str) -> None:
+    assert lines(read(line(paid=said)))[0].paid_at is None
+    assert lines(read(report(row(paid=PAID_AT.replace(year=1900))), "r.xlsx"))[0].paid_at is None
+
+
 def test_a_format_by_numbers_may_have_refunds() -> None:
     data = b"900|35.50|33.61|23/11/2026|\n901|-35.50|-35.50|1900-01-01T00:00:00-05:00|ana\n"
     data += b"902|-1.00|-2.00|2026-11-23|\n"

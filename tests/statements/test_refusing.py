@@ -98,7 +98,7 @@ def test_a_file_that_is_no_statement_is_refused_whole(data: bytes, name: str, pr
 
 
 def test_another_banks_file_of_as_many_columns_is_refused() -> None:
-    bank = b"2026-11-23,ABONO,Juan,191-1,x,y,TRANSFER,z,OK,1,2,3,4,5,6\n"
+    bank = b"2026-11-23,ABONO,191,Juan,x,y,35.50,z,OK,1,2,3,4,5,6\n"
     assert "don't hold code, transaction_code, commission, gross, paid_at, collector" in refusal(bank)
 
 
@@ -193,6 +193,11 @@ def test_a_bad_cell_of_a_workbook_is_named(said: dict[str, Any], column: str, pr
     assert fault(report(row(), row(**said)), "r.xlsx") == (13, column, problem)
 
 
+def test_true_is_no_amount_even_after_a_one() -> None:
+    data = in_sheet(report(row(gross=1.5), row(gross=True)), b"<v>1.5</v>", b"<v>1.0</v>")
+    assert fault(data, "r.xlsx") == (13, "Monto", "C13 is no amount.")
+
+
 def test_merged_cells_are_told() -> None:
     found = fault(report(row(), row(), row(), change=lambda sheet: sheet.merge_cells("C13:C14")), "r.xlsx")
     assert found == (14, "Monto", "C14 is empty; if it is merged with others, split and save again.")
@@ -239,9 +244,46 @@ def test_a_file_that_several_formats_fit_is_asked_about() -> None:
     assert read(data, formats=formats, format="other").kind == "sales"
 
 
+def test_two_sheets_that_fit_are_not_chosen_from() -> None:
+    def again(sheet: Any) -> None:
+        sheet.parent.copy_worksheet(sheet).title = "More"
+
+    assert refusal(report(row(), change=again), "r.xlsx") == (
+        "r.xlsx: may be read in several ways (Sheet, More); save one sheet alone, or export it with quotes."
+    )
+
+
 def test_unknown_choices_are_told() -> None:
     assert refusal(SAMPLE, format="x") == "file.csv: format is 'x'; use one of cip_report, settlement_text, shop."
     assert "currency is PEN, USD or empty" in refusal(SAMPLE, currency="EUR")
+
+
+FULL: dict[str, Any] = {
+    "full": {
+        "KIND": "settlement",
+        "REFUNDS": True,
+        "COLUMNS": {"operation_number": 1, "gross": 2, "fee": 3, "tax": 4, "commission": 5, "net": 6},
+    },
+}
+LARGEST = "9999999999999999.99"
+
+
+@pytest.mark.parametrize(
+    ("bad", "column", "problem"),
+    [
+        ("9,1.18,0.10,0.02,0.11,1.06", "5", "is not fee and tax together."),
+        ("9,1.18,0.10,0.02,0.12,1.07", "6", "is not gross without fee and tax."),
+        ("9,1.18,,,0.12,1.07", "6", "is not gross without fee and tax."),
+        ("9,1.18,,0.02,,", "3", "is empty."),
+        ("9,1.18,0.10,,,", "4", "is empty."),
+        (f"9,-{LARGEST},,,{LARGEST},", "5", "makes fee and tax more than was paid, or negative."),
+        (f"{'9' * 41},1.18,0.10,0.02,,", "1", "has 41 characters; at most 40 can be read."),
+    ],
+)
+def test_amounts_of_a_line_fit_each_other(bad: str, column: str, problem: str) -> None:
+    good = f"{'9' * 40},1.18,0.10,0.02,0.12,1.06\n2,1.18,,,,1.06\n3,-1.18,,,0.00,\n"
+    assert len(lines(read(good.encode(), formats=FULL))) == 3
+    assert fault((good + bad).encode(), formats=FULL) == (4, column, problem)
 
 
 def test_two_gigabytes_are_refused_by_their_size(tmp_path: Path) -> None:
