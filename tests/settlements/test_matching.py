@@ -1,5 +1,6 @@
 """What becomes of each line of a statement."""
 
+import io
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,13 +16,19 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown
 from pagoefectivo_django.flows import (
+    approve_refund,
+    close_refund,
     enter_deposit,
+    import_settlement,
     match_line,
+    refund_order,
     resolve_discrepancy,
+    send_refund,
     tick,
     unmatch_line,
 )
 from pagoefectivo_django.flows.balance import balance
+from pagoefectivo_django.flows.refund import give_account
 from pagoefectivo_django.models import Discrepancy, Match, Order, Payment, Settlement, SettlementLine
 from pagoefectivo_django.states import Fact, Kind, LineStatus, OrderState, SettlementStatus
 from pagoefectivo_django.testing import pay
@@ -268,9 +275,89 @@ def test_by_hand_amount_and_payment_are_checked_too() -> None:
     holds()
 
 
-# Refunds.
+# Refunds, and payments without a code.
 
-REFUNDS = {"returns": {"KIND": "settlement", "COLUMNS": {}, "REFUNDS": True}}
+COLUMNS = {
+    "code": "CIP",
+    "operation_number": "Operacion",
+    "gross": "Monto",
+    "commission": "Comision",
+    "paid_at": "Fecha",
+}
+OWN = {"own": {"KIND": "settlement", "COLUMNS": COLUMNS, "REFUNDS": True}}
+
+
+def load_own(*rows: str, name: str = "own.csv") -> Settlement:
+    data = "\n".join(["CIP;Operacion;Monto;Comision;Fecha", *rows]).encode()
+    with override_settings(PAGOEFECTIVO=dict(conf.all()) | {"STATEMENTS": OWN}):
+        return import_settlement(io.BytesIO(data), name, actor="ana", currency="PEN", format="own")
+
+
+def given_back(order: Order, amount: Decimal) -> None:
+    refund = approve_refund(refund_order(order, amount, actor="ana", reason="Torn."), actor="eva")
+    refund = give_account(refund, bank="BCP", cci="00219300123456789018", holder="Ana Quispe")
+    close_refund(send_refund(refund, actor="eva"), done=True, actor="eva", reason="Seen.")
+
+
+def test_a_negative_line_is_our_refund_or_a_question() -> None:
+    order = pay(make())
+    given_back(order, Decimal("5.50"))
+    settlement = load_own(
+        f"{order.code};;35.50;1.89;03/11/2026",
+        f"{order.code};;-5.50;0.00;04/11/2026",
+        f"{order.code};;-1.00;0.00;04/11/2026",
+    )
+    assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "matched", "discrepancy"]
+    assert asked(settlement) == ["refund_unmatched"]
+    assert Match.objects.get(refund__isnull=False).amount == Decimal("-5.50")
+    books = balance("PEN")
+    assert (books.gross, books.refunds) == (Decimal("35.50"), Decimal("-6.50"))
+    assert books.open_payouts == Decimal("33.61") - Decimal("6.50")
+    holds()
+    again = load_own(f"{order.code};;-5.50;0.00;05/11/2026", name="again.csv")
+    assert asked(again) == ["refund_unmatched"], "it is matched already"
+
+
+def test_an_operation_number_counts_only_if_it_is_unique_and_amount_and_currency_are_the_same() -> None:
+    one, two, three = (make() for _ in range(3))
+    for order, number in ((one, "77"), (two, "88"), (three, "88")):
+        pay(order, operation_number=number)
+    settlement = load_own(";77;35.50;1.89;03/11/2026", ";88;35.50;1.89;03/11/2026", ";99;35.50;1.89;03/11/2026")
+    assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "discrepancy", "discrepancy"]
+    assert Match.objects.get().rule == "operation_number"
+    other = load_own(";77;35.49;1.89;04/11/2026", name="other.csv")
+    assert asked(other) == ["missing_here"]
+    holds()
+
+
+def test_lines_that_nothing_tells_apart_are_as_many_as_they_are() -> None:
+    settlement = load_own(";;35.50;1.89;03/11/2026", ";;35.50;1.89;03/11/2026")
+    assert [each.status for each in settlement.lines.order_by("number")] == ["discrepancy", "discrepancy"]
+    again = load_own(*[";;35.50;1.89;03/11/2026"] * 3, name="longer.csv")
+    assert [each.status for each in again.lines.order_by("number")] == ["duplicate", "duplicate", "discrepancy"]
+    assert balance("PEN").unmatched == 3 * Decimal("35.50")
+    holds()
+
+
+# What the provider says it took.
+
+
+def test_a_sales_report_settles_nothing_and_asks_about_what_is_not_paid_here() -> None:
+    order, unheard = pay(make()), make()
+    at_provider(unheard).set(unheard.code, Fact.PAYMENT, paid_at=timezone.now())
+    rows = [f"{each.code},{each.code},Cancelada,35.50,03/11/2026 10:00:00" for each in (order, unheard)]
+    rows.append(f"{unheard.code},x,Expirada,35.50,")
+    columns = {"code": "CIP", "status": "Estado", "gross": "Monto", "paid_at": "Fecha"}
+    sales = {"sales": {"KIND": "sales", "COLUMNS": columns, "PAID": ["Cancelada"]}}
+    data = "\n".join(["CIP,Orden,Estado,Monto,Fecha", *rows]).encode()
+    with override_settings(PAGOEFECTIVO=dict(conf.all()) | {"STATEMENTS": sales}):
+        report = import_settlement(io.BytesIO(data), "sales.csv", actor="ana", currency="PEN", format="sales")
+    assert [each.status for each in report.lines.order_by("number")] == ["matched", "matched", "ignored"]
+    unheard.reload()
+    assert (unheard.state, unheard.is_settled) == (OrderState.PAID, False)
+    assert balance("PEN").gross == 0
+    assert load(line(order)).lines.get().status == LineStatus.MATCHED
+    holds()
 
 
 # Fees.

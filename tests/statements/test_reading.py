@@ -144,6 +144,17 @@ def test_a_format_by_numbers_may_have_refunds() -> None:
     assert (refund.gross, refund.paid_at, refund.payer) == (Decimal("-35.50"), None, "ana")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_file_is_read_in_pieces_that_letters_and_lines_may_cross(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = settled(bank='"Peña\n\rBanco"').decode().replace("\n", "\r\n").encode(encoding)
+    whole = lines(read(data))
+    monkeypatch.setattr("pagoefectivo_django.statements.text._PIECE", 12)
+    assert lines(read(data)) == whole
+    assert [(one.number, one.collector) for one in whole][2] == (3, "Peña Banco Agente")
+
+
 def test_what_a_workbook_says_of_its_size_is_not_believed() -> None:
     assert len(lines(read(in_sheet(report(row(), row()), b'ref="A1:G13"', b'ref="A1:A1"'), "r.xlsx"))) == 2
 
