@@ -21,7 +21,7 @@ languages = pytest.mark.parametrize("language", catalogues.LANGUAGES)
 #: ``%(name)s``, ``%d``, ``{name}`` and tags: what a text must have in every language.
 PLACES = re.compile(r"%\(\w+\)[a-z]|%[a-z%]|\{\w*\}|</?\w+>")
 #: Of these files staff sees the texts, all others are the payer's: there it is *tú*.
-STAFF = ("admin/", "models/", "templates/admin/", "apps.py", "states.py")
+STAFF = ("admin/", "flows/export.py", "models/", "templates/admin/", "apps.py", "states.py")
 #: What would speak to a payer as *usted*: commands, and *su* for what is theirs.
 USTED = re.compile(
     r"\b(ustedes|usted|sus|su|abra|pague|elija|escriba|ingrese|vaya|diga|muestre|revise|espere|tenga|guarde|busque"

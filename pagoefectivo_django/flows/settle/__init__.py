@@ -71,13 +71,14 @@ def import_settlement(
         now=now,
         progress=progress,
     )
+    settlement = draft
     if draft.status == SettlementStatus.DRAFT:
         try:
-            draft = confirm_settlement(draft, skip_bad=skip_bad, now=now)
+            settlement = confirm_settlement(draft, skip_bad=skip_bad, now=now)
         finally:
-            if draft.status == SettlementStatus.DRAFT:
+            if draft.status == SettlementStatus.DRAFT:  # refused, or the same file counts by now
                 discard_settlement(draft)
-    return match_settlement(draft, Turn(now), patient=True, progress=progress)
+    return match_settlement(settlement, Turn(now), patient=True, progress=progress)
 
 
 def match_settlement(

@@ -7,7 +7,7 @@ import logging
 from ...channels.base import Channel, Report
 from ...conf import conf
 from ...errors import InvalidRequest, PagoEfectivoError
-from ...models import Settlement, SettlementLine
+from ...models import Cip, Settlement, SettlementLine
 from ...models.database import database
 from ...states import Fact, LineStatus
 from ..accounts import accounts
@@ -37,8 +37,9 @@ def ask_about_lines(settlement: Settlement, turn: Turn, *, patient: bool) -> Non
 
 def _ask(channel: Channel, lines: list[SettlementLine], turn: Turn) -> dict[SettlementLine, str]:
     """Return what came of asking about each line."""
+    codes = {line: line.code or _code_of(line, channel) for line in lines}
     try:
-        answers = ask_provider(channel, sorted({line.code for line in lines}), turn.now)
+        answers = ask_provider(channel, sorted({code for code in codes.values() if code}), turn.now)
     except InvalidRequest as error:
         if len(lines) > 1:
             middle = len(lines) // 2
@@ -47,18 +48,24 @@ def _ask(channel: Channel, lines: list[SettlementLine], turn: Turn) -> dict[Sett
     except PagoEfectivoError as error:
         logger.warning("Account %s can't be asked about %d lines: %s", channel.account, len(lines), error)
         return dict.fromkeys(lines, f"The provider did not answer: {error}")
-    told = {line.code: _apply(answers.get(line.code), channel, line, turn) for line in lines}
-    return {line: told[line.code] for line in lines}
+    told = {code: _apply(answers.get(code), channel, code, turn) for code in set(codes.values())}
+    return {line: told[codes[line]] for line in lines}
 
 
-def _apply(answer: Report | None, channel: Channel, line: SettlementLine, turn: Turn) -> str:
+def _code_of(line: SettlementLine, channel: Channel) -> str:
+    """Return the digits of the code that a line names by its transaction code only; empty if nobody knows them."""
+    cips = Cip.objects.using(database()).filter(account=channel.account, code__isnull=False)
+    return str(cips.filter(transaction_code=line.transaction_code).values_list("code", flat=True).first() or "")
+
+
+def _apply(answer: Report | None, channel: Channel, code: str, turn: Turn) -> str:
     if answer is None:
         return "The provider doesn't know the code."
     for _attempt in range(3):
         (outcome,) = advance(answer, actor="settlement", now=turn.now)
         if outcome != Outcome.STALE:
             break
-        answer = ask_provider(channel, [line.code], turn.now).get(line.code, answer)
+        answer = ask_provider(channel, [code], turn.now).get(code, answer)
     if outcome == Outcome.NOT_OURS:
         return f"The provider says {Fact(answer.fact).value}, for an order that is not ours."
     return f"The provider says {Fact(answer.fact).value}."

@@ -12,7 +12,7 @@ from ...models.database import database, one_transaction
 from ...states import Kind, LineStatus, OrderState, RefundStatus, Standing, StatementKind
 from ..book import lock_orders, open_book
 from ..history import History, closed
-from .matching import AUTHOR, hold, mark_duplicates, question, settle_orders
+from .matching import AUTHOR, compare_fees, hold, mark_duplicates, question, settle_orders
 
 
 class Verdict(NamedTuple):
@@ -120,6 +120,7 @@ def insert_match(
     lines.update(status=LineStatus.MATCHED, first=True, reason="")
     if settlement.kind == StatementKind.SETTLEMENT and refund is None:
         settle_orders(Match.objects.using(history.alias).filter(pk=match.pk), settlement, history)
+        compare_fees(lines, settlement, history)
     return match
 
 

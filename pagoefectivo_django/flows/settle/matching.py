@@ -39,7 +39,10 @@ INSERT INTO {match} (line_id, payment_id, kind, amount, rule, author, reason, cr
 SELECT found.line_id, found.payment_id, %s, found.gross, %s, %s, '', %s, TRUE, 0 FROM (
     SELECT l.id AS line_id, p.id AS payment_id, l.gross, l.currency, p.amount, p.currency AS paid_in, m.id AS taken,
         COUNT(*) OVER (PARTITION BY l.id) AS candidates,
-        ROW_NUMBER() OVER (PARTITION BY p.id ORDER BY l.number) AS place
+        ROW_NUMBER() OVER (
+            PARTITION BY p.id
+            ORDER BY CASE WHEN p.amount = l.gross AND p.currency = l.currency THEN 0 ELSE 1 END, l.number
+        ) AS place
     FROM {line} l
     JOIN {cip} c ON c.account = %s
     JOIN {payment} p ON p.cip_id = c.id AND {rule}

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Sum
 from django.utils import timezone
 
@@ -95,6 +95,16 @@ def confirm_settlement(draft: Settlement, *, skip_bad: bool = False, now: dateti
 
     Raises ``InvalidRequest`` if lines of it can't be read, unless ``skip_bad`` leaves those out.
     """
+    try:
+        twin = _confirm(draft, skip_bad, now)
+    except IntegrityError:  # somebody confirmed the same file at this moment
+        twin = _confirm(draft, skip_bad, now)
+    draft.refresh_from_db(using=database())
+    return twin or draft
+
+
+def _confirm(draft: Settlement, skip_bad: bool, now: datetime | None) -> Settlement | None:
+    """Let a draft count, unless the same file does already: return that."""
     with one_transaction() as alias:
         mine = Settlement.objects.using(alias).filter(pk=draft.pk, status=SettlementStatus.DRAFT)
         mine.update(attempts=F("attempts"))  # the lock, on SQLite too
@@ -114,8 +124,7 @@ def confirm_settlement(draft: Settlement, *, skip_bad: bool = False, now: dateti
                 next_attempt_at=now or timezone.now(),
                 open_amount=net if found.kind == StatementKind.SETTLEMENT else _NOTHING,
             )
-    draft.refresh_from_db(using=database())
-    return twin or draft
+        return twin
 
 
 def discard_settlement(draft: Settlement) -> None:
