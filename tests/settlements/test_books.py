@@ -7,7 +7,7 @@ An independent model says what becomes of every line, which questions are open, 
 import io
 import os
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -72,7 +72,7 @@ class Expected:
     statuses: list[list[str]] = field(default_factory=list)
     questions: Counter[str] = field(default_factory=Counter)
     said: set[tuple[str, ...]] = field(default_factory=set)
-    sums: Counter[str] = field(default_factory=Counter)
+    sums: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
 
 
 FATES = st.sampled_from(["paid", "paid", "paid", "paid", "open", "unheard", "held", "reversed"])
