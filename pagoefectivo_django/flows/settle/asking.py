@@ -38,8 +38,9 @@ def ask_about_lines(settlement: Settlement, turn: Turn, *, patient: bool) -> Non
 def _ask(channel: Channel, lines: list[SettlementLine], turn: Turn) -> dict[SettlementLine, str]:
     """Return what came of asking about each line."""
     codes = {line: line.code or _code_of(line, channel) for line in lines}
+    known = sorted({code for code in codes.values() if code})
     try:
-        answers = ask_provider(channel, sorted({code for code in codes.values() if code}), turn.now)
+        answers = ask_provider(channel, known, turn.now) if known else {}
     except InvalidRequest as error:
         if len(lines) > 1:
             middle = len(lines) // 2

@@ -51,7 +51,9 @@ def judge(line_pk: int, settlement: Settlement, now: datetime, *, asked: str = "
 
 def look_again(now: datetime) -> None:
     """Judge anew the lines that came before we knew that their orders were paid."""
-    questions = Discrepancy.objects.using(database()).filter(kind=Kind.STATUS_MISMATCH, order__state=OrderState.PAID)
+    questions = Discrepancy.objects.using(database()).filter(
+        kind=Kind.STATUS_MISMATCH, order__state=OrderState.PAID, cip__payments__standing=Standing.APPLIED
+    )
     lines = SettlementLine.objects.using(database()).filter(discrepancies__in=questions.open())
     for line in lines.select_related("settlement").order_by("pk")[:100]:
         judge(line.pk, line.settlement, now, asked="It is paid by now.", again=True)

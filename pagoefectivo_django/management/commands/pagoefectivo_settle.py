@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from argparse import ArgumentParser
 from datetime import date
 from typing import Any
@@ -44,7 +43,7 @@ class Command(BaseCommand):
                 settlement = read_settlement(
                     source,
                     file,
-                    actor=f"{getpass.getuser()} (command)",
+                    actor="pagoefectivo_settle",
                     channel=options["channel"],
                     format=options["format"],
                     currency=options["currency"],
