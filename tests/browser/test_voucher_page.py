@@ -90,7 +90,7 @@ def test_the_time_runs_and_is_told_aloud_rarely(visit: Open, live_server: Any) -
     page = visit(address(live_server, order))
     left = page.locator("#pagoefectivo-left")
     before = left.text_content() or ""
-    assert re.fullmatch(r"0 h 5 min \d s", before)
+    assert re.fullmatch(r"00 h 05 min \d\d s", before)
     assert (left.get_attribute("role"), left.get_attribute("aria-live")) == ("timer", "off")
     expect(left).not_to_have_text(before)
     assert spoken(page).text_content() == ""

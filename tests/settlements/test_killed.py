@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -180,10 +180,19 @@ def everything_is_heard() -> None:
 
 def chosen(names: list[str]) -> list[int]:
     """Some points of each part, spread over it, counted from 1."""
-    matching = names.index("before SELECT pagoefectivo_order")  # locked before their lines are matched
     asking = names.index("before SELECT pagoefectivo_heartbeat")  # the pace at which the provider is asked
-    parts = ((2, matching - 10), (matching, asking), (asking + 10, len(names) - 10))
-    return [first + (2 * time + 1) * (last - first) // (2 * TIMES) for first, last in parts for time in range(TIMES)]
+    # In the midst of a transaction: matches are written, and their lines do not say so yet.
+    matching = [place for place, name in enumerate(names[:asking], 1) if name == "before UPDATE pagoefectivo_match"]
+    commits = [names.index("before COMMIT", place) + 1 for place in matching]
+    return [
+        *spread(range(2, matching[0] - 15)),
+        *(pair[time % 2] for time, pair in enumerate(spread(list(zip(matching, commits, strict=True))))),
+        *spread(range(asking + 10, len(names) - 10)),
+    ]
+
+
+def spread(of: Sequence[Any]) -> list[Any]:
+    return [of[(2 * time + 1) * len(of) // (2 * TIMES)] for time in range(TIMES)]
 
 
 def test_whenever_it_is_killed_the_end_is_that_of_one_that_was_not(
