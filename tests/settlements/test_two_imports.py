@@ -125,16 +125,34 @@ def test_overlapping_files_in_another_order(round_: int) -> None:
 
 
 @ROUNDS
-def test_files_that_know_payments_by_their_operation_numbers_only(round_: int) -> None:
-    orders = [pay(make(), operation_number=str(number)) for number in range(1, 21)]
+def test_files_that_know_payments_by_their_operation_numbers_only(round_: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one transaction each, so that they want the same payments in opposite orders."""
+    monkeypatch.setattr(matching, "BATCH", 1000)
+    orders = [pay(make(), operation_number=str(number)) for number in range(1, 101)]
     columns = {"operation_number": "Operacion", "gross": "Monto", "commission": "Comision", "paid_at": "Fecha"}
     own = {"STATEMENTS": {"own": {"KIND": "settlement", "COLUMNS": columns}}}
-    rows = [f"{number};35.50;1.89;03/11/2026" for number in range(1, 21)]
+    rows = [f"{number};35.50;1.89;03/11/2026" for number in range(1, 101)]
     with override_settings(PAGOEFECTIVO=dict(conf.all()) | own):
-        results = at_once(partial(load_own, rows), partial(load_own, rows[::-1]), partial(load_own, rows[::2]))
+        results = at_once(
+            *[partial(load_own, each) for each in (rows, rows[::-1], rows[::2], rows[::-2])],
+        )
     no_errors(results)
-    assert statuses() == {"matched": 20, "duplicate": 30}
+    assert statuses() == {"matched": 100, "duplicate": 200}
     assert not Discrepancy.objects.exists()
+    settled_once(orders)
+
+
+@ROUNDS
+def test_files_that_know_the_same_payments_by_different_things(round_: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "BATCH", 1000)
+    orders = sold(100)
+    by_code, by_name = [line(order) for order in orders], [line(order, code="") for order in orders]
+    one, other = [*by_code[:50], *by_name[50:]], [*by_name[:50], *by_code[50:]]
+    results = at_once(partial(load, *one), partial(load, *other), partial(load, *one[::-1]))
+    no_errors(results)
+    # What is known by something else is another line, of which the payment has one already.
+    assert statuses() == {"matched": 100, "duplicate": 100, "discrepancy": 100}
+    assert set(Discrepancy.objects.values_list("kind", flat=True)) == {"duplicate_line"}
     settled_once(orders)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 from uuid import uuid4
 
 from django.db import connections
@@ -93,14 +94,16 @@ def _lock_orders(lines: QuerySet[SettlementLine], settlement: Settlement, alias:
     """Lock the orders of these lines in key order, as everybody who moves them does."""
     cips = Cip.objects.using(alias).filter(account=settlement.account)
     new = lines.filter(status=LineStatus.NEW)
-    by_code = cips.filter(code__in=new.exclude(code="").values("code")).values("order")
-    orders = Order.objects.using(alias).filter(pk__in=by_code).order_by("pk")
+    found: Any = cips.filter(code__in=new.exclude(code="").values("code")).values("order")
+    if new.filter(code="").exists():
+        # All at once: another file may know the same orders by something else.
+        named = new.filter(code="").exclude(transaction_code="").values("transaction_code")
+        numbered = new.filter(code="", transaction_code="").exclude(operation_number="").values("operation_number")
+        by_name = cips.filter(transaction_code__in=named).values_list("order", flat=True)
+        by_number = cips.filter(payments__operation_number__in=numbered).values_list("order", flat=True)
+        found = {*found.values_list("order", flat=True), *by_name, *by_number}
+    orders = Order.objects.using(alias).filter(pk__in=found).order_by("pk")
     list(orders.select_for_update().values_list("pk"))
-    others = new.filter(code="").exclude(transaction_code="")
-    if others.exists():
-        by_transaction = cips.filter(transaction_code__in=others.values("transaction_code")).values("order")
-        named = Order.objects.using(alias).filter(pk__in=by_transaction).order_by("pk")
-        list(named.select_for_update().values_list("pk"))
 
 
 def _insert_matches(settlement: Settlement, after: int, until: int, now: datetime, alias: str) -> None:
