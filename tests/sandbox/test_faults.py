@@ -74,6 +74,7 @@ def test_a_fault_for_one_code(sandbox, call):
 
 
 def test_a_fault_of_authorizations_and_of_any_call(sandbox):
+    sandbox.create()  # the sandbox is shared: who comes first must not fetch its token after the fault is told
     sandbox.tell("faults", fault="503", call="authorizations")
     sandbox.create()
     assert sandbox.authorize().status_code == 503
