@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "pagoefectivo_django"
 
 #: From the ground to the doors: each part, and what it may import besides itself.
-GROUND = {"codes", "errors", "fees", "money", "payer", "states", "conf", "signals", "strict_json", "workdays"}
+GROUND = {"codes", "errors", "fees", "money", "payer", "states", "conf", "signals", "strict_json", "traces", "workdays"}
 MAY_IMPORT: dict[str, set[str]] = {
     # Ground: words everybody uses.
     "codes": set(),
@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "money": {"errors"},
     "fees": {"conf", "errors", "money"},
     "workdays": set(),
+    "traces": set(),
     "payer": {"errors"},
     "strict_json": {"errors"},
     "states": set(),
@@ -42,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contrib": {"flows"},
     # Frame and beside.
     "urls": {"views"},
-    "apps": {"checks", "flows"},
+    "apps": {"checks", "flows", "traces"},
     "checks": GROUND | {"channels", "carriers", "documents", "models", "statements"},
     "testing": GROUND | {"channels", "models", "flows"},
     "migrations": {"models"},

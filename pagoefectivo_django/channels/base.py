@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
+from django.utils.crypto import salted_hmac
 
 from ..codes import plain
 from ..conf import conf
@@ -132,6 +133,19 @@ class Channel:
         """Return the signature that proves these bytes, or raise ``Unproven``; in constant time, any current secret."""
         raise Unproven(f"Channel {self.alias} takes no notifications.")
 
+    def proved_by(self, body: bytes, signature: str) -> str:
+        """Return the fingerprint of the current secret that made a proven signature; empty where there is none."""
+        return ""
+
+    def fingerprints(self) -> list[str]:
+        """Return the fingerprints of the secrets that prove a message now, in the settings' order."""
+        return []
+
     def read(self, body: bytes) -> Report:
         """Return what proven bytes say, or raise ``Malformed``."""
         raise NotImplementedError
+
+
+def fingerprint(secret: bytes) -> str:
+    """Return 12 hex digits that tell secrets apart and give nothing away without Django's SECRET_KEY."""
+    return salted_hmac("pagoefectivo.webhook-secret", secret, algorithm="sha256").hexdigest()[:12]

@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import requests
+from django.utils import timezone
 from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, MissingSchema
 from urllib3.exceptions import NewConnectionError
 
 from ..errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Unavailable
+from .exchange import Exchange, listener
+from .redact import redact
 
 logger = logging.getLogger("pagoefectivo.provider")
 
@@ -108,7 +111,7 @@ class TooLong(Exception):
 def _attempt(call: Call, deadline: Deadline) -> Answer | PagoEfectivoError:
     """Send once, log one line, and return the answer or the error that tells how it ended."""
     body = _Body(call.content) if call.content else None
-    begin = time.monotonic()
+    began_at, begin = timezone.now(), time.monotonic()
     outcome: Answer | PagoEfectivoError
     try:
         outcome = _exchange(call, body, deadline)
@@ -118,7 +121,13 @@ def _attempt(call: Call, deadline: Deadline) -> Answer | PagoEfectivoError:
     # The path is all that is told of the request; the address was refused if it has none that can be read.
     path = "" if isinstance(outcome, Misconfigured) else urlsplit(call.url).path
     level = logging.INFO if isinstance(outcome, Answer) and outcome.status < 500 else logging.WARNING
-    logger.log(level, "%s %s %s in %.0f ms", call.method, path, shown, (time.monotonic() - begin) * 1000)
+    milliseconds = round((time.monotonic() - begin) * 1000)
+    logger.log(level, "%s %s %s in %d ms", call.method, path, shown, milliseconds)
+    if told := listener():
+        status, answer = (outcome.status, outcome.body) if isinstance(outcome, Answer) else (None, b"")
+        failure = "" if isinstance(outcome, Answer) else shown
+        bodies = redact(call.content), redact(answer)
+        told(Exchange(call.method, path, status, failure, began_at, milliseconds, *bodies))
     return outcome
 
 

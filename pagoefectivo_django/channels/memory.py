@@ -19,7 +19,7 @@ from ..codes import plain
 from ..errors import Malformed, Refused, Unproven
 from ..money import Money
 from ..states import Fact
-from .base import Channel, Charge, Report
+from .base import Channel, Charge, Report, fingerprint
 
 
 @dataclass
@@ -140,6 +140,13 @@ class MemoryChannel(Channel):
             if hmac.compare_digest(self.sign(body, secret).encode(), signature.lower().encode("utf-8", "replace")):
                 return signature
         raise Unproven("The notification is not proven.")
+
+    def proved_by(self, body: bytes, signature: str) -> str:
+        secrets = self.options.get("WEBHOOK_SECRETS", ())
+        return next((fingerprint(one.encode()) for one in secrets if self.sign(body, one) == signature.lower()), "")
+
+    def fingerprints(self) -> list[str]:
+        return [fingerprint(secret.encode()) for secret in self.options.get("WEBHOOK_SECRETS", ())]
 
     def read(self, body: bytes) -> Report:
         data = strict_json.load(body)

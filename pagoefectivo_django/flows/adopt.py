@@ -10,11 +10,13 @@ from ..codes import plain
 from ..errors import InvalidRequest
 from ..models import Cip, Notification, Order
 from ..models.database import database, in_shop_transaction
+from ..traces import traced
 from .accounts import channel_of
 from .advance import advance
 from .refresh import ask_provider
 
 
+@traced()
 def adopt_code(order: Order, code: str, *, actor: str, now: datetime | None = None) -> Order:
     """Attach a code to the order that asked for it, and return the order as it is then.
 

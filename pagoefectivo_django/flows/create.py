@@ -18,6 +18,7 @@ from ..models.database import after_commit, in_shop_transaction, one_transaction
 from ..money import Money, shown
 from ..payer import Payer
 from ..states import Wish
+from ..traces import traced
 from .advance import Decision, advance
 from .book import STANDING, lock_orders
 from .cancel import cancel_order
@@ -33,6 +34,7 @@ LATEST = timedelta(days=182)
 MOST_TRIES = 10
 
 
+@traced()
 def create_order(
     *,
     reference: str,

@@ -10,7 +10,9 @@ from ..errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError, Refused
 from ..models import Cip
 from ..models.database import database
 from ..states import Fact, Kind
+from ..traces import traced
 from .accounts import channel_of
+from .record import recorded
 from .refresh import apply_answer, ask_provider
 from .wish import MOST_ATTEMPTS, put_to_person
 
@@ -27,7 +29,8 @@ def delete_code(cip: Cip, now: datetime) -> Report:
     if not channel.can_delete:
         raise InvalidRequest(f"Channel {channel.alias!r} can't delete codes; {code} stays payable until it expires.")
     try:
-        channel.delete(code)
+        with recorded(channel, codes=[code]):
+            channel.delete(code)
     except (Refused, OutcomeUnknown):
         answer = ask_provider(channel, [code], now).get(code) if channel.can_search else None
         if answer is None or answer.fact in (Fact.ISSUED, Fact.UNKNOWN):
@@ -38,6 +41,7 @@ def delete_code(cip: Cip, now: datetime) -> Report:
     return Report(account=cip.account, fact=Fact.CODE_DELETED, code=code)
 
 
+@traced()
 def delete_superseded(cip: Cip, now: datetime) -> bool:
     """Try once to delete a code that must not be paid any more; False if somebody else is at it."""
     if not cip.claim(now):

@@ -13,6 +13,7 @@ from ..errors import PagoEfectivoError
 from ..models import Cip, Order
 from ..models.database import claim_batch, database, one_transaction, put_back
 from ..states import CipStatus, Fact, Kind, Wish
+from ..traces import traced
 from .accounts import accounts
 from .advance import Decision, advance
 from .book import open_book
@@ -58,6 +59,7 @@ def _expire_alone(order: Order, channels: dict[str, Channel], unreachable: set[s
         logger.exception("Order %s could not be expired; it is tried again.", order.pk)
 
 
+@traced()
 def _expire(orders: list[Order], channels: dict[str, Channel], unreachable: set[str], turn: Turn) -> None:
     """Give each claimed order its last look, and the end that follows from it."""
     now = turn.now

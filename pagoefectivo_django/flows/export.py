@@ -120,7 +120,6 @@ def _settlements(since: date | None, until: date | None, account: str, currency:
 
 def _questions(since: date | None, until: date | None, account: str, currency: str) -> QuerySet[Any]:
     rows = Discrepancy.objects.using(database()).annotate(
-        account=Coalesce("settlement__account", "cip__account", "payment__cip__account", "order__cip__account"),
         sum=Coalesce("amount", "payment__amount"),
         coin=Coalesce(
             NullIf("currency", Value("")), "payment__currency", "settlement__currency", "order__currency", Value("")

@@ -12,6 +12,7 @@ from ..models.database import database
 from ..states import CipStatus, Fact, Wish
 from .accounts import channel_of
 from .create import check_expiry
+from .record import recorded
 from .refresh import apply_answer, ask_provider
 from .wish import fulfil, record
 
@@ -43,7 +44,8 @@ def extend(order: Order, now: datetime) -> None:
         raise InvalidRequest(f"Channel {channel.alias!r} can't extend codes; reissue the order.")
     refusal: Refused | None = None
     try:
-        channel.extend(cip.code, date)
+        with recorded(channel, order=order):
+            channel.extend(cip.code, date)
     except Refused as error:
         refusal = error
     except OutcomeUnknown:

@@ -22,6 +22,7 @@ from ..models.database import LEASE, after_commit
 from ..money import LARGEST
 from ..signals import SIGNALS, Receiver
 from ..states import MONEY_KINDS, Fact, Kind, Resolution
+from ..traces import current_trace
 from .publish import is_handed_over, publish_written
 
 #: What is usually right, for the person who is asked.
@@ -70,6 +71,7 @@ class History:
                 detail=detail[:500],
                 cip=cip,
                 discrepancy=discrepancy,
+                trace=current_trace(),
                 created_at=self.now,
             )
         )
@@ -106,6 +108,7 @@ class History:
                 "notification": notification,
                 "settlement": settlement,
                 "line": line,
+                "account": _account_of(cip, payment, notification, settlement, line, order),
                 "amount": told[0],
                 "currency": told[1],
                 "evidence": [evidence],
@@ -176,6 +179,18 @@ def _money_of(payment: Payment | None, line: SettlementLine | None, order: Order
     if line:
         return line.gross, line.currency
     return (order.amount, order.currency) if order else (None, "")
+
+
+def _account_of(
+    cip: Cip | None,
+    payment: Payment | None,
+    notification: Notification | None,
+    settlement: Settlement | None,
+    line: SettlementLine | None,
+    order: Order | None,
+) -> str:
+    found = cip or (payment and payment.cip) or notification or settlement or (line and line.settlement)
+    return str((found or (order and order.cip) or Cip()).account)
 
 
 def _alike(evidence: dict[str, str], known: dict[str, str]) -> bool:

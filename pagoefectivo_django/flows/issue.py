@@ -20,6 +20,7 @@ from ..models.database import LEASE, database, one_transaction
 from ..states import CipStatus, Fact, Kind, OrderState, Wish
 from .advance import advance
 from .book import Book, open_book
+from .record import recorded
 from .watch import next_poll
 from .wish import attempt_quietly, fulfil, put_to_person, record
 
@@ -113,7 +114,8 @@ def _ask(channel: Channel, order: Order, cip: Cip) -> Report:
     )
     answer, detail = Fact.LOST, ""
     try:
-        return channel.issue(charge)
+        with recorded(channel, order=order):
+            return channel.issue(charge)
     except (Unavailable, Misconfigured):
         raise
     except Refused as error:

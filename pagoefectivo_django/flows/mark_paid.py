@@ -10,9 +10,11 @@ from ..channels.base import Report
 from ..errors import InvalidRequest
 from ..models import Order
 from ..states import Fact
+from ..traces import traced
 from .advance import Decision, advance
 
 
+@traced()
 def mark_paid(order: Order, operation_number: str, actor: str, reason: str, *, now: datetime | None = None) -> Order:
     """Let an order count as paid in full by the operation that a person saw, and return it as it is then.
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from ..models import Delivery, Discrepancy, Order
 from ..models.database import Attempted, database, one_transaction
 from ..signals import SIGNALS, OutboxSignal
+from ..traces import traced
 from .turn import Turn
 
 logger = logging.getLogger("pagoefectivo.delivery")
@@ -94,7 +95,7 @@ def deliver(delivery: Delivery, now: datetime, *, reraise: bool = False) -> bool
     """Run the receiver of a delivery that this process has claimed, and return whether it heard the event now."""
     receiver = SIGNALS[delivery.event.kind].by_name[delivery.receiver]
     try:
-        with one_transaction() if receiver.atomic else nullcontext():
+        with traced(delivery.event.trace), one_transaction() if receiver.atomic else nullcontext():
             # Marked before it runs: who comes second waits here, and then finds nothing left to do.
             if receiver.atomic and not _mark(delivery, now):
                 return False

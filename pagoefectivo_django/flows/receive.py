@@ -18,6 +18,7 @@ from ..errors import Malformed, Misconfigured, PagoEfectivoError
 from ..models import Cip, Discrepancy, Fate, Notification
 from ..models.database import database, in_shop_transaction, one_transaction
 from ..states import Fact, Kind
+from ..traces import current_trace, traced
 from .advance import Outcome, advance
 from .history import History, closed, evidence_of
 from .refresh import ask_provider
@@ -28,6 +29,7 @@ logger = logging.getLogger("pagoefectivo.webhook")
 MOST_ATTEMPTS = 10
 
 
+@traced()
 def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetime | None = None) -> Notification:
     """Keep a proven message and apply it; when this returns, its money can't be lost.
 
@@ -43,6 +45,8 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
         digest=hashlib.sha256(body).hexdigest(),
         body=body,
         signature=signature[:200],
+        proved_by=channel.proved_by(body, signature),
+        trace=current_trace(),
         received_at=now,
         last_received_at=now,
     )
@@ -81,6 +85,12 @@ def apply_again(row: Notification, now: datetime) -> bool:
     """Try once more to apply a message that waits; False if somebody else is at it."""
     if not row.claim(now):
         return False
+    with traced(row.trace):
+        _try_again(row, now)
+    return True
+
+
+def _try_again(row: Notification, now: datetime) -> None:
     over = row.attempts >= MOST_ATTEMPTS
     try:
         channel = get_channel(row.channel)
@@ -101,7 +111,6 @@ def apply_again(row: Notification, now: datetime) -> bool:
         row.put_off(now, f"{type(error).__name__}: {error}")
     if over and row.fate != Fate.APPLIED:
         _give_up(row, now)
-    return True
 
 
 def retry(row: Notification, now: datetime) -> bool:
@@ -133,10 +142,10 @@ def _keep(row: Notification, alias: str) -> Notification:
         rows = Notification.objects.using(alias).select_for_update()
         known = rows.get(account=row.account, digest=row.digest)
         known.times_received += 1
-        known.last_received_at = row.last_received_at
+        known.last_received_at, known.proved_by = row.last_received_at, row.proved_by
         if known.fate != Fate.APPLIED:
             known.next_attempt_at = row.last_received_at
-        known.save(using=alias, update_fields=["times_received", "last_received_at", "next_attempt_at"])
+        known.save(using=alias, update_fields=["times_received", "last_received_at", "proved_by", "next_attempt_at"])
         return known
 
 

@@ -14,6 +14,7 @@ from ..errors import PagoEfectivoError
 from ..models import Cip, Match, Payment
 from ..models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
 from ..states import CipStatus, Fact, Kind, Standing, StatementKind
+from ..traces import traced
 from .accounts import accounts
 from .advance import Outcome, advance
 from .book import open_book
@@ -64,6 +65,7 @@ def watch_again(now: datetime, account: str = "") -> int:
     return make_due(watched.filter(account=account) if account else watched, "poll_at", now)
 
 
+@traced()
 def _compare(channel: Channel, cips: list[Cip], turn: Turn, found: Counter[str]) -> None:
     """Ask about claimed codes, apply the answers and say when to ask again; all in a few statements a batch."""
     cips = _not_settled(cips)
@@ -141,6 +143,7 @@ def _look_at_unknown(turn: Turn, found: Counter[str]) -> None:
                 logger.exception("Request %s could not be settled; it is tried again.", cip)
 
 
+@traced()
 def _settle_unknown(cip: Cip, turn: Turn, found: Counter[str]) -> None:
     if cip.status == CipStatus.REQUESTED and cip.asked_at:
         detail = "The process that asked for it ended before the answer."

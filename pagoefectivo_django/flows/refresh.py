@@ -12,14 +12,17 @@ from ..channels.base import Channel, Report
 from ..errors import OutcomeUnknown
 from ..models import Cip, Order
 from ..models.database import after_commit, database, in_shop_transaction
+from ..traces import traced
 from .accounts import channel_of
 from .advance import Outcome, advance
+from .record import recorded
 
 #: How often a stale answer is asked again before the next round does.
 MOST_ASKED = 3
 _STALE = "Code {} changed while the provider was asked; ask it again."
 
 
+@traced()
 def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
     """Ask about every code of an order and return the order as it is then; inside a transaction, after its commit.
 
@@ -44,8 +47,9 @@ def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
 
 def ask_provider(channel: Channel, codes: Iterable[str], now: datetime | None = None) -> dict[str, Report]:
     """Return what a provider says of codes, with the time at which it was asked."""
-    asked_at = now or timezone.now()
-    return {code: replace(report, asked_at=asked_at) for code, report in channel.search(codes).items()}
+    asked_at, wanted = now or timezone.now(), list(codes)
+    with recorded(channel, codes=wanted):
+        return {code: replace(report, asked_at=asked_at) for code, report in channel.search(wanted).items()}
 
 
 def apply_answer(answer: Report, *, actor: str, asked: bool = False, now: datetime) -> None:

@@ -14,9 +14,11 @@ from ..models import Order, Payment, Refund
 from ..models.database import database, one_transaction
 from ..money import exact
 from ..states import Kind, RefundStatus, Standing
+from ..traces import traced
 from .accounts import channel_of
 from .advance import Decision, advance
 from .book import lock_orders, open_book
+from .record import recorded
 from .wish import MOST_ATTEMPTS
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -118,6 +120,7 @@ def refund_of(token: str) -> Refund:
         raise InvalidRequest("This link is not valid, or not any more; ask the shop for another.") from None
 
 
+@traced()
 def send_by_channel(refund: Refund, now: datetime) -> bool:
     """Have the provider do an approved refund; False if somebody else is at it.
 
@@ -131,7 +134,8 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
     try:
         channel = channel_of(refund.payment.cip)
         _step(refund, RefundStatus.SENT, "pagoefectivo", "", now)
-        channel.refund(refund.payment.cip.code or "", refund.money, f"refund-{refund.pk}")
+        with recorded(channel, order=refund.order):
+            channel.refund(refund.payment.cip.code or "", refund.money, f"refund-{refund.pk}")
         becomes, said = RefundStatus.DONE, ""
     except Refused as error:
         becomes, said = RefundStatus.FAILED, str(error)

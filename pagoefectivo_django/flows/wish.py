@@ -13,6 +13,7 @@ from ..errors import AlreadyPaid, InQuestion, InvalidRequest, PagoEfectivoError
 from ..models import Order
 from ..models.database import after_commit, database, in_shop_transaction, one_transaction
 from ..states import Kind, OrderState, Wish
+from ..traces import traced
 from .book import STANDING, open_book
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -33,6 +34,7 @@ POSSIBLE = {
 }
 
 
+@traced()
 def record(
     order: Order, wish: Wish, *, actor: str, date: datetime | None = None, now: datetime, by_payer: bool = False
 ) -> None:
@@ -83,6 +85,7 @@ def attempt_quietly(pk: int, wish: str, deed: Deed, now: datetime | None = None)
         return True
 
 
+@traced()
 def attempt(pk: int, wish: str, deed: Deed, now: datetime) -> bool:
     """Try once what an order wishes; False if it wishes something else by now, or somebody else is at it.
 
@@ -112,6 +115,7 @@ def attempt(pk: int, wish: str, deed: Deed, now: datetime) -> bool:
     return True
 
 
+@traced()
 def put_to_person(order: Order, kind: Kind, now: datetime, detail: str, about: str = "") -> None:
     """Ask a person about an order, or ``about`` something of it."""
     with one_transaction() as alias:

@@ -31,6 +31,8 @@ class Discrepancy(models.Model):
 
     order = models.ForeignKey(Order, models.PROTECT, null=True, related_name="discrepancies", verbose_name=_("order"))
     kind = models.CharField(_("question"), max_length=20, choices=Kind)
+    #: Of the money or the code that it is about; test and live questions are told apart by it.
+    account = ExactCharField(_("account"), max_length=120, blank=True, default="")
     #: What it is about, as text (a code, a payment, a message), so that one question is asked once.
     subject = ExactCharField(_("subject"), max_length=180)
     cip = models.ForeignKey(Cip, models.PROTECT, null=True, related_name="+", verbose_name="CIP")

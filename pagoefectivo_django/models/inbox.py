@@ -32,6 +32,10 @@ class Notification(Attempted):
     last_received_at = models.DateTimeField(_("last received"))
     times_received = models.PositiveIntegerField(_("times received"), default=1)
     fate = models.CharField(_("fate"), max_length=10, choices=Fate, default=Fate.APPLIED)
+    #: The fingerprint of the secret that proved it (``Channel.proved_by``); never the secret.
+    proved_by = ExactCharField(_("proved by"), max_length=16, blank=True, default="")
+    #: Joins it with the log lines, events and calls of the request that brought it.
+    trace = ExactCharField(_("request id"), max_length=32, blank=True, default="")
 
     class Meta:
         verbose_name = _("notification")
@@ -45,3 +49,27 @@ class Notification(Attempted):
 
     def __str__(self) -> str:
         return f"{self.fact or 'unreadable'} {self.code} {self.digest[:8]}"
+
+
+class Refusal(models.Model):
+    """How many messages a channel refused for one reason; one row for each, however many come."""
+
+    class Reason(models.TextChoices):
+        UNSIGNED = "unsigned", _("no signature")
+        UNPROVEN = "unproven", _("no current secret made its signature")
+        SOURCE = "source", _("its sender's address is not listed")
+        TOO_LARGE = "too_large", _("too large")
+
+    channel = ExactCharField(_("channel"), max_length=60)
+    reason = models.CharField(_("reason"), max_length=10, choices=Reason)
+    count = models.PositiveBigIntegerField(_("count"), default=1)
+    first_at = models.DateTimeField(_("first"))
+    last_at = models.DateTimeField(_("last"))
+
+    class Meta:
+        verbose_name = _("refused messages")
+        verbose_name_plural = _("refused messages")
+        constraints = (models.UniqueConstraint(fields=["channel", "reason"], name="pagoefectivo_one_refusal"),)
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.reason}"

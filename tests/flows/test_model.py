@@ -55,6 +55,8 @@ from pagoefectivo_django.flows import (
 from pagoefectivo_django.flows.receive import retry
 from pagoefectivo_django.flows.refund import give_account
 from pagoefectivo_django.models import (
+    ApiCall,
+    ApiCallSubject,
     Cip,
     Delivery,
     Deposit,
@@ -67,6 +69,7 @@ from pagoefectivo_django.models import (
     OrderEvent,
     Payment,
     Refund,
+    Refusal,
     Settlement,
     SettlementLine,
 )
@@ -95,7 +98,7 @@ SHOP = {
 #: In an order in which their rows can go.
 TABLES = (
     *(Heard, Delivery, OrderEvent, Discrepancy, Match, Deposit, SettlementLine, Settlement, Refund),
-    *(Notification, Payment, Order, Cip, Heartbeat),
+    *(ApiCallSubject, ApiCall, Refusal, Notification, Payment, Order, Cip, Heartbeat),
 )
 
 

@@ -26,6 +26,7 @@ from pagoefectivo_django.models import (
     OrderEvent,
     Payment,
     Refund,
+    Refusal,
     Settlement,
     SettlementLine,
 )
@@ -103,6 +104,11 @@ def new_deposit(**changes: Any) -> object:
     settlement = Settlement.objects.first() or new_settlement()
     fields = {"settlement": settlement, "amount": 1, "received_on": "2026-11-11", "created_at": timezone.now()}
     return Deposit.objects.bulk_create([Deposit(**fields | changes)])
+
+
+def new_refusal(**changes: Any) -> object:
+    fields = {"channel": "default", "reason": "unproven", "first_at": timezone.now(), "last_at": timezone.now()}
+    return Refusal.objects.bulk_create([Refusal(**fields | changes)])
 
 
 # By constraint: what breaks it, and what is like it and is allowed.
@@ -190,6 +196,7 @@ CASES: dict[str, list[Callable[[], object]]] = {
         lambda: new_match(stands=False),
         lambda: new_match(line=(done := new_match(stands=None)).line, undoes=done),
     ],
+    "pagoefectivo_one_refusal": [lambda: (new_refusal(), new_refusal())],
     "pagoefectivo_deposit_is_not_zero": [lambda: new_deposit(amount=0)],
 }
 ALLOWED: list[Callable[[], object]] = [
@@ -212,6 +219,7 @@ ALLOWED: list[Callable[[], object]] = [
     lambda: new_line(gross=Decimal("-10.00"), fee=0, tax=0, net=Decimal("-10.00")),
     lambda: (new_match(stands=None), new_match(stands=None), new_match(), new_match(part=7), new_match(kind="sales")),
     lambda: new_deposit(amount=-1),
+    lambda: (new_refusal(), new_refusal(channel="another"), new_refusal(reason="source")),
 ]
 
 

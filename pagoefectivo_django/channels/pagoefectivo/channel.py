@@ -10,8 +10,9 @@ from typing import Any
 from django.utils import timezone
 
 from ...errors import InvalidRequest, OutcomeUnknown, Unavailable
+from ...traces import current_trace
 from .. import http
-from ..base import Charge, Report
+from ..base import Charge, Report, fingerprint
 from ..http import Call, Deadline
 from . import answers, notices, wire
 from .authorizations import Token, Tokens, read_token, write_request
@@ -26,7 +27,8 @@ class PagoEfectivoChannel(Configured):
 
     OPTIONS: ``SERVICE_ID``, ``ACCESS_KEY``, ``SECRET_KEY`` (needed); ``ENVIRONMENT`` (``sandbox`` or ``production``) or
     ``BASE_URL``, which overrides its host; ``WEBHOOK_SECRETS`` (default: the secret key; several while rotating);
-    ``ADMIN_EMAIL`` (gets a copy of each code's mail); ``TIMEOUT`` (8 s of silence; ``issue`` ends within 2 s more).
+    ``ADMIN_EMAIL`` (gets a copy of each code's mail); ``TIMEOUT`` (8 s of silence; ``issue`` ends within 2 s more);
+    ``REQUEST_ID_HEADER`` (gets the id of our log lines; none by default, since the protocol names none).
 
     Unknown to the protocol and assumed: 100 codes fit in one search; a notification of another service id of the same
     merchant is signed with another secret, so what this channel's secrets prove is this account's.
@@ -70,6 +72,12 @@ class PagoEfectivoChannel(Configured):
     def prove(self, body: bytes, headers: Mapping[str, str]) -> str:
         return notices.prove(body, headers, webhook_secrets(self.options))
 
+    def proved_by(self, body: bytes, signature: str) -> str:
+        return notices.proved_by(body, signature, webhook_secrets(self.options))
+
+    def fingerprints(self) -> list[str]:
+        return [fingerprint(secret) for secret in webhook_secrets(self.options)]
+
     def read(self, body: bytes) -> Report:
         return notices.read(body, self.account)
 
@@ -81,7 +89,9 @@ class PagoEfectivoChannel(Configured):
         """Return a call with the headers of protocol 1.2; Spanish is spoken unless English is wanted."""
         accepted = "en-US" if language[:2] == "en" else "es-PE"
         origin = {} if path == "authorizations" else {"Origin": "web"}
-        headers = {"Content-Type": "application/json", "Accept-Language": accepted, **origin}
+        name = self.options.get("REQUEST_ID_HEADER")
+        named = {str(name): current_trace()} if name and current_trace() else {}
+        headers = {"Content-Type": "application/json", "Accept-Language": accepted, **origin, **named}
         return Call(method, self.base_url + path, self._timeout, headers, content, repeatable=repeatable)
 
     def _ask(self, call: Call, sent: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from ... import strict_json
 from ...errors import Malformed, Unproven
 from ...states import Fact
-from ..base import Report
+from ..base import Report, fingerprint
 from .quirks import EVENTS
 from .wire import kept, read_amount, read_code, read_currency, read_date, read_object, read_text
 
@@ -33,6 +33,15 @@ def prove(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes]) -> 
     if not well_formed or not sum(hmac.compare_digest(each, signature) for each in expected):
         raise Unproven("The notification is not proven.")
     return signature
+
+
+def proved_by(body: bytes, signature: str, secrets: Sequence[bytes]) -> str:
+    """Return the fingerprint of the secret that made a signature that is proven already; empty if none did."""
+    for secret in secrets:
+        for text in (body, compact(body)):
+            if hmac.compare_digest(hmac.new(secret, text, hashlib.sha256).hexdigest(), signature):
+                return fingerprint(secret)
+    return ""
 
 
 def compact(body: bytes) -> bytes:

@@ -33,6 +33,12 @@ WRONG = {
     ),
     "BASE_URL": (Error, "pagoefectivo.E007", "is not an address", "It begins with https://."),
     "ENVIRONMENT": (Error, "pagoefectivo.E007", "is unknown", "Use 'sandbox' or 'production', or set BASE_URL."),
+    "REQUEST_ID_HEADER": (
+        Error,
+        "pagoefectivo.E007",
+        "is not a header's name",
+        "Such as 'X-Request-ID'; '' sends none.",
+    ),
     "SERVICE_ID": (Error, "pagoefectivo.E007", "is not a whole number", "Write it as an int."),
     "ACCESS_KEY": (Warning, "pagoefectivo.W001", "does not have 20 letters and digits", ODD),  # protocol 2.1
     "SECRET_KEY": (Warning, "pagoefectivo.W001", "does not have 40 characters of the base64 alphabet", ODD),
@@ -84,6 +90,7 @@ class Configured(Channel):
             "WEBHOOK_SECRETS": secrets is not None and not whole,
             "BASE_URL": base_url and not _host(base_url),
             "ENVIRONMENT": not base_url and options.get("ENVIRONMENT") not in HOSTS,
+            "REQUEST_ID_HEADER": re.fullmatch("[A-Za-z0-9-]*", str(options.get("REQUEST_ID_HEADER") or "")) is None,
             "SERVICE_ID": "SERVICE_ID" not in missing and not _service_id(options),
             "ACCESS_KEY": access_key and not re.fullmatch("[A-Za-z0-9]{20}", access_key),
             "SECRET_KEY": secret_key and not re.fullmatch("[A-Za-z0-9+/=]{40}", secret_key),

@@ -13,6 +13,7 @@ from ...channels.base import Report
 from ...models import Cip
 from ...models.database import one_transaction
 from ...states import Fact
+from ...traces import traced
 from ..book import Book, Shelf, open_shelf
 from .codes import ended, issued, unknown
 from .decisions import Decision, decide
@@ -47,6 +48,7 @@ WHAT_BECOMES: dict[Fact, Callable[[Book, Cip, Report, bool], None]] = {
 }
 
 
+@traced()
 def advance(
     *changes: Report | Decision,
     actor: str = "provider",

@@ -1,0 +1,52 @@
+"""Write down what is asked from a provider and what it answers, redacted, beside the orders that it is about."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError, transaction
+
+from ..channels.base import Channel
+from ..channels.exchange import Exchange, heard_by
+from ..models import ApiCall, ApiCallSubject, Cip, Order
+from ..models.database import database
+from ..traces import current_trace, traced
+
+logger = logging.getLogger("pagoefectivo.provider")
+
+
+@contextmanager
+def recorded(channel: Channel, *, order: Order | None = None, codes: Iterable[str] = ()) -> Iterator[None]:
+    """Keep every attempt that is made within; what can't be kept is logged, and never the caller's problem."""
+    exchanges: list[Exchange] = []
+    with traced():
+        try:
+            with heard_by(exchanges.append):
+                yield
+        finally:
+            if exchanges:
+                _write(channel, exchanges, order, list(codes))
+
+
+def _write(channel: Channel, exchanges: list[Exchange], order: Order | None, codes: list[str]) -> None:
+    alias = database()
+    try:
+        about = {order.pk} if order else set[int]()
+        if codes:
+            cips = Cip.objects.using(alias).filter(account=channel.account, code__in=codes)
+            about |= set(cips.values_list("order", flat=True))
+        with transaction.atomic(using=alias):
+            for exchange in exchanges:
+                call = ApiCall.objects.using(alias).create(
+                    channel=channel.alias, account=channel.account, trace=current_trace(), **_fields(exchange)
+                )
+                subjects = [ApiCallSubject(call=call, order_id=pk) for pk in sorted(about)]
+                ApiCallSubject.objects.using(alias).bulk_create(subjects)
+    except DatabaseError as error:
+        logger.warning("A call to the provider could not be written down (%s).", type(error).__name__)
+
+
+def _fields(exchange: Exchange) -> dict[str, object]:
+    return {**vars(exchange), "path": exchange.path[:200], "error": exchange.error[:80]}
