@@ -36,12 +36,12 @@ INSERT INTO pagoefectivo_payment (
 SELECT id, id::text, 35.50, 'PEN', changed_at, changed_at, 'applied', 0 FROM pagoefectivo_cip WHERE status = 'paid';
 INSERT INTO pagoefectivo_notification (
     channel, account, digest, body, signature, code, fact, received_at, last_received_at, times_received, fate,
-    attempts, last_error)
-SELECT 'default', account, md5(id::text), '', '', code, 'payment', changed_at, changed_at, 1, 'applied', 0, ''
+    proved_by, trace, attempts, last_error)
+SELECT 'default', account, md5(id::text), '', '', code, 'payment', changed_at, changed_at, 1, 'applied', '', '', 0, ''
 FROM pagoefectivo_cip WHERE status = 'paid';
 INSERT INTO pagoefectivo_orderevent (
-    id, order_id, number, kind, fact, state_before, state_after, actor, detail, created_at)
-SELECT gen_random_uuid(), id, 1, 'order_created', '', '', '', 'bench', '', created_at FROM pagoefectivo_order;
+    id, order_id, number, kind, fact, state_before, state_after, actor, detail, trace, created_at)
+SELECT gen_random_uuid(), id, 1, 'order_created', '', '', '', 'bench', '', '', created_at FROM pagoefectivo_order;
 INSERT INTO pagoefectivo_delivery (event_id, receiver, delivered_at, attempts, last_error)
 SELECT id, 'bench', created_at, 1, '' FROM pagoefectivo_orderevent
 """

@@ -98,19 +98,14 @@ class History:
         ``currency`` are the payment's if not given, else the line's, else the order's.
         """
         told = _money_of(payment, line, order) if amount is None else (amount, currency)
+        about: dict[str, Any] = {"order": order, "cip": cip, "payment": payment, "notification": notification}
+        about |= {"settlement": settlement, "line": line, "amount": told[0], "currency": told[1]}
         question, opened = Discrepancy.objects.using(self.alias).get_or_create(
             kind=kind,
             subject=subject,
             defaults={
-                "order": order,
-                "cip": cip,
-                "payment": payment,
-                "notification": notification,
-                "settlement": settlement,
-                "line": line,
+                **about,
                 "account": _account_of(cip, payment, notification, settlement, line, order),
-                "amount": told[0],
-                "currency": told[1],
                 "evidence": [evidence],
                 "suggestion": _suggestion(kind, line),
                 "created_at": self.now,
