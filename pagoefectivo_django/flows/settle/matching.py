@@ -18,6 +18,7 @@ from ...models import Cip, Delivery, Discrepancy, Match, Order, OrderEvent, Paym
 from ...models.database import LEASE, after_commit, database, insert_many, one_transaction
 from ...signals import SIGNALS
 from ...states import Kind, LineStatus, OrderState, SettlementStatus, Standing, StatementKind
+from ...traces import current_trace
 from ...workdays import lima_day
 from ..history import History, closed
 from ..publish import publish_written
@@ -26,6 +27,11 @@ from .reading import BATCH
 #: Who matches where no person does.
 AUTHOR = "pagoefectivo"
 
+#: The columns of an event that is written in bulk.
+_EVENT = (
+    *("id", "order", "number", "kind", "fact", "state_before", "state_after", "actor", "detail", "cip", "trace"),
+    "created_at",
+)
 #: A line by its CIP, else by its transaction code, else by its operation number; first wins.
 RULES = {
     "code": "c.code = l.code AND (l.transaction_code = '' OR l.transaction_code = c.transaction_code)",
@@ -131,24 +137,12 @@ def settle_orders(matches: QuerySet[Match], settlement: Settlement, history: His
     paid.filter(cip__in=by).update(settled_at=now, event_count=F("event_count") + 1)
     receivers = SIGNALS["payment_settled"].by_name
     events = [(uuid4(), order, count + 1, cip) for order, count, cip in told]
-    detail, state = f"settlement {settlement}"[:500], OrderState.PAID.value
+    detail, state, trace = f"settlement {settlement}"[:500], OrderState.PAID.value, current_trace()
     insert_many(
         OrderEvent,
+        _EVENT,
         (
-            "id",
-            "order",
-            "number",
-            "kind",
-            "fact",
-            "state_before",
-            "state_after",
-            "actor",
-            "detail",
-            "cip",
-            "created_at",
-        ),
-        (
-            (event, order, number, "payment_settled", "", state, state, history.actor[:150], detail, cip, now)
+            (event, order, number, "payment_settled", "", state, state, history.actor[:150], detail, cip, trace, now)
             for event, order, number, cip in events
         ),
     )
