@@ -45,6 +45,8 @@ class Notification(Attempted):
             models.Index(fields=["next_attempt_at"], name="pagoefectivo_inbox_due"),
             models.Index(fields=["account", "code"], name="pagoefectivo_inbox_code"),
             models.Index(fields=["received_at"], name="pagoefectivo_inbox_received"),
+            models.Index(fields=["account", "received_at"], name="pagoefectivo_inbox_account"),
+            models.Index(fields=["fate", "id"], name="pagoefectivo_inbox_fate"),
         )
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -95,6 +96,7 @@ class Order(Attempted):
             models.Index(fields=["state", "expires_at"], name="pagoefectivo_order_open"),
             models.Index(fields=["created_at"], name="pagoefectivo_order_created"),
             models.Index(fields=["paid_at"], name="pagoefectivo_order_paid"),
+            models.Index(fields=["settled_at", "paid_at"], name="pagoefectivo_order_settled"),
         )
         permissions = (
             ("mark_paid", _("Can mark an order as paid by hand")),
@@ -210,6 +212,8 @@ class Payment(models.Model):
                 condition=Q(refunded__gte=0, refunded__lte=F("amount")), name="pagoefectivo_refunded_at_most_paid"
             ),
         )
+        # MariaDB has no indexes of expressions: there the books of a period read every payment.
+        indexes = (models.Index(Coalesce("paid_at", "first_heard_at"), name="pagoefectivo_payment_moment"),)
 
     def __str__(self) -> str:
         return f"{display(self.amount, self.currency)} {self.operation_number or ''}".strip()

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.flows import cancel_order
 from pagoefectivo_django.models import (
+    ApiCall,
     Cip,
     Delivery,
     Deposit,
@@ -274,7 +275,7 @@ def test_no_foreign_key_leaves_the_app() -> None:
                     assert field.remote_field.on_delete is models.PROTECT
             relations = connection.introspection.get_relations(cursor, model._meta.db_table)
             assert {relation[1] for relation in relations.values()} <= tables
-            assert bool(relations) == (model not in (Notification, Heartbeat, Settlement))
+            assert bool(relations) == (model not in (ApiCall, Notification, Refusal, Heartbeat, Settlement))
 
 
 def test_what_money_hangs_on_is_not_deleted(book: Order) -> None:

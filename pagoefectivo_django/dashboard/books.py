@@ -1,0 +1,81 @@
+"""The equation of the books, and how old what is not settled is."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.dateparse import parse_date
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from ..flows.balance import Books, all_books
+from ..flows.overview.ages import Aged, aged
+from ..money import CURRENCIES, display
+from ..workdays import lima_day
+from .panels import Panel, link
+
+#: Days that are shown until somebody asks for others: the whole time of a large shop takes seconds to sum.
+EQUATION_DAYS = 7
+
+#: Each line of the equation: what it is, the sums on its left, and on its right with their signs.
+_EQUATION = (
+    (_("Paid by payers"), ("payments",), (("in_transit", "+"), ("settled", "+"))),
+    (_("In settlements, gross"), ("gross",), (("matched", "+"), ("unmatched", "+"))),
+    (_("In settlements, net"), ("net",), (("gross", "+"), ("fees", "−"), ("tax", "−"))),
+    (_("Net, less refunds"), ("net", "refunds"), (("deposits", "+"), ("open_payouts", "+"))),
+)
+_NAMES = {
+    "in_transit": _("in transit"),
+    "settled": _("settled and matched"),
+    "gross": _("gross"),
+    "matched": _("matched"),
+    "unmatched": _("not matched"),
+    "fees": _("fees"),
+    "tax": _("IGV"),
+    "deposits": _("deposits"),
+    "open_payouts": _("open payouts"),
+}
+
+
+def books(request: HttpRequest, now: datetime) -> dict[str, Any]:
+    """Return what the books' template shows, to who may see settlements."""
+    if not request.user.has_perm("pagoefectivo.view_settlement"):
+        return {"shown": False}
+    since, until = (_day(request.GET.get(name, "")) for name in ("since", "until"))
+    if not {"since", "until"} & set(request.GET):
+        since = lima_day(now) - timedelta(days=EQUATION_DAYS - 1)
+    found, panels = {book.currency: book for book in all_books(since, until)}, list[Panel]()
+    for currency in CURRENCIES:
+        if currency in found:
+            rows = [_row(found[currency], *line) for line in _EQUATION]
+            panels.append(Panel(currency, [_("what"), _("sum"), _("is made of"), _("adds up")], rows))
+        ages = aged(currency, now)
+        if currency in found or any(age.count for age in ages):
+            panels.append(_aged(currency, ages, now))
+    return {"shown": True, "since": since, "until": until, "panels": panels}
+
+
+def _day(text: str) -> date | None:
+    try:
+        return parse_date(text)
+    except ValueError:  # 2026-02-30
+        return None
+
+
+def _row(books: Books, what: Any, left: tuple[str, ...], right: tuple[tuple[str, str], ...]) -> list[Any]:
+    whole = sum(getattr(books, name) for name in left)
+    told = " ".join(f"{sign} {_NAMES[name]} {display(getattr(books, name), books.currency)}" for name, sign in right)
+    parts = sum(getattr(books, name) * (-1 if sign == "−" else 1) for name, sign in right)
+    return [what, display(whole, books.currency), told.removeprefix("+ "), _("yes") if parts == whole else _("NO")]
+
+
+def _aged(currency: str, found: list[Aged], now: datetime) -> Panel:
+    title = format_lazy("{}, {}", _("Paid and in no settlement yet, by days since the payment"), currency)
+    rows = []
+    for age in found:
+        wanted = {"currency__exact": currency, "settled_at__isnull": 1, **age.within(now)}
+        more = _("or more") if age.at_least else ""
+        rows.append([str(age), link(f"{age.count} {more}".strip(), "order", **wanted), display(age.amount, currency)])
+    return Panel(title, [_("days"), _("orders"), _("amount")], rows)

@@ -1,0 +1,140 @@
+"""Is anything wrong, and is it still working."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ..flows.overview.health import MOST_COUNTED, Silence, calls, open_questions, refusals, silence, waiting
+from ..flows.overview.sales import days_until, paid_per_day
+from ..money import display
+from ..states import Kind
+from .panels import Panel, Verdict, ago, link
+
+
+def verdicts(request: HttpRequest, accounts: Mapping[str, str], now: datetime) -> list[Verdict]:
+    """Return the answers to the three questions of the morning."""
+    today = paid_per_day(accounts, days_until(now, 1))
+    sums = {one.currency: sum(each.amount for each in today if each.currency == one.currency) for one in today}
+    came = ", ".join(display(amount, currency) for currency, amount in sorted(sums.items()))  # type: ignore[arg-type]
+    count = sum(one.count for one in today)
+    orders = ngettext("%(count)d order", "%(count)d orders", count) % {"count": count}
+    paid = Verdict(_("Was I paid?"), f"{_('today')}: {came or '–'} ({orders})", "good" if count else "wait")
+    state = waiting()
+    asked = sum(one.count for one in open_questions(accounts)) if _may(request, "discrepancy") else 0
+    wrong = [ngettext("%(count)d open question", "%(count)d open questions", asked) % {"count": asked}] if asked else []
+    if state.dead:
+        text = ngettext("%(count)s message given up", "%(count)s messages given up", state.dead)
+        wrong.append(text % {"count": _capped(state.dead)})
+    broken = [_("no worker runs")] if state.asleep(now) else []
+    for account, alias in accounts.items():
+        if silence(account, alias, now).too_long:
+            broken.append(_("%(channel)s is silent for longer than usual") % {"channel": alias or account})
+        told = calls(account, now)
+        if told.failed * 2 > told.count:
+            broken.append(_("the provider fails (%(channel)s)") % {"channel": alias or account})
+    return [
+        paid,
+        Verdict(_("Is anything wrong?"), ", ".join(wrong) or _("nothing that we know of"), "bad" if wrong else "good"),
+        Verdict(_("Is it still working?"), ", ".join(broken) or _("yes"), "bad" if broken else "good"),
+    ]
+
+
+def health_panels(request: HttpRequest, accounts: Mapping[str, str], now: datetime) -> list[Panel]:
+    """Return open questions, messages, refusals, calls and queues; each to who may see what it is about."""
+    panels = [_questions(accounts, now)] if _may(request, "discrepancy") else []
+    if _may(request, "notification"):
+        panels += [_messages(accounts, now), _refusals(accounts, now)]
+    return [*panels, _calls(accounts, now), _queues(now)]
+
+
+def _questions(accounts: Mapping[str, str], now: datetime) -> Panel:
+    rows: list[list[Any]] = [
+        [
+            link(Kind(one.kind).label, "discrepancy", kind__exact=one.kind, status__exact="open"),
+            one.count,
+            timesince(one.oldest, now),
+        ]
+        for one in open_questions(accounts)
+    ]
+    return Panel(_("Open questions"), [_("question"), _("count"), _("oldest")], rows)
+
+
+def _messages(accounts: Mapping[str, str], now: datetime) -> Panel:
+    rows: list[list[Any]] = []
+    for account, alias in accounts.items():
+        heard = silence(account, alias, now)
+        usual = _span(heard.usual) if heard.usual else _("nothing is usual yet")
+        span = _span(heard.silence) if heard.silence is not None else "–"
+        if heard.too_long:
+            span = _("%(span)s: longer than usual") % {"span": span}
+        name = alias or account
+        rows.append([link(name, "notification", channel=alias), ago(heard.last, now), span, usual, _proof(heard)])
+    headings = [_("channel"), _("last good message"), _("silence"), _("usual pause at this hour"), _("proved by")]
+    return Panel(_("Messages from the provider"), headings, rows)
+
+
+def _proof(heard: Silence) -> str:
+    if heard.last is None:
+        return "–"
+    if not heard.proved_by:
+        return _("a secret that is not set any more")
+    return _("secret %(place)d of %(count)d") % {"place": heard.proved_by, "count": heard.secrets}
+
+
+def _refusals(accounts: Mapping[str, str], now: datetime) -> Panel:
+    rows: list[list[Any]] = [
+        [one.channel, one.get_reason_display(), one.count, ago(one.first_at, now), ago(one.last_at, now)]
+        for one in refusals(filter(None, accounts.values()))
+    ]
+    headings = [_("channel"), _("reason"), _("count"), _("since"), _("last")]
+    return Panel(_("Refused messages"), headings, rows)
+
+
+def _calls(accounts: Mapping[str, str], now: datetime) -> Panel:
+    rows: list[list[Any]] = []
+    since = (now - timedelta(days=1)).isoformat()
+    for account, alias in accounts.items():
+        told = calls(account, now)
+        name = link(alias or account, "apicall", account__exact=account, began_at__gte=since)
+        failed = link(told.failed, "apicall", account__exact=account, began_at__gte=since, failed="yes")
+        times = [f"{value:,} ms" if told.count else "–" for value in (told.mean, told.longest)]
+        rows.append([name, told.count, failed, *times])
+    headings = [_("channel"), _("calls"), _("failed"), _("mean time"), _("longest")]
+    return Panel(_("Calls to the provider, last 24 hours"), headings, rows)
+
+
+def _queues(now: datetime) -> Panel:
+    state = waiting()
+    undelivered = link(_capped(state.undelivered), "delivery", delivered="no")
+    rows: list[list[Any]] = [
+        [_("last round of a worker"), ago(state.beaten_at, now)],
+        [_("deliveries that wait"), undelivered],
+        [_("oldest event that waits"), ago(state.oldest_event, now) if state.oldest_event else "–"],
+        [_("messages that wait"), link(_capped(state.unapplied), "notification", fate__exact="waiting")],
+        [_("messages given up"), link(_capped(state.dead), "notification", fate__exact="dead")],
+    ]
+    return Panel(_("The worker, of all environments"), [_("what"), _("how it is")], rows)
+
+
+def _capped(count: int) -> str:
+    return _("%(count)d or more") % {"count": count} if count >= MOST_COUNTED else str(count)
+
+
+def _span(span: timedelta) -> str:
+    seconds = round(span.total_seconds())
+    if seconds < 120:
+        return _("%(count)d s") % {"count": seconds}
+    if seconds < 7200:
+        return _("%(count)d min") % {"count": seconds // 60}
+    return _("%(count)d h") % {"count": seconds // 3600}
+
+
+def _may(request: HttpRequest, model: str) -> bool:
+    return any(request.user.has_perm(f"pagoefectivo.{verb}_{model}") for verb in ("view", "change"))

@@ -1,0 +1,60 @@
+"""What the dashboard is made of, and the addresses of the lists behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.formats import localize
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from ..documents.charts import Columns
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A titled table, with a chart of the same figures where that helps."""
+
+    title: Any
+    columns: list[Any]
+    rows: list[list[Any]]
+    note: Any = ""
+    chart: Columns | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One of the three answers at the top; ``mood``: good, wait or bad."""
+
+    question: Any
+    answer: Any
+    mood: str
+
+
+def address(model: str, **wanted: Any) -> str:
+    """Return the address of a filtered list; empty where the admin has no such page."""
+    try:
+        path = reverse(f"admin:pagoefectivo_{model}_changelist")
+    except NoReverseMatch:
+        return ""
+    return f"{path}?{urlencode(wanted)}" if wanted else path
+
+
+def link(text: Any, model: str, **wanted: Any) -> SafeString | str:
+    """Return a text that leads to a filtered list."""
+    where = address(model, **wanted)
+    return format_html('<a href="{}">{}</a>', where, text) if where else str(text)
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """Return a moment and how long ago it was."""
+    if moment is None:
+        return _("never")
+    return _("%(when)s (%(ago)s ago)") % {"when": localize(localtime(moment)), "ago": timesince(moment, now)}

@@ -1,0 +1,68 @@
+"""Columns in SVG, stacked: where each rectangle stands; what they mean is said by a table beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+#: Units of the picture; it is as wide as its place on the page.
+WIDTH, HEIGHT, FOOT = 700, 180, 22
+#: Colours that differ in the style sheet; more series share them.
+COLOURS = 4
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """One piece of a column; ``colour`` from 1."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    colour: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text below a column, at its middle."""
+
+    x: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A chart, ready to be drawn."""
+
+    rectangles: list[Rectangle]
+    labels: list[Label]
+    #: The names of the series with their colours.
+    legend: list[tuple[int, str]]
+    most: str
+    width: int = WIDTH
+    height: int = HEIGHT
+    foot: int = FOOT
+
+
+def columns(
+    names: Sequence[str], series: Sequence[tuple[str, Sequence[tuple[Decimal, str]]]], most: str = ""
+) -> Columns:
+    """Return a column for each name, with a piece for each series: its value, and what it says when pointed at."""
+    tallest = max((sum(values[place][0] for _, values in series) for place in range(len(names))), default=Decimal(0))
+    step = WIDTH / max(1, len(names))
+    scale = (HEIGHT - FOOT - 8) / float(tallest) if tallest else 0.0
+    rectangles, labels = [], []
+    for place, name in enumerate(names):
+        bottom = float(HEIGHT - FOOT)
+        for number, (_, values) in enumerate(series):
+            value, title = values[place]
+            if height := float(value) * scale:
+                bottom -= height
+                x = round(place * step + step * 0.15, 1)
+                colour = number % COLOURS + 1
+                rectangles.append(Rectangle(x, round(bottom, 1), round(step * 0.7, 1), round(height, 1), colour, title))
+        labels.append(Label(round(place * step + step / 2, 1), name))
+    legend = [(number % COLOURS + 1, name) for number, (name, _) in enumerate(series)]
+    return Columns(rectangles, labels, legend, most)
