@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from ipaddress import ip_network
 from typing import Any
 
 from django.apps import AppConfig
@@ -45,6 +46,9 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     if not settings.USE_TZ:
         hint = "Set USE_TZ = True; a code's expiry is a moment, and naive times would move it."
         found.append(Error("USE_TZ is False.", hint=hint, id="pagoefectivo.E006"))
+    if not isinstance(conf.channels, Mapping):
+        hint = "Write it as {'default': {'BACKEND': …, 'OPTIONS': {…}}}."
+        return [*found, Error("PAGOEFECTIVO['CHANNELS'] is no mapping.", hint=hint, id="pagoefectivo.E001")]
     if not conf.channels:
         hint = "Add PAGOEFECTIVO['CHANNELS']['default'] with BACKEND and OPTIONS, or use conf.from_env()."
         found.append(Error("PAGOEFECTIVO has no channel.", hint=hint, id="pagoefectivo.E001"))
@@ -54,7 +58,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             found.append(Error(f"Channel {alias!r}: {channel}", hint=hint, id="pagoefectivo.E002"))
         else:
             found += channel.check(alias, options)
-    return [*found, *_routes(), *_values(), *_carriers(), *_shown(), *_money()]
+    return [*found, *_routes(), *_values(), *_sources(), *_carriers(), *_shown(), *_money()]
 
 
 @register("pagoefectivo")
@@ -72,7 +76,7 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Warnings that concern production."""
     found: list[CheckMessage] = []
-    for alias, channel, options in _channels():
+    for alias, channel, options in _channels() if isinstance(conf.channels, Mapping) else []:
         if not isinstance(channel, Misconfigured):
             found += channel.check_deploy(alias, options)
     backend = settings.CACHES.get("default", {}).get("BACKEND", "")
@@ -103,6 +107,11 @@ def _channels() -> list[tuple[str, type[Channel] | Misconfigured, dict[str, Any]
 
 def _routes() -> list[CheckMessage]:
     found: list[CheckMessage] = []
+    if not isinstance(conf.routes, Mapping | None) or not all(map(_is_list, (conf.routes or {}).values())):
+        hint = (
+            "Write it as {'PEN': ['default'], 'USD': ['default']}: the aliases of a currency, in order of preference."
+        )
+        return [Error("PAGOEFECTIVO['ROUTES'] is no mapping of lists.", hint=hint, id="pagoefectivo.E004")]
     for currency, aliases in (conf.routes or {}).items():
         if currency not in CURRENCIES:
             hint = f"PagoEfectivo issues codes in {' and '.join(CURRENCIES)}."
@@ -136,6 +145,31 @@ def _values() -> list[CheckMessage]:
         hint = "The function takes (order, report) and returns whether to accept."
         found.append(Error(str(error), hint=hint, id="pagoefectivo.E008"))
     return found
+
+
+def _sources() -> list[CheckMessage]:
+    """Errors in who may send notifications: a list that means another than the shop believes is worse than none."""
+    found: list[CheckMessage] = []
+    for name in ("SOURCES", "PROXIES"):
+        value = getattr(conf, name.lower())
+        if value is None and name == "PROXIES":
+            continue
+        wrong = [value] if not isinstance(value, list | tuple) else [one for one in value if not _is_network(one)]
+        hint = "List addresses or networks as texts, such as ['203.0.113.0/24', '2001:db8::/32']."
+        text = "PAGOEFECTIVO[{!r}] has {!r}, which is no network."
+        found += [Error(text.format(name, one), hint=hint, id="pagoefectivo.E009") for one in wrong]
+    if conf.sources and conf.proxies is None:
+        hint = "Name your proxies' networks in PROXIES, or set it to [] if senders reach this server directly."
+        problem = "PAGOEFECTIVO['SOURCES'] is set without PAGOEFECTIVO['PROXIES']: who sends can't be told."
+        found.append(Error(problem, hint=hint, id="pagoefectivo.E009"))
+    return found
+
+
+def _is_network(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(ip_network(value, strict=False))
+    except ValueError:
+        return False
 
 
 def _carriers() -> list[CheckMessage]:
@@ -179,6 +213,10 @@ def _money() -> list[CheckMessage]:
         faults.append("FEE_TOLERANCE has to be a Decimal such as Decimal('0.01').")
     hint = "See 'When the money arrives' in the README."
     return [Error(f"PAGOEFECTIVO: {fault}", hint=hint, id="pagoefectivo.E008") for fault in faults]
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
 
 
 def _is_limit(entry: tuple[Any, Any]) -> bool:

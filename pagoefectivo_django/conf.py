@@ -46,6 +46,10 @@ DEFAULTS: dict[str, Any] = {
     "CARRIERS": {},
     #: Of the payer's pages; None: the strictest that they work with.
     "CONTENT_SECURITY_POLICY": None,
+    #: Networks that notifications may come from; none: all. PagoEfectivo's are unknown (protocol 6).
+    "SOURCES": (),
+    #: Networks of the shop's own proxies, whose X-Forwarded-For is believed; None: not said.
+    "PROXIES": None,
     #: Bytes of the largest notification that is read.
     "WEBHOOK_LIMIT": 64 * 1024,
     #: The contract: currency → [{"SINCE": date, "BANDS": [(up to, fixed, percent), …], "ROUNDING": …}, …].
@@ -81,9 +85,12 @@ class Settings:
         """Return a channel's backend path and options; raises ``Misconfigured`` for an alias that isn't set."""
         try:
             entry = self.channels[alias]
-            return entry["BACKEND"], entry.get("OPTIONS", {})
-        except (KeyError, TypeError):
+            backend, options = entry["BACKEND"], entry.get("OPTIONS", {})
+        except (AttributeError, KeyError, TypeError):
             raise Misconfigured(f"PAGOEFECTIVO['CHANNELS'][{alias!r}] is missing or has no BACKEND; add it.") from None
+        if not isinstance(options, Mapping):
+            raise Misconfigured(f"The OPTIONS of PAGOEFECTIVO['CHANNELS'][{alias!r}] are no mapping; write a dict.")
+        return backend, options
 
     def route(self, currency: str) -> list[str]:
         """Return the aliases that issue codes in a currency, in order of preference."""

@@ -12,9 +12,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from ..conf import conf
-from ..errors import Unproven
+from ..errors import Misconfigured, Unproven
 from ..flows.receive import receive
+from ..flows.refuse import refuse
+from ..models import Refusal
 from ..models.database import outside_atomic_requests
+from ..traces import traced
+from .sources import is_listed
 
 logger = logging.getLogger("pagoefectivo.webhook")
 
@@ -23,24 +27,35 @@ logger = logging.getLogger("pagoefectivo.webhook")
 @login_not_required
 @outside_atomic_requests
 @require_POST
+@traced()
 def webhook(request: HttpRequest, channel: str) -> HttpResponse:
     """Take one notification. 200: kept. 403: not proven. 503: could not be kept, send it again."""
     if channel not in conf.channels:
         return _answer(404, "unknown channel")
     try:
+        if not is_listed(request):
+            refuse(channel, Refusal.Reason.SOURCE)
+            return _answer(403, "not proven")
+    except Misconfigured as error:
+        logger.error("A notification for channel %s could not be judged: %s", channel, error)
+        return _answer(503, "try again")
+    try:
         if int(request.headers.get("Content-Length") or 0) > conf.webhook_limit:
             raise RequestDataTooBig
         body = request.body
     except (RequestDataTooBig, ValueError):
+        refuse(channel, Refusal.Reason.TOO_LARGE)
         return _answer(413, "too large")
     except (UnreadablePostError, RawPostDataException):
         return _answer(400, "the body could not be read")
     if len(body) > conf.webhook_limit:
+        refuse(channel, Refusal.Reason.TOO_LARGE)
         return _answer(413, "too large")
     try:
         receive(channel, body, request.headers)
     except Unproven:
-        logger.warning("A notification for channel %s was refused: it is not proven.", channel)
+        signed = "PE-Signature" in request.headers
+        refuse(channel, Refusal.Reason.UNPROVEN if signed else Refusal.Reason.UNSIGNED)
         return _answer(403, "not proven")
     except Exception as error:
         logger.exception("A notification for channel %s could not be kept (%s).", channel, type(error).__name__)

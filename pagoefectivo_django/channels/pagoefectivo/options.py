@@ -39,6 +39,7 @@ WRONG = {
         "is not a header's name",
         "Such as 'X-Request-ID'; '' sends none.",
     ),
+    "TIMEOUT": (Error, "pagoefectivo.E007", "is no number of seconds from 1 to 60", "Leave it out for 8."),
     "SERVICE_ID": (Error, "pagoefectivo.E007", "is not a whole number", "Write it as an int."),
     "ACCESS_KEY": (Warning, "pagoefectivo.W001", "does not have 20 letters and digits", ODD),  # protocol 2.1
     "SECRET_KEY": (Warning, "pagoefectivo.W001", "does not have 40 characters of the base64 alphabet", ODD),
@@ -89,7 +90,8 @@ class Configured(Channel):
         wrong = {
             "WEBHOOK_SECRETS": secrets is not None and not whole,
             "BASE_URL": base_url and not _host(base_url),
-            "ENVIRONMENT": not base_url and options.get("ENVIRONMENT") not in HOSTS,
+            "ENVIRONMENT": not base_url and str(options.get("ENVIRONMENT")) not in HOSTS,
+            "TIMEOUT": not _is_timeout(options.get("TIMEOUT", 8)),
             "REQUEST_ID_HEADER": re.fullmatch("[A-Za-z0-9-]*", str(options.get("REQUEST_ID_HEADER") or "")) is None,
             "SERVICE_ID": "SERVICE_ID" not in missing and not _service_id(options),
             "ACCESS_KEY": access_key and not re.fullmatch("[A-Za-z0-9]{20}", access_key),
@@ -132,6 +134,11 @@ def webhook_secrets(options: Mapping[str, Any]) -> list[bytes]:
     found = options.get("SECRET_KEY") if found is None else found
     found = found if isinstance(found, list | tuple) else [found]  # the letters of a text are not the secrets
     return [secret.encode() for secret in found if isinstance(secret, str) and secret]
+
+
+def _is_timeout(value: Any) -> bool:
+    # A claim on a row lasts two minutes: a call has to end before somebody else takes it.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= 60
 
 
 def _host(address: Any) -> str:
