@@ -38,10 +38,16 @@ test-mariadb: $(READY)  ## the suite on MariaDB; needs mariadbd, the headers of 
 storm: $(READY)  ## kill processes at every point of every flow, and a storm of many at once: in full, on PostgreSQL
 	STORM=full TEST_DATABASE=postgresql $(BIN)/python -m pytest tests/crash tests/storm $(ARGS)
 
-lint: $(READY)  ## style, types, missing migrations
+lint: $(READY)  ## style, types, known weaknesses, missing migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CHECKED)
+	$(BIN)/bandit --quiet --recursive pagoefectivo_django 2>/dev/null
+	@echo 'pip-audit: what is known of the packages that are installed'; \
+	    $(BIN)/pip-audit --skip-editable --progress-spinner off >$(VENV)/audit.txt 2>&1; \
+	    if grep -q '^Found [0-9]' $(VENV)/audit.txt; then cat $(VENV)/audit.txt; exit 1; fi; \
+	    if ! grep -q '^No known vulnerabilities' $(VENV)/audit.txt || grep -q 'could not be audited' $(VENV)/audit.txt; then \
+	        echo "!!! pip-audit could NOT look at everything: see $(VENV)/audit.txt"; fi
 	$(BIN)/python -m django makemigrations pagoefectivo --check --dry-run --settings tests.settings
 
 messages: $(READY)  ## bring the translations up to date with the code, compile them, and say what is left to translate
@@ -64,5 +70,6 @@ wheel: $(READY)  ## build the wheel into dist/
 
 $(READY): setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[test,lint,postgresql]'
 	touch $@

@@ -109,7 +109,7 @@ class Desk:
 
     def _settlement(self) -> Panel:
         settlement = self.question.settlement
-        assert settlement
+        assert settlement  # nosec B101 # says what mypy must know
         counted = settlement.lines.exclude(status=LineStatus.DUPLICATE)
         sums = counted.aggregate(gross=Sum("gross"), fee=Sum("fee"), tax=Sum("tax"), net=Sum("net"))
         deposits = list(settlement.deposits.order_by("received_on", "pk")[: MOST_SHOWN * 10])

@@ -140,7 +140,7 @@ class OrderAdmin(RecordAdmin):
 
     @admin.display(description=_("payer"))
     def payer_text(self, order: Order) -> SafeString:
-        return format_html_join(mark_safe("<br>"), "{}: {}", order.payer_data.items())
+        return format_html_join(mark_safe("<br>"), "{}: {}", order.payer_data.items())  # nosec B308 # a constant
 
     # The page of one order.
 

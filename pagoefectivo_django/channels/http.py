@@ -78,7 +78,7 @@ def send(call: Call, deadline: Deadline) -> Answer:
     outcome = _attempt(call, deadline)
     failed = not isinstance(outcome, Answer) or outcome.status >= 500
     if failed and (call.repeatable or isinstance(outcome, Unavailable)) and deadline.left > 2 * PAUSE[1]:
-        time.sleep(random.uniform(*PAUSE))
+        time.sleep(random.uniform(*PAUSE))  # nosec B311 # a pause, no secret
         outcome = _attempt(call, deadline)
     if isinstance(outcome, Answer):
         return outcome

@@ -47,7 +47,7 @@ def claim_batch(rows: QuerySet[Row], field: str, now: datetime, size: int) -> li
     if not pks:
         return []
     # Told apart from every other lease, for databases without row locks.
-    lease = now + LEASE + timedelta(microseconds=random.randrange(10**6))
+    lease = now + LEASE + timedelta(microseconds=random.randrange(10**6))  # nosec B311 # a pause, no secret
     mine = due.filter(pk__in=pks).order_by("pk")
     with one_transaction() as alias:
         if not connections[alias].features.has_select_for_update:
@@ -119,7 +119,7 @@ def insert_many(model: type[models.Model], names: Sequence[str], rows: Iterable[
             [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
             for row in rows
         ]
-        cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", prepared)
+        cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", prepared)  # nosec B608 # names of our own fields
 
 
 def after_commit(function: Callable[..., Any], *arguments: Any) -> None:
@@ -186,7 +186,8 @@ class Attempted(models.Model):
         """Give the row back after a failure, due again after a pause; unless somebody ended its work meanwhile."""
         rows = type(self)._base_manager.using(database()).filter(pk=self.pk, attempts=self.attempts)
         rows.filter(next_attempt_at__isnull=False).update(
-            next_attempt_at=now + self.pause() * random.uniform(0.8, 1.2), last_error=error.replace("\0", "")[:2000]
+            next_attempt_at=now + self.pause() * random.uniform(0.8, 1.2),  # nosec B311 # a pause, no secret
+            last_error=error.replace("\0", "")[:2000],
         )
 
     def pause(self) -> timedelta:

@@ -74,11 +74,11 @@ QUIRKS: dict[str, str] = {
     "trailing_dot_in_status_name": "the id decides",
     "transaction_code_not_unique": "a create that may have been sent is never repeated",
     "empty_or_foreign_error_body": "a 401 may have no body and a 503 need not be JSON",
-    "token_life": "tokenExpires decides, with a margin",
+    "token_life": "tokenExpires decides, with a margin",  # nosec B105 # no password
     "no_document_type_for_foreigners": "what is not DNI, PAS, LMI or PAR is sent as NAN",
     "passport_is_pas": "PAS is sent, not the PASS of one SDK",
     "document_number_spelt_out": "userDocumentNumber, not the cut name of a table's line break",
-    "secret_key_never_sent": "the body of authorizations has four fields, the secret is in the hash alone",
+    "secret_key_never_sent": "the body of authorizations has four fields, the secret is in the hash alone",  # nosec B105 # no password
     "short_time_out": "the time-out is ours (8 s): the payer waits, and a lost code is looked after",
     "any_top_level_domain": "e-mail addresses are not held to the SDK's 2 to 6 letters",
 }

@@ -181,7 +181,7 @@ def mark(book: Book, cip: Cip, report: Report, reason: str) -> None:
             cip=cip, amount=report.amount, currency=report.currency, first_heard_at=book.now, standing=Standing.APPLIED
         )
         book.payments.append(payment)
-    assert payment
+    assert payment  # nosec B101 # says what mypy must know
     payment.operation_number = report.operation_number
     payment.save(using=book.alias)
     book.move_cip(cip, CipStatus.PAID)

@@ -195,7 +195,7 @@ def _put_to_person(
     now: datetime,
     alias: str,
 ) -> None:
-    assert verdict.kind
+    assert verdict.kind  # nosec B101 # says what mypy must know
     detail = " ".join(filter(None, (verdict.detail, asked)))
     lines = SettlementLine.objects.using(alias).filter(pk=line.pk)
     lines.update(status=LineStatus.DISCREPANCY, first=True, reason=detail[:500])
