@@ -1,5 +1,6 @@
 """What staff sees; records are read-only and the buttons call flows."""
 
+from .calls import ApiCallAdmin
 from .discrepancies import DiscrepancyAdmin
 from .inbox import NotificationAdmin
 from .orders import OrderAdmin
@@ -8,6 +9,7 @@ from .refunds import RefundAdmin
 from .settlements import SettlementAdmin, SettlementLineAdmin
 
 __all__ = [
+    "ApiCallAdmin",
     "DeliveryAdmin",
     "DiscrepancyAdmin",
     "NotificationAdmin",

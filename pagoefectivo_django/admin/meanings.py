@@ -1,10 +1,25 @@
-"""What each kind of question means."""
+"""What each kind of event and of question means."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
 from ..states import Kind
+
+#: What happened, by an event's kind: the names of the signals, and of what nobody listens to.
+EVENTS = {
+    "order_created": _("order made"),
+    "cip_issued": _("code issued"),
+    "payment_confirmed": _("paid"),
+    "payment_expired": _("expired"),
+    "payment_cancelled": _("cancelled"),
+    "payment_rejected": _("rejected"),
+    "payment_refunded": _("refunded"),
+    "payment_settled": _("settled"),
+    "expiry_approaching": _("reminded"),
+    "discrepancy_opened": _("question opened"),
+    "noted": _("noted"),
+}
 
 #: What each kind of question means, and what one usually does.
 MEANINGS = {

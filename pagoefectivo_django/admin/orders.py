@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.formats import localize
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
+from django.utils.http import content_disposition_header
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import get_valid_filename
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from ..documents.evidence import evidence_json, evidence_pdf
 from ..flows import adopt_code, cancel_order, extend_order, mark_paid, refresh_order, refund_order, reissue_code
+from ..flows.evidence import evidence
 from ..forms import AdoptForm, ExtendForm, MarkPaidForm, RefundForm, ReissueForm
-from ..models import Delivery, Match, Notification, Order, OrderEvent, Payment, Refund
+from ..models import Order, Payment, Refund
 from ..models.database import in_shop_transaction
-from ..money import CURRENCIES, display
+from ..money import CURRENCIES
 from ..states import CipStatus, OrderState
-from .base import Column, Deed, KnownValuesFilter, RecordAdmin, Section, badge, badge_of, fact_label, table
-from .outbox import heard
+from .base import Column, Deed, KnownValuesFilter, RecordAdmin, Section, badge_of, table
+from .story import story
+
+_EVIDENCE = {"pdf": evidence_pdf, "json": evidence_json}
 
 
 def _outcome(order: Order) -> str:
@@ -150,38 +158,31 @@ class OrderAdmin(RecordAdmin):
     def questions(self, row: Order) -> list[SafeString | str]:
         return [self.link(question) for question in row.discrepancies.open().select_related("order")]
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.evidence_view)
+        file = path("<path:object_id>/evidence.<str:kind>", view, name="pagoefectivo_order_evidence")
+        return [file, *super().get_urls()]
+
+    def links(self, row: Order) -> list[tuple[str, Any]]:
+        name = "admin:pagoefectivo_order_evidence"
+        kinds = (("pdf", _("Evidence (PDF)")), ("json", _("Evidence (JSON)")))
+        current = self.admin_site.name
+        return [(reverse(name, args=[row.pk, kind], current_app=current), label) for kind, label in kinds]
+
+    def evidence_view(self, request: HttpRequest, object_id: str, kind: str) -> HttpResponse:
+        """Return what the provider's support asks for about an order, without anybody's data."""
+        row, write = self.get_object(request, unquote(object_id)), _EVIDENCE.get(kind)
+        if row is None or write is None:
+            raise Http404
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        found = evidence(row, now=timezone.now())
+        name = get_valid_filename(f"evidence-{row.reference}.{kind}")
+        headers = {"Content-Disposition": content_disposition_header(True, name), "Cache-Control": "no-store"}
+        return HttpResponse(write(found), content_type=f"application/{kind}", headers=headers)
+
     def sections(self, row: Order) -> list[Section]:
-        events = row.events.select_related("cip").order_by("number")
-        cips = row.cips.order_by("pk")
-        payments = Payment.objects.filter(cip__order=row).select_related("cip").order_by("pk")
-        mine = reduce(or_, (Q(account=cip.account, code=cip.code) for cip in cips if cip.code), Q(pk__in=[]))
-        refunds = row.refunds.select_related("order").order_by("pk")
-        notifications = Notification.objects.filter(mine).defer("body").order_by("received_at", "pk")
-        deliveries = Delivery.objects.filter(event__order=row).select_related("event").order_by("event__number", "pk")
-        settled = Match.objects.filter(payment__cip__order=row, stands=True).select_related("line__settlement")
-        in_line = (_("settlement line"), lambda match: self.link(match.line))
-        fee_of = (_("fee and IGV"), lambda match: display(match.line.fee + match.line.tax, match.line.currency))
-        net_of = (_("net"), lambda match: display(match.line.net, match.line.currency))
-        of_match = (in_line, "kind", "amount", fee_of, net_of, "rule", "author", "created_at")
-        state = (_("state"), _change)
-        told = (_("fact"), lambda row: fact_label(row.fact))
-        error = (_("last error"), self.error_text)
-        amount = (_("amount"), lambda row: display(row.amount, row.currency))
-        of_cip = ("code", "status", "account", "transaction_code", "expires_at", "asked_at", "changed_at", error)
-        refunded = (_("refunded"), lambda row: display(row.refunded, row.currency))
-        of_payment = ("cip", "operation_number", amount, "paid_at", "first_heard_at", "standing", refunded)
-        of_refund = ((_("refund"), self.link), "status", "requested_at", "requested_by", "reason", "outcome")
-        of_message = ((_("notification"), self.link), "received_at", told, "fate", "times_received", "attempts", error)
-        of_delivery = ((_("delivery"), self.link), (_("delivered"), heard), "attempts", "next_attempt_at", error)
-        return [
-            table(_("timeline"), events, ("created_at", "kind", told, state, "actor", "cip", "detail")),
-            table(_("codes"), cips, of_cip),
-            table(_("payments"), payments, of_payment),
-            table(_("refunds"), refunds, of_refund),
-            table(_("settlement"), settled, of_match),
-            table(_("notifications"), notifications, of_message),
-            table(_("deliveries"), deliveries, of_delivery),
-        ]
+        return story(self, row)
 
     def asked_about(self) -> Sequence[Column]:
         return ((_("order"), self.link), "state", (_("amount"), self.money), "cip", "expires_at")
@@ -229,11 +230,3 @@ class OrderAdmin(RecordAdmin):
 
         question = _("Issue another code? The present one is deleted at the provider, and the payer needs the new one.")
         return self.confirmed(request, orders.select_related("cip"), "reissue", question, ReissueForm, flow, _outcome)
-
-
-def _change(event: OrderEvent) -> SafeString | str:
-    before, after = (
-        badge(state, OrderState(state).label if state in OrderState.values else state)
-        for state in (event.state_before, event.state_after)
-    )
-    return after if before in ("", after) else format_html("{} → {}", before, after)

@@ -1,0 +1,86 @@
+"""The story of an order: everything that happened, in tables."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from ..models import ApiCall, Cip, Delivery, Match, Notification, Order, OrderEvent, Payment
+from ..money import display
+from ..states import OrderState
+from .base import RecordAdmin, Section, badge, fact_label, table
+from .meanings import EVENTS
+from .outbox import heard
+
+#: Rows of one kind on a page, the newest: a code that is polled for months has many calls.
+MOST_SHOWN = 200
+
+
+def story(admin: RecordAdmin, row: Order) -> list[Section]:
+    """Return the tables of an order's page; as many statements for a long history as for a short one."""
+    error = (_("last error"), admin.error_text)
+    told = (_("fact"), lambda row: fact_label(row.fact))
+    cips = row.cips.order_by("pk")
+    of_event = ("created_at", (_("what"), event_label), told, (_("state"), _change), "actor", "cip", "detail", "trace")
+    of_cip = ("code", "status", "account", "transaction_code", "expires_at", "asked_at", "changed_at", error)
+    of_message = ((_("notification"), admin.link), "received_at", told, "fate", "times_received", "attempts", error)
+    outcome = (_("outcome"), lambda call: badge("failed" if call.failed else "done", call.status or call.error))
+    of_call = ((_("call"), lambda call: admin.link(call, f"{call.method} {call.path}")), "began_at", outcome)
+    of_delivery = ((_("delivery"), admin.link), (_("delivered"), heard), "attempts", "next_attempt_at", error)
+    question = (_("question"), admin.link)
+    of_question = (question, "status", "resolution", "resolved_by", "reason", "created_at", "resolved_at")
+    of_refund = ((_("refund"), admin.link), "status", "requested_at", "requested_by", "reason", "outcome")
+    calls = ApiCall.objects.filter(subjects__order=row).defer("request", "answer")
+    deliveries = Delivery.objects.filter(event__order=row).select_related("event").order_by("event__number", "pk")
+    return [
+        table(_("timeline"), row.events.select_related("cip").order_by("-number")[:MOST_SHOWN], of_event),
+        table(_("codes"), cips, of_cip),
+        _payments(row),
+        table(_("refunds"), row.refunds.select_related("order").order_by("pk"), of_refund),
+        _settled(admin, row),
+        table(_("questions"), row.discrepancies.select_related("order").order_by("pk"), of_question),
+        table(_("notifications"), messages_about(cips), of_message),
+        table(_("calls to the provider"), calls.order_by("-pk")[:MOST_SHOWN], (*of_call, "milliseconds", "trace")),
+        table(_("deliveries"), deliveries[:MOST_SHOWN], of_delivery),
+    ]
+
+
+def messages_about(cips: QuerySet[Cip]) -> QuerySet[Notification]:
+    """Return the notifications about codes, without their bytes."""
+    mine = reduce(or_, (Q(account=cip.account, code=cip.code) for cip in cips if cip.code), Q(pk__in=[]))
+    return Notification.objects.filter(mine).defer("body").order_by("received_at", "pk")
+
+
+def event_label(event: OrderEvent) -> Any:
+    """Return what happened in the reader's language, or its name if we have no words for it."""
+    return EVENTS.get(event.kind, event.kind)
+
+
+def _payments(row: Order) -> Section:
+    amount = (_("amount"), lambda row: display(row.amount, row.currency))
+    refunded = (_("refunded"), lambda row: display(row.refunded, row.currency))
+    payments = Payment.objects.filter(cip__order=row).select_related("cip").order_by("pk")
+    columns = ("cip", "operation_number", amount, "paid_at", "first_heard_at", "standing", refunded)
+    return table(_("payments"), payments, columns)
+
+
+def _settled(admin: RecordAdmin, row: Order) -> Section:
+    settled = Match.objects.filter(payment__cip__order=row, stands=True).select_related("line__settlement")
+    in_line = (_("settlement line"), lambda match: admin.link(match.line))
+    fee_of = (_("fee and IGV"), lambda match: display(match.line.fee + match.line.tax, match.line.currency))
+    net_of = (_("net"), lambda match: display(match.line.net, match.line.currency))
+    return table(_("settlement"), settled, (in_line, "kind", "amount", fee_of, net_of, "rule", "author", "created_at"))
+
+
+def _change(event: OrderEvent) -> SafeString | str:
+    before, after = (
+        badge(state, OrderState(state).label if state in OrderState.values else state)
+        for state in (event.state_before, event.state_after)
+    )
+    return after if before in ("", after) else format_html("{} → {}", before, after)
