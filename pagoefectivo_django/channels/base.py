@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -67,6 +67,15 @@ class Report:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", plain(self.code))
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What a provider answered that was asked for nothing but an authorization."""
+
+    host: str
+    #: How far our clock is ahead of the provider's; None where it told no time.
+    ahead: timedelta | None
 
 
 class Channel:
@@ -132,6 +141,17 @@ class Channel:
     def prove(self, body: bytes, headers: Mapping[str, str]) -> str:
         """Return the signature that proves these bytes, or raise ``Unproven``; in constant time, any current secret."""
         raise Unproven(f"Channel {self.alias} takes no notifications.")
+
+    def signed(self, body: bytes) -> dict[str, str]:
+        """Return the headers that prove these bytes to ourselves, for ``pagoefectivo_doctor``; empty for none."""
+        return {}
+
+    def examine(self) -> Examination | None:
+        """Authorize for real, past every cache, and return what was seen; None where there is nobody to ask.
+
+        Raises ``Misconfigured`` for refused keys, ``Unavailable`` where the provider can't be reached.
+        """
+        return None
 
     def proved_by(self, body: bytes, signature: str) -> str:
         """Return the fingerprint of the current secret that made a proven signature; empty where there is none."""

@@ -66,6 +66,8 @@ class Answer:
 
     status: int
     body: bytes = field(default=b"", repr=False)
+    #: The server's ``Date``, as it was sent.
+    date: str = field(default="", compare=False)
 
 
 def send(call: Call, deadline: Deadline) -> Answer:
@@ -159,7 +161,7 @@ def _exchange(call: Call, body: _Body | None, deadline: Deadline) -> Answer:
             content += chunk
             if len(content) > LARGEST_ANSWER or not deadline.left:
                 raise TooLong
-        return Answer(response.status_code, content)
+        return Answer(response.status_code, content, response.headers.get("Date", ""))
 
 
 def _sorted(error: Exception, body: _Body | None) -> PagoEfectivoError:

@@ -141,6 +141,9 @@ class MemoryChannel(Channel):
                 return signature
         raise Unproven("The notification is not proven.")
 
+    def signed(self, body: bytes) -> dict[str, str]:
+        return {"PE-Signature": self.sign(body, next(iter(self.options.get("WEBHOOK_SECRETS", [""]))))}
+
     def proved_by(self, body: bytes, signature: str) -> str:
         secrets = self.options.get("WEBHOOK_SECRETS", ())
         return next((fingerprint(one.encode()) for one in secrets if self.sign(body, one) == signature.lower()), "")

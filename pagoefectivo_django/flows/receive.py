@@ -25,6 +25,9 @@ from .refresh import ask_provider
 
 logger = logging.getLogger("pagoefectivo.webhook")
 
+#: What a message of ``pagoefectivo_doctor`` begins with, and its fact: it is kept, and nothing else.
+TEST_BEGINS = b'{"eventType":"pagoefectivo_django.doctor"'
+TEST = "test"
 #: With the pauses between them about four hours; then a person is asked.
 MOST_ATTEMPTS = 10
 
@@ -52,8 +55,11 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
     )
     report: Report | None = None
     try:
-        report = _read(channel, row)
-        row.code, row.fact = report.code, report.fact
+        if body.startswith(TEST_BEGINS):
+            row.fact = TEST
+        else:
+            report = _read(channel, row)
+            row.code, row.fact = report.code, report.fact
     except Malformed as error:
         row.fate, row.last_error = Fate.DEAD, str(error)
     except Exception as error:

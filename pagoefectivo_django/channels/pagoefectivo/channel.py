@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils import timezone
 
-from ...errors import InvalidRequest, OutcomeUnknown, Unavailable
+from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, Unavailable
 from ...traces import current_trace
 from .. import http
-from ..base import Charge, Report, fingerprint
+from ..base import Charge, Examination, Report, fingerprint
 from ..http import Call, Deadline
 from . import answers, notices, wire
 from .authorizations import Token, Tokens, read_token, write_request
@@ -71,6 +74,32 @@ class PagoEfectivoChannel(Configured):
 
     def prove(self, body: bytes, headers: Mapping[str, str]) -> str:
         return notices.prove(body, headers, webhook_secrets(self.options))
+
+    def signed(self, body: bytes) -> dict[str, str]:
+        return {"PE-Signature": notices.sign(body, webhook_secrets(self.options)[0])}
+
+    def examine(self) -> Examination:
+        now = self.clock()
+        call = self._call("POST", "authorizations", write_request(self.keys, now), repeatable=True)
+        try:
+            answer = http.send(call, Deadline(self._timeout))
+        except OutcomeUnknown as error:
+            raise Unavailable(str(error)) from None
+        ahead = None
+        with suppress(ValueError, TypeError):
+            ahead = now - parsedate_to_datetime(answer.date)
+        # Asked before the keys are judged: a clock that is wrong is a reason to refuse them (protocol 2.2).
+        try:
+            read_token(answer, now, self.keys)
+        except Misconfigured as error:
+            seconds = ahead.total_seconds() if ahead else 0
+            skew = (
+                f" This machine's clock is {abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}."
+                if ahead
+                else ""
+            )
+            raise Misconfigured(f"{error}{skew}") from None
+        return Examination(urlsplit(self.base_url).netloc, ahead)
 
     def proved_by(self, body: bytes, signature: str) -> str:
         return notices.proved_by(body, signature, webhook_secrets(self.options))

@@ -27,7 +27,7 @@ def prove(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes]) -> 
     """
     signature = str({name.lower(): value for name, value in headers.items()}.get("pe-signature")).lower()
     texts = (body, compact(body))
-    expected = [hmac.new(secret, text, hashlib.sha256).hexdigest() for text in texts for secret in secrets]
+    expected = [sign(text, secret) for text in texts for secret in secrets]
     well_formed = re.fullmatch("[0-9a-f]{64}", signature)
     # Summed, not any(): how long it takes must not tell which secret fits.
     if not well_formed or not sum(hmac.compare_digest(each, signature) for each in expected):
@@ -35,11 +35,16 @@ def prove(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes]) -> 
     return signature
 
 
+def sign(body: bytes, secret: bytes) -> str:
+    """Return the signature that a secret makes over bytes (protocol 6.2)."""
+    return hmac.new(secret, body, hashlib.sha256).hexdigest()
+
+
 def proved_by(body: bytes, signature: str, secrets: Sequence[bytes]) -> str:
     """Return the fingerprint of the secret that made a signature that is proven already; empty if none did."""
     for secret in secrets:
         for text in (body, compact(body)):
-            if hmac.compare_digest(hmac.new(secret, text, hashlib.sha256).hexdigest(), signature):
+            if hmac.compare_digest(sign(text, secret), signature):
                 return fingerprint(secret)
     return ""
 

@@ -13,6 +13,7 @@ from ...channels import get_channel
 from ...errors import Misconfigured
 from ...models import ApiCall, Delivery, Discrepancy, Fate, Heartbeat, Notification, OrderEvent, Refusal
 from ...models.database import database
+from ..receive import TEST
 
 #: A worker makes its round every few seconds; after this long nobody does.
 ASLEEP_AFTER = timedelta(minutes=5)
@@ -69,7 +70,7 @@ class Waiting:
 
 def silence(account: str, alias: str, now: datetime) -> Silence:
     """Return how long an account has been silent, against what is usual for the hour."""
-    heard = Notification.objects.using(database()).filter(account=account)
+    heard = Notification.objects.using(database()).filter(account=account).exclude(fact=TEST)
     last = heard.order_by("-received_at").values("last_received_at", "proved_by").first()
     hours = Q()
     for ago in range(1, USUAL_DAYS + 1):

@@ -1,0 +1,63 @@
+"""Mail and short texts: who carries them is reached, and nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core import mail
+from django.core.checks import ERROR
+from django.utils.module_loading import import_string
+
+from ..carriers import carrier_class
+from ..conf import conf
+from ..errors import Misconfigured
+from .finding import Finding, Verdict, well
+
+#: Backends that never reach a payer.
+TOYS = ("console", "dummy", "filebased", "locmem")
+
+
+def examine_mail() -> Iterator[Finding]:
+    """Yield whether the mail server opens a connection."""
+    if not conf.messages:
+        yield well("mail", "No messages are sent: MESSAGES is empty.")
+        return
+    backend = _backend()
+    name = f"{type(backend).__module__}.{type(backend).__name__}"
+    if type(backend).__module__.startswith("django.core.mail.backends.") and name.split(".")[-2] in TOYS:
+        hint = "Set Django's mail settings to a server that delivers."
+        yield Finding("mail", Verdict.WARNING, f"{name} reaches no payer.", hint)
+        return
+    try:
+        backend.open()
+        backend.close()
+    except Exception as error:  # each backend has its own; its text may hold a password
+        hint = "Check host, port, user and password of Django's mail settings; payers get no messages until then."
+        yield Finding("mail", Verdict.FAILURE, f"{name} can't be opened ({type(error).__name__}).", hint)
+        return
+    yield well("mail", f"{name} opens; nothing was sent.")
+
+
+def _backend() -> Any:
+    """Return the backend that Django's mails go by: that of MAILERS where it is set (Django 6.1)."""
+    if hasattr(settings, "MAILERS"):
+        return mail.mailers["default"]
+    return import_string(settings.EMAIL_BACKEND)(fail_silently=False)
+
+
+def examine_carriers() -> Iterator[Finding]:
+    """Yield whether each carrier's options are whole; a text would cost money, so none is sent."""
+    for alias, entry in conf.carriers.items():
+        step = f"carrier {alias}"
+        try:
+            found = carrier_class(entry.get("BACKEND", "")).check(alias, entry.get("OPTIONS", {}))
+        except Misconfigured as error:
+            yield Finding(step, Verdict.FAILURE, str(error), "Name a Carrier class as BACKEND.")
+            continue
+        for message in found:
+            verdict = Verdict.FAILURE if message.level >= ERROR else Verdict.WARNING
+            yield Finding(step, verdict, str(message.msg), message.hint or "")
+        if not found:
+            yield well(step, "Its options are whole; no text was sent, since each costs money.")

@@ -1,0 +1,105 @@
+"""The webhook's public address: a signed test message leaves and returns by it, and moves no money."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import socket
+import uuid
+from collections.abc import Iterator
+from urllib.parse import urljoin, urlsplit
+
+from django.urls import NoReverseMatch, reverse
+
+from ..channels import get_channel
+from ..channels.http import Answer, Call, Deadline, send
+from ..conf import conf
+from ..errors import PagoEfectivoError
+from ..flows.receive import TEST, TEST_BEGINS
+from ..models import Notification
+from ..models.database import database
+from .finding import Finding, Verdict, well
+
+#: Seconds for the whole way.
+PATIENCE = 10.0
+
+
+def examine_webhooks() -> Iterator[Finding]:
+    """Yield whether the address of each channel is found, is private to none, and leads to this shop's database."""
+    if not conf.public_url:
+        hint = "Set PAGOEFECTIVO['PUBLIC_URL'] to your shop's address, such as 'https://shop.example'."
+        yield Finding("webhook", Verdict.FAILURE, "The public address is not known.", hint)
+        return
+    for alias in conf.channels:
+        step = f"webhook {alias}"
+        try:
+            path = reverse("pagoefectivo:webhook", args=[alias])
+        except NoReverseMatch:
+            hint = 'Add path("pay/", include("pagoefectivo_django.urls")) to your ROOT_URLCONF.'
+            yield Finding(step, Verdict.FAILURE, "The app's addresses are in no urls.py.", hint)
+            return
+        yield from _reached(step, alias, urljoin(conf.public_url, path))
+
+
+def _reached(step: str, alias: str, address: str) -> Iterator[Finding]:
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, parts.port or 443, type=socket.SOCK_STREAM)}
+    except OSError as error:
+        hint = "Is the name in PUBLIC_URL right, and is it in the DNS?"
+        yield Finding(step, Verdict.FAILURE, f"{host} is not found ({type(error).__name__}).", hint)
+        return
+    here = any(not ipaddress.ip_address(one.partition("%")[0]).is_global for one in found)
+    if here:
+        hint = "The provider can't reach it there, unless it is another one from outside."
+        yield Finding(step, Verdict.WARNING, f"{host} is an address of a private network here.", hint)
+    if parts.scheme != "https":
+        verdict = Verdict.WARNING if here else Verdict.FAILURE
+        hint = "Serve it by HTTPS: payers' data passes there. PUBLIC_URL then begins with https://."
+        yield Finding(step, verdict, f"{address} is not HTTPS.", hint)
+    yield _returned(step, alias, address)
+
+
+def _returned(step: str, alias: str, address: str) -> Finding:
+    """Send a signed message that means nothing, and look whether it arrived in this shop's own database."""
+    body = TEST_BEGINS + f',"nonce":"{uuid.uuid4().hex}"}}'.encode()
+    headers = {"Content-Type": "application/json", **get_channel(alias).signed(body)}
+    try:
+        answer = send(Call("POST", address, PATIENCE, headers, body), Deadline(PATIENCE))
+    except PagoEfectivoError as error:
+        hint = "Does the server run, does its certificate fit the name, and may this machine reach itself from outside?"
+        return Finding(step, Verdict.FAILURE, f"{address} can't be reached. {error}", hint)
+    if answer.status != 200:
+        return _refused(step, address, answer)
+    mine = Notification.objects.using(database()).filter(fact=TEST, digest=hashlib.sha256(body).hexdigest())
+    if mine.delete()[0]:
+        return well(step, f"{address}: a signed test message left and returned; no money moved.")
+    hint = "PUBLIC_URL leads to another installation, or to something that says yes to everything."
+    return Finding(step, Verdict.FAILURE, f"{address} answered 200, but the message is not in this database.", hint)
+
+
+def _refused(step: str, address: str, answer: Answer) -> Finding:
+    seen = f"{address} answered {answer.status}"
+    if 300 <= answer.status < 400:
+        seen += ", a redirect"
+        hint = "Providers follow none: leave it out of your login, and name the final host in PUBLIC_URL."
+    elif answer.status == 403 and _is_ours(answer):
+        seen += ": it takes the signature for another's"
+        hint = "The server there has other webhook secrets than this machine, or SOURCES does not list this machine."
+    elif answer.status == 403:
+        seen += ", and not by this app"
+        hint = "Is it behind a firewall, a login, or a middleware of yours that wants a CSRF token?"
+    elif answer.status == 404:
+        hint = "Does PUBLIC_URL lead to the project whose urls.py has this app, and is the channel's alias the same?"
+    else:
+        hint = "Look at that server's log: it could not keep the message."
+    return Finding(step, Verdict.FAILURE, f"{seen}.", hint)
+
+
+def _is_ours(answer: Answer) -> bool:
+    try:
+        return bool(json.loads(answer.body).get("message") == "not proven")
+    except (ValueError, AttributeError):
+        return False

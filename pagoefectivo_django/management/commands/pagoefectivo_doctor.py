@@ -1,0 +1,42 @@
+"""Say what keeps the shop from being paid, and what to do."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from ...doctor import Finding, Verdict, examine
+
+
+class Command(BaseCommand):
+    """Exit code 0: nothing failed; 1: something did."""
+
+    help = "Looks at settings, database, cache, worker, provider, webhook and mail; moves no money, sends no message."
+    requires_system_checks = ()  # they are its first step, and must not keep it from the others
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print a list of findings for programs")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found, for_people = list[Finding](), not options["json"]
+        for finding in examine():
+            found.append(finding)
+            if for_people:
+                self._print(finding)
+        failed = sum(finding.verdict == Verdict.FAILURE for finding in found)
+        if not for_people:
+            self.stdout.write(json.dumps([asdict(finding) for finding in found], ensure_ascii=False, indent=2))
+        else:
+            self.stdout.write(f"{failed} failure(s) among {len(found)} findings.")
+        if failed:
+            raise SystemExit(1)
+
+    def _print(self, finding: Finding) -> None:
+        style = {Verdict.OK: self.style.SUCCESS, Verdict.WARNING: self.style.WARNING, Verdict.FAILURE: self.style.ERROR}
+        self.stdout.write(f"{style[finding.verdict](f'{finding.verdict.value:8}')} {finding.step}: {finding.seen}")
+        if finding.hint:
+            self.stdout.write(f"         {finding.hint}")
