@@ -36,6 +36,9 @@ LIMITS: tuple[tuple[str, Any, Any], ...] = (
     ("SEARCHES_PER_MINUTE", 1, 60_000),
     ("WEBHOOK_LIMIT", 1024, 1024**3),
     ("SETTLED_WITHIN", 0, 90),
+    ("KEEP_CALLS", timedelta(days=1), timedelta(days=3650)),
+    ("KEEP_BODIES", timedelta(days=30), timedelta(days=3650)),
+    ("KEEP_PAYERS", timedelta(days=30), timedelta(days=36500)),
 )
 
 

@@ -60,6 +60,11 @@ DEFAULTS: dict[str, Any] = {
     "FEE_TOLERANCE": Decimal("0.01"),
     #: Business days in which a payment is in a settlement; a transfer within a week is inferred (protocol 7.4).
     "SETTLED_WITHIN": 5,
+    #: How long calls to the provider, the bytes of messages and the data of payers are kept. No law names these times;
+    #: five years are the longest that a shop is usually asked about a sale: ask your lawyer.
+    "KEEP_CALLS": timedelta(days=30),
+    "KEEP_BODIES": timedelta(days=180),
+    "KEEP_PAYERS": timedelta(days=5 * 365),
     #: Name → KIND and COLUMNS of statements that are not PagoEfectivo's own.
     "STATEMENTS": {},
 }

@@ -67,6 +67,13 @@ class ResolveForm(ReasonForm):
         self.fields["resolution"].choices = choices  # type: ignore[attr-defined]
 
 
+class EraseForm(ReasonForm):
+    """Why a payer's data is erased."""
+
+    def __init__(self, data: Any, order: Order) -> None:
+        super().__init__(data)
+
+
 class MarkPaidForm(ReasonForm):
     """The operation by which somebody saw an order paid."""
 

@@ -130,11 +130,12 @@ class Resolution(TextChoices):
 
 
 class Remark(TextChoices):
-    """What people do about a question besides answering it: the fact of its event."""
+    """What people do besides answering a question: the fact of its event."""
 
     ASSIGNED = "assigned", _("assigned")
     COMMENTED = "commented", _("commented")
     REOPENED = "reopened", _("reopened")
+    FORGOTTEN = "forgotten", _("payer's data erased")
 
 
 class Wish(TextChoices):

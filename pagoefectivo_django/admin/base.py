@@ -139,7 +139,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return whether an action's button makes sense on a record's page."""
         return True
 
-    def links(self, row: Any) -> list[tuple[str, Any]]:
+    def links(self, request: HttpRequest, row: Any) -> list[tuple[str, Any]]:
         """Return addresses and labels of what else there is about a record, for who may look at it."""
         return []
 
@@ -248,7 +248,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "sections": self.sections(obj),
             "questions": self.questions(obj),
             "buttons": [(name, getattr(self, name).short_description) for name in actions],
-            "links": [*((self.address(obj, deed.name), deed.label) for deed in deeds), *self.links(obj)],
+            "links": [*((self.address(obj, deed.name), deed.label) for deed in deeds), *self.links(request, obj)],
             "action_checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return super().render_change_form(request, context, add, change, form_url, obj)

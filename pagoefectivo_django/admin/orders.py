@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import localize
@@ -25,8 +25,9 @@ from django.utils.translation import gettext_lazy as _
 
 from ..documents.evidence import evidence_json, evidence_pdf
 from ..flows import adopt_code, cancel_order, extend_order, mark_paid, refresh_order, refund_order, reissue_code
+from ..flows.erase import Erased, erase_payer, payer_data
 from ..flows.evidence import evidence
-from ..forms import AdoptForm, ExtendForm, MarkPaidForm, RefundForm, ReissueForm
+from ..forms import AdoptForm, EraseForm, ExtendForm, MarkPaidForm, RefundForm, ReissueForm
 from ..models import Order, Payment, Refund
 from ..models.database import in_shop_transaction
 from ..money import CURRENCIES
@@ -35,6 +36,10 @@ from .base import Column, Deed, KnownValuesFilter, RecordAdmin, Section, badge_o
 from .story import story
 
 _EVIDENCE = {"pdf": evidence_pdf, "json": evidence_json}
+
+
+def _erase(order: Order, *, actor: str, reason: str) -> Erased:
+    return erase_payer(email=order.email, actor=actor, reason=reason)
 
 
 def _outcome(order: Order) -> str:
@@ -127,6 +132,23 @@ class OrderAdmin(RecordAdmin):
             fits=lambda order: any(payment.refundable for payment in Payment.objects.filter(cip__order=order)),
             tell=_asked_back,
         ),
+        Deed(
+            name="erase_payer",
+            label=_("Erase the payer's data"),
+            permission="erase_payer",
+            explanation=_(
+                "Name, e-mail, document and everything else that names this payer is taken out of all orders of the "
+                "same e-mail address, for good. What was paid stays. Orders that a question, a refund or a receiver "
+                "still needs follow when that has ended. Export the data first if the payer asked for it."
+            ),
+            form=EraseForm,
+            flow=_erase,
+            fits=lambda order: bool(order.email),
+            tell=lambda found: (
+                gettext("%(done)d orders name nobody any more; %(kept)d follow later.")
+                % {"done": len(found.erased), "kept": len(found.kept)}
+            ),
+        ),
     )
     # Columns.
 
@@ -161,13 +183,19 @@ class OrderAdmin(RecordAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.evidence_view)
         file = path("<path:object_id>/evidence.<str:kind>", view, name="pagoefectivo_order_evidence")
-        return [file, *super().get_urls()]
+        payer = self.admin_site.admin_view(self.payer_view)
+        data = path("<path:object_id>/payer.json", payer, name="pagoefectivo_order_payer")
+        return [file, data, *super().get_urls()]
 
-    def links(self, row: Order) -> list[tuple[str, Any]]:
+    def links(self, request: HttpRequest, row: Order) -> list[tuple[str, Any]]:
         name = "admin:pagoefectivo_order_evidence"
         kinds = (("pdf", _("Evidence (PDF)")), ("json", _("Evidence (JSON)")))
         current = self.admin_site.name
-        return [(reverse(name, args=[row.pk, kind], current_app=current), label) for kind, label in kinds]
+        found = [(reverse(name, args=[row.pk, kind], current_app=current), label) for kind, label in kinds]
+        if row.email and request.user.has_perm("pagoefectivo.erase_payer"):
+            data = reverse("admin:pagoefectivo_order_payer", args=[row.pk], current_app=current)
+            found.append((data, _("Payer's data (JSON)")))
+        return found
 
     def evidence_view(self, request: HttpRequest, object_id: str, kind: str) -> HttpResponse:
         """Return what the provider's support asks for about an order, without anybody's data."""
@@ -180,6 +208,16 @@ class OrderAdmin(RecordAdmin):
         name = get_valid_filename(f"evidence-{row.reference}.{kind}")
         headers = {"Content-Disposition": content_disposition_header(True, name), "Cache-Control": "no-store"}
         return HttpResponse(write(found), content_type=f"application/{kind}", headers=headers)
+
+    def payer_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Return everything that is kept of an order's payer, for the payer who asks for it."""
+        if not request.user.has_perm("pagoefectivo.erase_payer"):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None or not row.email:
+            raise Http404
+        headers = {"Content-Disposition": "attachment; filename=payer.json", "Cache-Control": "no-store"}
+        return JsonResponse(payer_data(email=row.email), headers=headers)
 
     def sections(self, row: Order) -> list[Section]:
         return story(self, row)

@@ -75,7 +75,7 @@ def connect_messages() -> None:
 
 
 def _mail(name: str, order: Order | None, event: OrderEvent, **named: Any) -> None:
-    if order and (voucher := _if_true(name, order, event, named.get("discrepancy"))):
+    if order and order.email and (voucher := _if_true(name, order, event, named.get("discrepancy"))):
         _send(compose(name, voucher, to=order.email, event_id=event.pk), event)
 
 

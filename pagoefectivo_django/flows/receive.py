@@ -53,20 +53,7 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
         received_at=now,
         last_received_at=now,
     )
-    report: Report | None = None
-    try:
-        if body.startswith(TEST_BEGINS):
-            row.fact = TEST
-        else:
-            report = _read(channel, row)
-            row.code, row.fact = report.code, report.fact
-    except Malformed as error:
-        row.fate, row.last_error = Fate.DEAD, str(error)
-    except Exception as error:
-        # A mistake in the channel, not in the message, which waits until it can be read.
-        logger.exception("Notification %s could not be read; it is tried again.", row.digest[:8])
-        row.fate, row.next_attempt_at = Fate.WAITING, now
-        row.last_error = f"{type(error).__name__}: {error}".replace("\0", "")[:2000]
+    report = _look_at(channel, row, now)
     try:
         with one_transaction() as database_alias:
             kept = _keep(row, database_alias)
@@ -129,6 +116,25 @@ def retry(row: Notification, now: datetime) -> bool:
         return False
     row.refresh_from_db(using=database())
     return in_shop_transaction() or apply_again(row, now)
+
+
+def _look_at(channel: Channel, row: Notification, now: datetime) -> Report | None:
+    """Return what a new message says, or None, and put on its row what is known of it."""
+    try:
+        if bytes(row.body).startswith(TEST_BEGINS):
+            row.fact = TEST
+            return None
+        report = _read(channel, row)
+        row.code, row.fact = report.code, report.fact
+        return report
+    except Malformed as error:
+        row.fate, row.last_error = Fate.DEAD, str(error)
+    except Exception as error:
+        # A mistake in the channel, not in the message, which waits until it can be read.
+        logger.exception("Notification %s could not be read; it is tried again.", row.digest[:8])
+        row.fate, row.next_attempt_at = Fate.WAITING, now
+        row.last_error = f"{type(error).__name__}: {error}".replace("\0", "")[:2000]
+    return None
 
 
 def _read(channel: Channel, row: Notification) -> Report:

@@ -20,6 +20,7 @@ from .cancel import cancel
 from .delete import delete_superseded
 from .expire import expire_orders
 from .extend import extend
+from .forget import forget_by_age
 from .issue import issue
 from .overdue import ask_about_overdue
 from .publish import after, publish_events
@@ -61,6 +62,7 @@ class Round:
     polls: int
     settlements: int
     overdue: int
+    forgotten: int
 
     def __bool__(self) -> bool:
         return any(asdict(self).values())
@@ -99,10 +101,12 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     polls = part(lambda: reconcile(turn.renew())["asked"])
     settlements = part(lambda: settle(turn.renew()))
     overdue = part(lambda: ask_about_overdue(turn.renew()))
+    forgotten = part(lambda: forget_by_age(turn.renew()))
     # What provider work told is heard in this round, not the next.
     deliveries += part(lambda: publish_events(turn.now, budget=BUDGET, stopped=stopped))
     return Round(
-        notifications, deliveries, wishes, deletions, refunds, reminders, expiries, polls, settlements, overdue
+        *(notifications, deliveries, wishes, deletions, refunds, reminders, expiries, polls, settlements, overdue),
+        forgotten,
     )
 
 

@@ -34,6 +34,8 @@ class Notification(Attempted):
     fate = models.CharField(_("fate"), max_length=10, choices=Fate, default=Fate.APPLIED)
     #: The fingerprint of the secret that proved it (``Channel.proved_by``); never the secret.
     proved_by = ExactCharField(_("proved by"), max_length=16, blank=True, default="")
+    #: Its bytes were taken away by age, or with its payer.
+    forgotten = models.BooleanField(default=False, editable=False)
     #: Joins it with the log lines, events and calls of the request that brought it.
     trace = ExactCharField(_("request id"), max_length=32, blank=True, default="")
 
@@ -47,6 +49,7 @@ class Notification(Attempted):
             models.Index(fields=["received_at"], name="pagoefectivo_inbox_received"),
             models.Index(fields=["account", "received_at"], name="pagoefectivo_inbox_account"),
             models.Index(fields=["fate", "id"], name="pagoefectivo_inbox_fate"),
+            models.Index(fields=["forgotten", "last_received_at"], name="pagoefectivo_inbox_forget"),
         )
 
     def __str__(self) -> str:

@@ -57,6 +57,9 @@ class Order(Attempted):
     operation_number = models.CharField(_("operation number"), max_length=40, blank=True, default="")
     #: When a settlement was matched that has its payment; NULL while the money is on its way.
     settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
+    #: When its payer's data was taken away; and when somebody asked for that while it was still needed.
+    forgotten_at = models.DateTimeField(_("payer's data erased"), null=True, blank=True, editable=False)
+    erase_asked_at = models.DateTimeField(_("erasure asked for"), null=True, blank=True, editable=False)
     #: The code that was paid, else the current one, else the last.
     cip = models.ForeignKey("Cip", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="CIP")
     #: How many events there are: the next one's number, given under the order's lock.
@@ -97,10 +100,13 @@ class Order(Attempted):
             models.Index(fields=["created_at"], name="pagoefectivo_order_created"),
             models.Index(fields=["paid_at"], name="pagoefectivo_order_paid"),
             models.Index(fields=["settled_at", "paid_at"], name="pagoefectivo_order_settled"),
+            models.Index(fields=["forgotten_at", "created_at"], name="pagoefectivo_order_forget"),
+            models.Index(fields=["erase_asked_at"], name="pagoefectivo_order_erase"),
         )
         permissions = (
             ("mark_paid", _("Can mark an order as paid by hand")),
             ("adopt_code", _("Can attach a code to an order by hand")),
+            ("erase_payer", _("Can erase a payer's data, and export it")),
         )
 
     def __str__(self) -> str:

@@ -1,0 +1,95 @@
+"""Erase one payer on request, and tell them what is kept of them (Ley 29733)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ..errors import InvalidRequest
+from ..models import Notification, Order, Payment, Refund
+from ..models.database import database
+from .forget import anonymise
+
+
+@dataclass(frozen=True)
+class Erased:
+    """The references of the orders whose payer is gone, and of those that still need them."""
+
+    erased: list[str]
+    kept: list[str]
+
+
+def erase_payer(
+    *, email: str = "", document_number: str = "", actor: str, reason: str, now: datetime | None = None
+) -> Erased:
+    """Take a payer out of all their orders; those that something still needs follow when it has ended.
+
+    Raises ``InvalidRequest`` without a payer, an actor or a reason.
+    """
+    if not actor.strip() or not reason.strip():
+        raise InvalidRequest("A payer is erased by somebody, for a reason; pass actor and reason.")
+    now = now or timezone.now()
+    erased, kept = [], []
+    for order in orders_of(email=email, document_number=document_number).order_by("pk"):
+        if anonymise(order.pk, actor=actor, reason=reason, now=now):
+            erased.append(order.reference)
+        else:
+            Order.objects.using(database()).filter(pk=order.pk).update(erase_asked_at=now)
+            kept.append(order.reference)
+    return Erased(erased, kept)
+
+
+def orders_of(*, email: str = "", document_number: str = "") -> QuerySet[Order]:
+    """Return the orders of a payer, by e-mail in any case or by document number; raises ``InvalidRequest`` for none."""
+    orders = Order.objects.using(database())
+    if email.strip():
+        # Both, so that the index finds what is written as usual, and the scan of a rare request the rest.
+        return orders.filter(email__iexact=email.strip())
+    if document_number.strip():
+        return orders.filter(payer_data__document_number=document_number.strip())
+    raise InvalidRequest("Whose data? Pass an e-mail address or a document number.")
+
+
+def payer_data(*, email: str = "", document_number: str = "") -> dict[str, Any]:
+    """Return everything that is kept of a payer, as values that JSON knows."""
+    return {"orders": [_of_order(order) for order in orders_of(email=email, document_number=document_number)]}
+
+
+def _of_order(order: Order) -> dict[str, Any]:
+    alias = database()
+    cips = list(order.cips.using(alias).order_by("pk"))
+    codes = {(cip.account, cip.code) for cip in cips if cip.code}
+    messages = Notification.objects.using(alias).filter(code__in=[code for _, code in codes]).order_by("pk")
+    payments = Payment.objects.using(alias).filter(cip__order=order).order_by("pk")
+    refunds = Refund.objects.using(alias).filter(order=order).order_by("pk")
+    return {
+        "reference": order.reference,
+        "amount": f"{order.amount:.2f} {order.currency}",
+        "state": order.state,
+        "created_at": order.created_at.isoformat(),
+        "email": order.email,
+        "payer": order.payer_data,
+        "concept": order.concept,
+        "metadata": order.metadata,
+        "language": order.language,
+        "codes": [{"code": cip.code, "expires_at": cip.expires_at.isoformat(), "page": cip.url} for cip in cips],
+        "payments": [
+            {
+                "amount": f"{payment.amount:.2f} {payment.currency}",
+                "operation_number": payment.operation_number,
+                "paid_at": payment.paid_at.isoformat() if payment.paid_at else None,
+            }
+            for payment in payments
+        ],
+        "refunds": [
+            {"amount": f"{one.amount:.2f} {one.currency}", "bank": one.bank, "cci": one.cci, "holder": one.holder}
+            for one in refunds
+        ],
+        "messages_from_the_provider": [
+            bytes(row.body).decode(errors="replace") for row in messages if (row.account, row.code) in codes
+        ],
+    }

@@ -1,0 +1,52 @@
+"""Forget what is old enough; erase one payer; tell what is kept of one."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from argparse import ArgumentParser
+from typing import Any, TypedDict
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ...errors import InvalidRequest
+from ...flows.erase import erase_payer, payer_data
+from ...flows.forget import forget
+from ...flows.turn import Turn
+
+
+class Whom(TypedDict):
+    """Whose data; one of both."""
+
+    email: str
+    document_number: str
+
+
+class Command(BaseCommand):
+    """Without arguments what the worker does by age, all of it at once."""
+
+    help = "Forgets personal data by age; --erase takes one payer out of all orders, --export prints what is kept."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--erase", metavar="EMAIL", help="take this payer out of every order")
+        which.add_argument("--export", metavar="EMAIL", help="print what is kept of this payer, as JSON")
+        parser.add_argument("--document", action="store_true", help="what is given is a document's number")
+        parser.add_argument("--reason", default="", help="why somebody is erased; kept in the orders' history")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        given = options["erase"] or options["export"] or ""
+        whom = Whom(email="", document_number=given) if options["document"] else Whom(email=given, document_number="")
+        try:
+            if options["export"]:
+                self.stdout.write(json.dumps(payer_data(**whom), ensure_ascii=False, indent=2, default=str))
+            elif options["erase"]:
+                found = erase_payer(**whom, actor=getpass.getuser(), reason=options["reason"])
+                self.stdout.write(f"{len(found.erased)} order(s) name nobody any more.")
+                if found.kept:
+                    orders = ", ".join(found.kept)
+                    self.stdout.write(f"{len(found.kept)} follow when nothing needs their payer: {orders}")
+            else:
+                self.stdout.write(f"{forget(Turn())} row(s) were forgotten.")
+        except InvalidRequest as error:
+            raise CommandError(str(error), returncode=2) from None

@@ -1,0 +1,258 @@
+"""After forgetting nobody is named anywhere, every fact of money stands, and what is still needed waits."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import models
+from django.test import Client
+from django.utils import timezone
+
+from pagoefectivo_django.errors import InvalidRequest
+from pagoefectivo_django.flows import approve_refund, close_refund, refund_order, resolve_discrepancy, send_refund, tick
+from pagoefectivo_django.flows.balance import all_books
+from pagoefectivo_django.flows.erase import erase_payer, payer_data
+from pagoefectivo_django.flows.forget import forget
+from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.flows.turn import Turn
+from pagoefectivo_django.models import (
+    ApiCall,
+    ApiCallSubject,
+    Delivery,
+    Discrepancy,
+    Notification,
+    Order,
+    OrderEvent,
+    Payment,
+    Refund,
+)
+from pagoefectivo_django.payer import Payer
+from pagoefectivo_django.testing import expire, notify, pay
+from tests.flows.making import make
+from tests.hostile.doing import post
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+
+EMAIL = "planted@example.com"
+PLANTED = ("planted", "Plantada", "999777555", "48151623")
+PAYER = Payer(
+    email=EMAIL, name="Plantada", last_name="Quispe", phone="999777555", document_type="DNI", document_number="48151623"
+)
+
+
+def sold(reference: str, *, paid: bool = True) -> Order:
+    order = make(reference=reference, payer=PAYER, concept="for Plantada", metadata={"to": "Plantada"})
+    if paid:
+        pay(order, operation_number=f"7-{reference}", userName="Plantada")
+    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    return order
+
+
+def everything() -> str:
+    """Return every text and every byte of every column of our tables."""
+    found = []
+    for model in apps.get_app_config("pagoefectivo").get_models():
+        names = [
+            field.attname
+            for field in model._meta.concrete_fields
+            if isinstance(field, models.CharField | models.TextField | models.JSONField | models.BinaryField)
+        ]
+        for row in model._base_manager.values_list(*names):
+            found += [bytes(one).decode() if isinstance(one, bytes | memoryview) else str(one) for one in row]
+    return "\n".join(found)
+
+
+def named() -> set[str]:
+    text = everything()
+    return {word for word in PLANTED if word in text}
+
+
+def facts() -> Any:
+    """Return what money rests on."""
+    orders = Order.objects.order_by("pk").values_list("reference", "amount", "state", "paid_at", "operation_number")
+    payments = Payment.objects.order_by("pk").values_list("cip__code", "operation_number", "amount", "standing")
+    messages = Notification.objects.order_by("pk").values_list("digest", "code", "fact", "received_at", "fate")
+    return list(orders), list(payments), list(messages), all_books()
+
+
+def old(**age: float) -> Turn:
+    return Turn(timezone.now() + timedelta(**age))
+
+
+def test_by_age_nobody_is_named_and_money_stands() -> None:
+    sold("A")
+    expire(sold("B", paid=False))
+    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    before = facts()
+    assert named() == set(PLANTED)
+    forget(old(days=5 * 365 - 1))
+    assert "Plantada" in str(Order.objects.values_list("payer_data", flat=True))
+    assert forget(old(days=5 * 365 + 1)) == 2
+    assert named() == set()
+    assert facts() == before
+    assert OrderEvent.objects.filter(fact="forgotten", actor="pagoefectivo").count() == 2
+    assert forget(old(days=5 * 365 + 2)) == 0
+
+
+def test_an_order_that_can_still_be_paid_is_not_forgotten() -> None:
+    sold("A", paid=False)
+    assert forget(old(days=9 * 365)) == 0
+    assert named() == set(PLANTED)
+
+
+def test_bodies_go_first_and_are_still_the_same_message() -> None:
+    order = sold("A")
+    body = bytes(Notification.objects.get().body)
+    forget(old(days=181))
+    row = Notification.objects.get()
+    assert (bytes(row.body), row.signature, row.forgotten) == (b"", "", True)
+    assert "Plantada" in str(Order.objects.get().payer_data)
+    assert json.loads(body)["code"] == order.code
+    before = facts()
+    assert post(body).status_code == 200
+    assert Notification.objects.get().times_received == 2
+    assert facts() == before
+
+
+@pytest.mark.parametrize("fate", ["waiting", "dead"])
+def test_a_message_that_somebody_has_to_read_stays(fate: str) -> None:
+    sold("A")
+    Notification.objects.update(fate=fate)
+    forget(old(days=9 * 365))
+    assert bytes(Notification.objects.get().body)
+
+
+def test_calls_go_with_what_they_are_about() -> None:
+    order = make()
+    for days in (0, 31):
+        began = timezone.now() - timedelta(days=days)
+        call = ApiCall.objects.create(account="a", method="GET", path="/", began_at=began, milliseconds=1)
+        ApiCallSubject.objects.create(call=call, order=order)
+    assert forget(Turn()) == 1
+    assert ApiCall.objects.count() == ApiCallSubject.objects.count() == 1
+
+
+def test_a_question_keeps_what_it_needs_until_it_is_answered() -> None:
+    order = sold("A")
+    notify(order, operation_number="another")
+    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    assert erase_payer(email=EMAIL, actor="rosa", reason="asked by letter").kept == ["A"]
+    assert named() == set(PLANTED)
+    resolve_discrepancy(Discrepancy.objects.get(), "ignore", actor="eva", reason="given back at the counter")
+    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    assert forget(old(hours=2)) == 1
+    assert named() == set()
+
+
+def test_a_refund_keeps_its_account_until_it_is_closed() -> None:
+    order = sold("A")
+    refund = refund_order(order, None, actor="rosa", reason="too small")
+    give_account(refund, bank="BCP", cci="00219100000000000152", holder="Plantada Quispe")
+    refund = send_refund(approve_refund(Refund.objects.get(), actor="eva"), actor="eva")
+    assert erase_payer(email=EMAIL, actor="rosa", reason="asked by letter").kept == ["A"]
+    close_refund(refund, done=True, actor="eva", reason="sent")
+    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    forget(old(hours=2))
+    assert named() == set()
+    assert Refund.objects.get().cci == ""
+
+
+def test_what_a_receiver_has_still_to_hear_keeps_the_payer() -> None:
+    order = sold("A")
+    Delivery.objects.filter(event__order=order, event__kind="payment_confirmed").update(delivered_at=None)
+    assert erase_payer(email=EMAIL, actor="rosa", reason="asked by letter").kept == ["A"]
+
+
+def test_one_payer_is_erased_and_no_other() -> None:
+    sold("A")
+    other = make(reference="OTHER")
+    pay(other)
+    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    assert erase_payer(email=EMAIL.upper(), actor="rosa", reason="asked by letter").erased == ["A"]
+    assert named() == set()
+    other.refresh_from_db()
+    assert other.email
+    event = OrderEvent.objects.get(fact="forgotten")
+    assert (event.actor, event.detail) == ("rosa", "asked by letter")
+
+
+def test_by_the_number_of_a_document() -> None:
+    sold("A")
+    assert erase_payer(document_number="48151623", actor="rosa", reason="asked by letter").erased == ["A"]
+    assert named() == set()
+
+
+@pytest.mark.parametrize("wrong", [{"email": " "}, {"email": "x", "actor": ""}, {"email": "x", "reason": " "}])
+def test_whose_by_whom_and_why_must_be_said(wrong: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest):
+        erase_payer(**{"actor": "rosa", "reason": "asked"} | wrong)  # type: ignore[arg-type]
+
+
+def test_everything_of_one_payer_is_told() -> None:
+    sold("A")
+    make(reference="OTHER")
+    found = payer_data(email=EMAIL)
+    assert [order["reference"] for order in found["orders"]] == ["A"]
+    text = json.dumps(found)
+    assert all(word in text for word in PLANTED)
+    assert "Plantada" in found["orders"][0]["messages_from_the_provider"][0]
+
+
+def test_money_may_still_move_when_nobody_is_named() -> None:
+    order = sold("A")
+    erase_payer(email=EMAIL, actor="rosa", reason="asked by letter")
+    notify(order, "payment_reversed", operation_number="7-A")
+    tick()
+    order.refresh_from_db()
+    assert order.state == "refunded"
+    assert Client().get(order.get_absolute_url()).status_code == 200
+
+
+def test_the_round_does_it_once_an_hour() -> None:
+    sold("A")
+    years = timezone.now() + timedelta(days=6 * 365)
+    assert tick(years).forgotten == 2  # its message and its payer
+    sold("B")
+    assert tick(years + timedelta(minutes=50)).forgotten == 0
+    assert tick(years + timedelta(minutes=61)).forgotten >= 1
+
+
+def test_the_command() -> None:
+    sold("A")
+    out = StringIO()
+    call_command("pagoefectivo_forget", export=EMAIL, stdout=out)
+    assert json.loads(out.getvalue())["orders"][0]["email"] == EMAIL
+    with pytest.raises(CommandError, match="reason"):
+        call_command("pagoefectivo_forget", erase=EMAIL)
+    out = StringIO()
+    call_command("pagoefectivo_forget", erase=EMAIL, reason="asked", stdout=out)
+    assert "1 order(s) name nobody any more." in out.getvalue()
+    assert named() == set()
+    out = StringIO()
+    call_command("pagoefectivo_forget", stdout=out)
+    assert "0 row(s) were forgotten." in out.getvalue()
+
+
+def test_in_the_admin_by_who_may(django_user_model: Any, admin_client: Client) -> None:
+    order = sold("A")
+    page = f"/admin/pagoefectivo/order/{order.pk}/"
+    found = admin_client.get(f"{page}payer.json").json()
+    assert found["orders"][0]["email"] == EMAIL
+    answer = admin_client.post(f"{page}erase_payer/", {"reason": "asked by letter"}, follow=True)
+    assert "1 orders name nobody any more" in answer.content.decode()
+    assert named() == set()
+    assert admin_client.get(f"{page}payer.json").status_code == 404
+
+
+def test_not_in_the_admin_by_who_may_not(django_user_model: Any, client: Client) -> None:
+    order = sold("A")
+    looker: Callable[..., Any] = django_user_model.objects.create_user
+    client.force_login(looker("luis", password="made-up", is_staff=True))
+    page = f"/admin/pagoefectivo/order/{order.pk}/"
+    assert client.get(f"{page}payer.json").status_code == 403
+    assert client.post(f"{page}erase_payer/", {"reason": "x"}).status_code == 403
