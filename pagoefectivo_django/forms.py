@@ -36,22 +36,24 @@ def _date_field(*, required: bool) -> forms.DateTimeField:
     return forms.DateTimeField(label=_("Until"), required=required, widget=widget, help_text=lazy(_zone, str)())
 
 
-class ExtendForm(forms.Form):
-    """Until when a code shall be payable."""
-
-    expires_at = _date_field(required=True)
-
-
-class ReissueForm(forms.Form):
-    """Until when the next code shall be payable; empty for the order's own date."""
-
-    expires_at = _date_field(required=False)
-
-
 class ReasonForm(forms.Form):
     """Why staff does something."""
 
     reason = forms.CharField(label=_("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class ExtendForm(ReasonForm):
+    """Until when a code shall be payable, and why."""
+
+    expires_at = _date_field(required=True)
+    field_order = ("expires_at", "reason")
+
+
+class ReissueForm(ReasonForm):
+    """Until when the next code shall be payable; empty for the order's own date."""
+
+    expires_at = _date_field(required=False)
+    field_order = ("expires_at", "reason")
 
 
 class ResolveForm(ReasonForm):

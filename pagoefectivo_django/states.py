@@ -135,6 +135,9 @@ class Remark(TextChoices):
     ASSIGNED = "assigned", _("assigned")
     COMMENTED = "commented", _("commented")
     REOPENED = "reopened", _("reopened")
+    REASON = "reason", _("reason")
+    ASKED = "asked", _("asked the provider")
+    RETRIED = "retried", _("tried again by hand")
     FORGOTTEN = "forgotten", _("payer's data erased")
 
 

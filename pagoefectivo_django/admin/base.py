@@ -25,6 +25,7 @@ from ..codes import plain
 from ..errors import PagoEfectivoError
 from ..models.database import outside_atomic_requests
 from ..states import Fact, Remark
+from .finding import BoundedPaginator
 
 #: More than this is not done in one request: each of them may ask the provider.
 MOST_AT_ONCE = 50
@@ -106,11 +107,28 @@ class KnownValuesFilter(admin.SimpleListFilter):
         return queryset.filter(**{str(self.parameter_name): self.value()}) if self.value() else queryset
 
 
+#: What is shown to who may not see personal data.
+MASK = "•••"
+
+
+def may_see_people(request: HttpRequest) -> bool:
+    """Return whether somebody may see personal data."""
+    return bool(request.user.has_perm("pagoefectivo.see_personal_data"))
+
+
+def masked(row: Any, value: Any) -> Any:
+    """Return a value that names somebody, or a mask; masked too where nobody said who looks."""
+    return value if getattr(row, "names_people", False) or not value else MASK
+
+
 class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """A record that nobody edits; its actions stand on its own page too, beside its deeds."""
 
     list_per_page = MOST_AT_ONCE
+    paginator = BoundedPaginator
     show_full_result_count = False
+    #: By nothing but the list's own order, which has an index: any other would sort the whole table.
+    sortable_by = ()
     # Named here so that a template of the shop's for all its models doesn't hide the banner and the buttons.
     change_form_template = "admin/pagoefectivo/change_form.html"
     change_list_template = "admin/pagoefectivo/change_list.html"
@@ -122,6 +140,10 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         css = {"all": ["pagoefectivo/admin.css"]}
 
     # To be written by subclasses.
+
+    def found(self, request: HttpRequest, term: str) -> set[Any]:
+        """Return the keys that a search finds; each look-up by an index of its own."""
+        return set()
 
     def sections(self, row: Any) -> list[Section]:
         """Return the tables below a record."""
@@ -142,6 +164,10 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def links(self, request: HttpRequest, row: Any) -> list[tuple[str, Any]]:
         """Return addresses and labels of what else there is about a record, for who may look at it."""
         return []
+
+    def since(self, row: Any) -> str:
+        """Return who brought a record where it is, and when, for who was slower."""
+        return ""
 
     def questions(self, row: Any) -> list[SafeString | str]:
         """Return links to the open questions about a record."""
@@ -194,7 +220,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             try:
                 done = deed.flow(row, actor=request.user.get_username(), **form.cleaned_data)
             except PagoEfectivoError as error:
-                form.add_error(None, str(error))
+                form.add_error(None, f"{error} {self.since(row)}".rstrip())
             else:
                 self.message_user(request, deed.tell(done), messages.SUCCESS)
                 return HttpResponseRedirect(self.address(row) if self._is_there(row) else self.list_address())
@@ -257,10 +283,18 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Find a code as the payer reads it aloud: in groups, padded with zeros."""
-        digits = "".join(search_term.split())
+        term = search_term.strip()
+        digits = "".join(term.split())
         if digits.isascii() and digits.isdigit():
-            search_term = plain(digits) or search_term
-        return super().get_search_results(request, queryset, search_term)
+            term = plain(digits) or term
+        return (queryset.filter(pk__in=self.found(request, term)) if term else queryset), False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return a record that knows whether it may name people to who looks at it."""
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            row.names_people = may_see_people(request)
+        return row
 
     # What the pages and actions of subclasses are made of.
 
@@ -299,7 +333,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             try:
                 flow(row)
             except PagoEfectivoError as error:
-                self.message_user(request, f"{row}: {error}", messages.ERROR)
+                self.message_user(request, f"{row}: {error} {self.since(row)}".rstrip(), messages.ERROR)
             else:
                 self.message_user(request, tell(row), messages.SUCCESS)
         return HttpResponseRedirect(self.address(done[0])) if "from_record" in request.POST and done else None

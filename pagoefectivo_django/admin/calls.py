@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import ApiCall
 from .base import RecordAdmin, badge
+from .finding import keys
 
 
 class FailedFilter(admin.SimpleListFilter):
@@ -34,7 +35,7 @@ class ApiCallAdmin(RecordAdmin):
 
     list_display = ("began_at", "channel", "method", "path", "outcome", "milliseconds", "trace")
     list_filter = (FailedFilter, "began_at")
-    search_fields = ("trace__exact",)
+    search_fields = ("trace",)
     search_help_text = _("Request id")
     ordering = ("-pk",)
     fieldsets = (
@@ -42,6 +43,9 @@ class ApiCallAdmin(RecordAdmin):
         (_("What it is about"), {"fields": ("trace", "order_links")}),
         (_("Bodies, without secrets and personal data"), {"fields": ("request_text", "answer_text")}),
     )
+
+    def found(self, request: HttpRequest, term: str) -> set[int]:
+        return set(keys(ApiCall.objects.filter(trace=term)))
 
     @admin.display(description=_("outcome"))
     def outcome(self, call: ApiCall) -> SafeString | str:

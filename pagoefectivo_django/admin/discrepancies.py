@@ -16,11 +16,12 @@ from django.utils.translation import gettext_lazy as _
 from ..flows import assign_discrepancy, comment_on, reopen_discrepancy, resolve_discrepancy
 from ..flows.question import answers_to
 from ..forms import AssignForm, CommentForm, ReopenForm, ResolveForm
-from ..models import Discrepancy
+from ..models import Discrepancy, Settlement
 from ..money import display
 from ..states import Kind
 from .base import Deed, RecordAdmin, Section, badge_of, table
 from .desk import Desk
+from .finding import codes_found, keys, orders_found
 from .meanings import MEANINGS
 
 
@@ -112,6 +113,17 @@ class DiscrepancyAdmin(RecordAdmin):
     show_facets = admin.ShowFacets.NEVER  # which would count everything for each filter
     ordering = ("status", "-pk")  # "open" comes before "resolved"
     change_form_template = "admin/pagoefectivo/discrepancy/change_form.html"
+
+    def found(self, request: HttpRequest, term: str) -> set[int]:
+        asked = Discrepancy.objects.all()
+        settlements = keys(Settlement.objects.filter(reference=term))
+        return {
+            *keys(asked.filter(order__in=orders_found(term, by_payer=False))),
+            *keys(asked.filter(cip__in=codes_found(term))),
+            *keys(asked.filter(kind__in=Kind.values, subject=term)),
+            *keys(asked.filter(settlement__in=settlements)),
+        }
+
     fieldsets = (
         (
             None,

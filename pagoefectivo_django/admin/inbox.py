@@ -14,10 +14,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import conf
+from ..flows.note import note
+from ..flows.overview.accounts import known_accounts
 from ..flows.receive import retry
 from ..models import Notification
-from ..states import Fact
-from .base import KnownValuesFilter, RecordAdmin, badge_of, fact_label
+from ..states import Fact, Remark
+from .base import KnownValuesFilter, RecordAdmin, badge_of, fact_label, masked
+from .finding import keys
 
 
 class ChannelFilter(KnownValuesFilter):
@@ -69,7 +72,7 @@ class NotificationAdmin(RecordAdmin):
 
     @admin.display(description=_("body"))
     def body_text(self, row: Notification) -> SafeString:
-        text = bytes(row.body).decode(errors="replace")
+        text = masked(row, bytes(row.body).decode(errors="replace"))
         return format_html('<pre class="pagoefectivo-body">{}</pre>', text)
 
     @admin.display(description=_("signature"))
@@ -80,7 +83,17 @@ class NotificationAdmin(RecordAdmin):
     def apply_now(self, request: HttpRequest, rows: QuerySet[Notification]) -> HttpResponse | None:
         if self.too_many(request, rows):
             return None
-        return self.for_each(request, rows, lambda row: retry(row, timezone.now()), _outcome)
+        actor = request.user.get_username()
+
+        def flow(row: Notification) -> bool:
+            note(None, Remark.RETRIED, actor=actor, detail=f"notification {row.digest[:12]}")
+            return retry(row, timezone.now())
+
+        return self.for_each(request, rows, flow, _outcome)
+
+    def found(self, request: HttpRequest, term: str) -> set[int]:
+        mine = Notification.objects.filter(account__in=list(known_accounts()))
+        return {*keys(mine.filter(code=term)), *keys(mine.filter(digest=term))}
 
 
 def _outcome(row: Notification) -> str:

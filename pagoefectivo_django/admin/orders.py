@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+import json
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
@@ -24,17 +23,23 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..documents.evidence import evidence_json, evidence_pdf
+from ..errors import InvalidRequest
 from ..flows import adopt_code, cancel_order, extend_order, mark_paid, refresh_order, refund_order, reissue_code
 from ..flows.erase import Erased, erase_payer, payer_data
 from ..flows.evidence import evidence
-from ..forms import AdoptForm, EraseForm, ExtendForm, MarkPaidForm, RefundForm, ReissueForm
+from ..flows.note import note
+from ..forms import AdoptForm, EraseForm, ExtendForm, MarkPaidForm, ReasonForm, RefundForm, ReissueForm
 from ..models import Order, Payment, Refund
 from ..models.database import in_shop_transaction
 from ..money import CURRENCIES
-from ..states import CipStatus, OrderState
-from .base import Column, Deed, KnownValuesFilter, RecordAdmin, Section, badge_of, table
+from ..states import CipStatus, OrderState, Remark
+from .base import Column, Deed, KnownValuesFilter, RecordAdmin, Section, badge_of, masked, may_see_people, table
+from .finding import orders_found
 from .story import story
 
+#: Where an order can be cancelled; and where it can get another date or code.
+_OPEN = (OrderState.NEW, OrderState.PENDING)
+_REVIVED = (*_OPEN, OrderState.EXPIRED)
 _EVIDENCE = {"pdf": evidence_pdf, "json": evidence_json}
 
 
@@ -75,15 +80,15 @@ class OrderAdmin(RecordAdmin):
     list_display = ("reference", "state_badge", "money", "code", "expires_at", "account")
     list_select_related = ("cip",)
     list_filter = ("state", CurrencyFilter, "created_at")
-    search_fields = ("reference", "email", "cips__code")
-    search_help_text = _("Reference, CIP or e-mail")
+    search_fields = ("reference", "email", "cips__code", "cips__transaction_code", "operation_number")
+    search_help_text = _("Beginning of a reference or e-mail; a CIP, transaction code or operation number")
     ordering = ("-pk",)
     actions = ("refresh", "cancel", "extend", "reissue")
     fieldsets = (
         (None, {"fields": (("reference", "state_badge"), ("money", "code"), ("account", "expires_at"))}),
         (_("Payment"), {"fields": (("paid_at", "operation_number"), "settled_at")}),
-        (_("Payer"), {"fields": ("email", "payer_text", "language")}),
-        (_("Sale"), {"fields": ("concept", "metadata", "created_at")}),
+        (_("Payer"), {"fields": ("email_text", "payer_text", "language")}),
+        (_("Sale"), {"fields": ("concept_text", "metadata_text", "created_at")}),
     )
     #: Shown while something is wished for.
     wish_fieldset = (
@@ -170,7 +175,33 @@ class OrderAdmin(RecordAdmin):
 
     @admin.display(description=_("payer"))
     def payer_text(self, order: Order) -> SafeString:
-        return format_html_join(mark_safe("<br>"), "{}: {}", order.payer_data.items())  # nosec B308 # a constant
+        told = ((name, masked(order, value)) for name, value in order.payer_data.items())
+        return format_html_join(mark_safe("<br>"), "{}: {}", told)  # nosec B308 # a constant
+
+    @admin.display(description=_("e-mail"))
+    def email_text(self, order: Order) -> str:
+        return str(masked(order, order.email))
+
+    @admin.display(description=_("concept"))
+    def concept_text(self, order: Order) -> str:
+        return str(masked(order, order.concept))
+
+    @admin.display(description=_("metadata"))
+    def metadata_text(self, order: Order) -> str:
+        return str(masked(order, json.dumps(order.metadata, ensure_ascii=False) if order.metadata else ""))
+
+    def found(self, request: HttpRequest, term: str) -> set[int]:
+        return orders_found(term, by_payer=may_see_people(request))
+
+    def since(self, row: Order) -> str:
+        """Return who brought an order to its state, and when."""
+        row.refresh_from_db()
+        moved = row.events.filter(state_after=row.state).exclude(state_before=row.state).order_by("-number").first()
+        if moved is None:
+            return ""
+        when = localize(localtime(moved.created_at))
+        about = {"state": row.get_state_display(), "when": when, "actor": moved.actor}
+        return gettext("It is %(state)s since %(when)s, by %(actor)s.") % about
 
     # The page of one order.
 
@@ -241,30 +272,42 @@ class OrderAdmin(RecordAdmin):
 
     @admin.action(permissions=["act"], description=_("Ask the provider"))
     def refresh(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        if self.too_many(request, orders):
-            return None
-        return self.for_each(request, orders, refresh_order, _outcome)
+        def flow(order: Order) -> Order:
+            note(order, Remark.ASKED, actor=request.user.get_username())
+            return refresh_order(order)
+
+        return None if self.too_many(request, orders) else self.for_each(request, orders, flow, _outcome)
 
     @admin.action(permissions=["act"], description=_("Cancel"))
     def cancel(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        def flow(order: Order) -> Order:
-            return cancel_order(order, actor=request.user.get_username())
-
         question = _("Cancel? The code is deleted at the provider and can't be paid any more.")
-        return self.confirmed(request, orders.select_related("cip"), "cancel", question, forms.Form, flow, _outcome)
+        flow = self._because(request, cancel_order, _OPEN)
+        return self.confirmed(request, orders.select_related("cip"), "cancel", question, ReasonForm, flow, _outcome)
 
     @admin.action(permissions=["act"], description=_("Extend"))
     def extend(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        def flow(order: Order, expires_at: datetime) -> Order:
-            return extend_order(order, expires_at, actor=request.user.get_username())
-
         question = _("Until when shall it be payable? The code stays the same.")
+        flow = self._because(request, extend_order, _REVIVED)
         return self.confirmed(request, orders.select_related("cip"), "extend", question, ExtendForm, flow, _outcome)
 
     @admin.action(permissions=["act"], description=_("Reissue"))
     def reissue(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        def flow(order: Order, expires_at: datetime | None) -> Order:
-            return reissue_code(order, expires_at=expires_at, actor=request.user.get_username())
-
         question = _("Issue another code? The present one is deleted at the provider, and the payer needs the new one.")
+        flow = self._because(request, reissue_code, (*_REVIVED, OrderState.REJECTED))
         return self.confirmed(request, orders.select_related("cip"), "reissue", question, ReissueForm, flow, _outcome)
+
+    def _because(
+        self, request: HttpRequest, flow: Callable[..., Order], states: Collection[OrderState]
+    ) -> Callable[..., Order]:
+        """Return a flow that looks first where the order stands by now, and keeps the reason beside what it did."""
+        actor = request.user.get_username()
+
+        def run(order: Order, reason: str, **wanted: Any) -> Order:
+            order.reload()
+            if order.state not in states:
+                raise InvalidRequest(gettext("Nothing was changed."))  # the sentence after it says why
+            done = flow(order, actor=actor, **wanted)
+            note(order, Remark.REASON, actor=actor, detail=reason)
+            return done
+
+        return run

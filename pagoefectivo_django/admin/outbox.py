@@ -11,10 +11,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from ..flows.note import note
 from ..flows.publish import deliver_again
 from ..models import Delivery
 from ..signals import SIGNALS
+from ..states import Remark
 from .base import RecordAdmin, badge
+from .finding import keys, orders_found
 
 
 def heard(delivery: Delivery) -> Any:
@@ -43,8 +46,8 @@ class DeliveryAdmin(RecordAdmin):
     list_display = ("kind", "order_link", "heard_text", "attempts", "next_attempt_at", "receiver", "error_text")
     list_select_related = ("event__order",)
     list_filter = (DeliveredFilter,)
-    search_fields = ("event__order__reference", "receiver")
-    search_help_text = _("Order or receiver")
+    search_fields = ("event__order__reference",)
+    search_help_text = _("Beginning of an order's reference; a CIP, transaction code or operation number")
     ordering = ("-pk",)
     actions = ("deliver_once_more",)
     fields = ("kind", "order_link", "receiver", "heard_text", "attempts", "next_attempt_at", "last_error")
@@ -65,7 +68,17 @@ class DeliveryAdmin(RecordAdmin):
     def deliver_once_more(self, request: HttpRequest, rows: QuerySet[Delivery]) -> HttpResponse | None:
         if self.too_many(request, rows):
             return None
-        return self.for_each(request, rows.select_related("event"), deliver_again, _outcome)
+        actor = request.user.get_username()
+
+        def flow(delivery: Delivery) -> None:
+            detail = f"{delivery.event.kind} {delivery.receiver}"
+            note(delivery.event.order, Remark.RETRIED, actor=actor, detail=detail)
+            deliver_again(delivery)
+
+        return self.for_each(request, rows.select_related("event__order"), flow, _outcome)
+
+    def found(self, request: HttpRequest, term: str) -> set[int]:
+        return set(keys(Delivery.objects.filter(event__order__in=orders_found(term, by_payer=False))))
 
 
 def _outcome(delivery: Delivery) -> str:

@@ -25,6 +25,7 @@ from ..models import Payment, Refund
 from ..states import RefundStatus
 from .base import Column, RecordAdmin, Section, badge_of, table
 from .exports import csv_response
+from .finding import keys, orders_found
 
 #: Which button helps a refund on, by what it is.
 OFFERED = {
@@ -46,6 +47,10 @@ class RefundAdmin(RecordAdmin):
     # What is still to be done, oldest first; then what is closed, latest first.
     ordering = (F("closed_at").desc(nulls_first=True), "requested_at")
     change_list_template = "admin/pagoefectivo/refund/change_list.html"
+
+    def found(self, request: HttpRequest, term: str) -> set[int]:
+        return set(keys(Refund.objects.filter(order__in=orders_found(term, by_payer=False))))
+
     actions = ("approve", "send", "done", "fail")
 
     # Columns.

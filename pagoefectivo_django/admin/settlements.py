@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -29,6 +29,7 @@ from ..money import display
 from ..states import LineStatus, SettlementStatus, StatementKind
 from .base import Column, Deed, RecordAdmin, Section, badge_of, table
 from .exports import export_view
+from .finding import keys, orders_found
 
 #: How long a request goes on matching; the rest is the worker's.
 BUDGET = timedelta(seconds=8)
@@ -64,6 +65,11 @@ class SettlementAdmin(RecordAdmin):
     list_display = ("name", "kind", "dated", "status_badge", "line_count", "open_money", "account")
     list_filter = ("kind", "status", "dated")
     search_fields = ("reference", "file_name")
+
+    def found(self, request: HttpRequest, term: str) -> set[int]:
+        # One row for each file: few enough to be read.
+        return set(keys(Settlement.objects.filter(Q(reference__contains=term) | Q(file_name__contains=term))))
+
     search_help_text = _("Transfer number or file")
     ordering = ("-dated", "-pk")
     change_list_template = "admin/pagoefectivo/settlement/change_list.html"
@@ -232,10 +238,20 @@ class SettlementLineAdmin(RecordAdmin):
 
     list_display = ("__str__", "status_badge", "code", "transaction_code", "gross_money", "net", "paid_at", "reason")
     list_select_related = ("settlement",)
-    list_filter = ("status", "settlement__dated")
-    search_fields = ("code", "transaction_code", "operation_number", "settlement__reference")
-    search_help_text = _("CIP, transaction code, operation number or settlement")
-    ordering = ("-settlement", "number")
+    list_filter = ("status",)
+    search_fields = ("code", "settlement__reference", "matches__payment")
+    search_help_text = _("CIP or settlement; of matched ones also transaction code, operation number or order")
+    ordering = ("-pk",)
+
+    def found(self, request: HttpRequest, term: str) -> set[int]:
+        lines = SettlementLine.objects.all()
+        matches = Match.objects.filter(payment__cip__order__in=orders_found(term, by_payer=False))
+        return {
+            *keys(lines.filter(code=term)),
+            *keys(lines.filter(settlement__in=keys(Settlement.objects.filter(reference=term)))),
+            *keys(matches, "line"),
+        }
+
     fieldsets = (
         (None, {"fields": (("settlement_link", "number"), ("status_badge", "reason"))}),
         (

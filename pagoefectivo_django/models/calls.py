@@ -35,6 +35,7 @@ class ApiCall(models.Model):
             models.Index(fields=["began_at"], name="pagoefectivo_call_when"),
             models.Index(fields=["account", "began_at"], name="pagoefectivo_call_account"),
             models.Index(fields=["trace"], name="pagoefectivo_call_trace"),
+            models.Index(fields=["status", "id"], name="pagoefectivo_call_status"),
         )
 
     def __str__(self) -> str:

@@ -72,7 +72,10 @@ class Discrepancy(models.Model):
                 name="pagoefectivo_resolved_by_someone",
             ),
         )
-        indexes = (models.Index(fields=["status", "created_at"], name="pagoefectivo_question_open"),)
+        indexes = (
+            models.Index(fields=["status", "created_at"], name="pagoefectivo_question_open"),
+            models.Index(fields=["status", "-id"], name="pagoefectivo_question_list"),
+        )
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} ({self.order or self.line or self.settlement or self.subject})"

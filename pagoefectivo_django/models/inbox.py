@@ -49,6 +49,8 @@ class Notification(Attempted):
             models.Index(fields=["received_at"], name="pagoefectivo_inbox_received"),
             models.Index(fields=["account", "received_at"], name="pagoefectivo_inbox_account"),
             models.Index(fields=["fate", "id"], name="pagoefectivo_inbox_fate"),
+            models.Index(fields=["fact", "id"], name="pagoefectivo_inbox_fact"),
+            models.Index(fields=["channel", "id"], name="pagoefectivo_inbox_channel"),
             models.Index(fields=["forgotten", "last_received_at"], name="pagoefectivo_inbox_forget"),
         )
 

@@ -40,7 +40,7 @@ class Order(Attempted):
     """
 
     token = models.UUIDField(_("token"), default=uuid.uuid4, unique=True, editable=False)
-    reference = ExactCharField(_("reference"), max_length=64)
+    reference = ExactCharField(_("reference"), max_length=64, db_index=True)
     #: True on the newest order of a reference, else NULL: so two cannot be made at once, on any database.
     newest = models.BooleanField(null=True, default=True, editable=False)
     amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
@@ -102,10 +102,14 @@ class Order(Attempted):
             models.Index(fields=["settled_at", "paid_at"], name="pagoefectivo_order_settled"),
             models.Index(fields=["forgotten_at", "created_at"], name="pagoefectivo_order_forget"),
             models.Index(fields=["erase_asked_at"], name="pagoefectivo_order_erase"),
+            # For lists of the newest first, of a state or currency that may be rare.
+            models.Index(fields=["state", "id"], name="pagoefectivo_order_state"),
+            models.Index(fields=["currency", "id"], name="pagoefectivo_order_currency"),
         )
         permissions = (
             ("mark_paid", _("Can mark an order as paid by hand")),
             ("adopt_code", _("Can attach a code to an order by hand")),
+            ("see_personal_data", _("Can see who pays: name, e-mail, document, messages")),
             ("erase_payer", _("Can erase a payer's data, and export it")),
         )
 
@@ -219,7 +223,10 @@ class Payment(models.Model):
             ),
         )
         # MariaDB has no indexes of expressions: there the books of a period read every payment.
-        indexes = (models.Index(Coalesce("paid_at", "first_heard_at"), name="pagoefectivo_payment_moment"),)
+        indexes = (
+            models.Index(Coalesce("paid_at", "first_heard_at"), name="pagoefectivo_payment_moment"),
+            models.Index(fields=["operation_number"], name="pagoefectivo_payment_number"),
+        )
 
     def __str__(self) -> str:
         return f"{display(self.amount, self.currency)} {self.operation_number or ''}".strip()

@@ -21,7 +21,10 @@ class Delivery(Attempted):
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
         constraints = (models.UniqueConstraint(fields=["event", "receiver"], name="pagoefectivo_one_delivery"),)
-        indexes = (models.Index(fields=["next_attempt_at"], name="pagoefectivo_delivery_due"),)
+        indexes = (
+            models.Index(fields=["next_attempt_at"], name="pagoefectivo_delivery_due"),
+            models.Index(fields=["delivered_at", "id"], name="pagoefectivo_delivery_heard"),
+        )
 
     def __str__(self) -> str:
         return f"{self.event.kind} → {self.receiver}"

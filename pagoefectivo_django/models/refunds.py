@@ -53,6 +53,7 @@ class Refund(Attempted):
         indexes = (
             models.Index(fields=["next_attempt_at"], name="pagoefectivo_refund_due"),
             models.Index(fields=["status", "requested_at"], name="pagoefectivo_refund_queue"),
+            models.Index(fields=["-closed_at", "requested_at"], name="pagoefectivo_refund_list"),
         )
         permissions = (
             ("approve_refund", _("Can approve refunds")),

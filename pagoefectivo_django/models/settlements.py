@@ -129,7 +129,11 @@ class SettlementLine(models.Model):
                 name="pagoefectivo_ignored_for_reason",
             ),
         )
-        indexes = (models.Index(fields=["settlement", "status", "number"], name="pagoefectivo_line_status"),)
+        indexes = (
+            models.Index(fields=["settlement", "status", "number"], name="pagoefectivo_line_status"),
+            models.Index(fields=["status", "id"], name="pagoefectivo_line_list"),
+            models.Index(fields=["code"], name="pagoefectivo_line_code"),
+        )
 
     def __str__(self) -> str:
         return f"{self.settlement} #{self.number}"

@@ -41,7 +41,7 @@ def test_cancel_asks_first(staff: Client, new_order: Make, act: Act) -> None:
     assert "Yes: Cancel" in question
     order.refresh_from_db()
     assert order.state == "pending"
-    assert "SHOP-1001: cancelled" in act(staff, "cancel", order, confirmed="yes")
+    assert "SHOP-1001: cancelled" in act(staff, "cancel", order, confirmed="yes", reason="asked")
     order.refresh_from_db()
     assert order.state == "cancelled"
     assert order.events.get(kind="payment_cancelled").actor == "rosa"
@@ -49,9 +49,9 @@ def test_cancel_asks_first(staff: Client, new_order: Make, act: Act) -> None:
 
 def test_extend_needs_a_date(staff: Client, new_order: Make, act: Act) -> None:
     order = new_order()
-    assert "This field is required" in act(staff, "extend", order, confirmed="yes")
+    assert "This field is required" in act(staff, "extend", order, confirmed="yes", reason="asked")
     until = timezone.now().replace(second=0, microsecond=0) + timedelta(days=5)
-    assert "SHOP-1001: pending" in act(staff, "extend", order, confirmed="yes", expires_at=local(until))
+    assert "SHOP-1001: pending" in act(staff, "extend", order, confirmed="yes", reason="asked", expires_at=local(until))
     order.refresh_from_db()
     assert order.expires_at == until
     assert "America/Lima" in act(staff, "extend", order)
@@ -62,7 +62,7 @@ def test_reissue_with_and_without_a_date(staff: Client, new_order: Make, act: Ac
     order = new_order()
     old, date = order.code, order.expires_at
     until = timezone.now().replace(second=0, microsecond=0) + timedelta(days=days) if days else date
-    text = act(staff, "reissue", order, confirmed="yes", expires_at=local(until) if days else "")
+    text = act(staff, "reissue", order, confirmed="yes", reason="asked", expires_at=local(until) if days else "")
     order.refresh_from_db()
     assert order.code != old
     assert order.code in text
@@ -82,7 +82,7 @@ def test_what_a_flow_refuses_is_a_message(
     staff: Client, new_order: Make, act: Act, action: str, more: dict[str, str]
 ) -> None:
     order = pay(new_order())
-    text = act(staff, action, order, confirmed="yes", **more)
+    text = act(staff, action, order, confirmed="yes", reason="asked", **more)
     assert '<li class="error">SHOP-1001: ' in text
     order.refresh_from_db()
     assert order.state == "paid"
@@ -96,7 +96,7 @@ def test_a_provider_that_fails_is_a_message(staff: Client, new_order: Make, act:
     assert str(error) in act(staff, "refresh", order)
     if isinstance(error, OutcomeUnknown):
         MemoryChannel.fail("search", error)
-    text = act(staff, "cancel", order, other, confirmed="yes")
+    text = act(staff, "cancel", order, other, confirmed="yes", reason="asked")
     assert text.count('<li class="error">') == 1
     assert text.count('<li class="success">') == 1
     assert sorted(Order.objects.values_list("state", flat=True)) == ["cancelled", "pending"]
@@ -106,7 +106,7 @@ def test_what_is_still_to_be_done_is_shown(staff: Client, new_order: Make, act: 
     order = new_order()
     assert "Still to be done" not in page(staff, order)
     MemoryChannel.fail("delete", Unavailable("Not reached."))
-    act(staff, "cancel", order, confirmed="yes")
+    act(staff, "cancel", order, confirmed="yes", reason="asked")
     text = page(staff, order)
     assert "Still to be done" in text
     assert "Not reached." in text
@@ -126,7 +126,7 @@ def test_a_record_s_button_returns_to_the_record(staff: Client, new_order: Make)
 def test_get_changes_nothing(staff: Client, new_order: Make) -> None:
     order = new_order()
     MemoryChannel.calls.clear()
-    query = {"action": "cancel", "_selected_action": str(order.pk), "confirmed": "yes"}
+    query = {"action": "cancel", "_selected_action": str(order.pk), "confirmed": "yes", "reason": "asked"}
     staff.get(LIST, query)
     staff.get(reverse("admin:pagoefectivo_order_change", args=[order.pk]), query)
     order.refresh_from_db()
@@ -137,7 +137,7 @@ def test_get_changes_nothing(staff: Client, new_order: Make) -> None:
 def test_without_csrf_token_nothing_happens(staff: Client, new_order: Make) -> None:
     order = new_order()
     staff.handler.enforce_csrf_checks = True
-    data = {"action": "cancel", "_selected_action": order.pk, "confirmed": "yes"}
+    data = {"action": "cancel", "_selected_action": order.pk, "confirmed": "yes", "reason": "asked"}
     assert staff.post(LIST, data).status_code == 403
 
 
@@ -149,7 +149,7 @@ def test_at_most_50_at_once(staff: Client, new_order: Make, act: Act, action: st
         for n in range(50)
     )
     MemoryChannel.calls.clear()
-    text = act(staff, action, order, confirmed="yes", select_across="1", index="0")
+    text = act(staff, action, order, confirmed="yes", reason="asked", select_across="1", index="0")
     assert "at most 50" in text
     assert not MemoryChannel.calls
 
@@ -159,6 +159,6 @@ def test_under_atomic_requests_it_is_done_after_the_commit(
 ) -> None:
     order = new_order()
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
-    assert "SHOP-1001: will be done" in act(staff, "cancel", order, confirmed="yes")
+    assert "SHOP-1001: will be done" in act(staff, "cancel", order, confirmed="yes", reason="asked")
     order.refresh_from_db()
     assert order.state == "cancelled"

@@ -1,0 +1,29 @@
+"""Write down what a person did, where no flow does: the history says who, when and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from ..models import Order
+from ..models.database import one_transaction
+from ..states import Remark
+from ..traces import traced
+from .book import open_book
+from .history import History
+
+
+@traced()
+def note(order: Order | None, remark: Remark, *, actor: str, detail: str = "", now: datetime | None = None) -> None:
+    """Append an event that moves nothing, to an order's history or, without one, to that of the shop."""
+    now = now or timezone.now()
+    with one_transaction() as alias:
+        if order is None:
+            history = History(alias, now, actor)
+            history.tell(None, "noted", remark, detail=detail)
+            history.write()
+            return
+        book = open_book(order, alias=alias, now=now, actor=actor)
+        book.history.tell(book.order, "noted", remark, detail=detail)
+        book.write()
