@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from benchmarks import books
 from benchmarks.channels import ACCOUNT
+from benchmarks.desk import desk
 from benchmarks.settling import settling
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.flows import tick
@@ -36,6 +37,7 @@ from pagoefectivo_django.signals import payment_expired
 from tests.sandbox.running import Client, running
 
 BATCH = 100
+DESK = int(os.environ.get("BENCH_DESK", 1_000_000))
 SETTLED = int(os.environ.get("BENCH_SETTLED", 1_000_000))
 
 
@@ -198,7 +200,31 @@ def bench_settle() -> None:
     tell(f"settling {SETTLED:,} lines, time against COPY and joining SQL", took / needed, "at most 3", detail)
 
 
-BENCHMARKS = {"tick": bench_tick, "expire": bench_expire, "poll": bench_poll, "settle": bench_settle}
+# The operator's desk.
+
+
+def bench_desk() -> None:
+    (few, few_home), (many, many_home) = desk(1_000), desk(DESK)
+    ratios = []
+    # By their place: what is searched for and the dates of filters differ.
+    for (name, small), (_, large) in zip(sorted(few.items()), sorted(many.items()), strict=True):
+        ratios.append((large / small, f"{small * 1000:7.1f} ms {large * 1000:7.1f} ms  {large / small:5.2f}  {name}"))
+    for _, line in sorted(ratios):
+        print(f"    {line}")
+    worst = max(ratio for ratio, _ in ratios)
+    detail = f"of {len(ratios)} lists, filters and searches, as requests to Django's test client"
+    tell(f"the slowest list, {DESK:,} orders against 1,000", worst, "at most 1.5", detail)
+    detail = f"{few_home * 1000:.0f} ms and {many_home * 1000:.0f} ms"
+    tell(f"the dashboard, {DESK:,} orders against 1,000", many_home / few_home, "at most 3", detail)
+
+
+BENCHMARKS = {
+    "tick": bench_tick,
+    "expire": bench_expire,
+    "poll": bench_poll,
+    "settle": bench_settle,
+    "desk": bench_desk,
+}
 
 
 def main(names: list[str]) -> None:

@@ -116,12 +116,13 @@ class DiscrepancyAdmin(RecordAdmin):
 
     def found(self, request: HttpRequest, term: str) -> set[int]:
         asked = Discrepancy.objects.all()
-        settlements = keys(Settlement.objects.filter(reference=term))
+        settlements = keys(Settlement.objects.filter(reference__contains=term))
         return {
             *keys(asked.filter(order__in=orders_found(term, by_payer=False))),
             *keys(asked.filter(cip__in=codes_found(term))),
             *keys(asked.filter(kind__in=Kind.values, subject=term)),
             *keys(asked.filter(settlement__in=settlements)),
+            *keys(asked.filter(line__settlement__in=settlements)),
         }
 
     fieldsets = (

@@ -30,9 +30,9 @@ def _hire(name: str, *codenames: str) -> Client:
     return client
 
 
-def _staff(name: str, *verbs: str) -> Client:
+def _staff(name: str, *verbs: str, more: tuple[str, ...] = ()) -> Client:
     models = ("order", "notification", "delivery", "discrepancy", "refund")
-    return _hire(name, *(f"{verb}_{model}" for verb in verbs for model in models))
+    return _hire(name, *(f"{verb}_{model}" for verb in verbs for model in models), *more)
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def hire(transactional_db: None) -> Callable[..., Client]:
 
 @pytest.fixture
 def staff(transactional_db: None) -> Client:
-    """Somebody who may look and act."""
-    return _staff("rosa", "view", "change")
+    """Somebody who may look and act, and see who pays."""
+    return _staff("rosa", "view", "change", more=("see_personal_data",))
 
 
 @pytest.fixture
