@@ -113,7 +113,7 @@ def addresses() -> Iterator[str]:
         address = reverse(f"admin:pagoefectivo_{model._meta.model_name}_changelist")
         yield address
         if model in (Order, Notification, Delivery):
-            yield f"{address}?p=15"
+            yield f"{address}?p=10"
         for word in words:
             yield f"{address}?{urlencode({'q': word})}"
         request = RequestFactory().get(address)

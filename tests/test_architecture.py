@@ -9,7 +9,20 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "pagoefectivo_django"
 
 #: From the ground to the doors: each part, and what it may import besides itself.
-GROUND = {"codes", "errors", "fees", "money", "payer", "states", "conf", "signals", "strict_json", "traces", "workdays"}
+GROUND = {
+    "codes",
+    "errors",
+    "fees",
+    "money",
+    "payer",
+    "states",
+    "conf",
+    "signals",
+    "measures",
+    "strict_json",
+    "traces",
+    "workdays",
+}
 MAY_IMPORT: dict[str, set[str]] = {
     # Ground: words everybody uses.
     "codes": set(),
@@ -18,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fees": {"conf", "errors", "money"},
     "workdays": set(),
     "traces": set(),
+    "measures": set(),
     "payer": {"errors"},
     "strict_json": {"errors"},
     "states": set(),
@@ -44,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The admin's first page, without the admin: every project loads the tag that shows it.
     "dashboard": GROUND | {"documents", "flows", "models"},
     "templatetags": GROUND | {"dashboard", "documents", "flows", "models"},
-    "contrib": {"flows"},
+    "contrib": {"flows", "measures"},
     # Frame and beside.
     "urls": {"views"},
     "apps": {"checks", "flows", "traces"},
@@ -62,6 +76,7 @@ OPTIONAL = {
     "celery": "contrib/celery/tasks.py",
     "kombu": "contrib/celery/tasks.py",
     "django_tasks": "contrib/tasks/tasks.py",
+    "prometheus_client": "contrib/prometheus/metrics.py",
 }
 
 

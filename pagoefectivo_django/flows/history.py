@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..channels.base import Report
+from ..measures import Measure, tell
 from ..models import (
     Cip,
     Delivery,
@@ -129,6 +130,8 @@ class History:
             return
         events, self.events = self.events, []
         OrderEvent.objects.using(self.alias).append(events)
+        for event in events:
+            tell(Measure.EVENT, 1, event.kind)
         deliveries = [
             self._delivery(event, receiver)
             for event in events

@@ -13,6 +13,7 @@ from django.db import connections, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from ..measures import Measure, tell
 from ..models import Delivery, Discrepancy, Order
 from ..models.database import Attempted, database, one_transaction
 from ..signals import SIGNALS, OutboxSignal
@@ -104,11 +105,13 @@ def deliver(delivery: Delivery, now: datetime, *, reraise: bool = False) -> bool
                 receiver.call(signal=signal, **about)
             if receiver.atomic:
                 _fail_if_broken()
+        tell(Measure.DELIVERY, 1, delivery.receiver, "ok")
         return receiver.atomic or _mark(delivery, now)
     except _NotYet:
         _give_back([delivery], now)
     except Exception as error:
         # The shop's own code failed, in whatever way: it alone is called again, and staff sees why.
+        tell(Measure.DELIVERY, 1, delivery.receiver, "failed")
         logger.exception("Receiver %s failed at event %s.", delivery.receiver, delivery.event_id)
         delivery.pk = delivery.pk or _this(delivery).values_list("pk", flat=True).get()
         delivery.put_off(now, f"{type(error).__name__}: {error}")

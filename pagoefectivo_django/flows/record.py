@@ -10,6 +10,7 @@ from django.db import DatabaseError, transaction
 
 from ..channels.base import Channel
 from ..channels.exchange import Exchange, heard_by
+from ..measures import Measure, tell
 from ..models import ApiCall, ApiCallSubject, Cip, Order
 from ..models.database import database
 from ..traces import current_trace, traced
@@ -26,6 +27,9 @@ def recorded(channel: Channel, *, order: Order | None = None, codes: Iterable[st
             with heard_by(exchanges.append):
                 yield
         finally:
+            for exchange in exchanges:
+                outcome = f"{exchange.status // 100}xx" if exchange.status else "error"
+                tell(Measure.CALL, exchange.milliseconds / 1000, channel.account, exchange.method, outcome)
             if exchanges:
                 _write(channel, exchanges, order, list(codes))
 

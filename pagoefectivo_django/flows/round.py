@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,8 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from ..measures import Measure
+from ..measures import tell as measure
 from ..models import Cip, Notification, Order, Refund
 from ..models.database import Attempted, database
 from ..models.heartbeat import beat
@@ -77,7 +80,7 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     Any number of processes may do it at once, on any number of machines. ``stopped`` is asked between two pieces of
     work: once it says True, nothing more is begun.
     """
-    turn = Turn(now, BUDGET, stopped)
+    turn, begin = Turn(now, BUDGET, stopped), time.monotonic()
     beat("tick", timezone.now())
 
     def part(work: Callable[[], int]) -> int:
@@ -104,6 +107,7 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     forgotten = part(lambda: forget_by_age(turn.renew()))
     # What provider work told is heard in this round, not the next.
     deliveries += part(lambda: publish_events(turn.now, budget=BUDGET, stopped=stopped))
+    measure(Measure.ROUND, time.monotonic() - begin)
     return Round(
         *(notifications, deliveries, wishes, deletions, refunds, reminders, expiries, polls, settlements, overdue),
         forgotten,

@@ -15,6 +15,7 @@ from ..conf import conf
 from ..errors import Misconfigured, Unproven
 from ..flows.receive import receive
 from ..flows.refuse import refuse
+from ..measures import Measure, tell
 from ..models import Refusal
 from ..models.database import outside_atomic_requests
 from ..traces import traced
@@ -32,6 +33,12 @@ def webhook(request: HttpRequest, channel: str) -> HttpResponse:
     """Take one notification. 200: kept. 403: not proven. 503: could not be kept, send it again."""
     if channel not in conf.channels:
         return _answer(404, "unknown channel")
+    answer = _take(request, channel)
+    tell(Measure.MESSAGE, 1, channel, str(answer.status_code))
+    return answer
+
+
+def _take(request: HttpRequest, channel: str) -> HttpResponse:
     try:
         if not is_listed(request):
             refuse(channel, Refusal.Reason.SOURCE)

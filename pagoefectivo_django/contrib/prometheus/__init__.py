@@ -1,0 +1,1 @@
+"""Prometheus metrics, in the registry of ``prometheus_client``."""

@@ -1,0 +1,88 @@
+"""The metrics themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import Error
+from django.utils import timezone
+from prometheus_client import REGISTRY, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ...flows.overview.accounts import known_accounts
+from ...flows.overview.health import open_questions, refusals, waiting
+from ...measures import Measure, observe_by
+
+#: Seconds: a provider answers in tenths of one, and is given up after eight or ten.
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 12)
+
+CALLS = Histogram(
+    "pagoefectivo_provider_call_seconds",
+    "Calls to the provider.",
+    ("account", "method", "outcome"),
+    buckets=SECONDS,
+)
+MESSAGES = Counter("pagoefectivo_notifications", "Messages that came to the webhook.", ("channel", "status"))
+EVENTS = Counter("pagoefectivo_events", "What happened to orders.", ("kind",))
+DELIVERIES = Counter("pagoefectivo_deliveries", "Receivers that ran.", ("receiver", "outcome"))
+ROUNDS = Histogram("pagoefectivo_round_seconds", "Rounds of a worker.", buckets=(0.01, 0.1, 1, 10, 60, 300))
+
+
+def begin() -> None:
+    """Measure from now on; the gauges are read when somebody scrapes."""
+    observe_by(_observe)
+    if _Gauges.registered is None:
+        _Gauges.registered = _Gauges()
+        REGISTRY.register(_Gauges.registered)
+
+
+def _observe(measure: Measure, value: float, labels: tuple[str, ...]) -> None:
+    match measure:
+        case Measure.CALL:
+            CALLS.labels(*labels).observe(value)
+        case Measure.ROUND:
+            ROUNDS.observe(value)
+        case Measure.MESSAGE:
+            MESSAGES.labels(*labels).inc(value)
+        case Measure.EVENT:
+            EVENTS.labels(*labels).inc(value)
+        case Measure.DELIVERY:
+            DELIVERIES.labels(*labels).inc(value)
+
+
+class _Gauges(Collector):
+    """What the database says: the same from every process, so scrape one of them."""
+
+    registered: _Gauges | None = None
+
+    def describe(self) -> list[Metric]:
+        return []  # so that registering asks no database
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            yield from self._read()
+        except Error:
+            return  # a database that is away is somebody else's alarm; the counters are still told
+
+    def _read(self) -> Iterator[Metric]:
+        accounts, now, state = known_accounts(), timezone.now(), waiting()
+        asked = GaugeMetricFamily("pagoefectivo_open_questions", "Questions that wait for a person.", labels=["kind"])
+        for one in open_questions(accounts):
+            asked.add_metric([one.kind], one.count)
+        refused = GaugeMetricFamily(
+            "pagoefectivo_refused_notifications", "Messages refused since ever.", labels=["channel", "reason"]
+        )
+        for row in refusals(filter(None, accounts.values())):
+            refused.add_metric([row.channel, row.reason], row.count)
+        yield from (asked, refused)
+        since = {
+            "pagoefectivo_worker_silence_seconds": ("Since a worker's last round.", state.beaten_at),
+            "pagoefectivo_oldest_event_seconds": ("Age of the oldest event that waits.", state.oldest_event),
+        }
+        for name, (told, moment) in since.items():
+            if moment:
+                yield GaugeMetricFamily(name, told, value=(now - moment).total_seconds())
+        yield GaugeMetricFamily("pagoefectivo_waiting_deliveries", "Up to 1,000.", value=state.undelivered)
+        yield GaugeMetricFamily("pagoefectivo_waiting_notifications", "Up to 1,000.", value=state.unapplied)
+        yield GaugeMetricFamily("pagoefectivo_dead_notifications", "Up to 1,000.", value=state.dead)

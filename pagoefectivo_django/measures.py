@@ -1,0 +1,33 @@
+"""What is counted and timed, told to whoever measures; nobody does unless an app is installed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+
+class Measure(StrEnum):
+    """What can be told, with the labels in their order; a value of 1 is a count, others are seconds."""
+
+    CALL = "call"  # account, method, outcome (2xx … 5xx, or error)
+    MESSAGE = "message"  # channel, status
+    EVENT = "event"  # kind
+    DELIVERY = "delivery"  # receiver, outcome (ok, failed)
+    ROUND = "round"
+
+
+Observer = Callable[[Measure, float, tuple[str, ...]], None]
+
+_observers: list[Observer] = []
+
+
+def observe_by(observer: Observer) -> None:
+    """Have a function told of everything that is measured; for an app's ``ready()``. It must not raise."""
+    if observer not in _observers:
+        _observers.append(observer)
+
+
+def tell(measure: Measure, value: float, *labels: str) -> None:
+    """Tell whoever measures; labels have few values, and name no order, no code and nobody."""
+    for observer in _observers:
+        observer(measure, value, labels)
