@@ -1,6 +1,6 @@
 """The operator's desk: every list, filter and search, and the dashboard, as requests.
 
-A shop that sells every 63 seconds, so a million orders are two years, and a thousand the last 17 hours: a page then shows as
+A shop that sells every 63 seconds, so a million orders are two years, and a thousand the last 17 hours: a page shows as
 many rows of both, and what differs is how they are found.
 """
 
