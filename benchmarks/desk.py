@@ -66,9 +66,9 @@ SELECT l.id, p.id, 'settlement', l.gross, 'code', 'bench', '', now(), true, 0
 FROM pagoefectivo_settlementline l JOIN pagoefectivo_cip c ON c.account = '{account}' AND c.code = l.code
 JOIN pagoefectivo_payment p ON p.cip_id = c.id WHERE l.status = 'matched';
 INSERT INTO pagoefectivo_discrepancy (
-    order_id, kind, account, subject, cip_id, currency, assigned_to, evidence, suggestion, status, resolution,
+    order_id, kind, account, subject, cip_id, amount, currency, assigned_to, evidence, suggestion, status, resolution,
     resolved_by, resolved_at, reason, created_at)
-SELECT id, 'late_payment', '{account}', id::text, cip_id, 'PEN', '', '[]', '',
+SELECT id, 'late_payment', '{account}', id::text, cip_id, amount, 'PEN', '', '[]', '',
     CASE WHEN id > {count} - 800 THEN 'open' ELSE 'resolved' END, '', 'bench', now(), 'x', created_at
 FROM pagoefectivo_order WHERE id % 10 = 1;
 INSERT INTO pagoefectivo_refund (
@@ -125,19 +125,21 @@ def addresses() -> Iterator[str]:
                     yield address + query
 
 
-def median(client: Client, address: str) -> float:
+def median(client: Client, address: str) -> tuple[float, int]:
+    """Return the seconds that a page takes, and how many rows its tables have."""
     answer = client.get(address)
     assert answer.status_code == 200, (address, answer.status_code)
+    rows = answer.content.count(b"<tr>")
     times = []
     for _ in range(7):
         begin = time.perf_counter()
         client.get(address)
         times.append(time.perf_counter() - begin)
-    return statistics.median(times)
+    return statistics.median(times), rows
 
 
 @override_settings(ROOT_URLCONF="tests.urls", DEBUG=False)
-def desk(count: int) -> tuple[dict[str, float], float]:
+def desk(count: int) -> tuple[dict[str, tuple[float, int]], float]:
     """Return the seconds of each list by its address without what differs, and of the dashboard."""
     admin.autodiscover()
     fill(count)
@@ -149,4 +151,4 @@ def desk(count: int) -> tuple[dict[str, float], float]:
     for place, address in enumerate(addresses()):
         path, _, query = address.partition("?")
         found[f"{place:03} {path.split('/')[-2]} {query.split('=')[0]} {query[:40]}"] = median(client, address)
-    return found, median(client, reverse("admin:app_list", args=["pagoefectivo"]))
+    return found, median(client, reverse("admin:app_list", args=["pagoefectivo"]))[0]

@@ -75,6 +75,9 @@ class Discrepancy(models.Model):
         indexes = (
             models.Index(fields=["status", "created_at"], name="pagoefectivo_question_open"),
             models.Index(fields=["status", "-id"], name="pagoefectivo_question_list"),
+            models.Index(fields=["kind", "status", "-id"], name="pagoefectivo_question_kind"),
+            models.Index(fields=["assigned_to", "status", "-id"], name="pagoefectivo_question_whose"),
+            models.Index(fields=["amount"], name="pagoefectivo_question_amount"),
         )
 
     def __str__(self) -> str:

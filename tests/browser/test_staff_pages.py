@@ -1,7 +1,7 @@
 """The page of an order in the admin, for staff who can't see it or not well."""
 
 import io
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from pagoefectivo_django.flows import comment_on, enter_deposit
 from pagoefectivo_django.flows.settle import read_settlement
-from pagoefectivo_django.models import Discrepancy, Heartbeat, Order
+from pagoefectivo_django.models import ApiCall, ApiCallSubject, Cip, Discrepancy, Heartbeat, Order, Refusal
 from pagoefectivo_django.states import Kind, VoucherState
 from pagoefectivo_django.testing import pay
 from tests.browser.conftest import Open
@@ -110,5 +110,62 @@ def test_axe_finds_nothing_on_the_pages_of_settlements(visit: Open, live_server:
     expect(page.get_by_text("settled and matched")).to_be_visible()
     assert_accessible(page)
     for path in paths.values():
+        page.goto(live_server.url + path)
+        assert_accessible(page)
+
+
+def a_busy_shop() -> Order:
+    """Write what a dashboard has to show: sales of two weeks on two channels, questions, refusals, calls."""
+    now, paid = timezone.now(), list[Order]()
+    for days in range(14):
+        for _ in range(1 + days % 3):
+            order = pay(make(amount=Decimal("35.50") * (1 + days * 7 % 5)))
+            Order.objects.filter(pk=order.pk).update(
+                created_at=now - timedelta(days=days, hours=5), paid_at=now - timedelta(days=days)
+            )
+            paid.append(order)
+    make(reference="STILL-OPEN-WITH-A-RATHER-LONG-REFERENCE-OF-64-LETTERS-0123456789")
+    Cip.objects.filter(order__in=paid[::4]).update(account="memory:another-channel-with-a-long-name")
+    ask(Kind.LATE_PAYMENT, order=paid[0], cip=paid[0].cip)
+    Refusal.objects.create(channel="default", reason="unproven", count=1234, first_at=now, last_at=now)
+    body = '{\n "amount": "35.50",\n "userEmail": "…"\n}'
+    for number, status in enumerate((201, 503, None)):
+        call = ApiCall.objects.create(
+            channel="default", account="memory:default", method="POST", path="/v1/cips/search", status=status,
+            error="" if status else "ReadTimeout", began_at=now, milliseconds=120 * (number + 1), trace=f"{number}" * 32,
+            request=body, answer=body,
+        )  # fmt: skip
+        ApiCallSubject.objects.create(call=call, order=paid[0])
+    Heartbeat.objects.update_or_create(name="tick", defaults={"beaten_at": now})
+    return paid[0]
+
+
+#: What the dashboard is called in each language.
+QUESTIONS = {"en": "Was I paid?", "es": "¿Me pagaron?", "zh-CN": "收到付款了吗？"}
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (360, True), (360, False)])
+@pytest.mark.parametrize("language", QUESTIONS)
+def test_axe_finds_nothing_on_the_operators_desk(
+    visit: Open, live_server: Any, language: str, width: int, dark: bool
+) -> None:
+    order = a_busy_shop()
+    home = reverse("admin:app_list", args=["pagoefectivo"])
+    page = enter(visit, live_server, home, width=width, dark=dark, locale=language)
+    expect(page.get_by_text(QUESTIONS[language])).to_be_visible()
+    assert page.locator(".pagoefectivo-chart rect").count() > 14
+    for summary in page.locator(".pagoefectivo-section summary").all():
+        summary.click()
+    assert_accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    call = ApiCall.objects.latest("pk")
+    lists = ("order", "notification", "delivery", "discrepancy", "apicall")
+    paths = [
+        page_of(order),
+        reverse("admin:pagoefectivo_apicall_change", args=[call.pk]),
+        reverse("admin:pagoefectivo_order_erase_payer", args=[order.pk]),
+        *(reverse(f"admin:pagoefectivo_{name}_changelist") for name in lists),
+    ]
+    for path in paths:
         page.goto(live_server.url + path)
         assert_accessible(page)
