@@ -15,6 +15,8 @@ from ..conf import conf
 from ..errors import Misconfigured
 from .finding import Finding, Verdict, well
 
+#: Seconds that a mail server may be silent here.
+PATIENCE = 10
 #: Backends that never reach a payer.
 TOYS = ("console", "dummy", "filebased", "locmem")
 
@@ -30,6 +32,10 @@ def examine_mail() -> Iterator[Finding]:
         hint = "Set Django's mail settings to a server that delivers."
         yield Finding("mail", Verdict.WARNING, f"{name} reaches no payer.", hint)
         return
+    if getattr(backend, "timeout", 0) is None:
+        hint = "Set EMAIL_TIMEOUT (Django 6.1: timeout in MAILERS), or a mute mail server stops a worker."
+        yield Finding("mail", Verdict.WARNING, f"{name} waits for ever.", hint)
+        backend.timeout = PATIENCE
     try:
         backend.open()
         backend.close()

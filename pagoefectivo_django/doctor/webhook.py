@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from ..channels import get_channel
 from ..channels.http import Answer, Call, Deadline, send
 from ..conf import conf
-from ..errors import PagoEfectivoError
+from ..errors import Misconfigured, PagoEfectivoError
 from ..flows.receive import TEST, TEST_BEGINS
 from ..models import Notification
 from ..models.database import database
@@ -39,7 +39,10 @@ def examine_webhooks() -> Iterator[Finding]:
             hint = 'Add path("pay/", include("pagoefectivo_django.urls")) to your ROOT_URLCONF.'
             yield Finding(step, Verdict.FAILURE, "The app's addresses are in no urls.py.", hint)
             return
-        yield from _reached(step, alias, urljoin(conf.public_url, path))
+        try:
+            yield from _reached(step, alias, urljoin(conf.public_url, path))
+        except Misconfigured as error:
+            yield Finding(step, Verdict.FAILURE, str(error), "Mend this channel's settings; the others were looked at.")
 
 
 def _reached(step: str, alias: str, address: str) -> Iterator[Finding]:
@@ -51,7 +54,7 @@ def _reached(step: str, alias: str, address: str) -> Iterator[Finding]:
         hint = "Is the name in PUBLIC_URL right, and is it in the DNS?"
         yield Finding(step, Verdict.FAILURE, f"{host} is not found ({type(error).__name__}).", hint)
         return
-    here = any(not ipaddress.ip_address(one.partition("%")[0]).is_global for one in found)
+    here = all(not ipaddress.ip_address(one.partition("%")[0]).is_global for one in found)
     if here:
         hint = "The provider can't reach it there, unless it is another one from outside."
         yield Finding(step, Verdict.WARNING, f"{host} is an address of a private network here.", hint)
@@ -60,24 +63,40 @@ def _reached(step: str, alias: str, address: str) -> Iterator[Finding]:
         hint = "Serve it by HTTPS: payers' data passes there. PUBLIC_URL then begins with https://."
         yield Finding(step, verdict, f"{address} is not HTTPS.", hint)
     yield _returned(step, alias, address)
+    yield from _believes(step, address)
 
 
 def _returned(step: str, alias: str, address: str) -> Finding:
     """Send a signed message that means nothing, and look whether it arrived in this shop's own database."""
     body = TEST_BEGINS + f',"nonce":"{uuid.uuid4().hex}"}}'.encode()
     headers = {"Content-Type": "application/json", **get_channel(alias).signed(body)}
+    mine = Notification.objects.using(database()).filter(fact=TEST, digest=hashlib.sha256(body).hexdigest())
     try:
         answer = send(Call("POST", address, PATIENCE, headers, body), Deadline(PATIENCE))
     except PagoEfectivoError as error:
+        mine.delete()  # it may have arrived, and its answer got lost
         hint = "Does the server run, does its certificate fit the name, and may this machine reach itself from outside?"
         return Finding(step, Verdict.FAILURE, f"{address} can't be reached. {error}", hint)
     if answer.status != 200:
         return _refused(step, address, answer)
-    mine = Notification.objects.using(database()).filter(fact=TEST, digest=hashlib.sha256(body).hexdigest())
     if mine.delete()[0]:
         return well(step, f"{address}: a signed test message left and returned; no money moved.")
     hint = "PUBLIC_URL leads to another installation, or to something that says yes to everything."
     return Finding(step, Verdict.FAILURE, f"{address} answered 200, but the message is not in this database.", hint)
+
+
+def _believes(step: str, address: str) -> Iterator[Finding]:
+    """Say so where something at that address believes a message that nobody signed."""
+    body = TEST_BEGINS + f',"nonce":"{uuid.uuid4().hex}"}}'.encode()
+    try:
+        answer = send(Call("POST", address, PATIENCE, {"Content-Type": "application/json"}, body), Deadline(PATIENCE))
+    except PagoEfectivoError:
+        return  # the signed one has said it
+    if answer.status < 300:
+        hint = "Find out what answers there: whoever knows the address could tell it of payments."
+        yield Finding(
+            step, Verdict.FAILURE, f"{address} answered {answer.status} to a message without signature.", hint
+        )
 
 
 def _refused(step: str, address: str, answer: Answer) -> Finding:

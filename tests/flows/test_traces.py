@@ -1,0 +1,102 @@
+"""One id joins a request with its calls, its events, their deliveries and its log lines."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pythonjsonlogger.json import JsonFormatter
+
+from pagoefectivo_django.flows import create_order, tick
+from pagoefectivo_django.models import ApiCall, ApiCallSubject, Notification, Order
+from pagoefectivo_django.traces import LOGGERS, current_trace, traced
+from tests.channels.scripted import Says, Script, playing
+from tests.flows.making import make
+from tests.hostile.doing import paid, post
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Lines(logging.Handler):
+    """What a shop's own handler would print."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(JsonFormatter("%(levelname)s %(name)s %(trace)s %(message)s"))
+        self.found: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(json.loads(self.format(record)))
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    handler, logger = Lines(), logging.getLogger("pagoefectivo")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def test_a_piece_of_work_within_another_has_its_id() -> None:
+    assert current_trace() == ""
+    with traced() as outer:
+        assert len(outer) == 32
+        with traced() as inner:
+            assert inner == outer == current_trace()
+        with traced("another") as other:
+            assert other == "another"
+        assert current_trace() == outer
+    assert current_trace() == ""
+
+
+@pytest.mark.parametrize("name", LOGGERS)
+def test_every_logger_tells_it(lines: Lines, name: str) -> None:
+    with traced("abc"):
+        logging.getLogger(name).info("told")
+    assert lines.found == [{"levelname": "INFO", "name": name, "trace": "abc", "message": "told"}]
+
+
+@pytest.mark.usefixtures("pagoefectivo_memory")
+def test_a_message_its_events_and_their_receivers_have_one(lines: Lines) -> None:
+    order = make()
+    post(paid(order))
+    row = Notification.objects.get()
+    assert len(row.trace) == 32
+    assert {event.trace for event in order.events.filter(kind="payment_confirmed")} == {row.trace}
+    assert order.events.get(kind="cip_issued").trace not in ("", row.trace)
+    tick()
+    assert not [line for line in lines.found if line["name"] != "pagoefectivo.worker" and not line["trace"]]
+
+
+def test_a_sale_over_http_has_one_id_to_the_provider(settings: Any, lines: Lines) -> None:
+    with playing() as script:
+        assert isinstance(script, Script)
+        issued = {"code": 100, "data": {"cip": 2459200, "currency": "PEN", "amount": 35.5}}
+        script.on("POST /v1/cips", Says(201, issued))
+        options = {
+            "ENVIRONMENT": "sandbox", "SERVICE_ID": 1234, "ACCESS_KEY": "made-up", "SECRET_KEY": "made-up",
+            "BASE_URL": script.base, "REQUEST_ID_HEADER": "X-Request-ID",
+        }  # fmt: skip
+        backend = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
+        settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {
+            "CHANNELS": {"default": {"BACKEND": backend, "OPTIONS": options}}
+        }
+        order = make()
+        heard = script.asked("POST /v1/cips")
+    call = ApiCall.objects.get(path="/v1/cips")
+    assert order.code == "2459200"
+    assert (call.method, call.status, call.failed) == ("POST", 201, False)
+    assert json.loads(call.request)["amount"] == "35.50"
+    assert "ana@example.com" not in call.request + call.answer
+    assert ApiCallSubject.objects.filter(call=call).get().order == order
+    assert order.events.get(kind="cip_issued").trace == call.trace
+    (asked,) = heard
+    assert {name.lower(): value for name, value in asked.headers.items()}["x-request-id"] == call.trace
+    (line,) = [line for line in lines.found if "/v1/cips 201" in line["message"]]
+    assert line["trace"] == call.trace
+    assert {event.trace for event in Order.objects.get().events.all()} == {call.trace}
+    assert create_order.__name__ == "create_order"
