@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from ..channels.base import Channel
 from ..channels.exchange import Exchange, heard_by
@@ -48,7 +48,7 @@ def _write(channel: Channel, exchanges: list[Exchange], order: Order | None, cod
                 )
                 subjects = [ApiCallSubject(call=call, order_id=pk) for pk in sorted(about)]
                 ApiCallSubject.objects.using(alias).bulk_create(subjects)
-    except DatabaseError as error:
+    except Exception as error:  # whatever it is, the provider's answer counts, and is on its way to who asked
         logger.warning("A call to the provider could not be written down (%s).", type(error).__name__)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import InterfaceError, connection
 from pythonjsonlogger.json import JsonFormatter
 
-from pagoefectivo_django.flows import create_order, tick
+from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import ApiCall, ApiCallSubject, Notification, Order
 from pagoefectivo_django.traces import LOGGERS, current_trace, traced
 from tests.channels.scripted import Says, Script, playing
@@ -99,4 +100,25 @@ def test_a_sale_over_http_has_one_id_to_the_provider(settings: Any, lines: Lines
     (line,) = [line for line in lines.found if "/v1/cips 201" in line["message"]]
     assert line["trace"] == call.trace
     assert {event.trace for event in Order.objects.get().events.all()} == {call.trace}
-    assert create_order.__name__ == "create_order"
+
+
+def test_a_call_that_cannot_be_written_down_is_answered_all_the_same(settings: Any, lines: Lines) -> None:
+    """The code that the provider issued must not get lost for the sake of a record."""
+    with playing() as script:
+        script.on("POST /v1/cips", Says(201, {"code": 100, "data": {"cip": 2459201}}))
+        options = {"SERVICE_ID": 1234, "ACCESS_KEY": "made-up", "SECRET_KEY": "made-up", "BASE_URL": script.base}
+        backend = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
+        settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {
+            "CHANNELS": {"default": {"BACKEND": backend, "OPTIONS": options}}
+        }
+
+        def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+            if sql.startswith("INSERT") and "apicall" in sql:
+                raise InterfaceError("the connection is gone")
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(refuse):
+            order = make()
+    assert (order.state, order.code) == ("pending", "2459201")
+    assert not ApiCall.objects.exists()
+    assert [line for line in lines.found if "could not be written down (InterfaceError)" in line["message"]]
