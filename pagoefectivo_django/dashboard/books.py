@@ -17,7 +17,7 @@ from ..workdays import lima_day
 from .panels import Panel, link
 
 #: Days that are shown until somebody asks for others: the whole time of a large shop takes seconds to sum.
-EQUATION_DAYS = 7
+EQUATION_DAYS = 2
 
 #: Each line of the equation: what it is, the sums on its left, and on its right with their signs.
 _EQUATION = (
