@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import or_
 from typing import Any
 
-from django.db.models import Q, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from ..models import ApiCall, Cip, Delivery, Match, Notification, Order, OrderEvent, Payment
+from ..flows.evidence import messages_about
+from ..models import ApiCall, Delivery, Match, Order, OrderEvent, Payment
 from ..money import display
 from ..states import OrderState
 from .base import RecordAdmin, Section, badge, fact_label, table
@@ -36,6 +34,7 @@ def story(admin: RecordAdmin, row: Order) -> list[Section]:
     question = (_("question"), admin.link)
     of_question = (question, "status", "resolution", "resolved_by", "reason", "created_at", "resolved_at")
     of_refund = ((_("refund"), admin.link), "status", "requested_at", "requested_by", "reason", "outcome")
+    messages = messages_about(cips).defer("body").order_by("received_at", "pk")
     calls = ApiCall.objects.filter(subjects__order=row).defer("request", "answer")
     deliveries = Delivery.objects.filter(event__order=row).select_related("event").order_by("event__number", "pk")
     return [
@@ -45,16 +44,10 @@ def story(admin: RecordAdmin, row: Order) -> list[Section]:
         table(_("refunds"), row.refunds.select_related("order").order_by("pk"), of_refund),
         _settled(admin, row),
         table(_("questions"), row.discrepancies.select_related("order").order_by("pk"), of_question),
-        table(_("notifications"), messages_about(cips), of_message),
+        table(_("notifications"), messages, of_message),
         table(_("calls to the provider"), calls.order_by("-pk")[:MOST_SHOWN], (*of_call, "milliseconds", "trace")),
         table(_("deliveries"), deliveries[:MOST_SHOWN], of_delivery),
     ]
-
-
-def messages_about(cips: QuerySet[Cip]) -> QuerySet[Notification]:
-    """Return the notifications about codes, without their bytes."""
-    mine = reduce(or_, (Q(account=cip.account, code=cip.code) for cip in cips if cip.code), Q(pk__in=[]))
-    return Notification.objects.filter(mine).defer("body").order_by("received_at", "pk")
 
 
 def event_label(event: OrderEvent) -> Any:

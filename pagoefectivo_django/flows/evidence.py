@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from ..channels.redact import redact
-from ..models import ApiCall, Notification, Order, Payment
+from ..models import ApiCall, Cip, Notification, Order, Payment
 from ..models.database import database
 from ..workdays import LIMA
 
@@ -23,9 +23,8 @@ def evidence(order: Order, *, now: datetime) -> dict[str, Any]:
     """Return an order's facts as values that JSON knows; times with both clocks, Lima's and UTC."""
     alias = database()
     cips = list(order.cips.using(alias).order_by("pk"))
-    mine = reduce(or_, (Q(account=cip.account, code=cip.code) for cip in cips if cip.code), Q(pk__in=[]))
     calls = ApiCall.objects.using(alias).filter(subjects__order=order).order_by("-pk")
-    messages = Notification.objects.using(alias).filter(mine).order_by("-pk")
+    messages = messages_about(cips).order_by("-pk")
     events = order.events.using(alias).select_related("cip").order_by("-number")
     payments = Payment.objects.using(alias).filter(cip__order=order).select_related("cip").order_by("pk")
     return {
@@ -67,6 +66,12 @@ def evidence(order: Order, *, now: datetime) -> dict[str, Any]:
         **_told("notifications", messages, map(_message, messages[:MOST_TOLD])),
         **_told("events", events, map(_event, events[:MOST_TOLD])),
     }
+
+
+def messages_about(cips: Iterable[Cip]) -> QuerySet[Notification]:
+    """Return the notifications about codes."""
+    mine = reduce(or_, (Q(account=cip.account, code=cip.code) for cip in cips if cip.code), Q(pk__in=[]))
+    return Notification.objects.using(database()).filter(mine)
 
 
 def _told(name: str, rows: QuerySet[Any], newest: Iterable[dict[str, Any]]) -> dict[str, Any]:
