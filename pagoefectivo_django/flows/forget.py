@@ -111,7 +111,7 @@ def anonymise(pk: int, *, actor: str, reason: str, now: datetime | None = None) 
         book = open_book(Order(pk=pk), alias=alias, now=now, actor=actor)
         if not _free(Order.objects.using(alias).filter(pk=pk)).exists():
             return False
-        book.history.tell(book.order, "noted", Remark.FORGOTTEN, detail=reason)
+        book.history.tell(book.order, "noted", Remark.FORGOTTEN, detail=reason, before=book.order.state)
         # Not a field less, whatever the shop put there: none of them is needed to know what was paid.
         Order.objects.using(alias).filter(pk=pk).update(
             email="", payer_data={}, concept="", metadata={}, forgotten_at=now, erase_asked_at=None

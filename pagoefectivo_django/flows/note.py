@@ -25,5 +25,5 @@ def note(order: Order | None, remark: Remark, *, actor: str, detail: str = "", n
             history.write()
             return
         book = open_book(order, alias=alias, now=now, actor=actor)
-        book.history.tell(book.order, "noted", remark, detail=detail)
+        book.history.tell(book.order, "noted", remark, detail=detail, before=book.order.state)
         book.write()

@@ -34,6 +34,7 @@ from pagoefectivo_django.flows import (
     unmatch_line,
 )
 from pagoefectivo_django.flows.balance import balance
+from pagoefectivo_django.flows.erase import erase_payer
 from pagoefectivo_django.flows.refund import give_account
 from pagoefectivo_django.models import Match, Order, Payment, Refund, Settlement, SettlementLine
 from pagoefectivo_django.states import Kind, OrderState, RefundStatus
@@ -152,6 +153,23 @@ def unheard(stage: Stage) -> None:
 def paid(stage: Stage) -> None:
     stage.sell()
     stage.pay(stage.order().code)
+
+
+def paid_and_heard(stage: Stage) -> None:
+    paid(stage)
+    publish_events(stage.now)
+
+
+def erase(stage: Stage) -> None:
+    erase_payer(email="ana@example.com", actor="eva", reason="Asked by letter.")
+
+
+def erased_whole_or_not_at_all(stage: Stage) -> Iterator[str]:
+    for order in Order.objects.all():
+        told = order.events.filter(fact="forgotten").count()
+        signs = {order.email == "", order.payer_data == {}, order.forgotten_at is not None, told > 0}
+        if len(signs) > 1 or told > 1:
+            yield f"order {order} is erased by half: {order.email!r}, {order.forgotten_at}, {told} events"
 
 
 def tell_all(stage: Stage) -> None:
@@ -536,6 +554,7 @@ STORIES: dict[str, Story] = {
     "resolve, accept": Story(
         accept, paid_after_cancel, {PAID}, before={CANCELLED}, asks={Kind.PAID_AFTER_CANCEL}, again=trying(accept)
     ),
+    "erase": Story(erase, paid_and_heard, {PAID}, again=erase, also=erased_whole_or_not_at_all),
     "resolve, refund due": Story(
         refund_due,
         paid_after_cancel,
