@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from enum import StrEnum
+
+logger = logging.getLogger("pagoefectivo.worker")
 
 
 class Measure(StrEnum):
@@ -22,7 +25,7 @@ _observers: list[Observer] = []
 
 
 def observe_by(observer: Observer) -> None:
-    """Have a function told of everything that is measured; for an app's ``ready()``. It must not raise."""
+    """Have a function told of everything that is measured; for an app's ``ready()``."""
     if observer not in _observers:
         _observers.append(observer)
 
@@ -30,4 +33,7 @@ def observe_by(observer: Observer) -> None:
 def tell(measure: Measure, value: float, *labels: str) -> None:
     """Tell whoever measures; labels have few values, and name no order, no code and nobody."""
     for observer in _observers:
-        observer(measure, value, labels)
+        try:
+            observer(measure, value, labels)
+        except Exception:  # what is measured is money on its way
+            logger.exception("A measure of %s could not be told.", measure)

@@ -68,7 +68,9 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
         # A deadlock on MariaDB takes the whole transaction with it. The message alone, then; the inbox applies it.
         logger.warning("Notification %s is kept for later: %s", row.digest[:8], type(error).__name__)
         connections[database()].close_if_unusable_or_obsolete()  # the server may have been restarted
-        row.pk, row.fate, row.next_attempt_at = None, Fate.WAITING, now
+        row.pk = None
+        if row.fact != TEST:
+            row.fate, row.next_attempt_at = Fate.WAITING, now
         row.last_error = f"{type(error).__name__}: {error}"[:2000]
         with one_transaction() as database_alias:
             return _keep(row, database_alias)

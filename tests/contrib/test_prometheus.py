@@ -78,6 +78,18 @@ def test_no_label_names_anybody() -> None:
         assert word not in text
 
 
+def test_who_measures_wrongly_costs_no_sale(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(*told: object) -> None:
+        raise RuntimeError("no room on the disk")
+
+    measures.observe_by(broken)
+    order = sold()
+    assert post(paid(order)).status_code == 200
+    order.refresh_from_db()
+    assert order.state == "paid"
+    assert "could not be told" in caplog.text
+
+
 def test_it_may_begin_twice() -> None:
     begin()
     begin()
