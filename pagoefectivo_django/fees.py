@@ -87,13 +87,21 @@ def _read_contract(contract: Any) -> None:
         raise Misconfigured(f"ROUNDING is one of {', '.join(ROUNDINGS)}")
     least = Decimal(0)
     for up_to, fixed, percent in contract["BANDS"]:
-        if not all(isinstance(part, Decimal) and part >= 0 for part in (fixed, percent)):
+        if not all(isinstance(part, Decimal) and part.is_finite() and part >= 0 for part in (fixed, percent)):
             raise Misconfigured("a band is (up to or None, fixed, percent) in Decimal")
-        if up_to is not None and not (isinstance(up_to, Decimal) and up_to > least):
+        if up_to is not None and not (isinstance(up_to, Decimal) and up_to.is_finite() and up_to > least):
             raise Misconfigured("bands go up, and end with None for all that is more")
         least = up_to if up_to is not None else Decimal("Infinity")
+    if least.is_finite():  # else nobody is told that a large payment is compared with nothing
+        raise Misconfigured("bands go up, and end with None for all that is more")
 
 
 def _is_rate(entry: Any) -> bool:
     parts = entry if isinstance(entry, list | tuple) else ()
-    return len(parts) == 2 and type(parts[0]) is date and isinstance(parts[1], Decimal) and 0 <= parts[1] < 100
+    return (
+        len(parts) == 2
+        and type(parts[0]) is date
+        and isinstance(parts[1], Decimal)
+        and parts[1].is_finite()
+        and 0 <= parts[1] < 100
+    )

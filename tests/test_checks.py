@@ -1,6 +1,7 @@
 """Every check says what is wrong, and is silent where nothing is."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.conf import settings as project
 from django.core.checks import run_checks
 
 BACKEND = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
+DAY = date(2026, 1, 1)
 ACCESS_KEY, SECRET_KEY = "EXAMPLEACCESSKEY0001", "ExampleSecretKey00000000000000000000/+01"
 KEYS = {"ENVIRONMENT": "sandbox", "SERVICE_ID": 1234, "ACCESS_KEY": ACCESS_KEY, "SECRET_KEY": SECRET_KEY}
 
@@ -66,6 +68,9 @@ def test_a_good_setting_is_silent(settings: Any) -> None:
         ("E008", direct() | {"FEE_TOLERANCE": 0.01}),
         ("E008", direct() | {"FEES": {"EUR": []}}),
         ("E008", direct() | {"FEES": {"PEN": [{"SINCE": "2026", "BANDS": []}]}}),
+        ("E008", direct() | {"FEES": {"PEN": [{"SINCE": DAY, "BANDS": [(None, Decimal("NaN"), Decimal(1))]}]}}),
+        ("E008", direct() | {"FEES": {"PEN": [{"SINCE": DAY, "BANDS": [(Decimal(20), Decimal(1), Decimal(1))]}]}}),
+        ("E008", direct() | {"IGV": [(DAY, Decimal("NaN"))]}),
         ("E008", direct() | {"IGV": 18}),
         ("E008", direct() | {"STATEMENTS": {"bank": {"KIND": "settlement", "COLUMNS": {"code": "CIP"}}}}),
         ("E008", direct() | {"BATCH_SIZE": True}),

@@ -9,11 +9,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from ..errors import InvalidRequest
-from ..models import Deposit, Discrepancy, Settlement
+from ..models import Deposit, Settlement
 from ..models.database import database, one_transaction
 from ..money import LARGEST
-from ..states import Kind, SettlementStatus, StatementKind
-from .history import History, closed
+from ..states import SettlementStatus, StatementKind
+from .history import History
+from .settle.payout import compare_payout
 
 
 def enter_deposit(
@@ -49,23 +50,6 @@ def enter_deposit(
             author=actor[:150], reason=reason[:500], created_at=now,
         )  # fmt: skip
         deposit.save(using=alias)
-        _compare(mine.get(), deposit, History(alias, now, actor))
+        compare_payout(mine.get(), History(alias, now, actor), deposit=f"{deposit.amount:.2f}")
     settlement.refresh_from_db(using=database())
     return deposit
-
-
-def _compare(settlement: Settlement, deposit: Deposit, history: History) -> None:
-    """Ask a person while what is at the bank is not the settlement's sum."""
-    subject = f"settlement:{settlement.pk}"
-    known = Discrepancy.objects.using(history.alias).filter(kind=Kind.PAYOUT_MISMATCH, subject=subject)
-    if settlement.open_amount:
-        left = f"{settlement.currency} {settlement.open_amount:.2f}"
-        evidence = {"at": history.now.isoformat(), "deposit": f"{deposit.amount:.2f}", "left": left}
-        history.ask(
-            Kind.PAYOUT_MISMATCH, subject, evidence, settlement=settlement, amount=abs(settlement.open_amount),
-            currency=settlement.currency, anew=True,
-        )  # fmt: skip
-        known.open().update(amount=abs(settlement.open_amount))
-    else:
-        known.open().update(**closed(history.actor, "The deposits are the settlement's sum now.", history.now))
-    history.write()

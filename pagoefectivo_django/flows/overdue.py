@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 from django.utils import timezone
 
 from ..conf import conf
@@ -32,7 +32,7 @@ def ask_about_overdue(turn: Turn) -> int:
     imported = Settlement.objects.using(database()).counted().filter(kind=StatementKind.SETTLEMENT)
     for account in sorted(set(imported.values_list("account", flat=True))):
         lines = SettlementLine.objects.using(database()).filter(settlement__in=imported.filter(account=account))
-        since = lines.aggregate(first=Min("paid_at"))["first"]
+        since = lines.aggregate(first=Min("paid_at"))["first"] or _first_day(imported.filter(account=account))
         late = Order.objects.using(database()).filter(
             state=OrderState.PAID, settled_at__isnull=True, paid_at__lt=until, cip__account=account
         )
@@ -43,6 +43,12 @@ def ask_about_overdue(turn: Turn) -> int:
                 return count
             count += _ask(order, turn)
     return count
+
+
+def _first_day(settlements: QuerySet[Settlement]) -> datetime | None:
+    """Return from when payments are expected in settlements whose lines tell no dates: since the first of them."""
+    first = settlements.aggregate(first=Min("dated"))["first"]
+    return midnight(first) if first else None
 
 
 def _ask(order: Order, turn: Turn) -> bool:

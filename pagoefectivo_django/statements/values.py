@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..codes import plain
+from ..errors import InvalidRequest
 from ..money import LARGEST
 from ..workdays import LIMA
 
@@ -221,10 +222,7 @@ def moments(styles: frozenset[str]) -> Callable[[Any], datetime | None]:
         try:
             found = _DAY_FIRST.fullmatch(cell)
             if found and by_mark[found[2]]:
-                day, _, month, year, hour, minute, second = found.groups()
-                moment = datetime(
-                    int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=LIMA
-                )
+                moment = _day_first(found)
             elif "yyyy-mm-dd" in styles and _YEAR_FIRST.fullmatch(cell):
                 moment = datetime.fromisoformat(cell).replace(microsecond=0)
                 moment = moment.astimezone(LIMA) if moment.tzinfo else moment.replace(tzinfo=LIMA)
@@ -232,12 +230,22 @@ def moments(styles: frozenset[str]) -> Callable[[Any], datetime | None]:
                 known = ", ".join(sorted(styles)) or "none"
                 raise Unreadable(f"is {hint(cell)}; dates of this file are written: {known}.")
         except (ValueError, OverflowError) as error:
-            if isinstance(error, Unreadable):
+            if isinstance(error, Unreadable | InvalidRequest):
                 raise
             raise Unreadable(f"is {hint(cell)}, which is no date; the day comes first.") from None
         return None if moment.year <= 1900 else moment
 
     return read
+
+
+def _day_first(found: re.Match[str]) -> datetime:
+    """Return a moment whose day stands first; raises ``InvalidRequest`` if it can only be the month."""
+    day, _, month, year, hour, minute, second = found.groups()
+    if int(month) > 12 >= int(day):
+        # No bad line but a bad guess: of the other lines, days up to 12 would be read as months.
+        told = f"A date is written {hint(found[0])}: this file has the month before the day"
+        raise InvalidRequest(f"{told}; export it with the day first, or as yyyy-mm-dd. Nothing is imported.")
+    return datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=LIMA)
 
 
 def _flat(cell: str) -> str:

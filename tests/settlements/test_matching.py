@@ -29,11 +29,13 @@ from pagoefectivo_django.flows import (
 )
 from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.flows.refund import give_account
-from pagoefectivo_django.models import Discrepancy, Match, Order, Payment, Settlement, SettlementLine
+from pagoefectivo_django.flows.settle import confirm_settlement, match_settlement, read_settlement
+from pagoefectivo_django.flows.turn import Turn
+from pagoefectivo_django.models import Discrepancy, Heartbeat, Match, Order, Payment, Settlement, SettlementLine
 from pagoefectivo_django.states import Fact, Kind, LineStatus, OrderState, SettlementStatus
 from pagoefectivo_django.testing import pay
 from tests.flows.making import later, make
-from tests.settlements.files import line, load
+from tests.settlements.files import line, load, text
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -406,6 +408,30 @@ def test_a_deposit_of_the_sum_closes_a_payout() -> None:
     holds()
 
 
+def test_a_line_that_turns_out_to_be_a_repetition_reopens_the_payout() -> None:
+    one, two = pay(make()), pay(make())
+    again = read_settlement(io.BytesIO(text([line(one), line(two)])), "LIQ-2.txt", actor="ana", currency="PEN")
+    load(line(one))
+    confirm_settlement(again)
+    enter_deposit(again, Decimal("67.22"), date(2026, 11, 5), actor="ana")
+    assert asked(again) == []
+    match_settlement(again, Turn())
+    again.refresh_from_db()
+    assert again.open_amount == Decimal("-33.61")
+    assert asked(again) == ["payout_mismatch"]
+    holds()
+
+
+@pytest.mark.parametrize("skip_bad", [True, False])
+def test_a_file_with_the_month_first_imports_nothing(skip_bad: bool) -> None:
+    """Of its other lines days up to 12 would be read as months."""
+    lines = [line(pay(make())), line(pay(make()))]
+    lines[0][7:9], lines[1][7:9] = ["03/04/2026 10:00:00"] * 2, ["03/25/2026 10:00:00"] * 2
+    with pytest.raises(InvalidRequest, match="month before the day"):
+        import_settlement(io.BytesIO(text(lines)), "us.txt", actor="ana", currency="PEN", skip_bad=skip_bad)
+    assert not Settlement.objects.exists()
+
+
 @pytest.mark.parametrize("amount", [Decimal(0), Decimal("0.001"), Decimal("NaN"), 5.0, Decimal("1e40")])
 def test_no_money_is_no_deposit(amount: Any) -> None:
     settlement = load(line(pay(make())))
@@ -421,8 +447,6 @@ def test_paid_and_in_no_settlement_in_time_is_a_question_once_settlements_are_im
     tick(later(days=30))
     assert not Discrepancy.objects.filter(kind=Kind.UNSETTLED_OVERDUE).exists()
     load(line(settled, paid_at=later(days=-3)))
-    from pagoefectivo_django.models import Heartbeat
-
     Heartbeat.objects.all().delete()
     tick(later(days=2))
     assert not Discrepancy.objects.filter(kind=Kind.UNSETTLED_OVERDUE).exists()
@@ -433,6 +457,19 @@ def test_paid_and_in_no_settlement_in_time_is_a_question_once_settlements_are_im
     load(line(paid), name="late.txt")
     question.refresh_from_db()
     assert question.status == Discrepancy.Status.RESOLVED
+
+
+def test_where_lines_tell_no_dates_payments_are_expected_since_the_first_settlement() -> None:
+    paid = pay(make())
+    load(line(pay(make())), dated=date(2020, 1, 1))
+    SettlementLine.objects.update(paid_at=None)
+    Settlement.objects.update(account="another")
+    tick(later(days=30))
+    assert not Discrepancy.objects.filter(kind=Kind.UNSETTLED_OVERDUE).exists()
+    Settlement.objects.update(account="memory:default")
+    Heartbeat.objects.all().delete()
+    tick(later(days=30))
+    assert Discrepancy.objects.get(kind=Kind.UNSETTLED_OVERDUE).order == paid
 
 
 def test_a_thousand_lines_take_few_statements() -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from django.db import connections
 from django.db.models import Exists, F, OuterRef, QuerySet, Sum
+from django.utils import timezone
 
 from ...conf import conf
 from ...fees import Fee, expected_fee
@@ -22,6 +23,7 @@ from ...traces import current_trace
 from ...workdays import lima_day
 from ..history import History, closed
 from ..publish import publish_written
+from .payout import compare_payout
 from .reading import BATCH
 
 #: Who matches where no person does.
@@ -238,4 +240,7 @@ def mark_duplicates(lines: QuerySet[SettlementLine], settlement: Settlement, ali
 def _count_out(lines: QuerySet[SettlementLine], settlement: Settlement, alias: str) -> None:
     if settlement.kind == StatementKind.SETTLEMENT:
         net = lines.aggregate(sum=Sum("net"))["sum"]
-        Settlement.objects.using(alias).filter(pk=settlement.pk).update(open_amount=F("open_amount") - net)
+        mine = Settlement.objects.using(alias).filter(pk=settlement.pk)
+        if net and mine.update(open_amount=F("open_amount") - net) and mine.filter(deposits__isnull=False).exists():
+            # A deposit that was the settlement's sum when it was entered may not be it any more.
+            compare_payout(mine.get(), History(alias, timezone.now(), AUTHOR), counted_out=f"{net:.2f}")

@@ -1,0 +1,24 @@
+"""Compare what reached the bank with what a settlement pays out."""
+
+from __future__ import annotations
+
+from ...models import Discrepancy, Settlement
+from ...states import Kind
+from ..history import History, closed
+
+
+def compare_payout(settlement: Settlement, history: History, **evidence: str) -> None:
+    """Ask a person while the deposits of a settlement are not its sum; written with what else the history has."""
+    subject = f"settlement:{settlement.pk}"
+    known = Discrepancy.objects.using(history.alias).filter(kind=Kind.PAYOUT_MISMATCH, subject=subject)
+    if settlement.open_amount:
+        left = f"{settlement.currency} {settlement.open_amount:.2f}"
+        told = {"at": history.now.isoformat(), **evidence, "left": left}
+        history.ask(
+            Kind.PAYOUT_MISMATCH, subject, told, settlement=settlement, amount=abs(settlement.open_amount),
+            currency=settlement.currency, anew=True,
+        )  # fmt: skip
+        known.open().update(amount=abs(settlement.open_amount))
+    else:
+        known.open().update(**closed(history.actor, "The deposits are the settlement's sum now.", history.now))
+    history.write()
