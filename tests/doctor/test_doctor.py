@@ -106,7 +106,7 @@ def test_all_is_well(shop: Callable[..., None]) -> None:
     seen = " ".join(one.seen for one in findings)
     assert "takes the keys" in seen
     assert "a signed test message left and returned; no money moved" in seen
-    assert "clock is 0 s" in seen or "clock is 1 s" in seen
+    assert re.search(r"clock is \d s", seen)
     assert rows() == before | {"Refusal": 1}  # its own unsigned one
 
 
