@@ -158,6 +158,8 @@ def test_axe_finds_nothing_on_the_operators_desk(
         summary.click()
     assert_accessible(page)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    if (language, width, dark) not in (("en", 1280, False), ("es", 360, True)):
+        return  # the other pages have been seen in these
     call = ApiCall.objects.latest("pk")
     names = ("order", "notification", "delivery", "discrepancy", "apicall")
     # Django's own search box has an icon as its label: no violation of WCAG, but against the advice.
