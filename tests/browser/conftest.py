@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.chromium import CHROMIUM, FLAGS
 
 Open = Callable[..., Page]
+
+# Milliseconds: a machine that does five other things is slow, and nothing is wrong with the page.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")

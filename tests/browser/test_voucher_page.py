@@ -31,7 +31,7 @@ pytestmark = [
 LANGUAGES = ("es", "en", "zh-hans")
 #: Nobody was reloaded if it is still there.
 MARK, MARKED = "() => { window.mark = 1 }", "() => window.mark === 1"
-PATIENCE = 20_000
+PATIENCE = 60_000
 
 
 def address(live_server: Any, order: Order) -> str:

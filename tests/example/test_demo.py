@@ -58,7 +58,7 @@ def test_without_a_terminal_it_plays_the_story_and_ends() -> None:
         "HTTP_PROXY": "http://127.0.0.1:9",
     }
     run = subprocess.run(
-        DEMO, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+        DEMO, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stderr == ""

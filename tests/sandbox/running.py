@@ -20,7 +20,8 @@ import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMA = timezone(timedelta(hours=-5))
-PATIENCE = 20.0
+#: Seconds: far more than anything takes, also on a machine that does five other things.
+PATIENCE = 60.0
 
 Found = TypeVar("Found")
 
