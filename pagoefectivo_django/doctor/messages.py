@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,7 +51,11 @@ def _backend() -> Any:
     """Return the backend that Django's mails go by: that of MAILERS where it is set (Django 6.1)."""
     if hasattr(settings, "MAILERS"):
         return mail.mailers["default"]
-    return import_string(settings.EMAIL_BACKEND)(fail_silently=False)
+    with warnings.catch_warnings():
+        # Django 6.1 calls the older settings deprecated; it says so itself whenever a mail is sent.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        return import_string(settings.EMAIL_BACKEND)(fail_silently=False)
 
 
 def examine_carriers() -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 from django.apps import apps
 from django.conf import settings as project
@@ -43,6 +44,8 @@ def shop(sandbox: Client, live_server: Any, settings: Any, tmp_path: Path) -> Ca
         "default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(tmp_path)}
     }
     settings.DEFAULT_FROM_EMAIL = "shop@example.com"
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
     settings.DEBUG = True
     Heartbeat.objects.create(name="tick", beaten_at=timezone.now())
 
@@ -223,6 +226,12 @@ def test_a_mail_server_that_is_not_there(shop: Callable[..., None], settings: An
         told = failed("mail")
     assert "ConnectionRefusedError" in told
     assert "made-up-password" not in told
+
+
+def test_the_older_mail_settings_are_no_illness(shop: Callable[..., None], settings: Any) -> None:
+    if hasattr(settings, "MAILERS"):
+        del settings.MAILERS
+    assert [one.verdict.value for one in found("mail")] == ["warning"]  # pytest's mails reach nobody
 
 
 def test_a_carrier_without_its_keys(shop: Callable[..., None], settings: Any) -> None:
