@@ -25,8 +25,8 @@ def verdicts(request: HttpRequest, accounts: Mapping[str, str], now: datetime) -
     came = ", ".join(display(amount, currency) for currency, amount in sorted(sums.items()))  # type: ignore[arg-type]
     count = sum(one.count for one in today)
     orders = ngettext("%(count)d order", "%(count)d orders", count) % {"count": count}
-    told = _("today: %(money)s (%(orders)s)") % {"money": came or "–", "orders": orders}
-    paid = Verdict(_("Was I paid?"), told, "good" if count else "wait")
+    answer = _("today: %(money)s (%(orders)s)") % {"money": came or "–", "orders": orders}
+    paid = Verdict(_("Was I paid?"), answer, "good" if count else "wait")
     state = waiting()
     asked = sum(one.count for one in open_questions(accounts)) if _may(request, "discrepancy") else 0
     wrong = [ngettext("%(count)d open question", "%(count)d open questions", asked) % {"count": asked}] if asked else []
