@@ -40,7 +40,7 @@ def _masked(name: str, value: Any) -> Any:
         return {str(key): _masked(str(key), one) for key, one in value.items()}
     if isinstance(value, list):
         return [_masked(name, one) for one in value]
-    if value in (None, "", True, False):
+    if value is None or value == "" or isinstance(value, bool):  # by kind: 1 and 1.00 equal True
         return value
     text = str(value) if isinstance(value, Decimal) else value
     return text if name.lower() in HARMLESS and PLAIN.fullmatch(str(value)) else "…"

@@ -38,6 +38,14 @@ def test_it_looks_into_lists_and_objects() -> None:
     }
 
 
+@pytest.mark.parametrize(("number", "kept"), [("1.00", '"1.00"'), ("0.0", '"0.0"'), ("1", "1"), ("true", "true")])
+def test_a_number_that_equals_a_truth_value_is_a_number(number: str, kept: str) -> None:
+    """A Decimal of 1 equals True, and JSON knows no Decimal: what raises here loses the provider's answer."""
+    shown = redact(f'{{"amount": {number}, "unknown": {number}}}'.encode())
+    assert f'"amount": {kept}' in shown
+    assert '"unknown": "…"' in shown or number == "true"
+
+
 @pytest.mark.parametrize("value", ["ana@example.com", "Ana Quispe; Lima", "x" * 65, "<b>"])
 def test_a_harmless_field_shows_no_words(value: str) -> None:
     assert json.loads(redact(json.dumps({"field": value}).encode())) == {"field": "…"}

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -100,6 +101,23 @@ def test_a_sale_over_http_has_one_id_to_the_provider(settings: Any, lines: Lines
     (line,) = [line for line in lines.found if "/v1/cips 201" in line["message"]]
     assert line["trace"] == call.trace
     assert {event.trace for event in Order.objects.get().events.all()} == {call.trace}
+
+
+@pytest.mark.parametrize("amount", ["1", "1.00"])
+def test_an_order_of_one_gets_its_code(settings: Any, amount: str) -> None:
+    """Our own request says 1.00, which equals True: while a body was redacted by its value, this code got lost."""
+    with playing() as script:
+        script.on(
+            "POST /v1/cips", Says(201, f'{{"code": 100, "data": {{"cip": 2459202, "amount": {amount}}}}}'.encode())
+        )
+        options = {"SERVICE_ID": 1234, "ACCESS_KEY": "made-up", "SECRET_KEY": "made-up", "BASE_URL": script.base}
+        backend = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
+        settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {
+            "CHANNELS": {"default": {"BACKEND": backend, "OPTIONS": options}}
+        }
+        order = make(amount=Decimal("1.00"))
+    assert (order.state, order.code) == ("pending", "2459202")
+    assert json.loads(ApiCall.objects.get(path="/v1/cips").request)["amount"] == "1.00"
 
 
 def test_a_call_that_cannot_be_written_down_is_answered_all_the_same(settings: Any, lines: Lines) -> None:
