@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import requests
@@ -126,11 +127,20 @@ def _attempt(call: Call, deadline: Deadline) -> Answer | PagoEfectivoError:
     milliseconds = round((time.monotonic() - begin) * 1000)
     logger.log(level, "%s %s %s in %d ms", call.method, path, shown, milliseconds)
     if told := listener():
-        status, answer = (outcome.status, outcome.body) if isinstance(outcome, Answer) else (None, b"")
-        failure = "" if isinstance(outcome, Answer) else shown
-        bodies = redact(call.content), redact(answer)
-        told(Exchange(call.method, path, status, failure, began_at, milliseconds, *bodies))
+        try:
+            told(_exchange_of(call, path, outcome, shown, began_at, milliseconds))
+        except Exception as error:  # a record is no reason to lose what the provider answered
+            logger.error("A call could not be recorded (%s).", type(error).__name__)
     return outcome
+
+
+def _exchange_of(
+    call: Call, path: str, outcome: Answer | PagoEfectivoError, shown: str, began_at: datetime, milliseconds: int
+) -> Exchange:
+    """Return what may be kept of an attempt."""
+    bodies = redact(call.content), redact(outcome.body if isinstance(outcome, Answer) else b"")
+    status, failure = (outcome.status, "") if isinstance(outcome, Answer) else (None, shown)
+    return Exchange(call.method, path, status, failure, began_at, milliseconds, *bodies)
 
 
 def _exchange(call: Call, body: _Body | None, deadline: Deadline) -> Answer:

@@ -10,6 +10,8 @@ import pytest
 from django.db import InterfaceError, connection
 from pythonjsonlogger.json import JsonFormatter
 
+from pagoefectivo_django.channels.exchange import Exchange, heard_by
+from pagoefectivo_django.channels.http import Call, Deadline, send
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import ApiCall, ApiCallSubject, Notification, Order
 from pagoefectivo_django.traces import LOGGERS, current_trace, traced
@@ -140,3 +142,14 @@ def test_a_call_that_cannot_be_written_down_is_answered_all_the_same(settings: A
     assert (order.state, order.code) == ("pending", "2459201")
     assert not ApiCall.objects.exists()
     assert [line for line in lines.found if "could not be written down (InterfaceError)" in line["message"]]
+
+
+def test_a_listener_that_fails_costs_no_answer(lines: Lines) -> None:
+    def broken(exchange: Exchange) -> None:
+        raise RuntimeError("no room")
+
+    with playing() as script, heard_by(broken):
+        script.on("POST /x", Says(200, b"{}"))
+        answer = send(Call("POST", f"{script.base.removesuffix('/v1/')}/x", 5), Deadline(5))
+    assert answer.status == 200
+    assert [line for line in lines.found if "could not be recorded (RuntimeError)" in line["message"]]
