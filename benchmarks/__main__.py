@@ -26,6 +26,7 @@ from benchmarks import books
 from benchmarks.channels import ACCOUNT
 from benchmarks.desk import desk
 from benchmarks.settling import settling
+from benchmarks.starting import starting
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.expire import expire_orders
@@ -222,7 +223,22 @@ def bench_desk() -> None:
     tell(f"the dashboard, {DESK:,} orders against 1,000", many_home / few_home, "at most 3", detail)
 
 
+# A start.
+
+
+def bench_start() -> None:
+    ours, floor = starting()
+    more, grown = ours.milliseconds - floor.milliseconds, ours.mebibytes - floor.mebibytes
+    detail = (
+        f"{ours.milliseconds:.0f} ms against {floor.milliseconds:.0f} ms, {more:.0f} more; {ours.mebibytes:.1f} MiB"
+        f" against {floor.mebibytes:.1f}, {grown:.1f} more; {ours.modules - floor.modules:.0f} modules more"
+    )
+    ratio = ours.milliseconds / floor.milliseconds
+    tell("django.setup() with the app against without", ratio, "at most 100 ms and 8 MiB more, aims at 60 ms", detail)
+
+
 BENCHMARKS = {
+    "start": bench_start,
     "tick": bench_tick,
     "expire": bench_expire,
     "poll": bench_poll,

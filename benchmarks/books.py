@@ -12,22 +12,23 @@ PAID = "'paid'"
 _ORDERS = """
 INSERT INTO pagoefectivo_order (
     token, reference, newest, amount, currency, email, payer_data, concept, language, metadata, expires_at, created_at,
-    state, paid_at, operation_number, cip_id, event_count, wish, wish_actor, attempts, last_error, lapses_at)
+    state, paid_at, operation_number, cip_id, event_count, wish, wish_actor, wish_reason,
+    deferred_wish, attempts, last_error, lapses_at)
 SELECT
     gen_random_uuid(), 'BENCH-' || n, true, 35.50, 'PEN', 'ana@example.com', '{{}}', '', 'es', '{{}}', now() + {until},
-    now(), state, CASE state WHEN 'paid' THEN now() END, '', n, 1, '', '', 0, '',
+    now(), state, CASE state WHEN 'paid' THEN now() END, '', n, 1, '', '', '', '', 0, '',
     CASE state WHEN 'pending' THEN now() + {until} + interval '30 minutes' END
 FROM (SELECT n, {state} AS state FROM generate_series(1, {count}) AS n) AS numbers
 """
 _CIPS = """
 INSERT INTO pagoefectivo_cip (
     order_id, channel, account, transaction_code, code, status, live, expires_at, url, qr, asked_at, changed_at,
-    early_reversals, attempts, last_error, poll_at)
+    early_reversals, version, reversed_version, answer, attempts, last_error, poll_at)
 SELECT
     id, 'default', '{account}', reference, (70000000 + id)::text,
     CASE state WHEN 'pending' THEN 'current' ELSE state END, CASE state WHEN 'pending' THEN true END, expires_at, '',
     '',
-    created_at, created_at, '[]', 0, '', CASE WHEN state <> 'expired' THEN now() + interval '12 hours' END
+    created_at, created_at, '[]', 0, 0, '', 0, '', CASE WHEN state <> 'expired' THEN now() + interval '12 hours' END
 FROM pagoefectivo_order ORDER BY id
 """
 _FOLLOWS = """

@@ -3,16 +3,19 @@
 import multiprocessing
 import resource
 import time
+from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from benchmarks import books
 from benchmarks.channels import ACCOUNT
 from pagoefectivo_django.flows import import_settlement
 from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.models import Match, Order
+from pagoefectivo_django.workdays import lima_day
 
 _FLOOR = """
 INSERT INTO pagoefectivo_settlement (
@@ -50,9 +53,11 @@ FROM pagoefectivo_order WHERE settled_at IS NOT NULL
 
 def write_file(path: Path, count: int) -> None:
     """Write a settlement text that has every order of ``books.write``."""
+    today = lima_day(timezone.now())
     with path.open("w") as file:
         for number in range(1, count + 1):
-            moment = f"{number % 28 + 1:02}/11/2026 {number % 24:02}:{number % 60:02}:{number % 59:02}"
+            day = today - timedelta(days=number % 28)
+            moment = f"{day:%d/%m/%Y} {number % 24:02}:{number % 60:02}:{number % 59:02}"
             code = str(70_000_000 + number).zfill(14)
             file.write(f"1,x,{code},BENCH-{number},x,1.89,35.50,{moment},{moment},x,x,x,BCP,x,Agente\n")
 

@@ -16,7 +16,7 @@ class PagoEfectivoConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401  registers itself
-        from .flows.inform import connect_messages
+        from .receivers import connect_messages
         from .traces import trace_logs
 
         trace_logs()

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
-from ipaddress import ip_network
+from email.utils import parseaddr
 from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
+from django.urls import NoReverseMatch, reverse
 
 from .carriers import carrier_class
 from .channels import backend_class
 from .channels.base import Channel
-from .conf import DEFAULTS, MESSAGES, conf
+from .codes import LONGEST, LONGEST_PREFIX, is_prefix
+from .conf import DEFAULTS, MESSAGES, UNIX, conf, host_of, network_of, unknown_keys
 from .documents.ways import Means
 from .errors import InvalidRequest, Misconfigured
 from .fees import faults_of_contract
 from .models.database import database
 from .money import CURRENCIES, exact
+from .payer import has_phones
+from .signals import SIGNALS, ByPath, payment_confirmed
 from .statements import faults_of_formats
+
+#: Nobody's proxies are in a larger network than a class A one.
+NARROWEST = 8
 
 #: The values that can work, from the least to the most; of the same type.
 LIMITS: tuple[tuple[str, Any, Any], ...] = (
@@ -49,6 +58,9 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     if not settings.USE_TZ:
         hint = "Set USE_TZ = True; a code's expiry is a moment, and naive times would move it."
         found.append(Error("USE_TZ is False.", hint=hint, id="pagoefectivo.E006"))
+    if not isinstance(getattr(settings, "PAGOEFECTIVO", {}), Mapping):
+        hint = "Write it as {'CHANNELS': {…}, …}, or use conf.from_env()."
+        return [*found, Error("PAGOEFECTIVO is no dictionary.", hint=hint, id="pagoefectivo.E001")]
     if not isinstance(conf.channels, Mapping):
         hint = "Write it as {'default': {'BACKEND': …, 'OPTIONS': {…}}}."
         return [*found, Error("PAGOEFECTIVO['CHANNELS'] is no mapping.", hint=hint, id="pagoefectivo.E001")]
@@ -56,11 +68,18 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         hint = "Add PAGOEFECTIVO['CHANNELS']['default'] with BACKEND and OPTIONS, or use conf.from_env()."
         found.append(Error("PAGOEFECTIVO has no channel.", hint=hint, id="pagoefectivo.E001"))
     for alias, channel, options in _channels():
+        if not isinstance(alias, str) or not re.fullmatch("[^/?#\\s]{1,60}", alias):
+            hint = "Use a short word: it is part of the webhook's address, and stands in a column of 60 letters."
+            problem = f"PAGOEFECTIVO['CHANNELS'] has the alias {alias!r}."
+            found.append(Error(problem, hint=hint, id="pagoefectivo.E008"))
+        found += unknown_keys(f"PAGOEFECTIVO['CHANNELS'][{alias!r}]", conf.channels[alias], ("BACKEND", "OPTIONS"))
         if isinstance(channel, Misconfigured):
             hint = "The direct one is pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel."
             found.append(Error(f"Channel {alias!r}: {channel}", hint=hint, id="pagoefectivo.E002"))
         else:
-            found += channel.check(alias, options)
+            if channel.option_names is not None:
+                found += unknown_keys(f"OPTIONS of channel {alias!r}", options, channel.option_names)
+            found += channel.check(alias, options) + _prefix(alias, options)
     return [*found, *_routes(), *_values(), *_sources(), *_carriers(), *_shown(), *_money()]
 
 
@@ -75,6 +94,24 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     return [Warning("SQLite transactions don't begin IMMEDIATE.", hint=hint, id="pagoefectivo.W002")]
 
 
+@register("pagoefectivo")
+def check_receivers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Errors in receivers that are connected by their paths, which nobody else imports before there is an event."""
+    found: list[CheckMessage] = []
+    for signal in SIGNALS.values():
+        for receiver in signal.by_name.values():
+            function = getattr(receiver.function, "func", receiver.function)  # the inside of a partial
+            if not isinstance(function, ByPath):
+                continue
+            try:
+                function.load()
+            except Exception as error:  # a module raises whatever it likes
+                problem = f"The receiver {receiver.name} of {signal.name} is {function.path!r}: {error!r}"
+                hint = "Connect it by the path of a function, such as 'shop.receivers.ship'."
+                found.append(Error(problem, hint=hint, id="pagoefectivo.E010"))
+    return found
+
+
 @register("pagoefectivo", deploy=True)
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Warnings that concern production."""
@@ -82,6 +119,7 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     for alias, channel, options in _channels() if isinstance(conf.channels, Mapping) else []:
         if not isinstance(channel, Misconfigured):
             found += channel.check_deploy(alias, options)
+    found += _carriers_deployed() + _one_secret() + _heard()
     backend = settings.CACHES.get("default", {}).get("BACKEND", "")
     if backend.endswith(("LocMemCache", "DummyCache")):
         hint = "Use a cache that all processes share, or each of them asks PagoEfectivo for tokens of its own."
@@ -90,10 +128,60 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         hint = "Set PAGOEFECTIVO['PUBLIC_URL'] to your shop's address, such as 'https://shop.example'."
         problem = "Messages to payers have no link to the voucher page."
         found.append(Warning(problem, hint=hint, id="pagoefectivo.W006"))
+    if not (settings.MANAGERS if conf.staff_alerts is None else conf.staff_alerts):
+        hint = "Set PAGOEFECTIVO['STAFF_ALERTS'] to addresses of yours, or Django's MANAGERS."
+        problem = (
+            "Nobody is told by mail of questions about money, of receivers that fail and of a worker that is silent."
+        )
+        found.append(Warning(problem, hint=hint, id="pagoefectivo.W020"))
     if conf.messages and settings.DEFAULT_FROM_EMAIL == "webmaster@localhost":
         hint = "Set DEFAULT_FROM_EMAIL to an address of yours; or PAGOEFECTIVO['MESSAGES'] = () to send none."
         problem = "Messages to payers come from webmaster@localhost."
         found.append(Warning(problem, hint=hint, id="pagoefectivo.W007"))
+    return found
+
+
+def _carriers_deployed() -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for alias, entry in conf.carriers.items() if isinstance(conf.carriers, Mapping) else ():
+        with suppress(Misconfigured, AttributeError, TypeError):  # told by check_settings
+            found += carrier_class(entry.get("BACKEND", "")).check_deploy(alias, entry.get("OPTIONS", {}))
+    return found
+
+
+def _one_secret() -> list[CheckMessage]:
+    """Errors in accounts that share a secret: a message of the one would pay the other's order of the same code."""
+    accounts: dict[str, dict[str, str]] = {}
+    for alias, channel, options in _channels() if isinstance(conf.channels, Mapping) else []:
+        with suppress(Misconfigured, AttributeError, TypeError, ValueError):  # told by check_settings
+            if not isinstance(channel, Misconfigured):
+                one = channel(alias, options)
+                for fingerprint in one.fingerprints():
+                    accounts.setdefault(fingerprint, {}).setdefault(one.account, alias)
+    hint = "Ask the provider for another secret of one of them, or set WEBHOOK_SECRETS."
+    return [
+        Error(
+            f"Channels {' and '.join(map(repr, shared.values()))} are different accounts with one webhook secret.",
+            hint=hint,
+            id="pagoefectivo.E014",
+        )
+        for shared in accounts.values()
+        if len(shared) > 1
+    ]
+
+
+def _heard() -> list[CheckMessage]:
+    """Warnings where a payment would come and nobody hear of it."""
+    found: list[CheckMessage] = []
+    try:
+        reverse("pagoefectivo:webhook", args=["default"])
+    except (NoReverseMatch, ImportError, ImproperlyConfigured):
+        hint = 'Add path("pay/", include("pagoefectivo_django.urls")) to your ROOT_URLCONF.'
+        problem = "The app's addresses are in no urls.py: no notification arrives, and no payer sees a voucher."
+        found.append(Warning(problem, hint=hint, id="pagoefectivo.W009"))
+    if not any(not name.startswith("pagoefectivo.") for name in payment_confirmed.by_name):
+        hint = "Connect what ships an order, in a module that your AppConfig.ready() imports."
+        found.append(Warning("Nobody listens to payment_confirmed.", hint=hint, id="pagoefectivo.W010"))
     return found
 
 
@@ -108,6 +196,15 @@ def _channels() -> list[tuple[str, type[Channel] | Misconfigured, dict[str, Any]
     return channels
 
 
+def _prefix(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
+    """Errors in what the shop puts in front of transaction codes: without room behind it, two orders get the same."""
+    if is_prefix(prefix := options.get("TRANSACTION_CODE_PREFIX", "")):
+        return []
+    hint = f"Use at most {LONGEST_PREFIX} letters, digits, - and _: a transaction code has {LONGEST} characters."
+    problem = f"TRANSACTION_CODE_PREFIX of channel {alias!r} is {prefix!r}."
+    return [Error(problem, hint=hint, id="pagoefectivo.E007")]
+
+
 def _routes() -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if not isinstance(conf.routes, Mapping | None) or not all(map(_is_list, (conf.routes or {}).values())):
@@ -115,6 +212,9 @@ def _routes() -> list[CheckMessage]:
             "Write it as {'PEN': ['default'], 'USD': ['default']}: the aliases of a currency, in order of preference."
         )
         return [Error("PAGOEFECTIVO['ROUTES'] is no mapping of lists.", hint=hint, id="pagoefectivo.E004")]
+    if conf.routes is not None and not conf.routes:
+        hint = "Name the aliases of each currency, or leave ROUTES out: every channel, for PEN and USD."
+        found.append(Error("PAGOEFECTIVO['ROUTES'] is empty: no order gets a code.", hint=hint, id="pagoefectivo.E004"))
     for currency, aliases in (conf.routes or {}).items():
         if currency not in CURRENCIES:
             hint = f"PagoEfectivo issues codes in {' and '.join(CURRENCIES)}."
@@ -128,11 +228,7 @@ def _routes() -> list[CheckMessage]:
 
 
 def _values() -> list[CheckMessage]:
-    found: list[CheckMessage] = []
-    for name in conf.all():
-        if name not in DEFAULTS:
-            hint = f"Known are {', '.join(DEFAULTS)}."
-            found.append(Error(f"PAGOEFECTIVO[{name!r}] is not a setting.", hint=hint, id="pagoefectivo.E008"))
+    found = unknown_keys("PAGOEFECTIVO", conf.all(), DEFAULTS)
     for name, least, most in LIMITS:
         value = getattr(conf, name.lower())
         if isinstance(value, bool) or not isinstance(value, type(least)) or not least <= value <= most:
@@ -157,10 +253,21 @@ def _sources() -> list[CheckMessage]:
         value = getattr(conf, name.lower())
         if value is None and name == "PROXIES":
             continue
-        wrong = [value] if not isinstance(value, list | tuple) else [one for one in value if not _is_network(one)]
+        known = (UNIX,) if name == "PROXIES" else ()
+        if not isinstance(value, list | tuple):  # of a text each letter would be a network
+            hint = "List them, such as ['203.0.113.0/24']."
+            found.append(Error(f"PAGOEFECTIVO[{name!r}] is {value!r}, no list.", hint=hint, id="pagoefectivo.E009"))
+            continue
+        listed = value
+        wrong = [one for one in listed if one not in known and not _is_network(one)]
         hint = "List addresses or networks as texts, such as ['203.0.113.0/24', '2001:db8::/32']."
         text = "PAGOEFECTIVO[{!r}] has {!r}, which is no network."
         found += [Error(text.format(name, one), hint=hint, id="pagoefectivo.E009") for one in wrong]
+        if name == "PROXIES" and not wrong:
+            text = "PAGOEFECTIVO['PROXIES'] has {!r}, which holds everybody: who sends could be written by anybody."
+            hint = "Name the networks of your own proxies only."
+            everybody = [one for one in value if one != UNIX and network_of(one).prefixlen < NARROWEST]
+            found += [Error(text.format(one), hint=hint, id="pagoefectivo.E009") for one in everybody]
     if conf.sources and conf.proxies is None:
         hint = "Name your proxies' networks in PROXIES, or set it to [] if senders reach this server directly."
         problem = "PAGOEFECTIVO['SOURCES'] is set without PAGOEFECTIVO['PROXIES']: who sends can't be told."
@@ -170,7 +277,7 @@ def _sources() -> list[CheckMessage]:
 
 def _is_network(value: Any) -> bool:
     try:
-        return isinstance(value, str) and bool(ip_network(value, strict=False))
+        return isinstance(value, str) and bool(network_of(value))
     except ValueError:
         return False
 
@@ -180,8 +287,14 @@ def _carriers() -> list[CheckMessage]:
     carriers = conf.carriers if isinstance(conf.carriers, Mapping) else {}
     for alias, entry in carriers.items():
         entry = entry if isinstance(entry, Mapping) else {}
+        found += unknown_keys(f"PAGOEFECTIVO['CARRIERS'][{alias!r}]", entry, ("BACKEND", "OPTIONS"))
         try:
-            found += carrier_class(entry.get("BACKEND", "")).check(alias, entry.get("OPTIONS", {}))
+            carrier, options = carrier_class(entry.get("BACKEND", "")), entry.get("OPTIONS", {})
+            if not isinstance(options, Mapping):
+                raise Misconfigured("its OPTIONS are no mapping; write a dict.")
+            if carrier.option_names is not None:
+                found += unknown_keys(f"OPTIONS of carrier {alias!r}", options, carrier.option_names)
+            found += carrier.check(alias, options)
         except Misconfigured as error:
             hint = "Shipped are pagoefectivo_django.carriers.console.ConsoleCarrier and ….sinch.SinchCarrier."
             found.append(Error(f"Carrier {alias!r}: {error}", hint=hint, id="pagoefectivo.E002"))
@@ -193,11 +306,24 @@ def _shown() -> list[CheckMessage]:
     names, wrong = conf.messages, []
     if not isinstance(names, list | tuple | set | frozenset) or not all(name in MESSAGES for name in names):
         wrong.append(("MESSAGES", f"List some of {', '.join(MESSAGES)}, or none."))
+    if conf.staff_alerts is not None and not (
+        _is_list(conf.staff_alerts) and all(map(_is_mail_address, conf.staff_alerts))
+    ):
+        wrong.append(("STAFF_ALERTS", "List mail addresses, such as ['ventas@shop.example'], or none."))
+    countries = conf.text_countries
+    if not _is_list(countries) or not all(re.fullmatch("[A-Z]{2}", one) and has_phones(one) for one in countries):
+        wrong.append(("TEXT_COUNTRIES", "List countries by their two letters, such as ['PE', 'CL'], or none."))
+    # "False" in an environment variable is a text, and true.
+    switches = ("PAYER_MAY_RENEW", "REFUND_FOUR_EYES")
+    wrong += [(name, "Write True or False.") for name in switches if not isinstance(getattr(conf, name.lower()), bool)]
     if not isinstance(conf.carriers, Mapping):
         wrong.append(("CARRIERS", "Write it as {'sms': {'BACKEND': …, 'OPTIONS': {…}}}, like CHANNELS."))
     if not isinstance(conf.limits, Mapping) or not all(map(_is_limit, conf.limits.items())):
         hint = "Write it as {'PEN': (Decimal('1.00'), Decimal('2000.00'))}: the least and the most of a currency."
         wrong.append(("LIMITS", hint))
+    policy = conf.content_security_policy
+    if policy is not None and not (isinstance(policy, str) and policy.isprintable() and policy.isascii()):
+        wrong.append(("CONTENT_SECURITY_POLICY", "Write one line of ASCII, '' to send none, or leave it out."))
     if not _is_origin(conf.public_url):
         wrong.append(("PUBLIC_URL", "Write the scheme and the host only, such as https://shop.example."))
     if conf.ways is not None and not (isinstance(conf.ways, Mapping) and all(map(_is_way, conf.ways.items()))):
@@ -212,7 +338,8 @@ def _shown() -> list[CheckMessage]:
 def _money() -> list[CheckMessage]:
     """Errors in what settlements are compared with."""
     faults = [*faults_of_contract(conf.fees, conf.igv), *faults_of_formats(conf.statements)]
-    if not isinstance(conf.fee_tolerance, Decimal) or not 0 <= conf.fee_tolerance < 100:
+    tolerance = conf.fee_tolerance
+    if not isinstance(tolerance, Decimal) or not tolerance.is_finite() or not 0 <= tolerance < 100:
         faults.append("FEE_TOLERANCE has to be a Decimal such as Decimal('0.01').")
     hint = "See 'When the money arrives' in the README."
     return [Error(f"PAGOEFECTIVO: {fault}", hint=hint, id="pagoefectivo.E008") for fault in faults]
@@ -239,8 +366,16 @@ def _is_payable(amount: Decimal) -> bool:
 
 def _is_origin(url: Any) -> bool:
     """Whether an address is empty or ends with its host: our own paths already have what a site is mounted under."""
-    found = re.fullmatch(r"(https?://[^/?#\s]+/?)?", url) if isinstance(url, str) else None
-    return found is not None
+    return url == "" or (
+        isinstance(url, str) and re.fullmatch(r"https?://[^/?#\s]+/?", url) is not None and bool(host_of(url))
+    )
+
+
+def _is_mail_address(text: str) -> bool:
+    """Whether mail can be sent to it: one address, with a name before it or without."""
+    _, address = parseaddr(text)
+    fits = re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+", address) and text.isprintable()
+    return bool(fits) and (text == address or text.endswith(f"<{address}>"))
 
 
 def _is_way(entry: tuple[Any, Any]) -> bool:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-import environ
 from django.conf import settings
+from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
 
 from .errors import Misconfigured
 
+if TYPE_CHECKING:
+    import environ
+
 PAGOEFECTIVO_BACKEND = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
 
+#: In PROXIES: whoever asks this server by a unix socket, which has no address.
+UNIX = "unix"
+
 #: The messages to the payer, as they follow each other.
-MESSAGES = ("created", "reminder", "paid", "expired", "in_review", "refunded")
+MESSAGES = ("created", "reminder", "paid", "expired", "in_review", "refund_account", "refunded")
+#: Those that are short enough for a telephone.
+SHORT_MESSAGES = ("created", "reminder", "paid", "expired", "refund_account")
 
 #: What a setting is when the shop says nothing.
 DEFAULTS: dict[str, Any] = {
@@ -36,6 +48,8 @@ DEFAULTS: dict[str, Any] = {
     "PUBLIC_URL": "",
     #: Whether the payer may ask for a new code when one has expired: the shop must take its stock again.
     "PAYER_MAY_RENEW": False,
+    #: Whether who approves a refund has to be another than who asked for it.
+    "REFUND_FOUR_EYES": False,
     #: What the voucher says of each way to pay, by way; None: ``documents/ways.py``.
     "WAYS": None,
     #: Currency → least and most that the shop's contract allows (protocol 7.3); shown, where known.
@@ -44,6 +58,10 @@ DEFAULTS: dict[str, Any] = {
     "MESSAGES": MESSAGES,
     #: Alias → BACKEND and OPTIONS of what carries short texts besides mail.
     "CARRIERS": {},
+    #: Addresses that are told of trouble by mail; None: Django's MANAGERS.
+    "STAFF_ALERTS": None,
+    #: Countries whose mobile numbers are texted; a number of satellites or at a premium costs the shop what it likes.
+    "TEXT_COUNTRIES": ["PE"],
     #: Of the payer's pages; None: the strictest that they work with.
     "CONTENT_SECURITY_POLICY": None,
     #: Networks that notifications may come from; none: all. PagoEfectivo's are unknown (protocol 6).
@@ -82,9 +100,9 @@ class Settings:
 
     @staticmethod
     def all() -> Mapping[str, Any]:
-        """Return the whole setting as the shop wrote it."""
-        found: Mapping[str, Any] = getattr(settings, "PAGOEFECTIVO", {})
-        return found
+        """Return the whole setting as the shop wrote it; nothing where it is no dictionary, which a check tells."""
+        found = getattr(settings, "PAGOEFECTIVO", {})
+        return found if isinstance(found, Mapping) else {}
 
     def channel(self, alias: str) -> tuple[str, Mapping[str, Any]]:
         """Return a channel's backend path and options; raises ``Misconfigured`` for an alias that isn't set."""
@@ -122,23 +140,65 @@ class Settings:
 conf = Settings()
 
 
+def host_of(address: Any) -> str:
+    """Return the host of an http address that can be asked, or an empty text.
+
+    Also for one with a user before it, whose password would stand in links and logs.
+    """
+    try:
+        parts = urlsplit(address if isinstance(address, str) else "")
+        host, _ = parts.hostname or "", parts.port  # which raises for one above 65535
+        fits = parts.scheme in ("http", "https") and "@" not in parts.netloc
+        named = ip_address(host) if ":" in host else re.fullmatch(r"(?!-)[\w-]+(\.[\w-]+)*\.?", host)
+    except ValueError:
+        return ""
+    return host if fits and named else ""
+
+
+def network_of(text: str) -> IPv4Network | IPv6Network:
+    """Return a network, one of IPv4 in IPv6's clothes as one of IPv4; raises ``ValueError`` for what is none."""
+    found = ip_network(text, strict=False)
+    if isinstance(found, IPv6Network) and found.prefixlen >= 96 and (address := found.network_address.ipv4_mapped):
+        return IPv4Network((address, found.prefixlen - 96))
+    return found
+
+
+def unknown_keys(where: str, found: Any, known: Iterable[str]) -> list[CheckMessage]:
+    """Return an error for each key of a dictionary that nothing reads, with the known name that is nearest."""
+    names = list(known)
+    errors: list[CheckMessage] = []
+    for name in found if isinstance(found, Mapping) else ():
+        if name not in names:
+            near = get_close_matches(str(name).upper(), names, 1, 0.5)
+            hint = f"Do you mean {near[0]}?" if near else f"Known are {', '.join(names) or 'none'}."
+            errors.append(Error(f"{where}[{name!r}] is not a setting.", hint=hint, id="pagoefectivo.E008"))
+    return errors
+
+
 def from_env(env: environ.Env) -> dict[str, Any]:
     """Return the setting for one direct channel from ``PAGOEFECTIVO_*`` variables.
+
+    Blanks and quotation marks around a value are none of it; what is missing is told by the system checks.
 
     Needed: ``PAGOEFECTIVO_SERVICE_ID``, ``_ACCESS_KEY``, ``_SECRET_KEY``. Optional: ``_ENVIRONMENT`` (``sandbox``),
     ``_BASE_URL``, ``_WEBHOOK_SECRETS`` (comma-separated), ``_PUBLIC_URL``.
     """
+
+    def text(name: str) -> str:
+        return str(env.str(f"PAGOEFECTIVO_{name}", default="")).strip("\"' \t\r\n")
+
     options: dict[str, Any] = {
-        "ENVIRONMENT": env.str("PAGOEFECTIVO_ENVIRONMENT", default="sandbox"),
-        "SERVICE_ID": env.int("PAGOEFECTIVO_SERVICE_ID"),
-        "ACCESS_KEY": env.str("PAGOEFECTIVO_ACCESS_KEY"),
-        "SECRET_KEY": env.str("PAGOEFECTIVO_SECRET_KEY"),
+        "ENVIRONMENT": text("ENVIRONMENT") or "sandbox",
+        "SERVICE_ID": text("SERVICE_ID"),
+        "ACCESS_KEY": text("ACCESS_KEY"),
+        "SECRET_KEY": text("SECRET_KEY"),
     }
-    if base_url := env.str("PAGOEFECTIVO_BASE_URL", default=""):
+    if base_url := text("BASE_URL"):
         options["BASE_URL"] = base_url
-    if secrets := env.list("PAGOEFECTIVO_WEBHOOK_SECRETS", default=[]):
-        options["WEBHOOK_SECRETS"] = secrets
+    secrets = [secret.strip("\"'[] \t\r\n") for secret in text("WEBHOOK_SECRETS").split(",")]
+    if any(secrets):
+        options["WEBHOOK_SECRETS"] = list(filter(None, secrets))
     return {
         "CHANNELS": {"default": {"BACKEND": PAGOEFECTIVO_BACKEND, "OPTIONS": options}},
-        "PUBLIC_URL": env.str("PAGOEFECTIVO_PUBLIC_URL", default=""),
+        "PUBLIC_URL": text("PUBLIC_URL"),
     }

@@ -76,12 +76,14 @@ def faults_of_contract(fees: Any, igv: Any) -> list[str]:
             except (KeyError, TypeError, ValueError, Misconfigured) as error:
                 found.append(f"FEES[{currency!r}] can't be read: {error!r}.")
     if not isinstance(igv, list | tuple) or not all(map(_is_rate, igv)):
-        found.append("IGV has to be a list of (date, Decimal percent).")
+        found.append("IGV has to be a list of (date, Decimal percent), such as Decimal(18).")
     return found
 
 
 def _read_contract(contract: Any) -> None:
-    if set(contract) - {"SINCE", "BANDS", "ROUNDING"} or type(contract["SINCE"]) is not date:
+    if unknown := sorted(map(str, set(contract) - {"SINCE", "BANDS", "ROUNDING"})):
+        raise Misconfigured(f"{', '.join(unknown)} is unknown; use SINCE, BANDS, ROUNDING")
+    if type(contract["SINCE"]) is not date:
         raise Misconfigured("SINCE is a date, BANDS a list, ROUNDING optional; nothing else")
     if contract.get("ROUNDING", ROUND_HALF_UP) not in ROUNDINGS:
         raise Misconfigured(f"ROUNDING is one of {', '.join(ROUNDINGS)}")
@@ -103,5 +105,5 @@ def _is_rate(entry: Any) -> bool:
         and type(parts[0]) is date
         and isinstance(parts[1], Decimal)
         and parts[1].is_finite()
-        and 0 <= parts[1] < 100
+        and (parts[1] == 0 or 1 <= parts[1] < 100)  # 0.18 is a share, and no percent
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,15 +13,16 @@ from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from stdnum import luhn
 
 from .codes import plain
 from .conf import conf
 from .models import Discrepancy, Match, Order, Payment, Settlement, SettlementLine
+from .models.orders import that_pays
 from .money import CURRENCIES
-from .payer import DocumentType, Payer, Receipt, check_document, check_phone
+from .payer import DocumentType, Payer, Receipt, check_cci, check_document, check_email, check_phone, check_text
 from .statements import FORMATS
 from .states import Resolution, Standing
+from .texts import one_line
 
 
 def _zone() -> str:
@@ -112,7 +111,7 @@ class RefundForm(ReasonForm):
 
     def __init__(self, data: Any, order: Order) -> None:
         mine = Payment.objects.filter(cip__order=order).exclude(standing=Standing.REVERSED).order_by("pk")
-        super().__init__(data, initial={"payment": mine.filter(standing=Standing.APPLIED).last()})
+        super().__init__(data, initial={"payment": that_pays(mine)})
         self.fields["payment"].queryset = mine  # type: ignore[attr-defined]
 
 
@@ -253,25 +252,12 @@ class AccountForm(forms.Form):
     )
 
     def __init__(self, data: Any = None) -> None:
-        # Composed, with single blanks, before anything is judged: accents come in two spellings.
-        if data is not None:
-            data = {name: " ".join(unicodedata.normalize("NFC", value).split()) for name, value in data.items()}
+        if data is not None:  # before anything is judged: accents come in two spellings
+            data = {name: one_line(value) for name, value in data.items()}
         super().__init__(data, label_suffix="")
 
     def clean_cci(self) -> str:
-        """Return 20 digits whose two check digits fit: by Luhn, one over bank and office, one over the account.
-
-        Known from payment companies' documents only (d24, localpayment); the check digits of the second's example fit.
-        """
-        digits = re.sub(r"[\s‐-―-]", "", self.cleaned_data["cci"])
-        if not (digits.isascii() and digits.isdigit()):
-            raise ValidationError(_("A CCI has digits only."))
-        if len(digits) != 20:
-            raise ValidationError(_("A CCI has 20 digits; this has %(count)d.") % {"count": len(digits)})
-        checked = (digits[:6] + digits[18], digits[6:18] + digits[19])
-        if digits.startswith("000") or not all(map(luhn.is_valid, checked)):
-            raise ValidationError(_("This is no CCI: a digit is wrong. Please copy it once more from your bank."))
-        return digits
+        return check_cci(self.cleaned_data["cci"])
 
     def clean_holder(self) -> str:
         holder: str = self.cleaned_data["holder"]
@@ -281,15 +267,14 @@ class AccountForm(forms.Form):
 
 
 class LineField(forms.CharField):
-    """One line of text as people paste it: with single blanks, composed, and nothing in it that cannot be seen."""
+    """One line of text as people paste it, read as ``check_text`` does."""
 
     def to_python(self, value: Any) -> str:
-        return " ".join(unicodedata.normalize("NFC", super().to_python(value) or "").split())
+        return check_text(super().to_python(value) or "")
 
-    def validate(self, value: Any) -> None:
-        super().validate(value)
-        if not value.isprintable():
-            raise ValidationError(_("There is a character in it that cannot be printed; please type it anew."))
+
+class MailField(LineField, forms.EmailField):
+    """An e-mail address as people paste it."""
 
 
 #: What has no sense without another field.
@@ -306,9 +291,10 @@ class PayerForm(forms.Form):
     """Who pays, and for whom the shop writes a boleta or a factura, by Peru's rules; ``payer`` is what it makes of it.
 
     A subclass that sets a field to ``None`` asks for less: without the document there is no choice of receipt either.
+    Whatever a subclass makes of a field, its value is judged as ``Payer`` judges it: a valid form has a payer.
     """
 
-    email = forms.EmailField(
+    email = MailField(
         label=_("E-mail"),
         max_length=100,  # protocol 3.1
         help_text=_("We write there when there is news."),
@@ -381,14 +367,27 @@ class PayerForm(forms.Form):
                 self.add_error("document_number", error)
         return cleaned
 
+    def _post_clean(self) -> None:
+        for name, value in self._known().items():
+            try:
+                self.cleaned_data[name] = check_email(value) if name == "email" else check_text(value)
+            except ValidationError as error:
+                self.add_error(name, error)
+
+    def _known(self) -> dict[str, str]:
+        """Return what of a payer was said, as texts."""
+        return {
+            name: "" if value is None else str(value)
+            for name, value in self.cleaned_data.items()
+            if name in PayerForm.base_fields
+        }
+
     @property
     def payer(self) -> Payer:
         """Who pays, once the form is valid; ``order.payer`` of the order that is made with it."""
-        known = {name: value for name, value in self.cleaned_data.items() if name in PayerForm.base_fields}
+        known = self._known()
         if not known.get("document_number"):
             known.pop("document_type", None)
-        if known.get("phone"):
-            known["phone_prefix"], known["phone"] = check_phone(known["phone"])
         if known.get("receipt") != Receipt.FACTURA:
             known |= {"company": "", "address": ""}
         return Payer(**known)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from babel.numbers import format_decimal
-
 from .errors import InvalidRequest
 
 #: What PagoEfectivo issues codes in (protocol 3.1).
@@ -43,7 +41,7 @@ def display(amount: Decimal, currency: str) -> str:
 
     Any currency, since a payer may pay in one that was not asked for.
     """
-    return f"{SIGNS.get(currency, currency)}\u00a0{format_decimal(amount, '#,##0.00', locale='es_PE')}"
+    return f"{SIGNS.get(currency, currency)}\u00a0{amount:,.2f}"
 
 
 def exact(amount: Any) -> Decimal:

@@ -6,26 +6,31 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from types import ModuleType
 from typing import Any
 
-import phonenumbers
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.validators import MaxLengthValidator, validate_email
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
-from stdnum.exceptions import InvalidComponent
-from stdnum.exceptions import ValidationError as NotValid
-from stdnum.pe import cui, ruc
 
 from .errors import InvalidRequest
+from .texts import one_line, spelled, visible
+
+#: Digits as an input method for Chinese writes them.
+_NARROW = {0xFF10 + digit: 0x30 + digit for digit in range(10)}
+#: A Peruvian mobile as it is stored: nothing to find out about it.
+_MOBILE = re.compile("9[0-9]{8}")
 
 
 @dataclass(frozen=True)
 class Payer:
     """Who pays an order; only ``email`` is needed by every provider (protocol 3.1).
 
-    Raises ``InvalidRequest`` for an e-mail address that nobody can be reached at. Messages name the field and
-    never repeat what the payer typed.
+    Texts are taken as people paste them (``check_text``). A phone says its own country if it begins with ``+``, and
+    ``phone_prefix`` is then that country's; one that exists nowhere stays as it is. A whole number is taken where no
+    zero can stand in front: as ``user_id`` and ``phone``. Raises ``InvalidRequest`` for an e-mail address that nobody
+    can be reached at. Messages name the field and never repeat what the payer typed.
     """
 
     email: str
@@ -50,32 +55,56 @@ class Payer:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
+            value = spelled(getattr(self, field.name))
+            if field.name in ("user_id", "phone") and isinstance(value, int) and not isinstance(value, bool):
+                value = str(int(value))
             if not isinstance(value, str):
                 raise InvalidRequest(f"payer.{field.name} is a {type(value).__name__}; pass text.")
-            value = " ".join(value.split())  # pasted names bring blanks of many kinds
+            try:
+                value = check_email(value) if field.name == "email" else check_text(value)
+            except ValidationError:
+                raise InvalidRequest(f"payer.{field.name} {_PROBLEMS[field.name == 'email']}") from None
             object.__setattr__(self, field.name, value)
-            if not value.isprintable() or any("\ud800" <= letter <= "\udfff" for letter in value):
-                raise InvalidRequest(f"payer.{field.name} has characters that cannot be printed; remove them.")
-        try:
-            validate_email(self.email)
-        except ValidationError:
-            raise InvalidRequest("payer.email is not an e-mail address; PagoEfectivo sends the code to it.") from None
-        if len(self.email) > 100:
-            raise InvalidRequest("payer.email is longer than 100 characters; PagoEfectivo takes no more.")
+        prefix, phone = _full(self.phone_prefix, self.phone)
+        object.__setattr__(self, "phone_prefix", prefix)
+        object.__setattr__(self, "phone", phone)
 
     def __repr__(self) -> str:
         return "Payer(…)"  # personal data stays out of tracebacks and logs
 
+    @property
+    def erased(self) -> bool:
+        """Whether its data was erased, so that everything else here is empty."""
+        return not self.email
+
     def data(self) -> dict[str, str]:
-        """Return what is known, for storing."""
-        return {name: value for name, value in asdict(self).items() if value}
+        """Return what is known, for storing; also that a phone's country is not."""
+        return {name: value for name, value in asdict(self).items() if value or (name == "phone_prefix" and self.phone)}
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Payer:
         """Return the payer that ``data()`` described."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in data.items() if name in known})
+
+
+#: Of a text, of an e-mail address.
+_PROBLEMS = (
+    "has characters that cannot be printed; remove them.",
+    "is not an e-mail address of at most 100 characters; PagoEfectivo sends the code to it.",
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Erased(Payer):
+    """The payer of an order whose data was erased: nobody, and it says so; every field is empty."""
+
+    email: str = ""
+    country: str = ""
+    phone_prefix: str = ""
+
+    def __post_init__(self) -> None:
+        """Nothing is checked: there is nothing."""
 
 
 class DocumentType(TextChoices):
@@ -100,9 +129,39 @@ LENGTHS = {DocumentType.DNI: 8, DocumentType.RUC: 11}
 LONGEST_DOCUMENT = 12
 
 
+def check_text(text: str) -> str:
+    """Return one line of text as it is stored; raises ``ValidationError`` for what can't be printed.
+
+    ``Payer`` and its form judge by this and by ``check_email`` alone, so that a valid form is a payer.
+    """
+    text = one_line(text)
+    if not text.isprintable() or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValidationError(_("There is a character in it that cannot be printed; please type it anew."))
+    return text
+
+
+def check_email(address: str) -> str:
+    """Return an e-mail address as it is stored; raises ``ValidationError`` for one that can't be."""
+    address = check_text(address)
+    validate_email(address)
+    host = address.rpartition("@")[2]
+    # Django's validator lets every sign above U+00A0 pass in a host; names of hosts have letters, marks and digits.
+    if not host.startswith("[") and any(
+        unicodedata.category(sign)[0] not in "LMN" for sign in host if sign not in ".-"
+    ):
+        raise ValidationError(validate_email.message, code=validate_email.code)
+    MaxLengthValidator(100)(address)  # protocol 3.1
+    return address
+
+
+def bare(number: str) -> str:
+    """Return a document's number without what people write between its letters and digits."""
+    return re.sub(r"[\s.‐-―\u2212-]", "", unicodedata.normalize("NFKC", visible(number))).upper()
+
+
 def check_document(kind: str, number: str) -> str:
     """Return a document's number without blanks and hyphens; raises ``ValidationError`` that says why not."""
-    number = re.sub(r"[\s.‐-―-]", "", unicodedata.normalize("NFKC", number)).upper()
+    number = bare(number)
     known = DocumentType(kind)
     about = {"document": known.label, "length": LENGTHS.get(known, LONGEST_DOCUMENT), "count": len(number)}
     if known not in LENGTHS:
@@ -117,11 +176,12 @@ def check_document(kind: str, number: str) -> str:
         raise ValidationError(_("A %(document)s has digits only."), params=about)
     if len(number) != LENGTHS[known]:
         raise ValidationError(_("A %(document)s has %(length)d digits; this has %(count)d."), params=about)
+    stdnum = _stdnum()
     try:
-        found: str = (cui if known == DocumentType.DNI else ruc).validate(number)
-    except InvalidComponent:
+        found: str = (stdnum.pe.cui if known == DocumentType.DNI else stdnum.pe.ruc).validate(number)
+    except stdnum.exceptions.InvalidComponent:
         raise ValidationError(_("A RUC begins with 10, 15, 17 or 20.")) from None
-    except NotValid:
+    except stdnum.exceptions.ValidationError:
         raise ValidationError(
             _("This is no %(document)s: a digit is wrong. Please compare it."), params=about
         ) from None
@@ -130,12 +190,84 @@ def check_document(kind: str, number: str) -> str:
 
 def check_phone(number: str) -> tuple[str, str]:
     """Return the prefix (``+51`` if none is written) and the digits after it; raises ``ValidationError`` like above."""
-    try:
-        found = phonenumbers.parse(number, "PE")
-    except phonenumbers.NumberParseException:
-        found = None
-    if found is None or not phonenumbers.is_valid_number(found):
-        raise ValidationError(
-            _("This is no phone number. A Peruvian mobile has 9 digits; write one of another country with + in front.")
-        )
-    return f"+{found.country_code}", phonenumbers.national_significant_number(found)
+    if found := _phone(visible(number), "+51"):
+        return found
+    raise ValidationError(
+        _("This is no phone number. A Peruvian mobile has 9 digits; write one of another country with + in front.")
+    )
+
+
+def e164(payer: Payer) -> str:
+    """Return the payer's number as carriers want it, ``+51999888777``, or an empty text if it is none."""
+    return "".join(_phone(payer.phone, payer.phone_prefix) or ())
+
+
+def _full(prefix: str, phone: str) -> tuple[str, str]:
+    """Return prefix and number of what was typed; a number of elsewhere is never one of the prefix's country."""
+    if not phone or (prefix == "+51" and _MOBILE.fullmatch(phone)):
+        return prefix, phone
+    return _phone(phone, prefix) or ("" if phone.startswith(("+", "\uff0b", "00")) else prefix, phone)
+
+
+def check_cci(number: str) -> str:
+    """Return the 20 digits of an interbank account number; raises ``ValidationError`` like above.
+
+    Its two check digits are Luhn's, one over bank and office, one over the account. Known from payment companies'
+    documents only (d24, localpayment); the check digits of the second's example fit.
+    """
+    digits = re.sub(r"[\s.‐-―\u2212-]", "", visible(number)).translate(_NARROW)
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValidationError(_("A CCI has digits only."))
+    if len(digits) != 20:
+        raise ValidationError(_("A CCI has 20 digits; this has %(count)d."), params={"count": len(digits)})
+    checked = (digits[:6] + digits[18], digits[6:18] + digits[19])
+    if digits.startswith("000") or not all(map(_stdnum().luhn.is_valid, checked)):
+        raise ValidationError(_("This is no CCI: a digit is wrong. Please copy it once more from your bank."))
+    return digits
+
+
+def _phone(typed: str, prefix: str) -> tuple[str, str] | None:
+    """Return the prefix and the digits of a number that can exist, typed in the country of a prefix.
+
+    Only here is phonenumbers known, whose tables take as long to import as all our models.
+    """
+    import phonenumbers
+
+    home = re.sub("[^0-9]", "", prefix)[:3]
+    country = phonenumbers.region_code_for_country_code(int(home)) if home else None
+    for number in (typed, f"+{home}{typed}"):  # the second for numbers of no country, such as +870
+        try:
+            found = phonenumbers.parse(number, country)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(found):
+            return f"+{found.country_code}", phonenumbers.national_significant_number(found)
+    return None
+
+
+def _stdnum() -> ModuleType:
+    import stdnum.exceptions
+    import stdnum.luhn
+    import stdnum.pe.cui
+    import stdnum.pe.ruc
+
+    return stdnum
+
+
+def has_phones(country: str) -> bool:
+    """Return whether some telephone numbers are of a country, told by its two letters: not of ``UK``, but of ``GB``."""
+    if country == "PE":  # as in most settings, which are judged at each start
+        return True
+    import phonenumbers
+
+    return bool(phonenumbers.country_code_for_region(country))
+
+
+def mobile_country(number: str) -> str:
+    """Return the country of a number in E.164, ``PE``, if it can be of a mobile phone there; else an empty text."""
+    import phonenumbers
+
+    found = phonenumbers.parse(number)
+    mobile = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
+    # Satellites and others of no country have the region "001".
+    return str(phonenumbers.region_code_for_number(found)) if phonenumbers.number_type(found) in mobile else ""

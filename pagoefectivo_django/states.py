@@ -94,10 +94,12 @@ class Kind(TextChoices):
     MISSING_THERE = "missing_there", _("paid here, not at the provider")
     LOST_CODE = "lost_code", _("a code may exist that we don't know")
     NOT_CONFIRMED = "not_confirmed", _("the provider doesn't confirm a change")
+    STILL_PAYABLE = "still_payable", _("a code may still be paid")
     UNPROCESSED = "unprocessed", _("a proven message could not be applied")
     MISSING_HERE = "missing_here", _("in a statement, not in our book")
     STATUS_MISMATCH = "status_mismatch", _("in a statement, not paid here")
     DUPLICATE_LINE = "duplicate_line", _("settled twice")
+    UNCLEAR_LINE = "unclear_line", _("a line of a statement that is not clear")
     REFUND_UNMATCHED = "refund_unmatched", _("a refund in a statement that we did not make")
     FEE_MISMATCH = "fee_mismatch", _("another fee than the contract's")
     PAYOUT_MISMATCH = "payout_mismatch", _("another deposit than the settlement's sum")
@@ -130,7 +132,7 @@ class Resolution(TextChoices):
 
 
 class Remark(TextChoices):
-    """What people do besides answering a question: the fact of its event."""
+    """What people do besides answering a question, and what comes to nothing: the fact of its event."""
 
     ASSIGNED = "assigned", _("assigned")
     COMMENTED = "commented", _("commented")
@@ -138,7 +140,11 @@ class Remark(TextChoices):
     REASON = "reason", _("reason")
     ASKED = "asked", _("asked the provider")
     RETRIED = "retried", _("tried again by hand")
+    DOWNLOADED = "downloaded", _("personal data downloaded")
+    ERASURE = "erasure", _("erasure asked for")
     FORGOTTEN = "forgotten", _("payer's data erased")
+    UNSENT = "unsent", _("a message is given up")
+    ENDED = "ended", _("ended without being done")
 
 
 class Wish(TextChoices):

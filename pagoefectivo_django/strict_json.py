@@ -12,7 +12,9 @@ from .errors import Malformed
 def load(body: bytes) -> dict[str, Any]:
     """Return the object in these bytes, numbers with a point as ``Decimal``; raises ``Malformed`` for anything else."""
     try:
-        found = json.loads(body.decode("utf-8"), parse_float=_number, parse_constant=_constant)
+        found = json.loads(
+            body.decode("utf-8-sig"), parse_float=_number, parse_constant=_constant, object_pairs_hook=_object
+        )
     except (ValueError, ArithmeticError, RecursionError) as error:
         # The text itself may hold personal data, so only the kind of error is told.
         raise Malformed(f"The body is not JSON that can be stored ({type(error).__name__}).") from None
@@ -44,6 +46,14 @@ def unstorable(value: Any) -> str:
         elif not isinstance(item, int | float | Decimal | None):
             return f"a {type(item).__name__}, which JSON does not know"
     return ""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; one that says a thing twice, and not the same, reads differently to each reader."""
+    found = dict(pairs)
+    if len(found) < len(pairs) and any(found[key] != value for key, value in pairs):
+        raise ValueError("a key with two values")
+    return found
 
 
 def _number(text: str) -> Decimal:

@@ -9,9 +9,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 #: The loggers whose lines carry the id.
-LOGGERS = ("pagoefectivo.webhook", "pagoefectivo.provider", "pagoefectivo.delivery", "pagoefectivo.worker")
+LOGGERS = (
+    "pagoefectivo.webhook",
+    "pagoefectivo.provider",
+    "pagoefectivo.delivery",
+    "pagoefectivo.worker",
+    "pagoefectivo.orders",
+)
 
 _current: ContextVar[str] = ContextVar("pagoefectivo_trace", default="")
+_message: ContextVar[str] = ContextVar("pagoefectivo_message", default="")
 
 
 def current_trace() -> str:
@@ -27,6 +34,21 @@ def traced(trace: str = "") -> Iterator[str]:
         yield _current.get()
     finally:
         _current.reset(token)
+
+
+def current_message() -> str:
+    """Return the beginning of the digest of the notification that is being applied, or an empty text."""
+    return _message.get()
+
+
+@contextmanager
+def applying(digest: str) -> Iterator[None]:
+    """Apply a notification: what changes by it is logged with its digest."""
+    token = _message.set(digest[:8])
+    try:
+        yield
+    finally:
+        _message.reset(token)
 
 
 def add_trace(record: logging.LogRecord) -> bool:

@@ -6,6 +6,8 @@ from . import views
 
 app_name = "pagoefectivo"
 urlpatterns = [
+    # A provider follows no redirect to the last slash.
+    path("webhooks/<str:channel>", views.webhook),
     path("webhooks/<str:channel>/", views.webhook, name="webhook"),
     path("refund/<str:token>/", views.refund, name="refund"),
     path("<uuid:token>/", views.voucher, name="voucher"),

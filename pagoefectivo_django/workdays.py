@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
-
-from holidays import HolidayBase, country_holidays
 
 LIMA = ZoneInfo("America/Lima")
 
@@ -44,5 +43,7 @@ def is_workday(day: date) -> bool:
 
 
 @cache
-def _holidays() -> HolidayBase:
+def _holidays() -> Container[date]:
+    from holidays import country_holidays
+
     return country_holidays("PE")

@@ -1,7 +1,7 @@
 """The translations: ``python -m tests.catalogues`` (``make messages``) brings them up to date and compiles them.
 
-It finds every string of the package, keeps what is translated, drops what no text uses any more, and says what is left
-to translate. It needs Python only, not GNU gettext; the same code gives the same bytes.
+It finds every string of the app and of the example shop, keeps what is translated, drops what no text uses any more,
+and says what is left to translate. It needs Python only, not GNU gettext.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import DEFAULT_KEYWORDS, extract
@@ -17,9 +18,33 @@ from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "pagoefectivo_django"
-#: The folders under ``locale/``. English is the source.
-LANGUAGES = ("es", "zh_Hans")
+
+
+class Plurals(NamedTuple):
+    """How many forms a language has, and the C expression that says which of them a number ``n`` takes."""
+
+    number: int
+    expression: str
+
+
+#: The folders under ``locale/``; English is the source. The forms stand here, since Babel's change with its version:
+#: 2.19 gives Spanish a third one, for millions. Django reads each catalogue by the forms of that catalogue's header.
+PLURALS = {"es": Plurals(2, "(n != 1)"), "zh_Hans": Plurals(1, "0")}
+
+
+class Home(NamedTuple):
+    """A package that has translations, and one of its languages."""
+
+    package: str
+    language: str
+
+    @property
+    def path(self) -> Path:
+        """Where the catalogue lies, without its suffix."""
+        return ROOT / self.package / "locale" / self.language / "LC_MESSAGES" / "django"
+
+
+HOMES = [Home(package, language) for package in ("pagoefectivo_django", "example_project/shop") for language in PLURALS]
 
 KEYWORDS = {
     **DEFAULT_KEYWORDS,
@@ -32,23 +57,35 @@ KEYWORDS = {
 
 
 class Catalogue(Catalog):
-    """A catalogue whose header says only what programs need: no dates and no versions, which change with each run."""
+    """A catalogue of one of our languages, whose header says only what programs need: no dates and no versions."""
 
     @property
-    def mime_headers(self) -> list[tuple[str, str]]:
-        return [
-            ("Language", str(self.locale)),
-            ("MIME-Version", "1.0"),
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Transfer-Encoding", "8bit"),
-            ("Plural-Forms", self.plural_forms),
-        ]
+    def num_plurals(self) -> int:
+        return PLURALS[str(self.locale)].number
+
+    @property
+    def plural_expr(self) -> str:
+        return PLURALS[str(self.locale)].expression
+
+    def __iter__(self) -> Iterator[Message]:
+        header, *messages = super().__iter__()
+        header.string = "\n".join(
+            [
+                f"Language: {self.locale}",
+                "MIME-Version: 1.0",
+                "Content-Type: text/plain; charset=utf-8",
+                "Content-Transfer-Encoding: 8bit",
+                f"Plural-Forms: {self.plural_forms}",
+            ]
+        )
+        return iter([header, *messages])
 
 
-def sources() -> Iterator[tuple[str, str]]:
-    """Each file that may have strings, and its text as Python."""
-    for path in sorted(PACKAGE.rglob("*")):
-        name = path.relative_to(PACKAGE).as_posix()
+def sources(package: str) -> Iterator[tuple[str, str]]:
+    """Each file of a package that may have strings, and its text as Python."""
+    root = ROOT / package
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
         if path.suffix == ".py":
             yield name, path.read_text(encoding="utf-8")
         elif name.startswith("templates/") and path.suffix in {".html", ".txt", ".svg"}:
@@ -57,31 +94,26 @@ def sources() -> Iterator[tuple[str, str]]:
             yield name, "\n".join(line.lstrip() for line in template.splitlines())
 
 
-def found() -> Catalogue:
-    """Every string of the package, untranslated."""
-    catalogue = Catalogue()
-    for name, text in sources():
+def found(package: str) -> Catalog:
+    """Every string of a package, untranslated."""
+    catalogue = Catalog()
+    for name, text in sources(package):
         for line, message, comments, context in extract("python", io.BytesIO(text.encode()), KEYWORDS):
             catalogue.add(message, locations=[(name, line)], auto_comments=comments, context=context)
     return catalogue
 
 
-def home(language: str) -> Path:
-    """Where a language's catalogue lies, without its suffix."""
-    return PACKAGE / "locale" / language / "LC_MESSAGES" / "django"
-
-
-def written(language: str) -> Catalog:
+def written(home: Home) -> Catalog:
     """The catalogue as it lies there."""
-    path = home(language).with_suffix(".po")
-    return read_po(io.BytesIO(path.read_bytes() if path.exists() else b""), locale=language)
+    path = home.path.with_suffix(".po")
+    return read_po(io.BytesIO(path.read_bytes() if path.exists() else b""), locale=home.language)
 
 
-def updated(language: str) -> Catalogue:
+def updated(home: Home) -> Catalogue:
     """Every string of the package, with the translation that it has."""
-    old = written(language)
-    new = Catalogue(locale=language, fuzzy=False, header_comment="# Brought up to date by `make messages`.")
-    for message in list(found())[1:]:
+    old = written(home)
+    new = Catalogue(locale=home.language, fuzzy=False, header_comment="# Brought up to date by `make messages`.")
+    for message in list(found(home.package))[1:]:
         known = old.get(message.id, message.context)
         new.add(
             message.id,
@@ -120,14 +152,14 @@ def is_translated(message: Message) -> bool:
 
 
 def main() -> None:
-    for language in LANGUAGES:
-        catalogue = updated(language)
-        path = home(language)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".po").write_bytes(as_po(catalogue))
-        path.with_suffix(".mo").write_bytes(as_mo(catalogue))
+    for home in HOMES:
+        catalogue = updated(home)
+        home.path.parent.mkdir(parents=True, exist_ok=True)
+        home.path.with_suffix(".po").write_bytes(as_po(catalogue))
+        home.path.with_suffix(".mo").write_bytes(as_mo(catalogue))
         missing = [message.id for message in catalogue if message.id and not is_translated(message)]
-        print(f"{language}: {len(catalogue)} strings, {len(missing)} not translated", *missing, sep="\n    ")  # noqa: T201
+        name = f"{home.package} {home.language}"
+        print(f"{name}: {len(catalogue)} strings, {len(missing)} not translated", *missing, sep="\n    ")  # noqa: T201
 
 
 if __name__ == "__main__":

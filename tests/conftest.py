@@ -1,7 +1,10 @@
 """What every test can use, and what a run says about the databases and the browser it did not see."""
 
 import os
+import signal
+from collections import defaultdict
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 
 import hypothesis
@@ -11,29 +14,55 @@ from django.utils import translation
 from tests import servers
 from tests.browser.chromium import CHROMIUM
 
-pytest_plugins = ["pagoefectivo_django.testing"]
+pytest_plugins = ["pagoefectivo_django.testing", "tests.browser.visiting"]
 
 ROOT = Path(__file__).parent.parent
+#: ``make storm``: everything that is too long for the suite.
+FULL = os.environ.get("STORM") == "full"
+#: Of all tests that are chosen only each n-th, beginning with the m-th: ``m/n``.
+PART = os.environ.get("STORM_PART", "")
 
-# A slow machine is not a wrong program. What Hypothesis sets for CI stays.
-hypothesis.settings.register_profile("ours", deadline=None)
+# A slow machine is not a wrong program. The suite tells the same stories each day, so that what fails has changed;
+# ``make storm`` tells new ones. What Hypothesis sets for CI stays.
+hypothesis.settings.register_profile("ours", deadline=None, derandomize=not FULL)
 hypothesis.settings.load_profile("ours")
+
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # begun in the background by a shell; children would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="show the thirty slowest tests and what each folder costs")
 
 
 def pytest_report_header() -> str:
     return f"database: {servers.kind()}, {os.environ['TEST_DATABASE_URL']}"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test marked with databases runs on those only."""
+    """Mark each test by what it needs, before ``-m`` chooses; skip those for another database or ``make storm``."""
     for item in items:
         wanted = [name for name in servers.ENGINES if item.get_closest_marker(name)]
+        if wanted:
+            item.add_marker(pytest.mark.every_database)
         if wanted and servers.kind() not in wanted:
             item.add_marker(pytest.mark.skip(reason=f"for {' and '.join(wanted)}, this is {servers.kind()}"))
+        if item.get_closest_marker("storm") and not FULL:
+            item.add_marker(pytest.mark.skip(reason="for make storm"))
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.once)
+            item.add_marker(pytest.mark.xdist_group("chromium"))
+    if PART:
+        part, parts = map(int, PART.split("/"))
+        items[:] = sorted(items, key=lambda item: item.nodeid)[part - 1 :: parts]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Whoever runs the whole suite shall not believe that it saw MariaDB."""
+    if config.getoption("slow"):
+        show_costs(terminalreporter)
     whole = config.args_source is not pytest.Config.ArgsSource.ARGS
     if whole and servers.kind() == "sqlite" and not CHROMIUM:
         terminalreporter.write_sep(
@@ -44,6 +73,28 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_sep(
             "!", f"MariaDB was NOT tested{why}; to do it: make test-mariadb", yellow=True, bold=True
         )
+
+
+def show_costs(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write the thirty slowest tests, and the sum of each folder, in seconds of one worker with setup and teardown."""
+    tests: dict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                tests[report.nodeid] += report.duration
+    folders: dict[str, float] = defaultdict(float)
+    for nodeid, seconds in tests.items():
+        folders["/".join(nodeid.partition("::")[0].split("/")[:2])] += seconds
+    for title, costs in (("the slowest tests", tests), ("folders", folders)):
+        terminalreporter.write_sep("-", f"{title}, in seconds of one worker")
+        for name, seconds in sorted(costs.items(), key=itemgetter(1), reverse=True)[:30]:
+            terminalreporter.write_line(f"{seconds:8.2f}  {name[:110]}")
+    terminalreporter.write_line(f"{sum(tests.values()):8.2f}  in all, of {len(tests)} tests")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings_parallel_suffix() -> None:
+    """Keep the database's name in a worker of pytest-xdist: each has a server of its own, and so have its children."""
 
 
 @pytest.fixture(autouse=True)

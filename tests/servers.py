@@ -7,6 +7,10 @@ Three environment variables tell it, and tell it to every process that a test st
                        a private server and sets it; its child processes inherit it and meet in that database.
 ``TEST_DATABASE_LOG``  the log file of that server, where we started it
 
+Each worker of pytest-xdist starts a server of its own, and its child processes meet in that server's database:
+``TEST_DATABASE_WORKER`` says which process started the server of the address. An address from elsewhere has none, and
+is for one process of tests only.
+
 The tests create and DESTROY the database of the address, so its name must begin with ``test_``.
 """
 
@@ -32,9 +36,9 @@ ENGINES = {
     "postgresql": "django.db.backends.postgresql",
     "mariadb": "django.db.backends.mysql",
 }
-# What a session of ours asks of each of them.
+# What a session of ours asks of each of them. Nothing here must survive a power cut, so no commit waits for a disk.
 OPTIONS: dict[str, dict[str, Any]] = {
-    "sqlite": {"transaction_mode": "IMMEDIATE", "timeout": 20},
+    "sqlite": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA synchronous = OFF"},
     "postgresql": {},
     "mariadb": {"charset": "utf8mb4"},
 }
@@ -61,7 +65,12 @@ def databases() -> dict[str, dict[str, Any]]:
     """``DATABASES`` for the settings: ``default``, and ``other`` beside it on the same server."""
     if kind() not in ENGINES:
         raise ImproperlyConfigured(f"TEST_DATABASE is {kind()!r}; it can be {', '.join(ENGINES)}.")
-    if "TEST_DATABASE_URL" not in os.environ:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "none")
+    if worker != "none" and "TEST_DATABASE_URL" in os.environ and "TEST_DATABASE_WORKER" not in os.environ:
+        raise ImproperlyConfigured("TEST_DATABASE_URL is one database, for one process of tests: call pytest -n 0.")
+    if "TEST_DATABASE_URL" not in os.environ or os.environ.get("TEST_DATABASE_WORKER", worker) != worker:
+        os.environ["TEST_DATABASE_WORKER"] = worker
+        os.environ.pop("TEST_DATABASE_LOG", None)
         os.environ["TEST_DATABASE_URL"] = _STARTERS[kind()]()
     config: dict[str, Any] = environ.Env.db_url_config(os.environ["TEST_DATABASE_URL"])
     if config["ENGINE"] != ENGINES[kind()]:

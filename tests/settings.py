@@ -62,4 +62,6 @@ PAGOEFECTIVO: dict[str, Any] = {
     },
     # Connected by the tests that are about them.
     "MESSAGES": (),
+    # Nobody waits for the pace at which a provider is asked, but the tests that are about it.
+    "SEARCHES_PER_MINUTE": 60_000,
 }

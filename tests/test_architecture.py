@@ -1,7 +1,12 @@
 """The house shows its architecture: who may import whom, and who may write what."""
 
 import ast
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,18 +15,19 @@ PACKAGE = Path(__file__).parent.parent / "pagoefectivo_django"
 
 #: From the ground to the doors: each part, and what it may import besides itself.
 GROUND = {"codes", "conf", "errors", "fees", "measures", "money", "payer", "signals", "states"}
-GROUND |= {"strict_json", "traces", "workdays"}
+GROUND |= {"strict_json", "texts", "traces", "workdays"}
 MAY_IMPORT: dict[str, set[str]] = {
     # Ground: words everybody uses.
-    "codes": set(),
+    "codes": {"texts"},
     "errors": set(),
     "money": {"errors"},
     "fees": {"conf", "errors", "money"},
     "workdays": set(),
     "traces": set(),
     "measures": set(),
-    "payer": {"errors"},
+    "payer": {"errors", "texts"},
     "strict_json": {"errors"},
+    "texts": set(),
     "states": set(),
     "conf": {"errors"},
     "signals": {"errors"},
@@ -46,32 +52,67 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The admin's first page, without the admin: every project loads the tag that shows it.
     "dashboard": GROUND | {"documents", "flows", "models"},
     "templatetags": GROUND | {"dashboard", "documents", "flows", "models"},
-    "contrib": {"flows", "measures"},
+    "contrib": {"flows", "measures", "models"},
     # Frame and beside.
     "urls": {"views"},
-    "apps": {"checks", "flows", "traces"},
+    "apps": {"checks", "flows", "receivers", "traces"},
+    # What they connect is named by its path, and imported when it runs.
+    "receivers": GROUND,
     "checks": GROUND | {"channels", "carriers", "documents", "models", "statements"},
     "testing": GROUND | {"channels", "models", "flows"},
     "migrations": {"models"},
     "sandbox": set(),
     "__init__": set(),
 }
-#: What Django loads at start must not load these.
-HEAVY = {"requests", "rest_framework"}
-MAY_BE_HEAVY = {"channels"}
-#: Packages that a shop may not have, and the only part that knows each.
-OPTIONAL = {
+#: Packages that are heavy or that a shop may not have, and the only file or folder that knows each.
+KNOWN_IN = {
+    "babel": "documents/moments.py",
     "celery": "contrib/celery/tasks.py",
-    "kombu": "contrib/celery/tasks.py",
     "django_tasks": "contrib/tasks/tasks.py",
+    "holidays": "workdays.py",
+    "kombu": "contrib/celery/tasks.py",
+    "phonenumbers": "payer.py",
+    "PIL": "documents/pdf.py",
     "prometheus_client": "contrib/prometheus/metrics.py",
+    "reportlab": "documents/",
+    "requests": "channels/http.py",
+    "rest_framework": "nowhere yet",
+    "segno": "documents/qr.py",
+    "stdnum": "payer.py",
 }
+#: The functions that import what the modules around them, which Django loads at start, must not.
+LOADERS = {
+    "admin/orders.py: _evidence_pdf": {"pagoefectivo_django.documents.evidence_pdf.evidence_pdf"},
+    "payer.py: _phone": {"phonenumbers"},
+    "payer.py: has_phones": {"phonenumbers"},
+    "payer.py: mobile_country": {"phonenumbers"},
+    "payer.py: _stdnum": {"stdnum.exceptions", "stdnum.luhn", "stdnum.pe.cui", "stdnum.pe.ruc"},
+    "workdays.py: _holidays": {"holidays.country_holidays"},
+}
+#: A process of a shop with all that Django can load of us at start, and with the flows, which a shop's receivers need.
+START = """
+import json, sys
+import django
+from django.conf import settings
+
+ours = sys.argv[1:]
+apps = ["admin", "auth", "contenttypes", "messages", "sessions", "staticfiles"]
+settings.configure(
+    INSTALLED_APPS=[*(f"django.contrib.{name}" for name in apps), *ours],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    USE_TZ=True,
+)
+django.setup()
+if ours:
+    import pagoefectivo_django.conf, pagoefectivo_django.flows, pagoefectivo_django.forms
+json.dump(sorted({name.split(".")[0] for name in sys.modules} - sys.stdlib_module_names), sys.stdout)
+"""
 
 
-def modules() -> Iterator[tuple[str, str, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        inside = path.relative_to(PACKAGE)
-        yield inside.parts[0].removesuffix(".py"), str(inside), ast.parse(path.read_text())
+@cache
+def modules() -> list[tuple[str, str, ast.Module]]:
+    insides = [(path, path.relative_to(PACKAGE)) for path in sorted(PACKAGE.rglob("*.py"))]
+    return [(inside.parts[0].removesuffix(".py"), str(inside), ast.parse(path.read_text())) for path, inside in insides]
 
 
 def imported(inside: str, tree: ast.AST) -> Iterator[str]:
@@ -102,24 +143,33 @@ def test_imports_point_one_way(part: str) -> None:
                 assert pieces[1] in allowed, f"{inside} imports {name}, which {part} must not know"
 
 
-def test_nothing_heavy_at_start() -> None:
-    for owner, inside, tree in modules():
-        if owner not in MAY_BE_HEAVY:
-            assert not {name.split(".")[0] for name in imported(inside, tree)} & HEAVY, inside
+def started(*apps: str) -> set[str]:
+    """The packages that a process of a shop has loaded at its start, without Python's own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "TEST_"))}
+    environment["PYTHONPATH"] = str(PACKAGE.parent)
+    command = [sys.executable, "-W", "error", "-c", START, *apps]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
+    return set(json.loads(told))
 
 
-def test_an_optional_package_is_known_in_one_place() -> None:
+def test_a_start_loads_no_package_but_django_and_us() -> None:
+    assert started("pagoefectivo_django") - started() == {"pagoefectivo_django"}
+
+
+def test_a_heavy_or_optional_package_is_known_in_one_place() -> None:
     for _, inside, tree in modules():
         for name in imported(inside, tree):
-            assert OPTIONAL.get(name.split(".")[0], inside) == inside, f"{inside} imports {name}"
+            place = KNOWN_IN.get(name.split(".")[0], inside)
+            assert inside.startswith(place), f"{inside} imports {name}"
 
 
-def test_no_import_inside_a_function() -> None:
+def test_no_import_inside_a_function_but_a_loader() -> None:
+    found: dict[str, set[str]] = {}
     for _, inside, tree in modules():
         for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and Path(inside).name != "apps.py":
-                for node in ast.walk(function):
-                    assert not isinstance(node, ast.Import | ast.ImportFrom), f"{inside}: {function.name}"
+                found[f"{inside}: {function.name}"] = set(imported(inside, function))
+    assert {place: names for place, names in found.items() if names} == LOADERS
 
 
 def test_advance_is_the_only_writer_of_states() -> None:

@@ -2,13 +2,19 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 from django.conf import settings as project
 from django.core.checks import run_checks
 
+from pagoefectivo_django.conf import MESSAGES, SHORT_MESSAGES
+from pagoefectivo_django.receivers import connect_messages
+from pagoefectivo_django.signals import SIGNALS, ByPath, payment_confirmed
+
 BACKEND = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
+CONSOLE = "pagoefectivo_django.carriers.console.ConsoleCarrier"
 DAY = date(2026, 1, 1)
 ACCESS_KEY, SECRET_KEY = "EXAMPLEACCESSKEY0001", "ExampleSecretKey00000000000000000000/+01"
 KEYS = {"ENVIRONMENT": "sandbox", "SERVICE_ID": 1234, "ACCESS_KEY": ACCESS_KEY, "SECRET_KEY": SECRET_KEY}
@@ -55,6 +61,9 @@ def test_a_good_setting_is_silent(settings: Any) -> None:
         ("E005", direct() | {"ROUTES": {"EUR": ["default"]}}),
         ("E007", direct(ENVIRONMENT="moon")),
         ("E007", direct(SERVICE_ID="12a4")),
+        ("E007", direct(TRANSACTION_CODE_PREFIX="TIENDA-QUIPU-DE-LIMA-")),
+        ("E007", direct(TRANSACTION_CODE_PREFIX="x" * 36)),
+        ("E007", direct(TRANSACTION_CODE_PREFIX="tienda ñ")),
         ("E008", direct() | {"EXPIRES_AFTR": 1}),
         ("E008", direct() | {"EXPIRES_AFTER": timedelta(minutes=9)}),
         ("E008", direct() | {"GRACE": 30}),
@@ -86,10 +95,44 @@ def test_a_bad_setting_is_told(settings: Any, id: str, setting: dict[str, Any]) 
     assert id in found()
 
 
+@pytest.mark.parametrize("prefix", ["", "Q-", "TIENDA-QUIPU-DE-LIMA"])
+def test_a_prefix_of_transaction_codes_that_leaves_room(settings: Any, prefix: str) -> None:
+    settings.PAGOEFECTIVO = direct(TRANSACTION_CODE_PREFIX=prefix)
+    assert found() == {}
+
+
 def test_naive_times(settings: Any) -> None:
     settings.PAGOEFECTIVO = direct()
     settings.USE_TZ = False
     assert "E006" in found()
+
+
+@pytest.mark.parametrize("path", ["no.such.receiver", "tests.test_checks.no_such", "tests.test_checks.BACKEND"])
+@pytest.mark.parametrize("bound", [False, True])
+def test_a_receiver_whose_path_leads_nowhere(settings: Any, path: str, bound: bool) -> None:
+    settings.PAGOEFECTIVO = direct()
+    receiver = partial(ByPath(path), "bound") if bound else path
+    payment_confirmed.connect(receiver, dispatch_uid="tests.path")
+    try:
+        assert list(found()) == ["E010"]
+        assert "tests.path" in found()["E010"]
+        assert path in found()["E010"]
+    finally:
+        payment_confirmed.disconnect(dispatch_uid="tests.path")
+
+
+def test_our_own_receivers_are_there(settings: Any) -> None:
+    settings.PAGOEFECTIVO = direct() | {"CARRIERS": {"sms": {"BACKEND": CONSOLE}}}
+    before = {name: set(each.by_name) for name, each in SIGNALS.items()}
+    connect_messages()
+    ours = {name for each in SIGNALS.values() for name in each.by_name if name.startswith("pagoefectivo.")}
+    try:
+        assert len(ours) == len(MESSAGES) + len(SHORT_MESSAGES)
+        assert found() == {}
+    finally:
+        for name, each in SIGNALS.items():
+            for uid in set(each.by_name) - before[name]:
+                each.disconnect(dispatch_uid=uid)
 
 
 @pytest.mark.sqlite

@@ -80,7 +80,7 @@ class Stage:
         self.sandbox = said[1]
         environment["PAGOEFECTIVO_BASE_URL"] = f"{self.sandbox}/v1/"
         shop = self._start("shop", "manage.py", "runserver", "--noreload", "127.0.0.1:0", environment=environment)
-        self.shop = shop.wait_until_it_says(r"server at (http://127\.0\.0\.1:[0-9]+)/")[1]
+        self.shop = shop.wait_until_it_says(r"(http://127\.0\.0\.1:[1-9][0-9]*)/")[1]
         environment["PAGOEFECTIVO_PUBLIC_URL"] = self.shop
         Visitor().tell(f"{self.sandbox}/sandbox/webhook", url=self.webhook)
         self._start("worker", "manage.py", "pagoefectivo_worker", environment=environment)
@@ -110,6 +110,8 @@ class Stage:
             "DJANGO_SUPERUSER_EMAIL": "admin@example.com",
             "DJANGO_SUPERUSER_PASSWORD": self.password,
             "SHOP_FOLDER": str(self.folder),
+            # The package lies beside the example and need not be installed.
+            "PYTHONPATH": str(PROJECT.parent),
             # A proxy is for the world outside; nothing here leaves this machine.
             "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",

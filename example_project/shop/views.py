@@ -88,7 +88,7 @@ def checkout(request: HttpRequest) -> HttpResponse:
             form.add_error(None, _("We could not take this order. Please look at what you typed."))
         else:
             chosen.order_placed(str(placed.token))
-            return redirect(placed)  # the voucher page; it shows the code when it is there
+            return redirect(placed.voucher_url)  # the voucher page; it shows the code when it is there
     return render(request, "shop/checkout.html", {"cart": chosen, "form": form, "payable": payable})
 
 

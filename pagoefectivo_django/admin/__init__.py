@@ -4,7 +4,7 @@ from .calls import ApiCallAdmin
 from .discrepancies import DiscrepancyAdmin
 from .inbox import NotificationAdmin
 from .orders import OrderAdmin
-from .outbox import DeliveryAdmin
+from .outbox import DeliveryAdmin, FailingReceiverAdmin
 from .refunds import RefundAdmin
 from .settlements import SettlementAdmin, SettlementLineAdmin
 
@@ -12,6 +12,7 @@ __all__ = [
     "ApiCallAdmin",
     "DeliveryAdmin",
     "DiscrepancyAdmin",
+    "FailingReceiverAdmin",
     "NotificationAdmin",
     "OrderAdmin",
     "RefundAdmin",

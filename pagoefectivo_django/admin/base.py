@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME as CHOSEN
 from django.contrib.admin.utils import quote, unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -20,13 +21,19 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from ..codes import plain
 from ..errors import PagoEfectivoError
+from ..flows import actions_of
 from ..models.database import outside_atomic_requests
+from ..money import display
 from ..states import Fact, Remark
-from .finding import BoundedPaginator
+from ..texts import one_line
+from .finding import BoundedPaginator, OrderedList
 
+#: What Django's own filters ask of the fields that they are for.
+ASKED_BY_FILTERS = {"exact", "isnull", "gte", "gt", "lte", "lt"}
 #: More than this is not done in one request: each of them may ask the provider.
 MOST_AT_ONCE = 50
 
@@ -42,7 +49,8 @@ class Section:
 
     title: Any
     columns: list[Any]
-    rows: list[list[Any]]
+    #: Not in an error report: they may name people.
+    rows: list[list[Any]] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -59,10 +67,28 @@ class Deed:
     form: Callable[[Any, Any], forms.Form]
     #: Called with the record, the actor, and what the form says.
     flow: Callable[..., Any]
-    #: Returns, for a record, whether the deed makes sense there.
-    fits: Callable[[Any], bool]
     #: Returns what to tell, from what the flow returned.
     tell: Callable[[Any], Any]
+    #: Returns, for a record, whether the deed makes sense there; by default ``actions_of`` says so.
+    fits: Callable[[Any], bool] | None = None
+
+    def makes_sense(self, row: Any) -> bool:
+        """Return whether the deed can be done to a record now."""
+        return self.fits(row) if self.fits else is_possible(row, self.name)
+
+
+def is_possible(row: Any, action: str) -> bool:
+    """Return whether something can be done to a record now."""
+    return not why_not(row, action)
+
+
+def why_not(row: Any, action: str) -> str:
+    """Return the code of why something can't be done to a record now; a page asks once for all its buttons."""
+    if "_actions" not in row.__dict__:
+        viewer = getattr(row, "viewer", None)  # set by RecordAdmin.get_object
+        row.__dict__["_actions"] = actions_of([row], viewer.get_username() if viewer else "")[row]
+    found: str = row.__dict__["_actions"].get(action, "")
+    return found
 
 
 def table(title: Any, rows: QuerySet[Any], columns: Sequence[Column]) -> Section:
@@ -100,6 +126,13 @@ def short(text: str) -> str:
     return Truncator(text).chars(80)
 
 
+#: What of a payment went back, and what is still to go.
+OF_REFUNDS: tuple[Column, ...] = (
+    (_("refunded"), lambda payment: display(payment.sent_back, payment.currency)),
+    (_("being refunded"), lambda payment: display(payment.refunded - payment.sent_back, payment.currency)),
+)
+
+
 class KnownValuesFilter(admin.SimpleListFilter):
     """A filter over values known beforehand, so that no page searches the table for them."""
 
@@ -109,6 +142,8 @@ class KnownValuesFilter(admin.SimpleListFilter):
 
 #: What is shown to who may not see personal data.
 MASK = "•••"
+#: An e-mail address, or a telephone number with its country's.
+_ADDRESS = re.compile(r"[^\s@<>()\"',;:{}\[\]]+@[^\s@<>()\"',;:{}\[\]]+|\+[0-9][0-9 ()-]{6,18}[0-9]")
 
 
 def may_see_people(request: HttpRequest) -> bool:
@@ -127,7 +162,9 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = MOST_AT_ONCE
     paginator = BoundedPaginator
     show_full_result_count = False
-    #: By nothing but the list's own order, which has an index: any other would sort the whole table.
+    #: Which would count the whole table for each choice of each filter.
+    show_facets = admin.ShowFacets.NEVER
+    #: By nothing but the list's own order; see ``OrderedList``.
     sortable_by = ()
     # Named here so that a template of the shop's for all its models doesn't hide the banner and the buttons.
     change_form_template = "admin/pagoefectivo/change_form.html"
@@ -135,6 +172,10 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     #: What staff does on pages of their own.
     deeds: tuple[Deed, ...] = ()
+    #: For the codes of reasons that nobody sees on the page: why a button of somebody's can't be pressed.
+    reasons: Mapping[str, Any] = {}
+    #: Fields that links of our own ask about besides the filters, such as those of the app's first page.
+    linked_fields: tuple[str, ...] = ()
 
     class Media:
         css = {"all": ["pagoefectivo/admin.css"]}
@@ -175,7 +216,12 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("last error"))
     def error_text(self, row: Any) -> str:
-        return short(row.last_error)
+        return short(self.whole_error(row))
+
+    @admin.display(description=_("last error"))
+    def whole_error(self, row: Any) -> str:
+        """Return an error's text without addresses, such as a mail server's refusal has, unless they may be seen."""
+        return str(row.last_error if getattr(row, "names_people", False) else _ADDRESS.sub(MASK, row.last_error))
 
     # Permissions.
 
@@ -192,10 +238,30 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return whether somebody may use the usual buttons: those with the change permission."""
         return super().has_change_permission(request, obj)
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Return whether the list may be asked this: what its filters and our own links ask, and nothing else.
+
+        Django allows any question about any field of the model, and who may not see a value would learn it letter by
+        letter: ``?email__startswith=a``.
+        """
+        field, _, last = lookup.rpartition("__")
+        filters = self.get_list_filter(request)
+        asked = {each if isinstance(each, str) else getattr(each, "parameter_name", "") for each in filters}
+        return (field if field and last in ASKED_BY_FILTERS else lookup) in asked.union(self.linked_fields)
+
+    def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
+        # Django's own breaks at a relation that leads here, which is no field of the row.
+        own = any(to_field == field.name for field in self.opts.concrete_fields)
+        return own and super().to_field_allowed(request, to_field)
+
     # Pages.
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[OrderedList]:
+        return OrderedList
 
     def get_urls(self) -> list[URLPattern]:
         def of(deed: Deed) -> URLPattern:
+            @sensitive_variables()
             @outside_atomic_requests  # in which no flow can ask the provider
             def view(request: HttpRequest, object_id: str) -> HttpResponse:
                 return self.deed_view(deed, request, object_id)
@@ -213,7 +279,9 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if row is None:
             raise Http404
         posted = request.method == "POST"
-        if not posted and not deed.fits(row):
+        in_question = deed.fits is None and why_not(row, deed.name) == "in_question"
+        if not posted and not deed.makes_sense(row) and not in_question:
+            # A question that stands in the way stands on the page too, for whoever answers it.
             return HttpResponseRedirect(self.address(row))
         form = deed.form(request.POST if posted else None, row)
         if form.is_valid():
@@ -253,7 +321,14 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         }
         return TemplateResponse(request, "admin/pagoefectivo/confirm.html", context)
 
+    @sensitive_variables()
+    def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
+        return super().changeform_view(*args, **kwargs)
+
+    @sensitive_variables()
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not all(one.isascii() and one.isdigit() and len(one) < 19 for one in request.POST.getlist(CHOSEN)):
+            raise BadRequest("A key of a chosen row is no number.")  # Django's own admin has a 500 for it
         asked = set(request.POST.getlist("action")).intersection(self.actions or ())
         if asked.difference(self.get_actions(request)):
             raise PermissionDenied
@@ -269,13 +344,19 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         obj: Any = None,
     ) -> HttpResponse:
         actions = [str(name) for name in self.get_actions(request) if self.offers(obj, str(name))]
-        deeds = [deed for deed in self.deeds if _may(request, deed) and deed.fits(obj)]
+        deeds = [deed for deed in self.deeds if _may(request, deed) and deed.makes_sense(obj)]
+        refused = {str(name): why_not(obj, str(name)) for name in self.get_actions(request)} if self.reasons else {}
         context |= {
+            "refused": [
+                (getattr(self, name).short_description, self.reasons[why])
+                for name, why in refused.items()
+                if why in self.reasons
+            ],
             "sections": self.sections(obj),
             "questions": self.questions(obj),
             "buttons": [(name, getattr(self, name).short_description) for name in actions],
             "links": [*((self.address(obj, deed.name), deed.label) for deed in deeds), *self.links(request, obj)],
-            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            "action_checkbox_name": CHOSEN,
         }
         return super().render_change_form(request, context, add, change, form_url, obj)
 
@@ -283,7 +364,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Find a code as the payer reads it aloud: in groups, padded with zeros."""
-        term = search_term.strip()
+        term = one_line(search_term)
         digits = "".join(term.split())
         if digits.isascii() and digits.isdigit():
             term = plain(digits) or term
@@ -293,7 +374,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return a record that knows whether it may name people to who looks at it."""
         row = super().get_object(request, object_id, from_field)
         if row is not None:
-            row.names_people = may_see_people(request)
+            row.names_people, row.viewer = may_see_people(request), request.user
         return row
 
     # What the pages and actions of subclasses are made of.
@@ -313,8 +394,10 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return type(row)._base_manager.filter(pk=row.pk).exists()
 
     def link(self, row: Model | None, text: Any = None) -> SafeString | str:
-        """Return a link to a record."""
-        return format_html('<a href="{}">{}</a>', self.address(row), text or row) if row else ""
+        """Return a link to a record, or its name where this admin site has no page of it."""
+        if not (row and self.admin_site.is_registered(type(row))):
+            return str(text or row or "")
+        return format_html('<a href="{}">{}</a>', self.address(row), text or row)
 
     def too_many(self, request: HttpRequest, rows: QuerySet[Any]) -> bool:
         """Return whether there are more rows than one request can do, and say so."""
@@ -361,7 +444,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "rows": rows,
             "action": action,
             "from_record": from_record,
-            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            "action_checkbox_name": CHOSEN,
         }
         label = getattr(self, action).short_description
         return self.ask(request, label, question, [chosen], form, back, **more)

@@ -35,6 +35,7 @@ class ApiCallAdmin(RecordAdmin):
 
     list_display = ("began_at", "channel", "method", "path", "outcome", "milliseconds", "trace")
     list_filter = (FailedFilter, "began_at")
+    linked_fields = ("account",)
     search_fields = ("trace",)
     search_help_text = _("Request id")
     ordering = ("-pk",)

@@ -21,7 +21,7 @@ from ..models import Cip, Discrepancy, Match, Notification, Order, OrderEvent, P
 from ..money import display
 from ..states import Kind, LineStatus, Remark, Resolution, Standing
 from ..workdays import lima_day
-from .base import Section, badge_of, fact_label, table
+from .base import Column, Section, badge_of, fact_label, table
 
 #: More of them help nobody who compares.
 MOST_SHOWN = 10
@@ -184,19 +184,24 @@ class Desk:
         """Return the evidence, what a line that nobody knows may be, and the timeline."""
         evidence = self.question.evidence
         names = list(dict.fromkeys(name for said in evidence for name in said))
-        rows = [[_said(name, said.get(name)) for name in names] for said in evidence]
+        currency = self.order.currency if self.order else self.question.currency
+        rows = [[_said(name, said.get(name), currency) for name in names] for said in evidence]
         guesses = [self._guesses(self.line)] if self.question.line and self.order is None and self.line else []
-        return [Section(_("evidence"), [name.replace("_", " ") for name in names], rows), *guesses, self._timeline()]
+        columns = [_NAMES.get(name, name.replace("_", " ")) for name in names]
+        return [Section(_("evidence"), columns, rows), *guesses, self._timeline()]
 
     def _guesses(self, line: SettlementLine) -> Section:
-        columns = (
+        columns: list[Column] = [
             (_("order"), lambda payment: self.link(payment.cip.order)),
             (_("payment"), str),
             (_("paid"), lambda payment: payment.cip.order.paid_at),
-            (_("same payer"), lambda payment: _("yes") if payment.same_payer else _("no")),
-        )
+        ]
+        # Who may import a file could ask by it whose order is whose.
+        by_payer = bool(getattr(self.question, "names_people", False))
+        if by_payer:
+            columns.append((_("same payer"), lambda payment: _("yes") if payment.same_payer else _("no")))
         title = _("suggestions only: paid, not settled, of the same amount, within a day")
-        return table(title, guesses(line), columns)
+        return table(title, guesses(line, by_payer=by_payer), columns)
 
     def _timeline(self) -> Section:
         events = self.question.events.order_by("created_at", "number")
@@ -204,13 +209,13 @@ class Desk:
         return table(_("timeline"), events, columns)
 
 
-def guesses(line: SettlementLine) -> QuerySet[Payment]:
-    """Return payments that a line may be, that of the same payer first; nothing is matched by this."""
+def guesses(line: SettlementLine, *, by_payer: bool = True) -> QuerySet[Payment]:
+    """Return payments that a line may be, those ``by_payer`` first that are of the same; nothing is matched by this."""
     if line.paid_at is None:
         return Payment.objects.none()
     day = timedelta(days=1)
     theirs = Q(cip__order__email__iexact=line.payer) | Q(cip__order__payer_data__document_number=line.payer)
-    same_payer = Case(When(theirs, then=Value(True)), default=Value(False)) if line.payer else Value(False)
+    same_payer = Case(When(theirs, then=Value(True)), default=Value(False)) if line.payer and by_payer else Value(False)
     unsettled = Payment.objects.filter(
         standing=Standing.APPLIED,
         amount=line.gross,
@@ -224,14 +229,23 @@ def guesses(line: SettlementLine) -> QuerySet[Payment]:
     return found.order_by("-same_payer", "cip__order__paid_at", "pk")[:MOST_SHOWN]
 
 
-def _said(name: str, value: Any) -> Any:
-    """Return a value of the evidence, times as the reader writes them."""
+def _said(name: str, value: Any, currency: str) -> Any:
+    """Return a value of the evidence, times and sums as the reader writes them."""
+    if value and name in _NAMES:
+        amount = Decimal(value)
+        sign = (amount > 0) - (amount < 0) if name == "difference" else 0
+        return str(_SIGNS[sign]) % display(abs(amount), currency)
     return parse_datetime(value) or value if value and name in ("at", "paid_at") else value
+
+
+#: What was computed about a payment, in words.
+_SIGNS = {1: _("%s too much"), 0: "%s", -1: _("%s too little")}
+_NAMES = {"difference": _("difference from the order"), "together": _("with the order's other payments")}
 
 
 def _what(event: OrderEvent) -> Any:
     if event.kind == "discrepancy_opened":
-        return _("asked")
+        return _("question opened")
     return Remark(event.fact).label if event.fact in Remark.values else _("answered")
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -14,12 +14,12 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from ..flows import assign_discrepancy, comment_on, reopen_discrepancy, resolve_discrepancy
-from ..flows.question import answers_to
+from ..flows.possible.rules import PERMISSIONS, answers_to
 from ..forms import AssignForm, CommentForm, ReopenForm, ResolveForm
 from ..models import Discrepancy, Settlement
 from ..money import display
 from ..states import Kind
-from .base import Deed, RecordAdmin, Section, badge_of, table
+from .base import Deed, RecordAdmin, Section, badge_of, is_possible, table
 from .desk import Desk
 from .finding import codes_found, keys, orders_found
 from .meanings import MEANINGS
@@ -45,6 +45,13 @@ def _commented(done: Discrepancy) -> str:
 
 def _is_open(question: Discrepancy) -> bool:
     return question.status == Discrepancy.Status.OPEN
+
+
+def _resolve_form(data: Any, question: Discrepancy) -> ResolveForm:
+    """Return the answers that who looks at it may give; the flow refuses what is impossible by now, and says why."""
+    viewer = question.viewer  # type: ignore[attr-defined] # set by RecordAdmin.get_object
+    may = [answer for answer in answers_to(question) if viewer.has_perm(f"pagoefectivo.{PERMISSIONS[answer]}")]
+    return ResolveForm(data, question, may if data else [answer for answer in may if is_possible(question, answer)])
 
 
 def _assign(question: Discrepancy, *, actor: str, who: str, name: str) -> Discrepancy:
@@ -110,7 +117,6 @@ class DiscrepancyAdmin(RecordAdmin):
     list_filter = ("status", "kind", AgeFilter, AmountFilter, AssignedFilter)
     search_fields = ("order__reference", "cip__code", "subject", "settlement__reference")
     search_help_text = _("Order, CIP, subject or settlement")
-    show_facets = admin.ShowFacets.NEVER  # which would count everything for each filter
     ordering = ("status", "-pk")  # "open" comes before "resolved"
     change_form_template = "admin/pagoefectivo/discrepancy/change_form.html"
 
@@ -149,7 +155,7 @@ class DiscrepancyAdmin(RecordAdmin):
                 "Accept: its payment pays the order. Refund: all that is left of its payment is asked back, and waits "
                 "for approval. Ignore: nothing happens; the line of a statement that it is about counts as ignored."
             ),
-            form=lambda data, question: ResolveForm(data, question, answers_to(question)),
+            form=_resolve_form,
             flow=resolve_discrepancy,
             fits=_is_open,
             tell=_resolved,
@@ -164,7 +170,6 @@ class DiscrepancyAdmin(RecordAdmin):
             ),
             form=ReopenForm,
             flow=reopen_discrepancy,
-            fits=lambda question: not _is_open(question),
             tell=_reopened,
         ),
         Deed(
@@ -174,7 +179,6 @@ class DiscrepancyAdmin(RecordAdmin):
             explanation=_("Who looks at it? Others may still answer it."),
             form=AssignForm,
             flow=_assign,
-            fits=_is_open,
             tell=_assigned,
         ),
         Deed(
@@ -184,7 +188,6 @@ class DiscrepancyAdmin(RecordAdmin):
             explanation=_("It stays in the timeline for good. Please write no personal data of the payer."),
             form=CommentForm,
             flow=comment_on,
-            fits=lambda question: True,
             tell=_commented,
         ),
     )
@@ -194,7 +197,7 @@ class DiscrepancyAdmin(RecordAdmin):
     @admin.display(description=_("about"), ordering="order__reference")
     def about(self, discrepancy: Discrepancy) -> SafeString | str:
         about = discrepancy.order or discrepancy.line or discrepancy.settlement
-        return self._link(about) if about else ""
+        return self.link(about)
 
     @admin.display(description=_("status"), ordering="status")
     def status_badge(self, discrepancy: Discrepancy) -> SafeString | str:
@@ -247,9 +250,4 @@ class DiscrepancyAdmin(RecordAdmin):
         return [table(_("question"), mine, columns), *self.sections(row)]
 
     def _desk(self, question: Discrepancy) -> Desk:
-        return Desk(question, self._link)
-
-    def _link(self, row: Model, text: Any = None) -> SafeString | str:
-        """Return a link to a record, or its name if this admin site has no page of it."""
-        known = self.admin_site.is_registered(type(row))
-        return self.link(row, text) if known else str(text or row)
+        return Desk(question, self.link)

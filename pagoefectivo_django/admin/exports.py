@@ -13,7 +13,6 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..documents.tables import ENCODINGS, SEPARATORS, csv_pieces, write_xlsx
@@ -21,6 +20,7 @@ from ..errors import PagoEfectivoError
 from ..flows.accounts import accounts
 from ..flows.export import HEADINGS, Export, export_rows
 from ..models import Settlement
+from ..models.clock import current_time
 from ..money import CURRENCIES
 from ..workdays import lima_day
 from .base import RecordAdmin
@@ -92,7 +92,7 @@ def export_view(model_admin: RecordAdmin, request: HttpRequest) -> HttpResponseB
 def _file(
     what: str, since: date | None, until: date | None, file_type: str, encoding: str, separator: str, **only: str
 ) -> HttpResponseBase:
-    now = timezone.now()
+    now = current_time()
     rows = export_rows(what, since=since, until=until, now=now, **only)
     headings = [str(heading) for heading in HEADINGS[what]]
     days = "-".join(str(day) for day in (since, until or lima_day(now)) if day)

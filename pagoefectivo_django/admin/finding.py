@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from ..flows.overview.accounts import known_accounts
 from ..models import Cip, Order, Payment
@@ -22,6 +24,18 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     def count(self) -> int:
         rows: Any = self.object_list
         return int(rows.order_by()[:MOST_LISTED].count()) if isinstance(rows, QuerySet) else len(rows)
+
+
+class OrderedList(ChangeList):
+    """A list in its own order, which has an index, whatever the address asks for.
+
+    Django obeys ``?o=`` for every column, also where it offers no such link: each time it would sort the whole table.
+    """
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        self.params.pop(ORDER_VAR, None)
+        found: list[Any] = super().get_ordering(request, queryset)
+        return found
 
 
 def keys(rows: QuerySet[Any], name: str = "pk") -> list[Any]:

@@ -7,17 +7,17 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import conf
+from ..flows.inbox import retry
 from ..flows.note import note
 from ..flows.overview.accounts import known_accounts
-from ..flows.receive import retry
 from ..models import Notification
+from ..models.clock import current_time
 from ..states import Fact, Remark
 from .base import KnownValuesFilter, RecordAdmin, badge_of, fact_label, masked
 from .finding import keys
@@ -54,7 +54,7 @@ class NotificationAdmin(RecordAdmin):
     fieldsets = (
         (None, {"fields": ("channel", "account", "fact_text", "code", "fate_text")}),
         (_("Received"), {"fields": ("received_at", "last_received_at", "times_received")}),
-        (_("Applying"), {"fields": ("attempts", "next_attempt_at", "last_error")}),
+        (_("Applying"), {"fields": ("attempts", "next_attempt_at", "whole_error")}),
         (_("Message"), {"fields": ("body_text", "digest", "signature_text")}),
     )
 
@@ -87,7 +87,7 @@ class NotificationAdmin(RecordAdmin):
 
         def flow(row: Notification) -> bool:
             note(None, Remark.RETRIED, actor=actor, detail=f"notification {row.digest[:12]}")
-            return retry(row, timezone.now())
+            return retry(row, current_time())
 
         return self.for_each(request, rows, flow, _outcome)
 

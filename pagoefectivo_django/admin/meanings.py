@@ -16,6 +16,7 @@ EVENTS = {
     "payment_rejected": _("rejected"),
     "payment_refunded": _("refunded"),
     "payment_settled": _("settled"),
+    "refund_account_asked": _("payer asked for an account"),
     "expiry_approaching": _("reminded"),
     "discrepancy_opened": _("question opened"),
     "noted": _("noted"),
@@ -58,6 +59,10 @@ MEANINGS = {
         "The provider was asked to change a code and does not say that it did. Usually: look in its portal, and ask "
         "again from the order's page."
     ),
+    Kind.STILL_PAYABLE: _(
+        "The order has ended or has another code, and nobody can be asked whether its old code can still be paid. "
+        "Usually: cancel the code in the provider's portal; the question closes by itself once it can't be paid."
+    ),
     Kind.UNPROCESSED: _(
         "A message that is proven to be the provider's could not be applied. Usually: mend what its last error says, "
         "and apply it again from its page."
@@ -73,6 +78,11 @@ MEANINGS = {
     Kind.DUPLICATE_LINE: _(
         "Another line of a statement has this payment already. Usually: ignore it if the provider listed it twice; "
         "look for a second payment if it paid you twice."
+    ),
+    Kind.UNCLEAR_LINE: _(
+        "The statement has an amount here, and does not say plainly what it is: a status that the format does not "
+        "know, an adjustment, perhaps a total. Usually: look at the file; match the line with its payment, or ignore "
+        "it."
     ),
     Kind.REFUND_UNMATCHED: _(
         "The provider gave money back that we did not ask for. Usually: ask the provider why; the payer must not get "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -12,7 +12,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.html import format_html_join
 from django.utils.http import content_disposition_header
@@ -21,26 +20,54 @@ from django.utils.text import get_valid_filename
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
-from ..documents.evidence import evidence_json, evidence_pdf
+from ..documents.evidence_json import evidence_json
 from ..errors import InvalidRequest
-from ..flows import adopt_code, cancel_order, extend_order, mark_paid, refresh_order, refund_order, reissue_code
-from ..flows.erase import Erased, erase_payer, payer_data
+from ..flows import (
+    actions_of,
+    adopt_code,
+    cancel_order,
+    extend_order,
+    mark_paid,
+    refresh_order,
+    refund_order,
+    reissue_code,
+)
+from ..flows.erase import Erased, erase_payer, hand_out
 from ..flows.evidence import evidence
 from ..flows.note import note
 from ..forms import AdoptForm, EraseForm, ExtendForm, MarkPaidForm, ReasonForm, RefundForm, ReissueForm
 from ..models import Order, Payment, Refund
+from ..models.clock import current_time
 from ..models.database import in_shop_transaction
 from ..money import CURRENCIES
-from ..states import CipStatus, OrderState, Remark
-from .base import Column, Deed, KnownValuesFilter, RecordAdmin, Section, badge_of, masked, may_see_people, table
+from ..states import OrderState, RefundStatus, Remark
+from .base import (
+    OF_REFUNDS,
+    Column,
+    Deed,
+    KnownValuesFilter,
+    RecordAdmin,
+    Section,
+    badge_of,
+    is_possible,
+    masked,
+    may_see_people,
+    table,
+)
 from .finding import orders_found
 from .story import story
 
-#: Where an order can be cancelled; and where it can get another date or code.
-_OPEN = (OrderState.NEW, OrderState.PENDING)
-_REVIVED = (*_OPEN, OrderState.EXPIRED)
-_EVIDENCE = {"pdf": evidence_pdf, "json": evidence_json}
+
+def _evidence_pdf(evidence: Mapping[str, Any]) -> bytes:
+    # Django imports every admin at start, and reportlab is for who asks for paper.
+    from ..documents.evidence_pdf import evidence_pdf
+
+    return evidence_pdf(evidence)
+
+
+_EVIDENCE = {"pdf": _evidence_pdf, "json": evidence_json}
 
 
 def _erase(order: Order, *, actor: str, reason: str) -> Erased:
@@ -60,11 +87,6 @@ def _asked_back(refund: Refund) -> str:
     return gettext("%(refund)s: the refund waits for approval.") % {"refund": refund}
 
 
-def _payable_by_hand(order: Order) -> bool:
-    over, cip = order.state in (OrderState.PAID, OrderState.REFUNDED), order.cip
-    return not over and cip is not None and cip.status not in (CipStatus.REQUESTED, CipStatus.REFUSED)
-
-
 class CurrencyFilter(KnownValuesFilter):
     title = _("currency")
     parameter_name = "currency"
@@ -80,6 +102,7 @@ class OrderAdmin(RecordAdmin):
     list_display = ("reference", "state_badge", "money", "code", "expires_at", "account")
     list_select_related = ("cip",)
     list_filter = ("state", CurrencyFilter, "created_at")
+    linked_fields = ("cip", "expires_at", "paid_at", "settled_at")
     search_fields = ("reference", "email", "cips__code", "cips__transaction_code", "operation_number")
     search_help_text = _("Beginning of a reference or e-mail; a CIP, transaction code or operation number")
     ordering = ("-pk",)
@@ -93,7 +116,7 @@ class OrderAdmin(RecordAdmin):
     #: Shown while something is wished for.
     wish_fieldset = (
         _("Still to be done at the provider"),
-        {"fields": (("wish", "wish_date"), "wish_actor", ("attempts", "next_attempt_at"), "last_error")},
+        {"fields": (("wish_text", "wish_date"), "wish_actor", ("attempts", "next_attempt_at"), "whole_error")},
     )
 
     deeds = (
@@ -108,7 +131,6 @@ class OrderAdmin(RecordAdmin):
             ),
             form=MarkPaidForm,
             flow=mark_paid,
-            fits=_payable_by_hand,
             tell=_outcome,
         ),
         Deed(
@@ -121,7 +143,6 @@ class OrderAdmin(RecordAdmin):
             ),
             form=AdoptForm,
             flow=adopt_code,
-            fits=lambda order: order.cips.filter(code__isnull=True).exists(),
             tell=_outcome,
         ),
         Deed(
@@ -134,7 +155,6 @@ class OrderAdmin(RecordAdmin):
             ),
             form=RefundForm,
             flow=refund_order,
-            fits=lambda order: any(payment.refundable for payment in Payment.objects.filter(cip__order=order)),
             tell=_asked_back,
         ),
         Deed(
@@ -173,6 +193,13 @@ class OrderAdmin(RecordAdmin):
     def account(self, order: Order) -> str:
         return order.cip.account if order.cip else ""
 
+    @admin.display(description=_("wish"))
+    def wish_text(self, order: Order) -> str:
+        if not order.deferred_wish:
+            return order.get_wish_display()
+        wish = order.get_deferred_wish_display()
+        return gettext("%(wish)s: waits for the answer to the open question") % {"wish": wish}
+
     @admin.display(description=_("payer"))
     def payer_text(self, order: Order) -> SafeString:
         told = ((name, masked(order, value)) for name, value in order.payer_data.items())
@@ -206,7 +233,7 @@ class OrderAdmin(RecordAdmin):
     # The page of one order.
 
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
-        return (*self.fieldsets, self.wish_fieldset) if obj and obj.wish else self.fieldsets
+        return (*self.fieldsets, self.wish_fieldset) if obj and (obj.wish or obj.deferred_wish) else self.fieldsets
 
     def questions(self, row: Order) -> list[SafeString | str]:
         return [self.link(question) for question in row.discrepancies.open().select_related("order")]
@@ -222,12 +249,20 @@ class OrderAdmin(RecordAdmin):
         name = "admin:pagoefectivo_order_evidence"
         kinds = (("pdf", _("Evidence (PDF)")), ("json", _("Evidence (JSON)")))
         current = self.admin_site.name
-        found = [(reverse(name, args=[row.pk, kind], current_app=current), label) for kind, label in kinds]
+        found: list[tuple[str, Any]] = [
+            (reverse(name, args=[row.pk, kind], current_app=current), label) for kind, label in kinds
+        ]
         if row.email and request.user.has_perm("pagoefectivo.erase_payer"):
             data = reverse("admin:pagoefectivo_order_payer", args=[row.pk], current_app=current)
             found.append((data, _("Payer's data (JSON)")))
+        if request.user.has_perm("pagoefectivo.send_refund") and self.admin_site.is_registered(Refund):
+            wanted = row.refunds.without_account().filter(status=RefundStatus.APPROVED).select_related("order")
+            found += [
+                (self.address(one), gettext("Account for the refund of %s") % one.money.display) for one in wanted
+            ]
         return found
 
+    @sensitive_variables()
     def evidence_view(self, request: HttpRequest, object_id: str, kind: str) -> HttpResponse:
         """Return what the provider's support asks for about an order, without anybody's data."""
         row, write = self.get_object(request, unquote(object_id)), _EVIDENCE.get(kind)
@@ -235,11 +270,12 @@ class OrderAdmin(RecordAdmin):
             raise Http404
         if not self.has_view_permission(request, row):
             raise PermissionDenied
-        found = evidence(row, now=timezone.now())
+        found = evidence(row, now=current_time())
         name = get_valid_filename(f"evidence-{row.reference}.{kind}")
         headers = {"Content-Disposition": content_disposition_header(True, name), "Cache-Control": "no-store"}
         return HttpResponse(write(found), content_type=f"application/{kind}", headers=headers)
 
+    @sensitive_variables()
     def payer_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Return everything that is kept of an order's payer, for the payer who asks for it."""
         if not request.user.has_perm("pagoefectivo.erase_payer"):
@@ -247,8 +283,10 @@ class OrderAdmin(RecordAdmin):
         row = self.get_object(request, unquote(object_id))
         if row is None or not row.email:
             raise Http404
+        accounts = any(request.user.has_perm(f"pagoefectivo.{deed}_refund") for deed in ("approve", "send"))
+        found = hand_out(email=row.email, actor=request.user.get_username(), accounts=accounts)
         headers = {"Content-Disposition": "attachment; filename=payer.json", "Cache-Control": "no-store"}
-        return JsonResponse(payer_data(email=row.email), headers=headers)
+        return JsonResponse(found, headers=headers)
 
     def sections(self, row: Order) -> list[Section]:
         return story(self, row)
@@ -258,13 +296,13 @@ class OrderAdmin(RecordAdmin):
 
     def summary(self, row: Order) -> list[Section]:
         mine = Order.objects.filter(pk=row.pk).select_related("cip")
-        payments = Payment.objects.filter(cip__order=row).select_related("cip").order_by("pk")
+        payments = Payment.objects.filter(cip__order=row).select_related("cip").prefetch_related("refunds")
         questions = row.discrepancies.open().select_related("order")
-        of_payment = ("cip", (_("payment"), str), "paid_at", "standing", "refunded")
+        of_payment = ("cip", (_("payment"), str), "paid_at", "standing", *OF_REFUNDS)
         return [
             table(_("order"), mine, self.asked_about()),
             table(_("codes"), row.cips.order_by("pk"), ("code", "status", "account", "transaction_code", "asked_at")),
-            table(_("payments"), payments, of_payment),
+            table(_("payments"), payments.order_by("pk"), of_payment),
             table(_("open questions"), questions, ((_("question"), self.link), "created_at")),
         ]
 
@@ -281,33 +319,32 @@ class OrderAdmin(RecordAdmin):
     @admin.action(permissions=["act"], description=_("Cancel"))
     def cancel(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
         question = _("Cancel? The code is deleted at the provider and can't be paid any more.")
-        flow = self._because(request, cancel_order, _OPEN)
+        flow = self._because(request, "cancel", cancel_order)
         return self.confirmed(request, orders.select_related("cip"), "cancel", question, ReasonForm, flow, _outcome)
 
     @admin.action(permissions=["act"], description=_("Extend"))
     def extend(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
         question = _("Until when shall it be payable? The code stays the same.")
-        flow = self._because(request, extend_order, _REVIVED)
+        flow = self._because(request, "extend", extend_order)
         return self.confirmed(request, orders.select_related("cip"), "extend", question, ExtendForm, flow, _outcome)
 
     @admin.action(permissions=["act"], description=_("Reissue"))
     def reissue(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
         question = _("Issue another code? The present one is deleted at the provider, and the payer needs the new one.")
-        flow = self._because(request, reissue_code, (*_REVIVED, OrderState.REJECTED))
+        flow = self._because(request, "reissue", reissue_code)
         return self.confirmed(request, orders.select_related("cip"), "reissue", question, ReissueForm, flow, _outcome)
 
-    def _because(
-        self, request: HttpRequest, flow: Callable[..., Order], states: Collection[OrderState]
-    ) -> Callable[..., Order]:
+    def _because(self, request: HttpRequest, action: str, flow: Callable[..., Order]) -> Callable[..., Order]:
         """Return a flow that looks first where the order stands by now, and keeps the reason beside what it did."""
         actor = request.user.get_username()
 
         def run(order: Order, reason: str, **wanted: Any) -> Order:
             order.reload()
-            if order.state not in states:
+            if actions_of([order])[order][action] in OrderState:
                 raise InvalidRequest(gettext("Nothing was changed."))  # the sentence after it says why
-            done = flow(order, actor=actor, **wanted)
-            note(order, Remark.REASON, actor=actor, detail=reason)
-            return done
+            return flow(order, actor=actor, reason=reason, **wanted)
 
         return run
+
+    def offers(self, row: Order, action: str) -> bool:
+        return is_possible(row, action)

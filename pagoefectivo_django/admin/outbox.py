@@ -11,13 +11,17 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from ..errors import InvalidRequest
 from ..flows.note import note
-from ..flows.publish import deliver_again
-from ..models import Delivery
+from ..flows.publish import deliver_again, end_pause
+from ..models import Delivery, FailingReceiver
 from ..signals import SIGNALS
 from ..states import Remark
-from .base import RecordAdmin, badge
+from .base import RecordAdmin, Section, badge, table
 from .finding import keys, orders_found
+
+#: Deliveries on the page of a receiver, the oldest: what it fails at.
+MOST_SHOWN = 20
 
 
 def heard(delivery: Delivery) -> Any:
@@ -50,7 +54,7 @@ class DeliveryAdmin(RecordAdmin):
     search_help_text = _("Beginning of an order's reference; a CIP, transaction code or operation number")
     ordering = ("-pk",)
     actions = ("deliver_once_more",)
-    fields = ("kind", "order_link", "receiver", "heard_text", "attempts", "next_attempt_at", "last_error")
+    fields = ("kind", "order_link", "receiver", "heard_text", "attempts", "next_attempt_at", "whole_error")
 
     @admin.display(description=_("event"), ordering="event__kind")
     def kind(self, delivery: Delivery) -> str:
@@ -83,3 +87,56 @@ class DeliveryAdmin(RecordAdmin):
 
 def _outcome(delivery: Delivery) -> str:
     return gettext("%(delivery)s: the worker delivers it in its next round.") % {"delivery": delivery}
+
+
+@admin.register(FailingReceiver)
+class FailingReceiverAdmin(RecordAdmin):
+    """Receivers that keep failing, and how long they are left alone; staff has one tried now."""
+
+    list_display = ("receiver", "failures", "since", "paused_until")
+    search_fields = ("receiver",)
+    search_help_text = _("Part of a receiver's name")
+    ordering = ("since", "pk")
+    actions = ("try_now",)
+    fields = ("receiver", ("failures", "since"), "paused_until")
+
+    # Who may see deliveries, and have one delivered again, may see who fails at them, and have that one tried again.
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return any(request.user.has_perm(f"pagoefectivo.{verb}_delivery") for verb in ("view", "change"))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request) or super().has_module_permission(request)
+
+    def has_act_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("pagoefectivo.change_delivery")
+
+    def found(self, request: HttpRequest, term: str) -> set[int]:
+        return set(keys(FailingReceiver.objects.filter(receiver__contains=term)))
+
+    def offers(self, row: FailingReceiver, action: str) -> bool:
+        return row.paused_until is not None
+
+    def sections(self, row: FailingReceiver) -> list[Section]:
+        waiting = Delivery.objects.filter(receiver=row.receiver, delivered_at__isnull=True)
+        order = (_("order"), lambda delivery: self.link(delivery.event.order))
+        columns = ((_("delivery"), self.link), order, "attempts", "next_attempt_at", (_("last error"), self.error_text))
+        oldest = waiting.select_related("event__order").order_by("next_attempt_at", "pk")[:MOST_SHOWN]
+        return [table(_("deliveries that wait"), oldest, columns)]
+
+    @admin.action(permissions=["act"], description=_("Try now"))
+    def try_now(self, request: HttpRequest, rows: QuerySet[FailingReceiver]) -> HttpResponse | None:
+        if self.too_many(request, rows):
+            return None
+        actor = request.user.get_username()
+
+        def flow(row: FailingReceiver) -> None:
+            if not end_pause(row):
+                raise InvalidRequest(gettext("The receiver is not left alone; nothing was changed."))
+            note(None, Remark.RETRIED, actor=actor, detail=f"receiver {row}")
+
+        return self.for_each(request, rows, flow, _tried)
+
+
+def _tried(row: FailingReceiver) -> str:
+    return gettext("%(receiver)s: the worker tries it in its next round.") % {"receiver": row}

@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from ..conf import conf
 from ..documents.tables import Cell, csv_pieces
 from ..flows import approve_refund, close_refund, send_refund
-from ..flows.refund import refund_token
+from ..flows.note import note
+from ..flows.refund import ask_account
 from ..forms import ReasonForm
 from ..models import Payment, Refund
-from ..states import RefundStatus
-from .base import Column, RecordAdmin, Section, badge_of, table
+from ..models.refunds import RefundQuerySet
+from ..states import RefundStatus, Remark
+from .base import OF_REFUNDS, Column, KnownValuesFilter, RecordAdmin, Section, badge_of, is_possible, table
 from .exports import csv_response
 from .finding import keys, orders_found
+from .story import change_label, event_label
 
-#: Which button helps a refund on, by what it is.
-OFFERED = {
-    RefundStatus.REQUESTED: {"approve", "fail"},
-    RefundStatus.APPROVED: {"send", "fail"},
-    RefundStatus.SENT: {"done", "fail"},
-}
+
+class AccountFilter(KnownValuesFilter):
+    title = _("payer's account")
+    parameter_name = "account"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("wanted", _("wanted")), ("known", _("known, or none is needed"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        refunds = cast(RefundQuerySet, queryset)
+        if self.value() == "wanted":
+            return refunds.without_account()
+        return refunds.with_account() if self.value() == "known" else refunds
 
 
 @admin.register(Refund)
@@ -41,17 +52,21 @@ class RefundAdmin(RecordAdmin):
 
     list_display = ("__str__", "status_badge", "goes_to", "requested_at", "requested_by")
     list_select_related = ("order",)
-    list_filter = ("status", "requested_at")
+    list_filter = ("status", AccountFilter, "requested_at")
     search_fields = ("order__reference", "payment__cip__code", "payment__operation_number")
     search_help_text = _("Order, CIP or operation number")
     # What is still to be done, oldest first; then what is closed, latest first.
     ordering = (F("closed_at").desc(nulls_first=True), "requested_at")
     change_list_template = "admin/pagoefectivo/refund/change_list.html"
 
+    class Media:
+        js = ["pagoefectivo/copy.js"]
+
     def found(self, request: HttpRequest, term: str) -> set[int]:
         return set(keys(Refund.objects.filter(order__in=orders_found(term, by_payer=False))))
 
-    actions = ("approve", "send", "done", "fail")
+    actions = ("approve", "ask_account", "send", "done", "fail")
+    reasons = {"same_person": _("You asked for it: somebody else has to approve it.")}
 
     # Columns.
 
@@ -93,31 +108,36 @@ class RefundAdmin(RecordAdmin):
         handles = self.has_approve_permission(request) or self.has_send_permission(request)
         account: dict[str, Any] = {"fields": ("bank", "account", "holder") if handles else ("bank", "holder_end")}
         if obj and obj.needs_account and handles:
-            url = _site(request) + reverse("pagoefectivo:refund", args=[refund_token(obj)])
-            text = _("Send this link to the payer, who names the account there; it works for two weeks.")
-            account["description"] = format_html('{}<code class="pagoefectivo-link">{}</code>', text, url)
+            account["description"] = format_html(
+                '{}<code class="pagoefectivo-link">{}</code>'
+                '<button type="button" class="button" data-copied="{}">{}</button>',
+                _("The payer names the account at this link, which works for two weeks."),
+                _site(request) + obj.account_url,
+                gettext("Copied"),
+                gettext("Copy the link"),
+            )
         return (
             (None, {"fields": (("order_link", "status_badge"), ("amount", "currency"), "goes_to", "reason")}),
             (_("Account"), account),
             (_("Asked for"), {"fields": (("requested_by", "requested_at"), ("approved_by", "approved_at"))}),
             (
                 _("Outcome"),
-                {"fields": (("sent_at", "closed_at"), "outcome", ("attempts", "next_attempt_at"), "last_error")},
+                {"fields": (("sent_at", "closed_at"), "outcome", ("attempts", "next_attempt_at"), "whole_error")},
             ),
         )
 
     def sections(self, row: Refund) -> list[Section]:
-        payments = Payment.objects.filter(pk=row.payment_id).select_related("cip")
-        of_payment = ("cip", (_("payment"), str), "paid_at", "first_heard_at", "standing", "refunded")
+        payments = Payment.objects.filter(pk=row.payment_id).select_related("cip").prefetch_related("refunds")
+        of_payment = ("cip", (_("payment"), str), "paid_at", "first_heard_at", "standing", *OF_REFUNDS)
         events = row.order.events.order_by("number")
+        of_event = ("created_at", (_("what"), event_label), "detail", "actor", (_("state"), change_label))
         return [
             table(_("payment"), payments, of_payment),
-            table(_("timeline of the order"), events, ("created_at", "detail", "actor", "kind", "state_after")),
+            table(_("timeline of the order"), events, of_event),
         ]
 
     def offers(self, row: Refund, action: str) -> bool:
-        by_staff = action != "send" or not (row.by_channel or row.needs_account)
-        return by_staff and action in OFFERED.get(RefundStatus(row.status), ())
+        return is_possible(row, action)
 
     def asked_about(self) -> Sequence[Column]:
         return ((_("refund"), self.link), "status", (_("goes to"), self.goes_to))
@@ -130,6 +150,13 @@ class RefundAdmin(RecordAdmin):
             return None
         actor = request.user.get_username()
         return self.for_each(request, refunds, lambda refund: approve_refund(refund, actor=actor), _outcome)
+
+    @admin.action(permissions=["send"], description=_("Ask the payer for the account"))
+    def ask_account(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
+        if self.too_many(request, refunds):
+            return None
+        actor = request.user.get_username()
+        return self.for_each(request, refunds, lambda refund: ask_account(refund, actor=actor), _asked)
 
     @admin.action(permissions=["send"], description=_("Mark as sent"))
     def send(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
@@ -166,11 +193,14 @@ class RefundAdmin(RecordAdmin):
         may_send = self.has_send_permission(request)
         return super().changelist_view(request, {**(extra_context or {}), "may_send": may_send})
 
+    @sensitive_variables()
     def bank_view(self, request: HttpRequest) -> StreamingHttpResponse:
         """Return what staff sends by bank: approved, with an account, and not sent yet."""
         if not self.has_send_permission(request):
             raise PermissionDenied
         rows = Refund.objects.filter(status=RefundStatus.APPROVED, by_channel=False).exclude(cci="")
+        for refund in rows.select_related("order"):
+            note(refund.order, Remark.DOWNLOADED, actor=request.user.get_username(), detail="bank.csv")
         pieces = csv_pieces(_FOR_BANK, map(_for_bank, rows.select_related("order").order_by("pk").iterator()))
         return csv_response(pieces, f"refunds-{timezone.localdate()}.csv")
 
@@ -190,6 +220,10 @@ def _for_bank(refund: Refund) -> Sequence[Cell]:
 
 def _site(request: HttpRequest) -> str:
     return str(conf.public_url).rstrip("/") or request.build_absolute_uri("/").rstrip("/")
+
+
+def _asked(refund: Refund) -> str:
+    return gettext("%(refund)s: the payer is written in a moment.") % {"refund": refund}
 
 
 def _outcome(refund: Refund) -> str:

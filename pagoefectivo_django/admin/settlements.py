@@ -12,11 +12,11 @@ from django.db.models import Count, Q, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from ..errors import PagoEfectivoError
 from ..flows import enter_deposit, match_line, unmatch_line
@@ -24,6 +24,7 @@ from ..flows.settle import confirm_settlement, discard_settlement, match_settlem
 from ..flows.turn import Turn
 from ..forms import ConfirmForm, DepositForm, MatchForm, NothingForm, StatementForm, UnmatchForm
 from ..models import Deposit, Discrepancy, Match, Settlement, SettlementLine
+from ..models.clock import current_time
 from ..models.database import outside_atomic_requests
 from ..money import display
 from ..states import LineStatus, SettlementStatus, StatementKind
@@ -41,7 +42,7 @@ _OF_LINE: tuple[Column, ...] = ("number", "code", "transaction_code", "gross", "
 
 def _confirm(draft: Settlement, *, actor: str, skip_bad: bool = False) -> Settlement:
     counted = confirm_settlement(draft, skip_bad=skip_bad)
-    return match_settlement(counted, Turn(timezone.now(), BUDGET))
+    return match_settlement(counted, Turn(current_time(), BUDGET))
 
 
 def _discard(draft: Settlement, *, actor: str) -> Settlement:
@@ -170,10 +171,11 @@ class SettlementAdmin(RecordAdmin):
             count=Count("pk"), gross=Sum("gross"), fee=Sum("fee"), tax=Sum("tax"), net=Sum("net")
         )
         by_status = {found["status"]: found for found in sums.order_by()}
-        lines = f"{_list_of(self, SettlementLine)}?settlement__id__exact={row.pk}&status__exact="
+        known = self.admin_site.is_registered(SettlementLine)
+        lines = f"{_list_of(self, SettlementLine)}?settlement__id__exact={row.pk}&status__exact=" if known else ""
         rows = [
             [
-                format_html('<a href="{}{}">{}</a>', lines, status.value, status.label),
+                format_html('<a href="{}{}">{}</a>', lines, status.value, status.label) if known else status.label,
                 by_status[status]["count"],
                 *(display(by_status[status][name], row.currency) for name in ("gross", "fee", "tax", "net")),
             ]
@@ -201,6 +203,7 @@ class SettlementAdmin(RecordAdmin):
         may = {f"may_{deed}": request.user.has_perm(f"pagoefectivo.{deed}_settlement") for deed in ("import", "export")}
         return super().changelist_view(request, {**(extra_context or {}), **may})
 
+    @sensitive_variables()
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """Read a file into a draft; its page is the preview."""
         if not request.user.has_perm("pagoefectivo.import_settlement"):
@@ -228,6 +231,7 @@ class SettlementAdmin(RecordAdmin):
         }
         return TemplateResponse(request, "admin/pagoefectivo/settlement/import.html", context)
 
+    @sensitive_variables()
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         return export_view(self, request)
 
@@ -239,6 +243,7 @@ class SettlementLineAdmin(RecordAdmin):
     list_display = ("__str__", "status_badge", "code", "transaction_code", "gross_money", "net", "paid_at", "reason")
     list_select_related = ("settlement",)
     list_filter = ("status",)
+    linked_fields = ("settlement__id",)
     search_fields = ("code", "settlement__reference", "matches__payment")
     search_help_text = _("CIP or settlement; of matched ones also transaction code, operation number or order")
     ordering = ("-pk",)
@@ -296,9 +301,6 @@ class SettlementLineAdmin(RecordAdmin):
     @admin.display(description=_("gross"), ordering="gross")
     def gross_money(self, line: SettlementLine) -> str:
         return display(line.gross, line.currency)
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return lookup == "settlement__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
     def questions(self, row: SettlementLine) -> list[SafeString | str]:
         asked = Discrepancy.objects.filter(line=row).open().select_related("order")

@@ -12,7 +12,7 @@ from ..flows.evidence import messages_about
 from ..models import ApiCall, Delivery, Match, Order, OrderEvent, Payment
 from ..money import display
 from ..states import OrderState
-from .base import RecordAdmin, Section, badge, fact_label, table
+from .base import OF_REFUNDS, RecordAdmin, Section, badge, fact_label, table
 from .meanings import EVENTS
 from .outbox import heard
 
@@ -25,7 +25,16 @@ def story(admin: RecordAdmin, row: Order) -> list[Section]:
     error = (_("last error"), admin.error_text)
     told = (_("fact"), lambda row: fact_label(row.fact))
     cips = row.cips.order_by("pk")
-    of_event = ("created_at", (_("what"), event_label), told, (_("state"), _change), "actor", "cip", "detail", "trace")
+    of_event = (
+        "created_at",
+        (_("what"), event_label),
+        told,
+        (_("state"), change_label),
+        "actor",
+        "cip",
+        "detail",
+        "trace",
+    )
     of_cip = ("code", "status", "account", "transaction_code", "expires_at", "asked_at", "changed_at", error)
     of_message = ((_("notification"), admin.link), "received_at", told, "fate", "times_received", "attempts", error)
     outcome = (_("outcome"), lambda call: badge("failed" if call.failed else "done", call.status or call.error))
@@ -57,9 +66,8 @@ def event_label(event: OrderEvent) -> Any:
 
 def _payments(row: Order) -> Section:
     amount = (_("amount"), lambda row: display(row.amount, row.currency))
-    refunded = (_("refunded"), lambda row: display(row.refunded, row.currency))
-    payments = Payment.objects.filter(cip__order=row).select_related("cip").order_by("pk")
-    columns = ("cip", "operation_number", amount, "paid_at", "first_heard_at", "standing", refunded)
+    payments = Payment.objects.filter(cip__order=row).select_related("cip").prefetch_related("refunds").order_by("pk")
+    columns = ("cip", "operation_number", amount, "paid_at", "first_heard_at", "standing", *OF_REFUNDS)
     return table(_("payments"), payments, columns)
 
 
@@ -71,7 +79,7 @@ def _settled(admin: RecordAdmin, row: Order) -> Section:
     return table(_("settlement"), settled, (in_line, "kind", "amount", fee_of, net_of, "rule", "author", "created_at"))
 
 
-def _change(event: OrderEvent) -> SafeString | str:
+def change_label(event: OrderEvent) -> SafeString | str:
     before, after = (
         badge(state, OrderState(state).label if state in OrderState.values else state)
         for state in (event.state_before, event.state_after)

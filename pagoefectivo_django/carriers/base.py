@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
 
 
 class Carrier:
     """Somebody who carries short texts to telephones. No message, error or log line of it shows a number or a text."""
+
+    #: The names of its OPTIONS; a system check tells of any other. None: not said, and nothing is told.
+    option_names: ClassVar[Sequence[str] | None] = None
 
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
         self.alias = alias
@@ -18,6 +21,11 @@ class Carrier:
     @classmethod
     def check(cls, alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
         """Judge the settings of one alias for Django's system checks. May be extended by subclasses."""
+        return []
+
+    @classmethod
+    def check_deploy(cls, alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
+        """Judge, for ``check --deploy``, whether they fit where the site runs. May be extended."""
         return []
 
     def send(self, to: str, text: str) -> None:

@@ -15,7 +15,9 @@ from urllib.parse import quote
 from django.core.checks import CheckMessage, Error
 
 from ..channels.http import Answer, Call, Deadline, send
+from ..conf import host_of
 from ..errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
+from ..texts import visible
 from .base import Carrier
 
 #: Where Sinch has servers; an account belongs to one of them.
@@ -34,6 +36,8 @@ class SinchCarrier(Carrier):
     it), ``REGION`` (``us`` by default) or ``BASE_URL``.
     """
 
+    option_names = (*NEEDED, "REGION", "BASE_URL")
+
     @classmethod
     def check(cls, alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
         found: list[CheckMessage] = [
@@ -44,6 +48,18 @@ class SinchCarrier(Carrier):
             )
             for name in _missing(options)
         ]
+        found += [
+            Error(
+                f"{name} of carrier {alias!r} is no text, or has a blank or something invisible at its end.",
+                hint="Copy it once more from Sinch's dashboard.",
+                id="pagoefectivo.E007",
+            )
+            for name in NEEDED
+            if options.get(name) not in (None, "") and not _is_key(options[name])
+        ]
+        if options.get("BASE_URL") and not host_of(options["BASE_URL"]):
+            problem = f"BASE_URL of carrier {alias!r} is not an address."
+            found.append(Error(problem, hint="It begins with https://.", id="pagoefectivo.E007"))
         if not options.get("BASE_URL") and options.get("REGION", "us") not in REGIONS:
             problem = f"REGION of carrier {alias!r} is unknown."
             hint = f"Use one of {', '.join(REGIONS)}, or set BASE_URL."
@@ -94,3 +110,8 @@ def _code(answer: Answer) -> str:
 
 def _missing(options: Mapping[str, Any]) -> list[str]:
     return [name for name in NEEDED if options.get(name) in (None, "")]
+
+
+def _is_key(value: Any) -> bool:
+    text = str(value)
+    return type(value) in (str, int) and text.isprintable() and text == visible(text).strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -59,6 +59,8 @@ class Report:
     qr: str = ""
     #: When we asked; None for a message that came by itself.
     asked_at: datetime | None = None
+    #: The version of our code when we asked, negative for one that we did not know; None for what was not asked for.
+    version: int | None = None
     #: When a message that came by itself was first received.
     received_at: datetime | None = None
     #: The provider's words for a refusal or an unknown event, without personal data.
@@ -91,6 +93,9 @@ class Channel:
     can_delete: ClassVar[bool] = False
     can_extend: ClassVar[bool] = False
     can_refund: ClassVar[bool] = False
+
+    #: The names of its OPTIONS; a system check tells of any other. None: not said, and nothing is told.
+    option_names: ClassVar[Sequence[str] | None] = None
 
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
         self.alias = alias
@@ -141,6 +146,13 @@ class Channel:
     def prove(self, body: bytes, headers: Mapping[str, str]) -> str:
         """Return the signature that proves these bytes, or raise ``Unproven``; in constant time, any current secret."""
         raise Unproven(f"Channel {self.alias} takes no notifications.")
+
+    def verified(self, body: bytes, signature: str) -> bytes:
+        """Return the text that a proven signature was made over; it is what is kept, and what two messages are one by.
+
+        To be overridden where a signature covers another text than the bytes that came.
+        """
+        return body
 
     def signed(self, body: bytes) -> dict[str, str]:
         """Return the headers that prove these bytes to ourselves, for ``pagoefectivo_doctor``; empty for none."""

@@ -50,6 +50,7 @@ class Call:
     """One request to a provider; its text never shows what it carries.
 
     ``timeout``: seconds that the provider may be silent; ``repeatable``: sent twice, it does no more than sent once.
+    ``chunked``: sent in pieces, which tell no length beforehand.
     """
 
     method: str
@@ -59,6 +60,7 @@ class Call:
     content: bytes = field(default=b"", repr=False)
     bearer: str = field(default="", repr=False)
     repeatable: bool = False
+    chunked: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def _exchange(call: Call, body: _Body | None, deadline: Deadline) -> Answer:
         session.request(
             call.method,
             call.url,
-            data=body,
+            data=iter(body) if body and call.chunked else body,
             headers=headers,
             auth=lambda request: request,  # with none, requests would take what a .netrc file says
             timeout=(min(CONNECT_TIMEOUT, silence), silence),

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.utils.dateparse import parse_datetime
 
@@ -40,6 +41,7 @@ class MemoryChannel(Channel):
     """
 
     can_search = can_delete = can_extend = True
+    option_names = ("WEBHOOK_SECRETS", "NAME", "CAN_REFUND")
 
     #: account → code → slip; shared by all instances, emptied by ``clear()``.
     slips: ClassVar[dict[str, dict[str, Slip]]] = {}
@@ -66,15 +68,24 @@ class MemoryChannel(Channel):
 
     @classmethod
     def check(cls, alias: str, options: Mapping[str, object]) -> list[CheckMessage]:
-        if options.get("WEBHOOK_SECRETS"):
+        secrets = options.get("WEBHOOK_SECRETS")
+        if secrets and isinstance(secrets, list | tuple) and all(isinstance(one, str) and one for one in secrets):
             return []
         return [
             Error(
-                f"Channel {alias!r} has no webhook secret, so it would have to refuse every notification.",
-                hint="Add OPTIONS['WEBHOOK_SECRETS'].",
+                f"Channel {alias!r} has no list of webhook secrets, so it would have to refuse every notification.",
+                hint="Add OPTIONS['WEBHOOK_SECRETS'], a list of texts.",
                 id="pagoefectivo.E003",
             )
         ]
+
+    @classmethod
+    def check_deploy(cls, alias: str, options: Mapping[str, object]) -> list[CheckMessage]:
+        if settings.DEBUG:
+            return []
+        problem = f"Channel {alias!r} is a MemoryChannel while DEBUG is False: nobody can pay its codes."
+        hint = "Use the channel of a provider; this one is for tests."
+        return [Error(problem, hint=hint, id="pagoefectivo.E011")]
 
     @property
     def account(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from ..flows.overview.accounts import environment_of, environments, known_accounts
+from ..flows.overview.health import waiting
 from .health import health_panels, verdicts
 from .panels import Panel, Verdict
 from .sales import sales_panels
@@ -28,10 +29,11 @@ def dashboard(request: HttpRequest, now: datetime) -> dict[str, Any]:
     chosen = request.GET.get("environment", "")
     chosen = chosen if chosen in names else (names or [""])[0]
     mine = {account: alias for account, alias in accounts.items() if environment_of(account) == chosen}
+    state = waiting()
     return {
         "shown": True,
         "environments": names if len(names) > 1 else [],
         "environment": chosen,
-        "verdicts": verdicts(request, mine, now),
-        "panels": [*sales_panels(mine, now), *health_panels(request, mine, now)],
+        "verdicts": verdicts(request, mine, state, now),
+        "panels": [*sales_panels(mine, now), *health_panels(request, mine, state, now)],
     }

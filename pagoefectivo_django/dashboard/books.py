@@ -10,8 +10,8 @@ from django.utils.dateparse import parse_date
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from ..flows.balance import Books, all_books
-from ..flows.overview.ages import Aged, aged
+from ..flows.balance import Age, Books, ages, all_books, limits
+from ..flows.overview.health import MOST_COUNTED
 from ..money import CURRENCIES, display
 from ..workdays import lima_day
 from .panels import Panel, link
@@ -51,9 +51,9 @@ def books(request: HttpRequest, now: datetime) -> dict[str, Any]:
         if currency in found:
             rows = [_row(found[currency], *line) for line in _EQUATION]
             panels.append(Panel(currency, [_("what"), _("sum"), _("is made of"), _("adds up")], rows))
-        ages = aged(currency, now)
-        if currency in found or any(age.count for age in ages):
-            panels.append(_aged(currency, ages, now))
+        waiting = ages(currency, now, most=MOST_COUNTED)
+        if currency in found or any(age.count for age in waiting):
+            panels.append(_aged(currency, waiting, now))
     return {"shown": True, "since": since, "until": until, "panels": panels}
 
 
@@ -71,11 +71,12 @@ def _row(books: Books, what: Any, left: tuple[str, ...], right: tuple[tuple[str,
     return [what, display(whole, books.currency), told.removeprefix("+ "), _("yes") if parts == whole else _("NO")]
 
 
-def _aged(currency: str, found: list[Aged], now: datetime) -> Panel:
+def _aged(currency: str, found: list[Age], now: datetime) -> Panel:
     title = format_lazy("{}, {}", _("Paid and in no settlement yet, by days since the payment"), currency)
     rows = []
     for age in found:
-        wanted = {"currency__exact": currency, "settled_at__isnull": 1, **age.within(now)}
+        within = {name: moment.isoformat() for name, moment in limits(age.first, age.last, now, "paid_at").items()}
+        wanted = {"currency__exact": currency, "settled_at__isnull": 1, **within}
         more = _("or more") if age.at_least else ""
         rows.append([str(age), link(f"{age.count} {more}".strip(), "order", **wanted), display(age.amount, currency)])
-    return Panel(title, [_("days"), _("orders"), _("amount")], rows)
+    return Panel(title, [_("days"), _("payments"), _("amount")], rows)

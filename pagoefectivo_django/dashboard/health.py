@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ..flows.overview.health import MOST_COUNTED, Silence, calls, open_questions, refusals, silence, waiting
+from ..flows.look_up import know_nothing
+from ..flows.overview.health import (
+    MOST_COUNTED,
+    Silence,
+    Waiting,
+    calls,
+    open_questions,
+    orphans,
+    refusals,
+    silence,
+    wrong_clocks,
+)
 from ..flows.overview.sales import days_until, paid_per_day
 from ..money import display
 from ..states import Kind
 from .panels import Panel, Verdict, ago, link
+from .queues import queues_panel
 
 
-def verdicts(request: HttpRequest, accounts: Mapping[str, str], now: datetime) -> list[Verdict]:
+def verdicts(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, now: datetime) -> list[Verdict]:
     """Return the answers to the three questions of the morning."""
     today = paid_per_day(accounts, days_until(now, 1))
     sums = {one.currency: sum(each.amount for each in today if each.currency == one.currency) for one in today}
@@ -27,32 +42,54 @@ def verdicts(request: HttpRequest, accounts: Mapping[str, str], now: datetime) -
     orders = ngettext("%(count)d order", "%(count)d orders", count) % {"count": count}
     answer = _("today: %(money)s (%(orders)s)") % {"money": came or "–", "orders": orders}
     paid = Verdict(_("Was I paid?"), answer, "good" if count else "wait")
-    state = waiting()
     asked = sum(one.count for one in open_questions(accounts)) if _may(request, "discrepancy") else 0
     wrong = [ngettext("%(count)d open question", "%(count)d open questions", asked) % {"count": asked}] if asked else []
     if state.dead:
         text = ngettext("%(count)s message given up", "%(count)s messages given up", state.dead)
         wrong.append(text % {"count": _capped(state.dead)})
+    for receiver in state.failing:
+        said = _("%(receiver)s fails again and again") % {"receiver": receiver}
+        wrong.append(_receiver(said, receiver in state.left_alone) if _may(request, "delivery") else said)
+    for receiver in state.unheard:
+        wrong.append(_("nobody tries the deliveries of %(receiver)s") % {"receiver": receiver})
+    if state.refunds and _may(request, "refund"):
+        text = ngettext("%(count)s refund is open", "%(count)s refunds are open", state.refunds)
+        wrong.append(text % {"count": _capped(state.refunds)})
+    for account in orphans(account for account, alias in accounts.items() if not alias):
+        wrong.append(_("%(account)s is not set any more, and has open codes") % {"account": account})
     broken = [_("no worker runs")] if state.asleep(now) else []
+    for clock in wrong_clocks(now):
+        said = _("the clock of %(machine)s is %(span)s ahead") if clock.ahead > timedelta(0) else ""
+        said = said or _("the clock of %(machine)s is %(span)s behind")
+        broken.append(said % {"machine": clock.machine, "span": _span(abs(clock.ahead))})
+    ignorant = know_nothing()
     for account, alias in accounts.items():
+        if alias and account in ignorant:
+            broken.append(_("the provider knows none of our codes (%(channel)s)") % {"channel": alias})
         if silence(account, alias, now).too_long:
             broken.append(_("%(channel)s is silent for longer than usual") % {"channel": alias or account})
         told = calls(account, now)
         if told.failed * 2 > told.count:
             broken.append(_("the provider fails (%(channel)s)") % {"channel": alias or account})
+    troubles = format_html_join(", ", "{}", ((each,) for each in wrong))
     return [
         paid,
-        Verdict(_("Is anything wrong?"), ", ".join(wrong) or _("nothing that we know of"), "bad" if wrong else "good"),
+        Verdict(_("Is anything wrong?"), troubles or _("nothing that we know of"), "bad" if wrong else "good"),
         Verdict(_("Is it still working?"), ", ".join(broken) or _("yes"), "bad" if broken else "good"),
     ]
 
 
-def health_panels(request: HttpRequest, accounts: Mapping[str, str], now: datetime) -> list[Panel]:
+def _receiver(said: str, left_alone: bool) -> SafeString | str:
+    """Return a link to where staff can have it tried again; one bad delivery alone makes no failing receiver."""
+    return link(said, "failingreceiver") if left_alone else link(said, "delivery", delivered="no")
+
+
+def health_panels(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, now: datetime) -> list[Panel]:
     """Return open questions, messages, refusals, calls and queues; each to who may see what it is about."""
     panels = [_questions(accounts, now)] if _may(request, "discrepancy") else []
     if _may(request, "notification"):
         panels += [_messages(accounts, now), _refusals(accounts, now)]
-    return [*panels, _calls(accounts, now), _queues(now)]
+    return [*panels, queues_panel(accounts, now, partial(_may, request)), _calls(accounts, now), _queues(state, now)]
 
 
 def _questions(accounts: Mapping[str, str], now: datetime) -> Panel:
@@ -111,8 +148,7 @@ def _calls(accounts: Mapping[str, str], now: datetime) -> Panel:
     return Panel(_("Calls to the provider, last 24 hours"), headings, rows)
 
 
-def _queues(now: datetime) -> Panel:
-    state = waiting()
+def _queues(state: Waiting, now: datetime) -> Panel:
     undelivered = link(_capped(state.undelivered), "delivery", delivered="no")
     rows: list[list[Any]] = [
         [_("last round of a worker"), ago(state.beaten_at, now)],

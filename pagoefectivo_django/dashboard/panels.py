@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.formats import localize
 from django.utils.html import format_html
@@ -38,10 +42,25 @@ class Verdict:
     mood: str
 
 
+#: The admin site that asks; a shop may have several, and not everybody may enter each.
+_site: ContextVar[str | None] = ContextVar("pagoefectivo admin site", default=None)
+
+
+@contextmanager
+def on_site_of(request: HttpRequest) -> Iterator[None]:
+    """Let addresses lead to the admin site whose page is asked for."""
+    match = request.resolver_match
+    token = _site.set(getattr(request, "current_app", None) or (match.namespace if match else None))
+    try:
+        yield
+    finally:
+        _site.reset(token)
+
+
 def address(model: str, **wanted: Any) -> str:
     """Return the address of a filtered list; empty where the admin has no such page."""
     try:
-        path = reverse(f"admin:pagoefectivo_{model}_changelist")
+        path = reverse(f"admin:pagoefectivo_{model}_changelist", current_app=_site.get())
     except NoReverseMatch:
         return ""
     return f"{path}?{urlencode(wanted)}" if wanted else path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .finding import Finding, Verdict
+from .finding import Finding, Verdict, not_looked_at
 from .machine import examine_cache, examine_database, examine_worker
 from .messages import examine_carriers, examine_mail
 from .provider import examine_providers
@@ -31,5 +31,4 @@ def examine() -> Iterator[Finding]:
         try:
             yield from step()
         except Exception as error:  # whatever it is: the others go on, and no text of it may hold a secret
-            hint = "This step could not be done; mend what its name says, or run it in a shell to see more."
-            yield Finding(name, Verdict.FAILURE, f"{type(error).__name__} while this was looked at.", hint)
+            yield not_looked_at(name, error)

@@ -12,10 +12,10 @@ from django.conf import ENVIRONMENT_VARIABLE
 from django.core.cache import cache
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 from django.utils.timesince import timesince
 
 from ..flows.overview.health import waiting
+from ..models.clock import current_time
 from ..models.database import database
 from .finding import Finding, Verdict, well
 
@@ -72,7 +72,7 @@ def examine_cache() -> Iterator[Finding]:
 
 def examine_worker() -> Iterator[Finding]:
     """Yield when a worker last made its round, and what waits for it."""
-    state, now = waiting(), timezone.now()
+    state, now = waiting(), current_time()
     if state.asleep(now):
         seen = "No worker has run yet." if state.beaten_at is None else f"None for {timesince(state.beaten_at, now)}."
         hint = "Start manage.py pagoefectivo_worker, and keep it running (systemd, supervisor, a container)."

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..channels import get_channel
 from ..conf import conf
 from ..errors import Misconfigured, PagoEfectivoError
-from .finding import Finding, Verdict, well
+from .finding import Finding, Verdict, not_looked_at, well
 
 #: Seconds between two clocks that are worth a word, and that are too many. What the provider bears is unknown; its
 #: requests carry a date (protocol 2.1), and tokens are used until a margin of half a minute.
@@ -27,6 +27,9 @@ def examine_providers() -> Iterator[Finding]:
         except PagoEfectivoError as error:
             hint = "Is there a way out of this network (DNS, proxy, firewall), and is TLS not broken on it?"
             yield Finding(step, Verdict.FAILURE, str(error), hint)
+            continue
+        except Exception as error:  # an option of any type; no text of it may hold a secret
+            yield not_looked_at(step, error)
             continue
         if found is None:
             yield well(step, "Nobody to ask.")

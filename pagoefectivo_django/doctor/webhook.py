@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import ipaddress
 import json
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urljoin, urlsplit
 
+from django.db.models import QuerySet
 from django.urls import NoReverseMatch, reverse
 
 from ..channels import get_channel
@@ -19,10 +21,12 @@ from ..errors import Misconfigured, PagoEfectivoError
 from ..flows.receive import TEST, TEST_BEGINS
 from ..models import Notification
 from ..models.database import database
-from .finding import Finding, Verdict, well
+from .finding import Finding, Verdict, not_looked_at, well
 
-#: Seconds for the whole way.
-PATIENCE = 10.0
+#: Seconds for the whole way, and for an answer to the head of a message.
+PATIENCE, QUIET = 10.0, 3.0
+#: What a message says of its length that nobody may take in before refusing it.
+HUGE = 1024**3
 
 
 def examine_webhooks() -> Iterator[Finding]:
@@ -43,6 +47,8 @@ def examine_webhooks() -> Iterator[Finding]:
             yield from _reached(step, alias, urljoin(conf.public_url, path))
         except Misconfigured as error:
             yield Finding(step, Verdict.FAILURE, str(error), "Mend this channel's settings; the others were looked at.")
+        except Exception as error:  # an option of any type; no text of it may hold a secret
+            yield not_looked_at(step, error)
 
 
 def _reached(step: str, alias: str, address: str) -> Iterator[Finding]:
@@ -62,15 +68,28 @@ def _reached(step: str, alias: str, address: str) -> Iterator[Finding]:
         verdict = Verdict.WARNING if here else Verdict.FAILURE
         hint = "Serve it by HTTPS: payers' data passes there. PUBLIC_URL then begins with https://."
         yield Finding(step, verdict, f"{address} is not HTTPS.", hint)
-    yield _returned(step, alias, address)
+    returned = _returned(step, alias, address)
+    yield returned
     yield from _believes(step, address)
+    if returned.verdict == Verdict.OK:
+        yield _taken_in_pieces(step, alias, address)
+        yield from _takes_everything(step, address)
+
+
+def _message(alias: str) -> tuple[bytes, Mapping[str, str], QuerySet[Notification]]:
+    """Return a signed message that means nothing, its headers, and its row once it arrived in this shop's database."""
+    body = TEST_BEGINS + f',"nonce":"{uuid.uuid4().hex}"}}'.encode()
+    headers = {"Content-Type": "application/json", **get_channel(alias).signed(body)}
+    return (
+        body,
+        headers,
+        Notification.objects.using(database()).filter(fact=TEST, digest=hashlib.sha256(body).hexdigest()),
+    )
 
 
 def _returned(step: str, alias: str, address: str) -> Finding:
     """Send a signed message that means nothing, and look whether it arrived in this shop's own database."""
-    body = TEST_BEGINS + f',"nonce":"{uuid.uuid4().hex}"}}'.encode()
-    headers = {"Content-Type": "application/json", **get_channel(alias).signed(body)}
-    mine = Notification.objects.using(database()).filter(fact=TEST, digest=hashlib.sha256(body).hexdigest())
+    body, headers, mine = _message(alias)
     try:
         answer = send(Call("POST", address, PATIENCE, headers, body), Deadline(PATIENCE))
     except PagoEfectivoError as error:
@@ -99,6 +118,61 @@ def _believes(step: str, address: str) -> Iterator[Finding]:
         )
 
 
+def _taken_in_pieces(step: str, alias: str, address: str) -> Finding:
+    """Send a signed message as Transfer-Encoding: chunked, and say what the server does with it."""
+    body, headers, mine = _message(alias)
+    hint = (
+        "A provider that sends so is not heard. Have the proxy in front read requests whole before it passes them on "
+        "(nginx does, unless proxy_request_buffering is off), or use a server that reads them, such as gunicorn."
+    )
+    try:
+        answer = send(Call("POST", address, PATIENCE, headers, body, chunked=True), Deadline(PATIENCE))
+    except PagoEfectivoError as error:
+        mine.delete()
+        return Finding(step, Verdict.WARNING, f"A message in pieces (chunked) got no answer. {error}", hint)
+    arrived = bool(mine.delete()[0])
+    if answer.status == 200 and arrived:
+        return well(step, "A message in pieces (chunked) is read.")
+    said = {
+        200: "answered 200, and is not in this database",
+        403: "refused (403): it reached the app without its body",
+        411: "refused (411): this server does not tell the app where it ends",
+    }
+    seen = said.get(answer.status, f"answered {answer.status}")
+    return Finding(step, Verdict.WARNING, f"A message in pieces (chunked) is {seen}.", hint)
+
+
+def _takes_everything(step: str, address: str) -> Iterator[Finding]:
+    """Say so where a body is taken in whole, however large it says that it is, before anything can refuse it.
+
+    Only the head is sent. Under ASGI Django itself reads every body to its end, on to the disk, before any code of a
+    project runs.
+    """
+    parts = urlsplit(address)
+    secure = parts.scheme == "https"
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=QUIET)
+    try:
+        connection.putrequest("POST", parts.path)
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", str(HUGE))
+        connection.endheaders()
+        status = connection.getresponse().status
+    except TimeoutError:
+        seen = f"A message that says it has {HUGE:,} bytes is not refused before they are sent."
+        hint = (
+            "Servers of ASGI store all of it first, before any code of yours runs. Have the proxy in front refuse it: "
+            "nginx by client_max_body_size, 64k for the webhook."
+        )
+        yield Finding(step, Verdict.WARNING, seen, hint)
+    except (OSError, http.client.HTTPException):
+        return  # closed without a word: it is not taken in
+    else:
+        yield well(step, f"A message that says it has {HUGE:,} bytes is answered {status} before they are sent.")
+    finally:
+        connection.close()
+
+
 def _refused(step: str, address: str, answer: Answer) -> Finding:
     seen = f"{address} answered {answer.status}"
     if 300 <= answer.status < 400:
@@ -107,7 +181,7 @@ def _refused(step: str, address: str, answer: Answer) -> Finding:
     elif answer.status == 403 and _is_ours(answer):
         seen += ": it takes the signature for another's"
         hint = "The server there has other webhook secrets than this machine, or SOURCES does not list this machine."
-    elif answer.status == 403:
+    elif answer.status in (401, 403):
         seen += ", and not by this app"
         hint = "Is it behind a firewall, a login, or a middleware of yours that wants a CSRF token?"
     elif answer.status == 404:

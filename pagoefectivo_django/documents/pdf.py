@@ -23,9 +23,10 @@ from reportlab.platypus import Paragraph
 
 from ..states import VoucherState
 from . import barcode, qr
+from .moments import moment
 from .voucher import Voucher
 from .ways import COMPANY
-from .words import groups, moment
+from .words import groups
 
 #: Chinese is not embedded: every reader of PDF has letters for this name, and a font would weigh megabytes.
 CHINESE = "STSong-Light"

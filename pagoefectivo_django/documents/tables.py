@@ -14,7 +14,7 @@ from itertools import chain, islice
 from typing import IO, Any
 
 from ..errors import Misconfigured
-from .words import LIMA
+from ..workdays import LIMA
 
 #: What a cell can be. A ``datetime`` is aware, and written by Lima's clock; a ``Decimal`` with two decimals.
 Cell = str | int | Decimal | date | datetime | None
@@ -29,9 +29,17 @@ MOST_ROWS = 1_048_575
 #: Where a formula would begin: after what may end a cell too, since a spreadsheet may expect another separator.
 _FORMULA = re.compile(r"(^|[,;|\t\r\n\"])([\s\x00-\x1f\u200b-\u200f\ufeff]*)(?=[=+\-@＝＋－＠])")
 #: Text that a spreadsheet takes for a number or a date, and changes for good: it eats leading zeros and digits after
-#: the 15th, shows 12 as 1.2E+11 and saves that, and makes 10-11 a day in November.
+#: the 15th, shows 12 as 1.2E+11 and saves that, and makes 10-11 and NOV-10 days in November, 5% and (5) other numbers.
+_MONTH = (
+    "(?:ene(?:ro)?|jan(?:uary)?|feb(?:rero|ruary)?|mar(?:zo|ch)?|abr(?:il)?|apr(?:il)?|mayo?|jun(?:io|e)?|jul(?:io|y)?|"
+    "ago(?:sto)?|aug(?:ust)?|sept?(?:iembre|ember)?|set(?:iembre)?|oct(?:ubre|ober)?|nov(?:iembre|ember)?|"
+    "dic(?:iembre)?|dec(?:ember)?)"
+)
 _MISREAD = re.compile(
-    r"\s*(?:0\d+|\d{12,}|[\d.,]+e[+-]?\d+|\d[\d.,]*[.,][\d.,]*|\d{1,4}(?:[-/:]\d{1,4}){1,2})\s*", re.I | re.A
+    r"\s*(?:0\d+|\d{12,}|[\d.,]+e[+-]?\d+|\d[\d.,]*[.,][\d.,]*|\d{1,4}(?:[-/:]\d{1,4}){1,2}|\.\d+|\([\d.,]+\)|"
+    rf"\$\s*[\d.,]+|[\d.,]+\s*[%$]|\d\d?(?::\d\d)*\s*[ap]m?|{_MONTH}[-/ .]?(?:\d\d?|(?:19|20)\d\d)|"
+    rf"\d\d?[-/ .]?{_MONTH}(?:[-/ .]?(?:\d\d|(?:19|20)\d\d))?)\s*",
+    re.I | re.A,
 )
 #: Not allowed in XML.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")

@@ -16,6 +16,16 @@ LONGEST_QR = 2000
 
 
 @dataclass(frozen=True)
+class Returning:
+    """Money that goes back to the payer: *refunded* is said only of what was sent."""
+
+    money: Money
+    sent: bool = False
+    #: Where the payer names the account, whole once ``PUBLIC_URL`` is set; empty unless that is wanted.
+    account_url: str = ""
+
+
+@dataclass(frozen=True)
 class Voucher:
     """What is to be paid, with which code, until when, and where it stands."""
 
@@ -38,6 +48,8 @@ class Voucher:
     operation_number: str = ""
     #: A person looks at another payment of an order that is paid or refunded already.
     in_question: bool = False
+    #: What goes back to the payer, or went while the order stays as it is.
+    refunds: tuple[Returning, ...] = ()
     #: The payer may ask for a new code.
     renewable: bool = False
     #: How it can be paid, in the order of the page.
@@ -47,6 +59,11 @@ class Voucher:
     def title(self) -> str:
         """What the payer pays for, in the shop's words."""
         return self.concept or self.reference
+
+    @property
+    def refund(self) -> Returning | None:
+        """What goes back to the payer; first what they have to name an account for."""
+        return next((one for one in self.refunds if one.account_url), next(iter(self.refunds), None))
 
     @property
     def qr_picture(self) -> str:

@@ -9,6 +9,7 @@ from ..channels.base import Channel
 from ..conf import conf
 from ..errors import Misconfigured
 from ..models import Cip
+from ..models.database import database
 
 logger = logging.getLogger("pagoefectivo.provider")
 
@@ -25,12 +26,45 @@ def accounts() -> dict[str, Channel]:
     return found
 
 
+def account_at(alias: str) -> str:
+    """Return the account that an alias stands for now; empty if it can't be used."""
+    try:
+        return get_channel(alias).account
+    except Misconfigured:
+        return ""
+
+
+def channel_for(account: str, alias: str = "") -> Channel:
+    """Return the channel that serves an account, under whatever alias it stands now; ``alias`` is tried first.
+
+    Raises ``Misconfigured`` if the account is not configured any more.
+    """
+    try:
+        if alias in conf.channels and (channel := get_channel(alias)).account == account:
+            return channel
+    except Misconfigured:
+        pass  # under that alias; perhaps it stands under another
+    if serving := accounts().get(account):
+        return serving
+    raise Misconfigured(
+        f"Account {account} is configured no more; put it back into PAGOEFECTIVO['CHANNELS'], under any alias."
+    )
+
+
 def channel_of(cip: Cip) -> Channel:
-    """Return the channel that issued a code; raises ``Misconfigured`` if its alias is another account now."""
-    channel = get_channel(cip.channel)
-    if channel.account != cip.account:
-        raise Misconfigured(
-            f"Code {cip} was issued by account {cip.account}, but channel {cip.channel!r} is {channel.account} now; "
-            "keep the old account under an alias of its own."
-        )
-    return channel
+    """Return the channel that serves the account of a code; raises ``Misconfigured`` like ``channel_for``."""
+    return channel_for(cip.account, cip.channel)
+
+
+def channels_at(alias: str) -> list[Channel]:
+    """Return the channels that messages to an alias's address may be of: its own, else those of codes issued under it.
+
+    So an address that the provider was told before its alias was renamed goes on to take messages.
+    """
+    if alias in conf.channels:
+        return [get_channel(alias)]
+    if "\0" in alias:
+        return []  # PostgreSQL takes no such text
+    # One look into the index for each account: anybody may ask for any alias, and DISTINCT would read every code of it.
+    issued = Cip.objects.using(database()).filter(channel=alias)
+    return [channel for account, channel in accounts().items() if issued.filter(account=account).exists()]

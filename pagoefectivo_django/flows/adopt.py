@@ -4,39 +4,53 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils import timezone
-
 from ..codes import plain
 from ..errors import InvalidRequest
-from ..models import Cip, Notification, Order
+from ..models import Cip, Fate, Notification, Order
+from ..models.clock import current_time
 from ..models.database import database, in_shop_transaction
 from ..traces import traced
-from .accounts import channel_of
+from .accounts import accounts, channel_of
 from .advance import advance
-from .refresh import ask_provider
+from .look_up import ask_provider
+from .possible.rules import may_be_adopted
+from .restore import attach_forgotten
 
 
 @traced()
-def adopt_code(order: Order, code: str, *, actor: str, now: datetime | None = None) -> Order:
+def adopt_code(order: Order, code: str | int, *, actor: str, now: datetime | None = None) -> Order:
     """Attach a code to the order that asked for it, and return the order as it is then.
 
-    The provider's answer must show the transaction code of a request of this order whose answer got lost. Raises
-    ``InvalidRequest`` if it doesn't, and inside a transaction, since the provider has to be asked.
+    The provider's answer must show the transaction code of a request of this order whose answer got lost, or that a
+    restored backup forgot. Raises ``InvalidRequest`` if it doesn't, and inside a transaction, since the provider has to
+    be asked.
     """
-    now = now or timezone.now()
-    digits = plain(code)
+    now = now or current_time()
+    digits = plain(str(code))
     if not digits.isascii() or not digits.isdigit():
         raise InvalidRequest("The code is not a number; copy its digits from the portal or the mail.")
     if in_shop_transaction():
         raise InvalidRequest("adopt_code asks the provider; call it outside of a transaction.")
     cips = Cip.objects.using(database()).filter(order=order)
-    for cip in cips.filter(code__isnull=True).order_by("-pk"):
+    for cip in filter(may_be_adopted, cips.order_by("-pk")):
         channel = channel_of(cip)
         answer = ask_provider(channel, [digits], now).get(digits) if channel.can_search else None
         if answer and answer.transaction_code == cip.transaction_code:
             advance(answer, actor=actor, asked=not cips.filter(live=True).exists(), now=now)
-            waiting = Notification.objects.using(database()).filter(account=cip.account, code=digits)
-            waiting.exclude(fate="applied").update(next_attempt_at=now, attempts=0)
+            _try_messages(cip.account, digits, now)
+            order.reload()
+            return order
+    for channel in accounts().values() if not cips.filter(code=digits).exists() else ():
+        answer = ask_provider(channel, [digits], now).get(digits) if channel.can_search else None
+        if answer and attach_forgotten(channel, answer, now, order):
+            advance(answer, actor=actor, asked=not cips.filter(live=True).exists(), now=now)
+            _try_messages(channel.account, digits, now)
             order.reload()
             return order
     raise InvalidRequest(f"The provider doesn't show that code {digits} was asked for order {order}; nothing changed.")
+
+
+def _try_messages(account: str, code: str, now: datetime) -> None:
+    """Have the messages about a code tried again that came before anybody knew whose it is, also those given up."""
+    waiting = Notification.objects.using(database()).filter(account=account, code=code)
+    waiting.exclude(fate=Fate.APPLIED).update(fate=Fate.WAITING, next_attempt_at=now, attempts=0)

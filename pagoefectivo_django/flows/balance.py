@@ -78,6 +78,8 @@ class Age:
     last: int | None
     count: int
     amount: Decimal
+    #: There are more; only the newest were counted.
+    at_least: bool = False
 
     def __str__(self) -> str:
         return f"{self.first}-{self.last}" if self.last is not None else f">{self.first - 1}"
@@ -103,19 +105,28 @@ def all_books(since: date | None = None, until: date | None = None) -> list[Book
     return [book for book in books if book.payments or book.gross or book.refunds or book.deposits]
 
 
-def ages(currency: str, now: datetime) -> list[Age]:
-    """Return what is paid and not settled, by its age in days of Lima."""
-    today, sums = lima_day(now), dict[str, Any]()
-    for place, (first, last) in enumerate(AGES):
-        within = Q(moment__lt=midnight(today - timedelta(days=first - 1)))
-        if last is not None:
-            within &= Q(moment__gte=midnight(today - timedelta(days=last)))
-        sums |= {f"count_{place}": Count("pk", filter=within), f"sum_{place}": Sum("amount", filter=within)}
-    found = timed(in_transit(currency)).aggregate(**sums)
-    return [
-        Age(first, last, found[f"count_{place}"], Decimal(str(found[f"sum_{place}"] or 0)).quantize(CENT))
-        for place, (first, last) in enumerate(AGES)
-    ]
+def ages(currency: str, now: datetime, *, most: int = 0) -> list[Age]:
+    """Return what is paid and not settled, by its age in days of Lima; of the oldest at most ``most`` payments.
+
+    The oldest may be all that a shop ever sold, if it imports no settlements: no page counts them all.
+    """
+    waiting, found = timed(in_transit(currency)), []
+    for first, last in AGES:
+        mine = waiting.filter(**limits(first, last, now, "moment"))
+        counted = mine.order_by("-moment")[:most] if most and last is None else mine
+        sums = counted.aggregate(count=Count("pk"), sum=Sum("amount"))
+        amount, more = Decimal(str(sums["sum"] or 0)).quantize(CENT), bool(most) and sums["count"] == most
+        found.append(Age(first, last, sums["count"], amount, more and last is None))
+    return found
+
+
+def limits(first: int, last: int | None, now: datetime, name: str) -> dict[str, datetime]:
+    """Return the conditions on a time, by its name, for what is so many days of Lima old."""
+    today = lima_day(now)
+    found = {f"{name}__lt": midnight(today - timedelta(days=first - 1))}
+    if last is not None:
+        found[f"{name}__gte"] = midnight(today - timedelta(days=last))
+    return found
 
 
 def in_transit(currency: str = "") -> QuerySet[Payment]:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from copy import copy
 from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.db import connections
 from django.db.models import F
-from django.utils import timezone
 
 from ..channels.base import Report
 from ..errors import InvalidRequest
 from ..models import Cip, Discrepancy, Order, OrderEvent, Payment, Refund
-from ..models.database import Attempted
-from ..states import LIVE, CipStatus, Fact, Kind, OrderState, Wish
+from ..models.clock import current_time
+from ..models.database import Attempted, unless_locked, write_first
+from ..signals import refund_account_asked
+from ..states import LIVE, CipStatus, Fact, Kind, OrderState, Remark, Standing, Wish
+from .accounts import accounts
 from .history import History, evidence_of
+from .possible.loading import ordered_again
+from .possible.rules import OrderSituation
 from .watch import lapse, next_poll, reminder
 
 #: What is told when an order moves.
@@ -29,14 +33,13 @@ TOLD = {
     OrderState.REJECTED: "payment_rejected",
     OrderState.REFUNDED: "payment_refunded",
 }
-#: In these states an order holds its reference: no other one of it is made, revived or paid.
-STANDING = (OrderState.NEW, OrderState.PENDING, OrderState.PAID)
 _SAVED = ["state", "paid_at", "operation_number", "cip_id", "expires_at", "event_count", "wish", "next_attempt_at"]
-_SAVED += ["lapses_at", "remind_at", "settled_at"]
+_SAVED += ["lapses_at", "remind_at", "settled_at", "deferred_wish", "attempts"]
+_SAVED += ["wish_date", "wish_actor", "wish_reason", "wished_at"]
 
 #: Not what claims change without the order's lock.
 _SAVED_OF_CIP = ["code", "status", "live", "expires_at", "url", "qr", "changed_at", "paid_at", "early_reversals"]
-_SAVED_OF_CIP += ["next_attempt_at", "poll_at"]
+_SAVED_OF_CIP += ["next_attempt_at", "poll_at", "reversed_version", "answer"]
 
 
 class Shelf:
@@ -46,8 +49,6 @@ class Shelf:
         self.alias, self.now, self.actor = alias, now, actor
         self.history = History(alias, now, actor)
         self.books: list[Book] = []
-        #: The same on every code that is touched; an answer that was asked for before it is stale.
-        self.touched_at = max(now, timezone.now())
 
     @cached_property
     def payments(self) -> dict[int, list[Payment]]:
@@ -71,8 +72,10 @@ class Shelf:
             book.settle()
         cips = [cip for book in self.books for cip in book.changed_cips]
         # Codes that stop being live first: an order has at most one that is.
-        _save([cip for cip in cips if not cip.live], _SAVED_OF_CIP, self.alias)
-        _save([cip for cip in cips if cip.live], _SAVED_OF_CIP, self.alias)
+        _save([cip for cip in cips if not cip.live], _SAVED_OF_CIP, self.alias, version=F("version") + 1)
+        _save([cip for cip in cips if cip.live], _SAVED_OF_CIP, self.alias, version=F("version") + 1)
+        for book in self.books:
+            book.saved()
         _save([book.order for book in self.books], _SAVED, self.alias)
         self.history.write()
 
@@ -128,8 +131,14 @@ class Book:
 
     def ordered_again(self) -> bool:
         """Return whether another order of the same reference stands in this one's place."""
-        others = Order.objects.using(self.alias).filter(reference=self.order.reference).exclude(pk=self.order.pk)
-        return others.filter(state__in=STANDING).exists()
+        return bool(ordered_again([self.order], {self.order.pk: self.cips}, self.alias))
+
+    def situation(self) -> OrderSituation:
+        """Return what decides what may be done to the order now, under its lock."""
+        questions = Discrepancy.objects.using(self.alias).filter(order=self.order).open()
+        asked = bool(questions) or self.in_question()
+        channels, again = accounts(), self.ordered_again()
+        return OrderSituation(self.order, self.cips, self.payments, self.in_question(), asked, again, channels)
 
     # Writing.
 
@@ -140,17 +149,34 @@ class Book:
             self.touch(cip)
 
     def touch(self, cip: Cip) -> None:
-        """Have a code saved, and its order. An answer that was asked for before now is stale."""
-        cip.changed_at = self.shelf.touched_at
+        """Have a code saved, and its order. An answer that was asked for before is stale."""
+        cip.changed_at = self.now
         self._changed.add(cip.pk)
 
-    def learn(self, cip: Cip, report: Report) -> None:
-        """Keep what a report tells about its code."""
+    def keep_answer(self, cip: Cip, said: str) -> None:
+        """Have a code saved with what its provider said of it, which is no change of the code."""
+        if cip.answer != said:
+            cip.answer = said
+            self._changed.add(cip.pk)
+
+    def touch_reversed(self, cip: Cip) -> None:
+        """Have a code saved that a reversal was recorded of. An answer from before that tells of a payment is stale."""
+        cip.reversed_version = cip.version + 1
+        self.touch(cip)
+
+    def saved(self) -> None:
+        """Begin to count changes anew."""
+        for cip in self.changed_cips:
+            cip.version += 1
+        self._changed.clear()
+
+    def learn(self, cip: Cip, report: Report, *, date: bool = True) -> None:
+        """Keep what a report tells about its code; its date unless that is known better."""
         news = {
             "code": None if cip.code else report.code or None,
             "url": report.url,
             "qr": report.qr,
-            "expires_at": report.expires_at,
+            "expires_at": report.expires_at if date else None,
         }
         for name, value in news.items():
             if value and getattr(cip, name) != value:
@@ -179,10 +205,20 @@ class Book:
         before = self.order.state
         self.order.state = to
         vain = {*Wish} - {Wish.EXTEND, Wish.REISSUE} if to == OrderState.EXPIRED else {*Wish}
-        over = to != OrderState.PENDING and self.order.wish in vain
-        if over or self.order.wish == ended:
-            self.order.wish, self.order.next_attempt_at = "", None
+        wish = self.order.wish or self.order.deferred_wish
+        over = to != OrderState.PENDING and wish in vain
         self.history.tell(self.order, TOLD[to], fact, cip, detail, before)
+        if over or self.order.wish == ended:
+            fulfilled = Wish.CANCEL if to == OrderState.CANCELLED else ended
+            self.end_wish(f"the order is {to}", but=fulfilled)
+
+    def end_wish(self, why: str, but: Wish | None = None) -> None:
+        """Wish for nothing any more, and say so where somebody asked for it; ``but``: what is done, or wished anew."""
+        wish = self.order.wish or self.order.deferred_wish
+        self.order.wish = self.order.deferred_wish = ""
+        self.order.next_attempt_at = None
+        if wish and wish not in (Wish.ISSUE, but):
+            self.history.tell(self.order, "noted", Remark.ENDED, self.cip, f"{wish}: {why}", self.order.state)
 
     def note(self, fact: Fact, cip: Cip | None, detail: str = "") -> None:
         """Write down what moved nothing, once."""
@@ -197,11 +233,41 @@ class Book:
         if not known:
             self.history.tell(self.order, "noted", fact, cip, detail, self.order.state)
 
-    def ask(self, kind: Kind, report: Report | None, cip: Cip | None = None, payment: Payment | None = None) -> None:
-        """Put a question to a person."""
+    def ask(
+        self,
+        kind: Kind,
+        report: Report | None,
+        cip: Cip | None = None,
+        payment: Payment | None = None,
+        *,
+        anew: bool | None = False,
+    ) -> None:
+        """Put a question to a person; one that was answered, if it is ``anew`` (as for the history)."""
         subject = f"payment:{payment.pk}" if payment else f"cip:{cip.pk}" if cip else f"order:{self.order.pk}"
         evidence = evidence_of(report) if report else {"at": self.now.isoformat()}
-        self.history.ask(kind, subject, evidence, order=self.order, cip=cip, payment=payment)
+        together = self._difference(evidence, payment) if kind == Kind.AMOUNT_MISMATCH and payment else False
+        self.history.ask(kind, subject, evidence, order=self.order, cip=cip, payment=payment, anew=anew)
+        if together:
+            # What is usually right for one of them isn't for all.
+            mine = [one.pk for one in self.payments if one.pk]
+            questions = Discrepancy.objects.using(self.alias).filter(kind=kind, payment__in=[*mine, payment.pk])  # type: ignore[union-attr]
+            questions.open().update(suggestion="")
+
+    def _difference(self, evidence: dict[str, str], payment: Payment) -> bool:
+        """Add how much too much (+) or too little (-) was paid; return whether the order's payments add up to it."""
+        if payment.currency != self.order.currency:
+            return False
+        said = Decimal(evidence.get("amount") or payment.amount)
+        evidence["difference"] = f"{said - self.order.amount:+.2f}"
+        others = [
+            one for one in self.payments
+            if one.pk != payment.pk and one.standing == Standing.HELD and one.currency == payment.currency
+        ]  # fmt: skip
+        if others:
+            whole = sum((one.amount for one in others), said)
+            evidence["together"] = f"{whole:.2f}"
+            return whole == self.order.amount
+        return False
 
     def settle(self) -> None:
         """Bring along what follows: ``order.cip`` (the code that was paid, else the current one, else the last), and
@@ -221,10 +287,14 @@ class Book:
             issued_at = self.cip.asked_at if self.cip and before["state"] == self.order.state else None
             self.order.remind_at = reminder(self.order, issued_at or self.now)
 
-    def tell_refund(self, refund: Refund, what: str = "") -> None:
+    def tell_refund(self, refund: Refund, what: str = "", kind: str = "noted") -> None:
         """Write down where a refund stands, or what happened to it."""
         detail = f"refund {refund.pk} of {refund.currency} {refund.amount:.2f}: {what or refund.status}"
-        self.history.tell(self.order, "noted", Fact.RETURNED, self.cip, detail, self.order.state)
+        self.history.tell(self.order, kind, Fact.RETURNED, self.cip, detail, self.order.state, refund=refund)
+
+    def ask_account(self, refund: Refund) -> None:
+        """Have the payer asked to which account an approved refund goes."""
+        self.tell_refund(refund, "the payer is asked for an account", refund_account_asked.name)
 
     def write(self) -> None:
         """Save everything, with whatever other books are open in this transaction."""
@@ -241,43 +311,46 @@ def _remembered(row: Attempted) -> dict[str, Any]:
     return found
 
 
-def _save(rows: Sequence[Attempted], names: Sequence[str], alias: str) -> None:
+def _save(rows: Sequence[Attempted], names: Sequence[str], alias: str, **always: Any) -> None:
     """Save the fields that changed since the rows were locked; rows with the same changes by one statement."""
     groups: dict[tuple[tuple[str, str], ...], tuple[dict[str, Any], list[int]]] = {}
     for row in rows:
         before = _remembered(row)
         changes = {name: getattr(row, name) for name in names if getattr(row, name) != before[name]}
-        if changes:
+        if changes or always:
             key = tuple((name, repr(value)) for name, value in changes.items())
             groups.setdefault(key, (changes, []))[1].append(row.pk)
             _remember(row, names)
     for changes, pks in groups.values():
-        type(rows[0])._base_manager.using(alias).filter(pk__in=pks).update(**changes)
+        type(rows[0])._base_manager.using(alias).filter(pk__in=pks).update(**changes, **always)
 
 
-def lock_orders(pks: Iterable[int], alias: str, *, without: Sequence[str] = ()) -> list[Order]:
-    """Lock orders in key order until the transaction ends, and read them as they are now, some fields left out."""
+def lock_orders(pks: Iterable[int], alias: str, *, without: Sequence[str] = (), wait: bool = True) -> list[Order]:
+    """Lock orders in key order until the transaction ends, and read them as they are now, some fields left out.
+
+    ``wait`` False: not those that somebody else holds, where the database can tell.
+    """
     orders = Order.objects.using(alias).filter(pk__in=list(pks)).order_by("pk")
-    connection = connections[alias]
-    if (
-        not connection.features.has_select_for_update
-        and connection.settings_dict["OPTIONS"].get("transaction_mode") != "IMMEDIATE"
-    ):
-        # SQLite locks the file at the first write; reading before it could fail when writing after.
-        orders.order_by().update(event_count=F("event_count"))
-    return list(orders.select_for_update().defer(*without))
+    write_first(orders)
+    return list((orders.select_for_update() if wait else unless_locked(orders)).defer(*without))
 
 
-def open_shelf(pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: str) -> Shelf:
-    """Lock orders and read their codes."""
-    moment = now or timezone.now()
+def open_shelf(pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: str, wait: bool = True) -> Shelf:
+    """Lock orders and read their codes. ``wait`` False: leave out the orders that somebody else holds."""
+    moment = now or current_time()
     shelf = Shelf(alias, moment, actor)
-    orders = lock_orders(pks, alias, without=("payer_data", "metadata"))  # large, and nothing here depends on them
+    # Without what is large, and nothing here depends on.
+    orders = lock_orders(pks, alias, without=("payer_data", "metadata"), wait=wait)
     cips: dict[int, list[Cip]] = {order.pk: [] for order in orders}
     for cip in Cip.objects.using(alias).filter(order__in=orders).order_by("pk"):
         cips[cip.order_id].append(cip)
     shelf.books = [Book(order, cips[order.pk], shelf) for order in orders]
     return shelf
+
+
+def open_free_book(order: Order, *, alias: str, now: datetime, actor: str) -> Book | None:
+    """Lock one order unless somebody else holds it, for a worker, who comes again."""
+    return next(iter(open_shelf([order.pk], alias=alias, now=now, actor=actor, wait=False).books), None)
 
 
 def open_book(order: Order, *, alias: str, now: datetime | None = None, actor: str) -> Book:

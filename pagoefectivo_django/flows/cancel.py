@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils import timezone
-
-from ..errors import AlreadyPaid, InvalidRequest
-from ..models import Cip, Order
+from ..errors import AlreadyPaid, InvalidRequest, Misconfigured, OutcomeUnknown
+from ..models import Cip, Discrepancy, Order
+from ..models.clock import current_time
 from ..models.database import database
-from ..states import CipStatus, Fact, OrderState, Wish
-from .advance import Decision, advance
-from .delete import delete_code
+from ..states import CipStatus, Fact, Kind, OrderState, Wish
+from .advance import Decision, Outcome, advance
+from .delete import StillPayable, begin_deletion, delete_code, give_up_deletion
 from .refresh import apply_answer
 from .wish import fulfil, record
 
+_HELD = "Somebody else holds order {}, or changed it; what was wished for is tried again."
 
-def cancel_order(order: Order, *, actor: str = "shop", now: datetime | None = None) -> Order:
+
+def cancel_order(order: Order, *, actor: str = "shop", reason: str = "", now: datetime | None = None) -> Order:
     """Cancel an open order and return it as it is then; one that is over already is returned unchanged.
 
     Raises ``AlreadyPaid`` if it is or turns out to be paid, ``InQuestion`` if a person has to decide first, and
     ``Unavailable`` or ``OutcomeUnknown`` if the provider doesn't confirm: then nothing changed, and it is tried again.
-    A code whose answer got lost can't be deleted; the order's history says so. Inside a transaction the wish is
-    recorded, done after the commit, and the order returned unchanged.
+    Where waiting is in vain the order ends all the same: the provider doesn't know the code or can't delete codes, or
+    its account is configured no longer; with a ``reason`` also if the provider refuses, or a person was asked about it
+    before. The code is then watched, and due for deletion until it can't be paid. A code whose answer got lost can't be
+    deleted; the order's history says so. Inside a transaction the wish is recorded, done after the commit, and the
+    order returned unchanged.
     """
-    now = now or timezone.now()
+    now = now or current_time()
     try:
-        record(order, Wish.CANCEL, actor=actor, now=now)
+        record(order, Wish.CANCEL, actor=actor, now=now, reason=reason.strip())
     except InvalidRequest:
         order.reload()
         if order.state in (OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REJECTED):
@@ -35,21 +39,47 @@ def cancel_order(order: Order, *, actor: str = "shop", now: datetime | None = No
     return fulfil(order, Wish.CANCEL, cancel, now)
 
 
-def cancel(order: Order, now: datetime) -> None:
+def cancel(order: Order, now: datetime, wait: bool) -> None:
     """Delete the code of a claimed order, and withdraw the order."""
-    remove_current_code(order, now)
+    remove_current_code(order, now, wait=wait)
     lost = Cip.objects.using(database()).filter(order=order, status__in=(CipStatus.LOST, CipStatus.REQUESTED))
     detail = "A code may exist that could not be deleted, since its answer is not known." if lost.exists() else ""
-    advance(Decision(order, detail), actor=order.wish_actor, now=now)
+    _decide(Decision(order, detail), order, now, wait)
 
 
-def remove_current_code(order: Order, now: datetime, *, asked: bool = False) -> None:
-    """Delete the code that can be paid, if there is one; raises ``AlreadyPaid`` if it was.
+def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wait: bool) -> None:
+    """Delete the code that can be paid, if there is one, or give it up; raises ``AlreadyPaid`` if it was paid.
 
-    ``asked``: the order stays as it is, since another code follows.
+    ``asked``: the order stays as it is, since another code follows. ``wait`` False: raises ``OutcomeUnknown`` if
+    somebody else holds the order.
     """
     for cip in Cip.objects.using(database()).filter(order=order, status=CipStatus.CURRENT):
-        report = delete_code(cip, now)
-        apply_answer(report, actor=order.wish_actor, asked=asked, now=now)
+        if not begin_deletion(cip, now, wait=wait) and not wait:
+            raise OutcomeUnknown(_HELD.format(order))
+        try:
+            report = delete_code(cip, now)
+        except Exception as error:
+            give_up_deletion(cip)
+            if not _in_vain(order, error):
+                raise
+            nobody = isinstance(error, StillPayable) and error.nobody
+            _decide(Decision(order, str(error), given_up=cip, nobody=nobody), order, now, wait)
+            continue
+        apply_answer(report, actor=order.wish_actor, asked=asked, wait=wait, now=now)
         if report.fact == Fact.PAYMENT:
             raise AlreadyPaid(f"Order {order} was paid meanwhile with code {cip}.")
+
+
+def _decide(decision: Decision, order: Order, now: datetime, wait: bool) -> None:
+    if Outcome.LOCKED in advance(decision, actor=order.wish_actor, wait=wait, now=now):
+        raise OutcomeUnknown(_HELD.format(order))
+
+
+def _in_vain(order: Order, error: Exception) -> bool:
+    """Return whether waiting for the provider's yes is in vain, so that the order ends, or changes, without it."""
+    if isinstance(error, StillPayable) and error.final:
+        return True
+    if not order.wish_reason:
+        return False
+    asked = Discrepancy.objects.using(database()).filter(order=order, kind=Kind.NOT_CONFIRMED)
+    return isinstance(error, StillPayable | Misconfigured) or asked.exists()

@@ -5,25 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from .. import strict_json
 from ..conf import conf
+from ..documents.words import LOCALES, serves
 from ..errors import InvalidRequest, Misconfigured, ReferenceConflict
-from ..models import Discrepancy, Order
-from ..models.database import after_commit, in_shop_transaction, one_transaction
+from ..models import Cip, Discrepancy, Order
+from ..models.clock import current_time
+from ..models.database import after_commit, database, in_shop_transaction, one_transaction
 from ..money import Money, shown
 from ..payer import Payer
 from ..states import Wish
+from ..texts import one_line, spelled
 from ..traces import traced
+from .accounts import accounts
 from .advance import Decision, advance
-from .book import STANDING, lock_orders
+from .book import lock_orders, open_book
 from .cancel import cancel_order
+from .environment import is_live, orders_of_tests
 from .history import History
 from .issue import issue_quietly
+from .possible.rules import STANDING
 from .watch import lapse
 
 #: Known from resellers only (protocol 3.2): at least 10 minutes ahead, less than 6 months.
@@ -37,7 +45,7 @@ MOST_TRIES = 10
 @traced()
 def create_order(
     *,
-    reference: str,
+    reference: str | int | UUID | Decimal,
     amount: Any,
     currency: str,
     payer: Payer,
@@ -50,26 +58,28 @@ def create_order(
 ) -> Order:
     """Return the order of this reference, made now or standing already; its code is issued after the commit.
 
-    ``amount`` is a ``Decimal`` with at most two decimals. Raises ``InvalidRequest`` for input that nobody could pay,
-    and ``ReferenceConflict`` if an order with another amount or currency stands on the reference. A new order can
-    take a reference whose old order expired, or was cancelled, rejected or refunded, and has no open money question.
-    ``replace``: for a cart that changed; an order with another amount or currency is cancelled first, which raises what
-    ``cancel_order`` does. Inside a transaction it is withdrawn at once, and its code deleted after the commit.
+    ``amount`` is a ``Decimal`` with at most two decimals; a whole number as ``reference`` is its digits, a UUID its
+    text; ``language`` is one that the voucher is written in. Raises ``InvalidRequest`` for input that nobody could
+    pay, and ``ReferenceConflict`` if an order with another amount or currency stands on the reference. A new order
+    can take a reference whose old order expired, or was cancelled, rejected or refunded, and has no open money
+    question. ``replace``: for a cart that changed; an order with another amount or currency is cancelled first,
+    which raises what ``cancel_order`` does. Inside a transaction it is withdrawn at once, and its code deleted
+    after the commit.
     """
-    now = now or timezone.now()
+    now = now or current_time()
     money = Money(amount, currency)
     if not isinstance(payer, Payer):
         raise InvalidRequest(f"payer is a {type(payer).__name__}; pass a Payer.")
     if not conf.route(currency):
         raise Misconfigured(f"No channel issues codes in {currency}; add one to PAGOEFECTIVO['ROUTES'].")
     new = Order(
-        reference=_text("reference", reference, 64, needed=True),
+        reference=_text("reference", _digits(reference), 64, needed=True),
         amount=money.amount,
         currency=money.currency,
         email=payer.email,
         payer_data=payer.data(),
-        concept=_text("concept", " ".join(concept.split()) if isinstance(concept, str) else concept, 200),
-        language=_text("language", language, 10, needed=True),
+        concept=_text("concept", _one_line(spelled(concept)), 200),
+        language=_language(_text("language", spelled(language), 10, needed=True)),
         metadata=_metadata(metadata),
         expires_at=check_expiry(now + conf.expires_after if expires_at is None else expires_at, now),
         created_at=now,
@@ -90,7 +100,7 @@ def _made(new: Order, now: datetime, replace: bool) -> Order:
             if not left:
                 raise
         except ReferenceConflict as conflict:
-            if not (left and replace):
+            if not (left and replace and conflict.key):
                 raise
             _cancel(Order(pk=conflict.key), now)
     raise AssertionError("unreachable")
@@ -106,9 +116,13 @@ def _cancel(standing: Order, now: datetime) -> None:
 def _standing_or(new: Order, now: datetime) -> Order:
     with one_transaction() as alias:
         if standing := _standing(new, alias):
-            if standing.wish == Wish.CANCEL:  # an attempt to replace it that failed, or the shop thought better of it
-                Order.objects.using(alias).filter(pk=standing.pk).update(wish="", next_attempt_at=None)
-                standing.wish, standing.next_attempt_at = "", None
+            if Wish.CANCEL not in (standing.wish, standing.deferred_wish):
+                return standing
+            # An attempt to replace it that failed, or the shop thought better of it.
+            book = open_book(standing, alias=alias, now=now, actor="shop")
+            book.end_wish("it is ordered again")
+            book.write()
+            standing.reload()
             return standing
         _insert(new, alias, now)
         after_commit(issue_quietly, new, now)
@@ -132,17 +146,36 @@ def _standing(new: Order, alias: str) -> Order | None:
     orders = lock_orders(pks, alias) if pks else []
     questions = Discrepancy.objects.using(alias).filter(order__in=orders).open().about_money()
     asked = set(questions.values_list("order_id", flat=True)) if orders else set()
+    tests = orders_of_tests(pks, alias) if orders else set()
+    live = bool(tests) and _is_live(new.currency)
     for order in sorted(orders, key=lambda order: order.newest is True, reverse=True):
-        if order.state in STANDING or order.pk in asked:
+        if (order.state in STANDING or order.pk in asked) and not (live and order.pk in tests):
             if order.money != new.money:
-                raise ReferenceConflict(
-                    f"Reference {new.reference!r} has an order over {order.money} that is {order.state}; "
-                    f"it can't become one over {new.money}. Use another reference, or pass replace=True.",
-                    key=order.pk,
-                )
+                raise _conflict(order, new)
             return order
     Order.objects.using(alias).filter(pk__in=pks, newest=True).update(newest=None)
     return None
+
+
+def _is_live(currency: str) -> bool:
+    """Return whether the settings have real money paid in a currency."""
+    set_now = accounts().values()
+    return any(channel.alias in conf.route(currency) and is_live(channel.account) for channel in set_now)
+
+
+def _conflict(order: Order, new: Order) -> ReferenceConflict:
+    """Return why an order can't become another; without a key where it must not be replaced either."""
+    taken = Cip.objects.using(database()).filter(order=order).values_list("account", flat=True)
+    if any(map(is_live, taken)) and not _is_live(new.currency):
+        return ReferenceConflict(
+            f"Reference {new.reference!r} has an order of production over {order.money} that is {order.state}; these "
+            "settings are a sandbox's, which replaces none. Use another reference."
+        )
+    return ReferenceConflict(
+        f"Reference {new.reference!r} has an order over {order.money} that is {order.state}; "
+        f"it can't become one over {new.money}. Use another reference, or pass replace=True.",
+        key=order.pk,
+    )
 
 
 def _insert(new: Order, alias: str, now: datetime) -> Order:
@@ -155,6 +188,24 @@ def _insert(new: Order, alias: str, now: datetime) -> Order:
     new.save(using=alias, update_fields=["event_count"])
     history.write()
     return new
+
+
+def _digits(reference: Any) -> Any:
+    """Return a whole number's digits, as many shops number their orders, a UUID's text; anything else as it is."""
+    number = isinstance(reference, int | Decimal) and not isinstance(reference, bool)
+    if number and isinstance(reference, Decimal):
+        number = reference.is_finite() and reference == reference.to_integral_value()
+    return str(int(reference)) if number and 0 <= reference < 10**64 else spelled(reference)
+
+
+def _one_line(concept: Any) -> Any:
+    return one_line(concept) if isinstance(concept, str) else concept
+
+
+def _language(language: str) -> str:
+    if not serves(language):
+        raise InvalidRequest(f"language is {shown(language)}; use one of {', '.join(LOCALES)}.")
+    return language
 
 
 def _text(name: str, value: Any, most: int, *, needed: bool = False) -> str:

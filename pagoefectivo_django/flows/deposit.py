@@ -6,10 +6,10 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from django.db.models import F
-from django.utils import timezone
 
 from ..errors import InvalidRequest
 from ..models import Deposit, Settlement
+from ..models.clock import current_time
 from ..models.database import database, one_transaction
 from ..money import LARGEST
 from ..states import SettlementStatus, StatementKind
@@ -32,7 +32,7 @@ def enter_deposit(
     ``amount`` is negative to take a mistake back, and then needs a ``reason``. Raises ``InvalidRequest`` for an amount
     that is no money, without actor, or for a statement that pays nothing out.
     """
-    now = now or timezone.now()
+    now = now or current_time()
     if not isinstance(amount, Decimal) or not amount.is_finite() or not amount or abs(amount) > LARGEST:
         raise InvalidRequest(f"amount is {amount!r}; pass what reached the bank as a Decimal, not 0.")
     if amount != amount.quantize(Decimal("0.01")):

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
-from django.db.models import QuerySet
-from django.utils import timezone
+from django.db.models import CharField, QuerySet, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Replace, Upper
 
 from ..errors import InvalidRequest
 from ..models import Notification, Order, Payment, Refund
+from ..models.clock import current_time
 from ..models.database import database
+from ..payer import bare
+from ..states import Remark
+from ..texts import one_line
 from .forget import anonymise
+from .note import note
 
 
 @dataclass(frozen=True)
@@ -32,34 +39,52 @@ def erase_payer(
     """
     if not actor.strip() or not reason.strip():
         raise InvalidRequest("A payer is erased by somebody, for a reason; pass actor and reason.")
-    now = now or timezone.now()
+    now = now or current_time()
     erased, kept = [], []
     for order in orders_of(email=email, document_number=document_number).order_by("pk"):
         if anonymise(order.pk, actor=actor, reason=reason, now=now):
             erased.append(order.reference)
         else:
             Order.objects.using(database()).filter(pk=order.pk).update(erase_asked_at=now)
+            note(order, Remark.ERASURE, actor=actor, detail=reason, now=now)
             kept.append(order.reference)
     return Erased(erased, kept)
 
 
 def orders_of(*, email: str = "", document_number: str = "") -> QuerySet[Order]:
-    """Return the orders of a payer, by e-mail in any case or by document number; raises ``InvalidRequest`` for none."""
+    """Return the orders of a payer, by e-mail or document number, however it is written or pasted.
+
+    Raises ``InvalidRequest`` where neither is given.
+    """
     orders = Order.objects.using(database())
-    if email.strip():
-        # Both, so that the index finds what is written as usual, and the scan of a rare request the rest.
-        return orders.filter(email__iexact=email.strip())
-    if document_number.strip():
-        return orders.filter(payer_data__document_number=document_number.strip())
+    if email := one_line(email):
+        return orders.filter(email__iexact=email)
+    if document_number := bare(document_number):
+        # A shop's own Payer may have it with blanks or hyphens.
+        written: Any = Cast(KT("payer_data__document_number"), CharField())
+        plain = Upper(reduce(lambda text, mark: Replace(text, Value(mark), Value("")), " -.", written))
+        return orders.alias(plain_document=plain).filter(plain_document=document_number)
     raise InvalidRequest("Whose data? Pass an e-mail address or a document number.")
 
 
-def payer_data(*, email: str = "", document_number: str = "") -> dict[str, Any]:
-    """Return everything that is kept of a payer, as values that JSON knows."""
-    return {"orders": [_of_order(order) for order in orders_of(email=email, document_number=document_number)]}
+def hand_out(*, email: str = "", document_number: str = "", actor: str, accounts: bool = True) -> dict[str, Any]:
+    """Return what ``payer_data`` does, for somebody who takes it away; each order's history says who."""
+    found = payer_data(email=email, document_number=document_number, accounts=accounts)
+    for order in orders_of(email=email, document_number=document_number):
+        note(order, Remark.DOWNLOADED, actor=actor, detail="payer.json")
+    return found
 
 
-def _of_order(order: Order) -> dict[str, Any]:
+def payer_data(*, email: str = "", document_number: str = "", accounts: bool = True) -> dict[str, Any]:
+    """Return everything that is kept of a payer, as values that JSON knows.
+
+    Without ``accounts`` the numbers of the accounts for refunds are cut to their ends.
+    """
+    orders = orders_of(email=email, document_number=document_number)
+    return {"orders": [_of_order(order, accounts) for order in orders]}
+
+
+def _of_order(order: Order, accounts: bool) -> dict[str, Any]:
     alias = database()
     cips = list(order.cips.using(alias).order_by("pk"))
     codes = {(cip.account, cip.code) for cip in cips if cip.code}
@@ -86,7 +111,12 @@ def _of_order(order: Order) -> dict[str, Any]:
             for payment in payments
         ],
         "refunds": [
-            {"amount": f"{one.amount:.2f} {one.currency}", "bank": one.bank, "cci": one.cci, "holder": one.holder}
+            {
+                "amount": f"{one.amount:.2f} {one.currency}",
+                "bank": one.bank,
+                "cci": one.cci if accounts or not one.cci else f"…{one.cci[-4:]}",
+                "holder": one.holder,
+            }
             for one in refunds
         ],
         "messages_from_the_provider": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,21 +12,23 @@ from ..conf import conf
 from ..errors import PagoEfectivoError
 from ..models import Cip, Order
 from ..models.database import claim_batch, database, one_transaction, put_back
-from ..states import CipStatus, Fact, Kind, Wish
+from ..states import CipStatus, Fact, Kind
 from ..traces import traced
 from .accounts import accounts
-from .advance import Decision, advance
-from .book import open_book
-from .delete import delete_code
-from .search import await_pace, search
+from .advance import Decision, Outcome, advance
+from .book import open_free_book
+from .delete import StillPayable, begin_deletion, delete_code, give_up_deletion
+from .halving import in_halves
+from .look_up import AFTER_NOTHING, KnowsNothing
+from .pace import await_pace
+from .search import search
 from .turn import Turn
-from .watch import deadline
+from .watch import LIMIT, deadline
 
 logger = logging.getLogger("pagoefectivo.provider")
 
 #: A provider that doesn't say what became of a code is asked again, rarer and rarer; after a day a person knows.
 SOONEST, LATEST = timedelta(minutes=2), timedelta(hours=2)
-LIMIT = timedelta(days=1)
 
 
 def expire_orders(turn: Turn) -> int:
@@ -42,25 +44,20 @@ def expire_orders(turn: Turn) -> int:
         if not orders:
             break
         looked += len(orders)
-        try:
-            _expire(orders, channels, unreachable, turn)
-        except Exception:
-            # A mistake of ours in one order: the others of the batch still end, each alone.
-            logger.exception("A batch of %d orders could not be expired at once.", len(orders))
-            for order in orders:
-                _expire_alone(order, channels, unreachable, turn)
+        # A mistake of ours in one order: the others of the batch still end.
+        in_halves(
+            orders,
+            lambda some: _expire(some, channels, unreachable, turn),
+            splits=lambda error: True,
+            alone=lambda order, error: logger.error(
+                "Order %s could not be expired; it is tried again.", order.pk, exc_info=error
+            ),
+        )
     return looked
 
 
-def _expire_alone(order: Order, channels: dict[str, Channel], unreachable: set[str], turn: Turn) -> None:
-    try:
-        _expire([order], channels, unreachable, turn)
-    except Exception:
-        logger.exception("Order %s could not be expired; it is tried again.", order.pk)
-
-
 @traced()
-def _expire(orders: list[Order], channels: dict[str, Channel], unreachable: set[str], turn: Turn) -> None:
+def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: set[str], turn: Turn) -> None:
     """Give each claimed order its last look, and the end that follows from it."""
     now = turn.now
     # Extended meanwhile, or GRACE was raised.
@@ -68,62 +65,72 @@ def _expire(orders: list[Order], channels: dict[str, Channel], unreachable: set[
         order.pk: deadline(order.expires_at) for order in orders if deadline(order.expires_at) > now
     }
     past = [order for order in orders if order.pk not in later]
-    cips = (
-        Cip.objects.using(database())
-        .filter(order__in=past, status=CipStatus.CURRENT)
-        .defer("early_reversals", "last_error", "url")
-    )
-    answers, had_no_turn = _ask(cips, channels, unreachable, turn)
+    cips = _current_codes(past)
+    answers, waits = _ask(cips, channels, unreachable, turn)
     payable = {cip.order_id: cip for cip in cips}
     in_doubt: list[Order] = []
-    changes: list[Report | Decision] = []
-    adopted: list[Report] = []
+    changes: list[tuple[Order, Report | Decision]] = []
+    adopted: list[tuple[Order, Report | Decision]] = []
     for order in past:
         cip = payable.get(order.pk)
         answer = answers.get(cip.pk) if cip else None
         if cip and answer and answer.fact == Fact.ISSUED:
             if answer.expires_at and deadline(answer.expires_at) > now:
-                adopted.append(answer)
+                adopted.append((order, answer))
                 continue
             if turn.over:
                 later[order.pk] = now
                 continue
-            if _moved(order):
+            if not begin_deletion(cip, now, date=order.expires_at):
                 later[order.pk] = now + SOONEST
                 continue
             answer = _delete(cip, now)
         if cip is None:
-            changes.append(Decision(order, fact=Fact.LAPSED))
-        elif cip.account in had_no_turn:
-            later[order.pk] = now
+            changes.append((order, Decision(order, fact=Fact.LAPSED)))
+        elif cip.account in waits:
+            later[order.pk] = now + waits[cip.account]
         elif answer is None or answer.fact in (Fact.ISSUED, Fact.UNKNOWN, Fact.ABSENT):
-            changes += [answer] if answer else []
+            changes += [(order, answer)] if answer else []
             later[order.pk] = now + _pause(order, now)
             in_doubt.append(order)
         elif answer.fact == Fact.CODE_DELETED:
-            changes += [Decision(order, fact=Fact.LAPSED, gone=cip), answer]
+            changes += [(order, Decision(order, fact=Fact.LAPSED, gone=cip)), (order, answer)]
         else:
-            changes.append(answer)
-    advance(*changes, actor="clock", now=now)
-    advance(*adopted, actor="clock", asked=True, now=now)
+            changes.append((order, answer))
+    for asked, told in ((False, changes), (True, adopted)):
+        stale = _apply(told, asked=asked, now=now)
+        later |= dict.fromkeys(stale, now + SOONEST)  # changed while the provider was asked
     put_back(orders, "lapses_at", later)
     for order in in_doubt:
         if now - deadline(order.expires_at) > LIMIT:
             _put_to_person(order, payable[order.pk], now)
 
 
-def _moved(order: Order) -> bool:
-    """Return whether an order has another date by now, or wishes for something that is to be done first."""
-    date, wish = Order.objects.using(database()).values_list("expires_at", "wish").get(pk=order.pk)
-    return date != order.expires_at or wish in (Wish.CANCEL, Wish.EXTEND, Wish.REISSUE)
+def _current_codes(orders: list[Order]) -> list[Cip]:
+    """Return the codes of these orders that can be paid, without their large fields."""
+    cips = Cip.objects.using(database()).filter(order__in=orders, status=CipStatus.CURRENT)
+    return list(cips.defer("early_reversals", "last_error", "url"))
+
+
+def _apply(told: list[tuple[Order, Report | Decision]], *, asked: bool, now: datetime) -> list[int]:
+    """Apply what is known of orders, and return those of which that did not count.
+
+    An order that somebody holds is left alone: it comes back when its lease is over.
+    """
+    outcomes = advance(*(change for _, change in told), actor="clock", asked=asked, wait=False, now=now)
+    done = (Outcome.APPLIED, Outcome.LOCKED)
+    return [order.pk for (order, _), outcome in zip(told, outcomes, strict=True) if outcome not in done]
 
 
 def _ask(
     cips: Iterable[Cip], channels: dict[str, Channel], unreachable: set[str], turn: Turn
-) -> tuple[dict[int, Report], set[str]]:
-    """Return what the providers say, by our key, and the accounts that could not be asked for want of our time."""
+) -> tuple[dict[int, Report], dict[str, timedelta]]:
+    """Return what the providers say, by our key, and how long to wait with an account from which nothing follows.
+
+    That is one that could not be asked for want of our time, or that knew none of our codes.
+    """
     answers: dict[int, Report] = {}
-    had_no_turn: set[str] = set()
+    waits: dict[str, timedelta] = {}
     by_account: dict[str, list[Cip]] = {}
     for cip in cips:
         by_account.setdefault(cip.account, []).append(cip)
@@ -135,25 +142,36 @@ def _ask(
         if not channel or not channel.can_search or account in unreachable:
             continue
         if not await_pace(channel, turn):
-            had_no_turn.add(account)
+            waits[account] = timedelta(0)
             continue
         try:
             answers |= search(channel, mine, turn)
+        except KnowsNothing as error:
+            waits[account] = AFTER_NOTHING
+            logger.warning("%s", error)
         except PagoEfectivoError as error:
             unreachable.add(account)
             logger.warning("Account %s can't be asked about %d codes past their date: %s", account, len(mine), error)
         except Exception:
             # A mistake in the channel; the orders wait, and a person knows after a day.
             logger.exception("Account %s can't be asked about %d codes past their date.", account, len(mine))
-    return answers, had_no_turn
+    return answers, waits
 
 
 def _delete(cip: Cip, now: datetime) -> Report | None:
     """Make a code unpayable that is still open past its date; None if the provider doesn't confirm it."""
     try:
         return delete_code(cip, now)
+    except StillPayable as error:
+        give_up_deletion(cip)
+        if error.watched:
+            said = "by our clock; it can't be deleted"
+            return Report(cip.account, Fact.CODE_EXPIRED, code=cip.code or "", detail=said)
+        logger.warning("Code %s is past its date and may still be paid: %s", cip, error)
+        return None
     except PagoEfectivoError as error:
         logger.warning("Code %s is past its date and could not be deleted: %s", cip, error)
+        give_up_deletion(cip)
         return None
 
 
@@ -164,7 +182,9 @@ def _pause(order: Order, now: datetime) -> timedelta:
 def _put_to_person(order: Order, cip: Cip, now: datetime) -> None:
     """Ask a person about an order that can't be ended, once for each date it had."""
     with one_transaction() as alias:
-        book = open_book(order, alias=alias, now=now, actor="clock")
+        book = open_free_book(order, alias=alias, now=now, actor="clock")
+        if book is None:
+            return
         detail = f"The provider doesn't say what became of code {cip}; the order stays open until it does."
         subject = f"order:{order.pk}:expiry:{order.expires_at.isoformat()}"
         evidence = {"at": now.isoformat(), "detail": detail}

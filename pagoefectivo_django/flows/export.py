@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -10,13 +11,13 @@ from typing import Any
 
 from django.db.models import Q, QuerySet, TextChoices, Value
 from django.db.models.functions import Coalesce, NullIf
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import conf
 from ..documents.tables import Cell
 from ..fees import CENT, igv_rate
-from ..models import Deposit, Discrepancy, Match, Payment, Settlement, SettlementLine
+from ..models import Deposit, Discrepancy, Match, Payment, Refund, Settlement, SettlementLine
+from ..models.clock import current_time
 from ..models.database import database
 from ..states import Kind, LineStatus, Resolution, Standing, StatementKind
 from ..workdays import due_on, lima_day
@@ -42,7 +43,7 @@ class Export(TextChoices):
 
 _PAYMENT = (
     _("order"), "CIP", _("operation number"), _("account"), _("currency"), _("standing"), _("paid"), _("first heard"),
-    _("gross"), _("refunded"),
+    _("gross"), _("refunded"), _("being refunded"),
 )  # fmt: skip
 _MONEY = (
     _("fee"), _("IGV"), _("net"), _("settlement"), _("settlement date"), _("last deposit"), _("bank's reference"),
@@ -67,7 +68,7 @@ _FIELDS = (
     "cip__order__reference", "cip__code", "operation_number", "cip__account", "currency", "standing", "paid_at",
     "first_heard_at", "amount", "refunded",
 )  # fmt: skip
-_STANDING = _FIELDS.index("standing")
+_STANDING, _RESERVED = _FIELDS.index("standing"), _FIELDS.index("refunded")
 #: As ``_MONEY``, but the settlement by key, number and file; deposits are read beside.
 _LINE = (
     "line__fee", "line__tax", "line__net", "line__settlement", "line__settlement__reference",
@@ -90,7 +91,7 @@ def export_rows(
     Read while it is consumed, in pages: a payment that is settled meanwhile is in one state or the other. Nothing of
     the payer is in it.
     """
-    now, of = now or timezone.now(), (since, until, account, currency)
+    now, of = now or current_time(), (since, until, account, currency)
     # The labels now: whoever reads the rows may have another language.
     if what == Export.PAID:
         return _paid(_payments(Payment.objects.using(database()), *of), _labels(Standing))
@@ -140,27 +141,30 @@ def _paid(payments: QuerySet[Any], standings: Labels) -> Iterator[Row]:
     for page in _pages(payments, ("pk",), _FIELDS):
         lines = {match[0]: match[1:] for match in _matches(payment__in=[pk for pk, *_ in page])}
         deposits = _deposits({line[3] for line in lines.values()})
+        sent = _sent(page)
         for pk, *payment in page:
-            yield (*_told(payment, standings), *_money(lines.get(pk), deposits))
+            yield (*_told(payment, standings, sent[pk]), *_money(lines.get(pk), deposits))
 
 
 def _settled(settlements: QuerySet[Settlement], standings: Labels) -> Iterator[Row]:
     fields = tuple(f"payment__{name}" for name in _FIELDS)
     for settlement in _each(settlements):
         deposits = _deposits({settlement.pk})
-        for page in _pages(_standing(line__settlement=settlement), ("line__number",), (*fields, *_LINE)):
-            for _number, *found in page:
+        for page in _pages(_standing(line__settlement=settlement), ("line__number",), ("payment", *fields, *_LINE)):
+            sent = _sent([row[1:] for row in page])
+            for _number, pk, *found in page:
                 payment, line = found[: len(_FIELDS)], found[len(_FIELDS) :]
-                yield (*_told(payment, standings), *_money(line, deposits))
+                yield (*_told(payment, standings, sent[pk]), *_money(line, deposits))
 
 
 def _unsettled(payments: QuerySet[Any], today: date, standings: Labels) -> Iterator[Row]:
     due = cache(partial(due_on, days=conf.settled_within))
     for page in _pages(payments, ("moment", "pk"), _FIELDS):
-        for moment, _pk, *payment in page:
+        sent = _sent([row[1:] for row in page])
+        for moment, pk, *payment in page:
             paid_on = lima_day(moment)
             age = (today - paid_on).days
-            yield (*_told(payment, standings), due(paid_on), age, _bucket(age))
+            yield (*_told(payment, standings, sent[pk]), due(paid_on), age, _bucket(age))
 
 
 def _fees(settlements: QuerySet[Settlement], statuses: Labels) -> Iterator[Row]:
@@ -242,8 +246,20 @@ def _deposits(settlements: Iterable[int]) -> dict[int, tuple[date | None, str]]:
     }
 
 
-def _told(payment: Sequence[Any], standings: Labels) -> Row:
-    return (*payment[:_STANDING], standings[payment[_STANDING]], *payment[_STANDING + 1 :])
+def _sent(payments: Iterable[Sequence[Any]]) -> defaultdict[int, Decimal]:
+    """Return how much of payments (keys and ``_FIELDS``) was given back: what is reserved may still be here."""
+    found: defaultdict[int, Decimal] = defaultdict(lambda: Decimal("0.00"))
+    reserved = [payment[0] for payment in payments if payment[1 + _RESERVED]]
+    if reserved:
+        refunds = Refund.objects.using(database()).sent().filter(payment__in=reserved)
+        for payment, amount in refunds.values_list("payment", "amount"):
+            found[payment] += amount
+    return found
+
+
+def _told(payment: Sequence[Any], standings: Labels, sent: Decimal) -> Row:
+    before, between_them = payment[:_STANDING], payment[_STANDING + 1 : _RESERVED]
+    return (*before, standings[payment[_STANDING]], *between_them, sent, payment[_RESERVED] - sent)
 
 
 def _money(line: Sequence[Any] | None, deposits: dict[int, tuple[date | None, str]]) -> Row:

@@ -4,41 +4,44 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
 from ..errors import AlreadyPaid, InvalidRequest, OutcomeUnknown, Refused
 from ..models import Cip, Order
+from ..models.clock import current_time
 from ..models.database import database
-from ..states import CipStatus, Fact, Wish
+from ..states import Fact, Wish
 from .accounts import channel_of
 from .create import check_expiry
+from .look_up import ask_provider
+from .possible.rules import extendable
 from .record import recorded
-from .refresh import apply_answer, ask_provider
+from .refresh import apply_answer
 from .wish import fulfil, record
 
 #: Rounding seen at the provider is about a minute (protocol 3.2, low confidence).
 ROUNDING = timedelta(minutes=1)
 
 
-def extend_order(order: Order, expires_at: datetime, *, actor: str = "shop", now: datetime | None = None) -> Order:
+def extend_order(
+    order: Order, expires_at: datetime, *, actor: str = "shop", reason: str = "", now: datetime | None = None
+) -> Order:
     """Let a code be paid until another date, reviving one that expired, and return the order as it is then.
 
     It is believed when the provider shows the new date. Raises like ``cancel_order``, and ``InvalidRequest`` if there
     is no code to extend. Inside a transaction the wish is recorded, done after the commit, and the order returned
     unchanged.
     """
-    now = now or timezone.now()
-    record(order, Wish.EXTEND, actor=actor, date=check_expiry(expires_at, now), now=now)
+    now = now or current_time()
+    record(order, Wish.EXTEND, actor=actor, date=check_expiry(expires_at, now), now=now, reason=reason.strip())
     return fulfil(order, Wish.EXTEND, extend, now)
 
 
-def extend(order: Order, now: datetime) -> None:
+def extend(order: Order, now: datetime, wait: bool) -> None:
     """Ask for the date that a claimed order wishes for."""
-    cips = Cip.objects.using(database()).filter(order=order, status__in=(CipStatus.CURRENT, CipStatus.EXPIRED))
-    cip = max(cips.order_by("pk"), key=lambda cip: (cip.live is True, cip.pk), default=None)
-    date = order.wish_date
+    cip, date = extendable(Cip.objects.using(database()).filter(order=order)), order.wish_date
     if cip is None or not cip.code or date is None:
         raise InvalidRequest(f"Order {order} has no code that could be extended; reissue it.")
+    if cip.live and cip.next_attempt_at:
+        raise OutcomeUnknown(f"Code {cip} is being deleted at this moment; whether it can be extended is tried later.")
     channel = channel_of(cip)
     if not channel.can_extend:
         raise InvalidRequest(f"Channel {channel.alias!r} can't extend codes; reissue the order.")
@@ -55,7 +58,7 @@ def extend(order: Order, now: datetime) -> None:
         raise OutcomeUnknown(f"The provider doesn't say until when code {cip} can be paid; it is asked again.")
     shown = answer.expires_at
     moved = answer.fact == Fact.ISSUED and shown is not None and abs(shown - date) <= ROUNDING
-    apply_answer(answer, actor=order.wish_actor, asked=moved, now=now)
+    apply_answer(answer, actor=order.wish_actor, asked=moved, wait=wait, now=now)
     if answer.fact == Fact.PAYMENT:
         raise AlreadyPaid(f"Order {order} was paid meanwhile with code {cip}.")
     if refusal:

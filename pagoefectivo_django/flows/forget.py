@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
 
 from ..conf import conf
 from ..models import (
@@ -20,17 +20,29 @@ from ..models import (
     Order,
     Refund,
     SettlementLine,
+    UnknownCode,
 )
-from ..models.database import database, one_transaction
+from ..models.clock import current_time
+from ..models.database import database, lock_rows, one_transaction
 from ..models.heartbeat import in_pace
-from ..states import OrderState, RefundStatus, Remark
+from ..states import CipStatus, OrderState, RefundStatus, Remark, Standing
 from ..traces import traced
-from .book import open_book
+from .book import open_shelf
 from .turn import Turn
+
+logger = logging.getLogger("pagoefectivo.worker")
 
 #: Nothing here is urgent: one look an hour, by whichever process comes first.
 PACE = timedelta(hours=1)
 BATCH = 500
+#: How long a receiver that has still to hear of an order keeps its payer.
+HEARD_WITHIN = timedelta(days=30)
+#: How long a refund that failed keeps its payer.
+TRIED_AGAIN_WITHIN = timedelta(days=30)
+#: Payments that were not taken back.
+OWED = (Standing.APPLIED, Standing.HELD, Standing.DUPLICATE)
+#: No code lives longer (protocol 3.2).
+LATEST_EXPIRY = timedelta(days=183)
 ENDED = (OrderState.PAID, OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.REFUNDED)
 #: The same bytes stay one message: what tells it is its digest, which is kept.
 EMPTY: dict[str, object] = {"body": b"", "signature": "", "forgotten": True}
@@ -45,33 +57,57 @@ def forget_by_age(turn: Turn) -> int:
 
 def forget(turn: Turn) -> int:
     """Forget everything that is old enough, until the turn is over; batches of their own, so a killed one goes on."""
-    return sum(work(turn) for work in (_calls, _bodies, _payers))
+    return sum(work(turn) for work in (_calls, _bodies, _payers, _unknown))
+
+
+def _unknown(turn: Turn) -> int:
+    """Drop digits that nobody knew, of an account that nobody could ask since: they can't be paid any more."""
+    rows = UnknownCode.objects.using(database())
+    old = rows.filter(hinted_at__lt=turn.now - LATEST_EXPIRY - conf.watch).order_by("hinted_at")
+
+    def drop(pks: list[int]) -> None:
+        for row in rows.filter(pk__in=pks):
+            logger.warning("Nobody could ask account %s about code %s, of which a message told.", row.account, row.code)
+        rows.filter(pk__in=pks).delete()
+
+    return _in_batches(old, drop, turn)
 
 
 def _calls(turn: Turn) -> int:
-    old = ApiCall.objects.using(database()).filter(began_at__lt=turn.now - conf.keep_calls).order_by("began_at")
+    # Evidence for the provider's support, as long as somebody is asked about the order.
+    asked = ApiCallSubject.objects.filter(call=OuterRef("pk"), order__in=Discrepancy.objects.open().values("order"))
+    old = ApiCall.objects.using(database()).filter(~Exists(asked), began_at__lt=turn.now - conf.keep_calls)
 
     def drop(pks: list[int]) -> None:
         ApiCallSubject.objects.using(database()).filter(call__in=pks).delete()
         ApiCall.objects.using(database()).filter(pk__in=pks).delete()
 
-    return _in_batches(old, drop, turn)
+    return _in_batches(old.order_by("began_at"), drop, turn)
 
 
 def _bodies(turn: Turn) -> int:
-    """Empty old messages; not those that wait, were given up, or are part of an open question: somebody reads them."""
-    asked = Discrepancy.objects.open().filter(notification=OuterRef("pk"))
-    old = Notification.objects.using(database()).filter(
-        ~Exists(asked), forgotten=False, fate=Fate.APPLIED, last_received_at__lt=turn.now - conf.keep_bodies
-    )
+    """Empty old messages that nobody has to read any more."""
+    messages = _read(Notification.objects.using(database()))
+    old = messages.filter(forgotten=False, last_received_at__lt=turn.now - conf.keep_bodies)
 
     def empty(pks: list[int]) -> None:
-        Notification.objects.using(database()).filter(pk__in=pks, fate=Fate.APPLIED).update(**EMPTY)
+        Notification.objects.using(database()).filter(pk__in=pks).exclude(fate=Fate.WAITING).update(**EMPTY)
 
     return _in_batches(old.order_by("last_received_at"), empty, turn)
 
 
-def _in_batches(rows: QuerySet[ApiCall] | QuerySet[Notification], work: Callable[[list[int]], None], turn: Turn) -> int:
+def _read(messages: QuerySet[Notification]) -> QuerySet[Notification]:
+    """Keep the messages that nobody has to read any more: applied, or given up and then decided about by a person."""
+    asked = Discrepancy.objects.filter(notification=OuterRef("pk"))
+    given_up = Exists(asked.exclude(status=Discrepancy.Status.OPEN)) & Q(fate=Fate.DEAD)
+    return messages.filter(~Exists(asked.open()), Q(fate=Fate.APPLIED) | given_up)
+
+
+def _in_batches(
+    rows: QuerySet[ApiCall] | QuerySet[Notification] | QuerySet[UnknownCode],
+    work: Callable[[list[int]], None],
+    turn: Turn,
+) -> int:
     done = 0
     while not turn.over and (pks := list(rows.values_list("pk", flat=True)[:BATCH])):
         with one_transaction():
@@ -83,46 +119,68 @@ def _in_batches(rows: QuerySet[ApiCall] | QuerySet[Notification], work: Callable
 def _payers(turn: Turn) -> int:
     orders, done, last = Order.objects.using(database()), 0, 0
     old = Q(forgotten_at__isnull=True, created_at__lt=turn.now - conf.keep_payers)
-    due = _free(orders.filter(old | Q(erase_asked_at__isnull=False)))
+    # Money that came after the erasure went back to an account, which says again whose it was.
+    named = Refund.objects.filter(order__forgotten_at__isnull=False).exclude(bank="", cci="", holder="")
+    due = _free(orders.filter(old | Q(erase_asked_at__isnull=False) | Q(pk__in=named.values("order"))), turn.now)
     while pks := list(due.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
         for pk in pks:
             if turn.over:
                 return done
             last = pk
-            done += anonymise(pk, actor="pagoefectivo", reason="", now=turn.now)
+            done += anonymise(pk, actor="pagoefectivo", reason="", wait=False, now=turn.now)
     return done
 
 
-def _free(orders: QuerySet[Order]) -> QuerySet[Order]:
-    """Keep the orders that have ended and that no question, no refund and no wish needs."""
+def _free(orders: QuerySet[Order], now: datetime) -> QuerySet[Order]:
+    """Keep the orders that have ended and that no question, refund, wish or code that can be paid needs."""
     questions = Discrepancy.objects.open().filter(order=OuterRef("pk"))
     unclosed = (RefundStatus.REQUESTED, RefundStatus.APPROVED, RefundStatus.SENT)
-    refunds = Refund.objects.filter(order=OuterRef("pk"), status__in=unclosed)
-    # A receiver that has still to hear of the order may need its payer: the data of a factura, say.
+    # One that failed is made once more, or is nobody's wish any more.
+    failed = Q(status=RefundStatus.FAILED, closed_at__gt=now - TRIED_AGAIN_WITHIN, payment__standing__in=OWED)
+    refunds = Refund.objects.filter(Q(status__in=unclosed) | failed, order=OuterRef("pk"))
+    # A receiver that has still to hear of the order may need its payer: the data of a factura, say. Not for ever: it
+    # may be gone from the settings, or fail for good.
     unheard = Delivery.objects.filter(event__order=OuterRef("pk"), delivered_at__isnull=True)
-    return orders.filter(~Exists(questions), ~Exists(refunds), ~Exists(unheard), state__in=ENDED, wish="")
+    unheard = unheard.filter(event__created_at__gt=now - HEARD_WITHIN)
+    # What can still be paid, whatever became of its order, may still have to be shipped, or given back.
+    over = (CipStatus.PAID, CipStatus.REFUSED, CipStatus.DELETED)
+    payable = Cip.objects.filter(order=OuterRef("pk"), expires_at__gt=now - conf.watch).exclude(status__in=over)
+    needed = (questions, refunds, unheard, payable)
+    return orders.filter(*(~Exists(rows) for rows in needed), state__in=ENDED, wish="", deferred_wish="")
+
+
+def _messages_of(pk: int, alias: str) -> QuerySet[Notification]:
+    """Return the messages about the codes of an order that nobody has to read any more."""
+    mine = Q(pk__in=[])
+    for account, code in Cip.objects.using(alias).filter(order=pk, code__isnull=False).values_list("account", "code"):
+        mine |= Q(account=account, code=code)
+    return _read(Notification.objects.using(alias).filter(mine))
 
 
 @traced()
-def anonymise(pk: int, *, actor: str, reason: str, now: datetime | None = None) -> bool:
-    """Take the payer out of one order and of all that is about it; False if something still needs them."""
-    now = now or timezone.now()
+def anonymise(pk: int, *, actor: str, reason: str, wait: bool = True, now: datetime | None = None) -> bool:
+    """Take the payer out of one order and of all that is about it; False if something still needs them.
+
+    ``wait`` False: or if somebody else holds the order or a message of it.
+    """
+    now = now or current_time()
     with one_transaction() as alias:
-        book = open_book(Order(pk=pk), alias=alias, now=now, actor=actor)
-        if not _free(Order.objects.using(alias).filter(pk=pk)).exists():
+        mine = _messages_of(pk, alias)
+        messages = lock_rows(mine, wait=wait)
+        book = next(iter(open_shelf([pk], alias=alias, now=now, actor=actor, wait=wait).books), None)
+        if book is None or (not wait and mine.count() > len(messages)):
+            return False
+        if not _free(Order.objects.using(alias).filter(pk=pk), now).exists():
             return False
         book.history.tell(book.order, "noted", Remark.FORGOTTEN, detail=reason, before=book.order.state)
         # Not a field less, whatever the shop put there: none of them is needed to know what was paid.
         Order.objects.using(alias).filter(pk=pk).update(
-            email="", payer_data={}, concept="", metadata={}, forgotten_at=now, erase_asked_at=None
+            email="", payer_data={}, concept="", metadata={}, wish_reason="", forgotten_at=now, erase_asked_at=None
         )
         book.write()
-        mine = Cip.objects.using(alias).filter(order=pk)
-        mine.update(url="", qr="")
+        Cip.objects.using(alias).filter(order=pk).update(url="", qr="")
         Refund.objects.using(alias).filter(order=pk).update(bank="", cci="", holder="")
         SettlementLine.objects.using(alias).filter(matches__payment__cip__order=pk).update(payer="")
-        for account, code in mine.filter(code__isnull=False).values_list("account", "code"):
-            messages = Notification.objects.using(alias).filter(account=account, code=code, fate=Fate.APPLIED)
-            messages.update(**EMPTY)
+        Notification.objects.using(alias).filter(pk__in=messages).update(**EMPTY)
         # The calls are redacted already; what links them with a person is the order, which names nobody any more.
     return True

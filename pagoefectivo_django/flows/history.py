@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +19,7 @@ from ..models import (
     Order,
     OrderEvent,
     Payment,
+    Refund,
     Settlement,
     SettlementLine,
 )
@@ -23,8 +27,13 @@ from ..models.database import LEASE, after_commit
 from ..money import LARGEST
 from ..signals import SIGNALS, Receiver
 from ..states import MONEY_KINDS, Fact, Kind, Resolution
-from ..traces import current_trace
+from ..traces import current_message, current_trace, traced
 from .publish import is_handed_over, publish_written
+
+logger = logging.getLogger("pagoefectivo.orders")
+
+#: Actors that are nobody; every other one is somebody's name, which no log has.
+NOBODY = {"shop", "payer", "provider", "notification", "poll", "clock", "settlement", "pagoefectivo"}
 
 #: What is usually right, for the person who is asked.
 SUGGESTIONS = {
@@ -56,6 +65,7 @@ class History:
         detail: str = "",
         before: str = "",
         discrepancy: Discrepancy | None = None,
+        refund: Refund | None = None,
     ) -> None:
         """Remember that something happened; the order is locked, so that its events can be counted."""
         if order:
@@ -72,6 +82,7 @@ class History:
                 detail=detail[:500],
                 cip=cip,
                 discrepancy=discrepancy,
+                refund=refund,
                 trace=current_trace(),
                 created_at=self.now,
             )
@@ -91,12 +102,14 @@ class History:
         line: SettlementLine | None = None,
         amount: Decimal | None = None,
         currency: str = "",
-        anew: bool = False,
+        account: str = "",
+        anew: bool | None = False,
     ) -> None:
         """Open a question, or add evidence to the one that was opened before.
 
-        ``anew``: something happened since it was answered, so it is open again. ``amount`` and
-        ``currency`` are the payment's if not given, else the line's, else the order's.
+        ``anew``: something happened since a person answered it, so it is open again; None: if the evidence says what
+        none before it said. What closed by itself opens by itself. ``amount`` and ``currency`` are the payment's if not
+        given, else the line's, else the order's; ``account``: that of the code or message if not given.
         """
         told = _money_of(payment, line, order) if amount is None else (amount, currency)
         about: dict[str, Any] = {"order": order, "cip": cip, "payment": payment, "notification": notification}
@@ -106,29 +119,38 @@ class History:
             subject=subject,
             defaults={
                 **about,
-                "account": _account_of(cip, payment, notification, settlement, line, order),
+                "account": account or _account_of(cip, payment, notification, settlement, line, order),
                 "evidence": [evidence],
-                "suggestion": _suggestion(kind, line),
+                "suggestion": _suggestion(kind, line, payment),
                 "created_at": self.now,
             },
         )
-        reopened = anew and question.status == Discrepancy.Status.RESOLVED
-        if reopened:
-            Discrepancy.objects.using(self.alias).filter(pk=question.pk).update(**UNANSWERED)
-        if opened or reopened:
+        if opened or self._ask_again(question, evidence, anew):
             if order and kind in MONEY_KINDS and line is None:  # as DiscrepancyQuerySet.about_money
                 self.questioned.add(order.pk)
             state = order.state if order else ""
             self.tell(order, "discrepancy_opened", "", cip, kind, state, question)
-        if not opened and not any(_alike(evidence, known) for known in question.evidence):
-            question.evidence = [*question.evidence, evidence][:50]
+
+    def _ask_again(self, question: Discrepancy, evidence: dict[str, str], anew: bool | None) -> bool:
+        """Add evidence to a question that was opened before, and return whether it was closed and is open again."""
+        if anew is None:
+            anew = not any(_tells_the_same(evidence, known) for known in question.evidence)
+        reopened = question.status == Discrepancy.Status.RESOLVED and (anew or not question.resolution)
+        if reopened:
+            Discrepancy.objects.using(self.alias).filter(pk=question.pk).update(**UNANSWERED)
+        alike = any(_alike(evidence, known) for known in question.evidence)
+        again = {"at": self.now.isoformat()} if alike and reopened and "source" in evidence else {}
+        if again or not alike:  # said again in the same words, the moment tells them apart
+            question.evidence = [*question.evidence, evidence | again][:50]
             question.save(using=self.alias, update_fields=["evidence"])
+        return reopened
 
     def write(self) -> None:
         """Write the events and one delivery for each receiver; they are published after the commit."""
         if not self.events:
             return
         events, self.events = self.events, []
+        after_commit(_log, [(event.trace, _line(event)) for event in events])
         OrderEvent.objects.using(self.alias).append(events)
         for event in events:
             tell(Measure.EVENT, 1, event.kind)
@@ -149,6 +171,27 @@ class History:
         return Delivery(event=event, receiver=receiver.name, attempts=attempts, next_attempt_at=due)
 
 
+def _line(event: OrderEvent) -> str:
+    """Return an event as a line of the log: facts and the shop's reference, nothing that anybody wrote freely."""
+    order = f"order {event.order.reference}" if event.order else "no order"
+    before, after = event.state_before, event.state_after
+    moved = f"{before} -> {after}" if before and before != after else after
+    what = "" if before and before != after else event.kind if event.kind != "noted" else f"noted {event.fact}".strip()
+    if event.discrepancy:
+        what = f"{what} {event.discrepancy.kind}"
+    if event.actor == "notification":
+        by = f"notification {current_message()}".strip()
+    else:
+        by = event.actor if event.actor in NOBODY else "staff"
+    return f"{order}: {', '.join(filter(None, [moved, what, by]))}"
+
+
+def _log(lines: Sequence[tuple[str, str]]) -> None:
+    for trace, line in lines:
+        with traced(trace) if trace else nullcontext():
+            logger.info("%s", line)
+
+
 def evidence_of(report: Report) -> dict[str, str]:
     """Return what a report says, without personal data, for a person to look at."""
     said: dict[str, Any] = {
@@ -165,9 +208,12 @@ def evidence_of(report: Report) -> dict[str, str]:
     return {name: str(value) for name, value in said.items() if value not in (None, "")}
 
 
-def _suggestion(kind: Kind, line: SettlementLine | None) -> Resolution | str:
-    # A statement proves no payment, so what is usual with one is not with a line.
-    return "" if line and kind in MONEY_KINDS else SUGGESTIONS.get(kind, "")
+def _suggestion(kind: Kind, line: SettlementLine | None, payment: Payment | None) -> Resolution | str:
+    if kind == Kind.DUPLICATE_LINE and line and not line.operation_number:
+        return ""  # only by its number is it the same payment once more, and no second one
+    # A statement proves no payment, so what is usual with one is not with a line; and without one nothing goes back.
+    usual = SUGGESTIONS.get(kind, "")
+    return "" if kind in MONEY_KINDS and (line or payment is None) else usual
 
 
 def _money_of(payment: Payment | None, line: SettlementLine | None, order: Order | None) -> tuple[Decimal | None, str]:
@@ -193,6 +239,12 @@ def _account_of(
 
 def _alike(evidence: dict[str, str], known: dict[str, str]) -> bool:
     return {**evidence, "at": ""} == {**known, "at": ""}
+
+
+def _tells_the_same(evidence: dict[str, str], known: dict[str, str]) -> bool:
+    """Return whether two reports are about the same money, in whatever words; one may lack the operation's number."""
+    numbers = {evidence.get("operation_number"), known.get("operation_number")} - {None}
+    return len(numbers) < 2 and all(evidence.get(name) == known.get(name) for name in ("fact", "amount", "currency"))
 
 
 #: The fields of a question that nobody has answered.

@@ -5,21 +5,25 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-
-from django.utils import timezone
+from typing import Any
 
 from ..channels import get_channel
 from ..channels.base import Channel, Charge, Report
+from ..codes import LONGEST
 from ..conf import conf
 from ..errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from ..models import Cip, Order
+from ..models.clock import current_time
 from ..models.database import LEASE, database, one_transaction
-from ..states import CipStatus, Fact, Kind, OrderState, Wish
+from ..states import CipStatus, Fact, Kind, Wish
 from .advance import advance
-from .book import Book, open_book
+from .book import Book, open_book, open_free_book
+from .possible.refusing import refuse_change
+from .possible.rules import IN_STATES
 from .record import recorded
 from .watch import next_poll
 from .wish import attempt_quietly, fulfil, put_to_person, record
@@ -29,6 +33,10 @@ logger = logging.getLogger("pagoefectivo.provider")
 #: A lost code may still be mailed to the payer and paid, so the next one waits a little; and there is only one more.
 AFTER_LOST = timedelta(minutes=1)
 MOST_LOST = 2
+#: How soon it is looked again whether a request that died was called lost.
+SOON = timedelta(seconds=5)
+#: The random part of a transaction code.
+RANDOM_BYTES = 6
 
 
 def issue_code(order: Order, *, now: datetime | None = None) -> Order:
@@ -37,7 +45,7 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
     Never raises for what a provider does: the order's state and its events tell. Inside a transaction it waits for
     the commit.
     """
-    now = now or timezone.now()
+    now = now or current_time()
     try:
         record(order, Wish.ISSUE, actor="shop", now=now)
     except InvalidRequest:
@@ -53,28 +61,31 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
 
 def issue_quietly(order: Order, now: datetime) -> None:
     """Issue after a commit, and let the caller's object show the code."""
-    attempt_quietly(order.pk, Wish.ISSUE, issue, max(now, timezone.now()))
+    attempt_quietly(order.pk, Wish.ISSUE, issue, max(now, current_time()), wait=True)
     order.reload()
 
 
-def issue(order: Order, now: datetime) -> datetime | None:
+def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     """Ask the channels of a claimed order in turn until one issues; return when to go on (None: nothing left to do).
+
+    ``wait`` False: not if somebody else holds the order. The provider's answer waits for them: it can't be asked again.
 
     Raises ``Unavailable`` or ``Misconfigured`` if no channel could be asked; the claim on the order then goes back.
     """
     asked = order.wish == Wish.REISSUE
-    if busy_until := _settle_requests(order, now):
+    if busy_until := _busy_until(order, now):
         return busy_until
     if _lost_of_this_wish(order) >= MOST_LOST:
         put_to_person(order, Kind.LOST_CODE, now, "Twice the provider's answer got lost; both codes may be payable.")
         return None
-    problem: PagoEfectivoError | None = None
+    # Where the settings have no route at this moment, it is tried again: they may be mended.
+    problem: PagoEfectivoError | None = refuse_change("issue", "no_route", order)
     refusal = ""
     for channel in _channels(order, asked):
         if isinstance(channel, PagoEfectivoError):
             problem = channel
             continue
-        cip = _request(order, channel, now, asked=asked)
+        cip = _request(order, channel, now, asked=asked, wait=wait)
         if cip is None:
             return None
         try:
@@ -131,25 +142,20 @@ def _ask(channel: Channel, order: Order, cip: Cip) -> Report:
 def _channels(order: Order, asked: bool) -> Iterator[Channel | PagoEfectivoError]:
     """Yield the order's channels in order of preference, without those that refused it before."""
     cips = Cip.objects.using(database()).filter(order=order, status=CipStatus.REFUSED)
-    refused = set() if asked else set(cips.values_list("channel", flat=True))
+    refused = set() if asked else set(cips.values_list("account", flat=True))
     for alias in conf.route(order.currency):
-        if alias not in refused:
-            try:
-                yield get_channel(alias)
-            except Misconfigured as error:
-                yield error
+        try:
+            if (channel := get_channel(alias)).account not in refused:
+                yield channel
+        except Misconfigured as error:
+            yield error
 
 
-def _settle_requests(order: Order, now: datetime) -> datetime | None:
-    """Call a request lost whose process died before its answer; return until when another process may be at one."""
-    cips = Cip.objects.using(database()).filter(order=order)
-    for cip in cips.filter(status=CipStatus.REQUESTED, asked_at__isnull=False):
-        if cip.asked_at and cip.asked_at + LEASE > now:
-            return cip.asked_at + LEASE
-        detail = "The process that asked for it ended before the answer."
-        lost = Report(account=cip.account, fact=Fact.LOST, transaction_code=cip.transaction_code, detail=detail)
-        advance(lost, actor="pagoefectivo", now=now)
-    return None
+def _busy_until(order: Order, now: datetime) -> datetime | None:
+    """Return until when another process may be at a request; one that died is called lost by ``reconcile``."""
+    requested = Cip.objects.using(database()).filter(order=order, status=CipStatus.REQUESTED, asked_at__isnull=False)
+    cip = requested.first()
+    return max(cip.asked_at + LEASE, now + SOON) if cip and cip.asked_at else None
 
 
 def _lost_of_this_wish(order: Order) -> int:
@@ -161,32 +167,49 @@ def _moved(cip: Cip) -> bool:
     return not Cip.objects.using(database()).filter(pk=cip.pk, status=CipStatus.REQUESTED).exists()
 
 
-def _request(order: Order, channel: Channel, now: datetime, *, asked: bool) -> Cip | None:
+def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait: bool) -> Cip | None:
     """Claim by writing the code that will be asked for; None if the order needs none, or somebody else is at it."""
     with one_transaction() as alias:
-        book = open_book(order, alias=alias, now=now, actor="pagoefectivo")
+        opening: dict[str, Any] = {"alias": alias, "now": now, "actor": "pagoefectivo"}
+        book = open_book(order, **opening) if wait else open_free_book(order, **opening)
+        if book is None:
+            raise Unavailable(f"Somebody else holds order {order}; its code is asked for later.")
         live = book.live_cip()
-        may_have_one = (OrderState.NEW, OrderState.PENDING, OrderState.EXPIRED, OrderState.REJECTED)
-        if book.state not in (may_have_one if asked else (OrderState.NEW,)):
+        if book.state not in IN_STATES["reissue" if asked else "issue"]:
             return None
         # What was asked for before money came, or before the reference was ordered again, is not wanted any more.
-        if asked and (book.in_question() or book.ordered_again()):
-            return None
+        if asked and book.in_question():
+            raise refuse_change("reissue", "in_question", book.order)
+        if asked and book.ordered_again():
+            raise refuse_change("reissue", "ordered_again", book.order)
         until = book.order.wish_date or book.order.expires_at
+        if asked and until <= now and not live:
+            raise InvalidRequest(f"The date {until.isoformat()} has passed for which order {order} was to get a code.")
         if until <= now or (live and (live.status != CipStatus.REQUESTED or live.asked_at)):
             return None
         cip = live or Cip(order=book.order, transaction_code=_transaction_code(book, channel))
         cip.channel, cip.account, cip.expires_at = channel.alias, channel.account, until
         cip.asked_at = cip.changed_at = now
+        cip.version += 1
         cip.poll_at = next_poll(cip, now)
         cip.save(using=alias)
         return cip
 
 
 def _transaction_code(book: Book, channel: Channel) -> str:
-    """Return a code of our own for this request: readable where the reference allows, else hashed."""
+    """Return a code of our own for this request, which no other one has, also none that a restored backup forgot.
+
+    The shop's reference and a random part where that fits and can be read, else their hash.
+    """
     prefix = str(channel.options.get("TRANSACTION_CODE_PREFIX", ""))
-    readable = f"{prefix}{book.order.reference}-{book.order.pk}-{len(book.cips) + 1}"
-    if len(readable) <= 36 and re.fullmatch(r"[A-Za-z0-9_-]+", readable):
+    readable = f"{prefix}{book.order.reference}-{secrets.token_hex(RANDOM_BYTES)}"
+    if len(readable) <= LONGEST and re.fullmatch(r"[A-Za-z0-9_-]+", readable):
         return readable
-    return (prefix + hashlib.sha256(readable.encode()).hexdigest())[:36]
+    return (prefix + hashlib.sha256(readable.encode()).hexdigest())[:LONGEST]
+
+
+def reference_in(transaction_code: str, channel: Channel) -> str:
+    """Return the reference of the order for which a readable transaction code of ours was made; empty for any other."""
+    prefix = re.escape(str(channel.options.get("TRANSACTION_CODE_PREFIX", "")))
+    found = re.fullmatch(rf"{prefix}(.+)-[0-9a-f]{{{2 * RANDOM_BYTES}}}", transaction_code, re.IGNORECASE)
+    return found[1] if found else ""

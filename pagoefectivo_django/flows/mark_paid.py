@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils import timezone
-
 from ..channels.base import Report
 from ..errors import InvalidRequest
 from ..models import Order
+from ..models.clock import current_time
 from ..states import Fact
+from ..texts import one_line
 from ..traces import traced
 from .advance import Decision, advance
 
@@ -19,16 +19,17 @@ def mark_paid(order: Order, operation_number: str, actor: str, reason: str, *, n
     """Let an order count as paid in full by the operation that a person saw, and return it as it is then.
 
     A message or an answer that tells of the same operation later changes nothing; one that contradicts becomes a
-    question. Raises ``InvalidRequest`` without operation number, actor or reason, or if the order has no code that
-    could have been paid; ``AlreadyPaid`` if it is paid; ``InQuestion`` if a person has to answer a question first.
+    question. Raises ``InvalidRequest`` without operation number, actor or reason, if the order has no code that could
+    have been paid, or if that operation paid another order in these weeks; ``AlreadyPaid`` if it is paid;
+    ``InQuestion`` if a person has to answer a question first.
     """
-    number = operation_number.strip()
+    number = one_line(operation_number) if isinstance(operation_number, str) else ""
     if not number or len(number) > 40 or not number.isprintable():
         raise InvalidRequest("The operation number is empty, too long or unprintable; copy it from the receipt.")
     if not actor.strip() or not reason.strip():
         raise InvalidRequest("An order is marked as paid by somebody and for a reason; pass actor and reason.")
     vouched = Report("", Fact.PAYMENT, amount=order.amount, currency=order.currency, operation_number=number)
-    now = now or timezone.now()
+    now = now or current_time()
     advance(Decision(order, reason, fact=Fact.ACCEPTED, vouched=vouched), actor=actor, now=now)
     order.reload()
     return order

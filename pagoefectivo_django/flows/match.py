@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import IntegrityError
-from django.utils import timezone
 
 from ..errors import InvalidRequest
-from ..models import Match, Order, Payment, SettlementLine
+from ..models import Cip, Discrepancy, Match, Order, Payment, SettlementLine
+from ..models.clock import current_time
 from ..models.database import database, one_transaction
+from ..models.orders import that_pays
 from ..states import Kind, LineStatus, Standing, StatementKind
-from .book import lock_orders, open_book
+from .book import Book, lock_orders, open_book
 from .history import History
 from .settle.judging import answer_questions, insert_match
-from .settle.matching import hold, question
+from .settle.matching import hold
+from .settle.questions import question
 
 
 def match_line(
@@ -26,7 +28,7 @@ def match_line(
     back, or if one of the two is matched already.
     """
     _need(actor, reason)
-    now = now or timezone.now()
+    now = now or current_time()
     try:
         with one_transaction() as alias:
             settlement = line.settlement
@@ -54,7 +56,7 @@ def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime
     without actor or reason, or if the line has no match.
     """
     _need(actor, reason)
-    now = now or timezone.now()
+    now = now or current_time()
     with one_transaction() as alias:
         settlement = line.settlement
         hold(settlement, alias, now)
@@ -70,8 +72,10 @@ def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime
             amount=-match.amount, rule="hand", author=actor[:150], reason=reason[:500], created_at=now, undoes=match,
             stands=None,
         ).save(using=alias)  # fmt: skip
-        if match.kind == StatementKind.SETTLEMENT and match.payment.standing == Standing.APPLIED and not match.part:
+        settles = match.kind == StatementKind.SETTLEMENT and not match.part
+        if settles and match.payment == _paid_by(book):
             Order.objects.using(alias).filter(pk=book.order.pk, cip=cip).update(settled_at=None)
+            _watch_again(book, cip, reason)
         lines = SettlementLine.objects.using(alias).filter(pk=line.pk)
         lines.update(status=LineStatus.DISCREPANCY, reason=f"Its match was undone: {reason}"[:500])
         kind = Kind.MISSING_HERE if line.gross > 0 else Kind.REFUND_UNMATCHED
@@ -80,6 +84,22 @@ def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime
         book.write()
     line.refresh_from_db(using=database())
     return line
+
+
+def _paid_by(book: Book) -> Payment | None:
+    """Return the payment that pays an order, else the last that did and was taken back."""
+    taken = [payment for payment in book.payments if payment.standing == Standing.REVERSED]
+    return that_pays(book.payments) or next(reversed(taken), None)
+
+
+def _watch_again(book: Book, cip: Cip, reason: str) -> None:
+    """Bring back what a match ended: its code is asked about, and a question that it answered waits again."""
+    book.touch(next(mine for mine in book.cips if mine.pk == cip.pk))
+    overdue = Discrepancy.objects.using(book.alias).filter(kind=Kind.UNSETTLED_OVERDUE, order=book.order)
+    if overdue.filter(resolution="", status=Discrepancy.Status.RESOLVED).exists():
+        evidence = {"at": book.now.isoformat(), "detail": f"Its match was undone: {reason}"[:500]}
+        subject = f"order:{book.order.pk}"
+        book.history.ask(Kind.UNSETTLED_OVERDUE, subject, evidence, order=book.order, cip=cip, anew=True)
 
 
 def _need(actor: str, reason: str) -> None:

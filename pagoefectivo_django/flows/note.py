@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils import timezone
-
 from ..models import Order
+from ..models.clock import current_time
 from ..models.database import one_transaction
 from ..states import Remark
 from ..traces import traced
@@ -17,7 +16,7 @@ from .history import History
 @traced()
 def note(order: Order | None, remark: Remark, *, actor: str, detail: str = "", now: datetime | None = None) -> None:
     """Append an event that moves nothing, to an order's history or, without one, to that of the shop."""
-    now = now or timezone.now()
+    now = now or current_time()
     with one_transaction() as alias:
         if order is None:
             history = History(alias, now, actor)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db.models import Min, QuerySet
-from django.utils import timezone
 
 from ..conf import conf
 from ..models import Discrepancy, Order, Settlement, SettlementLine
+from ..models.clock import current_time
 from ..models.database import database, one_transaction
 from ..models.heartbeat import in_pace
 from ..states import Kind, OrderState, StatementKind
 from ..workdays import due_on, latest_due, lima_day, midnight
-from .book import open_book
+from .book import open_free_book
 from .turn import Turn
 
 #: How often the payments are looked through: what is due changes by the day.
@@ -26,7 +26,7 @@ def ask_about_overdue(turn: Turn) -> int:
     Only for accounts of which settlements are imported, and for payments since the first one in them: a shop that
     imports none is asked nothing.
     """
-    if not in_pace("overdue settlements", EVERY, timezone.now()):
+    if not in_pace("overdue settlements", EVERY, current_time()):
         return 0
     count, until = 0, midnight(latest_due(lima_day(turn.now), conf.settled_within))
     imported = Settlement.objects.using(database()).counted().filter(kind=StatementKind.SETTLEMENT)
@@ -53,7 +53,9 @@ def _first_day(settlements: QuerySet[Settlement]) -> datetime | None:
 
 def _ask(order: Order, turn: Turn) -> bool:
     with one_transaction() as alias:
-        book = open_book(order, alias=alias, now=turn.now, actor="clock")
+        book = open_free_book(order, alias=alias, now=turn.now, actor="clock")
+        if book is None:
+            return False
         mine = book.order
         if mine.state != OrderState.PAID or mine.settled_at or not mine.paid_at:
             return False

@@ -1,4 +1,4 @@
-"""A question under its lock, and the answers that it can have."""
+"""A question under its lock."""
 
 from __future__ import annotations
 
@@ -9,23 +9,10 @@ from datetime import datetime
 from ..errors import InvalidRequest
 from ..models import Discrepancy, SettlementLine
 from ..models.database import one_transaction
-from ..states import Kind, LineStatus, Remark, Resolution
+from ..states import LineStatus, Remark
 from .book import Shelf, open_shelf
-
-#: A person reads these and says so; no answer moves money or a line.
-TO_BE_READ = frozenset({Kind.FEE_MISMATCH, Kind.PAYOUT_MISMATCH, Kind.UNSETTLED_OVERDUE})
-#: Of the questions about a line, those where the payer may be owed something.
-MAY_BE_OWED = frozenset({Kind.DUPLICATE_PAYMENT, Kind.DUPLICATE_LINE, Kind.REFUND_UNMATCHED})
-
-
-def answers_to(question: Discrepancy) -> list[Resolution]:
-    """Return the answers that a question can have; a statement is no proof, so a line of one pays no order."""
-    if question.kind in TO_BE_READ:
-        return [Resolution.IGNORE]
-    if question.line_id is None and question.settlement_id is None:
-        return list(Resolution)
-    owed = question.payment_id and question.kind in MAY_BE_OWED
-    return [Resolution.REFUND_DUE, Resolution.IGNORE] if owed else [Resolution.IGNORE]
+from .possible.rules import TO_BE_READ
+from .possible.rules import answers_to as answers_to
 
 
 def lock_question(question: Discrepancy, alias: str) -> Discrepancy:

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError
+from django.db.models import Q
 
 from ..channels.base import Channel, Report
 from ..conf import conf
 from ..errors import PagoEfectivoError
-from ..models import Cip, Match, Payment
+from ..models import Cip, Match, Order, Payment
 from ..models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
-from ..states import CipStatus, Fact, Kind, Standing, StatementKind
+from ..states import CipStatus, Fact, Kind, Remark, Standing, StatementKind
 from ..traces import traced
 from .accounts import accounts
 from .advance import Outcome, advance
-from .book import open_book
-from .search import apart, await_pace, may_search, search
+from .book import open_free_book
+from .hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
+from .look_up import AFTER_NOTHING, KnowsNothing
+from .pace import await_pace, may_search
+from .search import apart, ask_and_apply, search
 from .turn import Turn
 from .watch import next_poll
 
 logger = logging.getLogger("pagoefectivo.provider")
+
+#: A code that changed while its provider was asked is asked about again after this.
+AFTER_STALE = timedelta(minutes=1)
 
 
 def reconcile(turn: Turn, *, account: str = "", patient: bool = False) -> Counter[str]:
@@ -34,58 +42,103 @@ def reconcile(turn: Turn, *, account: str = "", patient: bool = False) -> Counte
     next round.
     """
     found: Counter[str] = Counter()
-    _look_at_unknown(turn, found)
-    for name, channel in accounts().items():
+    channels = accounts()
+    end_requests(turn, found)
+    end_watches(turn, [name for name, channel in channels.items() if channel.can_search])
+    for name, channel in channels.items():
         if not channel.can_search or account not in ("", name):
             continue
-        due = Cip.objects.using(database()).filter(account=name, code__isnull=False)
-        while not turn.over and due.filter(poll_at__lte=turn.now).exists():
-            if not (await_pace(channel, turn) if patient else may_search(channel)):
-                break
-            cips = claim_batch(due, "poll_at", turn.now, conf.batch_size)
-            if not cips:
-                break  # others are at them
-            try:
-                _compare(channel, cips, turn, found)
-            except PagoEfectivoError as error:
-                found["unanswered"] += len(cips)
-                logger.warning("Account %s can't be asked about %d codes: %s", name, len(cips), error)
-                put_back(cips, "poll_at", apart(cips, turn.now + LEASE))
-                break
-            except Exception:
-                # A mistake of ours in one answer: the lease brings the batch back, and the others go on.
-                logger.exception("The answers about %d codes could not be applied at once.", len(cips))
-                _one_by_one(channel, cips, turn, found)
+        _ask_due(channel, "look_at", turn, found, patient)
+        found["asked"] += look_at_unknown_codes(channel, turn)
+        _ask_due(channel, "poll_at", turn, found, patient)
     return found
 
 
-def watch_again(now: datetime, account: str = "") -> int:
-    """Make every code that is watched due now, and return how many there are."""
-    watched = Cip.objects.using(database()).filter(poll_at__gt=now, code__isnull=False)
-    return make_due(watched.filter(account=account) if account else watched, "poll_at", now)
+def _ask_due(channel: Channel, field: str, turn: Turn, found: Counter[str], patient: bool) -> None:
+    """Ask about the codes that are due by a field: ``look_at`` after a hint, ``poll_at`` because they are watched.
+
+    What is put off while this goes on is the next round's: an answer that never helps is asked for once in each.
+    """
+    begun = turn.now
+    due = Cip.objects.using(database()).filter(account=channel.account, code__isnull=False)
+    while not turn.over and due.filter(**{f"{field}__lte": begun}).exists():
+        if not (await_pace(channel, turn) if patient else may_search(channel)):
+            return
+        cips = claim_batch(due, field, turn.now, conf.batch_size, since=begun)
+        if not cips:
+            return  # others are at them
+        try:
+            ask_and_apply(channel, cips, lambda some: _compare(channel, some, turn, found, field), turn)
+        except PagoEfectivoError as error:
+            found["unanswered"] += len(cips)
+            logger.warning("Account %s can't be asked about %d codes: %s", channel.account, len(cips), error)
+            soon = apart(cips, turn.now + LEASE)
+            put_back(cips, field, _postponed(cips, field, turn.now) if isinstance(error, KnowsNothing) else soon)
+            return
+
+
+def _postponed(cips: list[Cip], field: str, now: datetime) -> dict[int, datetime | None]:
+    """Return when to ask again about codes whose account knows none of ours; not beyond their watch."""
+    soon = now + AFTER_NOTHING
+    if field == "look_at":
+        return dict.fromkeys([cip.pk for cip in cips], soon)
+    moments = {cip.pk: next_poll(cip, now) for cip in cips}
+    return {pk: moment and min(moment, soon) for pk, moment in moments.items()}
+
+
+def watch_again(now: datetime, account: str = "", *, restored: datetime | None = None) -> int:
+    """Make every code that is watched due now, and return how many there are.
+
+    ``restored``: the database is a backup of that moment. What was paid in the weeks before it is asked about once more
+    too, though it is settled or watched no longer: it may have been taken back since.
+    """
+    codes = Cip.objects.using(database()).filter(code__isnull=False)
+    codes = codes.filter(account=account) if account else codes
+    watched = codes.filter(poll_at__gt=now)
+    if restored is None:
+        return make_due(watched, "poll_at", now)
+    askable = [name for name, channel in accounts().items() if channel.can_search]
+    paid = Q(account__in=askable, status=CipStatus.PAID, changed_at__gt=restored - conf.watch_paid)
+    # As after a hint, but of long ago: an answer without news is not asked for again.
+    count = make_due(codes.filter(paid, look_at__isnull=True), "look_at", now, hinted_at=now - AGAIN[-1])
+    return count + make_due(watched.exclude(paid), "poll_at", now)
 
 
 @traced()
-def _compare(channel: Channel, cips: list[Cip], turn: Turn, found: Counter[str]) -> None:
+def _compare(channel: Channel, cips: Sequence[Cip], turn: Turn, found: Counter[str], field: str) -> None:
     """Ask about claimed codes, apply the answers and say when to ask again; all in a few statements a batch."""
-    cips = _not_settled(cips)
+    asked_at, hinted = turn.now, field == "look_at"
+    if hinted:
+        begin_look(cips, asked_at)
+    else:
+        cips = _not_settled(cips)
     answers = search(channel, cips, turn)
     found["asked"] += len(cips)
     found["unanswered"] += len(cips) - len(answers)
     payments = _payments_of(cips)
     heard = [(cip, answers[cip.pk]) for cip in cips if cip.pk in answers]
     told = [(cip, answer) for cip, answer in heard if not _as_we_know(cip, answer, payments.get(cip.pk, []))]
-    outcomes = advance(*(answer for _, answer in told), actor="poll", now=turn.now)
-    now, again = turn.now, {cip.pk: next_poll(cip, turn.now) for cip in cips}
+    outcomes = advance(*(answer for _, answer in told), actor="poll", wait=False, now=turn.now)
+    again = {cip.pk: next_look(cip, asked_at) if hinted else next_poll(cip, turn.now) for cip in cips}
     for (cip, answer), outcome in zip(told, outcomes, strict=True):
+        if hinted:
+            again[cip.pk] = None  # news
         if outcome == Outcome.STALE:
-            again[cip.pk] = now
+            again[cip.pk] = turn.now + AFTER_STALE
+        if outcome == Outcome.LOCKED:
+            again[cip.pk] = turn.now + LEASE
+            continue
         found["paid"] += answer.fact == Fact.PAYMENT and cip.status != CipStatus.PAID
         found["differ"] += cip.status == CipStatus.PAID and answer.fact != Fact.PAYMENT
-    put_back(cips, "poll_at", again)
+    if hinted:
+        unheard = turn.now + LEASE
+        again |= {cip.pk: unheard for cip in cips if cip.pk not in answers}
+        end_look(cips, again, asked_at)
+    else:
+        put_back(cips, field, again)
 
 
-def _not_settled(cips: list[Cip]) -> list[Cip]:
+def _not_settled(cips: Sequence[Cip]) -> Sequence[Cip]:
     """Return the codes whose money is not there yet; the others are not watched any more."""
     paid = [cip.pk for cip in cips if cip.status == CipStatus.PAID]
     settled = Match.objects.using(database()).filter(
@@ -96,17 +149,7 @@ def _not_settled(cips: list[Cip]) -> list[Cip]:
     return [cip for cip in cips if cip.pk not in done]
 
 
-def _one_by_one(channel: Channel, cips: list[Cip], turn: Turn, found: Counter[str]) -> None:
-    for cip in cips:
-        if turn.over:
-            return
-        try:
-            _compare(channel, [cip], turn, found)
-        except Exception:
-            logger.exception("The answer about code %s could not be applied; it is asked again.", cip)
-
-
-def _payments_of(cips: list[Cip]) -> dict[int, list[Payment]]:
+def _payments_of(cips: Sequence[Cip]) -> dict[int, list[Payment]]:
     """Return the payments of those codes that an answer called paid before."""
     payments: dict[int, list[Payment]] = {}
     if told_before := [cip.pk for cip in cips if cip.status == CipStatus.PAID and cip.paid_at]:
@@ -117,6 +160,8 @@ def _payments_of(cips: list[Cip]) -> dict[int, list[Payment]]:
 
 def _as_we_know(cip: Cip, answer: Report, payments: list[Payment]) -> bool:
     """Return whether an answer tells nothing new, so that no order has to be locked for it."""
+    if cip.answer:
+        return False  # it said otherwise before
     if answer.fact == Fact.PAYMENT and payments:
         standing = all(payment.standing != Standing.REVERSED for payment in payments)
         same = all((payment.amount, payment.currency) == (answer.amount, answer.currency) for payment in payments)
@@ -130,38 +175,75 @@ def _as_we_know(cip: Cip, answer: Report, payments: list[Payment]) -> bool:
     return False
 
 
-def _look_at_unknown(turn: Turn, found: Counter[str]) -> None:
-    """Codes whose digits nobody knows can't be asked about: a request that died is lost, a lost one is a person's."""
+def end_requests(turn: Turn, found: Counter[str]) -> int:
+    """End what can't be asked about, since nobody knows its digits, and return how much that was.
+
+    A request whose process died before its answer is called lost, here and nowhere else; a lost one is a person's.
+    """
+    ended = 0
     due = Cip.objects.using(database()).filter(code__isnull=True)
     while not turn.over and (cips := claim_batch(due, "poll_at", turn.now, conf.batch_size)):
+        ended += len(cips)
         for cip in cips:
             try:
-                _settle_unknown(cip, turn, found)
+                _end_request(cip, turn, found)
             except (OperationalError, InterfaceError):
                 raise
             except Exception:
                 logger.exception("Request %s could not be settled; it is tried again.", cip)
+    return ended
+
+
+def end_watches(turn: Turn, asked: Collection[str]) -> int:
+    """End the watch of codes whose account is none of those ``asked``, once it has lasted, and return of how many.
+
+    Until then those of an account that is configured no longer are on the first page.
+    """
+    over = Q(expires_at__lt=turn.now - conf.watch) & ~Q(status=CipStatus.PAID)
+    over |= Q(changed_at__lt=turn.now - conf.watch_paid, status=CipStatus.PAID)
+    left = Cip.objects.using(database()).exclude(account__in=asked).filter(over, code__isnull=False)
+    due, ended, held = left.filter(poll_at__lte=turn.now).order_by("poll_at", "pk"), 0, set[int]()
+    while cips := list(due.exclude(pk__in=held)[: conf.batch_size]):
+        for cip in cips:
+            if turn.over:
+                return ended
+            with one_transaction() as alias:
+                book = open_free_book(Order(pk=cip.order_id), alias=alias, now=turn.now, actor="poll")
+                mine = Cip.objects.using(alias).filter(pk=cip.pk, poll_at=cip.poll_at)
+                if book and mine.update(poll_at=None, look_at=None, hinted_at=None):
+                    detail = f"watch of {cip}: it has passed, and nobody could be asked"
+                    book.history.tell(book.order, "noted", Remark.ENDED, cip, detail, book.order.state)
+                    book.write()
+                    ended += 1
+                else:
+                    held.add(cip.pk)
+    return ended
 
 
 @traced()
-def _settle_unknown(cip: Cip, turn: Turn, found: Counter[str]) -> None:
+def _end_request(cip: Cip, turn: Turn, found: Counter[str]) -> None:
     if cip.status == CipStatus.REQUESTED and cip.asked_at:
         detail = "The process that asked for it ended before the answer."
         lost = Report(account=cip.account, fact=Fact.LOST, transaction_code=cip.transaction_code, detail=detail)
-        advance(lost, actor="poll", now=turn.now)
+        advance(lost, actor="poll", wait=False, now=turn.now)
         return
     if cip.status == CipStatus.LOST:
         found["lost"] += 1
-        _put_to_person(cip, turn.now)
+        if not _put_to_person(cip, turn.now):
+            return
     put_back([cip], "poll_at", {cip.pk: None})
 
 
-def _put_to_person(cip: Cip, now: datetime) -> None:
+def _put_to_person(cip: Cip, now: datetime) -> bool:
+    """Ask a person about a code whose answer got lost; False while somebody else holds its order."""
     with one_transaction() as alias:
-        book = open_book(cip.order, alias=alias, now=now, actor="poll")
+        book = open_free_book(cip.order, alias=alias, now=now, actor="poll")
+        if book is None:
+            return False
         mine = next(each for each in book.cips if each.pk == cip.pk)
         if mine.code is None:
             detail = "Its answer got lost; look in the provider's portal whether it exists and was paid."
             evidence = {"at": now.isoformat(), "transaction_code": mine.transaction_code, "detail": detail}
             book.history.ask(Kind.LOST_CODE, f"cip:{mine.pk}", evidence, order=book.order, cip=mine)
             book.write()
+    return True

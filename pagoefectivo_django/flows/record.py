@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from django.db import transaction
 
@@ -12,6 +13,7 @@ from ..channels.base import Channel
 from ..channels.exchange import Exchange, heard_by
 from ..measures import Measure, tell
 from ..models import ApiCall, ApiCallSubject, Cip, Order
+from ..models.clock import skew
 from ..models.database import database
 from ..traces import current_trace, traced
 
@@ -41,10 +43,11 @@ def _write(channel: Channel, exchanges: list[Exchange], order: Order | None, cod
         if codes:
             cips = Cip.objects.using(alias).filter(account=channel.account, code__in=codes)
             about |= set(cips.values_list("order", flat=True))
+        wrong = skew()  # of this machine's clock, by which the exchange was timed
         with transaction.atomic(using=alias):
             for exchange in exchanges:
                 call = ApiCall.objects.using(alias).create(
-                    channel=channel.alias, account=channel.account, trace=current_trace(), **_fields(exchange)
+                    channel=channel.alias, account=channel.account, trace=current_trace(), **_fields(exchange, wrong)
                 )
                 subjects = [ApiCallSubject(call=call, order_id=pk) for pk in sorted(about)]
                 ApiCallSubject.objects.using(alias).bulk_create(subjects)
@@ -52,5 +55,6 @@ def _write(channel: Channel, exchanges: list[Exchange], order: Order | None, cod
         logger.warning("A call to the provider could not be written down (%s).", type(error).__name__)
 
 
-def _fields(exchange: Exchange) -> dict[str, object]:
-    return {**vars(exchange), "path": exchange.path[:200], "error": exchange.error[:80]}
+def _fields(exchange: Exchange, wrong: timedelta) -> dict[str, object]:
+    cut = {"path": exchange.path[:200], "error": exchange.error[:80]}
+    return {**vars(exchange), **cut, "began_at": exchange.began_at - wrong}

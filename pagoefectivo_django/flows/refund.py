@@ -9,15 +9,21 @@ from decimal import Decimal
 
 from django.core import signing
 
+from ..channels.base import Channel
 from ..errors import InvalidRequest, Misconfigured, PagoEfectivoError, Refused, Unavailable
 from ..models import Order, Payment, Refund
 from ..models.database import database, one_transaction
+from ..models.orders import that_pays
+from ..models.refunds import LINK_SALT
 from ..money import exact
-from ..states import Kind, RefundStatus, Standing
+from ..states import Kind, RefundStatus
 from ..traces import traced
 from .accounts import channel_of
 from .advance import Decision, advance
-from .book import lock_orders, open_book
+from .book import lock_orders, open_book, open_free_book
+from .possible.loading import refund_situations
+from .possible.refusing import refuse_step
+from .possible.rules import RefundSituation, refund_actions
 from .record import recorded
 from .wish import MOST_ATTEMPTS
 
@@ -25,7 +31,6 @@ logger = logging.getLogger("pagoefectivo.provider")
 
 #: How long the payer's link works, in seconds.
 LINK_AGE = 14 * 24 * 3600
-_SALT = "pagoefectivo.refund"
 
 
 def refund_order(
@@ -44,7 +49,7 @@ def refund_order(
     if not actor.strip() or not reason.strip():
         raise InvalidRequest("A refund is asked for by somebody and for a reason; pass actor and reason.")
     payments = Payment.objects.using(database()).filter(cip__order=order)
-    found = (payments.filter(pk=payment.pk) if payment else payments.filter(standing=Standing.APPLIED)).last()
+    found = payments.filter(pk=payment.pk).first() if payment else that_pays(payments)
     if found is None:
         raise InvalidRequest(f"Order {order} has no such payment; nothing can be refunded.")
     asked = 0 if amount is None else exact(amount)
@@ -55,38 +60,27 @@ def refund_order(
 def approve_refund(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
     """Let a refund be sent: by the channel if it can, else by staff once the payer named an account.
 
-    Raises ``InvalidRequest`` for one that was approved before: what was sent must not be sent again.
+    Raises ``InvalidRequest`` for one that was approved before: what was sent must not be sent again. With
+    ``REFUND_FOUR_EYES`` also where ``actor`` asked for it, or answered a discrepancy with *refund due*.
     """
-    with one_transaction() as alias:
-        lock_orders([refund.order_id], alias)
-        status = Refund.objects.using(alias).values_list("status", flat=True).get(pk=refund.pk)
-        if status != RefundStatus.REQUESTED:
-            raise InvalidRequest(f"Refund {refund} is {status}; only one that is requested can be approved.")
-        return _step(refund, RefundStatus.APPROVED, actor, "", now)
+    return _by_person("approve", refund, RefundStatus.APPROVED, actor, "", now)
 
 
 def send_refund(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
     """Write down that staff sent the money; raises ``InvalidRequest`` if the channel does it, or without an account."""
-    if refund.by_channel:
-        raise InvalidRequest(f"Refund {refund} is sent by the provider itself; it must not be sent twice.")
-    if not refund.cci:
-        raise InvalidRequest(f"Nobody knows yet to which account refund {refund} goes; ask the payer.")
-    return _step(refund, RefundStatus.SENT, actor, "", now)
+    return _by_person("send", refund, RefundStatus.SENT, actor, "", now)
 
 
 def close_refund(refund: Refund, *, done: bool, actor: str, reason: str, now: datetime | None = None) -> Refund:
     """Write down what became of a refund; one that failed frees its amount for another.
 
-    Raises ``InvalidRequest`` without actor or reason, for one that is closed, and while the provider is asked.
+    Raises ``InvalidRequest`` without actor or reason, for one that is closed, and while the provider is asked; *failed*
+    also where a line of a statement is matched with it, since the same money would be sent twice.
     """
     if not actor.strip() or not reason.strip():
         raise InvalidRequest("A refund is closed by somebody and for a reason; pass actor and reason.")
-    with one_transaction() as alias:
-        lock_orders([refund.order_id], alias)
-        asking = Refund.objects.using(alias).filter(pk=refund.pk, by_channel=True, next_attempt_at__isnull=False)
-        if asking.filter(status=RefundStatus.SENT).exists():
-            raise InvalidRequest(f"The provider is being asked for refund {refund}; wait for what it says.")
-        return _step(refund, RefundStatus.DONE if done else RefundStatus.FAILED, actor, reason, now)
+    action, becomes = ("done", RefundStatus.DONE) if done else ("fail", RefundStatus.FAILED)
+    return _by_person(action, refund, becomes, actor, reason, now)
 
 
 def give_account(refund: Refund, *, bank: str, cci: str, holder: str, now: datetime | None = None) -> Refund:
@@ -106,15 +100,27 @@ def give_account(refund: Refund, *, bank: str, cci: str, holder: str, now: datet
     return refund
 
 
-def refund_token(refund: Refund) -> str:
-    """Return what proves in the payer's link that they may name the account; it works for two weeks."""
-    return signing.dumps(refund.pk, salt=_SALT)
+def ask_account(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
+    """Have the payer asked once more to which account a refund goes: the message ``refund_account`` is sent again.
+
+    Raises ``InvalidRequest`` where no account is wanted, or where nobody would write to the payer.
+    """
+    if not actor.strip():
+        raise InvalidRequest("The payer is asked by somebody; pass actor.")
+    with one_transaction() as alias:
+        book = open_book(refund.order, alias=alias, now=now, actor=actor)
+        fresh = Refund.objects.using(alias).select_related("order", "payment").get(pk=refund.pk)
+        if why := refund_actions(RefundSituation(fresh, fresh.payment, book.order.email))["ask_account"]:
+            raise refuse_step("ask_account", why, fresh, fresh.payment)
+        book.ask_account(fresh)
+        book.write()
+    return fresh
 
 
 def refund_of(token: str) -> Refund:
     """Return the refund of a payer's link; raises ``InvalidRequest`` for one that is forged or too old."""
     try:
-        pk = signing.loads(token, salt=_SALT, max_age=LINK_AGE)
+        pk = signing.loads(token, salt=LINK_SALT, max_age=LINK_AGE)
         return Refund.objects.using(database()).select_related("order", "payment").get(pk=pk)
     except (signing.BadSignature, Refund.DoesNotExist, ValueError, TypeError):
         raise InvalidRequest("This link is not valid, or not any more; ask the shop for another.") from None
@@ -122,20 +128,24 @@ def refund_of(token: str) -> Refund:
 
 @traced()
 def send_by_channel(refund: Refund, now: datetime) -> bool:
-    """Have the provider do an approved refund; False if somebody else is at it.
+    """Have the provider do an approved refund; False if somebody else is at it, or holds its order.
 
-    It is written down as sent before it is asked for, and never asked for twice: no answer is a person's.
+    It is written down as sent before it is asked for, and never asked for twice: no answer is a person's. What the
+    provider answers can't be asked again, so that alone waits for whoever has taken the order meanwhile.
     """
-    if not refund.claim(now):
-        return False
-    if refund.status != RefundStatus.APPROVED:
+    with one_transaction() as alias:
+        # An order that is held costs no attempt: after some of them a person is asked.
+        if not lock_orders([refund.order_id], alias, wait=False) or not refund.claim(now):
+            return False
+        begun = _begin(refund, now) if refund.status == RefundStatus.APPROVED else None
+    if begun is None:
         _ask_person(refund, "The process that asked the provider for it ended before the answer.", now)
         return True
     try:
-        channel = channel_of(refund.payment.cip)
-        _step(refund, RefundStatus.SENT, "pagoefectivo", "", now)
-        with recorded(channel, order=refund.order):
-            channel.refund(refund.payment.cip.code or "", refund.money, f"refund-{refund.pk}")
+        if isinstance(begun, Exception):
+            raise begun
+        with recorded(begun, order=refund.order):
+            begun.refund(refund.payment.cip.code or "", refund.money, refund_key(refund))
         becomes, said = RefundStatus.DONE, ""
     except Refused as error:
         becomes, said = RefundStatus.FAILED, str(error)
@@ -160,16 +170,50 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
     return True
 
 
+def _begin(refund: Refund, now: datetime) -> Channel | Exception:
+    """Write a claimed refund down as sent, and return the channel to send it by, or why it can't be sent.
+
+    In the transaction of the claim: whoever looks at the order for a moment in between would stop it.
+    """
+    try:
+        channel = channel_of(refund.payment.cip)
+        _step(refund, RefundStatus.SENT, "pagoefectivo", "", now)
+    except Exception as error:
+        return error
+    return channel
+
+
+def refund_key(refund: Refund) -> str:
+    """Return what tells this refund from every other one, also from one that a restored backup forgot."""
+    return f"refund-{refund.pk}-{refund.requested_at:%Y%m%d%H%M%S%f}"
+
+
 def _ask_person(refund: Refund, detail: str, now: datetime) -> None:
-    """Have a person look what became of a refund by the provider, unless its own message told."""
+    """Have a person look what became of a refund by the provider, unless its own message told.
+
+    If somebody else holds its order, it is asked when the claim on the refund is over.
+    """
     with one_transaction() as alias:
-        book = open_book(refund.order, alias=alias, now=now, actor="pagoefectivo")
+        book = open_free_book(refund.order, alias=alias, now=now, actor="pagoefectivo")
+        if book is None:
+            return
         unclear = Refund.objects.using(alias).filter(pk=refund.pk).exclude(status=RefundStatus.DONE)
         if unclear.update(next_attempt_at=None):
             evidence = {"at": now.isoformat(), "refund": str(refund.pk), "detail": detail[:500]}
             cip = refund.payment.cip
             book.history.ask(Kind.NOT_CONFIRMED, f"refund:{refund.pk}", evidence, order=book.order, cip=cip)
             book.write()
+
+
+def _by_person(
+    action: str, refund: Refund, becomes: RefundStatus, actor: str, said: str, now: datetime | None
+) -> Refund:
+    with one_transaction() as alias:
+        lock_orders([refund.order_id], alias)
+        fresh = Refund.objects.using(alias).select_related("order", "payment").get(pk=refund.pk)
+        if why := refund_actions(refund_situations([fresh], actor)[fresh.pk])[action]:
+            raise refuse_step(action, why, fresh, fresh.payment)
+        return _step(refund, becomes, actor, said, now)
 
 
 def _step(refund: Refund, becomes: RefundStatus, actor: str, said: str, now: datetime | None) -> Refund:

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from django.db import Error
 from django.db.models import F
-from django.utils import timezone
 
 from ..models import Refusal
+from ..models.clock import current_time
 from ..models.database import database
 
 logger = logging.getLogger("pagoefectivo.webhook")
@@ -17,9 +17,9 @@ logger = logging.getLogger("pagoefectivo.webhook")
 
 def refuse(alias: str, reason: Refusal.Reason, *, now: datetime | None = None) -> None:
     """Count one refused message; one row for each reason, however many come, and never an error for the webhook."""
-    now = now or timezone.now()
     logger.warning("A notification for channel %s was refused: %s.", alias, reason.value)
     try:
+        now = now or current_time()
         rows = Refusal.objects.using(database())
         if not rows.filter(channel=alias, reason=reason).update(count=F("count") + 1, last_at=now):
             # Of two first ones one is not counted: better than two rows, or a lock that strangers could fight for.

@@ -4,33 +4,40 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils import timezone
-
 from ..conf import conf
 from ..models import Order
+from ..models.clock import current_time
 from ..states import Wish
 from .cancel import remove_current_code
 from .create import SOONEST, check_expiry
 from .issue import issue
+from .possible.refusing import refuse_change
 from .wish import fulfil, record
 
 
 def reissue_code(
-    order: Order, *, expires_at: datetime | None = None, actor: str = "shop", now: datetime | None = None
+    order: Order,
+    *,
+    expires_at: datetime | None = None,
+    actor: str = "shop",
+    reason: str = "",
+    now: datetime | None = None,
 ) -> Order:
     """Replace the code of an open, expired, cancelled-by-nobody or rejected order and return the order as it is then.
 
     Without ``expires_at`` the order's date stays if it is still ahead. Raises like ``cancel_order``. Inside a
     transaction the wish is recorded, done after the commit, and the order returned unchanged.
     """
-    now = now or timezone.now()
+    now = now or current_time()
     if expires_at is None:
         expires_at = order.expires_at if order.expires_at >= now + SOONEST else now + conf.expires_after
-    record(order, Wish.REISSUE, actor=actor, date=check_expiry(expires_at, now), now=now)
+    record(order, Wish.REISSUE, actor=actor, date=check_expiry(expires_at, now), now=now, reason=reason.strip())
     return fulfil(order, Wish.REISSUE, reissue, now)
 
 
-def reissue(order: Order, now: datetime) -> datetime | None:
-    """Delete the code of a claimed order and ask for another."""
-    remove_current_code(order, now, asked=True)
-    return issue(order, now)
+def reissue(order: Order, now: datetime, wait: bool) -> datetime | None:
+    """Delete the code of a claimed order and ask for another; not while nobody could issue it."""
+    if not conf.route(order.currency):
+        raise refuse_change("reissue", "no_route", order)
+    remove_current_code(order, now, asked=True, wait=wait)
+    return issue(order, now, wait)

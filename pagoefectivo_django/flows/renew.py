@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..conf import conf
-from ..errors import InvalidRequest
 from ..models import Order
 from ..states import Wish
 from .reissue import reissue
@@ -18,7 +17,5 @@ def renew_code(order: Order, now: datetime) -> Order:
     Raises ``InvalidRequest`` if the shop doesn't allow it (``PAYER_MAY_RENEW``), if the order has not expired, or was
     ordered again; otherwise what ``reissue_code`` does.
     """
-    if not conf.payer_may_renew:
-        raise InvalidRequest("PAGOEFECTIVO['PAYER_MAY_RENEW'] is False: only the shop renews codes.")
     record(order, Wish.REISSUE, actor="payer", date=now + conf.expires_after, now=now, by_payer=True)
     return fulfil(order, Wish.REISSUE, reissue, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -11,30 +12,32 @@ from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from ..measures import Measure
 from ..measures import tell as measure
-from ..models import Cip, Notification, Order, Refund
+from ..models import Cip, Order, Refund
+from ..models.clock import current_time, machine, skew
 from ..models.database import Attempted, database
-from ..models.heartbeat import beat
+from ..models.heartbeat import CLOCK, beat
 from ..states import Wish
+from .alert import tell_staff
 from .cancel import cancel
 from .delete import delete_superseded
 from .expire import expire_orders
 from .extend import extend
 from .forget import forget_by_age
+from .inbox import apply_waiting
 from .issue import issue
+from .mend_dates import mend_dates
 from .overdue import ask_about_overdue
 from .publish import after, publish_events
-from .receive import apply_again
-from .reconcile import reconcile
+from .reconcile import end_requests, reconcile
 from .refund import send_by_channel
 from .reissue import reissue
 from .remind import remind
 from .settle import settle
 from .turn import Turn
-from .wish import Deed, attempt_quietly
+from .wish import Deed, attempt_quietly, take_up
 
 logger = logging.getLogger("pagoefectivo.worker")
 
@@ -81,7 +84,9 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     work: once it says True, nothing more is begun.
     """
     turn, begin = Turn(now, BUDGET, stopped), time.monotonic()
-    beat("tick", timezone.now())
+    beat("tick", current_time())
+    if ahead := skew():
+        beat(f"{CLOCK}{machine()}", current_time(), ahead=ahead)
 
     def part(work: Callable[[], int]) -> int:
         """One kind of work; what is wrong with it stops no other, but for a database that is away."""
@@ -94,9 +99,12 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
             return 0
 
     to_refund = Refund.objects.select_related("order", "payment__cip")
-    notifications = part(lambda: _work(Notification.objects.all(), apply_again, turn.renew()))
+    part(lambda: mend_dates(turn.renew()))
+    notifications = part(lambda: apply_waiting(turn.renew()))
     deliveries = part(lambda: publish_events(turn.now, budget=BUDGET, stopped=stopped))
     reminders = part(lambda: remind(turn.renew()))
+    part(lambda: end_requests(turn.renew(), Counter()))  # so that another code may be asked for
+    part(lambda: take_up(turn.renew()))
     wishes = part(lambda: _work(Order.objects.all(), _fulfil, turn.renew()))
     deletions = part(lambda: _work(Cip.objects.select_related("order"), delete_superseded, turn.renew()))
     refunds = part(lambda: _work(to_refund, send_by_channel, turn.renew()))
@@ -107,6 +115,7 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     forgotten = part(lambda: forget_by_age(turn.renew()))
     # What provider work told is heard in this round, not the next.
     deliveries += part(lambda: publish_events(turn.now, budget=BUDGET, stopped=stopped))
+    part(lambda: tell_staff(turn.now))
     measure(Measure.ROUND, time.monotonic() - begin)
     return Round(
         *(notifications, deliveries, wishes, deletions, refunds, reminders, expiries, polls, settlements, overdue),

@@ -3,71 +3,92 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-
-from django.utils import timezone
+from functools import partial
+from typing import TypeVar
 
 from ..channels.base import Channel, Report
-from ..conf import conf
-from ..errors import InvalidRequest
-from ..models import Cip
-from ..models.heartbeat import in_pace
-from ..states import Fact
-from .refresh import ask_provider
+from ..errors import InvalidRequest, PagoEfectivoError
+from ..models import Cip, UnknownCode
+from .halving import halves, in_halves
+from .look_up import ask_provider, believed, by_key
+from .pace import await_pace
 from .turn import Turn
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-#: Seconds between two looks whether the pace allows another question.
-BREATH = 0.05
+Row = TypeVar("Row", Cip, UnknownCode)
 
 
-def may_search(channel: Channel) -> bool:
-    """Take a turn to ask; all processes together keep the pace."""
-    every = timedelta(minutes=1) / conf.searches_per_minute
-    return in_pace(f"search {channel.account}"[:150], every, timezone.now())
+def further_turns(channel: Channel, turn: Turn) -> Iterator[bool]:
+    """Yield whether the next question may be asked: the first, whose turn was taken, at once, further ones in pace."""
+    yield True
+    while True:
+        yield await_pace(channel, turn)
 
 
-def await_pace(channel: Channel, turn: Turn) -> bool:
-    """Wait for a turn to ask; False if the time is over before."""
-    while not turn.over:
-        if may_search(channel):
-            return True
-        time.sleep(BREATH)
-    return False
-
-
-def search(channel: Channel, cips: Iterable[Cip], turn: Turn) -> dict[int, Report]:
+def search(
+    channel: Channel, cips: Iterable[Cip] | Iterable[UnknownCode], turn: Turn, *, ours: bool = True
+) -> dict[int, Report]:
     """Return what a provider says of codes, by our key; ``Fact.ABSENT`` for one that it doesn't know.
 
-    A batch that it refuses is halved; a code that is refused alone, or whose turn is over before, has no answer. Raises
-    ``Unavailable``, ``OutcomeUnknown`` or ``Misconfigured`` if it gives none at all.
+    A code about which it refuses to tell, or whose turn is over before, has no answer. Raises ``Unavailable``,
+    ``OutcomeUnknown`` or ``Misconfigured`` if it gives none at all, and ``KnowsNothing`` like ``believed``; not where
+    the codes are not known to be ``ours``.
     """
     wanted = [cip for cip in cips if cip.code]
-    if not wanted:
-        return {}
-    try:
-        answers = ask_provider(channel, [cip.code or "" for cip in wanted], turn.now)
-    except InvalidRequest as error:
-        if len(wanted) == 1:
-            logger.warning("The provider refuses to tell about code %s: %s", wanted[0], error)
-            return {}
-        middle, found = len(wanted) // 2, dict[int, Report]()
-        for half in (wanted[:middle], wanted[middle:]):
-            if await_pace(channel, turn):
-                found |= search(channel, half, turn)
-        return found
-    return {cip.pk: answers.get(cip.code or "") or _absent(cip, turn.now) for cip in wanted}
+    said = ask_about(channel, [cip.code or "" for cip in wanted], turn)
+    for code, answer in said.items():
+        if isinstance(answer, InvalidRequest):
+            logger.warning("The provider refuses to tell about code %s: %s", code, answer)
+    answers = {code: answer for code, answer in said.items() if not isinstance(answer, InvalidRequest)}
+    if ours:
+        answers = believed(channel, answers, turn.now, partial(await_pace, channel, turn))
+    return by_key([cip for cip in wanted if cip.code in answers], answers, turn.now)
 
 
-def apart(cips: Sequence[Cip], moment: datetime) -> dict[int, datetime | None]:
+def ask_about(channel: Channel, codes: Sequence[str], turn: Turn) -> dict[str, Report | InvalidRequest | None]:
+    """Return what a provider says of codes: None for one that it doesn't know, its refusal for one that it refuses.
+
+    A batch that it refuses is halved, in pace, so that one code keeps no other waiting; what there is no time for is
+    left out. Raises like ``search``.
+    """
+    said: dict[str, Report | InvalidRequest | None] = {}
+    turns = further_turns(channel, turn)
+
+    def ask(some: Sequence[str]) -> None:
+        if next(turns):
+            said.update(dict.fromkeys(some) | ask_provider(channel, some, turn.now, paced=True))
+
+    def refused(code: str, error: Exception) -> None:
+        if isinstance(error, InvalidRequest):
+            said[code] = error
+
+    if codes:
+        in_halves(codes, ask, splits=lambda error: isinstance(error, InvalidRequest), alone=refused)
+    return said
+
+
+def ask_and_apply(channel: Channel, rows: Sequence[Row], work: Callable[[Sequence[Row]], None], turn: Turn) -> None:
+    """Let a function ask about claimed rows, whose turn was taken, and apply the answers; a provider's error is raised.
+
+    A mistake of ours in one answer keeps no other waiting: what fails is halved, in pace, and what fails alone is
+    logged; its lease brings it back.
+    """
+    turns = further_turns(channel, turn)
+
+    def work_in_pace(some: Sequence[Row]) -> None:
+        if next(turns):
+            work(some)
+
+    def tell(row: Row, error: Exception) -> None:
+        logger.error("The answer about code %s could not be applied; it is asked again.", row, exc_info=error)
+
+    in_halves(rows, work_in_pace, splits=lambda error: not isinstance(error, PagoEfectivoError), alone=tell)
+
+
+def apart(cips: Sequence[Cip | UnknownCode], moment: datetime) -> dict[int, datetime | None]:
     """Return when to ask again after a question without an answer: the halves apart, should one code be the reason."""
-    middle = len(cips) // 2
-    return {cip.pk: moment + timedelta(minutes=place >= middle) for place, cip in enumerate(cips)}
-
-
-def _absent(cip: Cip, now: datetime) -> Report:
-    detail = "The provider doesn't know this code."
-    return Report(account=cip.account, fact=Fact.ABSENT, code=cip.code or "", asked_at=now, detail=detail)
+    minutes = enumerate(halves(cips))
+    return {cip.pk: moment + timedelta(minutes=minute) for minute, half in minutes for cip in half}

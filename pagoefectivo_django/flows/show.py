@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 
 from ..conf import conf
-from ..documents.voucher import Voucher
+from ..documents.voucher import Returning, Voucher
 from ..documents.ways import ways_of
 from ..documents.words import known_language
 from ..errors import InvalidRequest
-from ..models import Discrepancy, Order
+from ..models import Discrepancy, Order, Refund
 from ..models.database import database
-from ..states import CipStatus, Kind, OrderState, VoucherState, Wish
+from ..states import CipStatus, Kind, OrderState, RefundStatus, VoucherState, Wish
+from .possible import actions_of
 
 SHOWN = {
     OrderState.NEW: VoucherState.GETTING,
@@ -30,18 +32,34 @@ SHOWN = {
 ANSWERED = (OrderState.PAID, OrderState.REFUNDED)
 #: About payments that were known before; the payer sent nothing more.
 NOT_THEIRS = (Kind.REVERSED, Kind.MISSING_THERE)
+#: Refunds that the payer is told of: nobody promises one that may not be approved, and what made the order refunded
+#: its state tells.
+PROMISED = Q(status__in=(RefundStatus.APPROVED, RefundStatus.SENT)) | (
+    Q(status=RefundStatus.DONE) & ~Q(order__state=OrderState.REFUNDED)
+)
 
 
 def show(token: uuid.UUID, now: datetime) -> Voucher:
-    """Return the voucher that a token opens; raises ``InvalidRequest`` for one that opens none."""
+    """Return the voucher that a token opens; raises ``InvalidRequest`` for one that opens none.
+
+    Where money goes back it takes a second statement.
+    """
     questions = Discrepancy.objects.filter(order=OuterRef("pk")).open().about_money()
     asked = Exists(questions.exclude(kind__in=NOT_THEIRS))
     taken_back = Exists(questions.filter(kind=Kind.REVERSED))
     orders = Order.objects.using(database()).select_related("cip").defer("payer_data", "metadata")
-    found = orders.annotate(asked=asked, taken_back=taken_back).filter(token=token).first()
+    promised = Exists(Refund.objects.filter(PROMISED, order=OuterRef("pk")))
+    found: Any = orders.annotate(asked=asked, taken_back=taken_back, promised=promised).filter(token=token).first()
     if found is None:
         raise InvalidRequest("No order has this token.")
-    return _voucher(found, now, asked=found.asked, taken_back=found.taken_back)  # type: ignore[attr-defined]
+    refunds = Refund.objects.using(database()).filter(PROMISED, order=found).order_by("pk") if found.promised else ()
+    return _voucher(found, now, tuple(map(returning, refunds)), asked=found.asked, taken_back=found.taken_back)
+
+
+def returning(refund: Refund) -> Returning:
+    """Return what a payer is told of a refund."""
+    url = conf.public_url.rstrip("/") + refund.account_url if refund.wants_account else ""
+    return Returning(refund.money, sent=refund.was_sent, account_url=url)
 
 
 def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool) -> VoucherState:
@@ -60,7 +78,7 @@ def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool) -> Vou
     return state
 
 
-def _voucher(order: Order, now: datetime, *, asked: bool, taken_back: bool) -> Voucher:
+def _voucher(order: Order, now: datetime, refunds: tuple[Returning, ...], *, asked: bool, taken_back: bool) -> Voucher:
     state, cip = _state(order, now, asked=asked, taken_back=taken_back), order.cip
     site = conf.public_url.rstrip("/")
     return Voucher(
@@ -78,6 +96,7 @@ def _voucher(order: Order, now: datetime, *, asked: bool, taken_back: bool) -> V
         paid_at=order.paid_at,
         operation_number=order.operation_number,
         in_question=asked,
-        renewable=state == VoucherState.EXPIRED and conf.payer_may_renew,
+        refunds=refunds,
+        renewable=state == VoucherState.EXPIRED and conf.payer_may_renew and not actions_of([order])[order]["renew"],
         ways=ways_of(order.currency),
     )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.utils import timezone
+from ..models.clock import current_time
 
 
 class Turn:
@@ -18,20 +18,24 @@ class Turn:
     def __init__(
         self, now: datetime | None = None, budget: timedelta | None = None, stopped: Callable[[], bool] | None = None
     ) -> None:
-        self._began = timezone.now()
-        self._start = now or self._began
-        self._budget, self._stopped = budget, stopped
-        self.renew()
+        self._given, self._budget, self._stopped = now, budget, stopped
+        self._start, self._began = now or current_time(), time.monotonic()
+        self._stop = self._end()
 
     def renew(self) -> Turn:
-        """Begin the time for the next kind of work."""
-        self._stop = time.monotonic() + self._budget.total_seconds() if self._budget else None
+        """Begin the time for the next kind of work; what time it is, the database says."""
+        if self._given is None:
+            self._start, self._began = current_time(), time.monotonic()
+        self._stop = self._end()
         return self
+
+    def _end(self) -> float | None:
+        return time.monotonic() + self._budget.total_seconds() if self._budget else None
 
     @property
     def now(self) -> datetime:
         """The time of the round, which goes on: a lease taken late in it is a whole one."""
-        return self._start + (timezone.now() - self._began)
+        return self._start + timedelta(seconds=time.monotonic() - self._began)
 
     @property
     def stopped(self) -> bool:

@@ -11,6 +11,8 @@ from ..states import CipStatus, OrderState
 
 #: A code is asked about rarely while its date is far, more and more often as it comes near, and rarely again after it.
 SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=12)
+#: How long after its deadline an order may be open before a person is asked what became of its code.
+LIMIT = timedelta(days=1)
 #: How often a paid code is asked about: collectors undo payments, mostly on the same day (protocol 6.6).
 PAID_EVERY = timedelta(days=1)
 #: A payer who was just told the date needs no reminder of it (pretix#1106).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from email.utils import parseaddr
 from typing import Any
 
@@ -14,10 +15,11 @@ from django.utils import translation
 from django.utils.encoding import punycode
 from django.utils.text import Truncator
 
+from ..documents.moments import moment
 from ..documents.pdf import voucher_pdf
 from ..documents.voucher import Voucher
 from ..documents.ways import COMPANY
-from ..documents.words import groups, moment
+from ..documents.words import groups
 
 #: Letters of a subject; what comes after them no list of mails shows.
 LONGEST_SUBJECT = 150
@@ -30,7 +32,7 @@ def compose(name: str, voucher: Voucher, *, to: str, event_id: uuid.UUID) -> Ema
     ``.txt`` and ``.html``. Composed again for the same event it has the same Message-ID, so that mail programs fold a
     repetition.
     """
-    context = told(voucher)
+    context = told(name, voucher)
     with translation.override(voucher.language):
         subject, text, html = (
             render_to_string(f"pagoefectivo/mail/{name}.{kind}", context) for kind in ("subject.txt", "txt", "html")
@@ -50,16 +52,21 @@ def compose(name: str, voucher: Voucher, *, to: str, event_id: uuid.UUID) -> Ema
     )
 
 
-def told(voucher: Voucher) -> dict[str, Any]:
-    """Return what the templates of every message know."""
+def told(name: str, voucher: Voucher) -> dict[str, Any]:
+    """Return what the templates of a message know."""
+    refund = voucher.refund
+    if refund and not voucher.url:  # a mail has no host that a path would belong to
+        refund = replace(refund, account_url="")
+    link = voucher.url or voucher.provider_url
     return {
         "voucher": voucher,
+        "refund": refund,
         "language": voucher.language,
         "expires": moment(voucher.expires_at, voucher.language),
         "paid": moment(voucher.paid_at, voucher.language) if voucher.paid_at else "",
         "groups": groups(voucher.code),
         "company": COMPANY[voucher.money.currency],
-        "link": voucher.url or voucher.provider_url,
+        "link": (refund.account_url if refund else "") if name == "refund_account" else link,
     }
 
 

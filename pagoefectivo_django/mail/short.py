@@ -8,9 +8,6 @@ from django.utils import translation
 from ..documents.voucher import Voucher
 from .compose import told
 
-#: The messages that are short enough for a telephone.
-SHORT = ("created", "reminder", "paid", "expired")
-
 #: A single letter outside of GSM 03.38 makes every part of an SMS 67 letters long instead of 153. It has é, ñ and ü.
 NEAREST = str.maketrans("áíóúÁÍÓÚ", "aiouAIOU")
 
@@ -18,5 +15,5 @@ NEAREST = str.maketrans("áíóúÁÍÓÚ", "aiouAIOU")
 def short_text(name: str, voucher: Voucher) -> str:
     """Return a message as one line, in the voucher's language: the template ``pagoefectivo/sms/<name>.txt``."""
     with translation.override(voucher.language):
-        text = render_to_string(f"pagoefectivo/sms/{name}.txt", told(voucher))
+        text = render_to_string(f"pagoefectivo/sms/{name}.txt", told(name, voucher))
     return " ".join(text.translate(NEAREST).split())  # also blanks that don't break, which GSM lacks

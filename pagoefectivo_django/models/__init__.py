@@ -1,12 +1,13 @@
 """Remembers; no network here."""
 
+from .alerts import StaffAlert
 from .calls import ApiCall, ApiCallSubject
 from .discrepancies import Discrepancy
 from .events import OrderEvent
 from .heartbeat import Heartbeat
-from .inbox import Fate, Notification, Refusal
+from .inbox import Fate, Notification, Refusal, UnknownCode
 from .orders import Cip, Order, Payment
-from .outbox import Delivery
+from .outbox import Delivery, FailingReceiver
 from .refunds import Refund
 from .settlements import Deposit, Match, Settlement, SettlementLine
 
@@ -17,6 +18,7 @@ __all__ = [
     "Delivery",
     "Deposit",
     "Discrepancy",
+    "FailingReceiver",
     "Fate",
     "Heartbeat",
     "Match",
@@ -28,4 +30,6 @@ __all__ = [
     "Refusal",
     "Settlement",
     "SettlementLine",
+    "StaffAlert",
+    "UnknownCode",
 ]

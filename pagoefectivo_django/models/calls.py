@@ -51,7 +51,10 @@ class ApiCallSubject(models.Model):
     """One of the orders that a call is about: a question about many codes is about many."""
 
     call = models.ForeignKey(ApiCall, models.PROTECT, related_name="subjects", verbose_name=_("call to the provider"))
-    order = models.ForeignKey(Order, models.PROTECT, related_name="call_subjects", verbose_name=_("order"))
+    #: Without a constraint, which would have a log wait for whoever has locked the order.
+    order = models.ForeignKey(
+        Order, models.PROTECT, related_name="call_subjects", verbose_name=_("order"), db_constraint=False
+    )
 
     class Meta:
         verbose_name = _("order of a call")

@@ -23,7 +23,9 @@ class DiscrepancyQuerySet(models.QuerySet["Discrepancy"]):
 
 
 class Discrepancy(models.Model):
-    """A case that no rule decides. A repetition adds evidence; a resolved one stays resolved."""
+    """A case that no rule decides. A repetition adds evidence; a resolved one opens again when
+    the facts change into doubt.
+    """
 
     class Status(models.TextChoices):
         OPEN = "open", _("open")

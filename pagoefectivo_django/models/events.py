@@ -46,6 +46,8 @@ class OrderEvent(models.Model):
     detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
     cip = models.ForeignKey("Cip", models.PROTECT, null=True, related_name="+", verbose_name="CIP")
     discrepancy = models.ForeignKey("Discrepancy", models.PROTECT, null=True, related_name="events")
+    #: Nobody looks for the events of a refund but among those of its order.
+    refund = models.ForeignKey("Refund", models.PROTECT, null=True, related_name="+", db_index=False)
     #: Joins it with the request, the calls to the provider and the log lines of the same piece of work.
     trace = ExactCharField(_("request id"), max_length=32, blank=True, default="")
     created_at = models.DateTimeField(_("when"))

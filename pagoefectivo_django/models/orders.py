@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -13,9 +14,9 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from ..money import CURRENCIES, Money, display
-from ..payer import Payer
+from ..payer import Erased, Payer
 from ..states import LIVE, CipStatus, OrderState, Standing, Wish
-from .database import Attempted, ExactCharField, database
+from .database import Attempted, ExactCharField, Hinted, database
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -70,6 +71,10 @@ class Order(Attempted):
     #: When it was wished for; tells one wish from the next of its kind.
     wished_at = models.DateTimeField(null=True, blank=True, editable=False)
     wish_actor = models.CharField(max_length=150, blank=True, default="", editable=False)
+    #: What was wished for when a person had to decide about money first; it is taken up again once they have.
+    deferred_wish = models.CharField(max_length=8, choices=Wish, blank=True, default="", editable=False)
+    #: Why a person wants it; empty where a program does.
+    wish_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
     #: When the clock ends it unless the provider says otherwise; NULL when it is not open.
     lapses_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: When ``expiry_approaching`` is told; NULL when there is nothing to tell.
@@ -102,6 +107,7 @@ class Order(Attempted):
             models.Index(fields=["settled_at", "paid_at"], name="pagoefectivo_order_settled"),
             models.Index(fields=["forgotten_at", "created_at"], name="pagoefectivo_order_forget"),
             models.Index(fields=["erase_asked_at"], name="pagoefectivo_order_erase"),
+            models.Index(fields=["deferred_wish"], name="pagoefectivo_order_deferred"),
             # For lists of the newest first, of a state or currency that may be rare.
             models.Index(fields=["state", "id"], name="pagoefectivo_order_state"),
             models.Index(fields=["currency", "id"], name="pagoefectivo_order_currency"),
@@ -116,8 +122,9 @@ class Order(Attempted):
     def __str__(self) -> str:
         return str(self.reference)
 
-    def get_absolute_url(self) -> str:
-        """Return the voucher page's path."""
+    @property
+    def voucher_url(self) -> str:
+        """The path of the payer's page. By the name ``get_absolute_url`` Django's admin would lead any staff there."""
         return reverse("pagoefectivo:voucher", args=[self.token])
 
     def reload(self) -> None:
@@ -135,7 +142,8 @@ class Order(Attempted):
 
     @property
     def payer(self) -> Payer:
-        return Payer.of(self.payer_data)
+        """Who pays; ``payer.erased`` where that was erased, and then nothing else is said."""
+        return Payer.of(self.payer_data) if self.payer_data else Erased()
 
     @property
     def code(self) -> str:
@@ -143,7 +151,7 @@ class Order(Attempted):
         return (self.cip.code or "") if self.cip else ""
 
 
-class Cip(Attempted):
+class Cip(Attempted, Hinted):
     """One payment code asked for one order on one account.
 
     Written before the provider is asked, so a lost answer leaves a trace. ``code`` is its digits without leading
@@ -165,6 +173,11 @@ class Cip(Attempted):
     #: When the provider was asked for it; NULL when the request certainly was not sent.
     asked_at = models.DateTimeField(_("asked"), null=True, blank=True)
     changed_at = models.DateTimeField(_("changed"))
+    #: Counts its changes; an answer that was asked for at another count is stale. And at which a reversal was recorded.
+    version = models.PositiveIntegerField(default=0, editable=False)
+    reversed_version = models.PositiveIntegerField(default=0, editable=False)
+    #: What the provider last answered, where a person was asked because it is not what we know; empty where it agrees.
+    answer = models.CharField(max_length=100, blank=True, default="", editable=False)
     #: When it was paid, as told without an operation number; for payments whose own time nobody told.
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     #: When the provider is asked about it next; NULL when it is not watched any more.
@@ -190,7 +203,9 @@ class Cip(Attempted):
         indexes = (
             models.Index(fields=["next_attempt_at"], name="pagoefectivo_cip_due"),
             models.Index(fields=["account", "poll_at"], name="pagoefectivo_cip_poll"),
+            models.Index(fields=["channel", "account"], name="pagoefectivo_cip_alias"),
             models.Index(fields=["poll_at"], name="pagoefectivo_cip_watched"),
+            models.Index(fields=["account", "look_at"], name="pagoefectivo_cip_hinted"),
         )
 
     def __str__(self) -> str:
@@ -209,8 +224,10 @@ class Payment(models.Model):
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     first_heard_at = models.DateTimeField(_("first heard"))
     standing = models.CharField(_("standing"), max_length=10, choices=Standing)
-    #: The sum of its refunds, failed ones apart.
-    refunded = models.DecimalField(_("refunded"), max_digits=18, decimal_places=2, default=Decimal(0))
+    #: Account and operation number where a person vouched for it in these weeks, else NULL: one receipt pays one order.
+    vouched = ExactCharField(max_length=170, null=True, default=None, unique=True, editable=False)
+    #: The sum of its refunds, failed ones apart: what is given back or will be, so that never more goes than came.
+    refunded = models.DecimalField(_("reserved for refunds"), max_digits=18, decimal_places=2, default=Decimal(0))
 
     class Meta:
         verbose_name = _("payment")
@@ -236,6 +253,17 @@ class Payment(models.Model):
         return Money(self.amount, self.currency)
 
     @property
+    def sent_back(self) -> Decimal:
+        """What was given back: of its refunds those that were sent. The rest of ``refunded`` is still to go."""
+        return Decimal(sum(refund.amount for refund in self.refunds.all() if refund.was_sent))
+
+    @property
     def refundable(self) -> Decimal:
         """What could still be given back."""
         return Decimal(0) if self.standing == Standing.REVERSED else self.amount - self.refunded
+
+
+def that_pays(payments: Iterable[Payment]) -> Payment | None:
+    """Return which of an order's payments paid it: not one that was given back, where another has money left."""
+    applied = [payment for payment in payments if payment.standing == Standing.APPLIED]
+    return max(applied, key=lambda payment: (payment.refundable > 0, payment.pk), default=None)

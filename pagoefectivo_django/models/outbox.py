@@ -1,11 +1,15 @@
-"""Delivery: one event for one receiver."""
+"""Deliveries, each of one event for one receiver, and the receivers that keep failing."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from uuid import UUID
+
 from django.db import models
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
-from .database import Attempted, ExactCharField
+from .database import FIRST_PAUSE, LEASE, Attempted, ExactCharField, database
 from .events import OrderEvent
 
 
@@ -23,8 +27,69 @@ class Delivery(Attempted):
         constraints = (models.UniqueConstraint(fields=["event", "receiver"], name="pagoefectivo_one_delivery"),)
         indexes = (
             models.Index(fields=["next_attempt_at"], name="pagoefectivo_delivery_due"),
+            models.Index(fields=["receiver", "next_attempt_at"], name="pagoefectivo_receiver_due"),
             models.Index(fields=["delivered_at", "id"], name="pagoefectivo_delivery_heard"),
         )
 
     def __str__(self) -> str:
         return f"{self.event.kind} → {self.receiver}"
+
+
+class FailingReceiver(models.Model):
+    """A receiver that has failed and has heard nothing since; without a row, all is well with it.
+
+    After a few failures in a row the receiver is left alone for a pause. Then one process tries one delivery, and the
+    pause ends or grows. So a receiver whose server is away costs a worker one call at a time, however much waits.
+    """
+
+    #: So many different deliveries that failed one after the other: it is the receiver, not one bad order.
+    MOST = 3
+    LONGEST_PAUSE = timedelta(minutes=10)
+
+    receiver = ExactCharField(_("receiver"), max_length=255, unique=True)
+    #: In a row, of different deliveries; all of them while it is paused.
+    failures = models.PositiveIntegerField(_("failures"), default=0)
+    since = models.DateTimeField(_("failing since"))
+    #: NULL while it may still be one bad delivery.
+    paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
+    #: Of the delivery that failed last.
+    last_event = models.UUIDField(_("last event"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("failing receiver")
+        verbose_name_plural = _("failing receivers")
+
+    def __str__(self) -> str:
+        return str(self.receiver)
+
+    @classmethod
+    def count(cls, receiver: str, event: UUID, now: datetime, *, lost: bool = False) -> None:
+        """Write down that a receiver failed. The same delivery again says nothing new of a receiver without a pause.
+
+        ``lost``: it never came back, which may be the process's fault; so one process may try the receiver at once.
+        """
+        row, _made = cls.objects.using(database()).get_or_create(receiver=receiver, defaults={"since": now})
+        if row.last_event == event and not row.paused_until:
+            return
+        if lost and row.paused_until:
+            return
+        if not row.paused_until:  # else it was counted when the attempt was claimed
+            row.failures = min(row.failures + 1, cls.MOST)
+        row.last_event = event
+        row.paused_until = now + (timedelta(0) if lost else row._pause()) if row.failures >= cls.MOST else None
+        # Not by save(): it would bring back a row that a success has deleted meanwhile.
+        cls.objects.using(database()).filter(pk=row.pk).update(
+            failures=row.failures, last_event=event, paused_until=row.paused_until
+        )
+
+    def claim(self, now: datetime) -> bool:
+        """Take the one attempt that a paused receiver has when its pause is over; False if it is not, or is taken.
+
+        Counted before it begins, so that a receiver which kills its process is counted too.
+        """
+        mine = type(self).objects.using(database()).filter(pk=self.pk, paused_until=self.paused_until)
+        until = now + max(LEASE, self._pause())
+        return bool(mine.filter(paused_until__lte=now).update(paused_until=until, failures=F("failures") + 1))
+
+    def _pause(self) -> timedelta:
+        return min(FIRST_PAUSE * int(2 ** min(self.failures - self.MOST, 12)), self.LONGEST_PAUSE)

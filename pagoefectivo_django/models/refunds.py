@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from django.core import signing
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from ..money import Money, display
 from ..states import RefundStatus
 from .database import Attempted
 from .orders import Order, Payment
+
+#: What the payer's link is signed for, and nothing else is.
+LINK_SALT = "pagoefectivo.refund"
+
+
+class RefundQuerySet(models.QuerySet["Refund"]):
+    def sent(self) -> RefundQuerySet:
+        """Refunds whose money went: staff says so, or the provider does. Only of these *refunded* is said."""
+        return self.filter(Q(status=RefundStatus.DONE) | Q(status=RefundStatus.SENT, by_channel=False))
+
+    def without_account(self) -> RefundQuerySet:
+        """Refunds by hand whose payer has not said where the money goes."""
+        return self.filter(by_channel=False, cci="")
+
+    def with_account(self) -> RefundQuerySet:
+        """All others: nobody has to say where the money goes."""
+        return self.exclude(by_channel=False, cci="")
 
 
 class Refund(Attempted):
@@ -39,6 +58,8 @@ class Refund(Attempted):
     bank = models.CharField(_("bank"), max_length=60, blank=True, default="")
     cci = models.CharField("CCI", max_length=20, blank=True, default="")
     holder = models.CharField(_("account holder"), max_length=100, blank=True, default="")
+
+    objects = RefundQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("refund")
@@ -71,3 +92,23 @@ class Refund(Attempted):
     def needs_account(self) -> bool:
         """Whether the payer has still to say where the money goes."""
         return not self.by_channel and not self.cci and self.status in (RefundStatus.REQUESTED, RefundStatus.APPROVED)
+
+    @property
+    def wants_account(self) -> bool:
+        """Whether the payer is asked where the money goes: it was approved, and waits for nothing else."""
+        return self.needs_account and self.status == RefundStatus.APPROVED
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the money went; the provider's own refund only once the provider says so."""
+        return self.status == RefundStatus.DONE or (self.status == RefundStatus.SENT and not self.by_channel)
+
+    @property
+    def link_token(self) -> str:
+        """What opens the page on which the payer names the account: signed, and good for two weeks from now."""
+        return signing.dumps(self.pk, salt=LINK_SALT)
+
+    @property
+    def account_url(self) -> str:
+        """The path of that page."""
+        return reverse("pagoefectivo:refund", args=[self.link_token])

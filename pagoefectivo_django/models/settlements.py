@@ -107,7 +107,7 @@ class SettlementLine(models.Model):
     #: True on the first of its digest that was looked at, else NULL: so that it counts once, on any database.
     first = models.BooleanField(null=True, default=None, editable=False)
     status = models.CharField(_("status"), max_length=11, choices=LineStatus, default=LineStatus.NEW)
-    #: Why it is ignored, a duplicate or in question.
+    #: Why it is ignored, a duplicate, in question, or will be.
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
 
     class Meta:

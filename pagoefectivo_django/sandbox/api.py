@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import timedelta
 from decimal import Decimal
 
 from .book import STATUS_NAMES, Book, Cip, NotPossible
@@ -12,7 +13,7 @@ from .settings import Settings
 from .signing import CODE_SERVICE, request_hash
 from .wire import Answer, Entry, Json, Request, json_answer, read_object, refusal
 
-_BEARER = re.compile(r"Bearer (\S+)")
+_BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
 _ONE_CIP = re.compile(r"/v1/cips/([0-9]{1,14})")
 
 #: path, method, name of the call
@@ -75,65 +76,72 @@ class Api:
         return {number for number in numbers if number}, {each.transaction_code for each in found if each}
 
     def _work(self, request: Request, call: str, body: Json | None, cip: int | None) -> Answer:
-        if call != "authorizations" and not self._is_known(request):
+        service = self._bearer(request)
+        if call != "authorizations" and service is None:
             return Answer(401)
         if cip is not None and call == "delete":
-            return self._delete(request, cip)
+            return self._delete(request, service, cip)
         if not request.headers.get("Content-Type", "").lower().startswith("application/json"):
             return Answer(415)
         if body is None:
             return refusal(request, 111)
-        if call == "authorizations":
+        if call == "authorizations" or service is None:
             return self._authorize(request, body)
         if call == "create":
-            return self._create(request, body)
+            return self._create(request, service, body)
         if cip is not None:
-            return self._update(request, body, cip)
-        return self._search(request, body)
+            return self._update(request, service, body, cip)
+        return self._search(request, service, body)
 
-    def _is_known(self, request: Request) -> bool:
+    def _bearer(self, request: Request) -> int | None:
+        """Give the service whose token the request bears."""
         match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-        return match is not None and self._book.knows_token(match.group(1))
+        return None if match is None else self._book.service_of(match.group(1))
+
+    def _own(self, service: int | None, number: int | None) -> Cip | None:
+        """Give a code of this service; what another one issued is unknown here (protocol 5 knows no answer)."""
+        cip = self._book.find(number)
+        return cip if cip is not None and cip.service_id == service else None
 
     def _authorize(self, request: Request, body: Json) -> Answer:
         values, complaints = check(body, AUTHORIZATION)
         asked_at = read_date(values.get("dateRequest"))
-        if asked_at is None and "dateRequest" in values:
-            complaints.append(Entry(INVALID, "dateRequest"))
         if asked_at and abs(now() - asked_at) > self._settings.clock_skew:
             complaints.append(Entry(INVALID, "dateRequest"))
         if complaints:
             return refusal(request, 111, complaints)
-        own = self._settings
-        expected = request_hash(own.service_id, own.access_key, own.secret_key, values["dateRequest"])
-        wrong = (
-            ("accessKey", values["accessKey"] != own.access_key),
-            ("idService", int(values["idService"]) != own.service_id),
-            ("hashString", values["hashString"] != expected),
-        )
-        for field, is_wrong in wrong:
-            if is_wrong:
-                # UNKNOWN in protocol 2.4: status and codes are assumed.
-                return refusal(request, 111, [Entry(INVALID, field)], status=401)
-        token, start, end = self._book.open_token()
+        own = self._settings.service(int(values["idService"]))
+        wrong = ""
+        if own is None:
+            wrong = "idService"
+        elif values["accessKey"] != own.access_key:
+            wrong = "accessKey"
+        elif values["hashString"] != request_hash(
+            own.service_id, own.access_key, own.secret_key, values["dateRequest"]
+        ):
+            wrong = "hashString"
+        if own is None or wrong:
+            # UNKNOWN in protocol 2.4: status and codes are assumed.
+            return refusal(request, 111, [Entry(INVALID, wrong)], status=401)
+        token, start, end = self._book.open_token(own.service_id)
         data = {
             "token": token,
             "codeService": CODE_SERVICE,
             "tokenStart": write_date(start),
             "tokenExpires": write_date(end),
         }
-        # Text here and a number below: the vendor's samples do not agree with each other (protocol 2.3).
-        return json_answer(201, {"code": "100", "message": request.messages[100], "data": data})
+        return json_answer(201, {"code": 100, "message": request.messages[100], "data": data})
 
-    def _create(self, request: Request, body: Json) -> Answer:
-        values, complaints = check_create(body)
+    def _create(self, request: Request, service: int, body: Json) -> Answer:
+        values, complaints = check_create(body, self._settings.optional_phone)
+        complaints += self._too_soon(values)
         if complaints:
             return refusal(request, 111, complaints)
-        if int(values.get("serviceId", self._settings.service_id)) != self._settings.service_id:
+        if int(values.get("serviceId", service)) != service:
             return refusal(request, 508)
         if values["amount"] > self._settings.maximum_amount:
             return refusal(request, 511)
-        cip = self._book.issue(values)
+        cip = self._book.issue(service, values)
         data = {
             "cip": cip.number,
             "currency": cip.currency,
@@ -144,26 +152,40 @@ class Api:
         }
         return json_answer(201, {"code": 100, "message": request.messages[100], "data": data})
 
-    def _search(self, request: Request, body: Json) -> Answer:
+    def _search(self, request: Request, service: int, body: Json) -> Answer:
         asked = _search_list(body)
         if not asked:
             return refusal(request, 111, [Entry(REQUIRED if asked is None else INVALID, "data")])
-        data = [_found(self._book.find(_element_cip(each))) for each in asked]
+        data = [_found(self._own(service, _element_cip(each))) for each in asked]
         return json_answer(200, {"code": 100, "message": request.messages[100], "data": data})
 
-    def _update(self, request: Request, body: Json, cip: int) -> Answer:
+    def _update(self, request: Request, service: int, body: Json, cip: int) -> Answer:
         values, complaints = check(body, UPDATE)
+        complaints += self._too_soon(values)
         if complaints:
             return refusal(request, 111, complaints)
         try:
+            self._expect_own(service, cip)
             self._book.extend(cip, values["dateExpiry"])
         except NotPossible:
             # UNKNOWN in protocol 5: what a paid, deleted or foreign code gets is assumed.
             return refusal(request, 111, [Entry(INVALID, "cip")])
         return _done(request)
 
-    def _delete(self, request: Request, cip: int) -> Answer:
+    def _expect_own(self, service: int | None, number: int) -> None:
+        if self._own(service, number) is None:
+            raise NotPossible(None)
+
+    def _too_soon(self, values: Json) -> list[Entry]:
+        """Complain about an end that comes before the least life of a code is over (protocol 3.2)."""
+        end = values.get("dateExpiry")
+        # A client that asks for exactly ten minutes has lost some of the first second on the way.
+        soonest = now() + max(self._settings.shortest_life - timedelta(seconds=1), timedelta())
+        return [Entry(INVALID, "dateExpiry")] if end is not None and end < soonest else []
+
+    def _delete(self, request: Request, service: int | None, cip: int) -> Answer:
         try:
+            self._expect_own(service, cip)
             self._book.remove(cip)
         except NotPossible:
             # UNKNOWN in protocol 5, as above.

@@ -41,6 +41,7 @@ class Cip:
     """One code; a value, so that whoever holds one sees one moment. Holds nothing about the payer."""
 
     number: int
+    service_id: int
     #: names the payment page, and is search's `token` (protocol 1.1)
     guid: str
     transaction_code: str
@@ -84,33 +85,34 @@ class Book:
         self._settings = settings
         self._lock = threading.RLock()
         self._cips: dict[int, Cip] = {}
-        self._tokens: dict[str, datetime] = {}
+        self._tokens: dict[str, tuple[int, datetime]] = {}
         self._calls: list[Json] = []
         self._last_number = 10_000_000 + secrets.randbelow(80_000_000)
         self._last_operation = 7000
 
-    def open_token(self) -> tuple[str, datetime, datetime]:
-        """Give a new token, its start and its end (protocol 2.3)."""
+    def open_token(self, service_id: int) -> tuple[str, datetime, datetime]:
+        """Give a new token of a service, its start and its end (protocol 2.3)."""
         start = this_second()
         end = start + self._settings.token_life
-        token = make_token(self._settings.service_id, end)
+        token = make_token(service_id, end)
         with self._lock:
-            self._tokens[token] = end
+            self._tokens[token] = service_id, end
         return token, start, end
 
-    def knows_token(self, token: str) -> bool:
-        """Tell whether this token was given and is still alive."""
+    def service_of(self, token: str) -> int | None:
+        """Give the service whose token this is; None if it was never given, or its life is over."""
         with self._lock:
-            end = self._tokens.get(token)
-        return end is not None and now() < end
+            service_id, end = self._tokens.get(token, (None, None))
+        return service_id if end is not None and now() < end else None
 
-    def issue(self, values: Json) -> Cip:
+    def issue(self, service_id: int, values: Json) -> Cip:
         """Write a new code; a repeated transaction code makes another one (protocol 3.5)."""
         created = this_second()
         with self._lock:
             self._last_number += 1 + secrets.randbelow(9)
             cip = Cip(
                 number=self._last_number,
+                service_id=service_id,
                 guid=str(uuid.uuid4()).upper(),
                 transaction_code=values["transactionCode"],
                 currency=values["currency"],

@@ -81,24 +81,36 @@ class Controls:
         url = body.get("url")
         if not isinstance(url, str) or (url and not is_web_address(url)):
             raise ValueError("url: http:// or https://, or empty for none")
-        self._postman.url = url
+        self._postman.urls.update(dict.fromkeys(self._services(body), url))
         return {"url": url}
 
+    def _services(self, body: Json) -> list[int]:
+        """Give the service that is named; all, the first one first, where none is."""
+        services = list(self._postman.urls)
+        if body.get("serviceId") is None:
+            return services
+        named = [number for number in services if str(number) == str(body["serviceId"])]
+        if not named:
+            raise ValueError("serviceId: one of " + ", ".join(map(str, services)))
+        return named
+
     def _notify(self, body: Json) -> Json:
-        if not self._postman.url:
+        service = self._services(body)[0]
+        if not self._postman.urls[service]:
             raise ValueError("no webhook URL is registered")
         raw = body["raw"] if "raw" in body else write_json(body.get("body", {}))
         if not isinstance(raw, str):
             raise ValueError("raw: text")
         content = encode(raw)
-        signature = body.get("signature", self._postman.sign(content))
+        signature = body.get("signature", self._postman.sign(service, content))
         if signature is not None and not _is_header(signature):
             raise ValueError("signature: text, or null for no header")
-        return {"answers": self._postman.send_now(content, signature).answers}
+        return {"answers": self._postman.send_now(service, content, signature).answers}
 
     def _listing(self, cip: Cip) -> Json:
         return {
             "cip": cip.number,
+            "serviceId": cip.service_id,
             "transactionCode": cip.transaction_code,
             "status": cip.status,
             "statusName": STATUS_NAMES[cip.status],

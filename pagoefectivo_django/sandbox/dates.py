@@ -7,7 +7,11 @@ LIMA = timezone(timedelta(hours=-5))
 #: an event that has not happened (protocol 4)
 NEVER = "1900-01-01T00:00:00-05:00"
 
-_FORM = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})([+-][0-9]{2}):?([0-9]{2})")
+_FORM = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?"
+    r"(?:Z|([+-])([0-9]{1,2})(?::?([0-5][0-9]))?)",
+    re.IGNORECASE,
+)
 
 
 def now() -> datetime:
@@ -26,12 +30,16 @@ def write_date(moment: datetime | None) -> str:
 
 
 def read_date(value: object) -> datetime | None:
-    """Read `T` or a blank, `-05:00` or `-0500`; anything else is None."""
+    """Read `T` or a blank, any fraction of a second, `Z` or any offset with or without a colon; anything else is None.
+
+    The vendor's parser is .NET's lenient one (additions A, 3.2). What has no offset names no instant.
+    """
     match = _FORM.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
-    day, clock, hours, minutes = match.groups()
+    day, clock, fraction, sign, hours, minutes = match.groups()
+    offset = f"{sign or '+'}{(hours or '').zfill(2)}:{minutes or '00'}"
     try:
-        return datetime.fromisoformat(f"{day}T{clock}{hours}:{minutes}").astimezone(LIMA)
+        return datetime.fromisoformat(f"{day}T{clock}.{(fraction or '')[:6]:0<6}{offset}").astimezone(LIMA)
     except (ValueError, OverflowError):
         return None

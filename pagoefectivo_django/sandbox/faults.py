@@ -28,7 +28,7 @@ _DOWN = b"<html><head><title>503</title></head><body><h1>Service Unavailable</h1
 
 @dataclass
 class Fault:
-    """One order to misbehave; None means any."""
+    """One order to misbehave; None means any. ``transaction_code``: what the code begins with."""
 
     name: str
     call: str | None = None
@@ -43,7 +43,7 @@ class Fault:
             return False
         if self.cip is not None and self.cip not in cips:
             return False
-        return self.transaction_code is None or self.transaction_code in codes
+        return self.transaction_code is None or any(code.startswith(self.transaction_code) for code in codes)
 
 
 class Faults:

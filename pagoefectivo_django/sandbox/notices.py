@@ -28,6 +28,7 @@ class Notice:
     body: bytes
     #: None sends no header at all
     signature: str | None
+    service_id: int
     cip: int | None = None
     fault: str | None = None
     answers: list[int | str] = field(default_factory=list)
@@ -65,38 +66,39 @@ def payload(event: str, cip: Cip, payment: Payment | None, full: bool, fault: st
 
 
 class Postman:
-    """Carries notices to the one registered URL (protocol 6.1)."""
+    """Carries notices to the one URL that is registered for their service (protocol 6.1)."""
 
-    def __init__(self, settings: Settings, url: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._notices: list[Notice] = []
-        #: empty while no URL is registered
-        self.url = url
+        self._secrets = {service.service_id: service.secret_key for service in settings.services}
+        #: by service; empty while no URL is registered
+        self.urls = {service.service_id: service.webhook_url for service in settings.services}
 
     def notices(self, cip: int | None) -> list[Notice]:
         """Give the notices about one code, or those about none."""
         return [notice for notice in list(self._notices) if notice.cip == cip]
 
-    def sign(self, body: bytes) -> str:
-        """Sign as the vendor does."""
-        return notice_signature(self._settings.secret_key, body)
+    def sign(self, service_id: int, body: bytes) -> str:
+        """Sign as the vendor does, with the key of the service."""
+        return notice_signature(self._secrets[service_id], body)
 
     def tell(self, event: str, cip: Cip, payment: Payment | None, full: bool, fault: Fault | None) -> None:
         """Send one event in the background; the caller does not wait and holds no lock."""
         name = fault.name if fault else None
         body = payload(event, cip, payment, full, name)
-        signature = self.sign(body)
+        signature = self.sign(cip.service_id, body)
         if name == "webhook_bad_signature":
             signature = notice_signature("not the secret key", body)
-        notice = Notice(event, body, signature, cip.number, name)
+        notice = Notice(event, body, signature, cip.service_id, cip.number, name)
         self._notices.append(notice)
         if name != "webhook_never":
             delay = fault.seconds if fault and name == "webhook_late" else 0.0
             threading.Thread(target=self._carry, args=(notice, delay), daemon=True).start()
 
-    def send_now(self, body: bytes, signature: str | None) -> Notice:
-        """Send any body and wait for the answers."""
-        notice = Notice("", body, signature)
+    def send_now(self, service_id: int, body: bytes, signature: str | None) -> Notice:
+        """Send any body to the URL of a service and wait for the answers."""
+        notice = Notice("", body, signature, service_id)
         self._notices.append(notice)
         self._carry(notice, 0.0)
         return notice
@@ -109,12 +111,12 @@ class Postman:
 
     def _deliver(self, notice: Notice) -> None:
         """Try, and once more when the answer is not 200 (protocol 6.5)."""
-        if not self.url:
+        if not self.urls[notice.service_id]:
             return
-        notice.answers.append(self._post(self.url, notice))
+        notice.answers.append(self._post(self.urls[notice.service_id], notice))
         if notice.answers[-1] != 200:
             time.sleep(self._settings.repeat_delay)
-            notice.answers.append(self._post(self.url, notice))
+            notice.answers.append(self._post(self.urls[notice.service_id], notice))
 
     def _post(self, url: str, notice: Notice) -> int | str:
         parts = urlsplit(url)

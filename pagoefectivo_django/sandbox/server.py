@@ -3,12 +3,14 @@
 import re
 import socketserver
 import sys
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote, unquote
 
 from .api import Api
 from .book import Book
+from .callers import refused
 from .collector import Collector
 from .controls import Controls
 from .counter import Counter
@@ -16,10 +18,12 @@ from .faults import Faults
 from .notices import Postman
 from .pages import missing_page, payment_page
 from .settings import Settings
-from .wire import Answer, Request
+from .wire import Answer, Request, json_answer
 
 HOST = "127.0.0.1"
 LARGEST_BODY = 1_000_000
+#: of a body that is sent in chunks
+LONGEST_LINE, MOST_TRAILERS = 1000, 20
 
 _PAGE = re.compile(r"/([^/]+)\.html")
 
@@ -32,12 +36,12 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, port: int, settings: Settings, webhook_url: str) -> None:
+    def __init__(self, port: int, settings: Settings) -> None:
         super().__init__((HOST, port), Handler)
         self.site = f"http://{HOST}:{self.server_port}"
         self.book = Book(settings)
         faults = Faults()
-        postman = Postman(settings, webhook_url)
+        postman = Postman(settings)
         collector = Collector(self.book, faults, postman)
         self._api = Api(settings, self.book, faults, self.site)
         self._controls = Controls(self.book, faults, postman, collector)
@@ -55,8 +59,11 @@ class Server(ThreadingHTTPServer):
 
     def answer(self, request: Request) -> Answer | None:
         """Find who answers; None means to close the connection without a word."""
-        if request.path.startswith("/v1/"):
-            return self._api.answer(request)
+        # Names of paths are compared without case, as the vendor's server does with those of fields (additions A, 2.1);
+        # and a base with a slash before a path with one is one slash.
+        path = re.sub("/+", "/", request.path).lower()
+        if path.startswith("/v1/"):
+            return self._api.answer(replace(request, path=path))
         if request.path.startswith("/sandbox/"):
             return self._controls.answer(request)
         if request.path == "/counter":
@@ -80,12 +87,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         path, _, query = self.path.partition("?")
-        length = self._body_length()
-        if isinstance(length, Answer):
+        reason = refused(self.command, self.headers)
+        body = json_answer(403, {"error": reason}) if reason else self._read_body()
+        if isinstance(body, Answer):
             self.close_connection = True
-            answer: Answer | None = length
+            answer: Answer | None = body
         else:
-            body = self.rfile.read(length)
             answer = self.server.answer(Request(self.command, unquote(path), query, self.headers, body))
         if answer is None:
             self.close_connection = True
@@ -95,14 +102,35 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _serve
 
-    def _body_length(self) -> int | Answer:
-        """Give the body's length, or the refusal of a request whose end cannot be known."""
-        if self.headers.get("Transfer-Encoding"):
-            return Answer(411)
+    def _read_body(self) -> bytes | Answer:
+        """Give the body, or the refusal of one that is too long or whose end cannot be known."""
+        coding = self.headers.get("Transfer-Encoding", "").lower()
+        if coding:
+            return self._read_chunks() if coding == "chunked" else Answer(411)
         text = self.headers.get("Content-Length", "0")
         if re.fullmatch("[0-9]{1,18}", text) is None:
             return Answer(400)
-        return int(text) if int(text) <= LARGEST_BODY else Answer(413)
+        return self.rfile.read(int(text)) if int(text) <= LARGEST_BODY else Answer(413)
+
+    def _read_chunks(self) -> bytes | Answer:
+        """Read a body in chunks, as .NET's JSON client and many proxies send it."""
+        body = b""
+        while True:
+            # The rest of the line is an extension; what cannot be a size ends the connection.
+            size = self.rfile.readline(LONGEST_LINE).partition(b";")[0].strip()
+            if re.fullmatch(b"[0-9A-Fa-f]{1,8}", size) is None:
+                return Answer(400)
+            if len(body) + int(size, 16) > LARGEST_BODY:
+                return Answer(413)
+            if int(size, 16) == 0:
+                break
+            body += self.rfile.read(int(size, 16))
+            if self.rfile.readline(LONGEST_LINE).strip():
+                return Answer(400)
+        for _ in range(MOST_TRAILERS):
+            if not self.rfile.readline(LONGEST_LINE).strip():
+                return body
+        return Answer(400)
 
     def _write(self, answer: Answer) -> None:
         self.send_response(answer.status)

@@ -69,7 +69,7 @@ class Entry:
 def read_json(body: bytes) -> Any:
     """Read JSON with decimals kept exactly as written; raise ValueError for anything else."""
     try:
-        return json.loads(body.decode(), parse_float=Decimal, parse_constant=_refuse_constant)
+        return json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse_constant)
     except (ArithmeticError, RecursionError) as error:
         raise ValueError("not usable as JSON") from error
 

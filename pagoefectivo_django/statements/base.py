@@ -36,6 +36,8 @@ class Line(NamedTuple):
     collector: str
     #: Why this line is no money ("a total", "not paid: Expirada"); else empty.
     ignored: str
+    #: What a person has to decide about it before it may be matched; else empty.
+    doubt: str = ""
 
 
 class Fault(NamedTuple):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from hashlib import sha256
 from itertools import islice
 from pathlib import PurePath
@@ -12,11 +13,12 @@ from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import InvalidRequest
 from .base import Statement
+from .dates import style_of
 from .formats import OPTIONAL, Format, known_formats
-from .lines import Plan, is_empty, lines_of
+from .lines import Plan, is_aside, is_empty, lines_of, trimmed
 from .tables import LARGEST_FILE, Table, refused
 from .text import open_texts
-from .values import OtherCurrency, currency_of, folded, mark_of, sign_of, style_of
+from .values import OtherCurrency, Unreadable, amounts, currency_of, flat, folded, mark_of, sign_of, unwrapped
 from .xlsx import open_sheets
 
 #: A header stands in one of so many first rows.
@@ -34,7 +36,9 @@ _MAGIC = {
     b"\x1f\x8b": "a gzip archive; unpack it",
     b"Rar!": "a RAR archive; unpack it",
 }
-_AMOUNTISH = re.compile(r"(?=.*\d)[\s\xa0SPENUD/.,$()\-\d]+", re.IGNORECASE)
+_AMOUNTISH = re.compile(r"(?=.*[\d-])[\sSPENUDOLAR/.,'$()+\-\d]+", re.IGNORECASE)
+#: A currency behind a heading: "Monto (S/)".
+_UNIT = re.compile(r"[\s(\[]+(S/|S/\.|US\$|PEN|USD|soles|d[oó]lares)[)\]\s]*$", re.IGNORECASE)
 _CODEISH = re.compile(r"[\s\d.,E+]*", re.IGNORECASE)
 
 
@@ -66,7 +70,8 @@ def open_statement(
     (``.``, ``,``) are needed only where the file doesn't tell. Raises ``InvalidRequest`` for a file that can't be read,
     with its name; ``lines()`` raises it too for what comes later and concerns the whole file.
     """
-    name = re.sub(r"[\x00-\x1f\x7f]", "?", PurePath(name).name)[:100] or "file"
+    # Of a name that is no UTF-8 (a ZIP from Windows) Python makes halves of surrogate pairs, which no database holds.
+    name = re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "?", PurePath(name).name)[:100] or "file"
     known = known_formats(formats)
     if format and format not in known:
         raise refused(name, f"format is {format[:40]!r}; use one of {', '.join(known)}.")
@@ -95,6 +100,8 @@ def _tables(source: BinaryIO, name: str) -> Iterable[Table]:
     for magic, what in _MAGIC.items():
         if first.startswith(magic):
             raise refused(name, f"is {what}.")
+    if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        raise refused(name, "is a web page or XML, whatever its name says; open it in a spreadsheet, save it as XLSX.")
     if first.startswith(b"PK"):
         return open_sheets(source, name)
     if name.casefold().endswith((".xlsx", ".xlsm")):
@@ -141,15 +148,16 @@ def _key(heading: Any) -> str:
     return "".join(letter for letter in folded(heading) if letter.isalnum())
 
 
-def _by_headings(form: Format, table: Table, head: list[tuple[int, Sequence[Any]]]) -> _Fit | str:
+def _by_headings(form: Format, table: Table, head: Sequence[tuple[int, Sequence[Any]]]) -> _Fit | str:
     least: list[str] | None = None
     for number, row in head:
         keys = [_key(cell) if isinstance(cell, str) else "" for cell in row]
+        bare = [_key(_UNIT.sub("", cell)) if isinstance(cell, str) else "" for cell in row]
         places, lacking = {}, []
         for ours, headings in form.columns.items():
-            wanted = [_key(heading) for heading in headings]
-            found = tuple(keys.index(one) for one in wanted if one in keys)
-            if any(keys.count(one) > 1 for one in wanted):
+            wanted = [(one, keys if one in keys else bare) for one in map(_key, headings)]
+            found = tuple(named.index(one) for one, named in wanted if one in named)
+            if any(named.count(one) > 1 for one, named in wanted):
                 lacking += [f"{heading} only once" for heading in headings]
             elif found:
                 places[ours] = found
@@ -164,10 +172,10 @@ def _by_headings(form: Format, table: Table, head: list[tuple[int, Sequence[Any]
     return f"no row of the first {HEADER_WITHIN} has {', '.join(least or [])}"
 
 
-def _by_numbers(form: Format, table: Table, head: list[tuple[int, Sequence[Any]]]) -> _Fit | str:
+def _by_numbers(form: Format, table: Table, head: Sequence[tuple[int, Sequence[Any]]]) -> _Fit | str:
     places = {ours: tuple(int(place) - 1 for place in found) for ours, found in form.columns.items()}
     last = max(max(found) for ours, found in places.items() if ours not in OPTIONAL) + 1
-    rows = [row for _, row in head if not is_empty(row)]
+    rows = [trimmed(row, form.width) for _, row in head if not is_empty(row)]
     fitting = [row for row in rows if (len(row) == form.width if form.width else len(row) >= last)]
     if not fitting:
         return f"a line has {len(rows[0])} columns, not {form.width or f'at least {last}'}"
@@ -181,10 +189,11 @@ def _looks_right(row: Sequence[Any], places: dict[str, tuple[int, ...]]) -> bool
     right = wrong = 0
     for ours, (place, *_) in places.items():
         cell = row[place] if place < len(row) else None
+        cell = unwrapped(cell) if isinstance(cell, str) else cell
         if ours != "gross" and is_empty([cell]):
             continue
         if ours in MONEY:
-            fits = isinstance(cell, int | float) or bool(_AMOUNTISH.fullmatch(str(cell)))
+            fits = isinstance(cell, int | float) or bool(_AMOUNTISH.fullmatch(flat(str(cell))))
         elif ours in ("code", "paid_at"):
             fits = bool(style_of(cell) if ours == "paid_at" else _CODEISH.fullmatch(str(cell)))
         else:
@@ -195,17 +204,20 @@ def _looks_right(row: Sequence[Any], places: dict[str, tuple[int, ...]]) -> bool
 
 def _plan(fit: _Fit, name: str, currency: str, decimal: str) -> tuple[Plan, dict[str, str], list[str]]:
     sample = [
-        (number, row) for number, row in islice(fit.table.rows(), fit.header + SAMPLE)
-        if number > fit.header and not is_empty(row)
-    ]  # fmt: skip
+        (number, [unwrapped(cell) if isinstance(cell, str) else cell for cell in row])
+        for number, row in islice(fit.table.rows(), fit.header + SAMPLE)
+        if number > fit.header and not is_empty(row) and not is_aside(row, fit.places, fit.headings)
+    ]
     mark = decimal or _mark(fit, sample, name)
     of_file = _currency(fit, sample, name, currency)
-    styles = frozenset(style for _, _, cell in _cells(fit, sample, ("paid_at",)) if (style := style_of(cell)))
+    order = fit.form.dates
+    styles = frozenset(style for _, _, cell in _cells(fit, sample, ("paid_at",)) if (style := style_of(cell, order)))
     columns = {
         ours: " + ".join(fit.headings.get(place) or fit.table.column(place) for place in places)
         for ours, places in fit.places.items()
     }
-    plan = Plan(fit.form, fit.header, fit.places, columns, fit.width, of_file, mark, styles)
+    deducted = _deducted(fit, sample, amounts(mark, of_file))
+    plan = Plan(fit.form, fit.header, fit.places, fit.headings, columns, fit.width, of_file, mark, styles, deducted)
     reading = fit.table.reading | {
         "format": fit.form.name,
         "header": f"row {fit.header}" if fit.header else "none",
@@ -213,12 +225,33 @@ def _plan(fit: _Fit, name: str, currency: str, decimal: str) -> tuple[Plan, dict
         "dates": ", ".join(sorted(styles)) or "none",
         "columns": ", ".join(f"{ours} = {heading}" for ours, heading in columns.items()),
     }
+    if deducted:
+        reading["fees"] = "negative, as deductions"
     lengths = {len("".join(str(cell).split())) for _, _, cell in _cells(fit, sample, ("code",)) if not is_empty([cell])}
     notes = ["Codes have different lengths; they are compared without leading zeros."] if len(lengths) > 1 else []
     return plan, reading, notes
 
 
-def _cells(fit: _Fit, sample: list[tuple[int, Sequence[Any]]], names: Sequence[str]) -> Iterable[tuple[int, int, Any]]:
+def _deducted(fit: _Fit, sample: Sequence[tuple[int, Sequence[Any]]], amount: Callable[[Any], Decimal | None]) -> bool:
+    """Return whether a file writes what is taken off a payment as negative amounts."""
+    signs = set()
+    for _, row in sample:
+        try:
+            gross, *parts = (
+                amount(row[fit.places[ours][0]])
+                for ours in ("gross", "fee", "tax", "commission")
+                if ours in fit.places and fit.places[ours][0] < len(row)
+            )
+        except (Unreadable, ValueError):
+            continue
+        if gross and gross > 0:
+            signs |= {part > 0 for part in parts if part}
+    return signs == {False}
+
+
+def _cells(
+    fit: _Fit, sample: Sequence[tuple[int, Sequence[Any]]], names: Sequence[str]
+) -> Iterable[tuple[int, int, Any]]:
     for number, row in sample:
         for ours in names:
             for place in fit.places.get(ours, ()):
@@ -230,7 +263,7 @@ def _where(fit: _Fit, number: int, place: int) -> str:
     return f"line {number}, column {fit.headings.get(place) or fit.table.column(place)}"
 
 
-def _mark(fit: _Fit, sample: list[tuple[int, Sequence[Any]]], name: str) -> str:
+def _mark(fit: _Fit, sample: Sequence[tuple[int, Sequence[Any]]], name: str) -> str:
     seen: dict[str, str] = {}
     for number, place, cell in _cells(fit, sample, MONEY):
         if mark := mark_of(cell):
@@ -242,20 +275,30 @@ def _mark(fit: _Fit, sample: list[tuple[int, Sequence[Any]]], name: str) -> str:
     return next((mark for mark in seen if mark != "?"), "")
 
 
-def _currency(fit: _Fit, sample: list[tuple[int, Sequence[Any]]], name: str, asked: str) -> str:
+def _currency(fit: _Fit, sample: Sequence[tuple[int, Sequence[Any]]], name: str, asked: str) -> str:
     found = asked
-    for names, read in ((("currency",), currency_of), (MONEY, sign_of)):
-        for number, place, cell in _cells(fit, sample, names):
-            try:
-                seen = read(cell)
-            except OtherCurrency as error:
-                raise refused(name, f"{_where(fit, number, place)} {error}") from None
-            if seen and found and seen != found:
-                told = "you say" if found == asked else "other lines are in"
-                raise refused(
-                    name, f"{_where(fit, number, place)} is in {seen}, but {told} {found}; import each alone."
-                )
-            found = found or seen
+    for number, place, cell, read in _currency_cells(fit, sample):
+        try:
+            seen = read(cell, asked)
+        except OtherCurrency as error:
+            raise refused(name, f"{_where(fit, number, place)} {error}") from None
+        if seen and found and seen != found:
+            told = "you say" if found == asked else "other lines are in"
+            raise refused(name, f"{_where(fit, number, place)} is in {seen}, but {told} {found}; import each alone.")
+        found = found or seen
     if not found:
         raise refused(name, "doesn't say its currency; say it (currency: PEN or USD).")
     return found
+
+
+def _currency_cells(
+    fit: _Fit, sample: Sequence[tuple[int, Sequence[Any]]]
+) -> Iterable[tuple[int, int, Any, Callable[[Any, str], str]]]:
+    """Yield what may tell a currency: its own column, then headings of amounts, then the amounts."""
+    for number, place, cell in _cells(fit, sample, ("currency",)):
+        yield number, place, cell, currency_of
+    for place in (place for ours in MONEY for place in fit.places.get(ours, ())):
+        if unit := _UNIT.search(fit.headings.get(place, "")):
+            yield fit.header, place, unit[1], currency_of
+    for number, place, cell in _cells(fit, sample, MONEY):
+        yield number, place, cell, sign_of

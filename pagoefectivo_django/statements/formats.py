@@ -8,6 +8,8 @@ from typing import Any
 
 from ..errors import Misconfigured
 from ..states import StatementKind
+from .dates import ORDERS
+from .values import folded
 
 NAMES = (
     "code", "transaction_code", "operation_number", "currency", "gross", "fee", "tax", "commission", "net", "paid_at",
@@ -58,6 +60,8 @@ class Format:
     refunds: bool
     #: Columns that each line has exactly; 0: any number.
     width: int
+    #: The order of day, month and year where a date doesn't tell: ``dmy``, ``mdy`` or ``ymd``.
+    dates: str
 
     @property
     def has_headings(self) -> bool:
@@ -78,7 +82,9 @@ def _faults(name: Any, one: Any) -> list[str]:
     if not isinstance(one, Mapping) or not isinstance(one.get("COLUMNS"), Mapping):
         return ["must be a dict with KIND and COLUMNS, which is a dict too."]
     columns = one["COLUMNS"]
-    found = [f"{key!r} is unknown; use KIND, COLUMNS, PAID, REFUNDS or WIDTH." for key in one if key not in _KEYS]
+    found = [
+        f"{key!r} is unknown; use KIND, COLUMNS, DATES, PAID, REFUNDS or WIDTH." for key in one if key not in _KEYS
+    ]
     found += [f"COLUMNS has {key!r}; use {', '.join(NAMES)}." for key in columns if key not in NAMES]
     if one.get("KIND") not in StatementKind.values:
         found.append("KIND must be 'settlement' or 'sales'.")
@@ -93,6 +99,9 @@ def _faults(name: Any, one: Any) -> list[str]:
         found.append("COLUMNS are headings or numbers from 1.")
     elif len({type(place) for place in places}) > 1:
         found.append("COLUMNS are all headings, or all numbers.")
+    taken = [_same(place) for key in columns if key not in OPTIONAL for place in _places(columns[key])]
+    if len(set(taken)) < len(taken):
+        found.append("COLUMNS names the same place twice.")
     found += [
         f"COLUMNS names one place for {key}."
         for key in columns
@@ -105,8 +114,13 @@ def _faults(name: Any, one: Any) -> list[str]:
         found.append("PAID and the column status need each other.")
     if not isinstance(one.get("REFUNDS", False), bool):
         found.append("REFUNDS must be True or False.")
-    if type(one.get("WIDTH", 0)) is not int:
+    if order_of(one.get("DATES", "dmy")) not in ORDERS:
+        found.append("DATES must be 'dmy', 'mdy' or 'ymd': the order of day, month and year.")
+    width = one.get("WIDTH", 0)
+    if type(width) is not int or width < 0:
         found.append("WIDTH must be a number of columns.")
+    elif width and any(type(place) is int and place > width for place in places):
+        found.append("WIDTH is less than the number of a column.")
     return found
 
 
@@ -122,17 +136,29 @@ def known_formats(formats: Mapping[str, Any]) -> dict[str, Format]:
             tuple(one.get("PAID", ())),
             one.get("REFUNDS", False),
             one.get("WIDTH", 0),
+            order_of(one.get("DATES", "dmy")),
         )
         for name, one in {**FORMATS, **formats}.items()
     }
 
 
-_KEYS = ("KIND", "COLUMNS", "PAID", "REFUNDS", "WIDTH")
+def order_of(written: Any) -> str:
+    """Return the order of day, month and year in ``dmy``, ``DD/MM/YYYY`` or ``%d/%m/%Y``; empty if it is none."""
+    letters = [letter for letter in written.lower() if letter in "dmy"] if isinstance(written, str) else []
+    return "".join(dict.fromkeys(letters))
+
+
+_KEYS = ("KIND", "COLUMNS", "DATES", "PAID", "REFUNDS", "WIDTH")
 
 
 def _places(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
+def _same(place: Any) -> Any:
+    """Return what two names of one place have in common."""
+    return "".join(filter(str.isalnum, folded(place))) if isinstance(place, str) else repr(place)
+
+
 def _is_place(place: Any) -> bool:
-    return (type(place) is int and 1 <= place <= 16_384) or (isinstance(place, str) and bool(place.strip()))
+    return (type(place) is int and 1 <= place <= 16_384) or (isinstance(place, str) and any(map(str.isalnum, place)))

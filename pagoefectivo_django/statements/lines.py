@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -12,10 +12,22 @@ from typing import Any
 
 from ..money import LARGEST
 from ..states import StatementKind
+from ..texts import visible
 from .base import Fault, Line
+from .dates import moments
 from .formats import Format
 from .tables import Table, refused
-from .values import OtherCurrency, Unreadable, amounts, code, currency_of, folded, identifier, moments, text
+from .values import (
+    OtherCurrency,
+    Unreadable,
+    amounts,
+    code,
+    currency_of,
+    folded,
+    identifier,
+    text,
+    unwrapped,
+)
 
 LONGEST_CELL = 1_000
 #: In this order a line's columns are read.
@@ -27,9 +39,26 @@ READ = (
 _REMEMBERED = 4_096
 #: Line ends and tabs may stand in a quoted cell.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_TOTAL = re.compile(r"(?:sub[ -]?|gran )?total(?:es)?\b[^\d]*")
-_STATUS = re.compile(r"[^\W\d_][^\W\d_ ]*(?: [^\W\d_]+)?")
+_TOTAL = re.compile(
+    r"\W*(?:(?:sub|gran|importe|monto|suma)[ -]*)?(?:t ?o ?t ?a ?l(?:es)?|sumas?|sumatoria|acumulad[oa]s?)\b[^\d]*"
+)
+#: A total in the place of a number: with digits only behind a blank, as in "Total al 23/11/2026", not in "TOTAL-9".
+_TOTAL_OF = re.compile(_TOTAL.pattern.removesuffix(r"[^\d]*") + r"(?:[^\d]*|:?[ (].*)")
+#: How a line of one text begins that is about the file, and may have numbers.
+_REMARK = re.compile(
+    r"\W*(?:sub ?|gran )?(?:totale?s?|cantidad|registros|numero|nro|pagina|pag|page|hoja|fin|end|fecha|emitido|emision|"
+    r"generado|impreso|reporte|report|usuario|periodo|desde|hasta|del?|sep|notas?|obs|observacion(?:es)?|leyenda|ruc|igv|"
+    r"moneda|razon|comercio|empresa|servicio|cuenta|resumen|elaborado|www|https?)\b.*"
+)
+_STATUS = re.compile(r"[^\W\d_][^\W\d_ ]*(?: [^\W\d_]+){0,3}\W?")
+#: What is said of a code that nobody has paid; any other word that the format doesn't know is a doubt.
+_UNPAID = re.compile(
+    r"(?:expirad|vencid|caducad|eliminad|anulad|rechazad|generad|emitid|cread|inactiv|fallid)[oa]s?|pendientes?|"
+    r"(?:por|sin|no|pendiente de) (?:pag\w+|cancel\w+|cobr\w+)|en (?:espera|proceso)|"
+    r"expired|pending|deleted|rejected|unpaid|not paid|created|generated|failed"
+)
 _NOTHING = Decimal("0.00")
+_CENT = Decimal("0.01")
 _VALUES = (int, float, date, time, timedelta, type(None))
 
 
@@ -41,12 +70,16 @@ class Plan:
     header: int
     #: Our name → places from 0, and what the file calls them.
     places: dict[str, tuple[int, ...]]
+    #: Place → heading, where there are headings.
+    headings: dict[int, str]
     columns: dict[str, str]
     #: Columns of a row; 0: any number.
     width: int
     currency: str
     mark: str
     styles: frozenset[str]
+    #: Whether fee, tax and commission are written as negative amounts.
+    deducted: bool = False
 
 
 def is_empty(row: Sequence[Any]) -> bool:
@@ -54,11 +87,36 @@ def is_empty(row: Sequence[Any]) -> bool:
     return not any(cell is not None and (not isinstance(cell, str) or cell.strip()) for cell in row)
 
 
+def trimmed(row: Sequence[Any], width: int) -> Sequence[Any]:
+    """Return a row without empty cells beyond a width (0: any): separators at its end."""
+    return row[:width] if width and len(row) > width and is_empty(row[width:]) else row
+
+
+def is_aside(row: Sequence[Any], places: dict[str, tuple[int, ...]], headings: dict[int, str]) -> str:
+    """Return why a row is about the file and no line of it: headings once more, or a remark; else nothing."""
+    said = [(place, cell) for place, cell in enumerate(row) if not is_empty([cell])]
+    gross, first = places["gross"][0], folded(said[0][1]) if said and isinstance(said[0][1], str) else ""
+    if len(said) == 1 and first:
+        return "a remark" if _REMARK.fullmatch(first) or not any(map(str.isdigit, first)) else ""
+    cells = dict(said)
+    if not {gross, *places.get("paid_at", ())} & set(cells) and _REMARK.fullmatch(first):
+        return "a remark"  # in several cells: "TOTAL REGISTROS", "25"
+    head = cells.get(gross)
+    if not isinstance(head, str):
+        return ""
+    if headings:
+        return "headings" if folded(head) == folded(headings[gross]) else ""
+    at = [places[ours][0] for ours in ("code", "gross", "paid_at") if ours in places]
+    texts = [cells.get(place, "") for place in at]
+    plain = all(isinstance(one, str) and not any(map(str.isdigit, one)) for one in texts)
+    return "headings" if plain and any(map(str.isalpha, head)) else ""
+
+
 def lines_of(table: Table, plan: Plan, name: str) -> Iterator[Line | Fault]:
     """Return what each row below the header says; raises ``InvalidRequest`` for one of another currency."""
     read = _Reader(table, plan, name).read
     for number, row in table.rows():
-        if number > plan.header and (any(row) or not is_empty(row)):
+        if number > plan.header and not is_empty(row):
             yield read(number, row)
 
 
@@ -82,7 +140,7 @@ class _Reader:
             "code": code,
             "transaction_code": identifier(64),
             "operation_number": identifier(40),
-            "paid_at": moments(plan.styles),
+            "paid_at": moments(plan.styles, plan.form.dates),
             "currency": remembered(self._currency),
             "status": remembered(self._unpaid),
         }
@@ -91,8 +149,9 @@ class _Reader:
         self.text = remembered(text)
         self.empty = "is empty" + ("; if it is merged with others, split and save again." * table.has_letters or ".")
         self.payer, self.collector = plan.places.get("payer", ()), plan.places.get("collector", ())
+        self.texts = {*self.payer, *self.collector}
         self.needed = sorted({place for found in plan.places.values() for place in found})
-        self.paid = {folded(word) for word in plan.form.paid}
+        self.paid = {_bare(word) for word in plan.form.paid}
 
     def read(self, number: int, row: Sequence[Any]) -> Line | Fault:
         """Return what a row says, or what is wrong with it."""
@@ -100,8 +159,15 @@ class _Reader:
             return self._line(number, row if self._is_plain(row) else self._shaped(row))
         except _Wrong as error:
             wrong = error
-        if not wrong.whole and self._is_total(row):
-            return Line(number, "", "", "", _NOTHING, None, None, None, None, None, "", "", "a total")
+        if not wrong.whole:
+            if (
+                why := self._total(row, dated=True)
+                or self._total(row)
+                or is_aside(row, self.plan.places, self.plan.headings)
+            ):
+                return _ignored(number, why)
+            if adjustment := self._adjustment(number, row):
+                return adjustment
         if wrong.place is None:
             return Fault(number, "", str(wrong))
         column = self.table.column(wrong.place)
@@ -122,52 +188,112 @@ class _Reader:
             collector = " ".join([one for place in self.collector if (one := self.text(row[place]))])
         except Unreadable:
             raise self._first_wrong(row) from None
+        doubt = ""
+        if unpaid and unpaid[0] == "?":
+            if gross and (paid_at or "paid_at" not in self.at):
+                doubt, unpaid = f"The format doesn't know its status: {unpaid[1:]}.", ""
+            else:
+                unpaid = f"not paid: {unpaid[1:]}"
         if not unpaid:
-            if not (code or transaction_code or operation_number or paid_at):
-                raise _Wrong("stands alone: the line has no code, number or payment date.", self.at["gross"])
+            if not code and not _names(transaction_code) and not _names(operation_number):
+                if total := self._total(row, self.texts):
+                    return _ignored(number, total)
+                if self._total(row):
+                    doubt = "It has no code, and may be a total."
+                elif not paid_at:
+                    raise _Wrong("stands alone: the line has no code, number or payment date.", self.at["gross"])
             if not gross:
                 raise _Wrong(self.empty if gross is None else "is 0, which nobody paid.", self.at["gross"])
-            self._check(gross, fee, tax, commission, net)
+            fee, tax, commission = self._parts(gross, fee, tax, commission, net)
         return Line(
             number, code or "", transaction_code or "", operation_number or "", gross or _NOTHING, fee, tax,
-            commission, net, paid_at, payer, collector, unpaid or "",
+            commission, net, paid_at, payer, collector, unpaid or "", doubt,
         )  # fmt: skip
 
-    def _check(self, gross: Decimal, *parts: Decimal | None) -> None:
-        """Raise for amounts that can't be of one payment."""
-        fee, tax, commission, net = parts
+    def _parts(
+        self, gross: Decimal, fee: Decimal | None, tax: Decimal | None, commission: Decimal | None, net: Decimal | None
+    ) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+        """Return fee, tax and commission as what is taken off; raise for amounts that can't be of one payment.
+
+        A net that is off by one céntimo is what is paid out: the céntimo is the fee's, or the commission's.
+        """
         at, refunds = self.at, self.plan.form.refunds
-        if not refunds:
-            for ours, value in zip(("gross", "fee", "tax", "commission", "net"), (gross, *parts), strict=True):
-                if value is not None and value < 0:
-                    raise _Wrong("is negative; a format with refunds says so (REFUNDS).", at[ours])
+        whole = commission if fee is None or tax is None else fee + tax
+        deducted = self.plan.deducted
+        if whole and net is not None:
+            deducted = abs(gross + whole - net) <= _CENT < abs(gross - whole - net)
+        if deducted:
+            fee, tax, commission = (None if part is None else -part for part in (fee, tax, commission))
+        parts = (fee, tax, commission, net)
+        for ours, value in zip(("gross", "fee", "tax", "commission", "net"), (gross, *parts), strict=True):
+            if value is not None and value < 0 and not refunds:
+                raise _Wrong("is negative; a format with refunds says so (REFUNDS).", at[ours])
+            if value is not None and value < 0 < gross and net is None:
+                raise _Wrong("has another sign than the file's other fees; look at it.", at[ours])
+        kept_apart = fee is not None and tax is not None
+        whole = commission
         if fee is not None and tax is not None:
-            if commission is not None and commission != fee + tax:
+            if commission is not None and abs(commission - fee - tax) > _CENT:
                 raise _Wrong("is not fee and tax together.", at["commission"])
-            commission = fee + tax
-        if commission is None:
+            whole = fee + tax
+        if whole is None:
             if net is None and self.plan.form.kind == StatementKind.SETTLEMENT:
                 absent = (ours for ours, value in zip(READ[7:], parts, strict=True) if value is None and ours in at)
                 raise _Wrong(self.empty, at[next(absent)])
-            commission = gross - net if net is not None else _NOTHING
-        kept = gross - commission
+            whole = gross - net if net is not None else _NOTHING
+        kept = gross - whole
         if net is not None and kept != net:
-            raise _Wrong("is not gross without fee and tax.", at["net"])
-        if commission and (abs(kept) > LARGEST or (not refunds and not 0 <= commission <= gross)):
+            if abs(kept - net) > _CENT:
+                raise _Wrong("is not gross without fee and tax.", at["net"])
+            whole, kept = gross - net, net
+            if fee is not None and tax is not None:
+                fee = whole - tax
+        if whole and (abs(kept) > LARGEST or (not refunds and not 0 <= whole <= gross)):
             given = [at[ours] for ours, value in zip(READ[7:], parts, strict=True) if value is not None]
             raise _Wrong("makes fee and tax more than was paid, or negative.", given[-1])
+        return fee, tax, commission if commission is None or kept_apart else whole
+
+    def _adjustment(self, number: int, row: Sequence[Any]) -> Line | None:
+        """Return a row that has an amount and words, but nothing that a payment could be known by, for a person."""
+        found: dict[str, Any] = {}
+        try:
+            row = self._shaped(row)
+            for ours, (parse, place) in zip(READ, self.steps, strict=True):
+                cell = row[place]
+                if ours == "code" and isinstance(cell, str) and _is_words(cell):
+                    continue
+                if ours != "status":
+                    found[ours] = parse(cell)
+        except (_Wrong, Unreadable):
+            return None
+        worded = any(isinstance(cell, str) and _is_words(cell) for at, cell in enumerate(row) if at not in self.texts)
+        known = any(found.get(ours) for ours in READ[:3])
+        gross, net = found["gross"] or found["net"], found["net"]
+        if known or not worded or not gross:
+            return None
+        commission = gross - net if net is not None else _NOTHING
+        return Line(
+            number, "", "", "", gross, None, None, commission, net, found.get("paid_at"), "", "", "",
+            "It has words, and no code or number: an adjustment?",
+        )  # fmt: skip
 
     def _is_plain(self, row: Sequence[Any]) -> bool:
         """Return whether a row is as most are, by one look: of the right width, and short and printable as one text."""
         if self.table.has_letters or len(row) != self.plan.width:
             return False
         joined = "".join(row)
-        return len(joined) <= LONGEST_CELL and joined.isprintable()
+        if len(joined) > LONGEST_CELL or not joined.isprintable() or "'" in joined or "=" in joined:
+            return False
+        return joined.isascii() or visible(joined) is joined
 
     def _shaped(self, row: Sequence[Any]) -> Sequence[Any]:
         """Return a row that has all columns and no cell that can't be meant; else raise."""
         width, exact = self.plan.width, self.plan.form.width
-        if width and (len(row) < exact or (len(row) > width and not is_empty(row[width:]))):
+        row = [
+            cell if not isinstance(cell, str) else visible(cell) if place in self.texts else unwrapped(cell)
+            for place, cell in enumerate(trimmed(row, width))
+        ]
+        if width and (len(row) < exact or len(row) > width):
             raise _Wrong(f"has {len(row)} columns, not {width}; a separator in a text needs quotes.")
         for place, cell in enumerate(row):
             if isinstance(cell, str):
@@ -193,28 +319,56 @@ class _Reader:
                 return _Wrong(error, place, whole=isinstance(error, OtherCurrency))
         raise AssertionError
 
-    def _is_total(self, row: Sequence[Any]) -> bool:
-        """Return whether a row says that it is a total, and nothing that a payment could be known by."""
-        for ours in READ[:4]:
+    def _total(self, row: Sequence[Any], aside: Container[int] = (), *, dated: bool = True) -> str:
+        """Return that a row says, outside some places, that it is a total, and has no payment's number; else nothing.
+
+        ``dated``: it may have a date.
+        """
+        for ours in READ[: 3 if dated else 4]:
             cell = row[self.at[ours]] if self.at.get(ours, len(row)) < len(row) else None
             if cell is not None and not (
-                isinstance(cell, str) and (not cell.strip() or _TOTAL.fullmatch(folded(cell)))
+                isinstance(cell, str) and (not cell.strip() or _TOTAL_OF.fullmatch(folded(cell)))
             ):
-                return False
-        return any(isinstance(cell, str) and _TOTAL.match(folded(cell[:100])) for cell in row)
+                return ""
+        cells = (cell for at, cell in enumerate(row) if isinstance(cell, str) and at not in aside)
+        return "a total" if any(_TOTAL.match(folded(cell[:100])) for cell in cells) else ""
 
     def _currency(self, cell: Any) -> None:
-        if (said := currency_of(cell)) and said != self.plan.currency:
+        if (said := currency_of(cell, self.plan.currency)) and said != self.plan.currency:
             raise OtherCurrency(f"is in {said}, but the file is read as {self.plan.currency}; import each alone.")
 
     def _unpaid(self, cell: Any) -> str:
-        """Return why a line is no payment, if its status says so; a text that is no status is not repeated."""
+        """Return why a line is no payment, if its status says so; with ``?`` if nobody knows what the status says.
+
+        A text that is no status is not repeated.
+        """
         status = text(cell)
         if not status:
             raise Unreadable(self.empty)
-        if folded(status) in self.paid:
+        said = _bare(status)
+        if said in self.paid:
             return ""
-        return f"not paid: {status if _STATUS.fullmatch(status) and len(status) <= 40 else 'unknown'}"
+        shown = status if _STATUS.fullmatch(status) and len(status) <= 40 else "unknown"
+        return f"not paid: {shown}" if _UNPAID.fullmatch(said) else f"?{shown}"
+
+
+def _bare(status: str) -> str:
+    """Return the words of a status."""
+    return " ".join(re.findall(r"\w+", folded(status)))
+
+
+def _is_words(cell: str) -> bool:
+    """Return whether a cell is a description: letters, and no digits as in numbers, nor an address."""
+    return sum(map(str.isalpha, cell)) >= 4 and not any(letter.isdigit() or letter == "@" for letter in cell)
+
+
+def _names(identity: str | None) -> bool:
+    """Return whether a number may be a payment's, and is not the word of a total."""
+    return identity is not None and identity != "" and (identity.isdigit() or not _TOTAL_OF.fullmatch(folded(identity)))
+
+
+def _ignored(number: int, why: str) -> Line:
+    return Line(number, "", "", "", _NOTHING, None, None, None, None, None, "", "", why)
 
 
 def _absent(cell: Any) -> None:

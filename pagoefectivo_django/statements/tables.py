@@ -10,6 +10,9 @@ from ..errors import InvalidRequest
 
 #: A file above this is refused by its size.
 LARGEST_FILE = 512 * 1024**2
+#: No statement has more columns, and no workbook of Excel a longer cell.
+MOST_COLUMNS = 1_000
+LONGEST_CELL = 32_767
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,15 @@ class Table:
             rest, letter = divmod(rest - 1, 26)
             letters = chr(65 + letter) + letters
         return letters
+
+
+def measured(name: str, number: int, row: Sequence[Any]) -> Sequence[Any]:
+    """Return a row that is small enough to be looked at by every format; raises ``InvalidRequest`` for another."""
+    if len(row) > MOST_COLUMNS:
+        raise refused(name, f"row {number} has more than {MOST_COLUMNS} columns; this is no statement.")
+    if any(isinstance(cell, str) and len(cell) > LONGEST_CELL for cell in row):
+        raise refused(name, f"row {number} has a cell of more than {LONGEST_CELL} characters; this is no statement.")
+    return row
 
 
 def refused(name: str, problem: str) -> InvalidRequest:

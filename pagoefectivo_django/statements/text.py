@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
-from .tables import Table, refused
+from .tables import Table, measured, refused
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 LONGEST_LINE = 1024**2
@@ -48,7 +48,8 @@ def _encoding(source: BinaryIO, name: str) -> str:
         decoder = codecs.getincrementaldecoder(encoding)()
         try:
             for piece in _pieces(source):
-                decoder.decode(piece)
+                if "\0" in decoder.decode(piece):  # UTF-32 too: its mark begins with that of UTF-16
+                    raise refused(name, "is no text (it has NUL characters); export it as CSV in UTF-8, or as XLSX.")
             decoder.decode(b"", final=True)
         except UnicodeError:
             continue
@@ -92,7 +93,7 @@ def _rows(
             for row in reader:
                 if reader.line_num > number and any(_swallows(cell, separator, len(row)) for cell in row):
                     raise refused(name, f"line {number}: a text there has quotes around other lines; export it again.")
-                yield number, row
+                yield number, measured(name, number, row)
                 number = reader.line_num + 1
         except csv.Error as error:
             raise refused(name, f"line {number}: the quoting is broken ({error}); export it again.") from None

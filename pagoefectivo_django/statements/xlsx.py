@@ -12,17 +12,26 @@ from itertools import islice
 from typing import Any, BinaryIO, TypeVar
 
 from ..errors import InvalidRequest, Misconfigured
-from .tables import Table, refused
+from .tables import Table, measured, refused
 
 T = TypeVar("T")
 
 LARGEST_UNPACKED = 1024**3
 LARGEST_PART = 100 * 1024**2
+#: Of a part that openpyxl makes a tree of: workbook, styles, relations, properties. A second of work.
+LARGEST_TREE = 1024**2
+#: Of one row or shared text, with all its markup.
+LONGEST_ROW = 1024**2
+MOST_TEXTS = 2_000_000
+MOST_SHEETS = 50
 MOST_PARTS = 1_000
 HIGHEST_RATIO = 200
 #: The last row that Excel has.
 LAST_ROW = 1_048_576
 _AT_ONCE = 100
+#: Where a row or a shared text begins; and a comment or CDATA, of which no workbook has any: one could begin in there.
+_BEGINNING = re.compile(rb"<(?:[\w.-]+:)?(?:row|(si))(?=[\s/>])")
+_HIDING = re.compile(rb"<![-\[]")
 #: XML whose root comes first: no DOCTYPE, and no comment for one to hide behind.
 _PLAIN_XML = re.compile(rb"(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*(<\?xml[^>]*>)?\s*<[A-Za-z]")
 
@@ -30,22 +39,87 @@ _PLAIN_XML = re.compile(rb"(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*(<\?xml[^>]*>)?\s
 def open_sheets(source: BinaryIO, name: str) -> Iterator[Table]:
     """Return the visible sheets of a workbook, in their order."""
     _refuse_harm(source, name)
-    openpyxl = _openpyxl()
-
-    def workbook() -> Any:
-        source.seek(0)
-        return openpyxl.load_workbook(source, read_only=True, keep_links=False)
-
-    sheets = _guarded(name, lambda: [sheet.title for sheet in workbook().worksheets if sheet.sheet_state == "visible"])
+    sheets = _guarded(name, lambda: [each for each in _load(source, name) if each.sheet_state == "visible"])
     if not sheets:
         raise refused(name, "has no visible sheet.")
-    for title in sheets:
-        yield Table({"encoding": "xlsx", "sheet": title}, _rows(workbook, title, name), has_letters=True)
+    for sheet in sheets:
+        yield Table({"encoding": "xlsx", "sheet": sheet.title}, _rows(sheet, name), has_letters=True)
 
 
-def _rows(workbook: Callable[[], Any], title: str, name: str) -> Callable[[], Iterator[tuple[int, Sequence[Any]]]]:
+def _load(source: BinaryIO, name: str) -> list[Any]:
+    """Return the sheets of a workbook, each of which may be read again and again; loaded once, within bounds."""
+    source.seek(0)
+    reader = _openpyxl().reader.excel.ExcelReader(source, read_only=True, keep_links=False)
+    reader.archive = _Bounded(source, name)
+    read_worksheets = reader.read_worksheets
+
+    def counted() -> None:
+        parts = [relation.target for _, relation in reader.parser.find_sheets()]
+        if len(parts) > MOST_SHEETS:
+            raise refused(name, f"has {len(parts)} sheets, at most {MOST_SHEETS} are looked at; save one alone.")
+        if len(set(parts)) < len(parts):
+            raise refused(name, "has two sheets in one part; save it again as XLSX.")
+        read_worksheets()
+
+    reader.read_worksheets = counted
+    # A sheet that is a chart has no rows, and openpyxl breaks at one whose relations it doesn't read.
+    reader.read_chartsheet = lambda sheet, relation: None
+    reader.read()
+    return list(reader.wb.worksheets)
+
+
+class _Bounded(zipfile.ZipFile):
+    """A workbook for openpyxl: what it makes a tree of is small, and no row or text of what it streams is endless."""
+
+    def __init__(self, source: BinaryIO, name: str) -> None:
+        super().__init__(source)
+        self._name = name
+
+    def open(self, name: Any, *args: Any, **named: Any) -> Any:
+        return _Stream(super().open(name, *args, **named), self._name)
+
+
+class _Stream:
+    """A part of a workbook while it is read."""
+
+    def __init__(self, part: Any, name: str) -> None:
+        self.part, self.name, self.close = part, name, part.close
+        self.texts = self.long = 0
+        self.end = b""
+
+    def __enter__(self) -> _Stream:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def read(self, size: int = -1) -> bytes:
+        if size is None or size < 0:
+            whole: bytes = self.part.read(LARGEST_TREE + 1)
+            if len(whole) > LARGEST_TREE:
+                raise refused(self.name, "has more than 1 MiB of styles or names; export it as CSV.")
+            return whole
+        piece: bytes = self.part.read(size)
+        self._measure(self.end + piece.replace(b"\0", b""))
+        return piece
+
+    def _measure(self, text: bytes) -> None:
+        """Count what began in a piece and the end of the one before, which may be cut in the middle of a name."""
+        if _HIDING.search(text):
+            raise refused(self.name, "has a comment or CDATA among its rows; save it again as XLSX.")
+        last, done = None, len(self.end)
+        for last in _BEGINNING.finditer(text):
+            self.texts += last.end() > done and last[1] is not None
+        self.long = len(text) - last.start() if last else self.long + len(text) - done
+        if self.long > LONGEST_ROW:
+            raise refused(self.name, "has a row or text of more than 1 MiB; this is no statement.")
+        if self.texts > MOST_TEXTS:
+            raise refused(self.name, f"has more than {MOST_TEXTS} texts; export it as CSV.")
+        self.end = text[-64:]
+
+
+def _rows(sheet: Any, name: str) -> Callable[[], Iterator[tuple[int, Sequence[Any]]]]:
     def opened() -> Iterator[Sequence[Any]]:
-        sheet = workbook()[title]
         sheet.reset_dimensions()  # what the file says of its size may be wrong, and would cut rows
         return iter(sheet.iter_rows(values_only=True))
 
@@ -55,9 +129,11 @@ def _rows(workbook: Callable[[], Any], title: str, name: str) -> Callable[[], It
         while batch := _guarded(name, lambda: list(islice(found, _AT_ONCE))):
             for row in batch:
                 number += 1
-                yield number, row
+                yield number, measured(name, number, row)
             if number > LAST_ROW:
-                raise refused(name, f"sheet {title!r} has more than {LAST_ROW} rows; this is no workbook of Excel.")
+                raise refused(
+                    name, f"sheet {sheet.title!r} has more than {LAST_ROW} rows; this is no workbook of Excel."
+                )
 
     return rows
 
@@ -67,7 +143,7 @@ def _guarded(name: str, call: Callable[[], T]) -> T:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as "no default style", which most portals' files lack
             return call()
-    except InvalidRequest:
+    except (InvalidRequest, Misconfigured):
         raise
     except Exception as error:  # a broken workbook makes openpyxl, zipfile and the XML parser raise anything
         raise refused(name, f"can't be read as a workbook ({type(error).__name__}); save it again as XLSX.") from None
@@ -75,7 +151,7 @@ def _guarded(name: str, call: Callable[[], T]) -> T:
 
 def _openpyxl() -> Any:
     try:
-        return importlib.import_module("openpyxl")
+        return importlib.import_module("openpyxl.reader.excel") and importlib.import_module("openpyxl")
     except ImportError:
         raise Misconfigured("Workbooks need openpyxl: pip install pagoefectivo-django[xlsx]") from None
 

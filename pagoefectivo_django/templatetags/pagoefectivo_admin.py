@@ -5,24 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
-from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from ..dashboard import dashboard
 from ..dashboard.books import books
-from ..flows.overview.health import ASLEEP_AFTER
+from ..dashboard.panels import on_site_of
+from ..flows.alert import notice_silence
+from ..flows.overview.health import is_asleep
 from ..models import Discrepancy, Heartbeat
+from ..models.clock import current_time
 
 register = template.Library()
 
 
 @register.inclusion_tag("admin/pagoefectivo/banner.html", takes_context=True)
+@sensitive_variables()
 def pagoefectivo_banner(context: dict[str, Any]) -> dict[str, Any]:
-    """Warn when no worker ran lately, and count the questions that wait for a person."""
+    """Warn when no worker ran lately, by mail too, and count the questions that wait for a person."""
+    notice_silence()
     last = Heartbeat.objects.filter(name="tick").values_list("beaten_at", flat=True).first()
     user = context["request"].user
     may_see = user.has_perm("pagoefectivo.view_discrepancy") or user.has_perm("pagoefectivo.change_discrepancy")
     return {
-        "asleep": last is None or last < timezone.now() - ASLEEP_AFTER,
+        "asleep": is_asleep(last, current_time()),
         "last": last,
         "questions": Discrepancy.objects.open().count() if may_see else 0,
         "request": context["request"],  # {% url %} takes the admin site's name from it
@@ -30,12 +35,16 @@ def pagoefectivo_banner(context: dict[str, Any]) -> dict[str, Any]:
 
 
 @register.inclusion_tag("admin/pagoefectivo/dashboard.html", takes_context=True)
+@sensitive_variables()
 def pagoefectivo_dashboard(context: dict[str, Any]) -> dict[str, Any]:
     """Answer the three questions of the morning, to who may see orders."""
-    return dashboard(context["request"], timezone.now())
+    with on_site_of(context["request"]):
+        return dashboard(context["request"], current_time())
 
 
 @register.inclusion_tag("admin/pagoefectivo/books.html", takes_context=True)
+@sensitive_variables()
 def pagoefectivo_books(context: dict[str, Any]) -> dict[str, Any]:
     """Show the equation of the books and the age of what is not settled, to who may see settlements."""
-    return books(context["request"], timezone.now())
+    with on_site_of(context["request"]):
+        return books(context["request"], current_time())

@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
 
 from ..conf import conf
 
@@ -18,10 +19,11 @@ View = Callable[..., HttpResponse]
 
 
 def discreet(view: View) -> View:
-    """Open a view to whoever has its address; have browsers, proxies and search engines keep it to themselves."""
+    """Open a view to whoever has its address; have browsers, proxies, search engines and reports keep quiet."""
 
     @login_not_required
     @never_cache
+    @sensitive_variables()
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
         response = view(request, *args, **named)

@@ -7,13 +7,13 @@ import uuid
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from ..errors import PagoEfectivoError
 from ..flows.renew import renew_code
 from ..models import Order
+from ..models.clock import current_time
 from ..models.database import database, outside_atomic_requests
 from ..states import OrderState
 from .discreet import discreet
@@ -38,10 +38,10 @@ def renew(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
     if order is None:
         raise Http404
     try:
-        renew_code(order, timezone.now())
+        renew_code(order, current_time())
     except PagoEfectivoError as error:
         logger.warning("Order %s has no new code: %s", order.pk, error)
     order.reload()
     # Whatever else came of it, the voucher says: paid meanwhile, in review, getting a code.
     in_vain = order.state == OrderState.EXPIRED and not order.wish
-    return redirect(order.get_absolute_url() + ("?renewal=failed" if in_vain else ""))
+    return redirect(order.voucher_url + ("?renewal=failed" if in_vain else ""))

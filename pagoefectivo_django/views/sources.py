@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django.http import HttpRequest
 
-from ..conf import conf
+from ..conf import UNIX, conf, network_of
 from ..errors import Misconfigured
 
 Address = IPv4Address | IPv6Address
@@ -22,6 +22,11 @@ def is_listed(request: HttpRequest) -> bool:
         return True
     if conf.proxies is None:
         raise Misconfigured("PAGOEFECTIVO['SOURCES'] is set without PAGOEFECTIVO['PROXIES']; name them, or set [].")
+    if not request.META.get("REMOTE_ADDR") and not conf.proxies:
+        raise Misconfigured(
+            "This server is asked by a unix socket, which has no address; name the proxy before it in "
+            "PAGOEFECTIVO['PROXIES'] (['unix'] for that one alone), and let it send X-Forwarded-For."
+        )
     source = source_of(request)
     return source is not None and _within(source, conf.sources)
 
@@ -29,10 +34,11 @@ def is_listed(request: HttpRequest) -> bool:
 def source_of(request: HttpRequest) -> Address | None:
     """Return who sent a request: the last address, from the right, that is no named proxy; None if it can't be read.
 
-    What stands left of it may be written by anybody.
+    What stands left of it may be written by anybody. Who asks by a unix socket has no address, and is on this machine:
+    it is the shop's proxy, where the shop has any.
     """
-    source = _read(request.META.get("REMOTE_ADDR", ""))
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    source = _read(request.META.get("REMOTE_ADDR") or (hops.pop() if conf.proxies else ""))
     while source is not None and hops != [""] and hops and _within(source, conf.proxies or ()):
         source = _read(hops.pop())
     return source
@@ -40,7 +46,7 @@ def source_of(request: HttpRequest) -> Address | None:
 
 def _within(address: Address, networks: Iterable[str]) -> bool:
     try:
-        return any(address in ip_network(network, strict=False) for network in networks)
+        return any(address in network_of(network) for network in networks if network != UNIX)
     except (TypeError, ValueError):
         raise Misconfigured("PAGOEFECTIVO['SOURCES'] or ['PROXIES'] is no list of networks; see the checks.") from None
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
 from ..documents.voucher import Voucher
 from ..errors import InvalidRequest
 from ..flows.show import show
+from ..models.clock import current_time
 from ..states import VoucherState
 from .discreet import discreet
 
@@ -37,7 +37,7 @@ def voucher_status(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
     if too_many(f"status:{token}"):
         return refuse()
     try:
-        found = show(token, timezone.now())
+        found = show(token, current_time())
     except InvalidRequest:
         raise Http404 from None
     etag = etag_of(found)
@@ -64,6 +64,8 @@ def told(found: Voucher) -> dict[str, Any]:
 def etag_of(found: Voucher) -> str:
     """Return what changes whenever the page would."""
     seen = [told(found), found.operation_number, found.provider_url, found.provider_qr, found.renewable]
+    # Not the links: each of them is new.
+    seen.append([(one.money.display, one.sent, bool(one.account_url)) for one in found.refunds])
     return f'"{hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:24]}"'
 
 

@@ -10,19 +10,21 @@ from urllib.parse import quote
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from ..conf import conf
 from ..documents.barcode import barcode_svg
+from ..documents.moments import moment
 from ..documents.pdf import voucher_pdf as write_pdf
 from ..documents.qr import qr_svg
 from ..documents.voucher import Voucher
 from ..documents.ways import COMPANY
-from ..documents.words import groups, moment
+from ..documents.words import groups
 from ..errors import InvalidRequest
 from ..flows.show import show
+from ..models.clock import current_time
 from .discreet import discreet
 from .status import etag_of
 
@@ -50,7 +52,7 @@ def voucher_pdf(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
 
 def _found(request: HttpRequest, token: uuid.UUID) -> Voucher:
     try:
-        found = show(token, timezone.now())
+        found = show(token, current_time())
     except InvalidRequest:
         raise Http404 from None  # says nothing
     page = reverse("pagoefectivo:voucher", args=[token])
@@ -58,10 +60,11 @@ def _found(request: HttpRequest, token: uuid.UUID) -> Voucher:
 
 
 def _context(request: HttpRequest, token: uuid.UUID, found: Voucher) -> dict[str, Any]:
-    now = timezone.now()
+    now = current_time()
     seconds = max(0, int((found.expires_at - now).total_seconds()))
     context: dict[str, Any] = {
         "voucher": found,
+        "refund": found.refund,
         "language": found.language,
         "token": token,
         "etag": etag_of(found),

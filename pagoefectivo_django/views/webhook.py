@@ -9,10 +9,13 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.request import RawPostDataException
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
 from ..conf import conf
 from ..errors import Misconfigured, Unproven
+from ..flows.accounts import channels_at
+from ..flows.alert import notice_silence
 from ..flows.receive import receive
 from ..flows.refuse import refuse
 from ..measures import Measure, tell
@@ -28,13 +31,21 @@ logger = logging.getLogger("pagoefectivo.webhook")
 @login_not_required
 @outside_atomic_requests
 @require_POST
+@sensitive_variables()
 @traced()
 def webhook(request: HttpRequest, channel: str) -> HttpResponse:
     """Take one notification. 200: kept. 403: not proven. 503: could not be kept, send it again."""
-    if channel not in conf.channels:
+    try:
+        known = bool(channels_at(channel))
+    except Misconfigured as error:
+        logger.error("A notification for channel %s could not be judged: %s", channel, error)
+        return _answer(503, "try again")
+    if not known:
+        refuse("", Refusal.Reason.ADDRESS)
         return _answer(404, "unknown channel")
     answer = _take(request, channel)
     tell(Measure.MESSAGE, 1, channel, str(answer.status_code))
+    notice_silence()
     return answer
 
 
@@ -46,21 +57,38 @@ def _take(request: HttpRequest, channel: str) -> HttpResponse:
     except Misconfigured as error:
         logger.error("A notification for channel %s could not be judged: %s", channel, error)
         return _answer(503, "try again")
+    body = _read(request, channel)
+    return body if isinstance(body, HttpResponse) else _receive(request, channel, body)
+
+
+def _read(request: HttpRequest, channel: str) -> bytes | HttpResponse:
+    """Return the body, or the answer to a message whose body can't be read."""
     try:
         if int(request.headers.get("Content-Length") or 0) > conf.webhook_limit:
             raise RequestDataTooBig
-        body = request.body
-    except (RequestDataTooBig, ValueError):
+        body = _body(request)
+    except _NoLength:
+        refuse(channel, Refusal.Reason.NO_LENGTH)
+        return _answer(411, "its length is not known")
+    except RequestDataTooBig:
         refuse(channel, Refusal.Reason.TOO_LARGE)
         return _answer(413, "too large")
-    except (UnreadablePostError, RawPostDataException):
+    except (UnreadablePostError, RawPostDataException, OSError, ValueError):
         return _answer(400, "the body could not be read")
     if len(body) > conf.webhook_limit:
         refuse(channel, Refusal.Reason.TOO_LARGE)
         return _answer(413, "too large")
+    return body
+
+
+def _receive(request: HttpRequest, channel: str, body: bytes) -> HttpResponse:
     try:
         receive(channel, body, request.headers)
     except Unproven:
+        # Asked only now: a header alone packs nothing, and some clients call "utf-8" a Content-Encoding.
+        if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+            refuse(channel, Refusal.Reason.ENCODING)
+            return _answer(415, "packed")
         signed = "PE-Signature" in request.headers
         refuse(channel, Refusal.Reason.UNPROVEN if signed else Refusal.Reason.UNSIGNED)
         return _answer(403, "not proven")
@@ -68,6 +96,24 @@ def _take(request: HttpRequest, channel: str) -> HttpResponse:
         logger.exception("A notification for channel %s could not be kept (%s).", channel, type(error).__name__)
         return _answer(503, "try again")
     return _answer(200, "received")
+
+
+class _NoLength(Exception):
+    """Neither the message nor the server says where the body ends."""
+
+
+def _body(request: HttpRequest) -> bytes:
+    """Return the body, also one in pieces without its length, which Django takes for an empty one under WSGI."""
+    environ = getattr(request, "environ", {})
+    if "HTTP_TRANSFER_ENCODING" not in environ or environ.get("CONTENT_LENGTH"):
+        return request.body
+    if not environ.get("wsgi.input_terminated"):
+        raise _NoLength
+    pieces, left = [], conf.webhook_limit + 1
+    while left > 0 and (piece := environ["wsgi.input"].read(left)):  # a server may return less at once
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def _answer(status: int, message: str) -> HttpResponse:

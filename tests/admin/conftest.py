@@ -1,18 +1,30 @@
 """Staff who may act, staff who may only look, and things to look at."""
 
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
+import django
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.log import AdminEmailHandler
+from django.views.debug import ExceptionReporter
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.flows import create_order
+from pagoefectivo_django.flows import create_order, refund_order
+from pagoefectivo_django.flows.refund import approve_refund, give_account
 from pagoefectivo_django.models import Heartbeat, Order
 from pagoefectivo_django.payer import Payer
+from pagoefectivo_django.testing import pay
+from tests.admin.people import CCI, PERSON
+
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +95,43 @@ def act() -> Callable[..., str]:
         return answer.content.decode()
 
     return press
+
+
+@pytest.fixture
+def planted(new_order: Callable[..., Order]) -> Order:
+    """An order whose payer is named wherever one can be, with a refund to their account."""
+    email, name, document, phone = PERSON
+    payer = Payer(email=email, name=name, phone=phone, document_type="DNI", document_number=document)
+    order = pay(new_order(payer=payer, metadata={"to": "Plantada"}))
+    refund = refund_order(order, None, actor="rosa", reason="too small")
+    give_account(refund, bank="BCP", cci=CCI, holder="Plantada Quispe")
+    approve_refund(refund, actor="eva")
+    return order
+
+
+@pytest.fixture
+def reported(settings: Any, mailoutbox: list[Any]) -> Iterator[Callable[[Callable[[], Any]], str]]:
+    """A function that returns what Django mails to the shop's admins of the errors in another one, also logged ones."""
+    settings.ADMINS = [("Rosa", "rosa@shop.example")] if django.VERSION < (6,) else ["rosa@shop.example"]
+    handler = AdminEmailHandler(include_html=True)
+    handler.setLevel(logging.ERROR)
+
+    def report(do: Callable[[], Any]) -> str:
+        mailoutbox.clear()
+        text = ""
+        try:
+            do()
+        except Exception:
+            kind, value, trace = sys.exc_info()
+            # The frames of the test itself are the shop's, which knows its payer.
+            while trace and trace.tb_frame.f_code.co_filename.startswith(str(TESTS)):
+                trace = trace.tb_next
+            text = str(ExceptionReporter(None, kind, value, trace).get_traceback_html())
+        return text + "".join(str(mail.alternatives[0][0]) for mail in mailoutbox if mail.alternatives)
+
+    root = logging.getLogger("pagoefectivo")
+    root.addHandler(handler)
+    try:
+        yield report
+    finally:
+        root.removeHandler(handler)

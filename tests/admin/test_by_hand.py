@@ -14,6 +14,7 @@ from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.models import Order, Payment, Refund
 from pagoefectivo_django.testing import notify, pay
 from tests.admin.looking import page
+from tests.wording import NO_CHOICE, NO_NUMBER, REQUIRED, too_large, too_precise
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -191,13 +192,13 @@ def test_refund_a_part_of_the_payment_that_was_chosen(cashier: Client, new_order
         ({"amount": "120.51"}, "is too much"),
         ({"amount": "0"}, "must be more than 0"),
         ({"amount": "-5"}, "must be more than 0"),
-        ({"amount": "1.005"}, "2 decimal places"),
-        ({"amount": "a"}, "Enter a number"),
-        ({"amount": "NaN"}, "Enter a number"),
-        ({"amount": "1e17"}, "16 digits"),
-        ({"reason": ""}, "required"),
-        ({"payment": "999999"}, "valid choice"),
-        ({"payment": "x"}, "valid choice"),
+        ({"amount": "1.005"}, too_precise(2)),
+        ({"amount": "a"}, NO_NUMBER),
+        ({"amount": "NaN"}, NO_NUMBER),
+        ({"amount": "1e17"}, too_large(16)),
+        ({"reason": ""}, REQUIRED),
+        ({"payment": "999999"}, NO_CHOICE),
+        ({"payment": "x"}, NO_CHOICE),
     ],
 )
 def test_a_refund_that_cannot_be(cashier: Client, new_order: Make, changes: dict[str, str], said: str) -> None:
@@ -213,7 +214,7 @@ def test_a_refund_that_cannot_be(cashier: Client, new_order: Make, changes: dict
 def test_only_payments_of_this_order_are_offered(cashier: Client, new_order: Make) -> None:
     order, other = pay(new_order()), pay(new_order("OTHER-2"))
     data = {"payment": Payment.objects.get(cip__order=other).pk, "reason": "x"}
-    assert "valid choice" in cashier.post(url(order, "refund"), data).content.decode()
+    assert NO_CHOICE in cashier.post(url(order, "refund"), data).content.decode()
     assert not Refund.objects.exists()
 
 

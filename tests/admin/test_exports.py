@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.testing import notify, pay
+from tests.wording import NO_DATE, no_choice
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -112,11 +113,11 @@ def test_of_one_currency_and_channel(accountant: Client, new_order: New, url: st
         ({"since": "2026-11-04", "until": "2026-11-03"}, "ends before it begins"),
         ({"since": "0001-01-01"}, "2000"),
         ({"until": "9999-12-31"}, "2199"),
-        ({"since": "yesterday"}, "valid date"),
-        ({"what": "everything"}, "valid choice"),
-        ({"encoding": "rot13"}, "valid choice"),
-        ({"separator": "|"}, "valid choice"),
-        ({"account": "memory:other"}, "valid choice"),
+        ({"since": "yesterday"}, NO_DATE),
+        ({"what": "everything"}, no_choice("everything")),
+        ({"encoding": "rot13"}, no_choice("rot13")),
+        ({"separator": "|"}, no_choice("|")),
+        ({"account": "memory:other"}, no_choice("memory:other")),
     ],
 )
 def test_what_makes_no_sense_is_said(accountant: Client, url: str, asked: dict[str, str], told: str) -> None:

@@ -15,6 +15,7 @@ from pagoefectivo_django.flows.refund import give_account
 from pagoefectivo_django.models import Delivery, Discrepancy, Notification, Order, OrderEvent, Refund
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import notify, pay
+from tests.wording import REQUIRED
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,7 +77,7 @@ def test_nobody_is_found_by_an_address_that_one_may_not_see(
 
 def test_a_reason_is_asked_for_and_kept(staff: Client, new_order: Make, act: Act) -> None:
     order = new_order()
-    assert "This field is required" in act(staff, "cancel", order, confirmed="yes")
+    assert REQUIRED in act(staff, "cancel", order, confirmed="yes")
     act(staff, "cancel", order, confirmed="yes", reason="The payer called")
     event = order.events.get(fact="reason")
     assert (event.actor, event.detail) == ("rosa", "The payer called")

@@ -17,6 +17,7 @@ from pagoefectivo_django.flows.refund import give_account
 from pagoefectivo_django.models import Order, Refund
 from pagoefectivo_django.testing import pay
 from tests.admin.looking import page
+from tests.wording import REQUIRED, levels
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,7 +92,7 @@ def test_the_page_shows_payment_order_and_events(looker: Client, new_refund: Mak
     text = page(looker, refund)
     for shown in (
         "S/\u00a0120.50 12",
-        "payment_confirmed",
+        "order made",
         "the payer named an account",
         "rosa",
         "marta",
@@ -162,7 +163,7 @@ def test_from_the_request_to_the_bank(approver: Client, sender: Client, new_refu
     assert "Yes: Done" in question
     assert "SHOP-1001 S/\u00a0120.50" in question
     assert GROUPED not in question
-    assert "This field is required" in act(sender, "done", refund, confirmed="yes", reason=" ")
+    assert REQUIRED in act(sender, "done", refund, confirmed="yes", reason=" ")
     assert status(refund) == "sent"
     assert "S/\u00a0120.50: done" in act(sender, "done", refund, confirmed="yes", reason="On the statement")
     assert (status(refund), refund.outcome) == ("done", "On the statement")
@@ -184,12 +185,10 @@ def test_each_row_is_done_by_itself(sender: Client, new_refund: Make, act: Act) 
         new_refund("C-3"),
     )
     text = act(sender, "send", good, unknown, early)
-    assert text.count('<li class="success">') == 1
-    assert text.count('<li class="error">') == 2
+    assert levels(text) == {"success": 1, "error": 2}
     assert [status(refund) for refund in (good, unknown, early)] == ["sent", "approved", "requested"]
     text = act(sender, "fail", good, unknown, new_refund("D-4", "done"), confirmed="yes", reason="x")
-    assert text.count('<li class="success">') == 2
-    assert text.count('<li class="error">') == 1
+    assert levels(text) == {"success": 2, "error": 1}
 
 
 @pytest.mark.parametrize(

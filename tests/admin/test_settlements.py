@@ -14,6 +14,7 @@ from pagoefectivo_django.states import LineStatus, SettlementStatus
 from pagoefectivo_django.testing import pay
 from tests.admin.looking import page
 from tests.settlements.files import line, load, text
+from tests.wording import REQUIRED
 
 UPLOAD = "admin:pagoefectivo_settlement_import"
 RIGHTS = ("view_settlement", "import_settlement", "match_settlement", "view_settlementline", "view_order")
@@ -80,7 +81,7 @@ def test_bad_lines_are_shown_and_left_out_only_if_somebody_says_so(
     draft = Settlement.objects.get()
     assert "bad lines: 1" in shown.lower()
     refused = do(accountant, draft, "confirm")
-    assert "This field is required" in refused
+    assert REQUIRED in refused
     draft.refresh_from_db()
     assert draft.status == SettlementStatus.DRAFT
     do(accountant, draft, "confirm", skip_bad="on")

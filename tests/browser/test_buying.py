@@ -1,19 +1,20 @@
 """The example shop as its buyers have it: from the shelf to the voucher that says "paid", with all its processes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Error, Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from example_project.demonstration.stage import Stage, running
 from example_project.demonstration.story import PAYER
 from example_project.demonstration.waiting import wait_for
-from tests.browser.conftest import Open
-from tests.browser.test_voucher_page import MARK, MARKED, PATIENCE, assert_accessible, news
+from tests.browser.test_voucher_page import MARK, MARKED, PATIENCE, news
+from tests.browser.visiting import Chromium, Open, assert_accessible, assert_fits, change_device
 
 pytestmark = pytest.mark.sqlite
 
@@ -31,19 +32,42 @@ class Words:
     copied: str
     paid: str
     order_paid: str
+    shipped: str
 
 
 WORDS = {
-    "es": Words("es-PE", "Ir a pagar", "Paga con este código", "¡Copiado!", "Recibimos tu pago", "Recibimos tu pago."),
-    "en": Words(
-        "en", "Go to pay", "Pay with this code", "Copied", "We received your payment", "We received your payment."
+    "es": Words(
+        header="es-PE",
+        to_pay="Ir a pagar",
+        waiting="Paga con este código",
+        copied="¡Copiado!",
+        paid="Recibimos tu pago",
+        order_paid="Recibimos tu pago.",
+        shipped="Tu pedido salió",
     ),
-    "zh-hans": Words("zh-hans", "去付款", "用此付款码付款", "已复制", "我们已收到您的付款", "我们已收到您的付款。"),
+    "en": Words(
+        header="en",
+        to_pay="Go to pay",
+        waiting="Pay with this code",
+        copied="Copied",
+        paid="We received your payment",
+        order_paid="We received your payment.",
+        shipped="Your order left on",
+    ),
+    "zh-hans": Words(
+        header="zh-hans",
+        to_pay="去付款",
+        waiting="用此付款码付款",
+        copied="已复制",
+        paid="我们已收到您的付款",
+        order_paid="我们已收到您的付款。",
+        shipped="您的订单已于",
+    ),
 }
 
 
 @pytest.fixture(scope="module")
-def stage(chromium: Browser) -> Iterator[Stage]:
+def stage(started_chromium: Chromium) -> Iterator[Stage]:
     """A shop, its worker and a sandbox, each a process of its own; not started where there is no browser."""
     with running() as all_of_it:
         yield all_of_it
@@ -79,8 +103,11 @@ def write_who_pays(page: Page, **changes: str) -> str:
     return payer["email"]
 
 
-def buy(page: Page, stage: Stage, words: Words) -> str:
+def buy(page: Page, stage: Stage, words: Words, *, width: int = 0) -> str:
+    """Fill the cart and order it, on another screen than before if a width is given."""
     fill_the_cart(page, stage)
+    if width:
+        change_device(page, width)
     page.get_by_role("link", name=words.to_pay).click()
     return write_who_pays(page)
 
@@ -100,10 +127,12 @@ def pay_at_the_counter(page: Page, stage: Stage, code: str) -> None:
     counter.close()
 
 
-def reload_until(page: Page, wanted: Locator) -> None:
+def do_until(page: Page, step: Callable[[], object], wanted: Locator) -> None:
+    """Do something with a page until there is what is wanted."""
+
     def look() -> bool:
         try:
-            page.reload()
+            step()
         except Error:  # the browser was just on its way to this page itself
             return False
         return wanted.count() > 0
@@ -111,8 +140,8 @@ def reload_until(page: Page, wanted: Locator) -> None:
     wait_for(f"{wanted} on {page.url}", look)
 
 
-def assert_fits(page: Page, width: int) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+def reload_until(page: Page, wanted: Locator) -> None:
+    do_until(page, page.reload, wanted)
 
 
 def assert_mailed(page: Page, stage: Stage, email: str, code: str) -> None:
@@ -128,17 +157,25 @@ def assert_mailed(page: Page, stage: Stage, email: str, code: str) -> None:
     mails.close()
 
 
+def assert_sold(page: Page, words: Words, email: str) -> None:
+    """From the voucher that says "paid" to the order's page, which says it too, to whom, for what and how much."""
+    receipt = page.locator(".pagoefectivo-facts").inner_text()
+    page.click(".back a")
+    reload_until(page, page.locator(".note.good").filter(has_text=words.shipped))
+    expect(page.locator(".note.good")).to_contain_text(words.order_paid)
+    assert page.locator("[data-shipped='']").count() == 0
+    assert email in page.locator("dl").inner_text()
+    assert (page.locator("[data-reference]").get_attribute("data-reference") or "?") in receipt
+    assert re.search(r"S/\s69\.80", page.locator(".total").inner_text())
+    assert_fits(page)
+
+
 # Buying.
 
 
-@pytest.mark.parametrize(
-    ("language", "width", "dark"), [("es", 360, False), ("en", 1280, False), ("zh-hans", 360, True)]
-)
-def test_buy_copy_pay_and_see_it_paid_without_a_reload(
-    visit: Open, stage: Stage, language: str, width: int, dark: bool
-) -> None:
-    words = WORDS[language]
-    page = enter(visit, stage, language, width=width, dark=dark, permissions=COPIES)
+def test_buy_copy_pay_and_see_it_paid_without_a_reload(visit: Open, stage: Stage) -> None:
+    words = WORDS["es"]
+    page = enter(visit, stage, permissions=COPIES)
     email = buy(page, stage, words)
     expect(news(page)).to_have_text(words.waiting, timeout=PATIENCE)
     page.evaluate(MARK)
@@ -148,58 +185,65 @@ def test_buy_copy_pay_and_see_it_paid_without_a_reload(
     page.click("#pagoefectivo-copy")
     expect(page.locator("#pagoefectivo-copy")).to_have_text(words.copied)
     code = re.sub(r"\D", "", page.locator("#pagoefectivo-code").inner_text())
-    assert_fits(page, width)
+    assert_fits(page)
     # Before it is paid: whoever has paid is not asked to pay.
     assert_mailed(page, stage, email, code)
 
     pay_at_the_counter(page, stage, "")
     expect(news(page)).to_have_text(words.paid, timeout=PATIENCE)
     assert page.evaluate(MARKED)
-    receipt = page.locator(".pagoefectivo-facts").inner_text()
-
-    page.click(".back a")
-    expect(page.locator(".note.good")).to_contain_text(words.order_paid)
-    expect(page.locator("[data-shipped='']")).to_have_count(0, timeout=PATIENCE)
-    assert email in page.locator("dl").inner_text()
-    assert (page.locator("[data-reference]").get_attribute("data-reference") or "?") in receipt
-    assert re.search(r"S/\s69\.80", page.locator(".total").inner_text())
-    assert_fits(page, width)
-
-
-@pytest.mark.parametrize("width", [360, 1280])
-def test_without_scripts_it_is_the_same_by_reload(visit: Open, stage: Stage, width: int) -> None:
-    words = WORDS["es"]
-    page = enter(visit, stage, width=width, scripts=False)
-    email = buy(page, stage, words)
-    reload_until(page, news(page).filter(has_text=words.waiting))
-    code = page.locator("#pagoefectivo-code").inner_text().strip()
-    assert re.fullmatch("[0-9]+", code)
-    assert_mailed(page, stage, email, code)
-    pay_at_the_counter(page, stage, code)
-    reload_until(page, news(page).filter(has_text=words.paid))
-    page.click(".back a")
-    reload_until(page, page.locator(".note.good").filter(has_text=words.order_paid))
-    assert email in page.locator("dl").inner_text()
+    assert_sold(page, words, email)
 
 
 def test_the_order_page_follows_by_itself(visit: Open, stage: Stage) -> None:
-    page = enter(visit, stage)
-    buy(page, stage, WORDS["es"])
-    expect(news(page)).to_have_text(WORDS["es"].waiting, timeout=PATIENCE)
+    words = WORDS["en"]
+    page = enter(visit, stage, "en", width=1280, clock=True)
+    five_seconds = partial(page.clock.run_for, 5000)
+    email = buy(page, stage, words)
+    do_until(page, five_seconds, news(page).filter(has_text=words.waiting))
     code = re.sub(r"\D", "", page.locator("#pagoefectivo-code").inner_text())
+    assert_fits(page)
     page.click(".back a")
     expect(page.locator(".note.wait")).to_be_visible()
     pay_at_the_counter(page, stage, code)
-    expect(page.locator(".note.good")).to_contain_text("Tu pedido salió", timeout=PATIENCE)
+    do_until(page, five_seconds, page.locator(".note.good").filter(has_text=words.shipped))
+    page.go_back()
+    expect(news(page)).to_have_text(words.paid)
+    assert_sold(page, words, email)
+
+
+def test_without_scripts_it_is_the_same_by_reload(visit: Open, stage: Stage) -> None:
+    """On a phone up to the cart, on a desktop from there, and the voucher on both."""
+    words = WORDS["zh-hans"]
+    page = enter(visit, stage, "zh-hans", dark=True, java_script_enabled=False)
+    email = buy(page, stage, words, width=1280)
+    reload_until(page, news(page).filter(has_text=words.waiting))
+    assert page.get_attribute("#pagoefectivo", "data-copied") == words.copied
+    code = page.locator("#pagoefectivo-code").inner_text().strip()
+    assert re.fullmatch("[0-9]+", code)
+    for width in (360, 1280):
+        change_device(page, width, dark=True)
+        expect(page.locator("#pagoefectivo-code")).to_be_visible()
+        assert_fits(page)
+    assert_mailed(page, stage, email, code)
+    pay_at_the_counter(page, stage, code)
+    reload_until(page, news(page).filter(has_text=words.paid))
+    assert_sold(page, words, email)
 
 
 # Bad input.
 
 
-def test_a_wrong_document_number_is_told_at_its_field_in_spanish(visit: Open, stage: Stage) -> None:
+def test_the_checkout_asks_for_what_it_needs_and_tells_what_is_wrong_at_its_field(visit: Open, stage: Stage) -> None:
     page = enter(visit, stage)
     fill_the_cart(page, stage)
     page.goto(f"{stage.shop}/comprar/")
+    # A boleta needs no company, a factura does.
+    for name in ("company", "address"):
+        expect(page.locator(f"[name={name}]")).to_be_hidden()
+    page.check("[name=receipt][value=factura]")
+    for name in ("company", "address"):
+        expect(page.locator(f"[name={name}]")).to_be_visible()
     write_who_pays(page, document_number="1234567")
     field = page.locator("[name=document_number]")
     expect(field).to_have_attribute("aria-invalid", "true")
@@ -211,26 +255,17 @@ def test_a_wrong_document_number_is_told_at_its_field_in_spanish(visit: Open, st
     assert page.locator("[name=name]").input_value() == PAYER["name"]
 
 
-def test_a_factura_asks_for_the_company_and_a_boleta_does_not(visit: Open, stage: Stage) -> None:
-    page = enter(visit, stage)
-    fill_the_cart(page, stage)
-    page.goto(f"{stage.shop}/comprar/")
-    expect(page.locator("[name=company]")).to_be_hidden()
-    page.check("[name=receipt][value=factura]")
-    expect(page.locator("[name=company]")).to_be_visible()
-    expect(page.locator("[name=address]")).to_be_visible()
-
-
 # Who can't see it.
 
 
-@pytest.mark.parametrize(("width", "dark"), [(360, False), (1280, True)])
-def test_axe_finds_nothing_from_the_shelf_to_the_mails(visit: Open, stage: Stage, width: int, dark: bool) -> None:
-    page = enter(visit, stage, width=width, dark=dark)
+def test_axe_finds_nothing_from_the_shelf_to_the_mails(visit: Open, stage: Stage) -> None:
+    page = enter(visit, stage)
 
     def look() -> None:
-        assert_accessible(page)
-        assert_fits(page, width)
+        for width, dark in ((1280, True), (360, False)):
+            change_device(page, width=width, dark=dark)
+            assert_accessible(page)
+            assert_fits(page)
 
     look()
     page.goto(f"{stage.shop}/carrito/")

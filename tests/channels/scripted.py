@@ -73,7 +73,7 @@ class Script:
     def authorization(self, token: str, after: float = 0.0) -> Says:
         start, end = self.token_life
         data = {"token": token, "tokenStart": start, "tokenExpires": end}
-        return Says(201, {"code": "100", "data": data}, after=after)
+        return Says(201, {"code": 100, "data": data}, after=after)
 
 
 class Server(ThreadingHTTPServer):

@@ -136,7 +136,7 @@ class TestBlanks:
             pieces += [token, data.draw(st.text(" \t\r\n", max_size=3))]
         indented = "".join(pieces).encode("utf-8", "surrogatepass")
         body = plain.encode("utf-8", "surrogatepass")
-        assert compact(indented) == body
+        assert compact(indented) == (body if indented != body else None)
         channel = PagoEfectivoChannel("default", {"SECRET_KEY": SECRET_KEY})
         assert proves(channel, indented, sign(body))
 
@@ -149,7 +149,7 @@ class TestBlanks:
             b'{"data":"' + _escaped(each).encode("utf-8", "surrogatepass") + b'"}' for each in (text, changed)
         )
         channel = PagoEfectivoChannel("default", {"SECRET_KEY": SECRET_KEY})
-        assert compact(other) == other
+        assert compact(other) is None
         assert not proves(channel, other, sign(body))
 
     @pytest.mark.parametrize(
@@ -166,15 +166,16 @@ class TestBlanks:
         ],
     )
     def test_linear_time(self, hostile: bytes) -> None:
-        begin = time.perf_counter()
-        compact(hostile)
-        assert time.perf_counter() - begin < 1
+        def seconds() -> float:
+            begin = time.perf_counter()
+            compact(hostile)
+            return time.perf_counter() - begin
+
+        assert min(seconds() for _ in range(9)) < 0.02
 
     def test_every_other_byte_stays(self) -> None:
-        body = bytes(range(256)) * 4
-        kept = bytes(byte for byte in bytes(range(34)) if byte not in b" \t\r\n")
-        assert compact(body).startswith(kept)
-        assert compact(b'{"a": "b c\\" d"  ,\xff 1}') == b'{"a":"b c\\" d",\xff1}'
+        assert compact(b'{"a": "b c\\" \\\\" , "d\\\\\\" e": 1.50 }') == b'{"a":"b c\\" \\\\","d\\\\\\" e":1.50}'
+        assert compact(b'{ "a": "b \xff"}') is None  # no JSON, with blanks and without
 
 
 def _escaped(text: str) -> str:

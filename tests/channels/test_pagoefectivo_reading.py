@@ -34,6 +34,8 @@ MALFORMED: list[bytes] = [
     b'{"eventType":"cip.paid","data":[]}',
     b'{"eventType":"cip.paid","data":{"cip":"1","currency":"PEN","amount":1e999}}',
     b'{"eventType":"cip.paid","data":{"cip":"1","currency":"PEN","amount":NaN}}',
+    b'{"eventType":"cip.paid","data":{"cip":"1","currency":"PEN","amount":1,"amount":2}}',
+    b'{"eventType":"cip.paid","data":{"cip":"1","currency":"PEN","amount":1},"data":{"cip":"2"}}',
     b'{"eventType":"cip.paid","data":{"cip":' + b"9" * 5000 + b',"currency":"PEN","amount":1}}',
 ]
 WRONG: dict[str, list[Any]] = {

@@ -54,6 +54,14 @@ class TestRequest:
             b'"hashString":"d341b0570d2ca509f62d53b5a36d5b1bce50bac34580c9ffec052aa4281873bf"}'
         )
 
+    @pytest.mark.parametrize("code", [100, "100"])
+    def test_a_success_is_read_either_way(self, issuing: Script, channel: PagoEfectivoChannel, code: object) -> None:
+        """The server says the number; the document's sample has text (protocol 2.3, additions A)."""
+        data = {"token": "made-up-token-of-a-kind", "tokenStart": NOW.isoformat(), "tokenExpires": NOW.isoformat()}
+        issuing.on(AUTHORIZE, Says(201, {"code": code, "data": data}))
+        channel.issue(charge())
+        assert issuing.asked(CREATE)[0].headers["Authorization"] == "Bearer made-up-token-of-a-kind"
+
     def test_headers(self, issuing: Script, channel: PagoEfectivoChannel) -> None:
         channel.issue(charge())
         headers = issuing.asked(AUTHORIZE)[0].headers

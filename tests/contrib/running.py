@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +31,11 @@ class Worker:
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
 
+    @property
+    def did(self) -> Counter[str]:
+        """How often it ended which task well."""
+        return Counter(re.findall(r"^told: did (\S+)$", self.log, re.MULTILINE))
+
 
 def with_celery(environment: Mapping[str, str], broker: str, settings: str = SETTINGS) -> dict[str, str]:
     """Return the environment of a shop's process that has a Celery, whose broker is at this address."""
@@ -37,13 +44,13 @@ def with_celery(environment: Mapping[str, str], broker: str, settings: str = SET
 
 def with_sandbox(environment: Mapping[str, str], sandbox: Client) -> dict[str, str]:
     """Return the environment of a process whose provider is this sandbox: one memory for all processes."""
-    keys = {f"PAGOEFECTIVO_{name}": value for name, value in sandbox.keys.items()}
+    keys = {f"PAGOEFECTIVO_{name}": value for name, value in sandbox.options.items()}
     return {**environment, **keys, "PAGOEFECTIVO_BASE_URL": sandbox.base}
 
 
 @contextmanager
 def celery_worker(
-    environment: Mapping[str, str], *arguments: str, app: str = "tests.contrib.celery_app"
+    environment: Mapping[str, str], *arguments: str, app: str = "tests.contrib.celery_told"
 ) -> Iterator[Worker]:
     """Start a Celery worker, wait until it takes tasks, and stop it.
 
@@ -62,7 +69,7 @@ def celery_worker(
             )
         worker = Worker(process, log_file)
         try:
-            wait_for(lambda: " ready." in worker.log or process.poll() is not None)
+            wait_for(lambda: "told: ready\n" in worker.log or process.poll() is not None)
             assert process.poll() is None, worker.log
             yield worker
         finally:

@@ -15,10 +15,14 @@ django.setup()
 if "TEST_BROKER_URL" in os.environ:
     importlib.import_module("tests.contrib.celery_app")  # as the project of a shop does that has Celery
 
+from django.utils import timezone  # noqa: E402
+
 from pagoefectivo_django import flows  # noqa: E402
+from pagoefectivo_django.channels.memory import MemoryChannel  # noqa: E402
 from pagoefectivo_django.models import Order  # noqa: E402
-from pagoefectivo_django.testing import pay  # noqa: E402
+from pagoefectivo_django.states import Fact  # noqa: E402
 from tests.flows.making import make  # noqa: E402
+from tests.hostile.doing import paid, post  # noqa: E402
 
 
 class Shop:
@@ -28,7 +32,12 @@ class Shop:
         return make(reference=reference).code
 
     def pay(self, reference: str) -> str:
-        return str(pay(Order.objects.get(reference=reference)).state)
+        """Have the payer pay, also inside a transaction, where ``testing.pay`` says no."""
+        order = Order.objects.get(reference=reference)
+        MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+        assert post(paid(order)).status_code == 200
+        order.refresh_from_db()
+        return str(order.state)
 
     def refresh(self, reference: str) -> str:
         return str(flows.refresh_order(Order.objects.get(reference=reference)).state)

@@ -11,12 +11,14 @@ import json
 import os
 import random
 import signal
+import socket
 import sys
 import tempfile
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -24,12 +26,16 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.test import Client as Browser
 from django.urls import resolve
+from django.utils import timezone
 
+from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import OrderState
 from tests.sandbox.running import Client, running
 
+from . import receivers
 from .books import Books, heard_again
+from .locks import watched
 from .points import points
 from .stage import WEBHOOK, Stage, sweep
 from .stories import STORIES, Story
@@ -37,7 +43,9 @@ from .stories import STORIES, Story
 #: Seconds after which a process is taken to hang.
 PATIENCE = 60
 #: How many points of a story die in the short form, besides the last two.
-SHORT = 3
+SHORT = 1
+#: How far the clock of a machine is wrong.
+AHEAD = timedelta(hours=1)
 
 
 class Ending(NamedTuple):
@@ -56,6 +64,12 @@ class Turn(NamedTuple):
     polled: bool
     #: Whoever wanted it wants it again: at once, later, or not.
     again: str
+    #: Whose machine has a clock that is an hour ahead of the database's: the process's that dies, or who goes on.
+    ahead: str = ""
+    #: The shop gives its channel another alias before anybody goes on.
+    renamed: bool = False
+    #: One receiver hangs, until the process that went on is killed too.
+    hangs: bool = False
 
 
 @dataclass
@@ -65,6 +79,8 @@ class Count:
     points: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     killed: int = 0
+    #: Processes that were killed while a receiver hung.
+    hung: int = 0
     rounds: int = 0
     events: int = 0
     heard_again: int = 0
@@ -108,11 +124,17 @@ def _child(work: Callable[[], dict[str, Any]], said: Any, log: Any) -> None:
     os._exit(status)
 
 
-def set_stage(reference: str, sandbox: Client, story: Story) -> Stage:
-    """Let this process be one of the shop's."""
-    options = {**sandbox.keys, "BASE_URL": sandbox.base, "ENVIRONMENT": "sandbox"}
+def set_stage(reference: str, sandbox: Client, story: Story, *, alias: str = "default", ahead: bool = False) -> Stage:
+    """Let this process be one of the shop's, on a machine whose clock may be an hour ahead."""
+    if ahead:
+        right, seconds = timezone.now, time.time
+        timezone.now = lambda: right() + AHEAD
+        time.time = lambda: seconds() + AHEAD.total_seconds()
+        socket.gethostname = lambda: "ahead"
+        PagoEfectivoChannel.clock = staticmethod(timezone.now)
+    options = {**sandbox.options, "BASE_URL": sandbox.base, "ENVIRONMENT": "sandbox"}
     settings.PAGOEFECTIVO = {
-        "CHANNELS": {"default": {"BACKEND": story.channel, "OPTIONS": options}},
+        "CHANNELS": {alias: {"BACKEND": story.channel, "OPTIONS": options}},
         "SEARCHES_PER_MINUTE": 100_000,
     }
     stage = Stage(reference, Client(sandbox.process, sandbox.base, sandbox.keys))
@@ -120,20 +142,21 @@ def set_stage(reference: str, sandbox: Client, story: Story) -> Stage:
     return stage
 
 
-def begin(reference: str, sandbox: Client, story: Story, fatal: int) -> dict[str, Any]:
+def begin(reference: str, sandbox: Client, story: Story, turn: Turn, fatal: int) -> dict[str, Any]:
     """Tell the story until its fatal point; 0: to its end."""
-    stage = set_stage(reference, sandbox, story)
+    stage = set_stage(reference, sandbox, story, ahead=turn.ahead == "who dies")
     sweep()
     story.scene(stage)
     stage.now += story.at
-    with points.counted(fatal) as names:
+    with points.counted(fatal) as names, watched() as locks:
         story.act(stage)
-    return {"names": names}
+    return {"names": names, "problems": sorted(locks.problems)}
 
 
 def go_on(reference: str, sandbox: Client, story: Story, turn: Turn, reached: list[str]) -> dict[str, Any]:
     """Go on where the process died after reaching these points, until all is quiet, and look at the books."""
-    stage = set_stage(reference, sandbox, story)
+    alias, ahead = "renamed" if turn.renamed else "default", turn.ahead == "who goes on"
+    stage = set_stage(reference, sandbox, story, alias=alias, ahead=ahead)
     stage.now += story.at
     until = stage.now + timedelta(hours=story.hours)
     if turn.early:
@@ -142,7 +165,8 @@ def go_on(reference: str, sandbox: Client, story: Story, turn: Turn, reached: li
         stage.poll()
     if turn.again == "at once" and story.again:
         story.again(stage)
-    stage.go_on(until)
+    with watched() as locks, receivers.hanging() if turn.hangs else nullcontext():
+        stage.go_on(until)
     if turn.again == "later" and story.again:
         story.again(stage)
         stage.go_on(until)
@@ -161,7 +185,7 @@ def go_on(reference: str, sandbox: Client, story: Story, turn: Turn, reached: li
         "heard_again": heard_again(),
         "became": books.became,
         "asked": Counter(question.kind for question in books.questions),
-        "problems": problems,
+        "problems": problems + sorted(locks.problems),
     }
 
 
@@ -185,19 +209,26 @@ class Teller:
 
     def _open(self) -> None:
         self._sandboxes.close()
-        self._sandbox = self._sandboxes.enter_context(running())
+        self._sandbox = self._sandboxes.enter_context(running("--clock-skew", "7200"))
         self._end = next(self._numbers) + 200
 
     def tell(self, story: str, seed: int, full: bool) -> Count:
         """Tell a story to its end, and once more for each point that is chosen."""
         told, count, chance = STORIES[story], Count(), random.Random(f"{seed} {story}")
-        names = self._once(told, [], Turn(False, False, ""), count, "to its end: ")
+        names = self._once(told, [], Turn(early=False, polled=False, again=""), count, "to its end: ")
         count.points, count.kinds = len(names), Counter(kind(name) for name in names)
         if count.problems:
             return count  # not even without a crash
         for fatal in range(1, len(names) + 1) if full else chosen(len(names), chance):
             again = ["at once", "later"] if told.sure else ["", "at once", "later"]
-            turn = Turn(told.early and chance.random() < 0.5, chance.random() < 0.5, chance.choice(again))
+            turn = Turn(
+                early=told.early and chance.random() < 0.5,
+                polled=chance.random() < 0.5,
+                again=chance.choice(again),
+                ahead=chance.choice(["", "who dies", "who goes on"]),
+                renamed=chance.random() < 0.5,
+                hangs=chance.random() < 0.3,
+            )
             where = f"killed at {fatal} of {len(names)}, {names[fatal - 1]}, {turn}: "
             self._once(told, names[:fatal], turn, count, where)
         return count
@@ -208,10 +239,13 @@ class Teller:
         if number > self._end:
             self._open()
         reference, sandbox = f"r{number:05}", self._sandbox
-        first = fork(lambda: begin(reference, sandbox, told, len(reached)))
+        first = fork(lambda: begin(reference, sandbox, told, turn, len(reached)))
         names: list[str] = first.said.get("names", [])
         second = fork(lambda: go_on(reference, sandbox, told, turn, reached or names))
         count.killed += first.killed
+        if second.killed and turn.hangs:
+            count.hung += 1
+            second = fork(lambda: go_on(reference, sandbox, told, turn._replace(hangs=False), reached or names))
         problems = first.said.get("problems", []) + second.said.pop("problems", ["whoever went on was killed"])
         count.problems += [where + problem for problem in problems]
         count.add(second.said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -317,7 +317,8 @@ def one_refund(stage: Stage) -> Iterator[str]:
 
 
 def settle(stage: Stage) -> None:
-    data = files.text([files.line(stage.order(), paid_at=datetime(2026, 11, 3, tzinfo=UTC))])
+    # By a moment that stays, so that the file is the same when it is imported again.
+    data = files.text([files.line(stage.order(), paid_at=stage.order().created_at)])
     import_settlement(io.BytesIO(data), "LIQ-1001.txt", actor="ana", currency="PEN")
 
 

@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
-import django
 import pytest
 from django.apps import apps
 from django.conf import settings as project
@@ -24,38 +22,9 @@ from pagoefectivo_django.channels.pagoefectivo.channel import PagoEfectivoChanne
 from pagoefectivo_django.doctor import STEPS, Finding, Verdict, examine
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import Heartbeat, Notification, Refusal
-from tests.sandbox.running import Client, running
+from tests.sandbox.running import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-BACKEND = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Client]:
-    with running() as client:
-        yield client
-
-
-@pytest.fixture
-def shop(sandbox: Client, live_server: Any, settings: Any, tmp_path: Path) -> Callable[..., None]:
-    """A shop that is well; what is passed changes its settings, or the options of its channel (in capitals)."""
-    settings.CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(tmp_path)}
-    }
-    settings.DEFAULT_FROM_EMAIL = "shop@example.com"
-    if django.VERSION >= (6, 1):
-        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
-    settings.DEBUG = True
-    Heartbeat.objects.create(name="tick", beaten_at=timezone.now())
-
-    def be(public_url: str = live_server.url, **options: Any) -> None:
-        keys = {name: sandbox.keys[name] for name in ("SERVICE_ID", "ACCESS_KEY", "SECRET_KEY")}
-        entry = {"BACKEND": BACKEND, "OPTIONS": keys | {"ENVIRONMENT": "sandbox", "BASE_URL": sandbox.base} | options}
-        settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry}, "PUBLIC_URL": public_url}
-
-    be()
-    return be
 
 
 def found(step: str) -> list[Finding]:
@@ -110,7 +79,8 @@ def test_all_is_well(shop: Callable[..., None]) -> None:
     assert "takes the keys" in seen
     assert "a signed test message left and returned; no money moved" in seen
     assert re.search(r"clock is \d s", seen)
-    assert rows() == before | {"Refusal": 1}  # its own unsigned one
+    # Its own: without a signature, in pieces (which this server can't read), too large.
+    assert rows() == before | {"Refusal": 3}
 
 
 def test_the_message_of_a_doctor_moves_nothing_and_is_not_applied_later(shop: Callable[..., None]) -> None:
@@ -144,6 +114,23 @@ def test_wrong_keys(shop: Callable[..., None]) -> None:
     assert "refuses to authorize" in failed("provider")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"WEBHOOK_SECRETS": []}, {"SECRET_KEY": "caf\udce9"}, {"TIMEOUT": "many"}],
+    ids=ascii,
+)
+def test_a_channel_that_cannot_be_looked_at_keeps_no_other_from_it(
+    shop: Callable[..., None], wrong: dict[str, Any]
+) -> None:
+    good = project.PAGOEFECTIVO["CHANNELS"]["default"]
+    broken = good | {"OPTIONS": good["OPTIONS"] | {"SERVICE_ID": 4321} | wrong}
+    project.PAGOEFECTIVO["CHANNELS"] = {"broken": broken, "default": good}
+    steps = {(one.step, one.verdict.value) for one in examine() if one.step.startswith(("provider", "webhook"))}
+    assert {("provider default", "ok"), ("webhook default", "ok")} <= steps
+    assert {("provider broken", "failure"), ("webhook broken", "failure")} & steps
+    assert not {("provider", "failure"), ("webhook", "failure")} & steps
+
+
 def test_a_provider_that_is_not_there(shop: Callable[..., None]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -175,6 +162,7 @@ def test_a_clock_that_is_wrong(
     [
         (302, b"", {"Location": "/login/"}, "a redirect"),
         (403, b"<h1>Forbidden</h1> CSRF verification failed.", {}, "CSRF token"),
+        (401, b"", {"WWW-Authenticate": "Basic"}, "a login"),
         (404, b"", {}, "urls.py"),
         (500, b"", {}, "that server's log"),
         (200, b"{}", {}, "not in this database"),

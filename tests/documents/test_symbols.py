@@ -33,14 +33,13 @@ def drawn(svg: str) -> PIL.Image.Image:
     return picture
 
 
-def read(svg: str) -> list[tuple[str, str]]:
-    return [(str(one.format), one.text) for one in zxingcpp.read_barcodes(drawn(svg))]
+def read(svg: str) -> list[tuple[zxingcpp.BarcodeFormat, str]]:
+    return [(one.format, one.text) for one in zxingcpp.read_barcodes(drawn(svg))]
 
 
 @given(code=st.from_regex(r"[0-9]{1,14}", fullmatch=True))
 def test_a_barcode_says_exactly_the_code(code: str) -> None:
-    ((kind, text),) = read(barcode_svg(code, "made up"))
-    assert (kind.replace(" ", "").lower().endswith("code128"), text) == (True, code)
+    assert read(barcode_svg(code, "made up")) == [(zxingcpp.BarcodeFormat.Code128, code)]
 
 
 @given(text=st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), min_size=1, max_size=300))

@@ -80,13 +80,34 @@ def test_nor_is_one_for_who_splits_by_another_mark(written: str, read: str) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["00123", "1234567890123456", "245920123456", "2.4592E+07", "12e5", "1,234", "10-11", "2026/11", " 012"]
-)
+    "text",
+    [
+        "00123", "1234567890123456", "245920123456", "2.4592E+07", "12e5", "1,234", "10-11", "2026/11", " 012", ".5",
+        "(5)", "5%", "$5", "3 PM", "10:30 am", "NOV-10", "Mar-2026", "11-nov", "1 ene 2026", "SET12", "DEC1", "march1",
+        "2mayo",
+    ],
+)  # fmt: skip
 def test_a_csv_marks_the_text_that_a_spreadsheet_would_change(text: str) -> None:
     assert cells(made([(text,)]))[1] == [f"'{text}"]
 
 
-@pytest.mark.parametrize("text", ["24592012", "SHOP-1001", "011-366-000100032542-21", "0", "7", "12-AB", "S/ 5", "x=1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "24592012",
+        "SHOP-1001",
+        "011-366-000100032542-21",
+        "0",
+        "7",
+        "12-AB",
+        "S/ 5",
+        "x=1",
+        "MAR-1001",
+        "MARIA-10",
+        "may",
+        "12 a 5",
+    ],
+)
 def test_a_csv_leaves_other_text_as_it_is(text: str) -> None:
     assert cells(made([(text,)]))[1] == [text]
 

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from tests.sandbox.running import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "-W", "error", "example_project/demo.py"]
 STEPS = [
@@ -33,7 +35,7 @@ STEPS = [
     "the same, with the older webhook",
 ]
 
-pytestmark = pytest.mark.sqlite
+pytestmark = [pytest.mark.xdist_group("chromium"), pytest.mark.once, pytest.mark.sqlite]
 
 
 def addresses(said: str) -> set[tuple[str, int]]:
@@ -81,7 +83,7 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 def read_until(ours: int, words: str) -> str:
     """What came over the terminal, up to these words."""
-    said, deadline = b"", time.monotonic() + 30
+    said, deadline = b"", time.monotonic() + PATIENCE
     while words.encode() not in said:
         ready, _, _ = select.select([ours], [], [], max(0.0, deadline - time.monotonic()))
         assert ready, said.decode()

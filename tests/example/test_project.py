@@ -72,8 +72,6 @@ def test_django_has_nothing_to_say(command: list[str], environment: dict[str, st
     manage = [sys.executable, "-W", "error", "manage.py", *command]
     run = subprocess.run(manage, cwd=EXAMPLE, env=environment, capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stderr) == (0, ""), run.stdout
-    if command[0] != "migrate":
-        assert run.stdout.startswith(("System check identified no issues", "No changes detected"))
 
 
 @pytest.mark.sqlite

@@ -25,7 +25,7 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
 from tests.flows.making import later, make
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.storm, pytest.mark.django_db(transaction=True)]
 
 
 def channel() -> MemoryChannel:

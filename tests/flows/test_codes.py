@@ -26,7 +26,10 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.flows.making import later, make, report
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+]
 
 LOST = OutcomeUnknown("The line was dropped.")
 DOWN = Unavailable("Nobody answers.")
@@ -383,7 +386,8 @@ def test_an_expiry_by_webhook_is_a_hint() -> None:
 
 def test_a_stale_answer_is_asked_again() -> None:
     order = pay(make())
-    stale = report(order.cips.get(), Fact.ISSUED, asked_at=timezone.now() - timedelta(minutes=1))
+    cip = order.cips.get()
+    stale = report(cip, Fact.ISSUED, asked_at=timezone.now(), version=cip.version - 1)
     assert [str(outcome) for outcome in advance(stale)] == ["stale"]
     assert not Discrepancy.objects.exists()
 

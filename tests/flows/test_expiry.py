@@ -17,7 +17,11 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.flows.making import later, make
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+pytestmark = [
+    pytest.mark.every_database,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+]
 
 #: The default 48 hours, and the grace of half an hour.
 BEFORE, AFTER = timedelta(hours=48, minutes=25), timedelta(hours=48, minutes=35)
@@ -114,6 +118,15 @@ def test_a_late_payment_of_an_expired_order_is_held() -> None:
     order.refresh_from_db()
     assert order.state == "expired"
     assert Discrepancy.objects.get(order=order).kind == "late_payment"
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0, "paid"), (1, "pending")])
+def test_a_payment_until_the_end_of_the_grace_is_on_time(seconds: int, state: str) -> None:
+    order = make()
+    notify(order, paid_at=order.expires_at + timedelta(minutes=30, seconds=seconds))
+    order.refresh_from_db()
+    assert order.state == state
+    assert Discrepancy.objects.filter(kind="late_payment").exists() == (state == "pending")
 
 
 asked_for_stock: list[str] = []

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from io import StringIO
+from io import BytesIO, StringIO
 from typing import Any
 
 import pytest
@@ -14,7 +14,17 @@ from django.test import Client
 from django.utils import timezone
 
 from pagoefectivo_django.errors import InvalidRequest
-from pagoefectivo_django.flows import approve_refund, close_refund, refund_order, resolve_discrepancy, send_refund, tick
+from pagoefectivo_django.flows import (
+    approve_refund,
+    cancel_order,
+    close_refund,
+    import_settlement,
+    match_line,
+    refund_order,
+    resolve_discrepancy,
+    send_refund,
+    tick,
+)
 from pagoefectivo_django.flows.balance import all_books
 from pagoefectivo_django.flows.erase import erase_payer, payer_data
 from pagoefectivo_django.flows.forget import forget
@@ -33,10 +43,15 @@ from pagoefectivo_django.models import (
 )
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import expire, notify, pay
+from pagoefectivo_django.workdays import lima_day
 from tests.flows.making import make
 from tests.hostile.doing import post
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+pytestmark = [
+    pytest.mark.every_database,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+]
 
 EMAIL = "planted@example.com"
 PLANTED = ("planted", "Plantada", "999777555", "48151623")
@@ -187,6 +202,33 @@ def test_by_the_number_of_a_document() -> None:
     assert named() == set()
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *(
+            {"email": one}
+            for one in (" PLANTED@example.com", "\u200e" + EMAIL + "\u202c", EMAIL + "\ufeff", f"{EMAIL}\n")
+        ),
+        *({"document_number": one} for one in ("4815 1623", "4815-1623", "\u202a48151623\u202c", "\uff14\uff18151623")),
+    ],
+    ids=ascii,
+)
+def test_a_payer_is_found_as_people_paste_what_was_asked(asked: dict[str, Any]) -> None:
+    sold("A")
+    assert [order["reference"] for order in payer_data(**asked)["orders"]] == ["A"]
+    assert erase_payer(**asked, actor="rosa", reason="asked by letter").erased == ["A"]
+    assert named() == set()
+
+
+@pytest.mark.parametrize("kept", ["ab 123-456", "AB.123456", "Ab123456"])
+def test_a_document_is_found_however_the_shop_wrote_it(kept: str) -> None:
+    order = make(payer=Payer(email=EMAIL, document_type="PAS", document_number=kept))
+    make(reference="OTHER", payer=Payer(email=EMAIL, document_type="PAS", document_number="AB1234567"))
+    make(reference="NONE")
+    cancel_order(order, actor="shop", reason="not wanted")
+    assert erase_payer(document_number="AB123456", actor="rosa", reason="asked").erased == [order.reference]
+
+
 @pytest.mark.parametrize("wrong", [{"email": " "}, {"email": "x", "actor": ""}, {"email": "x", "reason": " "}])
 def test_whose_by_whom_and_why_must_be_said(wrong: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest):
@@ -210,7 +252,7 @@ def test_money_may_still_move_when_nobody_is_named() -> None:
     tick()
     order.refresh_from_db()
     assert order.state == "refunded"
-    assert Client().get(order.get_absolute_url()).status_code == 200
+    assert Client().get(order.voucher_url).status_code == 200
 
 
 def test_the_round_does_it_once_an_hour() -> None:
@@ -256,3 +298,42 @@ def test_not_in_the_admin_by_who_may_not(django_user_model: Any, client: Client)
     page = f"/admin/pagoefectivo/order/{order.pk}/"
     assert client.get(f"{page}payer.json").status_code == 403
     assert client.post(f"{page}erase_payer/", {"reason": "x"}).status_code == 403
+
+
+def cancelled_and_erased() -> Order:
+    order = cancel_order(sold("A", paid=False))
+    assert erase_payer(email=EMAIL, actor="rosa", reason="asked by letter").erased == ["A"]
+    return order
+
+
+def test_the_account_of_a_refund_after_the_erasure_is_forgotten_with_the_refund() -> None:
+    notify(cancelled_and_erased(), operation_number="7")
+    resolve_discrepancy(Discrepancy.objects.get(), "refund_due", actor="rosa", reason="It came too late.")
+    refund = approve_refund(Refund.objects.get(), actor="rosa")
+    give_account(refund, bank="BCP", cci="00219100123456789012", holder="Plantada Quispe")
+    send_refund(refund, actor="rosa")
+    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    forget(old(days=1))
+    assert "Plantada" in named(), "the transfer may come back"
+    close_refund(refund, done=True, actor="rosa", reason="booked")
+    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    forget(old(days=1))
+    assert not named()
+    assert "00219100123456789012" not in everything()
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_statement_after_the_erasure_names_nobody(settings: Any, by_hand: bool) -> None:
+    columns = {"payer": "Cliente", "code": "CIP", "gross": "Importe", "commission": "Comisión", "paid_at": "Pagado"}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"STATEMENTS": {"own": {"KIND": "settlement", "COLUMNS": columns}}}
+    order = sold("A")
+    assert erase_payer(email=EMAIL, actor="rosa", reason="asked by letter").erased == ["A"]
+    code = "99" if by_hand else order.code
+    paid = f"CIP;Importe;Comisión;Pagado;Cliente\n{code};35.50;1.89;{lima_day(timezone.now()):%d/%m/%Y};{EMAIL}\n"
+    settlement = import_settlement(BytesIO(paid.encode()), "own.csv", actor="ana", currency="PEN", format="own")
+    if by_hand:
+        assert EMAIL in everything(), "it is evidence, as long as nobody knows whose it is"
+        match_line(settlement.lines.get(), Payment.objects.get(), actor="rosa", reason="It is hers.")
+    assert settlement.lines.get().status == "matched"
+    forget(old(days=1000))
+    assert EMAIL not in everything()

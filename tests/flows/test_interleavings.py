@@ -20,7 +20,7 @@ from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Order, OrderE
 from pagoefectivo_django.states import Fact
 from tests.flows.making import make
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.storm, pytest.mark.django_db(transaction=True)]
 
 
 @dataclass(frozen=True)

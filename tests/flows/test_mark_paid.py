@@ -16,7 +16,11 @@ from tests.flows.making import later, make
 from tests.hostile.doing import at_once
 from tests.shop.models import Heard
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+pytestmark = [
+    pytest.mark.every_database,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+]
 
 
 def mark(order: Order, number: str = "99", **changes: Any) -> Order:

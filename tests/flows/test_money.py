@@ -18,7 +18,10 @@ from pagoefectivo_django.testing import expire, notify, pay
 from tests.flows.making import later, make, report
 from tests.hostile.doing import many_ticks, paid, post
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+]
 
 LOST = OutcomeUnknown("The line was dropped.")
 DOWN = Unavailable("Nobody answers.")
@@ -71,13 +74,33 @@ def test_a_payment_that_was_taken_back_cannot_be_accepted() -> None:
     resolve_discrepancy(question, "ignore", actor="marta", reason="It was taken back.")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"amount": "1.00"},
+        {"currency": "USD"},
+        {"transaction_code": "another-order"},
+        {"paid_at": later(days=9)},
+    ],
+    ids=["nothing", "amount", "currency", "order", "time"],
+)
+@pytest.mark.parametrize("number", ["7", ""])
+def test_staff_sees_of_a_payment_that_went_back_before_it_was_told(number: str, wrong: dict[str, Any]) -> None:
+    order = make()
+    notify(order, Fact.PAYMENT_REVERSED, operation_number=number)
+    notify(order, operation_number="7", **wrong)
+    assert [question.kind for question in Discrepancy.objects.filter(order=order)] == ["reversed"]
+    assert (fresh(order).state, standings()) == ("pending", ["held"])
+
+
 def test_an_answer_from_before_a_reversal_pays_nothing() -> None:
-    order, begin = make(), timezone.now()
+    order = make()
+    advance(report(order.cips.get(), operation_number="7"))
     cip = order.cips.get()
-    advance(report(cip, operation_number="7"), now=begin)
-    advance(report(cip, Fact.PAYMENT_REVERSED, operation_number="7"), now=begin + timedelta(seconds=2))
-    old = report(cip, asked_at=begin + timedelta(seconds=1))
-    assert [str(outcome) for outcome in advance(old, now=begin + timedelta(seconds=3))] == ["stale"]
+    advance(report(cip, Fact.PAYMENT_REVERSED, operation_number="7"))
+    old = report(cip, asked_at=timezone.now(), version=cip.version)
+    assert [str(outcome) for outcome in advance(old)] == ["stale"]
     assert (fresh(order).state, standings()) == ("refunded", ["reversed"])
 
 
@@ -165,12 +188,13 @@ def test_a_providers_paid_without_amount_is_a_question() -> None:
 def test_an_expiry_that_nobody_confirms_comes_to_a_person() -> None:
     order = make()
     at_provider(order, Fact.PAYMENT, paid_at=timezone.now())
-    MemoryChannel.failures["search"] = [(DOWN, False)] * 60
+    MemoryChannel.failures["search"] = [(DOWN, False)] * 999
     notify(order, Fact.CODE_EXPIRED)
-    many_ticks(40, begin=order.expires_at + timedelta(minutes=1))
+    for hours in range(1, 40):
+        tick(order.expires_at + timedelta(hours=hours))
     assert fresh(order).state == "pending"
     assert Discrepancy.objects.get().kind == "not_confirmed"
-    assert Notification.objects.get().fate == "dead"
+    assert Notification.objects.get().fate == "applied"
 
 
 def test_a_number_out_of_any_range_is_malformed() -> None:
@@ -190,6 +214,15 @@ def test_a_message_is_not_completed_by_another_account_under_its_alias(settings:
     many_ticks(15)
     assert MemoryChannel.calls == []
     assert (Notification.objects.get().fate, Discrepancy.objects.get().kind) == ("dead", "unmatched")
+
+
+def test_a_message_that_waits_pays_no_code_of_another_account(settings: Any) -> None:
+    notify(make(), code="555")  # nobody knows this code, so the message waits
+    in_channel(settings, OPTIONS=settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"] | {"NAME": "another"})
+    order = make()
+    order.cips.update(code="555")
+    tick(later(seconds=1))
+    assert (fresh(order).state, standings(), Notification.objects.get().fate) == ("pending", [], "waiting")
 
 
 def test_a_message_that_was_applied_meanwhile_is_not_given_up(settings: Any) -> None:

@@ -14,7 +14,11 @@ from pagoefectivo_django.testing import notify, pay
 from tests.flows.making import later, make
 from tests.hostile.doing import at_once
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+pytestmark = [
+    pytest.mark.every_database,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+]
 MORE = {"reference": "CART-1", "amount": Decimal("99.90"), "replace": True}
 
 

@@ -14,7 +14,11 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.flows.making import ANA, later, make
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+pytestmark = [
+    pytest.mark.every_database,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+]
 
 
 def channel() -> MemoryChannel:

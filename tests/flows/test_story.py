@@ -13,7 +13,7 @@ from pagoefectivo_django.models import Delivery, Discrepancy, Notification, Orde
 from pagoefectivo_django.payer import Payer
 from tests.shop.models import Heard
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.smoke, pytest.mark.every_database, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_payer_pays(client: Client) -> None:

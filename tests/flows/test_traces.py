@@ -19,7 +19,7 @@ from tests.channels.scripted import Says, Script, playing
 from tests.flows.making import make
 from tests.hostile.doing import paid, post
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.every_database, pytest.mark.django_db(transaction=True)]
 
 
 class Lines(logging.Handler):

@@ -1,11 +1,13 @@
 """Two at the same moment, each on a connection of its own: the books agree, and the server saw no deadlock."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from pagoefectivo_django.channels import get_channel
@@ -17,10 +19,16 @@ from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Or
 from pagoefectivo_django.states import Fact, Wish
 from tests import servers
 from tests.hostile.channels import Meanwhile
-from tests.hostile.doing import at_once, kept, many_ticks, paid, post, sold
+from tests.hostile.doing import at_once, kept, many_ticks, observing, paid, post, posting, sold, who_waits
+from tests.sandbox.running import wait_for
 from tests.shop.models import Heard
 
-pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.smoke,
+    pytest.mark.every_database,
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.django_db(transaction=True),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +77,39 @@ def test_two_payments_of_one_code_at_once() -> None:
     assert list(Discrepancy.objects.values_list("kind", flat=True)) == ["duplicate_payment"] * 3
     assert Heard.objects.count() == 1
     assert numbers_are_in_order(order)
+
+
+@pytest.mark.postgresql
+@pytest.mark.mariadb
+def test_the_second_payment_waits_for_the_first_and_counts_beside_it() -> None:
+    order = sold()
+    first, second = paid(order, operation_number="1"), paid(order, operation_number="2")
+    with observing() as ask, ExitStack() as thread, transaction.atomic():
+        assert posted(first) == 200
+        statuses = thread.enter_context(posting(second))
+        # It is committed before it waits, and the order is read after the first was committed.
+        wait_for(lambda: ask("SELECT count(*) FROM pagoefectivo_notification WHERE fate = 'waiting'"))
+    assert statuses == [200]
+    many_ticks(2)
+    assert (kept(first).fate, kept(second).fate) == ("applied", "applied")
+    assert dict(Payment.objects.values_list("operation_number", "standing")) == {"1": "applied", "2": "duplicate"}
+    assert Discrepancy.objects.get().kind == "duplicate_payment"
+    assert numbers_are_in_order(order)
+
+
+@pytest.mark.postgresql
+@pytest.mark.mariadb
+def test_a_repetition_waits_for_who_has_the_message_and_is_counted() -> None:
+    body = paid(sold())
+    assert posted(body) == 200
+    with observing() as ask, ExitStack() as thread, transaction.atomic():
+        # By the index that a repetition comes by: InnoDB locks both, and in the other order two would deadlock.
+        Notification.objects.select_for_update().get(account=kept(body).account, digest=kept(body).digest)
+        statuses = thread.enter_context(posting(body))
+        who_waits(ask)
+        assert posted(body) == 200
+    assert statuses == [200]
+    assert kept(body).times_received == 3
 
 
 def test_payments_of_two_codes_of_one_order_at_once() -> None:

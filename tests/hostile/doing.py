@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -19,9 +20,14 @@ from pagoefectivo_django.flows import create_order, tick
 from pagoefectivo_django.models import Cip, Delivery, Notification, Order
 from pagoefectivo_django.models.database import database
 from pagoefectivo_django.payer import Payer
+from tests import servers
 
 SECRET = "made-up-webhook-secret"
 URL = "/pay/webhooks/default/"
+WHO_WAITS = {
+    "postgresql": "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+    "mariadb": "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+}
 WORK = [model.objects.all() for model in (Notification, Delivery, Order, Cip)]
 
 
@@ -111,3 +117,49 @@ def at_once(*actions: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(len(actions)) as pool:
         return list(pool.map(run, actions))
+
+
+@contextmanager
+def observing() -> Iterator[Callable[[str], Any]]:
+    """A connection of its own, outside of every transaction; yields a function that returns the first value found."""
+    beside = connections[database()].copy()
+
+    def ask(sql: str) -> Any:
+        with beside.cursor() as cursor:
+            cursor.execute(sql)
+            found = cursor.fetchone() if cursor.description else None
+        return found and found[0]
+
+    try:
+        yield ask
+    finally:
+        beside.close()
+
+
+def who_waits(ask: Callable[[str], Any]) -> int:
+    """Return the connection that waits for a lock, as soon as there is one."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if found := ask(WHO_WAITS[servers.kind()]):
+            return int(found)
+        time.sleep(0.15)  # InnoDB does not look again while it is asked more often
+    raise AssertionError("nobody waits")
+
+
+@contextmanager
+def posting(body: bytes) -> Iterator[list[int]]:
+    """Post in a thread on a connection of its own; yields a list that gets the answer's status."""
+    statuses: list[int] = []
+
+    def run() -> None:
+        try:
+            statuses.append(post(body).status_code)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        thread.join(30)

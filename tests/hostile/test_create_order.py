@@ -16,7 +16,7 @@ from pagoefectivo_django.models import Cip, Order, OrderEvent
 from pagoefectivo_django.payer import Payer
 from tests.hostile.doing import at_once, sold
 
-pytestmark = pytest.mark.usefixtures("pagoefectivo_memory")
+pytestmark = [pytest.mark.every_database, pytest.mark.usefixtures("pagoefectivo_memory")]
 committing = pytest.mark.django_db(transaction=True)
 
 NOW = timezone.now()
@@ -54,7 +54,10 @@ REFUSED: dict[str, tuple[str, Any]] = {
     "a blank in front": ("reference", " SHOP-1"),
     "a blank behind": ("reference", "SHOP-1 "),
     "a hard blank behind": ("reference", "SHOP-1\xa0"),
-    "a number as reference": ("reference", 1001),
+    "True as reference": ("reference", True),
+    "a negative reference": ("reference", -1001),
+    "a fraction as reference": ("reference", 1001.0),
+    "an endless reference": ("reference", 10**5000),
     "bytes as reference": ("reference", b"SHOP-1"),
     "no Payer": ("payer", {"email": "ana@example.com"}),
     "only an address": ("payer", "ana@example.com"),
@@ -63,6 +66,8 @@ REFUSED: dict[str, tuple[str, Any]] = {
     "a concept that is None": ("concept", None),
     "no language": ("language", ""),
     "a long language": ("language", "x" * 11),
+    "a language without a voucher": ("language", "fr"),
+    "a language that is none": ("language", "spanish"),
     "in the past": ("expires_at", NOW - timedelta(days=1)),
     "in 9 minutes": ("expires_at", NOW + timedelta(minutes=9)),
     "in 7 months": ("expires_at", NOW + timedelta(days=213)),

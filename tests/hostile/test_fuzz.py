@@ -1,31 +1,26 @@
-"""Whatever strangers send: no 500, nothing kept, no secret in a log. ``FUZZ=full`` sends thousands."""
+"""Whatever strangers send: no 500, nothing kept, no secret in a log."""
 
 import json
 import logging
-import os
 import uuid
-from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.test import Client
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.django import TestCase
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.models import Order, Refusal
+from pagoefectivo_django.flows import refund_order
+from pagoefectivo_django.models import Order, Refund, Refusal
+from pagoefectivo_django.testing import expire, pay
 from tests.hostile.doing import SECRET, URL, paid, sold
+from tests.hostile.fuzzing import Door, fuzz, headers, json_values, sendable
 
-EXAMPLES = 5_000 if os.environ.get("FUZZ") == "full" else 60
-FUZZ = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
+pytestmark = pytest.mark.once
+
 SECRETS = (SECRET, "ana@example.com")
 
-json_values: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
-    max_leaves=12,
-)
 #: Messages that look like ours, with any field wrong in any way.
 messages = st.fixed_dictionaries(
     {},
@@ -38,11 +33,6 @@ bodies = (
     st.binary(max_size=300)
     | messages.map(lambda found: json.dumps(found).encode())
     | json_values.map(lambda found: json.dumps(found).encode())
-)
-headers = st.dictionaries(
-    st.sampled_from(["PE-Signature", "Content-Type", "X-Forwarded-For", "If-None-Match", "Accept-Language", "Range"]),
-    st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=80),
-    max_size=4,
 )
 
 
@@ -63,8 +53,8 @@ def rows() -> int:
 
 
 @pytest.mark.usefixtures("pagoefectivo_memory")
-class TestStrangers(TestCase):
-    """Each example begins with the same order; its transaction is rolled back."""
+class TestStrangers(Door):
+    """The webhook and the payer's pages, with one order whose code can be paid."""
 
     def setUp(self) -> None:
         with self.captureOnCommitCallbacks(execute=True):
@@ -76,8 +66,7 @@ class TestStrangers(TestCase):
     def tearDown(self) -> None:
         assert not any(secret in self.lines.text for secret in SECRETS)
 
-    @FUZZ
-    @given(bodies, headers)
+    @fuzz(bodies, headers)
     def test_unproven_messages_leave_nothing(self, body: bytes, given_headers: dict[str, str]) -> None:
         before = rows()
         client = Client(raise_request_exception=False)
@@ -86,8 +75,7 @@ class TestStrangers(TestCase):
         assert rows() == before
         assert Refusal.objects.count() <= 2
 
-    @FUZZ
-    @given(bodies)
+    @fuzz(bodies)
     def test_proven_messages_never_break_and_never_pay_by_chance(self, body: bytes) -> None:
         client = Client(raise_request_exception=False)
         signed = {"PE-Signature": MemoryChannel.sign(body, SECRET)}
@@ -95,8 +83,7 @@ class TestStrangers(TestCase):
         self.order.refresh_from_db()
         assert self.order.state != "paid" or json.loads(paid(self.order))["code"] in body.decode()
 
-    @FUZZ
-    @given(st.uuids() | st.just(None), headers, st.sampled_from(["GET", "HEAD", "POST", "PUT", "OPTIONS"]))
+    @fuzz(st.uuids() | st.just(None), headers, st.sampled_from(["GET", "HEAD", "POST", "PUT", "OPTIONS"]))
     def test_the_payers_pages_never_break(
         self, token: uuid.UUID | None, given_headers: dict[str, str], method: str
     ) -> None:
@@ -109,3 +96,55 @@ class TestStrangers(TestCase):
             assert token is None or answer.status_code in (404, 405)
         assert rows() == before
         assert Order.objects.get().state == "pending"
+
+    @fuzz(st.text(max_size=80), bodies, headers, st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "TRACE"]))
+    def test_no_address_below_ours_breaks(
+        self, path: str, body: bytes, given_headers: dict[str, str], method: str
+    ) -> None:
+        for prefix in ("/pay/", "/pay/webhooks/", "/pay/refund/", f"/pay/{self.order.token}/"):
+            answer = Client(raise_request_exception=False).generic(method, prefix + path, body, headers=given_headers)
+            assert answer.status_code < 500, prefix
+        assert Order.objects.get().state == "pending"
+
+
+@pytest.mark.usefixtures("pagoefectivo_memory")
+class TestPayers(Door):
+    """What a payer may change: the account for a refund, and an expired code."""
+
+    def setUp(self) -> None:
+        with self.captureOnCommitCallbacks(execute=True):
+            refund_order(pay(sold("SHOP-2")), actor="rosa", reason="Sold out")
+        self.token = Refund.objects.get().link_token
+        self.order = expire(sold("SHOP-3"))
+
+    @fuzz(
+        st.just("") | sendable,
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "bank": sendable | st.just("BCP"),
+                "cci": sendable | st.just("00219100000000000152") | st.text("0123456789- ", max_size=30),
+                "holder": sendable | st.just("Ana Quispe"),
+                "csrfmiddlewaretoken": sendable,
+            },
+        ),
+        headers,
+    )
+    def test_the_refund_s_page_never_breaks(
+        self, spoiled: str, said: dict[str, str], given_headers: dict[str, str]
+    ) -> None:
+        client = Client()
+        for method in (client.get, client.post):
+            answer = method(f"/pay/refund/{self.token}{spoiled}/", said, headers=given_headers)
+            assert answer.status_code in (200, 301, 302, 404)
+        refund = Refund.objects.get()
+        assert (refund.status, len(refund.cci)) in (("requested", 0), ("requested", 20))
+
+    @fuzz(st.booleans(), st.dictionaries(sendable, sendable, max_size=3), headers)
+    def test_the_button_for_a_new_code_never_breaks(
+        self, may: bool, said: dict[str, str], given_headers: dict[str, str]
+    ) -> None:
+        with self.settings(PAGOEFECTIVO=settings.PAGOEFECTIVO | {"PAYER_MAY_RENEW": may}):
+            for token in (self.order.token, uuid.uuid4()):
+                answer = Client().post(f"/pay/{token}/renew/", said, headers=given_headers)
+                assert answer.status_code in (302, 404, 429)

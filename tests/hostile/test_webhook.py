@@ -4,11 +4,9 @@ import hashlib
 import io
 import json
 import logging
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -23,11 +21,22 @@ from pagoefectivo_django.models import Discrepancy, Notification, Order, Payment
 from pagoefectivo_django.views import webhook
 from tests import servers
 from tests.hostile.channels import Stumbling, late_with_a_mistake
-from tests.hostile.doing import SECRET, URL, breaking, kept, many_ticks, paid, post, sold
-from tests.sandbox.running import wait_for
+from tests.hostile.doing import (
+    SECRET,
+    URL,
+    breaking,
+    kept,
+    many_ticks,
+    observing,
+    paid,
+    post,
+    posting,
+    sold,
+    who_waits,
+)
 from tests.shop.models import Heard
 
-pytestmark = pytest.mark.usefixtures("pagoefectivo_memory")
+pytestmark = [pytest.mark.smoke, pytest.mark.every_database, pytest.mark.usefixtures("pagoefectivo_memory")]
 committing = pytest.mark.django_db(transaction=True)
 
 LIMIT = 64 * 1024
@@ -60,11 +69,13 @@ MALFORMED = {
     "a lone surrogate in a key": b'{"fact": "payment", "code": "1", "\\udfff": 1}',
     "invalid UTF-8": b'{"fact": "payment", "code": "\xff"}',
     "UTF-16": '{"fact": "payment"}'.encode("utf-16"),
-    "a byte order mark": b'\xef\xbb\xbf{"fact": "payment", "code": "1"}',
+    "two byte order marks": b'\xef\xbb\xbf\xef\xbb\xbf{"fact": "payment", "code": "1"}',
     "an unknown fact": b'{"fact": "gift", "code": "1"}',
     "a fact that is a list": b'{"fact": ["payment"], "code": "1"}',
     "an amount that is none": b'{"fact": "payment", "code": "1", "amount": "a lot"}',
     "an amount that is an object": b'{"fact": "payment", "code": "1", "amount": {}}',
+    "two amounts": b'{"fact": "payment", "code": "1", "amount": "1.00", "currency": "PEN", "amount": "120.50"}',
+    "two codes": b'{"code": "2", "fact": "payment", "code": "1", "amount": "1.00", "currency": "PEN"}',
     "a date that is none": b'{"fact": "payment", "code": "1", "paid_at": "2026-13-45T00:00:00Z"}',
     "a date that is a list": b'{"fact": "payment", "code": "1", "paid_at": [2026]}',
 }
@@ -217,7 +228,7 @@ def test_a_content_length_may_lie(client: Client, length: str | None) -> None:
     if length is not None:
         extra["CONTENT_LENGTH"] = length
     answer = client.generic("POST", URL, b"", content_type="application/json", **extra)
-    assert answer.status_code in (200, 403, 413)
+    assert answer.status_code in (200, 400, 403, 413)
     assert Notification.objects.filter(body=SIGNED).count() == (answer.status_code == 200)
 
 
@@ -402,58 +413,8 @@ def test_only_if_it_cannot_be_kept_at_all_it_must_be_sent_again() -> None:
     assert not Notification.objects.exists()
 
 
-@contextmanager
-def observing() -> Iterator[Callable[[str], Any]]:
-    """A connection of its own, outside of every transaction; yields a function that returns the first value found."""
-    beside = connection.copy()
-
-    def ask(sql: str) -> Any:
-        with beside.cursor() as cursor:
-            cursor.execute(sql)
-            found = cursor.fetchone() if cursor.description else None
-        return found and found[0]
-
-    try:
-        yield ask
-    finally:
-        beside.close()
-
-
 WHO_AM_I = {"postgresql": "SELECT pg_backend_pid()", "mariadb": "SELECT connection_id()"}
 KILL = {"postgresql": "SELECT pg_terminate_backend({})", "mariadb": "KILL {}"}
-WHO_WAITS = {
-    "postgresql": "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
-    "mariadb": "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
-}
-
-
-def who_waits(ask: Callable[[str], Any]) -> int:
-    """Return the connection that waits for a lock, as soon as there is one."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        if found := ask(WHO_WAITS[servers.kind()]):
-            return int(found)
-        time.sleep(0.15)  # InnoDB does not look again while it is asked more often
-    raise AssertionError("nobody waits")
-
-
-@contextmanager
-def posting(body: bytes) -> Iterator[list[int]]:
-    """Post in a thread on a connection of its own; yields a list that gets the answer's status."""
-    statuses: list[int] = []
-
-    def run() -> None:
-        try:
-            statuses.append(post(body).status_code)
-        finally:
-            connection.close()
-
-    thread = Thread(target=run)
-    thread.start()
-    try:
-        yield statuses
-    finally:
-        thread.join(30)
 
 
 @committing
@@ -474,38 +435,17 @@ def test_a_connection_that_died_while_nobody_looked_is_replaced() -> None:
 @pytest.mark.postgresql
 @pytest.mark.mariadb
 def test_a_connection_that_is_killed_in_the_middle_loses_nothing() -> None:
-    """The webhook waits for the order's lock; then its connection is killed, and its transaction is gone."""
-    order = sold()
-    body = paid(order)
-    with observing() as ask, transaction.atomic():
-        Order.objects.select_for_update().get(pk=order.pk)
-        with posting(body) as statuses:
-            ask(KILL[servers.kind()].format(who_waits(ask)))
-    assert statuses == [200]
-    assert kept(body).fate == "waiting"
-    many_ticks(2)
-    order.refresh_from_db()
-    assert (order.state, kept(body).fate) == ("paid", "applied")
-
-
-@committing
-@pytest.mark.mariadb
-def test_a_deadlock_takes_the_transaction_and_not_the_message(server_log: Callable[[], str]) -> None:
-    """The webhook holds its notification and wants the order; we hold the order and want the notification."""
+    """The webhook waits for somebody who writes the same message; then its connection is killed."""
     order = sold()
     body = paid(order)
     now = timezone.now()
     twin = Notification(account="memory:default", digest=hashlib.sha256(body).hexdigest(), body=b"", channel="x")
     twin.received_at = twin.last_received_at = now
     with observing() as ask, ExitStack() as thread, transaction.atomic():
-        Order.objects.select_for_update().get(pk=order.pk)
-        # InnoDB gives up the lighter transaction, and that shall be the webhook's.
-        Heard.objects.bulk_create(Heard(signal="", reference="", event=order.token, state="") for _ in range(500))
-        statuses = thread.enter_context(posting(body))
-        who_waits(ask)
         twin.save()
+        statuses = thread.enter_context(posting(body))
+        ask(KILL[servers.kind()].format(who_waits(ask)))
         transaction.set_rollback(True)
-    wait_for(lambda: "deadlock" in server_log().lower())  # the server writes its log when it finds the time
     assert statuses == [200]
     assert kept(body).fate == "waiting"
     many_ticks(2)

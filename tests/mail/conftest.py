@@ -8,7 +8,7 @@ import pytest
 
 from pagoefectivo_django import signals
 from pagoefectivo_django.conf import MESSAGES
-from pagoefectivo_django.flows.inform import connect_messages
+from pagoefectivo_django.receivers import connect_messages
 
 Connect = Callable[..., None]
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from django.core.mail import EmailMultiAlternatives
 
-from pagoefectivo_django.conf import MESSAGES
+from pagoefectivo_django.conf import MESSAGES, SHORT_MESSAGES
 from pagoefectivo_django.mail.compose import LONGEST_SUBJECT, compose
-from pagoefectivo_django.mail.short import SHORT, short_text
+from pagoefectivo_django.mail.short import short_text
 from pagoefectivo_django.states import VoucherState
-from tests.mail.vouchers import URL, voucher_for
+from tests.mail.vouchers import link_of, voucher_for
 
 EVENT = uuid.UUID("11111111-2222-4333-8444-555566667777")
 #: GSM 03.38: an SMS of these letters alone has 160 of them, or parts of 153.
@@ -59,6 +59,7 @@ def of_message(name: str) -> list[str]:
         "paid": ["Thank you", *paid],
         "expired": ["Do not pay it any more", "245919830"],
         "in_review": ["do not pay again", "will write to you"],
+        "refund_account": ["is being refunded", "once", "S/\u00a01,234.50"],
         "refunded": ["was refunded", *paid],
     }[name]
 
@@ -69,8 +70,8 @@ def test_what_it_says_and_where_it_leads(name: str) -> None:
     for said in [*of_message(name), "Two T-shirts", "SHOP-1001"]:
         assert " ".join(said.split()) in " ".join(message.body.split()), said
         assert " ".join(said.split()) in seen(message), said
-    assert message.body.count(URL) == 1
-    assert f'href="{URL}"' in html(message)
+    assert message.body.count(link_of(name)) == 1
+    assert f'href="{link_of(name)}"' in html(message)
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -84,7 +85,7 @@ def test_every_language_and_its_header(name: str, language: str) -> None:
     assert "\n" not in message.subject
     assert "\n\n\n" not in message.body
     days = {"es": "viernes 21 de agosto", "en": "Friday, August 21", "zh-hans": "8月21日星期五"}
-    assert (days[language] in message.body) == (name != "in_review")
+    assert (days[language] in message.body) == (name not in ("in_review", "refund_account"))
     assert parsed.as_bytes().endswith(b"\n")
 
 
@@ -149,7 +150,7 @@ def test_the_code_is_large_and_copied_without_blanks() -> None:
 def test_nothing_is_asked_of_another_host_and_nothing_runs(name: str) -> None:
     text = html(composed(name))
     assert not re.search(r"<script|<img|<link|@import|url\(|\bsrc=", text)
-    assert set(re.findall(r'https?://[^"\s<]+', text)) == {URL}
+    assert set(re.findall(r'https?://[^"\s<]+', text)) == {link_of(name)}
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -216,19 +217,19 @@ def test_templates_speak_the_voucher_s_language(settings: Any, tmp_path: Path, l
 # Short texts.
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", SHORT_MESSAGES)
 @pytest.mark.parametrize("language", ["es", "en", "zh-hans"])
 def test_a_short_text_is_one_line(name: str, language: str) -> None:
     text = short_text(name, voucher_for(name, language=language))
     assert "\n" not in text
-    assert text.endswith(URL)
+    assert text.endswith(link_of(name))
     assert "245919830" in text
     if name in ("created", "reminder"):
         assert "S/ 1,234.50" in text
         assert "21" in text
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", SHORT_MESSAGES)
 @pytest.mark.parametrize("language", ["es", "en"])
 def test_a_short_text_costs_two_parts_at_most(name: str, language: str) -> None:
     """In Spanish on a Saturday, which has an accent that GSM does not know."""

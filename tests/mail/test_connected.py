@@ -16,7 +16,8 @@ mine = [each for each in found if each.name.startswith("pagoefectivo.")]
 assert not [each for each in mine if each.atomic or each.in_request]
 print(*sorted(each.name.removeprefix("pagoefectivo.") for each in mine))
 """
-MAILS = ["mail.created", "mail.expired", "mail.in_review", "mail.paid", "mail.refunded", "mail.reminder"]
+MAILS = ["mail.created", "mail.expired", "mail.in_review", "mail.paid", "mail.refund_account", "mail.refunded"]
+MAILS += ["mail.reminder"]
 
 
 @pytest.mark.parametrize(

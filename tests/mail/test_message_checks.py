@@ -31,7 +31,7 @@ def found(*, deploy: bool = False) -> dict[str, str]:
     [
         {"MESSAGES": []},
         {"MESSAGES": {"paid"}},
-        {"MESSAGES": ("created", "reminder", "paid", "expired", "in_review", "refunded")},
+        {"MESSAGES": ("created", "reminder", "paid", "expired", "in_review", "refund_account", "refunded")},
         {"CARRIERS": {"screen": CONSOLE}},
         {"PUBLIC_URL": "https://shop.example/"},
         {"PUBLIC_URL": "http://127.0.0.1:8000"},

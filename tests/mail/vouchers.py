@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from pagoefectivo_django.documents.voucher import Voucher
+from pagoefectivo_django.documents.voucher import Returning, Voucher
 from pagoefectivo_django.documents.ways import ways_of
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.states import VoucherState
 
 URL = "https://shop.example/pay/0f0e0d0c-1111-4222-8333-444455556666/"
+ACCOUNT_URL = "https://shop.example/pay/refund/MTI:1wPwHZ:Zu3P0v6dV0b2cXb4m5l8kq1b7Tn9QeYw3sRkUo2aJxg/"
 WAITING = Voucher(
     state=VoucherState.WAITING,
     order_state="pending",
@@ -30,8 +31,18 @@ CHANGES: dict[str, dict[str, Any]] = {
     "paid": {"state": VoucherState.PAID, **_PAID},
     "expired": {"state": VoucherState.EXPIRED},
     "in_review": {"state": VoucherState.IN_REVIEW, "in_question": True},
+    "refund_account": {
+        "state": VoucherState.PAID,
+        "refunds": (Returning(Money(Decimal("1234.50"), "PEN"), account_url=ACCOUNT_URL),),
+        **_PAID,
+    },
     "refunded": {"state": VoucherState.REFUNDED, **_PAID},
 }
+
+
+def link_of(name: str) -> str:
+    """Where a message leads."""
+    return ACCOUNT_URL if name == "refund_account" else URL
 
 
 def voucher_for(name: str, **changes: Any) -> Voucher:

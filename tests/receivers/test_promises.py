@@ -1,5 +1,6 @@
 """Every receiver hears every event, each on its own and until it succeeds."""
 
+import importlib
 import logging
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial, wraps
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from django.utils import timezone
 
 from pagoefectivo_django import signals
 from pagoefectivo_django.errors import Misconfigured
-from pagoefectivo_django.flows import cancel_order, publish_events, tick
+from pagoefectivo_django.flows import cancel_order, publish, publish_events, tick
 from pagoefectivo_django.flows.publish import publish_written
 from pagoefectivo_django.models import Delivery, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.models.database import LEASE
@@ -26,7 +28,11 @@ from tests.hostile.doing import at_once, breaking, paid, post, sold
 from tests.receivers import deadly
 from tests.shop.models import Heard
 
-pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.every_database,
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.django_db(transaction=True),
+]
 
 HOUR = timedelta(hours=1)
 Connect = Callable[..., None]
@@ -378,6 +384,63 @@ def test_two_receivers_of_one_name_are_refused(listen: Connect) -> None:
     listen(signals.payment_expired, twin)
 
 
+# Connected by a path.
+
+
+SHIPS = """
+from tests.shop.models import Heard
+
+def ship(sender, order, event, **kwargs):
+    Heard.objects.create(signal="ears", reference=str(order), event=event.pk, state=order.state)
+"""
+
+
+@pytest.fixture
+def shop_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where a module ``shop_by_path`` may be written, which nobody has imported yet."""
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path / "shop_by_path.py"
+    sys.modules.pop("shop_by_path", None)
+
+
+def test_a_path_is_the_name_and_is_imported_when_it_runs(listen: Connect, shop_module: Path) -> None:
+    shop_module.write_text(SHIPS)
+    for _ in range(2):
+        listen(signals.payment_confirmed, "shop_by_path.ship")
+    order = sold()
+    assert "shop_by_path" not in sys.modules
+    pay(order)
+    assert row("shop_by_path.ship").delivered_at
+    assert Ears.effects() == 1
+    assert signals.payment_confirmed.disconnect("shop_by_path.ship")
+    assert "shop_by_path.ship" not in signals.payment_confirmed.by_name
+
+
+def test_a_path_that_leads_nowhere_fails_until_it_leads_somewhere(listen: Connect, shop_module: Path) -> None:
+    listen(signals.payment_confirmed, "shop_by_path.ship", "ship")
+    pay(sold())
+    assert row("ship").last_error == "ModuleNotFoundError: No module named 'shop_by_path'"
+    shop_module.write_text(SHIPS)
+    importlib.invalidate_caches()
+    tick(now=timezone.now() + HOUR)
+    assert row("ship").delivered_at
+    assert Ears.effects() == 1
+
+
+@pytest.mark.parametrize("path", ["", "ship", ".ship", "shop.", "shop..ship", "shop receivers.ship", "shop:ship"])
+def test_what_is_no_path_is_refused(listen: Connect, path: str) -> None:
+    for name in (None, "named"):
+        with pytest.raises(Misconfigured, match="no dotted path"):
+            listen(signals.payment_confirmed, path, name)
+    assert len(signals.payment_confirmed.by_name) == 1
+
+
+def test_a_path_and_a_function_of_one_name_are_refused(listen: Connect) -> None:
+    listen(signals.payment_confirmed, a_receiver)
+    with pytest.raises(Misconfigured, match="Two receivers"):
+        listen(signals.payment_confirmed, f"{__name__}.a_receiver")
+
+
 def test_names_differ_by_letter(listen: Connect) -> None:
     small, large = Ears(), Ears()
     listen(signals.payment_confirmed, small, "ship")
@@ -481,6 +544,37 @@ def test_a_slow_one_has_its_effect_once_even_after_its_lease(listen: Connect) ->
         thread.join(30)
     assert Ears.effects() == 1
     assert row("slow").delivered_at
+
+
+def test_what_another_worker_took_meanwhile_is_left_to_it(listen: Connect) -> None:
+    """Two workers have found the same deliveries; while one is busy with the first, the other does the rest."""
+
+    def busy(event: OrderEvent, **kwargs: Any) -> None:
+        events.append(event.pk)
+        if len(events) == 1:
+            done_by_the_other.append(publish_events(now))
+
+    events: list[Any] = []
+    done_by_the_other: list[int] = []
+    listen(signals.payment_confirmed, busy, "busy", atomic=False, in_request=False)
+    for number in range(3):
+        pay(sold(f"SHOP-{number}"))
+    now = timezone.now()
+    assert publish_events(now) == 1
+    assert done_by_the_other == [2]
+    assert len(set(events)) == len(events) == 3
+
+
+def test_a_worker_that_outlived_its_lease_finds_nothing_left_to_do(listen: Connect) -> None:
+    ears = Ears()
+    listen(signals.payment_confirmed, ears, "ears", in_request=False)
+    pay(sold())
+    now = timezone.now()
+    begun = row("ears")
+    assert begun.claim(now)
+    assert publish_events(now + LEASE + timedelta(seconds=1)) == 1
+    assert not publish.deliver(begun, now + LEASE + timedelta(seconds=2))
+    assert (len(ears.events), Ears.effects()) == (1, 1)
 
 
 @pytest.mark.parametrize("atomic", [True, False])

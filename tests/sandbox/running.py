@@ -78,6 +78,11 @@ class Client:
     session: requests.Session = field(default_factory=requests.Session)
     token: str = ""
 
+    @property
+    def options(self) -> dict[str, str]:
+        """Return the keys as a channel's OPTIONS want them."""
+        return {name: self.keys[name] for name in ("SERVICE_ID", "ACCESS_KEY", "SECRET_KEY")}
+
     def __post_init__(self) -> None:
         self.session.trust_env = False
         self.site = self.base.removesuffix("/v1/")

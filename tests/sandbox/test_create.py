@@ -117,7 +117,6 @@ def test_111_every_complaint_at_once(sandbox):
         ("amount", 10**16),
         ("transactionCode", "x" * 37),
         ("transactionCode", {}),
-        ("paymentConcept", ""),
         ("paymentConcept", "x" * 51),
         ("additionalData", "x" * 201),
         ("adminEmail", "nobody"),
@@ -132,7 +131,6 @@ def test_111_every_complaint_at_once(sandbox):
         ("userDocumentNumber", "1234567"),
         ("userDocumentNumber", "1234567A"),
         ("userDocumentNumber", "x" * 15),
-        ("userPhone", "+51999888777"),
         ("userPhone", "9" * 16),
         ("userCodeCountry", "+51999"),
         ("serviceId", "x"),
@@ -207,7 +205,7 @@ def test_the_forms_of_a_date(sandbox, old, new):
     assert answer.json()["data"]["dateExpiry"] == expiry
 
 
-@pytest.mark.parametrize("offset", ["", "Z", "-5:00", "-05"])
+@pytest.mark.parametrize("offset", ["", "-", "-05:00-05:00"])
 def test_a_lost_offset(sandbox, offset):
     expiry = lima(hours=5).replace("-05:00", offset)
     assert refused(sandbox, order(dateExpiry=expiry)) == ("111", [("113", "dateExpiry")])

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterable
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +20,7 @@ def line(order: Order, **changes: Any) -> list[str]:
         "transaction_code": order.cip.transaction_code if order.cip else "",
         "gross": order.amount,
         "commission": COMMISSION,
-        "paid_at": order.paid_at or datetime(2026, 11, 3, 15, 4, 5, tzinfo=LIMA),
+        "paid_at": order.paid_at or order.created_at,
     } | changes
     moment = said["paid_at"].astimezone(LIMA).strftime("%d/%m/%Y %H:%M:%S")
     return [

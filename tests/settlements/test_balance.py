@@ -23,7 +23,11 @@ from pagoefectivo_django.workdays import lima_day
 from tests.flows.making import later, make
 from tests.settlements.files import line, load, text
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+pytestmark = [
+    pytest.mark.every_database,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+]
 
 
 def test_every_term_is_a_sum_of_its_own_rows() -> None:

@@ -36,6 +36,14 @@ def test_it_shows_how_the_file_is_read_and_imports_it(path: Path) -> None:
     assert Settlement.objects.get().reference == "LIQ-77"
 
 
+@pytest.mark.every_database
+def test_a_file_from_a_machine_with_other_letters_is_imported(path: Path) -> None:
+    """Its name is no UTF-8, as of a ZIP that Windows made."""
+    told = run(path.rename(path.with_name("liquidaci\udcf3n.txt")))
+    assert "matched=2" in told
+    assert Settlement.objects.get().file_name == "liquidaci?n.txt"
+
+
 def test_a_preview_keeps_nothing(path: Path) -> None:
     assert "lines=2" in run(path, "--preview")
     assert not Settlement.objects.exists()

@@ -33,11 +33,20 @@ from pagoefectivo_django.flows.settle import confirm_settlement, match_settlemen
 from pagoefectivo_django.flows.turn import Turn
 from pagoefectivo_django.models import Discrepancy, Heartbeat, Match, Order, Payment, Settlement, SettlementLine
 from pagoefectivo_django.states import Fact, Kind, LineStatus, OrderState, SettlementStatus
-from pagoefectivo_django.testing import pay
+from pagoefectivo_django.testing import notify, pay
+from pagoefectivo_django.workdays import lima_day
 from tests.flows.making import later, make
 from tests.settlements.files import line, load, text
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+pytestmark = [
+    pytest.mark.smoke,
+    pytest.mark.every_database,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+]
+
+
+DAY, YESTERDAY = (f"{lima_day(later(days=-ago)):%d/%m/%Y}" for ago in (0, 1))
 
 
 def the_line(settlement: Settlement, number: int = 1) -> SettlementLine:
@@ -110,11 +119,24 @@ def test_a_line_in_two_files_counts_once() -> None:
     holds()
 
 
-def test_a_line_twice_in_one_file_counts_once() -> None:
-    order = pay(make())
+def test_a_line_twice_in_one_file_is_a_question_unless_its_number_says_that_it_is_the_same() -> None:
+    order = pay(make(), operation_number="77")
     settlement = load(line(order), line(order))
-    assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "duplicate"]
-    assert balance("PEN").gross == Decimal("35.50")
+    assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "discrepancy"]
+    assert (asked(settlement), Discrepancy.objects.get().suggestion) == (["duplicate_line"], "")
+    numbered = load_own(*[f"{order.code};77;35.50;1.89;{DAY}"] * 2)
+    assert [each.status for each in numbered.lines.order_by("number")] == ["discrepancy", "duplicate"]
+    assert Discrepancy.objects.get(settlement=numbered).suggestion == "ignore"
+    holds()
+
+
+def test_a_line_that_counts_already_takes_no_other_payment_of_its_code() -> None:
+    order = pay(make(), operation_number="1")
+    notify(order, operation_number="2")
+    load(line(order))
+    again = load(line(order), line(pay(make())), name="again.txt")
+    assert [each.status for each in again.lines.order_by("number")] == ["duplicate", "matched"]
+    assert Match.objects.filter(payment__operation_number="2").count() == 0
     holds()
 
 
@@ -305,9 +327,9 @@ def test_a_negative_line_is_our_refund_or_a_question() -> None:
     order = pay(make())
     given_back(order, Decimal("5.50"))
     settlement = load_own(
-        f"{order.code};;35.50;1.89;03/11/2026",
-        f"{order.code};;-5.50;0.00;04/11/2026",
-        f"{order.code};;-1.00;0.00;04/11/2026",
+        f"{order.code};;35.50;1.89;{DAY}",
+        f"{order.code};;-5.50;0.00;{DAY}",
+        f"{order.code};;-1.00;0.00;{DAY}",
     )
     assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "matched", "discrepancy"]
     assert asked(settlement) == ["refund_unmatched"]
@@ -316,7 +338,7 @@ def test_a_negative_line_is_our_refund_or_a_question() -> None:
     assert (books.gross, books.refunds) == (Decimal("35.50"), Decimal("-6.50"))
     assert books.open_payouts == Decimal("33.61") - Decimal("6.50")
     holds()
-    again = load_own(f"{order.code};;-5.50;0.00;05/11/2026", name="again.csv")
+    again = load_own(f"{order.code};;-5.50;0.00;{YESTERDAY}", name="again.csv")
     assert asked(again) == ["refund_unmatched"], "it is matched already"
 
 
@@ -324,10 +346,11 @@ def test_an_operation_number_counts_only_if_it_is_unique_and_amount_and_currency
     one, two, three = (make() for _ in range(3))
     for order, number in ((one, "77"), (two, "88"), (three, "88")):
         pay(order, operation_number=number)
-    settlement = load_own(";77;35.50;1.89;03/11/2026", ";88;35.50;1.89;03/11/2026", ";99;35.50;1.89;03/11/2026")
+    day = f"{lima_day(timezone.now()):%d/%m/%Y}"
+    settlement = load_own(*(f";{number};35.50;1.89;{day}" for number in (77, 88, 99)))
     assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "discrepancy", "discrepancy"]
     assert Match.objects.get().rule == "operation_number"
-    other = load_own(";77;35.49;1.89;04/11/2026", name="other.csv")
+    other = load_own(f";77;35.49;1.89;{day}", name="other.csv")
     assert asked(other) == ["missing_here"]
     holds()
 
@@ -347,7 +370,7 @@ def test_lines_that_nothing_tells_apart_are_as_many_as_they_are() -> None:
 def test_a_sales_report_settles_nothing_and_asks_about_what_is_not_paid_here() -> None:
     order, unheard = pay(make()), make()
     at_provider(unheard).set(unheard.code, Fact.PAYMENT, paid_at=timezone.now())
-    rows = [f"{each.code},{each.code},Cancelada,35.50,03/11/2026 10:00:00" for each in (order, unheard)]
+    rows = [f"{each.code},{each.code},Cancelada,35.50,{DAY} 10:00:00" for each in (order, unheard)]
     rows.append(f"{unheard.code},x,Expirada,35.50,")
     columns = {"code": "CIP", "status": "Estado", "gross": "Monto", "paid_at": "Fecha"}
     sales = {"sales": {"KIND": "sales", "COLUMNS": columns, "PAID": ["Cancelada"]}}

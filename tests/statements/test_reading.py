@@ -180,8 +180,9 @@ def test_a_faulty_format_is_told() -> None:
     assert faults_of_formats({**SHOP, **BY_NUMBERS}) == []
     assert faults_of_formats([]) == ["STATEMENTS is no dict of name and format."]
     wrong = {"KIND": "tax", "COLUMNS": {"code": 1, "gros": 0, "net": ("A", 2)}, "OTHER": 1, "REFUNDS": 1, "PAID": ["x"]}
+    wrong["DATES"] = "dm"
     assert faults_of_formats({"x": wrong}) == [
-        "STATEMENTS['x']: 'OTHER' is unknown; use KIND, COLUMNS, PAID, REFUNDS or WIDTH.",
+        "STATEMENTS['x']: 'OTHER' is unknown; use KIND, COLUMNS, DATES, PAID, REFUNDS or WIDTH.",
         "STATEMENTS['x']: COLUMNS has 'gros'; use code, transaction_code, operation_number, currency, gross, fee, tax, "
         "commission, net, paid_at, status, payer, collector.",
         "STATEMENTS['x']: KIND must be 'settlement' or 'sales'.",
@@ -190,4 +191,5 @@ def test_a_faulty_format_is_told() -> None:
         "STATEMENTS['x']: COLUMNS names one place for net.",
         "STATEMENTS['x']: PAID and the column status need each other.",
         "STATEMENTS['x']: REFUNDS must be True or False.",
+        "STATEMENTS['x']: DATES must be 'dmy', 'mdy' or 'ymd': the order of day, month and year.",
     ]

@@ -271,9 +271,9 @@ LARGEST = "9999999999999999.99"
 @pytest.mark.parametrize(
     ("bad", "column", "problem"),
     [
-        ("9,1.18,0.10,0.02,0.11,1.06", "5", "is not fee and tax together."),
-        ("9,1.18,0.10,0.02,0.12,1.07", "6", "is not gross without fee and tax."),
-        ("9,1.18,,,0.12,1.07", "6", "is not gross without fee and tax."),
+        ("9,1.18,0.10,0.02,0.10,1.06", "5", "is not fee and tax together."),
+        ("9,1.18,0.10,0.02,0.12,1.08", "6", "is not gross without fee and tax."),
+        ("9,1.18,,,0.12,1.08", "6", "is not gross without fee and tax."),
         ("9,1.18,,0.02,,", "3", "is empty."),
         ("9,1.18,0.10,,,", "4", "is empty."),
         (f"9,-{LARGEST},,,{LARGEST},", "5", "makes fee and tax more than was paid, or negative."),

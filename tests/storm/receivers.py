@@ -13,10 +13,13 @@ from pagoefectivo_django.signals import (
     discrepancy_opened,
     payment_cancelled,
     payment_confirmed,
+    payment_expired,
 )
 
 #: How often the moody ones fail, and seconds that the slow one takes.
 FAILING, SLOW = 0.2, 0.03
+#: How often the hanging one hangs, for so many seconds; half of the times in vain.
+HANGING, LONG = 0.15, 3.0
 
 
 class Moody(Exception):
@@ -36,6 +39,14 @@ def moody(event: Any, **kwargs: Any) -> None:
 def slow(event: Any, **kwargs: Any) -> None:
     _write("slow", event)
     time.sleep(SLOW)
+
+
+def hanging(event: Any, **kwargs: Any) -> None:
+    _write("hanging", event)
+    if random.random() < HANGING:
+        time.sleep(LONG)
+        if random.random() < 0.5:
+            raise Moody("no answer")
 
 
 def mail(event: Any, **kwargs: Any) -> None:
@@ -65,5 +76,6 @@ EARS = {
     "ledger": Ear(ledger, tuple(SIGNALS.values())),
     "moody": Ear(moody, (payment_confirmed, payment_cancelled, discrepancy_opened)),
     "slow": Ear(slow, (cip_issued, payment_confirmed)),
+    "hanging": Ear(hanging, (payment_expired, payment_cancelled)),
     "mail": Ear(mail, (payment_confirmed,), atomic=False),
 }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +24,8 @@ from tests.sandbox.running import ROOT, wait_for
 SETTINGS = "tests.storm.settings"
 #: Seconds that a program may take; only a storm that hangs takes as long.
 LONGEST = 1800.0
+#: Seconds by which the clock of one worker's machine is ahead, and what the channel is called after its renaming.
+AHEAD, RENAMED = 3600, "renamed"
 #: Seconds in which whoever is told to end does so, after the round that it has begun.
 LAST_ROUND = 180.0
 
@@ -56,10 +57,8 @@ class Storm:
     exits: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def tasks(self) -> Counter[str]:
-        """How many tasks Celery ended well, by name."""
-        return Counter(re.findall(r"Task ([\w.]+)\[[^]]+\] succeeded", self.logs["celery"]))
+    #: How many tasks Celery ended well, by name.
+    tasks: Counter[str] = field(default_factory=Counter)
 
 
 class Stage:
@@ -111,9 +110,10 @@ def rage(size: Size, seed: int, environment: Mapping[str, str], folder: Path) ->
     """Let shops, payers, workers and Celery loose on one database, then bring everything to its end."""
     storm, begin = Storm(size, seed), time.monotonic()
     with ExitStack() as stack:
-        provider = stack.enter_context(sandbox.running("--repeat-delay", "0.5"))
+        # Of an account whose clock is wrong the provider would take nothing at all.
+        provider = stack.enter_context(sandbox.running("--repeat-delay", "0.5", "--clock-skew", str(2 * AHEAD)))
         broker = stack.enter_context(valkey.running()).connection_url
-        options = {**provider.keys, "BASE_URL": provider.base, "TIMEOUT": 20}
+        options = {**provider.options, "BASE_URL": provider.base, "TIMEOUT": 20}
         plain = {
             **environment,
             "DJANGO_SETTINGS_MODULE": SETTINGS,
@@ -125,16 +125,20 @@ def rage(size: Size, seed: int, environment: Mapping[str, str], folder: Path) ->
         webs = [f"web-{number}" for number in range(size.webs)]
         workers = [f"worker-{number}" for number in range(size.workers)]
         for worker in workers:
-            house.start(worker, "-m", "django", "pagoefectivo_worker", env=plain)
+            _work(house, worker, plain)
+        _work(house, "worker-ahead", {**plain, "STORM_AHEAD": str(AHEAD)})
         with celery_worker(handing_over, "--concurrency=2", "--beat") as celery:
             url = _open(house, webs, plain, handing_over)
             provider.tell("webhook", url=f"{url}/pay/webhooks/default/")
             storm.seconds["start"] = time.monotonic() - begin
-            _sell(storm, house, provider.site, plain, handing_over)
+            with _selling(storm, house, provider, plain, handing_over) as half_sold:
+                half_sold()
+                _rename(storm, house, workers[0], webs[-1], url, {**plain, "STORM_ALIAS": RENAMED})
             _hear_all(storm, provider)
             storm.seconds["storm"] = time.monotonic() - begin
-            _stop(storm, house, [*workers, *webs])
-            storm.worked.update({worker: len(house.said(worker).splitlines()) for worker in workers})
+            running = [name for name in house.processes if name.startswith(("web", "worker"))]
+            _stop(storm, house, [name for name in running if name not in storm.exits])
+            storm.worked.update({worker: len(_said_by(house, worker).splitlines()) for worker in workers})
             _end_of(celery, storm, house)
         house.start("calm", "-m", "tests.storm", "calm", env=plain)
         storm.rounds.update(house.result("calm"))
@@ -154,17 +158,52 @@ def _open(house: Stage, webs: list[str], plain: Mapping[str, str], handing_over:
     return url
 
 
-def _sell(storm: Storm, house: Stage, site: str, plain: Mapping[str, str], handing_over: Mapping[str, str]) -> None:
-    """Let every shop sell its part at once; every second one hands its events over to Celery."""
+def _said_by(house: Stage, worker: str) -> str:
+    """What a worker said, before and after it was started anew."""
+    return "".join(house.said(name) for name in house.processes if name in (worker, f"{worker}-renamed"))
+
+
+def _work(house: Stage, name: str, env: Mapping[str, str]) -> None:
+    house.start(name, "-m", "django", "pagoefectivo_worker", env=env)
+
+
+@contextmanager
+def _selling(
+    storm: Storm, house: Stage, provider: sandbox.Client, plain: Mapping[str, str], handing_over: Mapping[str, str]
+) -> Iterator[Callable[[], None]]:
+    """Let every shop sell its part at once, but the last one, which begins after the renaming, with the new alias.
+
+    Every second one hands its events over to Celery. Yields a function that waits until half of the orders are sold.
+    """
     shops = [f"shop-{number}" for number in range(storm.size.shops)]
-    share = str(storm.size.orders // storm.size.shops)
-    for number, shop in enumerate(shops):
-        env = handing_over if number % 2 else plain
-        house.start(shop, "-m", "tests.storm", "shop", site, str(number), share, str(storm.seed), env=env)
+    share = storm.size.orders // storm.size.shops
+
+    def sell(number: int, env: Mapping[str, str]) -> None:
+        arguments = [provider.site, str(number), str(share), str(storm.seed)]
+        house.start(shops[number], "-m", "tests.storm", "shop", *arguments, env=env)
+
+    def half_sold() -> None:
+        first = [house.processes[shop] for shop in shops[:-1]]
+        while len(_codes(provider)) < share * len(first) / 2 and any(shop.poll() is None for shop in first):
+            time.sleep(0.2)
+
+    for number in range(len(shops) - 1):
+        sell(number, handing_over if number % 2 else plain)
+    yield half_sold
+    sell(len(shops) - 1, {**plain, "STORM_ALIAS": RENAMED})
     for shop in shops:
         result = house.result(shop)
         storm.shops.update(result["did"])
         storm.manners |= result["manners"]
+
+
+def _rename(storm: Storm, house: Stage, worker: str, web: str, url: str, env: Mapping[str, str]) -> None:
+    """Start a worker and a web server anew with a channel that is called otherwise; the provider is told nothing."""
+    renamed = f"{web}-renamed"
+    house.start(renamed, "-m", "tests.storm", "web", url.rpartition(":")[2], env=env)
+    wait_for(partial(house.said, renamed))
+    _stop(storm, house, [worker, web])
+    _work(house, f"{worker}-renamed", env)
 
 
 def _hear_all(storm: Storm, provider: sandbox.Client) -> None:
@@ -195,6 +234,7 @@ def _end_of(celery: Worker, storm: Storm, house: Stage) -> None:
     celery.process.terminate()
     storm.exits["celery"] = celery.process.wait(LAST_ROUND)
     storm.logs["celery"] = celery.log
+    storm.tasks = celery.did
     house.path("celery", "log").write_text(celery.log)
 
 

@@ -2,17 +2,29 @@
 
 ``STORM_CHANNEL``    the OPTIONS of the channel, as JSON
 ``STORM_CACHE``      the address of the cache that all processes share
+``STORM_ALIAS``      the alias of the channel; unset: ``default``
+``STORM_AHEAD``      seconds by which the clock of this process's machine is ahead
 ``TEST_BROKER_URL``  the broker by which this process hands its events over to Celery; unset: it publishes them itself
 """
 
 import json
 import os
+import socket
+import time
 from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from pagoefectivo_django.contrib.celery.schedule import BEAT_SCHEDULE
 from tests.settings import *  # noqa: F403
 from tests.settings import INSTALLED_APPS as OURS
+
+if "STORM_AHEAD" in os.environ:  # before anybody remembers what tells the time
+    ahead, right, seconds = float(os.environ["STORM_AHEAD"]), timezone.now, time.time
+    timezone.now = lambda: right() + timedelta(seconds=ahead)
+    time.time = lambda: seconds() + ahead
+    socket.gethostname = lambda: "ahead"
 
 INSTALLED_APPS = [*OURS, "tests.storm.apps.StormConfig"]
 if "TEST_BROKER_URL" in os.environ:
@@ -27,7 +39,7 @@ CHANNEL = {
     "OPTIONS": json.loads(os.environ["STORM_CHANNEL"]),
 }
 PAGOEFECTIVO = dict[str, Any](
-    CHANNELS={"default": CHANNEL},
+    CHANNELS={os.environ.get("STORM_ALIAS", "default"): CHANNEL},
     EXPIRES_AFTER=timedelta(hours=3),
     WATCH_PAID=timedelta(days=3),
     SEARCHES_PER_MINUTE=60_000,

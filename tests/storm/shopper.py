@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import requests
@@ -52,8 +53,9 @@ class Shop:
         self.did: Counter[str] = Counter()
         #: By reference.
         self.manners: dict[str, str] = {}
-        #: What payers do when they have got the provider's mails: the codes by their transaction codes.
-        self.later: list[Callable[[dict[str, int]], None]] = []
+        #: The codes that the provider mailed, by their transaction codes, and what payers do once they have got them.
+        self.mailed: dict[str, int] = {}
+        self.later: list[Callable[[], None]] = []
 
     def run(self, orders: int) -> None:
         names = [name for name in MANNERS if name != "shared"]
@@ -67,9 +69,8 @@ class Shop:
                 self.reconcile()
             turn = self.number * orders + position
             self.serve(f"STORM-{self.number}-{position}", names[turn % len(names)])
-        mails = self.mails()
         for pay in self.later:
-            pay(mails)
+            pay()
 
     def serve(self, reference: str, name: str) -> None:
         manner = MANNERS[name]
@@ -77,7 +78,7 @@ class Shop:
         with transaction.atomic():  # a code is asked for after its commit, and the fault must be there before it
             order = create_order(reference=reference, **self.basket(reference), payer=ANA)
             if manner.fault:
-                self.fault(manner.fault, call="create", transactionCode=_transaction_code(order), seconds=0.5)
+                self.fault(manner.fault, call="create", transactionCode=f"{reference}-", seconds=0.5)
         if manner.fault not in UNANSWERED:
             self.see_code(order)
         manner.act(self, order)
@@ -156,9 +157,14 @@ class Shop:
             cips = session.get(f"{self.sandbox}/sandbox/cips", timeout=PATIENCE).json()["cips"]
         return {cip["transactionCode"]: cip["cip"] for cip in cips}
 
+    def first_code(self, order: Order) -> int:
+        """The first code that was made for an order, as soon as there is one: a worker may be asking for it."""
+        return min(wait_for(partial(self.codes_of, f"{order.reference}-")))
 
-def _transaction_code(order: Order) -> str:
-    return f"{order.reference}-{order.pk}-1"
+    def codes_of(self, name: str) -> list[int]:
+        if not (mine := [code for each, code in self.mailed.items() if each.startswith(name)]):
+            self.mailed = self.mails()
+        return mine
 
 
 # Manners: what shop and payers do about one order, and how that may end.
@@ -273,7 +279,7 @@ def reissued_without_an_answer(shop: Shop, order: Order) -> None:
     shop.fault("500", call="search", cip=order.code, times=2)
     shop.call(reissue_code, order)
     shop.call(refresh_order, order)
-    shop.later.append(lambda mails: shop.pay_anyhow(order.code))
+    shop.later.append(lambda: shop.pay_anyhow(order.code))
 
 
 @ends("paid", kinds=("duplicate_payment",))
@@ -326,12 +332,12 @@ def reversed_before(shop: Shop, order: Order) -> None:
 @ends("paid", fault="drop")
 def answer_lost(shop: Shop, order: Order) -> None:
     """The payer has the code from the provider's mail."""
-    shop.later.append(lambda mails: shop.pay_anyhow(mails[_transaction_code(order)]))
+    shop.later.append(lambda: shop.pay_anyhow(shop.first_code(order)))
 
 
 @ends("expired", kinds=("lost_code",), fault="drop")
 def answer_lost_and_never_told(shop: Shop, order: Order) -> None:
-    shop.later.append(lambda mails: shop.pay(mails[_transaction_code(order)], "webhook_never"))
+    shop.later.append(lambda: shop.pay(shop.first_code(order), "webhook_never"))
 
 
 @ends("expired", kinds=("lost_code",), fault="drop")
@@ -343,7 +349,7 @@ def answer_lost_and_not_paid(shop: Shop, order: Order) -> None:
 def provider_down(shop: Shop, order: Order) -> None:
     """Another code is issued a minute later, and paid if the payer is still there."""
 
-    def pay(mails: dict[str, int]) -> None:
+    def pay() -> None:
         order.reload()
         if order.code:
             shop.pay_anyhow(order.code)

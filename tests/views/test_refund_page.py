@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.debug import SafeExceptionReporterFilter
 
 from pagoefectivo_django.flows import approve_refund, close_refund, refund_order, send_refund
-from pagoefectivo_django.flows.refund import give_account, refund_token
+from pagoefectivo_django.flows.refund import give_account
 from pagoefectivo_django.models import OrderEvent, Refund
 from pagoefectivo_django.testing import pay
 from pagoefectivo_django.views import refund as view
@@ -29,7 +29,7 @@ def refund() -> Refund:
 
 
 def url(refund: Refund) -> str:
-    return reverse("pagoefectivo:refund", args=[refund_token(refund)])
+    return reverse("pagoefectivo:refund", args=[refund.link_token])
 
 
 def fresh(refund: Refund) -> Refund:
@@ -258,7 +258,7 @@ def test_without_csrf_token_nothing_is_kept(settings: Any, refund: Refund, middl
 def test_an_error_report_does_not_show_the_account(rf: Any, refund: Refund) -> None:
     request = rf.post(url(refund), ACCOUNT)
     request._dont_enforce_csrf_checks = True
-    view(request, refund_token(refund))
+    view(request, refund.link_token)
     shown = SafeExceptionReporterFilter().get_post_parameters(request)
     assert not {CCI, "Ana Quispe"} & set(shown.values())
 

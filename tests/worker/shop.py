@@ -34,7 +34,11 @@ def main(command: str, *arguments: str) -> None:
         MemoryChannel._codes = itertools.count(time.time_ns() % 10**13)  # not those of the process before
         hand_over_to(lambda: None)  # what is to be delivered is the worker's
         for number in range(int(arguments[0])):
-            pay(make(reference=f"SHOP-{number}-{time.time_ns()}"))
+            order = make(reference=f"SHOP-{number}-{time.time_ns()}")
+            while not order.code:  # the worker was quicker, and is asking for the order's code at this moment
+                time.sleep(0.05)
+                order.reload()
+            pay(order)
     else:
         logging.basicConfig(level="INFO", stream=sys.stderr, format="%(name)s %(message)s")
         call_command("pagoefectivo_worker", *arguments)

@@ -38,6 +38,10 @@ class PagoEfectivoChannel(Configured):
     """
 
     can_search = can_delete = can_extend = True
+    option_names = (
+        *("ENVIRONMENT", "BASE_URL", "SERVICE_ID", "ACCESS_KEY", "SECRET_KEY", "WEBHOOK_SECRETS"),
+        *("ADMIN_EMAIL", "TIMEOUT", "REQUEST_ID_HEADER", "TRANSACTION_CODE_PREFIX"),
+    )
 
     #: What time it is; tests set it.
     clock: Callable[[], datetime] = staticmethod(timezone.now)
@@ -75,8 +79,15 @@ class PagoEfectivoChannel(Configured):
     def prove(self, body: bytes, headers: Mapping[str, str]) -> str:
         return notices.prove(body, headers, webhook_secrets(self.options))
 
+    def verified(self, body: bytes, signature: str) -> bytes:
+        text = notices.verified(body, signature, webhook_secrets(self.options))
+        return body if text is None else text
+
     def signed(self, body: bytes) -> dict[str, str]:
-        return {"PE-Signature": notices.sign(body, webhook_secrets(self.options)[0])}
+        secrets = webhook_secrets(self.options)
+        if not secrets:
+            raise Misconfigured(f"Channel {self.alias!r} has no webhook secret, so it refuses every message.")
+        return {"PE-Signature": notices.sign(body, secrets[0])}
 
     def examine(self) -> Examination:
         now = self.clock()

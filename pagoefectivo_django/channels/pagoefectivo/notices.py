@@ -15,24 +15,37 @@ from ..base import Report, fingerprint
 from .quirks import EVENTS
 from .wire import kept, read_amount, read_code, read_currency, read_date, read_object, read_text
 
-# Possessive, and the end of a string is optional, so that no text makes it go back: it reads every byte once.
-_STRING_OR_BLANKS = re.compile(rb'("(?:[^"\\]++|\\.)*+"?)|[ \t\r\n]++', re.DOTALL)
+#: Stand for an escaped backslash, an escaped quotation mark and a whole text: bytes that UTF-8 never has.
+_BACKSLASH, _QUOTE, _TEXT = b"\xfd", b"\xfe", b"\xff"
+_BLANKS = b" \t\r\n"
+#: Blanks between two bytes that would become one word or number without them. Possessive: it reads every byte once.
+_APART = re.compile(rb"[^ \t\r\n{}\[\],:\xff][ \t\r\n]++[^ \t\r\n{}\[\],:\xff]")
 
 
 def prove(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes]) -> str:
     """Return the signature, in lower case, if any of the secrets made it; raises ``Unproven`` if none did.
 
-    Signed are the bytes received, or the same text with the blanks outside of strings removed: the vendor's document
-    defines the one and prints the other (protocol 6.2). The error is the same for every reason: nobody learns from it.
+    The error is the same for every reason: nobody learns from it.
     """
     signature = str({name.lower(): value for name, value in headers.items()}.get("pe-signature")).lower()
-    texts = (body, compact(body))
-    expected = [sign(text, secret) for text in texts for secret in secrets]
-    well_formed = re.fullmatch("[0-9a-f]{64}", signature)
-    # Summed, not any(): how long it takes must not tell which secret fits.
-    if not well_formed or not sum(hmac.compare_digest(each, signature) for each in expected):
+    if not re.fullmatch("[0-9a-f]{64}", signature) or verified(body, signature, secrets) is None:
         raise Unproven("The notification is not proven.")
     return signature
+
+
+def verified(body: bytes, signature: str, secrets: Sequence[bytes]) -> bytes | None:
+    """Return the text that a signature was made over, or None if no secret made it over any.
+
+    Signed are the bytes received, or the same text with the blanks outside of strings removed: the vendor's document
+    defines the one and prints the other (protocol 6.2).
+    """
+    for read_as in (bytes, compact):
+        if (text := read_as(body)) is None:
+            return None
+        # Summed, not any(): how long it takes must not tell which secret fits.
+        if sum([hmac.compare_digest(sign(text, secret), signature) for secret in secrets]):
+            return text
+    return None
 
 
 def sign(body: bytes, secret: bytes) -> str:
@@ -42,16 +55,25 @@ def sign(body: bytes, secret: bytes) -> str:
 
 def proved_by(body: bytes, signature: str, secrets: Sequence[bytes]) -> str:
     """Return the fingerprint of the secret that made a signature that is proven already; empty if none did."""
-    for secret in secrets:
-        for text in (body, compact(body)):
-            if hmac.compare_digest(sign(text, secret), signature):
-                return fingerprint(secret)
-    return ""
+    return next((fingerprint(secret) for secret in secrets if verified(body, signature, [secret]) is not None), "")
 
 
-def compact(body: bytes) -> bytes:
-    """Return a JSON text without the blanks outside of its strings, every other byte as it was."""
-    return _STRING_OR_BLANKS.sub(rb"\1", body)
+def compact(body: bytes) -> bytes | None:
+    """Return a JSON text without the blanks outside of its strings, every other byte as it was.
+
+    None where that would be the same bytes, or would read differently: blanks that part two words or numbers, and
+    bytes that are no UTF-8. Nothing of it is done string by string, so that no sender chooses how long it takes.
+    """
+    if any(never in body for never in (_BACKSLASH, _QUOTE, _TEXT)):
+        return None
+    hidden = body.replace(rb"\\", _BACKSLASH).replace(rb"\"", _QUOTE)
+    pieces = hidden.split(b'"')  # outside, inside, outside, …
+    outside = _TEXT.join(pieces[::2])
+    if _APART.search(outside):
+        return None
+    pieces[::2] = outside.translate(None, _BLANKS).split(_TEXT)
+    found = b'"'.join(pieces).replace(_QUOTE, rb"\"").replace(_BACKSLASH, rb"\\")
+    return None if found == body else found
 
 
 def read(body: bytes, account: str) -> Report:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ValidationError
 
+from ...conf import host_of
 from ...errors import Misconfigured
+from ...payer import check_email
+from ...texts import visible
 from ..base import Channel
 
 #: The bases of protocol 1.1.
@@ -21,14 +26,22 @@ HOSTS = {
 }
 #: What PagoEfectivo's hosts are, whatever ENVIRONMENT says; the last is the obsolete sandbox without TLS.
 PLACES = {urlsplit(url).hostname: name for name, url in HOSTS.items()} | {"pre.services.pagoefectivo.pe": "sandbox"}
+#: A secret that can't be found by trying.
+SHORTEST_SECRET = 16
 NEEDED = ("SERVICE_ID", "ACCESS_KEY", "SECRET_KEY")
+#: Headers that a call needs for itself.
+TAKEN = ("accept-language", "authorization", "content-length", "content-type", "host", "origin", "transfer-encoding")
 
 #: Check ids and texts: of what is missing, and of what is wrong with an option.
 MISSING = (Error, "pagoefectivo.E001", "is missing", "Add it to OPTIONS; PagoEfectivo gives it to you.")
 ODD = "Compare it with what PagoEfectivo gave you: it may be cut, or in the place of another key."
 WRONG = {
     "WEBHOOK_SECRETS": (
-        *(Error, "pagoefectivo.E003", "is empty, has an empty secret or is not a list of texts"),
+        *(
+            Error,
+            "pagoefectivo.E003",
+            "is empty, has an empty secret, one with blanks or something invisible, or is not a list of texts",
+        ),
         "Leave it out to use SECRET_KEY, or list every secret that PagoEfectivo may sign with now.",
     ),
     "BASE_URL": (Error, "pagoefectivo.E007", "is not an address", "It begins with https://."),
@@ -36,8 +49,14 @@ WRONG = {
     "REQUEST_ID_HEADER": (
         Error,
         "pagoefectivo.E007",
-        "is not a header's name",
+        "is not a header's name, or one that each call needs for itself",
         "Such as 'X-Request-ID'; '' sends none.",
+    ),
+    "ADMIN_EMAIL": (
+        Error,
+        "pagoefectivo.E007",
+        "is not an e-mail address of at most 100 characters",
+        "PagoEfectivo would refuse every code for it; one address without a name, or leave it out.",
     ),
     "TIMEOUT": (Error, "pagoefectivo.E007", "is no number of seconds from 1 to 60", "Leave it out for 8."),
     "SERVICE_ID": (Error, "pagoefectivo.E007", "is not a whole number", "Write it as an int."),
@@ -84,15 +103,21 @@ class Configured(Channel):
 
     @classmethod
     def check(cls, alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
+        environment = str(options.get("ENVIRONMENT") or "")
         base_url, secrets, missing = options.get("BASE_URL"), options.get("WEBHOOK_SECRETS"), _missing(options)
         access_key, secret_key = str(options.get("ACCESS_KEY") or ""), str(options.get("SECRET_KEY") or "")
         whole = isinstance(secrets, list | tuple) and len(secrets) == len(webhook_secrets(options)) > 0
+        whole = whole and all(secret == visible(secret).strip() for secret in secrets)  # type: ignore[union-attr]
+        header = str(options.get("REQUEST_ID_HEADER") or "")
         wrong = {
             "WEBHOOK_SECRETS": secrets is not None and not whole,
             "BASE_URL": base_url and not _host(base_url),
-            "ENVIRONMENT": not base_url and str(options.get("ENVIRONMENT")) not in HOSTS,
+            # Beside an address any name will do, but one that was meant to be another.
+            "ENVIRONMENT": environment not in HOSTS
+            and (not base_url or get_close_matches(environment.lower(), HOSTS, 1, 0.5)),
             "TIMEOUT": not _is_timeout(options.get("TIMEOUT", 8)),
-            "REQUEST_ID_HEADER": re.fullmatch("[A-Za-z0-9-]*", str(options.get("REQUEST_ID_HEADER") or "")) is None,
+            "REQUEST_ID_HEADER": re.fullmatch("[A-Za-z0-9-]*", header) is None or header.lower() in TAKEN,
+            "ADMIN_EMAIL": bool(options.get("ADMIN_EMAIL")) and not _is_email(options["ADMIN_EMAIL"]),
             "SERVICE_ID": "SERVICE_ID" not in missing and not _service_id(options),
             "ACCESS_KEY": access_key and not re.fullmatch("[A-Za-z0-9]{20}", access_key),
             "SECRET_KEY": secret_key and not re.fullmatch("[A-Za-z0-9+/=]{40}", secret_key),
@@ -102,16 +127,39 @@ class Configured(Channel):
 
     @classmethod
     def check_deploy(cls, alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
-        place = PLACES.get(_host(options.get("BASE_URL")), _environment(options))
+        found: list[CheckMessage] = []
+        base_url = str(options.get("BASE_URL") or "")
+        host, environment = _host(base_url), _environment(options)
+        place = PLACES.get(host, environment)
+        if not settings.DEBUG and place != "sandbox" and _is_here(host):
+            problem = (
+                f"Channel {alias!r} asks {host}, which is this machine, while DEBUG is False: is it the simulator?"
+            )
+            hint = "Leave BASE_URL out, or set it to the address of the provider or of your own proxy."
+            found.append(Warning(problem, hint=hint, id="pagoefectivo.W003"))
+        if base_url.startswith("http:") and (environment == "production" or not (settings.DEBUG or place == "sandbox")):
+            problem = f"Channel {alias!r} sends its keys by http://, where everybody on the way reads them."
+            hint = "Let BASE_URL begin with https://."
+            found.append(Error(problem, hint=hint, id="pagoefectivo.E012"))
+        if not settings.DEBUG and any(len(secret) < SHORTEST_SECRET for secret in webhook_secrets(options)):
+            problem = (
+                f"Channel {alias!r} has a webhook secret of less than {SHORTEST_SECRET} letters: it can be guessed."
+            )
+            hint = "Use what the provider gave you, whole."
+            found.append(Error(problem, hint=hint, id="pagoefectivo.E013"))
         if place == "sandbox" and not settings.DEBUG:
             problem = f"Channel {alias!r} uses a sandbox while DEBUG is False: nobody can pay its codes."
             hint = "Set ENVIRONMENT to 'production' and the keys of production."
-            return [Warning(problem, hint=hint, id="pagoefectivo.W003")]
+            found.append(Warning(problem, hint=hint, id="pagoefectivo.W003"))
         if place == "production" and settings.DEBUG:
             problem = f"Channel {alias!r} uses production while DEBUG is True: its codes cost real money."
             hint = "Set ENVIRONMENT to 'sandbox' and the keys of the sandbox, or DEBUG to False."
-            return [Warning(problem, hint=hint, id="pagoefectivo.W004")]
-        return []
+            found.append(Warning(problem, hint=hint, id="pagoefectivo.W004"))
+        return found
+
+
+def _is_here(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost") or host.startswith("127.") or host in ("::1", "0.0.0.0")  # nosec B104
 
 
 def _missing(options: Mapping[str, Any]) -> list[str]:
@@ -133,7 +181,18 @@ def webhook_secrets(options: Mapping[str, Any]) -> list[bytes]:
     found = options.get("WEBHOOK_SECRETS")
     found = options.get("SECRET_KEY") if found is None else found
     found = found if isinstance(found, list | tuple) else [found]  # the letters of a text are not the secrets
-    return [secret.encode() for secret in found if isinstance(secret, str) and secret]
+    # Half a surrogate pair, as Python makes of an environment variable that is no UTF-8, is in no secret.
+    return [secret.encode() for secret in found if isinstance(secret, str) and secret and not _HALVES.search(secret)]
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def _is_email(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and check_email(value) == value
+    except ValidationError:
+        return False
 
 
 def _is_timeout(value: Any) -> bool:
@@ -143,9 +202,5 @@ def _is_timeout(value: Any) -> bool:
 
 def _host(address: Any) -> str:
     """Return the host of an address that calls can begin with, or an empty text."""
-    try:
-        parts = urlsplit(address if isinstance(address, str) else "")
-        fits = parts.scheme in ("http", "https") and not (parts.query or parts.fragment)
-        return (parts.hostname or "") if fits else ""
-    except ValueError:
-        return ""
+    host = host_of(address)
+    return host if host and not {"?", "#"} & set(address) else ""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.core.checks import CheckMessage, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 
@@ -25,3 +28,17 @@ class PagoEfectivoCeleryConfig(AppConfig):
                 "pip install 'pagoefectivo-django[celery]', and the package of your broker."
             ) from error
         hand_over_to(enqueue)
+        register(check_beat, "pagoefectivo", deploy=True)
+
+
+def check_beat(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Warn where Celery delivers, and nobody calls its tick by the clock: no code would expire or be looked up."""
+    from .tasks import tick
+
+    entries = tick.app.conf.beat_schedule or {}
+    if apps.is_installed("django_celery_beat") or any(entry.get("task") == tick.name for entry in entries.values()):
+        return []
+    hint = (
+        "Add BEAT_SCHEDULE of pagoefectivo_django.contrib.celery.schedule to your beat_schedule, and run celery beat."
+    )
+    return [Warning(f"No beat calls {tick.name}.", hint=hint, id="pagoefectivo.W011")]

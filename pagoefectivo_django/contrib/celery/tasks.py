@@ -10,6 +10,7 @@ from celery import shared_task
 from kombu.pools import producers
 
 from ... import flows
+from ...flows.alert import notice_silence
 from ...flows.round import BUDGET
 
 #: Seconds that a broker may take for an answer. It is a shop's request that waits.
@@ -36,6 +37,7 @@ def tick() -> None:
 def publish_events() -> None:
     """Deliver what is due, for a while; the rest is the next one's."""
     flows.publish_events(budget=BUDGET)
+    notice_silence()  # beat may have ended while this goes on
 
 
 def enqueue() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.db import Error
-from django.utils import timezone
 from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -13,6 +12,7 @@ from prometheus_client.registry import Collector
 from ...flows.overview.accounts import known_accounts
 from ...flows.overview.health import open_questions, refusals, waiting
 from ...measures import Measure, observe_by
+from ...models.clock import current_time
 
 #: Seconds: a provider answers in tenths of one, and is given up after eight or ten.
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 12)
@@ -66,7 +66,7 @@ class _Gauges(Collector):
             return  # a database that is away is somebody else's alarm; the counters are still told
 
     def _read(self) -> Iterator[Metric]:
-        accounts, now, state = known_accounts(), timezone.now(), waiting()
+        accounts, now, state = known_accounts(), current_time(), waiting()
         asked = GaugeMetricFamily("pagoefectivo_open_questions", "Questions that wait for a person.", labels=["kind"])
         for one in open_questions(accounts):
             asked.add_metric([one.kind], one.count)

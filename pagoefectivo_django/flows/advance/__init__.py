@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from enum import StrEnum
 
 from django.db.models import Q
-from django.utils import timezone
 
 from ...channels.base import Report
 from ...models import Cip
+from ...models.clock import current_time
 from ...models.database import one_transaction
-from ...states import Fact
+from ...states import CipStatus, Fact
 from ...traces import traced
 from ..book import Book, Shelf, open_shelf
 from .codes import ended, issued, unknown
 from .decisions import Decision, decide
+from .doubts import close_lost, heard, is_answer
 from .payments import shop_accepts, took_back, took_payment, unknown_time
 
 __all__ = ["Decision", "Outcome", "advance"]
@@ -30,6 +31,10 @@ class Outcome(StrEnum):
     NOT_OURS = "not ours"
     #: The code changed after the provider was asked; ask again.
     STALE = "stale"
+    #: Somebody else holds the order, and nobody waited; try it later.
+    LOCKED = "locked"
+    #: A message that came earlier about the same code waits, and must be applied first.
+    BEHIND = "behind an earlier message"
     #: The provider knows when it was paid; ask it first.
     ASK_FIRST = "ask first"
 
@@ -54,22 +59,31 @@ def advance(
     actor: str = "provider",
     asked: bool = False,
     may_ask: bool = False,
+    wait: bool = True,
     now: datetime | None = None,
+    orders: Collection[int] = (),
 ) -> list[Outcome]:
     """Apply reports and decisions to their codes and orders, in one transaction, and return what became of each.
 
     ``asked``: the shop wished for this (an extension, a new code, a code to adopt). ``may_ask``: the caller can still
-    ask the provider when a payment that came late was made. Orders are locked in key order and read again.
+    ask the provider when a payment that came late was made. Orders are locked in key order and read again. ``wait``
+    False: nothing is done about an order that somebody else holds, so that one of them never stops a batch. ``orders``:
+    the keys of all orders that are meant, of a caller who has just read them.
     """
     if not changes:
         return []
-    now = now or timezone.now()
+    now = now or current_time()
     accepted = {change for change in changes if isinstance(change, Report) and shop_accepts(change, now)}
     outcomes = []
     with one_transaction() as alias:
-        shelf = open_shelf(_orders_of(changes, alias), alias=alias, now=now, actor=actor)
+        wanted_orders = set(orders) or _orders_of(changes, alias)
+        shelf = open_shelf(wanted_orders, alias=alias, now=now, actor=actor, wait=wait)
+        held = wanted_orders - {book.order.pk for book in shelf.books}
         find = _finder(shelf)
         for change in changes:
+            if held and not wait and _orders_of((change,), alias) & held:
+                outcomes.append(Outcome.LOCKED)
+                continue
             if isinstance(change, Decision):
                 decide(shelf, change)
                 outcomes.append(Outcome.APPLIED)
@@ -79,16 +93,37 @@ def advance(
                 outcomes.append(Outcome.NOT_OURS)
                 continue
             book, cip = found
-            if change.asked_at and cip.code and change.asked_at < cip.changed_at:
+            if is_stale(change, cip):
                 outcomes.append(Outcome.STALE)
             elif may_ask and change.fact == Fact.PAYMENT and unknown_time(book, cip, change):
                 outcomes.append(Outcome.ASK_FIRST)
             else:
                 wanted = change in accepted if change.fact == Fact.PAYMENT else asked
-                WHAT_BECOMES[change.fact](book, cip, change, wanted)
+                _apply(book, cip, change, wanted)
                 outcomes.append(Outcome.APPLIED)
         shelf.write()
     return outcomes
+
+
+def _apply(book: Book, cip: Cip, report: Report, wanted: bool) -> None:
+    before, lost = cip.answer, cip.status == CipStatus.LOST and not cip.code
+    WHAT_BECOMES[report.fact](book, cip, report, wanted)
+    if is_answer(report, cip):
+        heard(book, cip, report, before)
+    if lost and cip.code:
+        close_lost(book, cip)
+
+
+def is_stale(report: Report, cip: Cip) -> bool:
+    """Return whether a code changed after its provider was asked; a payment is a payment unless one was taken back.
+
+    Before this is asked nothing of the same batch is written, so that answers that belong together count together.
+    """
+    if report.version is None or not cip.code:
+        return False
+    if report.fact == Fact.PAYMENT:
+        return cip.reversed_version > max(report.version, 0)
+    return cip.version != report.version
 
 
 def _finder(shelf: Shelf) -> Callable[[Report], tuple[Book, Cip] | None]:

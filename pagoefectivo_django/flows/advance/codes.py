@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from ...channels.base import Report
 from ...conf import conf
-from ...models import Cip, Payment
+from ...models import Cip, Discrepancy, Payment
 from ...states import TABLE, CipStatus, Condition, Fact, Kind, Standing, Wish
+from ..accounts import account_at
 from ..book import Book
+from ..history import closed
 from ..watch import deadline
+from .doubts import doubt, now_confirmed
 from .refunds import given_back
 
 
@@ -18,15 +21,20 @@ def issued(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     was = CipStatus(cip.status)
     # Whoever hears of it first: the code lives on, as was wished for.
     asked = asked or (was == CipStatus.EXPIRED and book.order.wish == Wish.EXTEND)
-    book.learn(cip, report)
+    # What was not asked for with a search: the answer of a request for a code, which may be written late.
+    answered = report.asked_at is not None
+    book.learn(cip, report, date=answered or was != CipStatus.CURRENT)
+    if was == CipStatus.PAID and not answered:
+        return  # it says nothing of what became of the code since
     if was == CipStatus.PAID:
         if taken := _taken(book, cip):
-            book.ask(Kind.REVERSED, report, cip, taken[-1])
+            doubt(book, Kind.REVERSED, report, cip, taken[-1])
         else:
             book.delete_at_provider(cip)
             book.note(Fact.ISSUED, cip)
     elif was == CipStatus.CURRENT:
         if asked and report.expires_at and book.order.expires_at != report.expires_at:
+            now_confirmed(book, "The provider says until when it can be paid.")
             book.order.expires_at = report.expires_at
             book.touch(cip)
             book.note(Fact.ISSUED, cip, f"extended until {report.expires_at.isoformat()}")
@@ -73,6 +81,8 @@ def ended(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     if fact in (Fact.CODE_DELETED, Fact.CODE_EXPIRED) and cip.next_attempt_at:
         cip.next_attempt_at = None
         book.touch(cip)
+        questions = Discrepancy.objects.using(book.alias).filter(kind=Kind.STILL_PAYABLE, cip=cip).open()
+        questions.update(**closed(book.actor, f"The provider says: {fact.label}.", book.now))
     past = fact == Fact.CODE_DELETED and deadline(book.order.expires_at) <= book.now
     rule = TABLE[book.state][Fact.LAPSED if past and reaches else fact]
     early = fact == Fact.CODE_EXPIRED and book.now < book.order.expires_at
@@ -82,6 +92,7 @@ def ended(book: Book, cip: Cip, report: Report, asked: bool) -> None:
         missing_there(book, cip, report)
     if reaches and rule.to and last and not early and not wanted and not book.in_question():
         book.move_order(rule.to, fact, cip, report.detail)
+        now_confirmed(book, f"The provider says: {fact.label}.")
     elif rule.noted or cip.status != was or rule.to:
         book.note(fact, cip, report.detail)
 
@@ -96,7 +107,7 @@ def unknown(book: Book, cip: Cip, report: Report, asked: bool) -> None:
 def missing_there(book: Book, cip: Cip, report: Report) -> None:
     """We say paid, and the provider's own answer says otherwise."""
     if _taken(book, cip):
-        book.ask(Kind.MISSING_THERE, report, cip)
+        doubt(book, Kind.MISSING_THERE, report, cip)
 
 
 def _taken(book: Book, cip: Cip) -> list[Payment]:
@@ -106,5 +117,5 @@ def _taken(book: Book, cip: Cip) -> list[Payment]:
 
 
 def _no_route_left(book: Book) -> bool:
-    refused = {cip.channel for cip in book.cips if cip.status == CipStatus.REFUSED}
-    return refused >= set(conf.route(book.order.currency))
+    refused = {cip.account for cip in book.cips if cip.status == CipStatus.REFUSED}
+    return all(account_at(alias) in refused for alias in conf.route(book.order.currency))

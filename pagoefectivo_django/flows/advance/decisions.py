@@ -7,16 +7,25 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ...channels.base import Report
-from ...errors import AlreadyPaid, InQuestion, InvalidRequest
+from ...errors import AlreadyPaid, InQuestion
 from ...models import Cip, Discrepancy, Order, Refund
 from ...models.database import LEASE
-from ...states import TABLE, CipStatus, Fact, OrderState, RefundStatus, Resolution, Standing
+from ...states import TABLE, CipStatus, Fact, Kind, OrderState, RefundStatus, Resolution, Rule, Standing
 from ..book import Book, Shelf
 from ..history import closed
-from ..question import answers_to, ignore_line, lock_question
+from ..possible.refusing import refuse_answer, refuse_marking
+from ..possible.rules import (
+    DiscrepancySituation,
+    discrepancy_actions,
+    order_actions,
+    payable_by_hand,
+)
+from ..question import ignore_line, lock_question
 from ..watch import deadline
-from .payments import mark, pay, tell_if_settled
+from .doubts import close_unconfirmed, now_confirmed
+from .payments import pay, tell_if_settled
 from .refunds import step
+from .vouching import mark
 
 #: When an order that could not end by the clock, since a person has to decide first, is looked at again.
 LOOK_AGAIN = timedelta(hours=1)
@@ -34,6 +43,10 @@ class Decision:
     answer: Resolution | None = None
     #: The code that is known not to be payable any more, for ``LAPSED``.
     gone: Cip | None = None
+    #: The code that is given up though it may still be paid; the order stays as it is, and so does ``fact``.
+    given_up: Cip | None = None
+    #: Nobody can be asked whether the code that is given up can be paid, so a person is told of it.
+    nobody: bool = False
     #: The payment that a person vouches for, for ``ACCEPTED``.
     vouched: Report | None = None
     #: The refund that goes on, and what it becomes.
@@ -47,19 +60,40 @@ def decide(shelf: Shelf, decision: Decision) -> None:
         _answer(shelf, book, decision)
     elif book and decision.refund and decision.becomes:
         step(book, decision.refund, decision.becomes, decision.reason)
+    elif book and decision.given_up:
+        _give_up(book, decision, decision.given_up)
     elif book:
         _BY_FACT[decision.fact](book, decision)
 
 
 def _withdraw(book: Book, decision: Decision) -> None:
+    if _may_go(book).to:
+        book.drop_others(None)
+        book.move_order(OrderState.CANCELLED, Fact.WITHDRAWN, book.cip, decision.reason)
+        # What nobody confirmed is not waited for any more.
+        close_unconfirmed(book, decision.reason or "The order was cancelled.")
+
+
+def _give_up(book: Book, decision: Decision, code: Cip) -> None:
+    """Leave a code that may still be paid; it is watched, and due for deletion until it can't be."""
+    _may_go(book)
+    cip = next(cip for cip in book.cips if cip.pk == code.pk)
+    if cip.status == CipStatus.CURRENT:
+        book.move_cip(cip, CipStatus.SUPERSEDED)
+        book.delete_at_provider(cip)
+        book.note(Fact.WITHDRAWN, cip, f"may still be paid: {decision.reason}")
+        if decision.nobody:
+            book.ask(Kind.STILL_PAYABLE, None, cip)
+
+
+def _may_go(book: Book) -> Rule:
+    """Return what a withdrawal does; raises if the order is paid, or if a person has to decide first."""
     rule = TABLE[book.state][Fact.WITHDRAWN]
     if rule.refused:
         raise AlreadyPaid(f"Order {book.order} is paid; refund it instead.")
     if book.in_question():
         raise InQuestion(f"Order {book.order} has an open money question; resolve it first.")
-    if rule.to:
-        book.drop_others(None)
-        book.move_order(rule.to, Fact.WITHDRAWN, book.cip, decision.reason)
+    return rule
 
 
 def _lapse(book: Book, decision: Decision) -> None:
@@ -70,6 +104,7 @@ def _lapse(book: Book, decision: Decision) -> None:
     over = deadline(book.order.expires_at) <= book.now
     if rule.to and over and not asking and not payable and not book.in_question():
         book.move_order(rule.to, Fact.LAPSED, book.cip, decision.reason)
+        now_confirmed(book, "The order has expired.")
     elif rule.to:
         pause = LEASE if asking else LOOK_AGAIN
         book.order.lapses_at = max(deadline(book.order.expires_at), book.now + pause)
@@ -79,16 +114,10 @@ def _vouch(book: Book, decision: Decision) -> None:
     """Pay an order by a payment that a person saw, where neither message nor answer tells of it."""
     assert decision.vouched  # nosec B101 # says what mypy must know
     report, order = decision.vouched, book.order
-    if TABLE[book.state][Fact.ACCEPTED].refused or book.state == OrderState.REFUNDED:
-        raise AlreadyPaid(f"Order {order} is {book.state}; it can't be paid again.")
-    if book.in_question():
-        raise InQuestion(f"Order {order} has an open money question; answer it instead.")
-    if book.ordered_again():
-        raise InvalidRequest(f"Reference {order} was ordered again; cancel that order first.")
-    unpayable = (CipStatus.REQUESTED, CipStatus.REFUSED)
-    cip = next((cip for cip in book.cips if cip.pk == order.cip_id and cip.status not in unpayable), None)
-    if cip is None:
-        raise InvalidRequest(f"Order {order} has no code that could have been paid; adopt it first.")
+    if why := order_actions(book.situation())["mark_paid"]:
+        raise refuse_marking(why, order)
+    cip = payable_by_hand(order, book.cips)
+    assert cip  # nosec B101 # says what mypy must know
     mark(book, cip, report, decision.reason)
 
 
@@ -104,17 +133,16 @@ def _answer(shelf: Shelf, book: Book | None, decision: Decision) -> None:
     assert decision.question  # nosec B101 # says what mypy must know
     history = shelf.history
     question = lock_question(decision.question, shelf.alias)
-    if question.status == Discrepancy.Status.RESOLVED:
-        raise InvalidRequest(f"Question {question.pk} was resolved by {question.resolved_by}; it stays so.")
-    if decision.answer not in (possible := answers_to(question)):
-        raise InvalidRequest(
-            f"Question {question.pk} ({question.kind}) is about a statement, which is no proof of a payment: "
-            f"it can't be answered with {decision.answer}; use {' or '.join(possible)}."
-        )
-    if decision.answer == Resolution.ACCEPT:
-        _accept(book, question)
+    assert decision.answer  # nosec B101 # says what mypy must know
     payment = next((payment for payment in book.payments if payment.pk == question.payment_id), None) if book else None
-    if decision.answer == Resolution.REFUND_DUE and book and payment and payment.refundable:
+    situation = DiscrepancySituation(question, book.situation() if book else None)
+    if why := discrepancy_actions(situation)[decision.answer]:
+        raise refuse_answer(decision.answer, why, question, payment)
+    if book and payment and decision.answer == Resolution.ACCEPT:
+        if payment.standing != Standing.APPLIED or book.state != OrderState.PAID:
+            pay(book, payment, Fact.ACCEPTED)
+            tell_if_settled(book, payment)
+    elif book and payment and decision.answer == Resolution.REFUND_DUE and payment.refundable:
         # Otherwise nothing would remind anybody of the money.
         step(book, Refund(payment=payment, amount=0, reason=decision.reason[:500]), RefundStatus.REQUESTED)
     answered = closed(history.actor, decision.reason, history.now) | {"resolution": decision.answer}
@@ -126,26 +154,3 @@ def _answer(shelf: Shelf, book: Book | None, decision: Decision) -> None:
     # With the reason: should it be reopened, that stands nowhere else.
     detail = f"{question.kind}: {decision.answer}: {decision.reason}"
     history.tell(order, "noted", "", question.cip, detail, state, question)
-
-
-def _accept(book: Book | None, question: Discrepancy) -> None:
-    if book is None or question.payment is None:
-        raise InvalidRequest(
-            f"Question {question.pk} ({question.kind}) has no payment of an order that could be accepted; "
-            "adopt the code for its order first, or choose another answer."
-        )
-    payment = next(payment for payment in book.payments if payment.pk == question.payment_id)
-    if payment.standing == Standing.APPLIED and book.state == OrderState.PAID:
-        return
-    if payment.standing == Standing.REVERSED:
-        raise InvalidRequest(f"Payment {payment} was taken back; it can't pay order {book.order} any more.")
-    if payment.refunded:
-        raise InvalidRequest(f"Payment {payment} is being refunded; it can't pay order {book.order} any more.")
-    if book.ordered_again():
-        raise InvalidRequest(
-            f"Reference {book.order} was ordered again; cancel that order first, or refund this payment."
-        )
-    if TABLE[book.state][Fact.ACCEPTED].refused:
-        raise AlreadyPaid(f"Order {book.order} is paid by another payment; this one can be refunded or ignored.")
-    pay(book, payment, Fact.ACCEPTED)
-    tell_if_settled(book, payment)

@@ -10,16 +10,20 @@ from django.db.models import Q
 
 from ...channels.base import Report
 from ...conf import conf
-from ...errors import InvalidRequest
 from ...models import Cip, Discrepancy, Match, Order, Payment
 from ...models.database import database
 from ...states import TABLE, CipStatus, Fact, Kind, OrderState, Resolution, Rule, Standing, StatementKind
 from ..book import Book
 from ..history import closed, evidence_of
 from ..watch import deadline
-from .refunds import taken_back
+from .doubts import doubt, now_confirmed
+from .refunds import confirmed, returned, taken_back
 
 logger = logging.getLogger("pagoefectivo.worker")
+
+
+#: The questions about how much was paid.
+AMOUNTS = (Kind.AMOUNT_MISMATCH, Kind.CURRENCY_MISMATCH)
 
 
 def took_payment(book: Book, cip: Cip, report: Report, accepted: bool) -> None:
@@ -27,7 +31,7 @@ def took_payment(book: Book, cip: Cip, report: Report, accepted: bool) -> None:
     book.learn(cip, report)
     if report.amount is None or not report.currency:
         # Paid, but how much can't be read: nothing is guessed and nothing forgotten.
-        book.ask(Kind.AMOUNT_MISMATCH, report, cip)
+        doubt(book, Kind.AMOUNT_MISMATCH, report, cip)
         return
     if report.paid_at and not report.operation_number and cip.paid_at is None:
         cip.paid_at = report.paid_at
@@ -45,12 +49,26 @@ def took_payment(book: Book, cip: Cip, report: Report, accepted: bool) -> None:
         )
         kind = _doubt(book, cip, payment, report, accepted)
         book.payments.append(payment)
+        if cip.next_attempt_at:  # it should have been deleted; what follows from its payment is another question
+            asked = Discrepancy.objects.using(book.alias).filter(kind=Kind.STILL_PAYABLE, cip=cip).open()
+            asked.update(**closed(book.actor, "It was paid.", book.now))
         book.move_cip(cip, CipStatus.PAID)
         cip.next_attempt_at = None
         _count(book, cip, payment, report, Rule(question=kind) if kind else TABLE[book.state][Fact.PAYMENT])
     for payment in book.payments_of(cip):
         if payment.paid_at is None and cip.paid_at and payment.standing != Standing.REVERSED:
             _set_time(book, cip, payment, cip.paid_at, report)
+
+
+def receipt(cip: Cip, number: str | None) -> str:
+    """Return what a payment that a person vouches for is one by: the account and the operation's number."""
+    return f"{cip.account} {number}"
+
+
+def _vouched_elsewhere(book: Book, cip: Cip, number: str | None) -> list[Payment]:
+    """Return the payments on other codes that a person vouched for by this receipt, knowing nothing of its code."""
+    mine = [payment for payment in book.payments if number and payment.vouched == receipt(cip, number)]
+    return [payment for payment in mine if payment.cip_id != cip.pk]
 
 
 def same_payment(known: list[Payment], report: Report) -> Payment | None:
@@ -76,6 +94,9 @@ def same_payment(known: list[Payment], report: Report) -> Payment | None:
 
 def _doubt(book: Book, cip: Cip, payment: Payment, report: Report, accepted: bool) -> Kind | None:
     """Return why a payment can't count by itself, whatever the order's state."""
+    # First of all: a person who is asked about the amount only would accept money that went back long ago.
+    if _went_back_early(book, cip, payment):
+        return Kind.REVERSED
     if report.transaction_code and report.transaction_code != cip.transaction_code:
         return Kind.UNMATCHED
     if payment.currency != book.order.currency:
@@ -85,12 +106,23 @@ def _doubt(book: Book, cip: Cip, payment: Payment, report: Report, accepted: boo
     # Of an open order that is the newest of its reference no other can stand.
     if (book.order.newest is None or book.state == OrderState.EXPIRED) and book.ordered_again():
         return Kind.DUPLICATE_PAYMENT
-    for number in cip.early_reversals:
-        if not number or not report.operation_number or number == report.operation_number:
-            cip.early_reversals.remove(number)
-            book.touch(cip)
-            return Kind.REVERSED
     return Kind.LATE_PAYMENT if is_late(book.order, payment) and not accepted else None
+
+
+def _went_back_early(book: Book, cip: Cip, payment: Payment) -> bool:
+    """Return whether a reversal that came before its payment may be this one's; it has the reversal's number then.
+
+    Without a number it would take the reversal from the payment that has it, and that one would count when it is told.
+    """
+    known = {each.operation_number for each in book.payments_of(cip)}
+    numbered = [payment.operation_number] if payment.operation_number else [*filter(None, cip.early_reversals)]
+    meant = [number for number in (*numbered, "") if number in cip.early_reversals and number not in known]
+    if not meant:
+        return False
+    cip.early_reversals.remove(meant[0])
+    payment.operation_number = payment.operation_number or meant[0] or None
+    book.touch(cip)
+    return True
 
 
 def is_late(order: Order, payment: Payment) -> bool:
@@ -107,8 +139,19 @@ def _more_known(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
         _show_payment(book, cip, payment)
     if report.paid_at and report.operation_number and (numbered or payment.paid_at is None):
         _set_time(book, cip, payment, report.paid_at, report)
-    if (payment.amount, payment.currency) != (report.amount, report.currency):
-        book.ask(Kind.AMOUNT_MISMATCH, report, cip, payment)
+    if report.transaction_code and report.transaction_code != cip.transaction_code:
+        asked = Discrepancy.objects.using(book.alias).filter(payment=payment)
+        shown = [said.get("transaction_code") for question in asked for said in question.evidence]
+        if report.transaction_code not in shown:
+            doubt(book, Kind.UNMATCHED, report, cip, payment)
+    told, owed = (report.amount, report.currency), (book.order.amount, book.order.currency)
+    accepted = payment.standing == Standing.APPLIED and told == owed  # as what the provider says by now
+    if told != (payment.amount, payment.currency) and not accepted:
+        doubt(book, Kind.AMOUNT_MISMATCH, report, cip, payment)
+    if report.asked_at and told == owed:
+        # The provider's own answer is the order's amount, so nothing is usually right any more.
+        doubts = Discrepancy.objects.using(book.alias).filter(kind__in=AMOUNTS, payment=payment).open()
+        doubts.update(suggestion="")
 
 
 def _set_time(book: Book, cip: Cip, payment: Payment, time: datetime, report: Report) -> None:
@@ -139,6 +182,9 @@ def _count(book: Book, cip: Cip, payment: Payment, report: Report, rule: Rule) -
         pay(book, payment, Fact.PAYMENT)
     elif rule.question:
         book.ask(rule.question, report, cip, payment)
+        if _vouched_elsewhere(book, cip, payment.operation_number):
+            # One receipt: a refund of what seems to be paid twice would give the only payment back.
+            Discrepancy.objects.using(book.alias).filter(kind=rule.question, payment=payment).update(suggestion="")
 
 
 def pay(book: Book, payment: Payment, fact: Fact, detail: str = "") -> None:
@@ -148,9 +194,11 @@ def pay(book: Book, payment: Payment, fact: Fact, detail: str = "") -> None:
         payment.save(using=book.alias, update_fields=["standing"])
     cip = next(cip for cip in book.cips if cip.pk == payment.cip_id)
     book.order.cip = cip
+    book.order.settled_at = None  # what settled a payment that was taken back since is not this one's money
     _show_payment(book, cip, payment)
     book.drop_others(cip)
     book.move_order(OrderState.PAID, fact, cip, detail)
+    now_confirmed(book, "It was paid.")
 
 
 def tell_if_settled(book: Book, payment: Payment) -> None:
@@ -166,33 +214,16 @@ def tell_if_settled(book: Book, payment: Payment) -> None:
         book.history.tell(book.order, "payment_settled", "", book.cip, detail, book.order.state)
 
 
-def mark(book: Book, cip: Cip, report: Report, reason: str) -> None:
-    """Let a payment that a person vouches for pay the order; the same one is the same, should it be told later."""
-    payment = same_payment(book.payments_of(cip), report)
-    if payment and (payment.standing == Standing.REVERSED or payment.refunded):
-        raise InvalidRequest(f"Payment {payment} was taken or given back; it can't pay order {book.order} any more.")
-    if payment and (payment.amount, payment.currency) != (report.amount, report.currency):
-        owed = book.order.money.display
-        raise InvalidRequest(f"Code {cip} was paid with {payment}, not {owed}; refund that payment.")
-    if payment is None and any(number in ("", report.operation_number) for number in cip.early_reversals):
-        raise InvalidRequest(f"The provider took a payment of code {cip} back before it told of one; ask it which.")
-    if payment is None and report.amount:
-        payment = Payment(
-            cip=cip, amount=report.amount, currency=report.currency, first_heard_at=book.now, standing=Standing.APPLIED
-        )
-        book.payments.append(payment)
-    assert payment  # nosec B101 # says what mypy must know
-    payment.operation_number = report.operation_number
-    payment.save(using=book.alias)
-    book.move_cip(cip, CipStatus.PAID)
-    cip.next_attempt_at = None
-    pay(book, payment, Fact.ACCEPTED, reason)
-    tell_if_settled(book, payment)
+def _pays(book: Book, payment: Payment) -> bool:
+    """Return whether the order is, or was, paid by a payment; a paid one is not by what was given back before."""
+    if payment.standing != Standing.APPLIED:
+        return False
+    return book.state != OrderState.PAID or payment.refunded < payment.amount or not returned(book, payment)
 
 
 def _show_payment(book: Book, cip: Cip, payment: Payment) -> None:
     """Let the order show when and by which operation it was paid."""
-    if payment.standing == Standing.APPLIED:
+    if _pays(book, payment):
         book.order.paid_at = payment.paid_at or payment.first_heard_at
         book.order.operation_number = payment.operation_number or ""
         book.touch(cip)
@@ -201,6 +232,8 @@ def _show_payment(book: Book, cip: Cip, payment: Payment) -> None:
 def took_back(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     """The provider took a payment back: one that we know, one that we have yet to hear of, or we can't tell which."""
     number, mine = report.operation_number, book.payments_of(cip)
+    for elsewhere in _vouched_elsewhere(book, cip, number):
+        _went_back(book, elsewhere, report)
     standing = [payment for payment in mine if payment.standing != Standing.REVERSED]
     if exact := [payment for payment in mine if number and payment.operation_number == number]:
         meant = exact
@@ -209,23 +242,50 @@ def took_back(book: Book, cip: Cip, report: Report, asked: bool) -> None:
     else:
         meant = mine if len(mine) == 1 else []
     if meant:
-        if meant[-1].standing != Standing.REVERSED:
-            _undo(book, cip, meant[-1], report)
+        _went_back(book, meant[-1], report)
         return
     if (number or not mine) and number not in cip.early_reversals:
         cip.early_reversals.append(number)
-        book.touch(cip)
+        book.touch_reversed(cip)
         book.note(Fact.PAYMENT_REVERSED, cip, "its payment is not known yet")
     if standing:
-        book.ask(Kind.REVERSED, report, cip)
+        doubt(book, Kind.REVERSED, report, cip)
+
+
+def _went_back(book: Book, payment: Payment, report: Report) -> None:
+    """Take a payment back, unless it was, or what the provider says came back of it."""
+    if payment.standing == Standing.REVERSED:
+        return
+    cip = next(cip for cip in book.cips if cip.pk == payment.cip_id)
+    told = (payment.amount if report.amount is None else report.amount, report.currency or payment.currency)
+    if told == (payment.amount, payment.currency):
+        _undo(book, cip, payment, report)
+    else:
+        _part_came_back(book, cip, payment, report)
+
+
+def _part_came_back(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
+    """The provider took another amount back than the payment's: it stands, and a person is asked if it wasn't ours."""
+    heard = (report.received_at or report.asked_at or book.now).isoformat()
+    evidence = evidence_of(report) | {"heard": heard}
+    subject = f"payment:{payment.pk}"
+    asked = Discrepancy.objects.using(book.alias).filter(kind=Kind.REVERSED, subject=subject).first()
+    if asked and evidence in asked.evidence:
+        return
+    if report.amount and report.currency in ("", payment.currency) and confirmed(book, payment, report.amount, heard):
+        return
+    book.history.ask(
+        Kind.REVERSED, subject, evidence, order=book.order, cip=cip, payment=payment, amount=report.amount,
+        currency=report.currency or payment.currency, anew=True,
+    )  # fmt: skip
 
 
 def _undo(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
-    made_it_paid = payment.standing == Standing.APPLIED
+    made_it_paid = _pays(book, payment)
     payment.standing = Standing.REVERSED
     payment.operation_number = payment.operation_number or report.operation_number or None
     payment.save(using=book.alias, update_fields=["standing", "operation_number"])
-    book.touch(cip)
+    book.touch_reversed(cip)
     for question in Discrepancy.objects.using(book.alias).filter(payment=payment).open():
         question.evidence = [*question.evidence, evidence_of(report)]
         question.suggestion = Resolution.IGNORE
@@ -234,11 +294,11 @@ def _undo(book: Book, cip: Cip, payment: Payment, report: Report) -> None:
     if made_it_paid and rule.to:
         book.move_order(rule.to, Fact.PAYMENT_REVERSED, cip)
         if not ours:
-            book.ask(Kind.REVERSED, report, cip, payment)
+            doubt(book, Kind.REVERSED, report, cip, payment)
     else:
         book.note(Fact.PAYMENT_REVERSED, cip, f"payment {payment.pk}")
         if twice:
-            book.ask(Kind.REVERSED, report, cip, payment)
+            doubt(book, Kind.REVERSED, report, cip, payment)
 
 
 def unknown_time(book: Book, cip: Cip, report: Report) -> bool:

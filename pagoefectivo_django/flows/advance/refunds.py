@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from ...channels import get_channel
+from decimal import Decimal
+
 from ...errors import InvalidRequest, Misconfigured
 from ...models import Cip, Discrepancy, Payment, Refund
 from ...states import TABLE, Condition, Fact, Kind, RefundStatus, Standing
+from ..accounts import channel_of
 from ..book import Book
 from ..history import closed
-
-#: What a refund can become.
-STEPS: dict[RefundStatus, set[RefundStatus]] = {
-    RefundStatus.REQUESTED: {RefundStatus.APPROVED, RefundStatus.FAILED},
-    RefundStatus.APPROVED: {RefundStatus.SENT, RefundStatus.FAILED},
-    # Back to approved: it certainly was not sent.
-    RefundStatus.SENT: {RefundStatus.APPROVED, RefundStatus.DONE, RefundStatus.FAILED},
-    RefundStatus.DONE: set(),
-    RefundStatus.FAILED: set(),
-}
+from ..possible.rules import STEPS
 
 
 def step(book: Book, refund: Refund, becomes: RefundStatus, said: str = "") -> None:
@@ -44,8 +37,10 @@ def step(book: Book, refund: Refund, becomes: RefundStatus, said: str = "") -> N
     _move(book, payment, row, becomes, said)
     if becomes == RefundStatus.DONE:
         _returned(book, payment, row)
-    else:
-        book.tell_refund(row)
+        return
+    book.tell_refund(row)
+    if row.wants_account:
+        book.ask_account(row)
 
 
 def _reserve(book: Book, payment: Payment, refund: Refund) -> None:
@@ -67,11 +62,11 @@ def _by_channel(book: Book, payment: Payment) -> bool:
     """Return whether the provider gives this money back itself; not if it failed at that before."""
     cip: Cip = next(cip for cip in book.cips if cip.pk == payment.cip_id)
     try:
-        channel = get_channel(cip.channel)
+        channel = channel_of(cip)
     except Misconfigured:
         return False
     failed = Refund.objects.using(book.alias).filter(payment=payment, by_channel=True, status=RefundStatus.FAILED)
-    return channel.can_refund and channel.account == cip.account and not failed.exists()
+    return channel.can_refund and not failed.exists()
 
 
 def _move(book: Book, payment: Payment, row: Refund, becomes: RefundStatus, said: str) -> None:
@@ -90,12 +85,17 @@ def _move(book: Book, payment: Payment, row: Refund, becomes: RefundStatus, said
 def _returned(book: Book, payment: Payment, refund: Refund) -> None:
     """Money went back: when nothing of what paid the order is left, it is refunded."""
     rule = TABLE[book.state][Fact.RETURNED]
-    done = Refund.objects.using(book.alias).filter(payment=payment, status=RefundStatus.DONE)
-    whole = sum(refund.amount for refund in done) == payment.amount and payment.standing == Standing.APPLIED
+    whole = payment.standing == Standing.APPLIED and returned(book, payment)
     if rule.to and (whole or rule.condition != Condition.ALL_RETURNED):
         book.move_order(rule.to, Fact.RETURNED, payment.cip, f"refund {refund.pk}")
     else:
         book.tell_refund(refund)
+
+
+def returned(book: Book, payment: Payment) -> bool:
+    """Return whether all of a payment went back by refunds that are done."""
+    done = Refund.objects.using(book.alias).filter(payment=payment, status=RefundStatus.DONE)
+    return sum(refund.amount for refund in done) == payment.amount
 
 
 def given_back(book: Book, payment: Payment) -> bool:
@@ -103,6 +103,22 @@ def given_back(book: Book, payment: Payment) -> bool:
     sent = Refund.objects.using(book.alias).filter(payment=payment, by_channel=True)
     sent = sent.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE))
     return sum(refund.amount for refund in sent) == payment.amount
+
+
+def confirmed(book: Book, payment: Payment, amount: Decimal, heard: str) -> bool:
+    """Return whether a part that the provider gave back is a refund of ours; each is confirmed by one message."""
+    ours = Refund.objects.using(book.alias).select_for_update().filter(payment=payment, by_channel=True, amount=amount)
+    told = "The provider told of it, "
+    for refund in ours.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE)).order_by("pk"):
+        if refund.outcome == told + heard:
+            return True
+        if not refund.outcome.startswith(told):
+            if refund.status == RefundStatus.SENT:
+                step(book, refund, RefundStatus.DONE, told + heard)
+            else:
+                Refund.objects.using(book.alias).filter(pk=refund.pk).update(outcome=told + heard)
+            return True
+    return False
 
 
 def taken_back(book: Book, payment: Payment) -> tuple[bool, bool]:

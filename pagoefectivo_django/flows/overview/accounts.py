@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models import QuerySet
+
 from ...channels import get_channel
 from ...conf import conf
 from ...errors import Misconfigured
-from ...models import Cip
+from ...models import Cip, Discrepancy, Notification, UnknownCode
 from ...models.database import database
-
-#: What real money is paid in.
-LIVE = "production"
+from ..environment import LIVE
 
 
 def known_accounts() -> dict[str, str]:
-    """Return each account that is set or has codes, with its alias; an empty one where it is set no more."""
+    """Return each account that is set, has codes, or for which something waits, with its alias; an empty one where it
+    is set no more.
+    """
     found = dict[str, str]()
     for alias in conf.channels:
         try:
@@ -25,7 +29,14 @@ def known_accounts() -> dict[str, str]:
     while account := cips.filter(account__gt=last).first():
         found.setdefault(account, "")
         last = account
-    return found
+    alias = database()
+    waiting: tuple[QuerySet[Any], ...] = (
+        Discrepancy.objects.using(alias).open(),
+        Notification.objects.using(alias).filter(next_attempt_at__isnull=False),
+        UnknownCode.objects.using(alias),
+    )
+    first, *others = (rows.exclude(account__in=["", *found]).order_by().values_list("account") for rows in waiting)
+    return found | dict.fromkeys((account for (account,) in first.union(*others)), "")
 
 
 def environment_of(account: str) -> str:

@@ -7,18 +7,40 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Avg, Count, Max, Min, Q
+from django.db.models import Avg, Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
 from ...channels import get_channel
+from ...conf import conf
 from ...errors import Misconfigured
-from ...models import ApiCall, Delivery, Discrepancy, Fate, Heartbeat, Notification, OrderEvent, Refusal
+from ...models import (
+    ApiCall,
+    Cip,
+    Delivery,
+    Discrepancy,
+    FailingReceiver,
+    Fate,
+    Heartbeat,
+    Notification,
+    OrderEvent,
+    Refund,
+    Refusal,
+)
+from ...models.clock import current_time
 from ...models.database import database
+from ...models.heartbeat import CLOCK
+from ...states import CipStatus
 from ..receive import TEST
 
 #: A worker makes its round every few seconds; after this long nobody does.
 ASLEEP_AFTER = timedelta(minutes=5)
 #: Days from which is known what is usual for an hour, and how many usual pauses are too many.
 USUAL_DAYS, TOO_LONG = 14, 5
+#: Attempts after which a receiver or a message keeps failing: about ten minutes.
+KEEPS_FAILING = 5
+#: How long a delivery or a message may wait without being tried.
+UNHEARD_AFTER = timedelta(hours=1)
+#: Clocks that are set by the network differ by milliseconds.
+MOST_SKEW = timedelta(seconds=5)
 #: More are not counted on a page.
 MOST_COUNTED = 1_000
 
@@ -63,9 +85,38 @@ class Waiting:
     undelivered: int
     dead: int
     unapplied: int
+    #: Receivers that keep failing, and those that nobody tried for ``UNHEARD_AFTER``.
+    failing: list[str]
+    unheard: list[str]
+    #: That are not closed; the queues have them by step.
+    refunds: int
+    #: Those of the failing ones that have a page of their own.
+    left_alone: frozenset[str] = frozenset()
 
     def asleep(self, now: datetime) -> bool:
-        return self.beaten_at is None or self.beaten_at < now - ASLEEP_AFTER
+        return is_asleep(self.beaten_at, now)
+
+
+def is_asleep(beaten_at: datetime | None, now: datetime) -> bool:
+    """Return whether no worker made a round lately; one of the future is a wrong clock's and says nothing."""
+    return beaten_at is None or abs(now - beaten_at) > ASLEEP_AFTER
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A machine whose clock is not the database's."""
+
+    machine: str
+    ahead: timedelta
+
+
+def wrong_clocks(now: datetime) -> list[Clock]:
+    """Return the machines of workers that were seen today with another time than the database's, the worst first."""
+    seen = Heartbeat.objects.using(database()).filter(name__startswith=CLOCK, ahead__isnull=False)
+    seen = seen.filter(beaten_at__gt=now - timedelta(days=1))
+    found = [Clock(row.name.removeprefix(CLOCK), row.ahead or timedelta(0)) for row in seen]
+    found = [clock for clock in found if abs(clock.ahead) > MOST_SKEW]
+    return sorted(found, key=lambda clock: -abs(clock.ahead))
 
 
 def silence(account: str, alias: str, now: datetime) -> Silence:
@@ -89,6 +140,37 @@ def silence(account: str, alias: str, now: datetime) -> Silence:
     return Silence(account, moment, max(now - moment, timedelta(0)), usual, place, len(prints))
 
 
+def open_codes(account: str) -> QuerySet[Cip]:
+    """Return the codes of an account that can still be paid, or may be."""
+    payable = Q(live=True) | Q(status=CipStatus.LOST, poll_at__isnull=False)
+    return Cip.objects.using(database()).filter(payable, account=account)
+
+
+def orphans(accounts: Iterable[str]) -> list[str]:
+    """Return those of some accounts, set no more, of which a code can still be paid."""
+    return [account for account in accounts if open_codes(account).exists()]
+
+
+def failing() -> QuerySet[Delivery]:
+    """Return the deliveries that wait for a receiver which keeps failing."""
+    waiting = Delivery.objects.using(database()).filter(delivered_at__isnull=True)
+    # One that is paused is tried with one delivery after the other, so that none of them counts its failures.
+    paused = FailingReceiver.objects.using(database()).filter(failures__gte=KEEPS_FAILING)
+    return waiting.filter(
+        Q(attempts__gte=KEEPS_FAILING) | Q(receiver__in=list(paused.values_list("receiver", flat=True)))
+    )
+
+
+def unheard(now: datetime) -> QuerySet[Delivery]:
+    """Return the deliveries that nobody tries: never, or not any more, since their receiver was removed or renamed."""
+    since = now - UNHEARD_AFTER
+    waiting = Delivery.objects.using(database()).filter(delivered_at__isnull=True)
+    # One that is left alone for minutes, again and again, is tried with one delivery at a time.
+    paused = FailingReceiver.objects.filter(receiver=OuterRef("receiver"), paused_until__gt=since)
+    untried = Q(attempts=0, event__created_at__lt=since) | Q(next_attempt_at__lt=since)
+    return waiting.filter(untried).exclude(Exists(paused))
+
+
 def calls(account: str, now: datetime) -> Calls:
     """Return how many calls of the last 24 hours failed, and how long they took."""
     rows = ApiCall.objects.using(database()).filter(account=account, began_at__gte=now - timedelta(days=1))
@@ -103,8 +185,12 @@ def calls(account: str, now: datetime) -> Calls:
 
 
 def refusals(aliases: Iterable[str]) -> list[Refusal]:
-    """Return how many messages were refused, for which reason and since when; the newest first."""
-    return list(Refusal.objects.using(database()).filter(channel__in=list(aliases)).order_by("-last_at"))
+    """Return how many messages were refused, for which reason and since when; the newest first.
+
+    At the addresses of some aliases, and at those that no channel has, or has any more.
+    """
+    others = Q(channel__in=list(aliases)) | ~Q(channel__in=list(conf.channels))
+    return list(Refusal.objects.using(database()).filter(others).order_by("-last_at"))
 
 
 def waiting() -> Waiting:
@@ -115,12 +201,20 @@ def waiting() -> Waiting:
     first = undelivered.order_by("next_attempt_at").values("event")[:MOST_COUNTED]
     oldest = OrderEvent.objects.using(alias).filter(pk__in=list(first.values_list("event", flat=True)))
     notifications = Notification.objects.using(alias)
+    decided = Discrepancy.objects.filter(notification=OuterRef("pk"), status=Discrepancy.Status.RESOLVED)
+    names = _receivers(failing())
+    alone = FailingReceiver.objects.using(alias).filter(receiver__in=names).values_list("receiver", flat=True)
     return Waiting(
         beat,
         oldest.aggregate(first=Min("created_at"))["first"],
         _counted(undelivered),
-        _counted(notifications.filter(fate=Fate.DEAD)),
+        # What a person has decided about is over, though nobody could apply it.
+        _counted(notifications.filter(fate=Fate.DEAD).exclude(Exists(decided))),
         _counted(notifications.filter(fate=Fate.WAITING)),
+        names,
+        _receivers(unheard(current_time())),
+        _counted(Refund.objects.using(alias).filter(closed_at__isnull=True)),
+        frozenset(alone if names else ()),
     )
 
 
@@ -138,6 +232,10 @@ def open_questions(accounts: Iterable[str]) -> list[Asked]:
     rows = Discrepancy.objects.using(database()).open().filter(account__in=["", *accounts])
     found = rows.values("kind").annotate(count=Count("pk"), oldest=Min("created_at")).order_by("oldest")
     return [Asked(row["kind"], row["count"], row["oldest"]) for row in found]
+
+
+def _receivers(deliveries: Any) -> list[str]:
+    return list(dict.fromkeys(deliveries.order_by("pk").values_list("receiver", flat=True)[:MOST_COUNTED]))
 
 
 def _counted(rows: Any) -> int:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import BinaryIO
 
 from django.db import IntegrityError, OperationalError
+from django.db.models import QuerySet
 
 from ...models import Settlement, SettlementLine
-from ...models.database import claim_batch, database
+from ...models.database import LEASE, claim_batch, database
 from ...states import LineStatus, SettlementStatus
 from ..turn import Turn
 from .asking import ask_about_lines
@@ -86,31 +87,38 @@ def match_settlement(
 ) -> Settlement:
     """Match what is not matched yet of a settlement that counts, as far as the turn goes, and return it as it is then.
 
-    ``patient``: wait where the pace of questions to the provider says so.
+    ``patient``: wait where the pace of questions to the provider says so, and for orders that somebody else holds;
+    otherwise their lines are left to a later round.
     """
     lines = SettlementLine.objects.using(database()).filter(settlement=settlement)
     for after, until in ranges(settlement):
         if turn.over:
             break
-        _try(settlement, after, until, turn)
-        left = lines.filter(status=LineStatus.NEW, number__gt=after, number__lte=until)
-        for pk in left.order_by("number").values_list("pk", flat=True):
-            judge(pk, settlement, turn.now)
+        _try(settlement, after, until, turn, wait=patient)
+        _judge_left(settlement, lines.filter(number__gt=after, number__lte=until), turn, wait=patient)
         progress(until)
-    ask_about_lines(settlement, turn, patient=patient)
+    asked = ask_about_lines(settlement, turn, patient=patient)
     mine = Settlement.objects.using(database()).filter(pk=settlement.pk, status=SettlementStatus.MATCHING)
     if not lines.filter(status__in=(LineStatus.NEW, LineStatus.ASKING)).exists():
         mine.update(status=SettlementStatus.DONE, finished_at=turn.now, next_attempt_at=None)
     else:
-        mine.update(next_attempt_at=turn.now)
+        # What others hold is for later, what there was no time or pace for is for the next round.
+        mine.update(next_attempt_at=turn.now + (LEASE if asked and not turn.over else timedelta(0)))
     settlement.refresh_from_db(using=database())
     return settlement
+
+
+def _judge_left(settlement: Settlement, lines: QuerySet[SettlementLine], turn: Turn, *, wait: bool) -> None:
+    for pk in lines.filter(status=LineStatus.NEW).order_by("number").values_list("pk", flat=True):
+        if turn.over:
+            return
+        judge(pk, settlement, turn.now, wait=wait)
 
 
 def settle(turn: Turn) -> int:
     """Go on with the settlements that are being matched, and return how many that were."""
     discard_old_drafts(turn.now)
-    look_again(turn.now)
+    look_again(turn)
     due = Settlement.objects.using(database()).filter(status=SettlementStatus.MATCHING)
     settlements = claim_batch(due, "next_attempt_at", turn.now, 1)
     for settlement in settlements:
@@ -118,10 +126,10 @@ def settle(turn: Turn) -> int:
     return len(settlements)
 
 
-def _try(settlement: Settlement, after: int, until: int, turn: Turn) -> None:
+def _try(settlement: Settlement, after: int, until: int, turn: Turn, *, wait: bool) -> None:
     for attempt in range(1, TRIES + 1):
         try:
-            match_range(settlement, after, until, turn.now)
+            match_range(settlement, after, until, turn.now, wait=wait)
             return
         except (IntegrityError, OperationalError):
             # Another import matched a payment of this one, or locked its orders in another order.

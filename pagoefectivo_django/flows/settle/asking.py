@@ -6,51 +6,66 @@ import logging
 
 from ...channels.base import Channel, Report
 from ...conf import conf
-from ...errors import InvalidRequest, PagoEfectivoError
+from ...errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError
 from ...models import Cip, Settlement, SettlementLine
 from ...models.database import database
 from ...states import Fact, LineStatus
 from ..accounts import accounts
 from ..advance import Outcome, advance
-from ..refresh import ask_provider
-from ..search import await_pace, may_search
+from ..look_up import ask_provider
+from ..pace import await_pace, may_search
+from ..restore import attach_forgotten
+from ..search import ask_about
 from ..turn import Turn
 from .judging import judge
 
 logger = logging.getLogger("pagoefectivo.provider")
 
+_UNKNOWN = "The provider doesn't know the code."
 
-def ask_about_lines(settlement: Settlement, turn: Turn, *, patient: bool) -> None:
-    """Ask about the lines that wait for it, apply what the provider says, and judge them anew."""
-    channel = accounts().get(settlement.account)
+
+def ask_about_lines(settlement: Settlement, turn: Turn, *, patient: bool) -> bool:
+    """Ask about the lines that wait for it, apply what the provider says, and judge them anew.
+
+    False if time or pace left some out. ``patient``: wait for the pace, and for orders that somebody else holds;
+    otherwise their lines go on waiting.
+    """
+    channel, last = accounts().get(settlement.account), 0
     waiting = SettlementLine.objects.using(database()).filter(settlement=settlement, status=LineStatus.ASKING)
-    while not turn.over and (lines := list(waiting.order_by("number")[: conf.batch_size])):
+    while lines := list(waiting.filter(number__gt=last).order_by("number")[: conf.batch_size]):
+        if turn.over:
+            return False
         if channel is None or not channel.can_search:
             said = dict.fromkeys(lines, "This provider can't be asked.")
         elif await_pace(channel, turn) if patient else may_search(channel):
-            said = _ask(channel, lines, turn)
+            said = _ask(channel, lines, turn, wait=patient)
         else:
-            return
+            return False
         for line in lines:
-            judge(line.pk, settlement, turn.now, asked=said[line])
+            if line in said:
+                judge(line.pk, settlement, turn.now, asked=said[line], wait=patient)
+        last = lines[-1].number
+    return True
 
 
-def _ask(channel: Channel, lines: list[SettlementLine], turn: Turn) -> dict[SettlementLine, str]:
-    """Return what came of asking about each line."""
+def _ask(channel: Channel, lines: list[SettlementLine], turn: Turn, *, wait: bool) -> dict[SettlementLine, str]:
+    """Return what came of asking about each line; without those that have to be asked about again."""
     codes = {line: line.code or _code_of(line, channel) for line in lines}
     known = sorted({code for code in codes.values() if code})
+    told = {"": _UNKNOWN}
     try:
-        answers = ask_provider(channel, known, turn.now) if known else {}
-    except InvalidRequest as error:
-        if len(lines) > 1:
-            middle = len(lines) // 2
-            return _ask(channel, lines[:middle], turn) | _ask(channel, lines[middle:], turn)
-        return {lines[0]: f"The provider refuses to tell: {error}"}
+        answers = ask_about(channel, known, turn)
+        if len(answers) > 1 and not any(answers.values()):
+            return dict.fromkeys(lines, "The provider did not answer: it knows none of the codes of this batch.")
+        for code, answer in answers.items():
+            if isinstance(answer, InvalidRequest):
+                told[code] = f"The provider refuses to tell: {answer}"
+            elif said := _apply(answer, channel, code, turn, wait=wait):
+                told[code] = said
     except PagoEfectivoError as error:
         logger.warning("Account %s can't be asked about %d lines: %s", channel.account, len(lines), error)
         return dict.fromkeys(lines, f"The provider did not answer: {error}")
-    told = {code: _apply(answers.get(code), channel, code, turn) for code in set(codes.values())}
-    return {line: told[codes[line]] for line in lines}
+    return {line: told[code] for line, code in codes.items() if code in told}
 
 
 def _code_of(line: SettlementLine, channel: Channel) -> str:
@@ -59,14 +74,21 @@ def _code_of(line: SettlementLine, channel: Channel) -> str:
     return str(cips.filter(transaction_code=line.transaction_code).values_list("code", flat=True).first() or "")
 
 
-def _apply(answer: Report | None, channel: Channel, code: str, turn: Turn) -> str:
+def _apply(answer: Report | None, channel: Channel, code: str, turn: Turn, *, wait: bool) -> str:
+    """Apply an answer and return what it says; nothing if somebody else holds its order, and nobody waits."""
     if answer is None:
-        return "The provider doesn't know the code."
+        return _UNKNOWN
+    try:
+        attach_forgotten(channel, answer, turn.now, wait=wait)
+    except OutcomeUnknown:
+        return ""
     for _attempt in range(3):
-        (outcome,) = advance(answer, actor="settlement", now=turn.now)
+        (outcome,) = advance(answer, actor="settlement", wait=wait, now=turn.now)
         if outcome != Outcome.STALE:
             break
         answer = ask_provider(channel, [code], turn.now).get(code, answer)
+    if outcome == Outcome.LOCKED:
+        return ""
     if outcome == Outcome.NOT_OURS:
         return f"The provider says {Fact(answer.fact).value}, for an order that is not ours."
     return f"The provider says {Fact(answer.fact).value}."

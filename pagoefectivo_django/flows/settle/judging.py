@@ -8,11 +8,13 @@ from typing import NamedTuple
 from django.db import IntegrityError
 
 from ...models import Cip, Discrepancy, Match, Payment, Refund, Settlement, SettlementLine
-from ...models.database import database, one_transaction
+from ...models.database import database, lock_rows, one_transaction
 from ...states import Kind, LineStatus, OrderState, RefundStatus, Standing, StatementKind
 from ..book import lock_orders, open_book
 from ..history import History, closed
-from .matching import AUTHOR, compare_fees, hold, mark_duplicates, question, settle_orders
+from ..turn import Turn
+from .matching import AUTHOR, compare_fees, forget_payers, hold, mark_duplicates, payments_for, settle_orders
+from .questions import question
 
 
 class Verdict(NamedTuple):
@@ -35,44 +37,53 @@ ABOUT_MATCH = (
     Kind.CURRENCY_MISMATCH,
     Kind.DUPLICATE_LINE,
     Kind.REFUND_UNMATCHED,
+    Kind.UNCLEAR_LINE,
 )
 
 
-def judge(line_pk: int, settlement: Settlement, now: datetime, *, asked: str = "", again: bool = False) -> None:
+def judge(
+    line_pk: int, settlement: Settlement, now: datetime, *, asked: str = "", again: bool = False, wait: bool = True
+) -> None:
     """Decide about one line.
 
-    ``asked``: what came of asking the provider, once that was done. ``again``: though it is in question.
+    ``asked``: what came of asking the provider, once that was done. ``again``: though it is in question. ``wait``
+    False: not if somebody else holds its order or its settlement; it stays as it is.
     """
     try:
-        _judge(line_pk, settlement, now, asked, again)
+        _judge(line_pk, settlement, now, asked, again, wait)
     except IntegrityError:  # somebody matched its payment, or the same line, at this moment
-        _judge(line_pk, settlement, now, asked, again)
+        _judge(line_pk, settlement, now, asked, again, wait)
 
 
-def look_again(now: datetime) -> None:
-    """Judge anew the lines that came before we knew that their orders were paid."""
+def look_again(turn: Turn) -> None:
+    """Judge anew the lines that came before we knew that their orders were paid; not those that somebody else holds."""
     questions = Discrepancy.objects.using(database()).filter(
         kind=Kind.STATUS_MISMATCH, order__state=OrderState.PAID, cip__payments__standing=Standing.APPLIED
     )
     lines = SettlementLine.objects.using(database()).filter(discrepancies__in=questions.open())
-    for line in lines.select_related("settlement").order_by("pk")[:100]:
-        judge(line.pk, line.settlement, now, asked="It is paid by now.", again=True)
+    for line in lines.select_related("settlement").order_by("pk"):
+        if turn.over:
+            break
+        judge(line.pk, line.settlement, turn.now, asked="It is paid by now.", again=True, wait=False)
 
 
-def _judge(line_pk: int, settlement: Settlement, now: datetime, asked: str, again: bool) -> None:
+def _judge(line_pk: int, settlement: Settlement, now: datetime, asked: str, again: bool, wait: bool) -> None:
     with one_transaction() as alias:
-        hold(settlement, alias, now)
+        if not hold(settlement, alias, now, wait=wait):
+            return
         lines = SettlementLine.objects.using(alias).filter(pk=line_pk)
-        undecided = (LineStatus.NEW, LineStatus.ASKING, *((LineStatus.DISCREPANCY,) if again else ()))
-        lines.filter(status__in=undecided).update(status=LineStatus.NEW)
+        # What a line says never changes, so its order is found, and locked, before it.
+        cip = _cip_of(lines.get(), settlement, alias)
+        if cip and not lock_orders([cip.order_id], alias, wait=wait):
+            return
+        lock_rows(lines)
+        undecided = (LineStatus.ASKING, *((LineStatus.DISCREPANCY,) if again else ()))
+        lines.filter(status__in=undecided).update(status=LineStatus.NEW, reason="")
         mark_duplicates(lines, settlement, alias)
         line = lines.filter(status=LineStatus.NEW).select_for_update().first()
         if line is None:
             return
-        cip, rule = _cip_of(line, settlement, alias)
-        if cip:
-            lock_orders([cip.order_id], alias)
-        verdict = _verdict(line, cip, rule, settlement, alias, bool(asked))
+        verdict = _verdict(line, cip, settlement, alias, bool(asked))
         if verdict.ask:
             lines.update(status=LineStatus.ASKING)
         elif verdict.match:
@@ -120,60 +131,63 @@ def insert_match(
     match.save(using=history.alias)
     lines = SettlementLine.objects.using(history.alias).filter(pk=line.pk)
     lines.update(status=LineStatus.MATCHED, first=True, reason="")
+    matches = Match.objects.using(history.alias).filter(pk=match.pk)
+    forget_payers(matches)
     if settlement.kind == StatementKind.SETTLEMENT and refund is None:
-        settle_orders(Match.objects.using(history.alias).filter(pk=match.pk), settlement, history)
+        settle_orders(matches, settlement, history)
         compare_fees(lines, settlement, history)
     return match
 
 
-def _cip_of(line: SettlementLine, settlement: Settlement, alias: str) -> tuple[Cip | None, str]:
-    """Return the code that a line means, and by what: its CIP, else its transaction code, else its operation number."""
+def _cip_of(line: SettlementLine, settlement: Settlement, alias: str) -> Cip | None:
+    """Return the code that a line means: by its CIP, else its transaction code, else its operation number."""
     cips = Cip.objects.using(alias).filter(account=settlement.account).select_related("order")
     if line.code and (cip := cips.filter(code=line.code).first()):
-        return cip, "code"
+        return cip
     if line.transaction_code and (cip := cips.filter(transaction_code=line.transaction_code).first()):
-        return cip, "transaction_code"
-    if line.operation_number:
-        numbered = Payment.objects.using(alias).filter(
-            cip__account=settlement.account, operation_number=line.operation_number
+        return cip
+    _, found = payments_for(line, settlement, alias)
+    if len(found) == 1:
+        return cips.get(payments=found[0][0])
+    if line.gross < 0 and line.operation_number:
+        paid = list(
+            cips.filter(payments__operation_number=line.operation_number, payments__amount__gte=-line.gross)[:2]
         )
-        found = list(numbered.filter(amount=abs(line.gross), currency=line.currency)[:2])
-        if len(found) == 1 and numbered.count() == 1:
-            return cips.get(pk=found[0].cip_id), "operation_number"
-    return None, ""
+        return paid[0] if len(paid) == 1 else None
+    return None
 
 
-def _verdict(
-    line: SettlementLine, cip: Cip | None, rule: str, settlement: Settlement, alias: str, asked: bool
-) -> Verdict:
+def _verdict(line: SettlementLine, cip: Cip | None, settlement: Settlement, alias: str, asked: bool) -> Verdict:
+    if line.reason:
+        return Verdict(kind=Kind.UNCLEAR_LINE, detail=line.reason)
     if cip is None:
         may_ask = bool(line.code) and line.gross > 0 and not asked
         kind = Kind.MISSING_HERE if line.gross > 0 else Kind.REFUND_UNMATCHED
         return Verdict(ask=may_ask, kind=kind, detail="We have no order with this code or number.")
-    named = line.transaction_code and line.transaction_code != cip.transaction_code
-    if named or (rule != "code" and line.code and cip.code and cip.code != line.code):
+    other = line.code and cip.code and cip.code != line.code
+    if other or (line.transaction_code and line.transaction_code != cip.transaction_code):
         return Verdict(kind=Kind.MISSING_HERE, detail="Its CIP and its transaction code are not of one order.")
     if line.gross < 0:
         return _refund(line, cip, alias)
-    payments = Payment.objects.using(alias).filter(cip=cip).exclude(standing=Standing.REVERSED).order_by("pk")
-    same = [one for one in payments if (one.amount, one.currency) == (line.gross, line.currency)]
-    taken = set(
-        Match.objects.using(alias)
-        .filter(payment__in=same, kind=settlement.kind, part=0, stands=True)
-        .values_list("payment", flat=True)
-    )
-    # Of several payments of one code: the one that the line names, else the first that no line has.
-    same.sort(key=lambda one: not line.operation_number or one.operation_number != line.operation_number)
-    if free := [one for one in same if one.pk not in taken]:
-        return Verdict(match=free[0], rule=rule)
-    if same:
+    rule, found = payments_for(line, settlement, alias)
+    if free := [payment for payment, is_free in found if is_free]:
+        return Verdict(match=Payment.objects.using(alias).get(pk=free[0]), rule=rule)
+    if found:
         return Verdict(kind=Kind.DUPLICATE_LINE, detail="Another line has its payment already.")
-    if payments:
-        paid = " and ".join(map(str, payments))
-        other = all(one.currency != line.currency for one in payments)
-        kind = Kind.CURRENCY_MISMATCH if other else Kind.AMOUNT_MISMATCH
-        return Verdict(kind=kind, detail=f"Its code was paid with {paid}.")
-    return Verdict(ask=not asked, kind=Kind.STATUS_MISMATCH, detail=f"Its order is {cip.order.state} here.")
+    payments = Payment.objects.using(alias).filter(cip=cip).exclude(standing=Standing.REVERSED).order_by("pk")
+    if not payments:
+        return Verdict(ask=not asked, kind=Kind.STATUS_MISMATCH, detail=f"Its order is {cip.order.state} here.")
+    paid = " and ".join(map(str, payments))
+    if same := [one for one in payments if (one.amount, one.currency) == (line.gross, line.currency)]:
+        # Perhaps a second payment, of which the provider may tell.
+        numbers = {one.operation_number or line.operation_number for one in same}
+        detail = f"Its code was paid with {paid}, weeks before or after."
+        if line.operation_number and line.operation_number not in numbers:
+            detail = f"By another operation its code was paid with {paid}."
+        return Verdict(ask=not asked, kind=Kind.MISSING_HERE, detail=detail)
+    other_currency = all(one.currency != line.currency for one in payments)
+    kind = Kind.CURRENCY_MISMATCH if other_currency else Kind.AMOUNT_MISMATCH
+    return Verdict(kind=kind, detail=f"Its code was paid with {paid}.")
 
 
 def _refund(line: SettlementLine, cip: Cip, alias: str) -> Verdict:
@@ -182,7 +196,8 @@ def _refund(line: SettlementLine, cip: Cip, alias: str) -> Verdict:
     ours = ours.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE)).exclude(matches__stands=True)
     found = ours.select_related("payment").order_by("pk").first()
     if found:
-        return Verdict(match=found, rule="code")
+        known = "code" if line.code else "transaction_code" if line.transaction_code else "operation_number"
+        return Verdict(match=found, rule=known)
     return Verdict(kind=Kind.REFUND_UNMATCHED, detail="We made no refund of this amount.")
 
 

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
 from django.db import connections
 from django.db.models import Exists, F, OuterRef, QuerySet, Sum
-from django.utils import timezone
 
 from ...conf import conf
 from ...fees import Fee, expected_fee
 from ...models import Cip, Delivery, Discrepancy, Match, Order, OrderEvent, Payment, Settlement, SettlementLine
-from ...models.database import LEASE, after_commit, database, insert_many, one_transaction
+from ...models.clock import current_time
+from ...models.database import (
+    LEASE,
+    after_commit,
+    database,
+    insert_many,
+    lock_rows,
+    one_transaction,
+)
 from ...signals import SIGNALS
 from ...states import Kind, LineStatus, OrderState, SettlementStatus, Standing, StatementKind
 from ...traces import current_trace
-from ...workdays import lima_day
+from ...workdays import lima_day, midnight
 from ..history import History, closed
 from ..publish import publish_written
 from .payout import compare_payout
+from .questions import question
 from .reading import BATCH
 
 #: Who matches where no person does.
@@ -34,32 +41,48 @@ _EVENT = (
     *("id", "order", "number", "kind", "fact", "state_before", "state_after", "actor", "detail", "cip", "trace"),
     "created_at",
 )
-#: A line by its CIP, else by its transaction code, else by its operation number; first wins.
+#: A line by its CIP, else by its transaction code, else by its operation number; first wins. An operation number comes
+#: again some time, so the days must be the same too; and what names a code and a day weeks away means another payment.
 RULES = {
-    "code": "c.code = l.code AND (l.transaction_code = '' OR l.transaction_code = c.transaction_code)",
-    "transaction_code": "l.code = '' AND c.transaction_code = l.transaction_code",
+    "code": "c.code = l.code AND (l.transaction_code = '' OR l.transaction_code = c.transaction_code) AND {same_weeks}",
+    "transaction_code": "l.code = '' AND c.transaction_code = l.transaction_code AND {same_weeks}",
     "operation_number": "l.code = '' AND l.transaction_code = '' AND l.operation_number <> ''"
-    " AND p.operation_number = l.operation_number",
+    " AND p.operation_number = l.operation_number"
+    " AND COALESCE(p.paid_at, p.first_heard_at) BETWEEN COALESCE({early}, %s) AND COALESCE({late}, %s)",
 }
-#: Plain is: one payment that stands and could be meant, of the same amount and currency, that no other line has. The
-#: windows are by line and by payment: neither is matched twice, whatever the file repeats.
+_SAME_WEEKS = "(l.paid_at IS NULL OR COALESCE(p.paid_at, p.first_heard_at) BETWEEN {early} AND {late})"
+#: How far a line's day may be from its payment's, where only the operation number is known.
+NEAR = timedelta(days=2)
+#: How far where the code is known; and a payment's day from its settlement's, where lines have no day.
+SETTLED_AFTER = timedelta(days=35)
+#: **What can be a line's payment, nowhere else**: one that stands, of the same amount and currency; if both have an
+#: operation number, of the same. A line that a person has to look at has a reason already.
+_PAIRS = """
+SELECT l.id AS line_id, l.number, l.gross, p.id AS payment_id, m.id AS taken, c.order_id,
+    CASE WHEN p.operation_number = l.operation_number THEN 0 ELSE 1 END AS unnumbered,
+    CASE WHEN p.paid_at = l.paid_at THEN 0 ELSE 1 END AS undated
+FROM {line} l
+JOIN {cip} c ON c.account = %s
+JOIN {payment} p ON p.cip_id = c.id AND {rule}
+LEFT JOIN {match} m ON m.payment_id = p.id AND m.kind = %s AND m.part = 0 AND m.stands
+WHERE l.settlement_id = %s AND l.status = 'new' AND l.reason = '' AND l.number > %s AND l.number <= %s
+    AND p.standing <> 'reversed' AND p.amount = l.gross AND p.currency = l.currency
+    AND (l.operation_number = '' OR p.operation_number IS NULL OR p.operation_number = l.operation_number)
+"""
+#: Plain is: one such payment that no other line has. The windows are by line and by payment: neither is matched twice,
+#: whatever the file repeats.
 _MATCH = """
 INSERT INTO {match} (line_id, payment_id, kind, amount, rule, author, reason, created_at, stands, part)
 SELECT found.line_id, found.payment_id, %s, found.gross, %s, %s, '', %s, TRUE, 0 FROM (
-    SELECT l.id AS line_id, p.id AS payment_id, l.gross, l.currency, p.amount, p.currency AS paid_in, m.id AS taken,
-        COUNT(*) OVER (PARTITION BY l.id) AS candidates,
+    SELECT pairs.*,
+        COUNT(*) OVER (PARTITION BY pairs.line_id) AS candidates,
         ROW_NUMBER() OVER (
-            PARTITION BY p.id
-            ORDER BY CASE WHEN p.amount = l.gross AND p.currency = l.currency THEN 0 ELSE 1 END, l.number
+            PARTITION BY pairs.payment_id ORDER BY pairs.unnumbered, pairs.undated, pairs.number
         ) AS place
-    FROM {line} l
-    JOIN {cip} c ON c.account = %s
-    JOIN {payment} p ON p.cip_id = c.id AND {rule}
-    LEFT JOIN {match} m ON m.payment_id = p.id AND m.kind = %s AND m.part = 0 AND m.stands
-    WHERE l.settlement_id = %s AND l.status = 'new' AND l.number > %s AND l.number <= %s AND p.standing <> 'reversed'
+    FROM ({pairs}) pairs
+    WHERE pairs.taken IS NULL
 ) found
-WHERE found.candidates = 1 AND found.place = 1 AND found.taken IS NULL
-    AND found.amount = found.gross AND found.paid_in = found.currency
+WHERE found.candidates = 1 AND found.place = 1{free}
 """
 
 
@@ -71,35 +94,49 @@ def ranges(settlement: Settlement, since: int = 0) -> Iterator[tuple[int, int]]:
         since = numbers[-1]
 
 
-def match_range(settlement: Settlement, after: int, until: int, now: datetime) -> None:
-    """Match what is plain between two numbers of lines, and mark what was in another file; in one transaction."""
+def match_range(settlement: Settlement, after: int, until: int, now: datetime, *, wait: bool = True) -> None:
+    """Match what is plain between two numbers of lines, and mark what was in another file; in one transaction.
+
+    ``wait`` False: not the lines whose orders somebody else holds, which stay new; none if that is the settlement.
+    """
     with one_transaction() as alias:
-        hold(settlement, alias, now)
+        if not hold(settlement, alias, now, wait=wait):
+            return
         lines = SettlementLine.objects.using(alias).filter(settlement=settlement, number__gt=after, number__lte=until)
-        _lock_orders(lines, settlement, alias)
-        _insert_matches(settlement, after, until, now, alias)
+        held = _lock_orders(lines, settlement, alias, wait=wait)
+        # Before: what counts already must not take another payment of its code. And after: lines twice in one file.
+        mark_duplicates(lines, settlement, alias)
+        _insert_matches(settlement, after, until, now, alias, held)
         matched = Match.objects.using(alias).filter(line=OuterRef("pk"), stands=True)
         lines.filter(Exists(matched), status=LineStatus.NEW).update(status=LineStatus.MATCHED, first=True)
+        mark_duplicates(lines, settlement, alias)
+        # Those of just now: the orders of others, from before, are not locked.
         matches = Match.objects.using(alias).filter(
-            stands=True, line__settlement=settlement, line__number__gt=after, line__number__lte=until
+            stands=True, created_at=now, line__settlement=settlement, line__number__gt=after, line__number__lte=until
         )
+        forget_payers(matches)
         history = History(alias, now, AUTHOR)
         if settlement.kind == StatementKind.SETTLEMENT:
             settle_orders(matches, settlement, history)
-            compare_fees(lines.filter(status=LineStatus.MATCHED), settlement, history)
-        mark_duplicates(lines, settlement, alias)
+            compare_fees(lines.filter(Exists(matched.filter(created_at=now))), settlement, history)
         history.write()
 
 
-def hold(settlement: Settlement, alias: str, now: datetime) -> None:
-    """Lock a settlement until the transaction ends, and keep the worker from it meanwhile."""
+def hold(settlement: Settlement, alias: str, now: datetime, *, wait: bool = True) -> bool:
+    """Lock a settlement until the transaction ends, and keep the worker from it meanwhile.
+
+    ``wait`` False: False if somebody else holds it.
+    """
     mine = Settlement.objects.using(alias).filter(pk=settlement.pk)
+    if not wait and not lock_rows(mine, wait=False):
+        return False
     mine.filter(status=SettlementStatus.MATCHING).update(next_attempt_at=now + LEASE)
     mine.exclude(status=SettlementStatus.MATCHING).update(attempts=F("attempts"))
+    return True
 
 
-def _lock_orders(lines: QuerySet[SettlementLine], settlement: Settlement, alias: str) -> None:
-    """Lock the orders of these lines in key order, as everybody who moves them does."""
+def _lock_orders(lines: QuerySet[SettlementLine], settlement: Settlement, alias: str, *, wait: bool) -> list[int]:
+    """Lock the orders of these lines in key order, as everybody who moves them does; return those that others hold."""
     cips = Cip.objects.using(alias).filter(account=settlement.account)
     new = lines.filter(status=LineStatus.NEW)
     found: Any = cips.filter(code__in=new.exclude(code="").values("code")).values("order")
@@ -111,32 +148,109 @@ def _lock_orders(lines: QuerySet[SettlementLine], settlement: Settlement, alias:
         by_number = cips.filter(payments__operation_number__in=numbered).values_list("order", flat=True)
         found = {*found.values_list("order", flat=True), *by_name, *by_number}
     orders = Order.objects.using(alias).filter(pk__in=found).order_by("pk")
-    list(orders.select_for_update().values_list("pk"))
+    if wait:
+        list(orders.select_for_update().values_list("pk"))
+        return []
+    pks = list(orders.values_list("pk", flat=True))
+    locked = {*lock_rows(Order.objects.using(alias).filter(pk__in=pks), wait=False)}
+    return [pk for pk in pks if pk not in locked]
 
 
-def _insert_matches(settlement: Settlement, after: int, until: int, now: datetime, alias: str) -> None:
+def _insert_matches(
+    settlement: Settlement, after: int, until: int, now: datetime, alias: str, held: Sequence[int]
+) -> None:
     connection = connections[alias]
-    quote = connection.ops.quote_name
-    tables = {
-        name: quote(model._meta.db_table)
-        for name, model in (("match", Match), ("line", SettlementLine), ("cip", Cip), ("payment", Payment))
-    }
+    # Counted among the candidates all the same: of two, one that is held would make the other look plain.
+    free = f" AND found.order_id NOT IN ({', '.join(map(str, held))})" if held else ""
     moment = connection.ops.adapt_datetimefield_value(now)
     with connection.cursor() as cursor:
-        for rule, condition in RULES.items():
-            told = (settlement.kind, rule, AUTHOR, moment, settlement.account, settlement.kind)
-            cursor.execute(_MATCH.format(rule=condition, **tables), (*told, settlement.pk, after, until))
+        for rule in RULES:
+            pairs, told = _pairs(rule, settlement, after, until, alias)
+            statement = _MATCH.format(pairs=pairs, free=free, **_tables(alias))
+            cursor.execute(statement, (settlement.kind, rule, AUTHOR, moment, *told))
+
+
+def payments_for(line: SettlementLine, settlement: Settlement, alias: str) -> tuple[str, list[tuple[int, bool]]]:
+    """Return the rule that knows a new line, and the payments that it can be, best first, with whether each is free."""
+    with connections[alias].cursor() as cursor:
+        for rule in RULES:
+            pairs, told = _pairs(rule, settlement, line.number - 1, line.number, alias)
+            cursor.execute(f"SELECT pairs.payment_id, pairs.taken FROM ({pairs}) pairs ORDER BY {_BEST}", told)  # nosec B608
+            if found := cursor.fetchall():
+                return rule, [(payment, taken is None) for payment, taken in found]
+    return "", []
+
+
+_BEST = "pairs.unnumbered, pairs.undated, pairs.payment_id"
+
+
+def _tables(alias: str) -> dict[str, str]:
+    quote = connections[alias].ops.quote_name
+    tables = (("match", Match), ("line", SettlementLine), ("cip", Cip), ("payment", Payment))
+    return {name: quote(model._meta.db_table) for name, model in tables}
+
+
+def _pairs(
+    rule: str, settlement: Settlement, after: int, until: int, alias: str
+) -> tuple[str, tuple[str | int | datetime, ...]]:
+    """Return the query for lines and the payments that they can be by one rule, and its parameters."""
+    ops = connections[alias].ops
+    early, late = _around(NEAR, alias)
+    first, last = _around(SETTLED_AFTER, alias)
+    same_weeks = _SAME_WEEKS.format(early=first, late=last)
+    days: tuple[Any, ...] = ()
+    if rule == "operation_number":
+        day = midnight(settlement.dated)
+        days = tuple(map(ops.adapt_datetimefield_value, (day - SETTLED_AFTER, day + NEAR)))
+    named = RULES[rule].format(early=early, late=late, same_weeks=same_weeks)
+    sql = _PAIRS.format(rule=named, **_tables(alias))
+    return sql, (settlement.account, *days, settlement.kind, settlement.pk, after, until)
+
+
+def _around(span: timedelta, alias: str) -> tuple[str, str]:
+    """Return SQL for so many days before and after a line's day."""
+    connection = connections[alias]
+    microseconds = span // timedelta(microseconds=1)
+    days = {"sqlite": f"{microseconds}", "postgresql": f"INTERVAL '{span.days} days'"}
+    interval = days.get(connection.vendor, f"INTERVAL {span.days} DAY")
+    early, late = (connection.ops.combine_duration_expression(sign, ["l.paid_at", interval]) for sign in "-+")
+    return early, late
+
+
+def forget_payers(matches: QuerySet[Match]) -> None:
+    """Take the payer's name out of the lines of these matches whose orders were erased before."""
+    erased = matches.filter(payment__cip__order__forgotten_at__isnull=False)
+    lines = SettlementLine.objects.using(matches.db)
+    if named := list(erased.exclude(line__payer="").values_list("line", flat=True)):
+        lines.filter(pk__in=named).update(payer="")
 
 
 def settle_orders(matches: QuerySet[Match], settlement: Settlement, history: History) -> None:
-    """Let the orders that these matches settle say so, and tell the shop. The orders are locked."""
+    """Let the orders that these matches settle say so, and tell the shop. The orders are locked.
+
+    The money of an order that was refunded arrives all the same; the shop is not told, since it would ship.
+    """
     alias, now = history.alias, history.now
-    paid = Order.objects.using(alias).filter(state=OrderState.PAID, settled_at__isnull=True)
     by = matches.filter(payment__standing=Standing.APPLIED).values("payment__cip")
-    told = list(paid.filter(cip__in=by).values_list("pk", "event_count", "cip"))
-    if not told:
-        return
-    paid.filter(cip__in=by).update(settled_at=now, event_count=F("event_count") + 1)
+    mine = Order.objects.using(alias).filter(
+        cip__in=by, state__in=(OrderState.PAID, OrderState.REFUNDED), settled_at__isnull=True
+    )
+    found = list(mine.values_list("pk", "event_count", "cip", "state"))
+    told = [(order, count, cip) for order, count, cip, state in found if state == OrderState.PAID]
+    if len(told) < len(found):
+        mine.filter(state=OrderState.REFUNDED).update(settled_at=now)
+    if told:
+        mine.update(settled_at=now, event_count=F("event_count") + 1)
+        _tell_settled(told, settlement, history)
+    overdue = Discrepancy.objects.using(alias).filter(kind=Kind.UNSETTLED_OVERDUE).open()
+    if found and overdue.exists():
+        overdue.filter(order__in=[order for order, *_ in found]).update(
+            **closed(history.actor, f"It is in settlement {settlement}.", now)
+        )
+
+
+def _tell_settled(told: Sequence[tuple[int, int, int | None]], settlement: Settlement, history: History) -> None:
+    now = history.now
     receivers = SIGNALS["payment_settled"].by_name
     events = [(uuid4(), order, count + 1, cip) for order, count, cip in told]
     detail, state, trace = f"settlement {settlement}"[:500], OrderState.PAID.value, current_trace()
@@ -155,11 +269,6 @@ def settle_orders(matches: QuerySet[Match], settlement: Settlement, history: His
             ((event, receiver, 0, now, "") for event, *_ in events for receiver in receivers),
         )
         after_commit(publish_written, [])
-    overdue = Discrepancy.objects.using(alias).filter(kind=Kind.UNSETTLED_OVERDUE).open()
-    if overdue.exists():
-        overdue.filter(order__in=[order for order, *_ in told]).update(
-            **closed(history.actor, f"It is in settlement {settlement}.", now)
-        )
 
 
 def compare_fees(lines: QuerySet[SettlementLine], settlement: Settlement, history: History) -> None:
@@ -176,54 +285,6 @@ def compare_fees(lines: QuerySet[SettlementLine], settlement: Settlement, histor
             question(history, Kind.FEE_MISMATCH, line, settlement, detail, amount=abs(fee + tax - right.total))
 
 
-def question(
-    history: History,
-    kind: Kind,
-    line: SettlementLine,
-    settlement: Settlement,
-    detail: str,
-    *,
-    order: Order | None = None,
-    cip: Cip | None = None,
-    payment: Payment | None = None,
-    amount: Decimal | None = None,
-    anew: bool = False,
-) -> None:
-    """Put a line to a person; the same line of another file is the same question."""
-    evidence = {"at": history.now.isoformat(), "detail": detail, **said_by(line, settlement)}
-    history.ask(
-        kind,
-        f"line:{line.digest}",
-        evidence,
-        order=order,
-        cip=cip,
-        payment=payment,
-        settlement=settlement,
-        line=line,
-        amount=line.gross if amount is None else amount,
-        currency=line.currency,
-        anew=anew,
-    )
-
-
-def said_by(line: SettlementLine, settlement: Settlement) -> dict[str, str]:
-    """Return what a line says, without personal data."""
-    said = {
-        "settlement": str(settlement),
-        "line": line.number,
-        "code": line.code,
-        "transaction_code": line.transaction_code,
-        "operation_number": line.operation_number,
-        "amount": line.gross,
-        "currency": line.currency,
-        "fee": line.fee,
-        "IGV": line.tax,
-        "paid_at": line.paid_at and line.paid_at.isoformat(),
-        "source": "statement",
-    }
-    return {name: str(value) for name, value in said.items() if value not in (None, "")}
-
-
 def mark_duplicates(lines: QuerySet[SettlementLine], settlement: Settlement, alias: str) -> None:
     """Mark what another line said before: it doesn't count, and its money is no payout."""
     earlier = (
@@ -233,8 +294,8 @@ def mark_duplicates(lines: QuerySet[SettlementLine], settlement: Settlement, ali
     duplicates: Sequence[int] = list(again.values_list("pk", flat=True))
     for begin in range(0, len(duplicates), 500):
         mine = SettlementLine.objects.using(alias).filter(pk__in=duplicates[begin : begin + 500])
-        _count_out(mine, settlement, alias)
         mine.update(status=LineStatus.DUPLICATE, reason="The same line was imported before.")
+        _count_out(mine, settlement, alias)
 
 
 def _count_out(lines: QuerySet[SettlementLine], settlement: Settlement, alias: str) -> None:
@@ -243,4 +304,4 @@ def _count_out(lines: QuerySet[SettlementLine], settlement: Settlement, alias: s
         mine = Settlement.objects.using(alias).filter(pk=settlement.pk)
         if net and mine.update(open_amount=F("open_amount") - net) and mine.filter(deposits__isnull=False).exists():
             # A deposit that was the settlement's sum when it was entered may not be it any more.
-            compare_payout(mine.get(), History(alias, timezone.now(), AUTHOR), counted_out=f"{net:.2f}")
+            compare_payout(mine.get(), History(alias, current_time(), AUTHOR), counted_out=f"{net:.2f}")

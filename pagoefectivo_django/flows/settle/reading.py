@@ -13,18 +13,19 @@ from typing import Any, BinaryIO
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Sum
-from django.utils import timezone
 
 from ...channels import get_channel
 from ...conf import conf
 from ...errors import InvalidRequest
 from ...fees import Fee, split_commission
 from ...models import Settlement, SettlementLine
+from ...models.clock import current_time
 from ...models.database import database, insert_many, one_transaction
 from ...statements import Fault, Line, Statement, open_statement
-from ...states import LineStatus, SettlementStatus, StatementKind
+from ...states import LineStatus, Remark, SettlementStatus, StatementKind
 from ...workdays import lima_day
 from ..accounts import accounts
+from ..note import note
 
 #: Lines that are written, and matched, in one transaction.
 BATCH = 5_000
@@ -60,7 +61,9 @@ def read_settlement(
     ``currency`` and ``decimal`` mark where they can't be detected. ``reference`` defaults to the file's name, ``dated``
     to today. Raises ``InvalidRequest`` for a file that can't be read, and then nothing is kept of it.
     """
-    now = now or timezone.now()
+    now = now or current_time()
+    if dated and not 2000 <= dated.year < 2200:
+        raise InvalidRequest(f"dated is {dated}; pass the day of the transfer, from 2000 to 2199.")
     statement = open_statement(source, name, format=format, currency=currency, decimal=decimal, formats=conf.statements)
     account = _account(channel)
     known = Settlement.objects.using(database()).filter(account=account, digest=statement.digest)
@@ -69,10 +72,10 @@ def read_settlement(
     draft = Settlement(
         kind=statement.kind,
         account=account,
-        reference=(reference or PurePath(name).stem)[:80],
+        reference=(reference or PurePath(statement.name).stem)[:80],
         dated=dated or lima_day(now),
         currency=statement.currency,
-        file_name=PurePath(name).name[:200],
+        file_name=statement.name,
         digest=statement.digest,
         reading=statement.reading | {f"note {place}": note for place, note in enumerate(statement.notes, 1)},
         imported_by=actor[:150],
@@ -121,7 +124,7 @@ def _confirm(draft: Settlement, skip_bad: bool, now: datetime | None) -> Settlem
             mine.update(
                 status=SettlementStatus.MATCHING,
                 once=True,
-                next_attempt_at=now or timezone.now(),
+                next_attempt_at=now or current_time(),
                 open_amount=net if found.kind == StatementKind.SETTLEMENT else _NOTHING,
             )
         return twin
@@ -134,6 +137,7 @@ def discard_settlement(draft: Settlement) -> None:
         raise InvalidRequest(f"Settlement {draft} counts already; it can't be discarded.")
     lines = SettlementLine.objects.using(database()).filter(settlement=draft, settlement__status=SettlementStatus.DRAFT)
     with transaction.atomic(using=database()):
+        mine.update(attempts=F("attempts"))  # the lock, before its lines'
         lines._raw_delete(database())
         mine._raw_delete(database())
 
@@ -143,6 +147,7 @@ def discard_old_drafts(now: datetime) -> None:
     drafts = Settlement.objects.using(database()).filter(status=SettlementStatus.DRAFT)
     for draft in drafts.filter(created_at__lt=now - DRAFTS_LIVE)[:10]:
         discard_settlement(draft)
+        note(None, Remark.ENDED, actor="clock", detail=f"draft {draft} of {draft.imported_by}: nobody confirmed it")
 
 
 def told(settlement: Settlement) -> str:
@@ -178,7 +183,9 @@ def _write_lines(draft: Settlement, statement: Statement, progress: Callable[[in
 
 
 def _row(draft: Settlement, line: Line, seen: Counter[str]) -> tuple[Any, ...]:
-    number, code, transaction_code, operation_number, gross, _, _, _, _, paid_at, payer, collector, ignored = line
+    number, code, transaction_code, operation_number, gross, _, _, _, _, paid_at, payer, collector, ignored, doubt = (
+        line
+    )
     if ignored:
         gross, fee, net = _NOTHING, Fee(_NOTHING, _NOTHING), _NOTHING
     else:
@@ -189,14 +196,15 @@ def _row(draft: Settlement, line: Line, seen: Counter[str]) -> tuple[Any, ...]:
         fee.tax, paid_at, payer,
     )  # fmt: skip
     text = "\x1f".join(map(str, said))
-    if not (code or transaction_code or operation_number):
-        # Nothing tells two payments of the same amount apart but that there are two of them in the file.
+    if gross < 0 or not operation_number:
+        # Nothing tells two payments, or two parts that went back, from each other but that the file has two lines.
         seen[text] += 1
         text += f"\x1f{seen[text]}"
     status = LineStatus.IGNORED if ignored else LineStatus.NEW
     return (
         draft.pk, number, code, transaction_code, operation_number, draft.currency, gross, fee.amount, fee.tax, net,
-        paid_at, payer[:100], collector[:120], sha256(text.encode()).hexdigest(), None, status.value, ignored[:500],
+        paid_at, payer[:100], collector[:120], sha256(text.encode()).hexdigest(), None, status.value,
+        (ignored or doubt)[:500],
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.views.decorators.debug import sensitive_variables
 
 from ...doctor import Finding, Verdict, examine
 
@@ -21,6 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print a list of findings for programs")
 
+    @sensitive_variables()
     def handle(self, *args: Any, **options: Any) -> None:
         found, for_people = list[Finding](), not options["json"]
         for finding in examine():

@@ -8,9 +8,10 @@ from argparse import ArgumentParser
 from typing import Any, TypedDict
 
 from django.core.management.base import BaseCommand, CommandError
+from django.views.decorators.debug import sensitive_variables
 
 from ...errors import InvalidRequest
-from ...flows.erase import erase_payer, payer_data
+from ...flows.erase import erase_payer, hand_out
 from ...flows.forget import forget
 from ...flows.turn import Turn
 
@@ -34,18 +35,20 @@ class Command(BaseCommand):
         parser.add_argument("--document", action="store_true", help="what is given is a document's number")
         parser.add_argument("--reason", default="", help="why somebody is erased; kept in the orders' history")
 
+    @sensitive_variables()
     def handle(self, *args: Any, **options: Any) -> None:
         given = options["erase"] or options["export"] or ""
         whom = Whom(email="", document_number=given) if options["document"] else Whom(email=given, document_number="")
         try:
             if options["export"]:
-                self.stdout.write(json.dumps(payer_data(**whom), ensure_ascii=False, indent=2, default=str))
+                found = hand_out(**whom, actor=getpass.getuser())
+                self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2, default=str))
             elif options["erase"]:
-                found = erase_payer(**whom, actor=getpass.getuser(), reason=options["reason"])
-                self.stdout.write(f"{len(found.erased)} order(s) name nobody any more.")
-                if found.kept:
-                    orders = ", ".join(found.kept)
-                    self.stdout.write(f"{len(found.kept)} follow when nothing needs their payer: {orders}")
+                done = erase_payer(**whom, actor=getpass.getuser(), reason=options["reason"])
+                self.stdout.write(f"{len(done.erased)} order(s) name nobody any more.")
+                if done.kept:
+                    orders = ", ".join(done.kept)
+                    self.stdout.write(f"{len(done.kept)} follow when nothing needs their payer: {orders}")
             else:
                 self.stdout.write(f"{forget(Turn())} row(s) were forgotten.")
         except InvalidRequest as error:

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-from datetime import date
+import codecs
+import logging
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from ...channels import get_channel
 from ...conf import conf
+from ...errors import InvalidRequest
 from ...flows.balance import TERMS, ages, all_books, open_questions
 from ...flows.reconcile import reconcile, watch_again
+from ...flows.restore import codes_written, declare_restored, find_forgotten
 from ...flows.turn import Turn
+from ...models import Delivery
+from ...models.clock import current_time
+from ...models.database import database
+
+logger = logging.getLogger("pagoefectivo.worker")
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: What became of codes that were looked up.
+LOOKED_UP = ("known", "found", "attached", "closed", "asked", "unknown")
+
+
+def _moment(text: str) -> datetime:
+    """Read a moment, in Django's time zone where none is named; it has to be over."""
+    moment = datetime.fromisoformat(text)
+    moment = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    if moment > current_time():
+        raise ArgumentTypeError(f"{text} is not over yet; give the moment of the backup.")
+    return moment
 
 
 class Command(BaseCommand):
@@ -26,23 +50,63 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--all", action="store_true", help="every code that is watched, due or not")
         parser.add_argument("--channel", choices=sorted(conf.channels), help="only the account of this channel")
+        parser.add_argument(
+            "--after-restore", type=_moment, metavar="MOMENT", help="our database is a backup of this moment (ISO 8601)"
+        )
+        parser.add_argument(
+            "--codes", type=Path, metavar="FILE", help="codes from the provider's portal, one a line: find their orders"
+        )
         parser.add_argument("--report", action="store_true", help="only print the books: nobody is asked")
         parser.add_argument("--since", type=date.fromisoformat, help="with --report: the first day, in Lima")
         parser.add_argument("--until", type=date.fromisoformat, help="with --report: the last day, in Lima")
 
+    @sensitive_variables()
     def handle(self, *args: Any, all: bool = False, channel: str | None = None, **options: Any) -> None:
         if options["report"]:
             self._report(options["since"], options["until"])
             return
         account = get_channel(channel).account if channel else ""
-        now = timezone.now()
-        if all:
-            self.stdout.write(f"watched={watch_again(now, account)}")
+        now = current_time()
+        if moment := options["after_restore"]:
+            self._restored(moment)
+        if all or moment:
+            self.stdout.write(f"watched={watch_again(now, account, restored=moment)}")
         found = reconcile(Turn(now), account=account, patient=True)
         names = ("asked", "paid", "differ", "lost", "unanswered")
         self.stdout.write(" ".join(f"{name}={found[name]}" for name in names))
+        unknown = self._look_up(options["codes"], account) if options["codes"] else 0
+        if unknown:
+            raise CommandError(
+                f"{unknown} of the codes are known to no account that answered; check them, or run it again."
+            )
         if found["unanswered"]:
             raise CommandError("The provider did not answer about some codes; run it again later, nothing is lost.")
+
+    def _restored(self, moment: datetime) -> None:
+        """Remember it, and tell whoever runs this what can't be known here."""
+        declare_restored(moment)
+        waiting = Delivery.objects.using(database()).filter(delivered_at__isnull=True).count()
+        text = (
+            f"The database is a backup of {moment.isoformat()}. Receivers hear again of what happened since: {waiting} "
+            "deliveries wait that may have been heard, and changes that are found again are events with new ids."
+        )
+        logger.warning("%s", text)
+        self.stdout.write(text)
+
+    def _look_up(self, path: Path, account: str) -> int:
+        """Find the orders of codes from a file, and return how many of them no account knows."""
+        try:
+            data = path.read_bytes()
+            lines = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{path} can't be read ({type(error).__name__}); give a text file of codes.") from None
+        try:
+            codes = codes_written(lines)
+        except InvalidRequest as error:
+            raise CommandError(f"{path}: {error}") from None
+        found = find_forgotten(codes, Turn(), account=account)
+        self.stdout.write(" ".join(f"{name}={found[name]}" for name in LOOKED_UP))
+        return found["unknown"]
 
     def _report(self, since: date | None, until: date | None) -> None:
         """Print the equation for each currency; fails if it does not hold, which no data should bring about."""
@@ -54,7 +118,7 @@ class Command(BaseCommand):
             for text, left, right in books.equations:
                 self.stdout.write(f"  {'ok ' if left == right else 'NOT'} {text}: {left:,.2f} and {right:,.2f}")
                 broken += [] if left == right else [f"{books.currency} {text}"]
-            for age in ages(books.currency, timezone.now()):
+            for age in ages(books.currency, current_time()):
                 self.stdout.write(f"  not settled since {age} days: {age.count} payments, {age.amount:,.2f}")
         self.stdout.write(f"open discrepancies: {open_questions()}")
         if broken:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count
+from django.views.decorators.debug import sensitive_variables
 
 from ...conf import conf
 from ...errors import PagoEfectivoError
@@ -37,6 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--preview", action="store_true", help="only show how it is read")
         parser.add_argument("--skip-bad", action="store_true", help="leave out lines that can't be read")
 
+    @sensitive_variables()
     def handle(self, *args: Any, file: str, preview: bool, skip_bad: bool, **options: Any) -> None:
         try:
             with open(file, "rb") as source:

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.views.decorators.debug import sensitive_variables
 
 from ...flows import tick
 from ...flows.round import Round
@@ -34,6 +35,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="do one round and end")
 
+    @sensitive_variables()
     def handle(self, *args: Any, once: bool = False, **options: Any) -> None:
         with _stopped_by_signal() as stopped:
             if once:

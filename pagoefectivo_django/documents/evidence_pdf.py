@@ -1,8 +1,7 @@
-"""The evidence file: what a support desk reads, as JSON and as PDF."""
+"""The evidence file on paper; as JSON it is in ``evidence_json.py``."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any
@@ -23,11 +22,6 @@ _NAME = ParagraphStyle("name", _TEXT, textColor="#444444")
 _BODY = ParagraphStyle("body", fontName="Courier", fontSize=7, leading=8.5, leftIndent=6)
 #: Characters of a line of a body, and lines of one, that a page has room for.
 _WIDE, _LONG = 110, 60
-
-
-def evidence_json(evidence: Mapping[str, Any]) -> bytes:
-    """Return the evidence as JSON in UTF-8, made to be read."""
-    return json.dumps(evidence, ensure_ascii=False, indent=2).encode()
 
 
 def evidence_pdf(evidence: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,85 @@
+"""A payment that a person vouches for: one receipt is one payment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+
+from ...channels.base import Report
+from ...errors import InvalidRequest
+from ...models import Cip, Discrepancy, Payment
+from ...states import CipStatus, Fact, Kind, Resolution, Standing
+from ..book import Book
+from .payments import pay, receipt, same_payment, tell_if_settled
+
+#: In such a time an operation number is one operation's; later a bank may give it again.
+ONE_RECEIPT = timedelta(days=60)
+
+
+def mark(book: Book, cip: Cip, report: Report, reason: str) -> None:
+    """Let a payment that a person vouches for pay the order; the same one is the same, should it be told later."""
+    number, account = report.operation_number, cip.account
+    _refuse_if_it_paid_another(book, cip, number)
+    alike = [each for each in book.cips if each.account == account]
+    for each in alike:  # a receipt that we know is its code's, whichever the order shows
+        if number in [payment.operation_number for payment in book.payments_of(each)]:
+            cip = each
+    payment = same_payment(book.payments_of(cip), report)
+    if payment and (payment.standing == Standing.REVERSED or payment.refunded):
+        raise InvalidRequest(f"Payment {payment} was taken or given back; it can't pay order {book.order} any more.")
+    if payment and (payment.amount, payment.currency) != (report.amount, report.currency):
+        owed = book.order.money.display
+        raise InvalidRequest(f"Code {cip} was paid with {payment}, not {owed}; refund that payment.")
+    if payment and _asked_whether_it_went_back(book, payment):
+        raise InvalidRequest(
+            f"The provider took payment {payment} back, or some of it, and a person answered so; reopen that question."
+        )
+    for each in alike if payment is None else ():
+        if {"", number} & {*each.early_reversals}:
+            raise InvalidRequest(
+                f"The provider took a payment of code {each} back before it told of one; ask it which."
+            )
+    if payment is None and report.amount:
+        payment = Payment(
+            cip=cip, amount=report.amount, currency=report.currency, first_heard_at=book.now, standing=Standing.APPLIED
+        )
+        book.payments.append(payment)
+    assert payment  # nosec B101 # says what mypy must know
+    payment.operation_number = number
+    _save_vouched(book, cip, payment)
+    book.move_cip(cip, CipStatus.PAID)
+    cip.next_attempt_at = None
+    pay(book, payment, Fact.ACCEPTED, reason)
+    tell_if_settled(book, payment)
+
+
+def _asked_whether_it_went_back(book: Book, payment: Payment) -> bool:
+    """Return whether a person was asked whether a payment went back, and did not accept it."""
+    asked = Discrepancy.objects.using(book.alias).filter(kind=Kind.REVERSED, payment=payment)
+    return asked.filter(resolution__in=(Resolution.REFUND_DUE, Resolution.IGNORE)).exists()
+
+
+def _refuse_if_it_paid_another(book: Book, cip: Cip, number: str) -> None:
+    elsewhere = Payment.objects.using(book.alias).filter(
+        cip__account=cip.account, operation_number=number, first_heard_at__gt=book.now - ONE_RECEIPT
+    )
+    if other := elsewhere.exclude(cip__order=book.order).select_related("cip__order").first():
+        raise InvalidRequest(f"Operation {number} paid order {other.cip.order} already; one receipt is one payment.")
+
+
+def _save_vouched(book: Book, cip: Cip, payment: Payment) -> None:
+    """Save a payment that a person saw; the database takes a receipt once, from two people at the same instant too."""
+    payment.vouched = receipt(cip, payment.operation_number)
+    known = Payment.objects.using(book.alias).filter(
+        vouched=payment.vouched, first_heard_at__lte=book.now - ONE_RECEIPT
+    )
+    if old := known.values_list("pk", flat=True).first():  # by its key: where it is missing, MariaDB would lock a gap
+        Payment.objects.using(book.alias).filter(pk=old).update(vouched=None)
+    try:
+        with transaction.atomic(using=book.alias):
+            payment.save(using=book.alias)
+    except IntegrityError:
+        raise InvalidRequest(
+            f"Operation {payment.operation_number} paid another order already; one receipt is one payment."
+        ) from None

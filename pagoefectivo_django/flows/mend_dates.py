@@ -1,0 +1,53 @@
+"""Dates that only a wrong clock can have written hold nothing up: what they put off is due now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.apps import apps
+from django.db.models import F, Q, QuerySet
+
+from ..conf import conf
+from ..models import Cip, FailingReceiver, Order, UnknownCode
+from ..models.database import Attempted, database, make_due
+from ..models.heartbeat import in_pace
+from ..states import CipStatus
+from .turn import Turn
+
+#: How often it is looked for.
+PACE = timedelta(minutes=10)
+#: No work, no pause and no second look is put off for so long: an hour, and some chance.
+LONGEST = timedelta(hours=3)
+#: Nor is a code that is watched: it is asked about daily at least.
+RAREST = timedelta(days=2)
+
+
+def mend_dates(turn: Turn) -> int:
+    """Let everything be due that is put off for longer than anything ever is, and return how much that was.
+
+    A database whose clock was wrong for an hour, or a release that trusted a machine's, leaves such dates behind: a
+    delivery, a code, a pause of the year 2030.
+    """
+    if not in_pace("dates of the future", PACE, turn.now):
+        return 0
+    return sum(make_due(rows, field, turn.now, wait=False) for rows, field in _impossible(turn.now))
+
+
+def _impossible(now: datetime) -> Iterator[tuple[QuerySet[Any], str]]:
+    """Yield rows with the field whose date can't be meant."""
+    alias, late = database(), now + LONGEST
+    for model in apps.get_app_config("pagoefectivo").get_models():
+        if issubclass(model, Attempted):
+            yield model._base_manager.using(alias).filter(next_attempt_at__gt=late), "next_attempt_at"
+    cips = Cip.objects.using(alias)
+    # A lost code without digits is a person's at its own date, and not before.
+    asked = Q(code__isnull=False, poll_at__gt=now + RAREST) | Q(status=CipStatus.REQUESTED, poll_at__gt=late)
+    yield cips.filter(asked), "poll_at"
+    yield cips.filter(look_at__gt=late), "look_at"
+    yield UnknownCode.objects.using(alias).filter(look_at__gt=late), "look_at"
+    # An open order ends at its date: what is later than both was never its date.
+    lapsing = Order.objects.using(alias).filter(lapses_at__gt=late)
+    yield lapsing.filter(lapses_at__gt=F("expires_at") + conf.grace), "lapses_at"
+    yield FailingReceiver.objects.using(alias).filter(paused_until__gt=late), "paused_until"

@@ -1,0 +1,84 @@
+"""What waits for somebody or for the clock, besides open questions, messages and deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, F, Min, Q
+
+from ...models import Cip, FailingReceiver, Order, Refund, Settlement, SettlementLine, UnknownCode
+from ...models.database import database
+from ...models.refunds import RefundQuerySet
+from ...states import CipStatus, LineStatus, OrderState, RefundStatus, SettlementStatus, Wish
+from .health import MOST_COUNTED
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Rows of one model that wait for the same; counted up to ``MOST_COUNTED``, ``since`` the oldest of those."""
+
+    name: str
+    count: int
+    since: datetime | None
+
+
+#: The admin's list of the refunds at each step.
+REFUND_LISTS = {
+    "refund_requested": {"status__exact": "requested"},
+    "refund_account": {"status__exact": "approved", "account": "wanted"},
+    "refund_approved": {"status__exact": "approved", "account": "known"},
+    "refund_sent": {"status__exact": "sent"},
+}
+
+
+def open_refunds() -> dict[str, RefundQuerySet]:
+    """Return the refunds that are not closed, by step: who has to move them on."""
+    refunds = Refund.objects.using(database())
+    approved = refunds.filter(status=RefundStatus.APPROVED)
+    return {
+        "refund_requested": refunds.filter(status=RefundStatus.REQUESTED),
+        "refund_account": approved.without_account(),
+        "refund_approved": approved.with_account(),
+        "refund_sent": refunds.filter(status=RefundStatus.SENT),
+    }
+
+
+def queues(accounts: Iterable[str]) -> list[Queue]:
+    """Return what waits, each queue that is not empty: codes of these accounts, all else of all environments."""
+    alias = database()
+    orders = Order.objects.using(alias)
+    # By the index of digits: who has none yet is asked for, lost, or was refused.
+    unknown = Cip.objects.using(alias).filter(account__in=list(accounts), code__isnull=True)
+    deleted = Cip.objects.using(alias).filter(account__in=list(accounts), next_attempt_at__isnull=False)
+    settlements, lines = Settlement.objects.using(alias), SettlementLine.objects.using(alias)
+    waiting: dict[str, tuple[Any, str]] = {
+        "new": (orders.filter(state=OrderState.NEW), "created_at"),
+        **{
+            # Tried at the provider, or until a question about money is answered.
+            str(wish): (orders.filter(Q(next_attempt_at__isnull=False, wish=wish) | Q(deferred_wish=wish)), "wished_at")
+            for wish in Wish
+            if wish != Wish.ISSUE
+        },
+        "requested": (unknown.filter(status=CipStatus.REQUESTED), "changed_at"),
+        "lost": (unknown.filter(status=CipStatus.LOST), "changed_at"),
+        "deletion": (deleted, "changed_at"),
+        # Of accounts that are set no more, too: nobody asks about those, and their rows go by age.
+        "unknown": (UnknownCode.objects.using(alias), "hinted_at"),
+        "paused": (FailingReceiver.objects.using(alias).filter(paused_until__isnull=False), "since"),
+        **{step: (refunds, "requested_at") for step, refunds in open_refunds().items()},
+        "draft": (settlements.filter(status=SettlementStatus.DRAFT), "created_at"),
+        "matching": (settlements.filter(status=SettlementStatus.MATCHING), "created_at"),
+        "line_new": (lines.filter(status=LineStatus.NEW), "settlement__created_at"),
+        "line_asking": (lines.filter(status=LineStatus.ASKING), "settlement__created_at"),
+        "erasure": (orders.filter(erase_asked_at__isnull=False, forgotten_at__isnull=True), "erase_asked_at"),
+    }
+    found = []
+    for name, (rows, moment) in waiting.items():
+        few = rows.order_by().annotate(moment=F(moment)).values("pk", "moment")[:MOST_COUNTED]
+        sums = few.aggregate(count=Count("pk"), since=Min("moment"))
+        if sums["count"]:
+            found.append(Queue(name, sums["count"], sums["since"]))
+    return found

@@ -1,0 +1,172 @@
+"""What needs a person now, as staff is told of it by mail: read from the books, so that nothing of it can be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.apps import apps
+from django.contrib.sites.shortcuts import get_current_site
+from django.db.models import Count, Min, Q
+from django.urls import NoReverseMatch, reverse
+from django.utils.formats import localize
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from ...conf import conf
+from ...mail.staff import Trouble
+from ...models import Discrepancy, Fate, Heartbeat, Notification, Order, Refusal
+from ...models.database import database
+from ...money import display
+from ...states import MONEY_KINDS, Kind, RefundStatus
+from ..look_up import know_nothing
+from .accounts import known_accounts
+from .health import KEEPS_FAILING, UNHEARD_AFTER, failing, is_asleep, open_codes, unheard
+from .queues import REFUND_LISTS, open_refunds
+
+#: More of one kind are not looked at; the oldest come first.
+MOST = 1_000
+#: Questions about money, and about messages that could not be read: these are told at once, the others once a day.
+URGENT = [*MONEY_KINDS, Kind.UNPROCESSED]
+
+
+def silent_since(now: datetime) -> datetime | None:
+    """Return since when no worker has made a round, None if one has lately or if there is nothing to do yet."""
+    alias = database()
+    last = Heartbeat.objects.using(alias).filter(name="tick").values_list("beaten_at", flat=True).first()
+    last = last or Order.objects.using(alias).order_by("pk").values_list("created_at", flat=True).first()
+    return last if last and is_asleep(last, now) else None
+
+
+def troubles(now: datetime) -> Iterator[Trouble]:
+    """Yield everything that is wrong now, in the active language."""
+    yield from _questions()
+    if since := silent_since(now):
+        yield Trouble(
+            "worker", "tick", _("No worker has made a round since %(when)s.") % {"when": _when(since)}, _home()
+        )
+    yield from _receivers(now)
+    yield from _messages(now)
+    for refusal in Refusal.objects.using(database()).filter(last_at__gte=now - timedelta(days=1)).order_by("pk")[:MOST]:
+        about = {"channel": refusal.channel, "reason": refusal.get_reason_display(), "count": refusal.count}
+        text = _("%(channel)s: %(reason)s, %(count)d in all") % about
+        yield Trouble("refused", f"{refusal.channel} {refusal.reason}", text, _home())
+    yield from _accounts()
+
+
+def _questions() -> Iterator[Trouble]:
+    asked = Discrepancy.objects.using(database()).open().filter(kind__in=URGENT)
+    for question in asked.select_related("order").only(*_OF_QUESTION).order_by("pk")[:MOST]:
+        about = {"question": question.get_kind_display(), "order": question.order or _("no order")}
+        text = _("%(question)s (%(order)s)") % about
+        if question.amount is not None and question.kind != Kind.UNPROCESSED:
+            text += f", {display(question.amount, question.currency)}"
+        kind = "message" if question.kind == Kind.UNPROCESSED else "money"
+        yield Trouble(kind, f"question {question.pk}", text, _page("discrepancy", question.pk))
+
+
+_OF_QUESTION = ("kind", "amount", "currency", "order__reference")
+
+
+def _receivers(now: datetime) -> Iterator[Trouble]:
+    fail = _by_receiver(failing())
+    texts = {
+        name: _("%(receiver)s keeps failing; deliveries that wait: %(count)d, the first since %(when)s")
+        for name in fail
+    }
+    for name, found in {**_by_receiver(unheard(now)), **fail}.items():
+        text = texts.get(name) or _("%(receiver)s: nobody tried its deliveries (%(count)d), which wait since %(when)s")
+        about = {"receiver": name, "count": found["count"], "when": _when(found["first"])}
+        kind = "fails" if name in fail else "waits"
+        yield Trouble("receiver", f"{kind} {name}"[:255], text % about, _list("delivery", delivered="no"))
+
+
+def _by_receiver(deliveries: Any) -> dict[str, dict[str, Any]]:
+    rows = deliveries.order_by("receiver").values("receiver")
+    return {row["receiver"]: row for row in rows.annotate(count=Count("pk"), first=Min("event__created_at"))}
+
+
+def _messages(now: datetime) -> Iterator[Trouble]:
+    # One whose order somebody holds, or that is behind such a one, was never tried.
+    stuck = Q(attempts__gte=KEEPS_FAILING) | Q(last_received_at__lt=now - UNHEARD_AFTER)
+    waiting = Notification.objects.using(database()).filter(stuck, fate=Fate.WAITING)
+    for row in waiting.defer("body").order_by("pk")[:MOST]:
+        about = {"message": row, "channel": row.channel, "count": row.attempts}
+        text = _("%(message)s of %(channel)s was tried %(count)d times") % about
+        yield Trouble("message", f"message {row.pk}", text, _page("notification", row.pk))
+
+
+def _accounts() -> Iterator[Trouble]:
+    ignorant = know_nothing()
+    for account, alias in known_accounts().items():
+        if alias and account in ignorant:
+            about = {"account": account, "when": _when(ignorant[account])}
+            text = _("%(account)s: the provider has not known any of our codes since %(when)s") % about
+            yield Trouble("ignorant", account, text, _home())
+        if alias:
+            continue
+        if count := open_codes(account).order_by()[:MOST].count():
+            text = _("%(account)s: nobody can ask about its open codes (%(count)d)") % {
+                "account": account,
+                "count": count,
+            }
+            yield Trouble("account", account, text, _home())
+
+
+def others() -> Iterator[Trouble]:
+    """What the daily mail tells besides: questions that are not urgent, and refunds, counted."""
+    alias = database()
+    asked = Discrepancy.objects.using(alias).open().exclude(kind__in=URGENT)
+    for row in asked.values("kind").annotate(count=Count("pk"), first=Min("created_at")).order_by("first"):
+        about = {"question": Kind(row["kind"]).label, "count": row["count"], "when": _when(row["first"])}
+        text = _("%(question)s: %(count)d, the oldest since %(when)s") % about
+        yield Trouble(
+            "question", row["kind"], text, _list("discrepancy", kind__exact=row["kind"], status__exact="open")
+        )
+    for name, refunds in open_refunds().items():
+        step = refunds.aggregate(count=Count("pk"), first=Min("requested_at"))
+        if step["count"]:
+            about = {"question": _STEPS[name], "count": step["count"], "when": _when(step["first"])}
+            text = _("%(question)s: %(count)d, the oldest since %(when)s") % about
+            yield Trouble("refund", name, text, _list("refund", **REFUND_LISTS[name]))
+
+
+#: Each step of a refund that is not closed, in words, and the list of those that stand there.
+_STEPS = {
+    "refund_requested": RefundStatus.REQUESTED.label,
+    "refund_account": gettext_lazy("approved, without the payer's account"),
+    "refund_approved": gettext_lazy("approved, to send"),
+    "refund_sent": gettext_lazy("sent, not confirmed"),
+}
+
+
+def _when(moment: datetime) -> str:
+    return localize(localtime(moment))
+
+
+def _home() -> str:
+    return _address("admin:app_list", "pagoefectivo")
+
+
+def _page(model: str, key: int) -> str:
+    return _address(f"admin:pagoefectivo_{model}_change", key)
+
+
+def _list(model: str, **wanted: str) -> str:
+    path = _address(f"admin:pagoefectivo_{model}_changelist")
+    return f"{path}?{urlencode(wanted)}" if path else ""
+
+
+def _address(name: str, *arguments: Any) -> str:
+    """Return the whole address of a page of the admin; its path where nobody said the host, empty without an admin."""
+    try:
+        path = reverse(name, args=arguments)
+    except NoReverseMatch:
+        return ""
+    site = str(conf.public_url)
+    if not site and apps.is_installed("django.contrib.sites"):
+        site = f"https://{get_current_site(None).domain}"
+    return site.rstrip("/") + path

@@ -1,0 +1,200 @@
+"""After a restored backup: codes that it forgot find their order, or a person, by what the provider says of them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+
+from ..channels.base import Channel, Report
+from ..codes import plain
+from ..conf import conf
+from ..errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError
+from ..models import Cip, Heartbeat, Order
+from ..models.database import LEASE, database, one_transaction
+from ..statements.values import Unreadable, code, unwrapped
+from ..states import CipStatus, Fact, Kind
+from ..traces import traced
+from .accounts import accounts
+from .advance import Outcome, advance
+from .book import open_shelf
+from .history import History, evidence_of
+from .issue import reference_in
+from .pace import await_pace
+from .search import search
+from .turn import Turn
+
+logger = logging.getLogger("pagoefectivo.provider")
+
+#: The heartbeat that says from which moment the database was restored last.
+RESTORED = "restored from"
+#: Orders of one reference that are looked at.
+MOST_NAMED = 100
+#: Digits of a code that are read out together.
+LONGEST_GROUP = 4
+
+
+def declare_restored(moment: datetime) -> None:
+    """Remember that the database is a backup of this moment: what was issued since may be unknown here."""
+    Heartbeat.objects.using(database()).update_or_create(name=RESTORED, defaults={"beaten_at": moment})
+
+
+def restored_from() -> datetime | None:
+    """Return the moment of the backup that was restored last, None if none ever was."""
+    found = Heartbeat.objects.using(database()).filter(name=RESTORED).values_list("beaten_at", flat=True)
+    return found.first()
+
+
+def codes_written(lines: Iterable[str]) -> list[str]:
+    """Return the codes that people and spreadsheets write, one a line: in groups, with what keeps their zeros.
+
+    The first line may be a heading. Raises ``InvalidRequest`` for a line that is no code, and where there is none.
+    """
+    codes = list[str]()
+    for number, line in enumerate(lines, 1):
+        cells = unwrapped(line.strip().rstrip(";, \t")).strip('"').split()
+        if number == 1 and not any(map(str.isdigit, line)):
+            continue
+        # A code as it is read out; two codes between blanks are longer.
+        grouped = all(len(cell) <= LONGEST_GROUP for cell in cells)
+        try:
+            codes += filter(None, map(code, ["".join(cells)] if grouped else cells))
+        except Unreadable as error:
+            raise InvalidRequest(f"line {number} {error} Write digits only, one code a line.") from None
+    if not codes:
+        raise InvalidRequest("there is no code; write digits only, one code a line.")
+    return codes
+
+
+@traced()
+def find_forgotten(codes: Iterable[str], turn: Turn, *, account: str = "") -> Counter[str]:
+    """Ask about codes that somebody has from the provider's portal or a statement, and apply the answers.
+
+    Returns how many were ``known`` here with their digits, ``found`` by our transaction code, ``attached`` to the order
+    that their transaction code names, put to a person (``asked``), of no interest (``closed``), or ``unknown`` to every
+    account that answered.
+    """
+    found: Counter[str] = Counter()
+    left = list(dict.fromkeys(filter(None, map(plain, codes))))
+    for name, channel in accounts().items():
+        if not channel.can_search or account not in ("", name):
+            continue
+        known = set[str]()
+        for begin in range(0, len(left), 1000):
+            rows = Cip.objects.using(database()).filter(account=name, code__in=left[begin : begin + 1000])
+            known |= {str(code) for code in rows.values_list("code", flat=True)}
+        found["known"] += len(known)
+        left = [code for code in left if code not in known]
+        done = set[str]()
+        for begin in range(0, len(left), conf.batch_size):
+            done |= _ask(channel, left[begin : begin + conf.batch_size], turn, found)
+        left = [code for code in left if code not in done]
+    found["unknown"] = len(left)
+    return found
+
+
+def attach_forgotten(
+    channel: Channel, answer: Report, now: datetime, order: Order | None = None, *, wait: bool = True
+) -> bool:
+    """Give a code that no row of ours has to the order that its transaction code names; False if it names none.
+
+    Only after a restored backup, and only to the one order of that reference, amount and currency; or to the ``order``
+    that a person chose, if its reference is named. The answer is the provider's: it is not applied here. ``wait``
+    False: raises ``OutcomeUnknown`` if somebody else holds that order.
+    """
+    reference = reference_in(answer.transaction_code, channel)
+    if not reference or answer.asked_at is None or (order is None and restored_from() is None):
+        return False
+    if Cip.objects.using(database()).filter(account=answer.account, transaction_code=answer.transaction_code).exists():
+        return False
+    if order is None:
+        named = Order.objects.using(database()).filter(reference=reference, currency=answer.currency)
+        orders = [each for each in named[:MOST_NAMED] if each.amount == answer.amount]
+        if len(orders) != 1:
+            return False
+        order = orders[0]
+    elif order.reference.casefold() != reference.casefold():
+        return False
+    with one_transaction() as alias:
+        shelf = open_shelf([order.pk], alias=alias, now=now, actor="pagoefectivo", wait=wait)
+        book = next(iter(shelf.books), None)
+        if book is None:
+            raise OutcomeUnknown(f"Somebody else holds order {order}; its code is attached later.")
+        cip = Cip(
+            order=book.order,
+            channel=channel.alias,
+            account=channel.account,
+            transaction_code=answer.transaction_code,
+            status=CipStatus.LOST,
+            live=None,
+            expires_at=answer.expires_at or book.order.expires_at,
+            asked_at=now,
+            changed_at=now,
+            poll_at=now + LEASE,
+        )
+        try:
+            with transaction.atomic(using=alias):
+                cip.save(using=alias, force_insert=True)
+        except IntegrityError:
+            return True  # somebody else found it at the same moment
+        book.note(Fact.LOST, cip, "A restored backup had forgotten this code.")
+        book.write()
+    return True
+
+
+def _ask(channel: Channel, codes: list[str], turn: Turn, found: Counter[str]) -> set[str]:
+    """Ask one account about codes, and return those that it knows."""
+    if not await_pace(channel, turn):
+        return set()
+    asked = [Cip(pk=place, account=channel.account, code=code) for place, code in enumerate(codes)]
+    try:
+        answers = search(channel, asked, turn, ours=False)
+    except PagoEfectivoError as error:
+        logger.warning("Account %s can't be asked about %d codes: %s", channel.account, len(codes), error)
+        return set()
+    done = set[str]()
+    for place, answer in answers.items():
+        if answer.fact == Fact.ABSENT:
+            continue
+        try:
+            found[_apply(channel, answer, turn.now)] += 1
+            done.add(codes[place])
+        except (OperationalError, InterfaceError):
+            raise
+        except OutcomeUnknown as error:
+            logger.warning("Look code %s up again: %s", codes[place], error)
+        except Exception:
+            logger.exception("The answer about code %s could not be applied; look it up again.", codes[place])
+    return done
+
+
+def _is_ours(answer: Report, now: datetime) -> bool:
+    (outcome,) = advance(answer, actor="poll", wait=False, now=now)
+    if outcome == Outcome.LOCKED:
+        raise OutcomeUnknown("somebody else holds its order.")
+    return outcome != Outcome.NOT_OURS
+
+
+def _apply(channel: Channel, answer: Report, now: datetime) -> str:
+    """Apply what the provider says of one code that nobody knew by its digits, and return what became of it.
+
+    Raises ``OutcomeUnknown`` if somebody else holds its order.
+    """
+    if _is_ours(answer, now):
+        return "found"
+    if attach_forgotten(channel, answer, now, wait=False) and _is_ours(answer, now):
+        return "attached"
+    if answer.fact in (Fact.CODE_EXPIRED, Fact.CODE_DELETED):
+        return "closed"
+    kind = Kind.UNMATCHED if answer.fact == Fact.PAYMENT else Kind.LOST_CODE
+    with one_transaction() as alias:
+        history = History(alias, now, "poll")
+        subject = f"code:{answer.account}:{answer.code}"[:180]  # as of one that a hint named
+        money: dict[str, Any] = {"amount": answer.amount, "currency": answer.currency}
+        history.ask(kind, subject, evidence_of(answer), account=answer.account, anew=None, **money)
+        history.write()
+    return "asked"

@@ -1,0 +1,57 @@
+"""Put a line of a settlement to a person, with what it says."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ...models import Cip, Order, Payment, Settlement, SettlementLine
+from ...states import Kind
+from ..history import History
+
+
+def question(
+    history: History,
+    kind: Kind,
+    line: SettlementLine,
+    settlement: Settlement,
+    detail: str,
+    *,
+    order: Order | None = None,
+    cip: Cip | None = None,
+    payment: Payment | None = None,
+    amount: Decimal | None = None,
+    anew: bool = False,
+) -> None:
+    """Put a line to a person; the same line of another file is the same question."""
+    evidence = {"at": history.now.isoformat(), "detail": detail, **said_by(line, settlement)}
+    history.ask(
+        kind,
+        f"line:{line.digest}",
+        evidence,
+        order=order,
+        cip=cip,
+        payment=payment,
+        settlement=settlement,
+        line=line,
+        amount=line.gross if amount is None else amount,
+        currency=line.currency,
+        anew=anew,
+    )
+
+
+def said_by(line: SettlementLine, settlement: Settlement) -> dict[str, str]:
+    """Return what a line says, without personal data."""
+    said = {
+        "settlement": str(settlement),
+        "line": line.number,
+        "code": line.code,
+        "transaction_code": line.transaction_code,
+        "operation_number": line.operation_number,
+        "amount": line.gross,
+        "currency": line.currency,
+        "fee": line.fee,
+        "IGV": line.tax,
+        "paid_at": line.paid_at and line.paid_at.isoformat(),
+        "source": "statement",
+    }
+    return {name: str(value) for name, value in said.items() if value not in (None, "")}

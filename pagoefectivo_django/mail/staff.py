@@ -1,0 +1,71 @@
+"""The mail to staff: what is new, what stays open, and where each of it is in the admin. It has nobody's data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+#: Lines of one kind; the others are counted.
+MOST_SHOWN = 20
+
+#: Kinds of trouble, in the order in which they are told.
+TITLES: dict[str, Any] = {
+    "money": gettext_lazy("Questions about money"),
+    "worker": gettext_lazy("The worker"),
+    "receiver": gettext_lazy("Receivers that fail, or that nobody runs"),
+    "message": gettext_lazy("Messages that can't be applied"),
+    "refused": gettext_lazy("Messages that were refused in the last 24 hours"),
+    "account": gettext_lazy("Accounts that are not configured any more"),
+    "ignorant": gettext_lazy("Accounts at which the provider knows none of our codes"),
+    "question": gettext_lazy("Other questions"),
+    "refund": gettext_lazy("Refunds"),
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that needs a person: its kind and subject know it again, ``text`` and ``link`` are for the reader."""
+
+    kind: str
+    subject: str
+    text: str
+    link: str = ""
+
+
+def compose_alert(new: Sequence[Trouble], still: Sequence[Trouble], *, to: Iterable[str]) -> EmailMessage:
+    """Return the mail that tells what is new and, in the daily one, what stays open; in the active language."""
+    if new:
+        count = len(new)
+        subject = ngettext("%(count)d new thing needs somebody", "%(count)d new things need somebody", count)
+        subject %= {"count": count}
+    else:
+        subject = _("What is still open")
+    parts = [*_told(_("NEW"), new), *_told(_("STILL OPEN"), still)]
+    parts.append(_("You get this because your address is in STAFF_ALERTS or MANAGERS of the shop's settings."))
+    return EmailMessage(
+        subject=f"PagoEfectivo: {subject}",
+        body="\n\n".join(parts) + "\n",
+        to=list(to),
+        headers={"Auto-Submitted": "auto-generated", "Content-Language": str(settings.LANGUAGE_CODE)},
+    )
+
+
+def _told(heading: str, troubles: Sequence[Trouble]) -> Iterable[str]:
+    if troubles:
+        yield heading
+    for kind, title in TITLES.items():
+        mine = [trouble for trouble in troubles if trouble.kind == kind]
+        if not mine:
+            continue
+        lines = [f"{title} ({len(mine)})"]
+        for trouble in mine[:MOST_SHOWN]:
+            lines += [f"* {trouble.text}", f"  {trouble.link}"][: 1 + bool(trouble.link)]
+        if more := len(mine) - MOST_SHOWN:
+            lines += [_("… and %(count)d more") % {"count": more}] if more > 0 else []
+        yield "\n".join(lines)

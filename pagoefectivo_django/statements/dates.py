@@ -1,0 +1,179 @@
+"""What a cell means as a date, by Lima's clock; exact, or ``Unreadable``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from typing import Any
+
+from ..errors import InvalidRequest
+from ..workdays import LIMA
+from .values import Unreadable, flat, hint
+
+#: A statement has fewer days.
+_DAYS = 1_000
+_SIXTY = {f"{number:02}": number for number in range(60)}
+_CLOCK = (
+    r"(?:(?:,? +(?:[-|] |a las )?|T)(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]\d+)?)?"
+    r"(?: ?(?P<half>[ap])\.? ?m\.?| ?(?:h|hrs?|horas)\.?)?(?: ?(?P<zone>Z|(?:UTC|GMT)?(?:[+-]\d\d(?::?\d\d)?)?))?)?"
+)
+#: What may stand before a date. Tried after the date alone, since "mar" is a month too.
+_WEEKDAY = re.compile(
+    r"(?:lun|mar|mi[eé]|jue|vie|s[aá]b|dom|mon|tue|wed|thu|fri|sat|sun)[a-zé]*[.,]* +(?=.*\d)", re.IGNORECASE
+)
+#: A date beyond it is a mistake, and can't be compared with others.
+LAST_YEAR = 2199
+#: How dates are written: only in the last notation the order of day, month and year is not plain.
+_DATES = tuple(
+    re.compile(date + _CLOCK, re.ASCII | re.IGNORECASE)
+    for date in (
+        r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})",
+        r"(?P<mark>)(?P<year>(?:19|20)\d\d)(?P<month>\d\d)(?P<day>\d\d)",
+        r"(?P<day>\d{1,2})(?:(?P<mark>[-/. ])| de )?(?P<name>[a-z]{3,10})(?:\.?[-/ ]|\.| del? )?(?P<year>\d{4}|\d\d)",
+        r"(?P<mark>)(?P<name>[a-z]{3,10})\.? (?P<day>\d{1,2}),? (?P<year>\d{4})",
+        r"(?P<one>\d{1,4})(?P<mark>[-/.])(?P<two>\d{1,2})(?P=mark)(?P<three>\d{4}|\d{1,2})",
+    )
+)
+_MONTHS = {
+    word: number
+    for number, words in enumerate(
+        ("enero january", "febrero february", "marzo march", "abril april", "mayo may", "junio june", "julio july",
+         "agosto august", "septiembre setiembre september", "octubre october", "noviembre november",
+         "diciembre december"), 1,
+    )
+    for whole in words.split() for word in (whole, whole[:3], whole[:4])
+}  # fmt: skip
+#: In which order a date has day, month and year, where its own notation doesn't tell: ``DATES``.
+ORDERS = ("dmy", "mdy", "ymd")
+
+
+def style_of(cell: Any, order: str = "dmy") -> str:
+    """Return how a date is written: ``dd/mm/yyyy``, ``yyyy-mm-dd``, ``dd-mmm-yyyy``, ``workbook``, …; or nothing."""
+    if isinstance(cell, date):
+        return "workbook"
+    found = _dated(cell)
+    if not found:
+        return ""
+    parts, mark = found.groupdict(), found["mark"] or ""
+    if "name" in parts:
+        return "dd mmm yyyy"
+    if "month" in parts:
+        return mark.join(("yyyy", "mm", "dd"))
+    year = "yyyy" if max(len(parts["one"]), len(parts["three"])) == 4 else "yy"
+    return mark.join({"d": "dd", "m": "mm", "y": year}[part] for part in order)
+
+
+def moments(styles: frozenset[str], order: str = "dmy") -> Callable[[Any], datetime | None]:
+    """Return a reader of moments by Lima's clock; empty, and 1900-01-01 (protocol 8), is None."""
+
+    def read(cell: Any) -> datetime | None:
+        if not isinstance(cell, str):
+            return None if cell is None else _moment_of_workbook(cell)
+        if len(cell) == 19 and cell[10] == " " and cell[13] == cell[16] == ":":  # most by far
+            try:
+                return datetime(
+                    *day(cell[:10]), _SIXTY[cell[11:13]], _SIXTY[cell[14:16]], _SIXTY[cell[17:]], tzinfo=LIMA
+                )
+            except (KeyError, ValueError):
+                pass  # told below, or another notation
+        return written(cell)
+
+    @lru_cache(_DAYS)
+    def day(cell: str) -> tuple[int, int, int]:
+        moment = written(cell)
+        if moment is None:
+            raise Unreadable("is no date.")
+        return moment.year, moment.month, moment.day
+
+    def written(cell: str) -> datetime | None:
+        if not cell.strip():
+            return None
+        found = _dated(cell)
+        if not found or style_of(cell, order) not in styles:
+            known = ", ".join(sorted(styles)) or "none"
+            raise Unreadable(f"is {hint(cell)}; dates of this file are written: {known}.")
+        try:
+            moment = _moment(found, order)
+        except (ValueError, OverflowError) as error:
+            if isinstance(error, InvalidRequest):
+                raise
+            raise Unreadable(f"is {hint(cell)}, which is no date; {_FIRST[order[0]]} comes first.") from None
+        return _plausible(moment)
+
+    return read
+
+
+_FIRST = {"d": "the day", "m": "the month", "y": "the year"}
+
+
+def _dated(cell: Any) -> re.Match[str] | None:
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        cell = str(cell)  # 20261123 in a workbook
+        return _DATES[1].fullmatch(cell)
+    if not isinstance(cell, str):
+        return None
+    cell = flat(cell)
+    tried = (cell, _WEEKDAY.sub("", cell, 1)) if cell[:1].isalpha() else (cell,)
+    return next((found for one in tried for form in _DATES if (found := form.fullmatch(one))), None)
+
+
+def _moment(found: re.Match[str], order: str) -> datetime:
+    """Return a moment that was found; raises ``InvalidRequest`` if its day and month can only be the other way."""
+    parts = found.groupdict()
+    if "one" in parts:
+        named = dict(zip(order, (parts["one"], parts["two"], parts["three"]), strict=True))
+        year, month, day = (named[part] for part in "ymd")
+        if len(month) > 2 or len(day) > 2:
+            raise ValueError("a year where the day or the month should be")
+        if int(month) > 12 >= int(day) and int(month) <= 31:
+            # No bad line but a bad guess: of the other lines, days up to 12 would be read as months.
+            wrong, right = ("month", "day") if order == "dmy" else ("day", "month")
+            told = f"A date is written {hint(found[0])}: this file has the {wrong} before the {right}"
+            raise InvalidRequest(
+                f"{told}; say so in its format (DATES), or export it as yyyy-mm-dd. Nothing is imported."
+            )
+    else:
+        year, day = parts["year"], parts["day"]
+        month = parts["month"] if "month" in parts else str(_MONTHS.get(parts["name"].lower(), 0))
+    hour = int(parts["hour"] or 0)
+    if parts["half"] and hour <= 12:  # 15:04 p. m. is written too
+        hour = hour % 12 + (12 if parts["half"] in "pP" else 0)
+    elif parts["half"] in ("a", "A"):
+        raise ValueError("no hour of the morning")
+    moment = datetime(
+        int(year) + (2000 if len(year) < 3 else 0), int(month), int(day), hour, int(parts["minute"] or 0),
+        int(parts["second"] or 0), tzinfo=_zone(parts["zone"]),
+    )  # fmt: skip
+    return moment.astimezone(LIMA)
+
+
+def _zone(written: str | None) -> tzinfo:
+    if not written:
+        return LIMA
+    digits = re.sub("[^0-9]", "", written)
+    ahead = timedelta(hours=int(digits[:2] or 0), minutes=int(digits[2:] or 0))
+    return timezone(-ahead if "-" in written else ahead)
+
+
+def _moment_of_workbook(cell: Any) -> datetime | None:
+    if not isinstance(cell, date):
+        if found := _dated(cell):
+            try:
+                moment = _moment(found, "ymd")
+            except ValueError:
+                moment = None
+            if moment:
+                return _plausible(moment)
+        raise Unreadable("is a number, not a date; format the column as a date and export again.")
+    if not isinstance(cell, datetime):
+        cell = datetime(cell.year, cell.month, cell.day)  # noqa: DTZ001 (Lima's clock comes below)
+    return _plausible(cell.replace(microsecond=0, tzinfo=LIMA))
+
+
+def _plausible(moment: datetime) -> datetime | None:
+    """Return a moment, or None for the one of an empty cell; the last of all days has no day after it."""
+    if moment.year > LAST_YEAR:
+        raise Unreadable(f"is of the year {moment.year}; the last that is read is {LAST_YEAR}.")
+    return None if moment.year <= 1900 else moment

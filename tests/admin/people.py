@@ -1,0 +1,18 @@
+"""A payer who is named in every column that can name one, and what pages must not tell of them."""
+
+from collections.abc import Callable
+
+from django.contrib import admin
+from django.test import Client
+
+from pagoefectivo_django.models import Order
+from tests.hostile.doing import SECRET
+
+Make = Callable[..., Order]
+Hire = Callable[..., Client]
+CCI = "00219100000000000152"
+#: E-mail, name, document and phone.
+PERSON = ("planted@example.com", "Plantada", "48151623", "999777555")
+#: What no report of an error shows.
+SECRETS = (SECRET, CCI, *PERSON)
+OURS = [each for model, each in admin.site._registry.items() if model._meta.app_label == "pagoefectivo"]

@@ -1,0 +1,53 @@
+"""Found by ``make fuzz``: a deed's page that was opened after somebody else did the deed leads back, and is no 500."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+
+from pagoefectivo_django.admin.base import RecordAdmin
+from pagoefectivo_django.flows import refund_order, resolve_discrepancy
+from pagoefectivo_django.models import Order, Settlement, SettlementLine
+from pagoefectivo_django.states import Kind
+from pagoefectivo_django.testing import pay
+from tests.flows.asking import ask, line
+from tests.hostile.doing import sold
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+
+DEEDS = [
+    (str(ours.opts.model_name), deed.name)
+    for ours in admin.site._registry.values()
+    if isinstance(ours, RecordAdmin)
+    for deed in ours.deeds
+]
+
+
+@pytest.mark.parametrize(("name", "deed"), DEEDS)
+@pytest.mark.parametrize("over", [False, True])
+def test_no_page_of_a_deed_is_an_error(admin_client: Client, name: str, deed: str, over: bool) -> None:
+    order = pay(sold())
+    question = ask(Kind.UNMATCHED, line=line())
+    if over:
+        refund_order(order, actor="rosa", reason="Sold out")
+        resolve_discrepancy(question, "ignore", actor="rosa", reason="x")
+        SettlementLine.objects.update(status="duplicate", reason="x")
+    rows = {
+        "order": Order.objects.get(), "discrepancy": question, "settlement": Settlement.objects.get(),
+        "settlementline": SettlementLine.objects.get(),
+    }  # fmt: skip
+    answer = admin_client.get(f"/admin/pagoefectivo/{name}/{rows[name].pk}/{deed}/")
+    assert answer.status_code in (200, 302)
+
+
+@pytest.mark.parametrize("key", ["abc", "9" * 30, "-1", "1.5", "\u0661", ""])
+def test_chosen_rows_have_numbers_for_keys(admin_client: Client, key: str) -> None:
+    """Django's own admin answers 500."""
+    order = sold()
+    for name, action in (("order", "cancel"), ("refund", "approve"), ("delivery", "deliver_once_more")):
+        path = f"/admin/pagoefectivo/{name}/"
+        answer = admin_client.post(path, {"action": action, "_selected_action": [str(order.pk), key]})
+        assert answer.status_code == 400
+    order.refresh_from_db()
+    assert order.state == "pending"

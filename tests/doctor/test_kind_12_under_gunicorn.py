@@ -1,0 +1,79 @@
+"""Kind 12: a real gunicorn, a real message in pieces: it is read, and the doctor says so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.doctor import examine, webhook
+from pagoefectivo_django.models import Notification, Payment, Refusal
+from tests.hostile.doing import SECRET, paid, sold
+from tests.sandbox.running import ROOT, wait_for
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.once,
+]
+
+WSGI = ["--threads=2", "django.core.wsgi:get_wsgi_application()"]
+ASGI = ["--worker-class=asgi", "django.core.asgi:get_asgi_application()"]
+LISTENING = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
+
+
+@contextmanager
+def gunicorn(environment: dict[str, str], folder: Path, *application: str) -> Iterator[str]:
+    """Serve the shop of the tests, on the database of this test."""
+    log = folder / "gunicorn.log"
+    command = [sys.executable, "-m", "gunicorn", "--bind=127.0.0.1:0", "--no-control-socket", *application]
+    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out) as process:
+        try:
+            found = wait_for(lambda: LISTENING.search(log.read_text()) or process.poll() is not None)
+            assert isinstance(found, re.Match), log.read_text()
+            yield found[1]
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def test_a_message_in_pieces_is_read(child_environment: dict[str, str], tmp_path: Path, settings: Any) -> None:
+    order = sold()
+    body = paid(order)
+    with gunicorn(child_environment, tmp_path, *WSGI) as site:
+        headers = {"PE-Signature": MemoryChannel.sign(body, SECRET)}
+        pieces = iter([body[:10], body[10:11], body[11:]])  # whose length requests does not know
+        answer = requests.post(f"{site}/pay/webhooks/default/", pieces, headers=headers, timeout=20)
+        assert answer.status_code == 200
+        assert Payment.objects.get().amount == order.amount
+        long = requests.post(f"{site}/pay/webhooks/default/", iter([b" " * 50_000] * 4), headers=headers, timeout=20)
+        assert long.status_code == 413
+        assert Refusal.objects.get().reason == "too_large"
+        settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PUBLIC_URL": site}
+        said = {one.seen: one.verdict for one in examine() if one.step == "webhook default"}
+        assert said["A message in pieces (chunked) is read."] == "ok"
+        (huge,) = [seen for seen in said if "says it has" in seen]
+        assert "is answered 413 before they are sent" in huge
+    assert Notification.objects.count() == 1
+
+
+def test_under_asgi_it_is_read_and_so_is_everything_else(
+    child_environment: dict[str, str], tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django stores a whole body before any code of a project runs; only the server in front can refuse it sooner."""
+    monkeypatch.setattr(webhook, "QUIET", 1.0)
+    with gunicorn(child_environment, tmp_path, *ASGI) as site:
+        settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PUBLIC_URL": site}
+        said = {one.seen: one.verdict for one in examine() if one.step == "webhook default"}
+        assert said["A message in pieces (chunked) is read."] == "ok"
+        (huge,) = [seen for seen in said if "says it has" in seen]
+        assert "is not refused before they are sent" in huge
+        assert said[huge] == "warning"

@@ -1,0 +1,157 @@
+"""Kind 5: a poisoned batch is split in one way, in pace, so that one bad row keeps no other waiting."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from math import ceil, log2
+from typing import Any, ClassVar
+
+import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.errors import Refused
+from pagoefectivo_django.flows import tick
+from pagoefectivo_django.flows.halving import in_halves
+from pagoefectivo_django.flows.hints import hint
+from pagoefectivo_django.models import Cip, Heartbeat, Order, UnknownCode
+from pagoefectivo_django.states import Fact
+from pagoefectivo_django.testing import notify
+from tests.flows.making import make
+from tests.settlements.files import line, load
+
+database = [
+    pytest.mark.every_database,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory", "poisoned"),
+]
+#: So many codes are in a batch, and so many questions find the bad one among them at most.
+MANY = 40
+QUESTIONS = 1 + 2 * ceil(log2(MANY))
+
+
+class Poisoned(MemoryChannel):
+    """A provider that refuses to tell about any batch with one certain code."""
+
+    poison: ClassVar[str] = ""
+
+    def search(self, codes: Any) -> dict[str, Report]:
+        wanted = list(codes)
+        if self.poison in wanted:
+            self.calls.append(("search", ",".join(wanted)))
+            raise Refused("One of them is wrong.", codes=("112",))
+        return super().search(wanted)
+
+
+@pytest.fixture
+def poisoned(settings: Any) -> Iterator[None]:
+    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"BACKEND": f"{Poisoned.__module__}.Poisoned"}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    yield
+    Poisoned.poison = ""
+
+
+def searches() -> int:
+    return sum(call == "search" for call, _ in MemoryChannel.calls)
+
+
+def paid_there(order: Order) -> None:
+    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now() - timedelta(hours=1))
+
+
+def polled(orders: Sequence[Order]) -> None:
+    Cip.objects.update(poll_at=timezone.now() - timedelta(minutes=1))
+    tick()
+
+
+def hinted(orders: Sequence[Order]) -> None:
+    for order in orders:
+        notify(order, Fact.CODE_EXPIRED)
+    tick()
+
+
+def past(orders: Sequence[Order]) -> None:
+    passed = timezone.now() - timedelta(minutes=40)
+    Order.objects.update(expires_at=passed, lapses_at=passed)
+    tick()
+
+
+def told_by_a_file(orders: Sequence[Order]) -> None:
+    load(*[line(order) for order in orders])
+
+
+class TestOneRow:
+    pytestmark = database
+
+    @pytest.mark.parametrize("ask", [polled, hinted, past, told_by_a_file])
+    def test_one_code_that_the_provider_refuses_is_found_in_one_round_and_in_pace(
+        self, ask: Callable[[Sequence[Order]], None], settings: Any
+    ) -> None:
+        settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"SEARCHES_PER_MINUTE": 1200}
+        orders = [make() for _ in range(MANY)]
+        for order in orders:
+            paid_there(order)
+        Cip.objects.update(poll_at=None)
+        Poisoned.poison = orders[17].code
+        Heartbeat.objects.all().delete()
+        begin = timezone.now()
+        ask(orders)
+        assert Order.objects.filter(state="paid").count() == MANY - 1
+        assert Order.objects.get(pk=orders[17].pk).state == "pending"
+        assert searches() <= QUESTIONS
+        # Each question took its turn: so far is the pace used up.
+        used = Heartbeat.objects.get(name="search memory:default").beaten_at - begin
+        assert used >= (searches() - 1) * timedelta(minutes=1) / 1200
+
+    @pytest.mark.parametrize("ask", [polled, hinted])
+    def test_a_mistake_of_ours_in_one_answer_costs_few_questions_and_no_other_answer(
+        self, ask: Callable[[Sequence[Order]], None]
+    ) -> None:
+        orders = [make() for _ in range(MANY)]
+        for order in orders:
+            paid_there(order)
+        Cip.objects.update(poll_at=None)
+        Order.objects.filter(pk=orders[17].pk).update(event_count=0)  # the number of its next event is taken
+        ask(orders)
+        assert Order.objects.filter(state="paid").count() == MANY - 1
+        assert searches() <= QUESTIONS
+
+    def test_a_mistake_of_ours_about_a_code_that_nobody_knows(self) -> None:
+        """Its answer names an order that can't be written."""
+        orders = [make() for _ in range(4)]
+        Cip.objects.update(poll_at=None)
+        book = MemoryChannel("default", {}).book
+        for order in orders:
+            paid_there(order)
+            Cip.objects.filter(order=order).update(code=None, status="lost", live=None)
+            hint(Report("memory:default", Fact.CODE_EXPIRED, code=book[order.code].report.code), timezone.now())
+        Order.objects.filter(pk=orders[2].pk).update(event_count=0)
+        tick()
+        assert Order.objects.filter(state="paid").count() == 3
+        assert UnknownCode.objects.get().code == orders[2].code
+
+
+@given(st.integers(1, 60), st.sets(st.integers(0, 59), max_size=4))
+def test_every_good_row_is_worked_on_and_each_bad_one_is_told_alone(many: int, bad: set[int]) -> None:
+    rows, bad = list(range(many)), {row for row in bad if row < many}
+    tries, good, told = [0], list[int](), list[int]()
+
+    def work(some: Sequence[int]) -> None:
+        tries[0] += 1
+        if bad & {*some}:
+            raise ValueError(some)
+        good.extend(some)
+
+    in_halves(rows, work, splits=lambda error: isinstance(error, ValueError), alone=lambda row, error: told.append(row))
+    assert (good, told) == ([row for row in rows if row not in bad], sorted(bad))
+    assert tries[0] <= 1 + 2 * len(bad) * ceil(log2(many) if many > 1 else 1)
+
+
+def test_what_a_smaller_batch_can_t_mend_is_raised() -> None:
+    def work(some: Sequence[int]) -> None:
+        raise KeyError(some)
+
+    with pytest.raises(KeyError):
+        in_halves([1, 2], work, splits=lambda error: False, alone=lambda row, error: None)

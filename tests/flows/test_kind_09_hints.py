@@ -1,0 +1,211 @@
+"""Kind 9, an unfair queue: a hint only makes its code due, so that none crowds out a payment, however many come."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.memory import MemoryChannel, Slip
+from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
+from pagoefectivo_django.flows import tick
+from pagoefectivo_django.flows.advance import WHAT_BECOMES
+from pagoefectivo_django.flows.hints import AGAIN, APART, PROVEN, hint
+from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, UnknownCode
+from pagoefectivo_django.states import Fact
+from pagoefectivo_django.testing import notify, pay
+from tests.flows.making import later, make, report
+from tests.flows.test_money import Asked, in_channel
+from tests.settlements.files import line, load
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("pagoefectivo_memory"),
+]
+
+#: What a message may say besides of money; a channel that can be asked is asked.
+HINTS = sorted(set(WHAT_BECOMES) - {*PROVEN})
+
+
+def channel() -> MemoryChannel:
+    return MemoryChannel("default", {})
+
+
+def searches() -> list[list[str]]:
+    return [about.split(",") for name, about in MemoryChannel.calls if name == "search"]
+
+
+def fresh(order: Order) -> Order:
+    return Order.objects.select_related("cip").get(pk=order.pk)
+
+
+def cip_of(order: Order) -> Cip:
+    return Cip.objects.get(order=order)
+
+
+def looks(begin: datetime, minutes: int) -> list[int]:
+    """Let a worker go round each half minute, and return in which of them the provider was asked."""
+    asked = []
+    for half in range(2 * minutes):
+        before = len(searches())
+        tick(begin + timedelta(seconds=30 * half))
+        asked += [half] * (len(searches()) - before)
+    return asked
+
+
+def unwatched() -> None:
+    """Nothing but a hint makes codes due from now on."""
+    Cip.objects.update(poll_at=None)
+
+
+@pytest.mark.every_database
+def test_three_hundred_hints_are_three_questions_and_no_payment_waits_behind_them(settings: Any) -> None:
+    orders = [make() for _ in range(12)]
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 4, "SEARCHES_PER_MINUTE": 6}
+    unwatched()
+    for order in orders:
+        assert notify(order, Fact.CODE_EXPIRED) == 200
+        channel().set(order.code, Fact.CODE_EXPIRED)
+    assert {row.fate for row in Notification.objects.all()} == {"applied"}, "no hint waits in the inbox"
+    tick()
+    assert sorted(len(batch) for batch in searches()) == [4, 4], "the pace's share of ten seconds, in batches"
+    tick(later(minutes=1))
+    Cip.objects.update(look_at=None)
+
+
+def test_a_provider_that_does_not_answer_keeps_no_payment_waiting() -> None:
+    hinted, paid = [make() for _ in range(3)], make()
+    for order in hinted:
+        notify(order, Fact.CODE_EXPIRED)
+    MemoryChannel.failures["search"] = [(Unavailable("Nobody answers."), False)] * 99
+    notify(paid)
+    assert fresh(paid).state == "paid"
+    tick()
+    assert len(searches()) == 1
+    assert not Notification.objects.exclude(fate="applied").exists()
+    assert {cip.hinted_at is None for cip in Cip.objects.filter(order__in=hinted)} == {False}, (
+        "no answer clears nothing"
+    )
+    MemoryChannel.failures.clear()
+    for order in hinted:
+        channel().set(order.code, Fact.CODE_EXPIRED)
+    tick(later(minutes=4))
+    assert set(Cip.objects.filter(order__in=hinted).values_list("hinted_at", "status")) == {(None, "expired")}
+
+
+@pytest.mark.parametrize("fact", HINTS)
+def test_what_a_message_says_besides_of_money_only_makes_its_code_due(fact: Fact) -> None:
+    order = make()
+    unwatched()
+    notify(order, fact)
+    assert (fresh(order).state, cip_of(order).status) == ("pending", "current")
+    assert cip_of(order).hinted_at
+    assert Notification.objects.get().fate == "applied"
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    tick()
+    assert fresh(order).state == "paid", "the answer counts, whatever the hint said"
+    assert (cip_of(order).hinted_at, cip_of(order).look_at) == (None, None)
+
+
+def test_without_news_it_is_looked_at_again_after_1_5_and_30_minutes_and_then_no_more() -> None:
+    order = make()
+    unwatched()
+    notify(order, Fact.CODE_EXPIRED)
+    begin = cip_of(order).hinted_at
+    assert begin
+    found = looks(begin, minutes=50)
+    assert len(found) == 4
+    for half, pause in zip(found, (timedelta(0), *AGAIN), strict=True):
+        assert timedelta(0) <= half * timedelta(seconds=30) - pause <= timedelta(minutes=1)
+    assert (fresh(order).state, cip_of(order).hinted_at, cip_of(order).look_at) == ("pending", None, None)
+
+
+def test_however_many_hints_come_a_code_is_looked_at_once_a_minute() -> None:
+    order = make()
+    unwatched()
+    begin = timezone.now()
+    for second in range(0, 200, 20):
+        hint(report(cip_of(order), Fact.CODE_EXPIRED), begin + timedelta(seconds=second))
+        tick(begin + timedelta(seconds=second))
+    assert 3 <= len(searches()) <= 200 / APART.total_seconds() + 1
+
+
+@pytest.mark.every_database
+def test_a_hint_that_comes_while_the_provider_is_asked_stays(settings: Any) -> None:
+    order = make()
+    unwatched()
+    in_channel(settings, BACKEND="tests.flows.test_money.Asked")
+    channel().set(order.code, Fact.CODE_EXPIRED)
+    notify(order, Fact.CODE_EXPIRED)
+    Asked.during.append(lambda: notify(order, Fact.CODE_EXPIRED, operation_number="1"))
+    tick()
+    assert cip_of(order).status == "expired"
+    assert cip_of(order).hinted_at, "its answer was asked for before"
+    tick(later(minutes=2))
+    assert len(searches()) == 2
+
+
+@pytest.mark.parametrize("status", ["settled", "paid", "expired", "superseded", "deleted"])
+def test_codes_that_nobody_watches_any_more_are_looked_at_too(status: str) -> None:
+    order = make()
+    if status in ("settled", "paid"):
+        pay(order, operation_number="1")
+        if status == "settled":
+            load(line(fresh(order)))
+    else:
+        Cip.objects.update(status=status, live=None)
+    unwatched()
+    notify(order, Fact.CODE_DELETED)
+    tick()
+    assert searches()[-1] == [order.code]
+
+
+@pytest.mark.every_database
+def test_unknown_digits_are_kept_once_outside_the_inbox_and_dropped_when_nobody_knows_them() -> None:
+    for number in range(3):
+        notify(Order(), Fact.CODE_EXPIRED, code="900", operation_number=str(number))
+    assert UnknownCode.objects.get().code == "900"
+    assert not Notification.objects.exclude(fate="applied").exists()
+    found = looks(timezone.now(), minutes=50)
+    assert len(found) == 4
+    assert not UnknownCode.objects.exists()
+    assert not Discrepancy.objects.exists()
+
+
+def test_unknown_digits_close_the_request_whose_answer_was_lost() -> None:
+    MemoryChannel.fail("issue", OutcomeUnknown("The line was dropped."), after=True)
+    order = make()
+    (code,) = channel().book
+    channel().set(code, Fact.PAYMENT, paid_at=timezone.now())
+    assert cip_of(order).code is None
+    notify(Order(), Fact.CODE_EXPIRED, code=code)
+    tick()
+    assert (fresh(order).state, fresh(order).code) == ("paid", code)
+    assert not UnknownCode.objects.exists()
+
+
+def test_unknown_digits_of_another_system_end_at_the_first_answer_and_are_asked_about_if_they_were_paid() -> None:
+    other = Report("memory:default", Fact.ISSUED, "900", "OTHER-1", Decimal("35.50"), "PEN", expires_at=later(days=1))
+    channel().book["900"] = Slip(other)
+    notify(Order(), Fact.CODE_EXPIRED, code="900")
+    tick()
+    assert not UnknownCode.objects.exists()
+    assert not Discrepancy.objects.exists()
+    channel().set("900", Fact.PAYMENT, paid_at=timezone.now())
+    notify(Order(), Fact.CODE_EXPIRED, code="900", operation_number="2")
+    tick()
+    assert (Discrepancy.objects.get().kind, Discrepancy.objects.get().account) == ("unmatched", "memory:default")
+
+
+def test_a_code_that_is_refused_alone_does_not_hold_back_the_others() -> None:
+    one, other = make(), make()
+    unwatched()
+    for order in (one, other):
+        notify(order, Fact.CODE_EXPIRED)
+        channel().set(order.code, Fact.CODE_EXPIRED)
+    refusal = Refused("Not that code.")
+    MemoryChannel.failures["search"] = [(refusal, False), (refusal, False)]
+    tick()
+    assert {cip_of(order).status for order in (one, other)} == {"current", "expired"}
