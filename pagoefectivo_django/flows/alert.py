@@ -87,7 +87,7 @@ def _untold(found: Sequence[Trouble]) -> list[Trouble]:
 
 
 def _is_daily(now: datetime) -> bool:
-    """Return whether no daily mail was sent since it was due last; the first is due on the day after the first look."""
+    """Return whether no daily mail was sent since it was due last; the first look counts as a daily mail."""
     due = midnight(lima_day(now)) + DAILY_AT
     due -= timedelta(days=due > now)
     rows = Heartbeat.objects.using(database())

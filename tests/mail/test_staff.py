@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from datetime import time as time_of_day
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +28,7 @@ from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Heartbeat, No
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.testing import notify, pay
+from pagoefectivo_django.workdays import LIMA, lima_day
 from tests.flows.making import make
 from tests.hostile.doing import at_once, paid, post
 
@@ -67,6 +69,14 @@ def told() -> list[str]:
 def at(**later: float) -> datetime:
     """A moment of a worker's that has just made its round."""
     moment = timezone.now() + timedelta(**later)
+    Heartbeat.objects.filter(name="tick").update(beaten_at=moment)
+    return moment
+
+
+def on_day(number: int, clock: str) -> datetime:
+    """The moment at which clocks in Lima show ``clock``, so many days after today: the same story at any hour."""
+    day = lima_day(timezone.now()) + timedelta(days=number)
+    moment = datetime.combine(day, time_of_day.fromisoformat(clock), tzinfo=LIMA)
     Heartbeat.objects.filter(name="tick").update(beaten_at=moment)
     return moment
 
@@ -248,17 +258,20 @@ def test_a_daily_mail_tells_what_stays_open() -> None:
     ask("SHOP-1")
     order = pay(make(reference="SHOP-2", payer=SECRET))
     refund_order(order, actor="marta", reason="She sent it back.")
-    tell_staff(at())
-    tell_staff(at(minutes=30))
+    tell_staff(on_day(1, "08:00"))  # the daily mail is due at eight in Lima; the first look counts as one
+    tell_staff(on_day(1, "23:59"))
     assert len(told()) == 1
-    tell_staff(at(days=1, hours=1))
-    tell_staff(at(days=1, hours=2))
+    tell_staff(on_day(2, "07:59"))
+    tell_staff(on_day(2, "08:00"))
+    tell_staff(on_day(2, "23:59"))
     _, daily = told()
     assert "STILL OPEN" in daily
     assert "(SHOP-1)" in daily
     assert "requested: 1" in daily
     assert mail.outbox[1].subject == "PagoEfectivo: What is still open"
-    tell_staff(at(days=2, hours=3))
+    tell_staff(on_day(3, "07:59"))
+    assert len(told()) == 2
+    tell_staff(on_day(3, "11:00"))
     assert len(told()) == 3
 
 
