@@ -30,9 +30,9 @@ from benchmarks.starting import starting
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.expire import expire_orders
-from pagoefectivo_django.flows.publish import hand_over_to
+from pagoefectivo_django.flows.outbox.publish import hand_over_to
+from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.reconcile import reconcile
-from pagoefectivo_django.flows.turn import Turn
 from pagoefectivo_django.models import Cip, Delivery, Order, OrderEvent
 from pagoefectivo_django.signals import payment_expired
 from tests.sandbox.running import Client, running

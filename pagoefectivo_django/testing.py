@@ -21,7 +21,7 @@ from .channels.memory import MemoryChannel
 from .conf import conf
 from .flows.accounts import channel_of
 from .flows.advance import Decision, advance
-from .flows.publish import deliver as deliver_one
+from .flows.outbox.publish import deliver as deliver_one
 from .models import Delivery, Order
 from .models.clock import current_time
 from .models.database import database, in_shop_transaction

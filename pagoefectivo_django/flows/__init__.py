@@ -12,8 +12,8 @@ from .extend import extend_order
 from .issue import issue_code
 from .mark_paid import mark_paid
 from .match import match_line, unmatch_line
+from .outbox.publish import publish_events
 from .possible import actions_of
-from .publish import publish_events
 from .refresh import refresh_order
 from .refund import approve_refund, close_refund, refund_order, send_refund
 from .reissue import reissue_code

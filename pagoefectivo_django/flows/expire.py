@@ -20,9 +20,9 @@ from .book import open_free_book
 from .delete import StillPayable, begin_deletion, delete_code, give_up_deletion
 from .halving import in_halves
 from .look_up import AFTER_NOTHING, KnowsNothing
+from .outbox.turn import Turn
 from .pace import await_pace
 from .search import search
-from .turn import Turn
 from .watch import LIMIT, deadline
 
 logger = logging.getLogger("pagoefectivo.provider")

@@ -28,7 +28,7 @@ from ..models.heartbeat import in_pace
 from ..states import CipStatus, OrderState, RefundStatus, Remark, Standing
 from ..traces import traced
 from .book import open_shelf
-from .turn import Turn
+from .outbox.turn import Turn
 
 logger = logging.getLogger("pagoefectivo.worker")
 

@@ -17,10 +17,10 @@ from ..states import Fact, Kind
 from ..traces import traced
 from .advance import WHAT_BECOMES, Outcome, advance
 from .history import History, evidence_of
+from .outbox.turn import Turn
 from .pace import may_search
 from .restore import attach_forgotten
 from .search import apart, ask_and_apply, search
-from .turn import Turn
 
 logger = logging.getLogger("pagoefectivo.provider")
 

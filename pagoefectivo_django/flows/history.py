@@ -28,7 +28,7 @@ from ..money import LARGEST
 from ..signals import SIGNALS, Receiver
 from ..states import MONEY_KINDS, Fact, Kind, Resolution
 from ..traces import current_message, current_trace, traced
-from .publish import is_handed_over, publish_written
+from .outbox.publish import is_handed_over, publish_written
 
 logger = logging.getLogger("pagoefectivo.orders")
 

@@ -25,8 +25,8 @@ from .advance import Outcome, advance
 from .hints import PROVEN, hint, is_hint
 from .history import History, closed, evidence_of
 from .look_up import ask_provider
+from .outbox.turn import Turn
 from .restore import attach_forgotten
-from .turn import Turn
 
 logger = logging.getLogger("pagoefectivo.webhook")
 

@@ -14,7 +14,7 @@ from ..models import Cip, FailingReceiver, Order, UnknownCode
 from ..models.database import Attempted, database, make_due
 from ..models.heartbeat import in_pace
 from ..states import CipStatus
-from .turn import Turn
+from .outbox.turn import Turn
 
 #: How often it is looked for.
 PACE = timedelta(minutes=10)

@@ -14,7 +14,7 @@ from ..models.heartbeat import in_pace
 from ..states import Kind, OrderState, StatementKind
 from ..workdays import due_on, latest_due, lima_day, midnight
 from .book import open_free_book
-from .turn import Turn
+from .outbox.turn import Turn
 
 #: How often the payments are looked through: what is due changes by the day.
 EVERY = timedelta(hours=1)

@@ -9,7 +9,7 @@ from ..channels.base import Channel
 from ..conf import conf
 from ..models.clock import current_time
 from ..models.heartbeat import in_pace
-from .turn import Turn
+from .outbox.turn import Turn
 
 #: Seconds between two looks whether the pace allows another question.
 BREATH = 0.05

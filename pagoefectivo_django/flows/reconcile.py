@@ -22,9 +22,9 @@ from .advance import Outcome, advance
 from .book import open_free_book
 from .hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
 from .look_up import AFTER_NOTHING, KnowsNothing
+from .outbox.turn import Turn
 from .pace import await_pace, may_search
 from .search import apart, ask_and_apply, search
-from .turn import Turn
 from .watch import next_poll
 
 logger = logging.getLogger("pagoefectivo.provider")

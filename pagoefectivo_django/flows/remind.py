@@ -13,7 +13,7 @@ from ..models.database import database, one_transaction
 from ..states import OrderState
 from .book import open_shelf
 from .halving import in_halves
-from .turn import Turn
+from .outbox.turn import Turn
 
 logger = logging.getLogger("pagoefectivo.worker")
 

@@ -24,9 +24,9 @@ from .advance import Outcome, advance
 from .book import open_shelf
 from .history import History, evidence_of
 from .issue import reference_in
+from .outbox.turn import Turn
 from .pace import await_pace
 from .search import search
-from .turn import Turn
 
 logger = logging.getLogger("pagoefectivo.provider")
 

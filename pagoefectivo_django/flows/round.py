@@ -29,14 +29,14 @@ from .forget import forget_by_age
 from .inbox import apply_waiting
 from .issue import issue
 from .mend_dates import mend_dates
+from .outbox.publish import after, publish_events
+from .outbox.turn import Turn
 from .overdue import ask_about_overdue
-from .publish import after, publish_events
 from .reconcile import end_requests, reconcile
 from .refund import send_by_channel
 from .reissue import reissue
 from .remind import remind
 from .settle import settle
-from .turn import Turn
 from .wish import Deed, attempt_quietly, take_up
 
 logger = logging.getLogger("pagoefectivo.worker")

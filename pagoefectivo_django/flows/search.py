@@ -13,8 +13,8 @@ from ..errors import InvalidRequest, PagoEfectivoError
 from ..models import Cip, UnknownCode
 from .halving import halves, in_halves
 from .look_up import ask_provider, believed, by_key
+from .outbox.turn import Turn
 from .pace import await_pace
-from .turn import Turn
 
 logger = logging.getLogger("pagoefectivo.provider")
 

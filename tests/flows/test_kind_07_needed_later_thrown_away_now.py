@@ -19,8 +19,8 @@ from pagoefectivo_django.flows import (
 )
 from pagoefectivo_django.flows.erase import erase_payer
 from pagoefectivo_django.flows.forget import forget
+from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.refund import give_account
-from pagoefectivo_django.flows.turn import Turn
 from pagoefectivo_django.models import (
     ApiCall,
     ApiCallSubject,

@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
+from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.reconcile import reconcile
-from pagoefectivo_django.flows.turn import Turn
 from pagoefectivo_django.models import Cip, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import pay

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from pagoefectivo_django.flows import resolve_discrepancy
 from pagoefectivo_django.flows.inbox import apply_again
+from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.settle.judging import look_again
-from pagoefectivo_django.flows.turn import Turn
 from pagoefectivo_django.models import Discrepancy
 from pagoefectivo_django.testing import pay
 from tests.flows.making import make

@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from pagoefectivo_django.flows import inbox, tick
-from pagoefectivo_django.flows.turn import Turn
+from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment
 from tests.flows.test_kind_09_locked_orders import held
 from tests.hostile.doing import breaking, kept, many_ticks, observing, paid, post, posting, sold

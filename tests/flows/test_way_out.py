@@ -37,10 +37,10 @@ from pagoefectivo_django.flows import (
 )
 from pagoefectivo_django.flows.hints import look_at_unknown_codes
 from pagoefectivo_django.flows.inbox import retry
+from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.overview.accounts import known_accounts
 from pagoefectivo_django.flows.refund import give_account
 from pagoefectivo_django.flows.settle import confirm_settlement, match_settlement, read_settlement
-from pagoefectivo_django.flows.turn import Turn
 from pagoefectivo_django.models import (
     Cip,
     Delivery,

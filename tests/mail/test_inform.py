@@ -21,7 +21,7 @@ from pagoefectivo_django.flows import (
     resolve_discrepancy,
     tick,
 )
-from pagoefectivo_django.flows.publish import deliver_again
+from pagoefectivo_django.flows.outbox.publish import deliver_again
 from pagoefectivo_django.flows.renew import renew_code
 from pagoefectivo_django.models import Delivery, Discrepancy, Order
 from pagoefectivo_django.signals import SIGNALS
@@ -401,7 +401,9 @@ def test_a_task_queue_is_told_of_them(messages: Connect, monkeypatch: pytest.Mon
     """Also where nobody else listens, as to a code that was issued."""
     told: list[int] = []
     messages(("created",))
-    monkeypatch.setattr("pagoefectivo_django.flows.publish._handed_to", [lambda: told.append(Delivery.objects.count())])
+    monkeypatch.setattr(
+        "pagoefectivo_django.flows.outbox.publish._handed_to", [lambda: told.append(Delivery.objects.count())]
+    )
     make()
     assert told == [1]
     assert not mailoutbox

@@ -21,8 +21,8 @@ from django.utils import timezone, translation
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import alert, refund_order, reopen_discrepancy, resolve_discrepancy, tick
 from pagoefectivo_django.flows.alert import notice_silence, tell_staff
+from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.reconcile import reconcile
-from pagoefectivo_django.flows.turn import Turn
 from pagoefectivo_django.mail.staff import TITLES
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Heartbeat, Notification, Order, StaffAlert
 from pagoefectivo_django.payer import Payer

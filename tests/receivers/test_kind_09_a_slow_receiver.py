@@ -13,8 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from pagoefectivo_django import signals
-from pagoefectivo_django.flows import publish, publish_events
-from pagoefectivo_django.flows.publish import deliver_again, publish_written
+from pagoefectivo_django.flows import publish_events
+from pagoefectivo_django.flows.outbox import publish
+from pagoefectivo_django.flows.outbox.publish import deliver_again, publish_written
 from pagoefectivo_django.models import Delivery, FailingReceiver, Order, OrderEvent
 from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.testing import pay

@@ -19,8 +19,9 @@ from django.utils import timezone
 
 from pagoefectivo_django import signals
 from pagoefectivo_django.errors import Misconfigured
-from pagoefectivo_django.flows import cancel_order, publish, publish_events, tick
-from pagoefectivo_django.flows.publish import publish_written
+from pagoefectivo_django.flows import cancel_order, publish_events, tick
+from pagoefectivo_django.flows.outbox import publish
+from pagoefectivo_django.flows.outbox.publish import publish_written
 from pagoefectivo_django.models import Delivery, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.testing import deliver, pay

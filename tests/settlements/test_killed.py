@@ -24,9 +24,9 @@ from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.flows.balance import balance
+from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.settle import settle
 from pagoefectivo_django.flows.settle.reading import DRAFTS_LIVE
-from pagoefectivo_django.flows.turn import Turn
 from pagoefectivo_django.models import (
     Cip,
     Delivery,

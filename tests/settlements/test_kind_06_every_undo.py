@@ -27,7 +27,7 @@ from pagoefectivo_django.flows import (
     unmatch_line,
 )
 from pagoefectivo_django.flows.balance import balance
-from pagoefectivo_django.flows.publish import deliver_again
+from pagoefectivo_django.flows.outbox.publish import deliver_again
 from pagoefectivo_django.flows.refund import give_account
 from pagoefectivo_django.models import (
     Cip,

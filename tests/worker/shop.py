@@ -22,7 +22,7 @@ def ship(sender: Any, order: Any, event: Any, **kwargs: Any) -> None:
 def main(command: str, *arguments: str) -> None:
     django.setup()
     from pagoefectivo_django.channels.memory import MemoryChannel
-    from pagoefectivo_django.flows.publish import hand_over_to
+    from pagoefectivo_django.flows.outbox.publish import hand_over_to
     from pagoefectivo_django.signals import payment_confirmed
     from pagoefectivo_django.testing import pay
     from tests.flows.making import make

@@ -16,7 +16,7 @@ class PagoEfectivoCeleryConfig(AppConfig):
     label = "pagoefectivo_celery"
 
     def ready(self) -> None:
-        from ...flows.publish import hand_over_to
+        from ...flows.outbox.publish import hand_over_to
 
         try:
             from .tasks import enqueue

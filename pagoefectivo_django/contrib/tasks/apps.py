@@ -13,7 +13,7 @@ class PagoEfectivoTasksConfig(AppConfig):
     label = "pagoefectivo_tasks"
 
     def ready(self) -> None:
-        from ...flows.publish import hand_over_to
+        from ...flows.outbox.publish import hand_over_to
 
         try:
             from .tasks import enqueue

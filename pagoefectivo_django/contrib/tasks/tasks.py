@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from ... import flows
 from ...flows.alert import notice_silence
-from ...flows.publish import REQUEST_BUDGET
+from ...flows.outbox.publish import REQUEST_BUDGET
 
 try:
     from django.tasks import task

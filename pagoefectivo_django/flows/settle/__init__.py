@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from ...models import Settlement, SettlementLine
 from ...models.database import LEASE, claim_batch, database
 from ...states import LineStatus, SettlementStatus
-from ..turn import Turn
+from ..outbox.turn import Turn
 from .asking import ask_about_lines
 from .judging import judge, look_again
 from .matching import match_range, ranges

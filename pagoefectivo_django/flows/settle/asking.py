@@ -13,10 +13,10 @@ from ...states import Fact, LineStatus
 from ..accounts import accounts
 from ..advance import Outcome, advance
 from ..look_up import ask_provider
+from ..outbox.turn import Turn
 from ..pace import await_pace, may_search
 from ..restore import attach_forgotten
 from ..search import ask_about
-from ..turn import Turn
 from .judging import judge
 
 logger = logging.getLogger("pagoefectivo.provider")

@@ -28,7 +28,7 @@ from ...states import Kind, LineStatus, OrderState, SettlementStatus, Standing, 
 from ...traces import current_trace
 from ...workdays import lima_day, midnight
 from ..history import History, closed
-from ..publish import publish_written
+from ..outbox.publish import publish_written
 from .payout import compare_payout
 from .questions import question
 from .reading import BATCH

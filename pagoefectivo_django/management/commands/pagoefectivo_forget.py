@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from ...errors import InvalidRequest
 from ...flows.erase import erase_payer, hand_out
 from ...flows.forget import forget
-from ...flows.turn import Turn
+from ...flows.outbox.turn import Turn
 
 
 class Whom(TypedDict):

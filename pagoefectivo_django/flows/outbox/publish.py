@@ -12,12 +12,12 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 
-from ..measures import Measure, tell
-from ..models import Delivery, Discrepancy, FailingReceiver, Order, OrderEvent
-from ..models.clock import current_time
-from ..models.database import Attempted, database, lock_rows, one_transaction
-from ..signals import SIGNALS, OutboxSignal
-from ..traces import traced
+from ...measures import Measure, tell
+from ...models import Delivery, Discrepancy, FailingReceiver, Order, OrderEvent
+from ...models.clock import current_time
+from ...models.database import Attempted, database, lock_rows, one_transaction
+from ...signals import SIGNALS, OutboxSignal
+from ...traces import traced
 from .turn import Turn
 
 logger = logging.getLogger("pagoefectivo.delivery")

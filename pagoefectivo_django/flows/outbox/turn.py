@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from ..models.clock import current_time
+from ...models.clock import current_time
 
 
 class Turn:
