@@ -19,9 +19,9 @@ from django.urls import reverse
 from .channels import get_channel
 from .channels.memory import MemoryChannel
 from .conf import conf
-from .flows.accounts import channel_of
 from .flows.advance import Decision, advance
 from .flows.outbox.publish import deliver as deliver_one
+from .flows.provider.accounts import channel_of
 from .models import Delivery, Order
 from .models.clock import current_time
 from .models.database import database, in_shop_transaction

@@ -14,7 +14,6 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ..flows.look_up import know_nothing
 from ..flows.overview.health import (
     MOST_COUNTED,
     Silence,
@@ -27,6 +26,7 @@ from ..flows.overview.health import (
     wrong_clocks,
 )
 from ..flows.overview.sales import days_until, paid_per_day
+from ..flows.provider.look_up import know_nothing
 from ..money import display
 from ..states import Kind
 from .panels import Panel, Verdict, ago, link

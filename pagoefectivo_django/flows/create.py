@@ -24,14 +24,14 @@ from ..payer import Payer
 from ..states import Wish
 from ..texts import one_line, spelled
 from ..traces import traced
-from .accounts import accounts
 from .advance import Decision, advance
 from .book import lock_orders, open_book
 from .cancel import cancel_order
-from .environment import is_live, orders_of_tests
 from .history import History
 from .issue import issue_quietly
 from .possible.rules import STANDING
+from .provider.accounts import accounts
+from .provider.environment import is_live, orders_of_tests
 from .watch import lapse
 
 #: Known from resellers only (protocol 3.2): at least 10 minutes ahead, less than 6 months.

@@ -13,12 +13,12 @@ from ..models import Cip, Discrepancy
 from ..models.database import LEASE, database, one_transaction
 from ..states import CipStatus, Fact, Kind, Remark, Wish
 from ..traces import traced
-from .accounts import accounts, channel_of
 from .book import open_book, open_free_book
 from .history import closed
-from .look_up import ask_provider
 from .note import note
-from .record import recorded
+from .provider.accounts import accounts, channel_of
+from .provider.look_up import ask_provider
+from .provider.record import recorded
 from .refresh import apply_answer
 from .wish import MOST_ATTEMPTS
 

@@ -9,11 +9,11 @@ from ..models import Cip, Order
 from ..models.clock import current_time
 from ..models.database import database
 from ..states import Fact, Wish
-from .accounts import channel_of
 from .create import check_expiry
-from .look_up import ask_provider
 from .possible.rules import extendable
-from .record import recorded
+from .provider.accounts import channel_of
+from .provider.look_up import ask_provider
+from .provider.record import recorded
 from .refresh import apply_answer
 from .wish import fulfil, record
 

@@ -18,9 +18,9 @@ from ..traces import traced
 from .advance import WHAT_BECOMES, Outcome, advance
 from .history import History, evidence_of
 from .outbox.turn import Turn
-from .pace import may_search
+from .provider.pace import may_search
+from .provider.search import apart, ask_and_apply, search
 from .restore import attach_forgotten
-from .search import apart, ask_and_apply, search
 
 logger = logging.getLogger("pagoefectivo.provider")
 

@@ -24,7 +24,7 @@ from .advance import advance
 from .book import Book, open_book, open_free_book
 from .possible.refusing import refuse_change
 from .possible.rules import IN_STATES
-from .record import recorded
+from .provider.record import recorded
 from .watch import next_poll
 from .wish import attempt_quietly, fulfil, put_to_person, record
 

@@ -17,9 +17,9 @@ from ..models.clock import current_time
 from ..models.database import database, one_transaction
 from ..states import Kind
 from ..traces import applying, current_trace, traced
-from .accounts import channels_at
 from .hints import hint
 from .inbox import apply, apply_soon, ask_person, has_reversal_beside, read
+from .provider.accounts import channels_at
 
 logger = logging.getLogger("pagoefectivo.webhook")
 

@@ -10,9 +10,9 @@ from ..models import Cip, Order
 from ..models.clock import current_time
 from ..models.database import after_commit, database, in_shop_transaction
 from ..traces import traced
-from .accounts import channel_of
 from .advance import Outcome, advance
-from .look_up import look_up
+from .provider.accounts import channel_of
+from .provider.look_up import look_up
 
 #: How often a stale answer is asked again before the next round does.
 MOST_ASKED = 3

@@ -18,13 +18,13 @@ from ..models.refunds import LINK_SALT
 from ..money import exact
 from ..states import Kind, RefundStatus
 from ..traces import traced
-from .accounts import channel_of
 from .advance import Decision, advance
 from .book import lock_orders, open_book, open_free_book
 from .possible.loading import refund_situations
 from .possible.refusing import refuse_step
 from .possible.rules import RefundSituation, refund_actions
-from .record import recorded
+from .provider.accounts import channel_of
+from .provider.record import recorded
 from .wish import MOST_ATTEMPTS
 
 logger = logging.getLogger("pagoefectivo.provider")

@@ -12,8 +12,8 @@ from ..models import Order, OrderEvent
 from ..models.database import database, one_transaction
 from ..states import OrderState
 from .book import open_shelf
-from .halving import in_halves
 from .outbox.turn import Turn
+from .provider.halving import in_halves
 
 logger = logging.getLogger("pagoefectivo.worker")
 

@@ -19,14 +19,14 @@ from ..models.database import LEASE, database, one_transaction
 from ..statements.values import Unreadable, code, unwrapped
 from ..states import CipStatus, Fact, Kind
 from ..traces import traced
-from .accounts import accounts
 from .advance import Outcome, advance
 from .book import open_shelf
 from .history import History, evidence_of
 from .issue import reference_in
 from .outbox.turn import Turn
-from .pace import await_pace
-from .search import search
+from .provider.accounts import accounts
+from .provider.pace import await_pace
+from .provider.search import search
 
 logger = logging.getLogger("pagoefectivo.provider")
 

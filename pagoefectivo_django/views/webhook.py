@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST
 
 from ..conf import conf
 from ..errors import Misconfigured, Unproven
-from ..flows.accounts import channels_at
 from ..flows.alert import notice_silence
+from ..flows.provider.accounts import channels_at
 from ..flows.receive import receive
 from ..flows.refuse import refuse
 from ..measures import Measure, tell

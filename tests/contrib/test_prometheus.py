@@ -11,7 +11,7 @@ from pagoefectivo_django import measures
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.contrib.prometheus.metrics import begin
 from pagoefectivo_django.flows import tick
-from pagoefectivo_django.flows.record import recorded
+from pagoefectivo_django.flows.provider.record import recorded
 from pagoefectivo_django.models import Discrepancy
 from tests.hostile.doing import paid, post, sold
 from tests.sandbox.running import running

@@ -14,8 +14,8 @@ from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import Refused
 from pagoefectivo_django.flows import tick
-from pagoefectivo_django.flows.halving import in_halves
 from pagoefectivo_django.flows.hints import hint
+from pagoefectivo_django.flows.provider.halving import in_halves
 from pagoefectivo_django.models import Cip, Heartbeat, Order, UnknownCode
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify

@@ -52,7 +52,7 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.inbox import retry
-from pagoefectivo_django.flows.look_up import know_nothing
+from pagoefectivo_django.flows.provider.look_up import know_nothing
 from pagoefectivo_django.flows.refund import give_account, refund_key
 from pagoefectivo_django.models import (
     ApiCall,

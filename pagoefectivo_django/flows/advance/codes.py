@@ -6,9 +6,9 @@ from ...channels.base import Report
 from ...conf import conf
 from ...models import Cip, Discrepancy, Payment
 from ...states import TABLE, CipStatus, Condition, Fact, Kind, Standing, Wish
-from ..accounts import account_at
 from ..book import Book
 from ..history import closed
+from ..provider.accounts import account_at
 from ..watch import deadline
 from .doubts import doubt, now_confirmed
 from .refunds import given_back

@@ -11,7 +11,7 @@ from ...conf import conf
 from ...errors import Misconfigured
 from ...models import Cip, Discrepancy, Notification, UnknownCode
 from ...models.database import database
-from ..environment import LIVE
+from ..provider.environment import LIVE
 
 
 def known_accounts() -> dict[str, str]:

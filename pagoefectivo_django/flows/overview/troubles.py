@@ -22,7 +22,7 @@ from ...models import Discrepancy, Fate, Heartbeat, Notification, Order, Refusal
 from ...models.database import database
 from ...money import display
 from ...states import MONEY_KINDS, Kind, RefundStatus
-from ..look_up import know_nothing
+from ..provider.look_up import know_nothing
 from .accounts import known_accounts
 from .health import KEEPS_FAILING, UNHEARD_AFTER, failing, is_asleep, open_codes, unheard
 from .queues import REFUND_LISTS, open_refunds

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from ...models import Cip, Discrepancy, Match, Order, Payment, Refund
 from ...models.database import database
 from ...states import RefundStatus
-from ..accounts import accounts
-from ..environment import is_live, orders_of_tests
+from ..provider.accounts import accounts
+from ..provider.environment import is_live, orders_of_tests
 from .rules import STANDING, DiscrepancySituation, OrderSituation, RefundSituation
 
 

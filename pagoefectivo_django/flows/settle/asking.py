@@ -10,13 +10,13 @@ from ...errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError
 from ...models import Cip, Settlement, SettlementLine
 from ...models.database import database
 from ...states import Fact, LineStatus
-from ..accounts import accounts
 from ..advance import Outcome, advance
-from ..look_up import ask_provider
 from ..outbox.turn import Turn
-from ..pace import await_pace, may_search
+from ..provider.accounts import accounts
+from ..provider.look_up import ask_provider
+from ..provider.pace import await_pace, may_search
+from ..provider.search import ask_about
 from ..restore import attach_forgotten
-from ..search import ask_about
 from .judging import judge
 
 logger = logging.getLogger("pagoefectivo.provider")

@@ -24,8 +24,8 @@ from ...models.database import database, insert_many, one_transaction
 from ...statements import Fault, Line, Statement, open_statement
 from ...states import LineStatus, Remark, SettlementStatus, StatementKind
 from ...workdays import lima_day
-from ..accounts import accounts
 from ..note import note
+from ..provider.accounts import accounts
 
 #: Lines that are written, and matched, in one transaction.
 BATCH = 5_000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from ..channels import get_channel
-from ..channels.base import Channel
-from ..conf import conf
-from ..errors import Misconfigured
-from ..models import Cip
-from ..models.database import database
+from ...channels import get_channel
+from ...channels.base import Channel
+from ...conf import conf
+from ...errors import Misconfigured
+from ...models import Cip
+from ...models.database import database
 
 logger = logging.getLogger("pagoefectivo.provider")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..models import Cip
+from ...models import Cip
 
 #: The environment in which real money is paid.
 LIVE = "production"

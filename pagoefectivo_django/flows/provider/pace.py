@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
-from ..channels.base import Channel
-from ..conf import conf
-from ..models.clock import current_time
-from ..models.heartbeat import in_pace
-from .outbox.turn import Turn
+from ...channels.base import Channel
+from ...conf import conf
+from ...models.clock import current_time
+from ...models.heartbeat import in_pace
+from ..outbox.turn import Turn
 
 #: Seconds between two looks whether the pace allows another question.
 BREATH = 0.05

@@ -9,13 +9,13 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from ..channels.base import Channel
-from ..channels.exchange import Exchange, heard_by
-from ..measures import Measure, tell
-from ..models import ApiCall, ApiCallSubject, Cip, Order
-from ..models.clock import skew
-from ..models.database import database
-from ..traces import current_trace, traced
+from ...channels.base import Channel
+from ...channels.exchange import Exchange, heard_by
+from ...measures import Measure, tell
+from ...models import ApiCall, ApiCallSubject, Cip, Order
+from ...models.clock import skew
+from ...models.database import database
+from ...traces import current_trace, traced
 
 logger = logging.getLogger("pagoefectivo.provider")
 

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from ..channels.base import Channel, Report
-from ..errors import InvalidRequest, PagoEfectivoError
-from ..models import Cip, UnknownCode
+from ...channels.base import Channel, Report
+from ...errors import InvalidRequest, PagoEfectivoError
+from ...models import Cip, UnknownCode
+from ..outbox.turn import Turn
 from .halving import halves, in_halves
 from .look_up import ask_provider, believed, by_key
-from .outbox.turn import Turn
 from .pace import await_pace
 
 logger = logging.getLogger("pagoefectivo.provider")

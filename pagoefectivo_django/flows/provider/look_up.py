@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
-from ..channels.base import Channel, Report
-from ..errors import InvalidRequest, OutcomeUnknown
-from ..models import Cip, Heartbeat, UnknownCode
-from ..models.clock import current_time
-from ..models.database import database
-from ..states import Fact
+from ...channels.base import Channel, Report
+from ...errors import InvalidRequest, OutcomeUnknown
+from ...models import Cip, Heartbeat, UnknownCode
+from ...models.clock import current_time
+from ...models.database import database
+from ...states import Fact
 from .pace import may_search
 from .record import recorded
 
