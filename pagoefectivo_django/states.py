@@ -266,7 +266,7 @@ _BY_FACT: dict[Fact, tuple[Rule, ...]] = {
 # fmt: on
 
 #: Before a payment is looked up here it was compared with the payments known (the same payment changes nothing), with
-#: the order's amount and currency, and with its date; see ``flows/advance/payments.py``.
+#: the order's amount and currency, and with its date; see ``flows/ledger/payments.py``.
 TABLE: dict[OrderState, dict[Fact, Rule]] = {
     state: {fact: rules[column] for fact, rules in _BY_FACT.items()} for column, state in enumerate(OrderState)
 }

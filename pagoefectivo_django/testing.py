@@ -19,7 +19,7 @@ from django.urls import reverse
 from .channels import get_channel
 from .channels.memory import MemoryChannel
 from .conf import conf
-from .flows.advance import Decision, advance
+from .flows.ledger.advance import Decision, advance
 from .flows.outbox.publish import deliver as deliver_one
 from .flows.provider.accounts import channel_of
 from .models import Delivery, Order

@@ -173,10 +173,10 @@ def test_no_import_inside_a_function_but_a_loader() -> None:
 
 
 def test_advance_is_the_only_writer_of_states() -> None:
-    """``flows/book.py`` is its pen; nobody else assigns an order's state, a code's status or a payment's standing."""
+    """``flows/ledger/book.py`` is its pen; nobody else assigns an order's state, a code's status or a payment's standing."""
     written = {"state", "status", "live", "standing", "paid_at", "operation_number", "cip"}
     for owner, inside, tree in modules():
-        if owner in ("sandbox", "channels") or inside.startswith(("flows/advance/", "flows/book.py")):
+        if owner in ("sandbox", "channels") or inside.startswith(("flows/advance/", "flows/ledger/book.py")):
             continue
         for node in ast.walk(tree):
             targets = node.targets if isinstance(node, ast.Assign) else []
@@ -192,7 +192,7 @@ def test_advance_is_the_only_writer_of_states() -> None:
 def test_only_advance_moves_books() -> None:
     """Who opens a book may read it and tell of it; moving an order or a code is advance's."""
     for _, inside, tree in modules():
-        if inside.startswith(("flows/advance/", "flows/book.py")):
+        if inside.startswith(("flows/advance/", "flows/ledger/book.py")):
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..conf import conf
 from ..flows.inbox import retry
-from ..flows.note import note
+from ..flows.ledger.note import note
 from ..flows.overview.accounts import known_accounts
 from ..models import Notification
 from ..models.clock import current_time

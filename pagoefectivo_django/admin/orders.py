@@ -36,7 +36,7 @@ from ..flows import (
 )
 from ..flows.erase import Erased, erase_payer, hand_out
 from ..flows.evidence import evidence
-from ..flows.note import note
+from ..flows.ledger.note import note
 from ..forms import AdoptForm, EraseForm, ExtendForm, MarkPaidForm, ReasonForm, RefundForm, ReissueForm
 from ..models import Order, Payment, Refund
 from ..models.clock import current_time

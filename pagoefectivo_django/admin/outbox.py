@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..errors import InvalidRequest
-from ..flows.note import note
+from ..flows.ledger.note import note
 from ..flows.outbox.publish import deliver_again, end_pause
 from ..models import Delivery, FailingReceiver
 from ..signals import SIGNALS

@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..conf import conf
 from ..documents.tables import Cell, csv_pieces
 from ..flows import approve_refund, close_refund, send_refund
-from ..flows.note import note
+from ..flows.ledger.note import note
 from ..flows.refund import ask_account
 from ..forms import ReasonForm
 from ..models import Payment, Refund

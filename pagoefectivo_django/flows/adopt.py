@@ -10,7 +10,7 @@ from ..models import Cip, Fate, Notification, Order
 from ..models.clock import current_time
 from ..models.database import database, in_shop_transaction
 from ..traces import traced
-from .advance import advance
+from .ledger.advance import advance
 from .possible.rules import may_be_adopted
 from .provider.accounts import accounts, channel_of
 from .provider.look_up import ask_provider

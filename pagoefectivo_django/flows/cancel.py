@@ -9,8 +9,8 @@ from ..models import Cip, Discrepancy, Order
 from ..models.clock import current_time
 from ..models.database import database
 from ..states import CipStatus, Fact, Kind, OrderState, Wish
-from .advance import Decision, Outcome, advance
 from .delete import StillPayable, begin_deletion, delete_code, give_up_deletion
+from .ledger.advance import Decision, Outcome, advance
 from .refresh import apply_answer
 from .wish import fulfil, record
 

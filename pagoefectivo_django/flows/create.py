@@ -24,15 +24,15 @@ from ..payer import Payer
 from ..states import Wish
 from ..texts import one_line, spelled
 from ..traces import traced
-from .advance import Decision, advance
-from .book import lock_orders, open_book
 from .cancel import cancel_order
-from .history import History
 from .issue import issue_quietly
+from .ledger.advance import Decision, advance
+from .ledger.book import lock_orders, open_book
+from .ledger.history import History
+from .ledger.watch import lapse
 from .possible.rules import STANDING
 from .provider.accounts import accounts
 from .provider.environment import is_live, orders_of_tests
-from .watch import lapse
 
 #: Known from resellers only (protocol 3.2): at least 10 minutes ahead, less than 6 months.
 SOONEST = timedelta(minutes=10)

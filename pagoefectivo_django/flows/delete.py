@@ -13,9 +13,9 @@ from ..models import Cip, Discrepancy
 from ..models.database import LEASE, database, one_transaction
 from ..states import CipStatus, Fact, Kind, Remark, Wish
 from ..traces import traced
-from .book import open_book, open_free_book
-from .history import closed
-from .note import note
+from .ledger.book import open_book, open_free_book
+from .ledger.history import closed
+from .ledger.note import note
 from .provider.accounts import accounts, channel_of
 from .provider.look_up import ask_provider
 from .provider.record import recorded

@@ -13,7 +13,7 @@ from ..models.clock import current_time
 from ..models.database import database, one_transaction
 from ..money import LARGEST
 from ..states import SettlementStatus, StatementKind
-from .history import History
+from .ledger.history import History
 from .settle.payout import compare_payout
 
 

@@ -19,7 +19,7 @@ from ..payer import bare
 from ..states import Remark
 from ..texts import one_line
 from .forget import anonymise
-from .note import note
+from .ledger.note import note
 
 
 @dataclass(frozen=True)

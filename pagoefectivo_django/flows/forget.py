@@ -27,7 +27,7 @@ from ..models.database import database, lock_rows, one_transaction
 from ..models.heartbeat import in_pace
 from ..states import CipStatus, OrderState, RefundStatus, Remark, Standing
 from ..traces import traced
-from .book import open_shelf
+from .ledger.book import open_shelf
 from .outbox.turn import Turn
 
 logger = logging.getLogger("pagoefectivo.worker")

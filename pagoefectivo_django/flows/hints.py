@@ -15,8 +15,8 @@ from ..models import Cip, UnknownCode
 from ..models.database import LEASE, claim_batch, database, one_transaction, put_back
 from ..states import Fact, Kind
 from ..traces import traced
-from .advance import WHAT_BECOMES, Outcome, advance
-from .history import History, evidence_of
+from .ledger.advance import WHAT_BECOMES, Outcome, advance
+from .ledger.history import History, evidence_of
 from .outbox.turn import Turn
 from .provider.pace import may_search
 from .provider.search import apart, ask_and_apply, search

@@ -20,9 +20,9 @@ from ..models import Cip, Discrepancy, Fate, Notification
 from ..models.database import database, in_shop_transaction, one_transaction
 from ..states import Fact, Kind
 from ..traces import applying, traced
-from .advance import Outcome, advance
 from .hints import PROVEN, hint, is_hint
-from .history import History, closed, evidence_of
+from .ledger.advance import Outcome, advance
+from .ledger.history import History, closed, evidence_of
 from .outbox.turn import Turn
 from .provider.accounts import channel_for
 from .provider.look_up import ask_provider

@@ -25,7 +25,7 @@ from ..models.clock import current_time
 from ..models.database import one_transaction
 from ..payer import e164, mobile_country
 from ..states import MONEY_KINDS, Kind, Remark, VoucherState, Wish
-from .book import open_free_book
+from .ledger.book import open_free_book
 from .show import NOT_THEIRS, returning, show
 
 logger = logging.getLogger("pagoefectivo.delivery")

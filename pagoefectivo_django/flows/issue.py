@@ -20,12 +20,12 @@ from ..models import Cip, Order
 from ..models.clock import current_time
 from ..models.database import LEASE, database, one_transaction
 from ..states import CipStatus, Fact, Kind, Wish
-from .advance import advance
-from .book import Book, open_book, open_free_book
+from .ledger.advance import advance
+from .ledger.book import Book, open_book, open_free_book
+from .ledger.watch import next_poll
 from .possible.refusing import refuse_change
 from .possible.rules import IN_STATES
 from .provider.record import recorded
-from .watch import next_poll
 from .wish import attempt_quietly, fulfil, put_to_person, record
 
 logger = logging.getLogger("pagoefectivo.provider")

@@ -11,7 +11,7 @@ from ..models.clock import current_time
 from ..states import Fact
 from ..texts import one_line
 from ..traces import traced
-from .advance import Decision, advance
+from .ledger.advance import Decision, advance
 
 
 @traced()

@@ -12,8 +12,8 @@ from ..models.clock import current_time
 from ..models.database import database, one_transaction
 from ..models.orders import that_pays
 from ..states import Kind, LineStatus, Standing, StatementKind
-from .book import Book, lock_orders, open_book
-from .history import History
+from .ledger.book import Book, lock_orders, open_book
+from .ledger.history import History
 from .settle.judging import answer_questions, insert_match
 from .settle.matching import hold
 from .settle.questions import question

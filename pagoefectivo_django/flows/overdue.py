@@ -13,7 +13,7 @@ from ..models.database import database, one_transaction
 from ..models.heartbeat import in_pace
 from ..states import Kind, OrderState, StatementKind
 from ..workdays import due_on, latest_due, lima_day, midnight
-from .book import open_free_book
+from .ledger.book import open_free_book
 from .outbox.turn import Turn
 
 #: How often the payments are looked through: what is due changes by the day.

@@ -10,7 +10,7 @@ from ..errors import InvalidRequest
 from ..models import Discrepancy, SettlementLine
 from ..models.database import one_transaction
 from ..states import LineStatus, Remark
-from .book import Shelf, open_shelf
+from .ledger.book import Shelf, open_shelf
 from .possible.rules import TO_BE_READ
 from .possible.rules import answers_to as answers_to
 

@@ -10,7 +10,7 @@ from ..models import Cip, Order
 from ..models.clock import current_time
 from ..models.database import after_commit, database, in_shop_transaction
 from ..traces import traced
-from .advance import Outcome, advance
+from .ledger.advance import Outcome, advance
 from .provider.accounts import channel_of
 from .provider.look_up import look_up
 

@@ -18,8 +18,8 @@ from ..models.refunds import LINK_SALT
 from ..money import exact
 from ..states import Kind, RefundStatus
 from ..traces import traced
-from .advance import Decision, advance
-from .book import lock_orders, open_book, open_free_book
+from .ledger.advance import Decision, advance
+from .ledger.book import lock_orders, open_book, open_free_book
 from .possible.loading import refund_situations
 from .possible.refusing import refuse_step
 from .possible.rules import RefundSituation, refund_actions

@@ -11,7 +11,7 @@ from ..conf import conf
 from ..models import Order, OrderEvent
 from ..models.database import database, one_transaction
 from ..states import OrderState
-from .book import open_shelf
+from .ledger.book import open_shelf
 from .outbox.turn import Turn
 from .provider.halving import in_halves
 

@@ -8,7 +8,7 @@ from ..errors import InvalidRequest
 from ..models import Discrepancy
 from ..models.database import database
 from ..states import Remark, Resolution
-from .history import UNANSWERED
+from .ledger.history import UNANSWERED
 from .question import ask_about_line, open_question, remark
 
 

@@ -8,7 +8,7 @@ from ..errors import InvalidRequest
 from ..models import Discrepancy
 from ..models.database import database
 from ..states import Resolution
-from .advance import Decision, advance
+from .ledger.advance import Decision, advance
 
 
 def resolve_discrepancy(

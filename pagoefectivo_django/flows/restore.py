@@ -19,10 +19,10 @@ from ..models.database import LEASE, database, one_transaction
 from ..statements.values import Unreadable, code, unwrapped
 from ..states import CipStatus, Fact, Kind
 from ..traces import traced
-from .advance import Outcome, advance
-from .book import open_shelf
-from .history import History, evidence_of
 from .issue import reference_in
+from .ledger.advance import Outcome, advance
+from .ledger.book import open_shelf
+from .ledger.history import History, evidence_of
 from .outbox.turn import Turn
 from .provider.accounts import accounts
 from .provider.pace import await_pace

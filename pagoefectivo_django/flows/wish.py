@@ -15,7 +15,7 @@ from ..models.clock import current_time
 from ..models.database import after_commit, database, in_shop_transaction, one_transaction
 from ..states import Fact, Kind, Remark, Wish
 from ..traces import traced
-from .book import lock_orders, open_book, open_free_book
+from .ledger.book import lock_orders, open_book, open_free_book
 from .outbox.turn import Turn
 from .possible.refusing import refuse_change
 from .possible.rules import order_actions

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from pagoefectivo_django.flows.book import open_book
-from pagoefectivo_django.flows.history import History
+from pagoefectivo_django.flows.ledger.book import open_book
+from pagoefectivo_django.flows.ledger.history import History
 from pagoefectivo_django.models import Discrepancy, Settlement, SettlementLine
 from pagoefectivo_django.models.database import one_transaction
 from pagoefectivo_django.states import Kind, LineStatus, SettlementStatus, StatementKind

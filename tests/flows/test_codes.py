@@ -20,7 +20,7 @@ from pagoefectivo_django.flows import (
     resolve_discrepancy,
     tick,
 )
-from pagoefectivo_django.flows.advance import advance
+from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay

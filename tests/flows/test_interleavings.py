@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.flows import reissue_code
-from pagoefectivo_django.flows.advance import advance
+from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from tests.flows.making import make

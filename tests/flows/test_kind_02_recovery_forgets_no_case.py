@@ -14,7 +14,7 @@ from pagoefectivo_django.channels.base import Charge, Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown
 from pagoefectivo_django.flows import cancel_order, extend_order, reissue_code, tick
-from pagoefectivo_django.flows.advance import Outcome, advance
+from pagoefectivo_django.flows.ledger.advance import Outcome, advance
 from pagoefectivo_django.flows.provider.look_up import ask_provider
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment
 from pagoefectivo_django.states import Fact

@@ -11,7 +11,7 @@ import pytest
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from pagoefectivo_django.flows import cancel_order, extend_order, reissue_code, resolve_discrepancy, tick
-from pagoefectivo_django.flows.advance import advance
+from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Notification, Order
 from pagoefectivo_django.states import OrderState
 from tests.flows.making import later, make, report

@@ -23,7 +23,7 @@ from pagoefectivo_django.errors import (
     Unavailable,
 )
 from pagoefectivo_django.flows import cancel_order, reissue_code, resolve_discrepancy, tick
-from pagoefectivo_django.flows.advance import advance
+from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Discrepancy, Order
 from pagoefectivo_django.states import CipStatus, Fact, OrderState
 from pagoefectivo_django.testing import notify, pay

@@ -29,7 +29,7 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.export import HEADINGS, export_rows
-from pagoefectivo_django.flows.history import closed
+from pagoefectivo_django.flows.ledger.history import closed
 from pagoefectivo_django.flows.refund import give_account, send_by_channel
 from pagoefectivo_django.models import Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.states import RefundStatus, Remark

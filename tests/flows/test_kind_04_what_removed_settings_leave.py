@@ -22,7 +22,7 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.erase import erase_payer
-from pagoefectivo_django.flows.history import History
+from pagoefectivo_django.flows.ledger.history import History
 from pagoefectivo_django.flows.overview.accounts import known_accounts
 from pagoefectivo_django.flows.overview.troubles import troubles
 from pagoefectivo_django.flows.refuse import refuse

@@ -132,7 +132,7 @@ def test_only_the_history_appends_events() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("OrderEvent.objects")
         if ast.unparse(node.func).endswith(".append")
     }
-    assert places == {"flows/history.py"}
+    assert places == {"flows/ledger/history.py"}
 
 
 def broken(**named: Any) -> None:

@@ -11,7 +11,7 @@ from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, refresh_order, resolve_discrepancy, tick
-from pagoefectivo_django.flows.advance import advance
+from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Discrepancy, Notification, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay

@@ -23,7 +23,7 @@ from pagoefectivo_django.flows import (
     send_refund,
     tick,
 )
-from pagoefectivo_django.flows.advance import advance
+from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.flows.refund import give_account, refund_of, send_by_channel
 from pagoefectivo_django.models import Delivery, Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.money import Money

@@ -23,7 +23,7 @@ from pagoefectivo_django.flows import (
     resolve_discrepancy,
     tick,
 )
-from pagoefectivo_django.flows.advance import advance
+from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.flows.wish import record
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.states import Fact, Wish

@@ -10,7 +10,7 @@ from ...errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError
 from ...models import Cip, Settlement, SettlementLine
 from ...models.database import database
 from ...states import Fact, LineStatus
-from ..advance import Outcome, advance
+from ..ledger.advance import Outcome, advance
 from ..outbox.turn import Turn
 from ..provider.accounts import accounts
 from ..provider.look_up import ask_provider

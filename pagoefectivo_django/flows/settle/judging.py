@@ -10,8 +10,8 @@ from django.db import IntegrityError
 from ...models import Cip, Discrepancy, Match, Payment, Refund, Settlement, SettlementLine
 from ...models.database import database, lock_rows, one_transaction
 from ...states import Kind, LineStatus, OrderState, RefundStatus, Standing, StatementKind
-from ..book import lock_orders, open_book
-from ..history import History, closed
+from ..ledger.book import lock_orders, open_book
+from ..ledger.history import History, closed
 from ..outbox.turn import Turn
 from .matching import AUTHOR, compare_fees, forget_payers, hold, mark_duplicates, payments_for, settle_orders
 from .questions import question

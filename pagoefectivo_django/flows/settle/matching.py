@@ -27,7 +27,7 @@ from ...signals import SIGNALS
 from ...states import Kind, LineStatus, OrderState, SettlementStatus, Standing, StatementKind
 from ...traces import current_trace
 from ...workdays import lima_day, midnight
-from ..history import History, closed
+from ..ledger.history import History, closed
 from ..outbox.publish import publish_written
 from .payout import compare_payout
 from .questions import question

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...models import Discrepancy, Settlement
 from ...states import Kind
-from ..history import History, closed
+from ..ledger.history import History, closed
 
 
 def compare_payout(settlement: Settlement, history: History, **evidence: str) -> None:

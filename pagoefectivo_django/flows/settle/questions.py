@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from ...models import Cip, Order, Payment, Settlement, SettlementLine
 from ...states import Kind
-from ..history import History
+from ..ledger.history import History
 
 
 def question(

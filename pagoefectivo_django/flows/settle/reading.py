@@ -24,7 +24,7 @@ from ...models.database import database, insert_many, one_transaction
 from ...statements import Fault, Line, Statement, open_statement
 from ...states import LineStatus, Remark, SettlementStatus, StatementKind
 from ...workdays import lima_day
-from ..note import note
+from ..ledger.note import note
 from ..provider.accounts import accounts
 
 #: Lines that are written, and matched, in one transaction.

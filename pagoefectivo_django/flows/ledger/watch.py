@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ..conf import conf
-from ..models import Cip, Order
-from ..models.database import LEASE
-from ..states import CipStatus, OrderState
+from ...conf import conf
+from ...models import Cip, Order
+from ...models.database import LEASE
+from ...states import CipStatus, OrderState
 
 #: A code is asked about rarely while its date is far, more and more often as it comes near, and rarely again after it.
 SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=12)

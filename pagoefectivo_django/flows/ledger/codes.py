@@ -6,12 +6,12 @@ from ...channels.base import Report
 from ...conf import conf
 from ...models import Cip, Discrepancy, Payment
 from ...states import TABLE, CipStatus, Condition, Fact, Kind, Standing, Wish
-from ..book import Book
-from ..history import closed
 from ..provider.accounts import account_at
-from ..watch import deadline
+from .book import Book
 from .doubts import doubt, now_confirmed
+from .history import closed
 from .refunds import given_back
+from .watch import deadline
 
 
 def issued(book: Book, cip: Cip, report: Report, asked: bool) -> None:

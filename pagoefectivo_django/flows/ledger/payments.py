@@ -13,11 +13,11 @@ from ...conf import conf
 from ...models import Cip, Discrepancy, Match, Order, Payment
 from ...models.database import database
 from ...states import TABLE, CipStatus, Fact, Kind, OrderState, Resolution, Rule, Standing, StatementKind
-from ..book import Book
-from ..history import closed, evidence_of
-from ..watch import deadline
+from .book import Book
 from .doubts import doubt, now_confirmed
+from .history import closed, evidence_of
 from .refunds import confirmed, returned, taken_back
+from .watch import deadline
 
 logger = logging.getLogger("pagoefectivo.worker")
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ..channels.base import Report
-from ..measures import Measure, tell
-from ..models import (
+from ...channels.base import Report
+from ...measures import Measure, tell
+from ...models import (
     Cip,
     Delivery,
     Discrepancy,
@@ -23,12 +23,12 @@ from ..models import (
     Settlement,
     SettlementLine,
 )
-from ..models.database import LEASE, after_commit
-from ..money import LARGEST
-from ..signals import SIGNALS, Receiver
-from ..states import MONEY_KINDS, Fact, Kind, Resolution
-from ..traces import current_message, current_trace, traced
-from .outbox.publish import is_handed_over, publish_written
+from ...models.database import LEASE, after_commit
+from ...money import LARGEST
+from ...signals import SIGNALS, Receiver
+from ...states import MONEY_KINDS, Fact, Kind, Resolution
+from ...traces import current_message, current_trace, traced
+from ..outbox.publish import is_handed_over, publish_written
 
 logger = logging.getLogger("pagoefectivo.orders")
 

@@ -11,17 +11,17 @@ from typing import Any
 
 from django.db.models import F
 
-from ..channels.base import Report
-from ..errors import InvalidRequest
-from ..models import Cip, Discrepancy, Order, OrderEvent, Payment, Refund
-from ..models.clock import current_time
-from ..models.database import Attempted, unless_locked, write_first
-from ..signals import refund_account_asked
-from ..states import LIVE, CipStatus, Fact, Kind, OrderState, Remark, Standing, Wish
+from ...channels.base import Report
+from ...errors import InvalidRequest
+from ...models import Cip, Discrepancy, Order, OrderEvent, Payment, Refund
+from ...models.clock import current_time
+from ...models.database import Attempted, unless_locked, write_first
+from ...signals import refund_account_asked
+from ...states import LIVE, CipStatus, Fact, Kind, OrderState, Remark, Standing, Wish
+from ..possible.loading import ordered_again
+from ..possible.rules import OrderSituation
+from ..provider.accounts import accounts
 from .history import History, evidence_of
-from .possible.loading import ordered_again
-from .possible.rules import OrderSituation
-from .provider.accounts import accounts
 from .watch import lapse, next_poll, reminder
 
 #: What is told when an order moves.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..models import Order
-from ..models.clock import current_time
-from ..models.database import one_transaction
-from ..states import Remark
-from ..traces import traced
+from ...models import Order
+from ...models.clock import current_time
+from ...models.database import one_transaction
+from ...states import Remark
+from ...traces import traced
 from .book import open_book
 from .history import History
 

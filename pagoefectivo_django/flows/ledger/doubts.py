@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from ...channels.base import Report
 from ...models import Cip, Discrepancy, Payment
 from ...states import Fact, Kind, OrderState
-from ..book import Book
-from ..history import closed
-from ..watch import LIMIT, deadline
 from ..wish import MOST_ATTEMPTS
+from .book import Book
+from .history import closed
+from .watch import LIMIT, deadline
 
 #: What the answer "paid" contradicts.
 ENDED_BY_PAID = (Kind.MISSING_THERE, Kind.REVERSED)

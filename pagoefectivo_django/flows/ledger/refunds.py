@@ -7,10 +7,10 @@ from decimal import Decimal
 from ...errors import InvalidRequest, Misconfigured
 from ...models import Cip, Discrepancy, Payment, Refund
 from ...states import TABLE, Condition, Fact, Kind, RefundStatus, Standing
-from ..book import Book
-from ..history import closed
 from ..possible.rules import STEPS
 from ..provider.accounts import channel_of
+from .book import Book
+from .history import closed
 
 
 def step(book: Book, refund: Refund, becomes: RefundStatus, said: str = "") -> None:

@@ -10,7 +10,7 @@ from ...channels.base import Report
 from ...errors import InvalidRequest
 from ...models import Cip, Discrepancy, Payment
 from ...states import CipStatus, Fact, Kind, Resolution, Standing
-from ..book import Book
+from .book import Book
 from .payments import pay, receipt, same_payment, tell_if_settled
 
 #: In such a time an operation number is one operation's; later a bank may give it again.

@@ -14,7 +14,7 @@ from ...models.clock import current_time
 from ...models.database import one_transaction
 from ...states import CipStatus, Fact
 from ...traces import traced
-from ..book import Book, Shelf, open_shelf
+from .book import Book, Shelf, open_shelf
 from .codes import ended, issued, unknown
 from .decisions import Decision, decide
 from .doubts import close_lost, heard, is_answer
