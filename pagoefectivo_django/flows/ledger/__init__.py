@@ -1,1 +1,1 @@
-"""The one writer of states and payments: it locks an order, reads it again, asks the tables and writes what became of it."""
+"""The one writer of states and payments: locks the order, reads it again, asks the tables, writes what became of it."""

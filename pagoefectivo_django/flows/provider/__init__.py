@@ -1,1 +1,1 @@
-"""Which channel serves an account; what is asked of it, in batches at the account's pace, and the log of those calls."""
+"""Which channel serves an account; questions to providers at the account's pace, and the log of every call."""
