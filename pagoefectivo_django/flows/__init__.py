@@ -2,21 +2,21 @@
 
 from django.views.decorators.debug import sensitive_variables
 
-from .adopt import adopt_code
 from .assign import assign_discrepancy
-from .cancel import cancel_order
 from .comment import comment_on
-from .create import create_order
 from .deposit import enter_deposit
-from .extend import extend_order
-from .issue import issue_code
-from .mark_paid import mark_paid
 from .match import match_line, unmatch_line
+from .orders.adopt import adopt_code
+from .orders.cancel import cancel_order
+from .orders.create import create_order
+from .orders.extend import extend_order
+from .orders.issue import issue_code
+from .orders.mark_paid import mark_paid
+from .orders.refresh import refresh_order
+from .orders.reissue import reissue_code
 from .outbox.publish import publish_events
 from .possible import actions_of
-from .refresh import refresh_order
 from .refund import approve_refund, close_refund, refund_order, send_refund
-from .reissue import reissue_code
 from .reopen import reopen_discrepancy
 from .resolve import resolve_discrepancy
 from .round import tick

@@ -14,10 +14,10 @@ from ..models import Cip, Order
 from ..models.database import claim_batch, database, one_transaction, put_back
 from ..states import CipStatus, Fact, Kind
 from ..traces import traced
-from .delete import StillPayable, begin_deletion, delete_code, give_up_deletion
 from .ledger.advance import Decision, Outcome, advance
 from .ledger.book import open_free_book
 from .ledger.watch import LIMIT, deadline
+from .orders.delete import StillPayable, begin_deletion, delete_code, give_up_deletion
 from .outbox.turn import Turn
 from .provider.accounts import accounts
 from .provider.halving import in_halves

@@ -20,12 +20,12 @@ from ..states import Kind, RefundStatus
 from ..traces import traced
 from .ledger.advance import Decision, advance
 from .ledger.book import lock_orders, open_book, open_free_book
+from .orders.wish import MOST_ATTEMPTS
 from .possible.loading import refund_situations
 from .possible.refusing import refuse_step
 from .possible.rules import RefundSituation, refund_actions
 from .provider.accounts import channel_of
 from .provider.record import recorded
-from .wish import MOST_ATTEMPTS
 
 logger = logging.getLogger("pagoefectivo.provider")
 

@@ -19,10 +19,10 @@ from ..models.database import LEASE, database, one_transaction
 from ..statements.values import Unreadable, code, unwrapped
 from ..states import CipStatus, Fact, Kind
 from ..traces import traced
-from .issue import reference_in
 from .ledger.advance import Outcome, advance
 from .ledger.book import open_shelf
 from .ledger.history import History, evidence_of
+from .orders.issue import reference_in
 from .outbox.turn import Turn
 from .provider.accounts import accounts
 from .provider.pace import await_pace

@@ -21,23 +21,23 @@ from ..models.database import Attempted, database
 from ..models.heartbeat import CLOCK, beat
 from ..states import Wish
 from .alert import tell_staff
-from .cancel import cancel
-from .delete import delete_superseded
 from .expire import expire_orders
-from .extend import extend
 from .forget import forget_by_age
 from .inbox import apply_waiting
-from .issue import issue
 from .mend_dates import mend_dates
+from .orders.cancel import cancel
+from .orders.delete import delete_superseded
+from .orders.extend import extend
+from .orders.issue import issue
+from .orders.reissue import reissue
+from .orders.wish import Deed, attempt_quietly, take_up
 from .outbox.publish import after, publish_events
 from .outbox.turn import Turn
 from .overdue import ask_about_overdue
 from .reconcile import end_requests, reconcile
 from .refund import send_by_channel
-from .reissue import reissue
 from .remind import remind
 from .settle import settle
-from .wish import Deed, attempt_quietly, take_up
 
 logger = logging.getLogger("pagoefectivo.worker")
 

@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from ..errors import PagoEfectivoError
-from ..flows.renew import renew_code
+from ..flows.orders.renew import renew_code
 from ..models import Order
 from ..models.clock import current_time
 from ..models.database import database, outside_atomic_requests

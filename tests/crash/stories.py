@@ -22,7 +22,6 @@ from pagoefectivo_django.flows import (
     extend_order,
     import_settlement,
     issue_code,
-    mark_paid,
     match_line,
     publish_events,
     refresh_order,
@@ -35,6 +34,7 @@ from pagoefectivo_django.flows import (
 )
 from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.flows.erase import erase_payer
+from pagoefectivo_django.flows.orders import mark_paid
 from pagoefectivo_django.flows.refund import give_account
 from pagoefectivo_django.models import Match, Order, Payment, Refund, Settlement, SettlementLine
 from pagoefectivo_django.states import Kind, OrderState, RefundStatus

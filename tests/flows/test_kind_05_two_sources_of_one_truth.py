@@ -27,7 +27,6 @@ from pagoefectivo_django.flows import (
     comment_on,
     extend_order,
     issue_code,
-    mark_paid,
     refresh_order,
     refund_order,
     reissue_code,
@@ -37,13 +36,14 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.balance import ages
+from pagoefectivo_django.flows.orders import mark_paid
+from pagoefectivo_django.flows.orders.renew import renew_code
 from pagoefectivo_django.flows.overview.accounts import known_accounts
 from pagoefectivo_django.flows.overview.health import orphans
 from pagoefectivo_django.flows.overview.health import waiting as waiting_now
 from pagoefectivo_django.flows.overview.troubles import troubles
 from pagoefectivo_django.flows.possible.rules import PERMISSIONS
 from pagoefectivo_django.flows.refund import ask_account, give_account
-from pagoefectivo_django.flows.renew import renew_code
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, FailingReceiver, Heartbeat, Order, Refund
 from pagoefectivo_django.states import Fact, Resolution
 from pagoefectivo_django.testing import expire, notify, pay

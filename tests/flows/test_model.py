@@ -43,7 +43,6 @@ from pagoefectivo_django.flows import (
     close_refund,
     create_order,
     extend_order,
-    mark_paid,
     refresh_order,
     refund_order,
     reissue_code,
@@ -52,6 +51,7 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.inbox import retry
+from pagoefectivo_django.flows.orders import mark_paid
 from pagoefectivo_django.flows.provider.look_up import know_nothing
 from pagoefectivo_django.flows.refund import give_account, refund_key
 from pagoefectivo_django.models import (

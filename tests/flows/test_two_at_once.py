@@ -14,7 +14,7 @@ from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import AlreadyPaid, InQuestion, Unavailable
 from pagoefectivo_django.flows import cancel_order, extend_order, issue_code, refresh_order, reissue_code, tick
-from pagoefectivo_django.flows.wish import record
+from pagoefectivo_django.flows.orders.wish import record
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact, Wish
 from tests import servers

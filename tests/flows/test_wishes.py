@@ -24,7 +24,7 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.ledger.advance import advance
-from pagoefectivo_django.flows.wish import record
+from pagoefectivo_django.flows.orders.wish import record
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.states import Fact, Wish
 from tests.flows.making import later, make, report

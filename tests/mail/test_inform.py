@@ -21,8 +21,8 @@ from pagoefectivo_django.flows import (
     resolve_discrepancy,
     tick,
 )
+from pagoefectivo_django.flows.orders.renew import renew_code
 from pagoefectivo_django.flows.outbox.publish import deliver_again
-from pagoefectivo_django.flows.renew import renew_code
 from pagoefectivo_django.models import Delivery, Discrepancy, Order
 from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import Kind, VoucherState

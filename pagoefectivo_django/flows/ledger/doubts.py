@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ...channels.base import Report
 from ...models import Cip, Discrepancy, Payment
 from ...states import Fact, Kind, OrderState
-from ..wish import MOST_ATTEMPTS
+from ..orders.wish import MOST_ATTEMPTS
 from .book import Book
 from .history import closed
 from .watch import LIMIT, deadline

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..channels.base import Report
-from ..errors import InvalidRequest
-from ..models import Order
-from ..models.clock import current_time
-from ..states import Fact
-from ..texts import one_line
-from ..traces import traced
-from .ledger.advance import Decision, advance
+from ...channels.base import Report
+from ...errors import InvalidRequest
+from ...models import Order
+from ...models.clock import current_time
+from ...states import Fact
+from ...texts import one_line
+from ...traces import traced
+from ..ledger.advance import Decision, advance
 
 
 @traced()

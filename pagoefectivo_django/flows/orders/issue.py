@@ -11,21 +11,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..channels import get_channel
-from ..channels.base import Channel, Charge, Report
-from ..codes import LONGEST
-from ..conf import conf
-from ..errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
-from ..models import Cip, Order
-from ..models.clock import current_time
-from ..models.database import LEASE, database, one_transaction
-from ..states import CipStatus, Fact, Kind, Wish
-from .ledger.advance import advance
-from .ledger.book import Book, open_book, open_free_book
-from .ledger.watch import next_poll
-from .possible.refusing import refuse_change
-from .possible.rules import IN_STATES
-from .provider.record import recorded
+from ...channels import get_channel
+from ...channels.base import Channel, Charge, Report
+from ...codes import LONGEST
+from ...conf import conf
+from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
+from ...models import Cip, Order
+from ...models.clock import current_time
+from ...models.database import LEASE, database, one_transaction
+from ...states import CipStatus, Fact, Kind, Wish
+from ..ledger.advance import advance
+from ..ledger.book import Book, open_book, open_free_book
+from ..ledger.watch import next_poll
+from ..possible.refusing import refuse_change
+from ..possible.rules import IN_STATES
+from ..provider.record import recorded
 from .wish import attempt_quietly, fulfil, put_to_person, record
 
 logger = logging.getLogger("pagoefectivo.provider")

@@ -8,17 +8,17 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from ..conf import conf
-from ..errors import AlreadyPaid, InQuestion, InvalidRequest, PagoEfectivoError
-from ..models import Discrepancy, Order
-from ..models.clock import current_time
-from ..models.database import after_commit, database, in_shop_transaction, one_transaction
-from ..states import Fact, Kind, Remark, Wish
-from ..traces import traced
-from .ledger.book import lock_orders, open_book, open_free_book
-from .outbox.turn import Turn
-from .possible.refusing import refuse_change
-from .possible.rules import order_actions
+from ...conf import conf
+from ...errors import AlreadyPaid, InQuestion, InvalidRequest, PagoEfectivoError
+from ...models import Discrepancy, Order
+from ...models.clock import current_time
+from ...models.database import after_commit, database, in_shop_transaction, one_transaction
+from ...states import Fact, Kind, Remark, Wish
+from ...traces import traced
+from ..ledger.book import lock_orders, open_book, open_free_book
+from ..outbox.turn import Turn
+from ..possible.refusing import refuse_change
+from ..possible.rules import order_actions
 
 logger = logging.getLogger("pagoefectivo.provider")
 

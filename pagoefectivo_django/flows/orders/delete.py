@@ -6,19 +6,19 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from ..channels.base import Report
-from ..conf import conf
-from ..errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused
-from ..models import Cip, Discrepancy
-from ..models.database import LEASE, database, one_transaction
-from ..states import CipStatus, Fact, Kind, Remark, Wish
-from ..traces import traced
-from .ledger.book import open_book, open_free_book
-from .ledger.history import closed
-from .ledger.note import note
-from .provider.accounts import accounts, channel_of
-from .provider.look_up import ask_provider
-from .provider.record import recorded
+from ...channels.base import Report
+from ...conf import conf
+from ...errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused
+from ...models import Cip, Discrepancy
+from ...models.database import LEASE, database, one_transaction
+from ...states import CipStatus, Fact, Kind, Remark, Wish
+from ...traces import traced
+from ..ledger.book import open_book, open_free_book
+from ..ledger.history import closed
+from ..ledger.note import note
+from ..provider.accounts import accounts, channel_of
+from ..provider.look_up import ask_provider
+from ..provider.record import recorded
 from .refresh import apply_answer
 from .wish import MOST_ATTEMPTS
 

@@ -12,27 +12,27 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from .. import strict_json
-from ..conf import conf
-from ..documents.words import LOCALES, serves
-from ..errors import InvalidRequest, Misconfigured, ReferenceConflict
-from ..models import Cip, Discrepancy, Order
-from ..models.clock import current_time
-from ..models.database import after_commit, database, in_shop_transaction, one_transaction
-from ..money import Money, shown
-from ..payer import Payer
-from ..states import Wish
-from ..texts import one_line, spelled
-from ..traces import traced
+from ... import strict_json
+from ...conf import conf
+from ...documents.words import LOCALES, serves
+from ...errors import InvalidRequest, Misconfigured, ReferenceConflict
+from ...models import Cip, Discrepancy, Order
+from ...models.clock import current_time
+from ...models.database import after_commit, database, in_shop_transaction, one_transaction
+from ...money import Money, shown
+from ...payer import Payer
+from ...states import Wish
+from ...texts import one_line, spelled
+from ...traces import traced
+from ..ledger.advance import Decision, advance
+from ..ledger.book import lock_orders, open_book
+from ..ledger.history import History
+from ..ledger.watch import lapse
+from ..possible.rules import STANDING
+from ..provider.accounts import accounts
+from ..provider.environment import is_live, orders_of_tests
 from .cancel import cancel_order
 from .issue import issue_quietly
-from .ledger.advance import Decision, advance
-from .ledger.book import lock_orders, open_book
-from .ledger.history import History
-from .ledger.watch import lapse
-from .possible.rules import STANDING
-from .provider.accounts import accounts
-from .provider.environment import is_live, orders_of_tests
 
 #: Known from resellers only (protocol 3.2): at least 10 minutes ahead, less than 6 months.
 SOONEST = timedelta(minutes=10)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..conf import conf
-from ..models import Order
-from ..states import Wish
+from ...conf import conf
+from ...models import Order
+from ...states import Wish
 from .reissue import reissue
 from .wish import fulfil, record
 

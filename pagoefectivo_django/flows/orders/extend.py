@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ..errors import AlreadyPaid, InvalidRequest, OutcomeUnknown, Refused
-from ..models import Cip, Order
-from ..models.clock import current_time
-from ..models.database import database
-from ..states import Fact, Wish
+from ...errors import AlreadyPaid, InvalidRequest, OutcomeUnknown, Refused
+from ...models import Cip, Order
+from ...models.clock import current_time
+from ...models.database import database
+from ...states import Fact, Wish
+from ..possible.rules import extendable
+from ..provider.accounts import channel_of
+from ..provider.look_up import ask_provider
+from ..provider.record import recorded
 from .create import check_expiry
-from .possible.rules import extendable
-from .provider.accounts import channel_of
-from .provider.look_up import ask_provider
-from .provider.record import recorded
 from .refresh import apply_answer
 from .wish import fulfil, record
 

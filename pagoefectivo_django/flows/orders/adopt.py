@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..codes import plain
-from ..errors import InvalidRequest
-from ..models import Cip, Fate, Notification, Order
-from ..models.clock import current_time
-from ..models.database import database, in_shop_transaction
-from ..traces import traced
-from .ledger.advance import advance
-from .possible.rules import may_be_adopted
-from .provider.accounts import accounts, channel_of
-from .provider.look_up import ask_provider
-from .restore import attach_forgotten
+from ...codes import plain
+from ...errors import InvalidRequest
+from ...models import Cip, Fate, Notification, Order
+from ...models.clock import current_time
+from ...models.database import database, in_shop_transaction
+from ...traces import traced
+from ..ledger.advance import advance
+from ..possible.rules import may_be_adopted
+from ..provider.accounts import accounts, channel_of
+from ..provider.look_up import ask_provider
+from ..restore import attach_forgotten
 
 
 @traced()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..conf import conf
-from ..models import Order
-from ..models.clock import current_time
-from ..states import Wish
+from ...conf import conf
+from ...models import Order
+from ...models.clock import current_time
+from ...states import Wish
+from ..possible.refusing import refuse_change
 from .cancel import remove_current_code
 from .create import SOONEST, check_expiry
 from .issue import issue
-from .possible.refusing import refuse_change
 from .wish import fulfil, record
 
 

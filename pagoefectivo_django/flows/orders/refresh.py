@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..channels.base import Report
-from ..errors import OutcomeUnknown
-from ..models import Cip, Order
-from ..models.clock import current_time
-from ..models.database import after_commit, database, in_shop_transaction
-from ..traces import traced
-from .ledger.advance import Outcome, advance
-from .provider.accounts import channel_of
-from .provider.look_up import look_up
+from ...channels.base import Report
+from ...errors import OutcomeUnknown
+from ...models import Cip, Order
+from ...models.clock import current_time
+from ...models.database import after_commit, database, in_shop_transaction
+from ...traces import traced
+from ..ledger.advance import Outcome, advance
+from ..provider.accounts import channel_of
+from ..provider.look_up import look_up
 
 #: How often a stale answer is asked again before the next round does.
 MOST_ASKED = 3

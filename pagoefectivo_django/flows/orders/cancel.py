@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..errors import AlreadyPaid, InvalidRequest, Misconfigured, OutcomeUnknown
-from ..models import Cip, Discrepancy, Order
-from ..models.clock import current_time
-from ..models.database import database
-from ..states import CipStatus, Fact, Kind, OrderState, Wish
+from ...errors import AlreadyPaid, InvalidRequest, Misconfigured, OutcomeUnknown
+from ...models import Cip, Discrepancy, Order
+from ...models.clock import current_time
+from ...models.database import database
+from ...states import CipStatus, Fact, Kind, OrderState, Wish
+from ..ledger.advance import Decision, Outcome, advance
 from .delete import StillPayable, begin_deletion, delete_code, give_up_deletion
-from .ledger.advance import Decision, Outcome, advance
 from .refresh import apply_answer
 from .wish import fulfil, record
 
