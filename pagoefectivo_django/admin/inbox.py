@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import conf
-from ..flows.inbox import retry
+from ..flows.inbox.apply import retry
 from ..flows.ledger.note import note
 from ..flows.overview.accounts import known_accounts
 from ..models import Notification

@@ -18,7 +18,7 @@ from ..channels import get_channel
 from ..channels.http import Answer, Call, Deadline, send
 from ..conf import conf
 from ..errors import Misconfigured, PagoEfectivoError
-from ..flows.receive import TEST, TEST_BEGINS
+from ..flows.inbox.receive import TEST, TEST_BEGINS
 from ..models import Notification
 from ..models.database import database
 from .finding import Finding, Verdict, not_looked_at, well

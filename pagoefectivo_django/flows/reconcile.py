@@ -17,7 +17,7 @@ from ..models import Cip, Match, Order, Payment
 from ..models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
 from ..states import CipStatus, Fact, Kind, Remark, Standing, StatementKind
 from ..traces import traced
-from .hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
+from .inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
 from .ledger.advance import Outcome, advance
 from .ledger.book import open_free_book
 from .ledger.watch import next_poll

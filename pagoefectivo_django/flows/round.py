@@ -23,7 +23,7 @@ from ..states import Wish
 from .alert import tell_staff
 from .expire import expire_orders
 from .forget import forget_by_age
-from .inbox import apply_waiting
+from .inbox.apply import apply_waiting
 from .mend_dates import mend_dates
 from .orders.cancel import cancel
 from .orders.delete import delete_superseded

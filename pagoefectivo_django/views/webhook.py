@@ -15,9 +15,9 @@ from django.views.decorators.http import require_POST
 from ..conf import conf
 from ..errors import Misconfigured, Unproven
 from ..flows.alert import notice_silence
+from ..flows.inbox.receive import receive
+from ..flows.inbox.refuse import refuse
 from ..flows.provider.accounts import channels_at
-from ..flows.receive import receive
-from ..flows.refuse import refuse
 from ..measures import Measure, tell
 from ..models import Refusal
 from ..models.database import outside_atomic_requests

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.utils import timezone
+from pagoefectivo_django.flows.inbox.apply.hints import hint
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.base import Report
@@ -13,7 +14,6 @@ from pagoefectivo_django.channels.exchange import Exchange, listener
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import approve_refund, cancel_order, refund_order, reissue_code
-from pagoefectivo_django.flows.hints import hint
 from pagoefectivo_django.flows.orders.wish import record
 from pagoefectivo_django.flows.restore import declare_restored
 from pagoefectivo_django.flows.settle import confirm_settlement, read_settlement

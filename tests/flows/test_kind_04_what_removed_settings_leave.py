@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.test import RequestFactory
 from django.utils import timezone
+from pagoefectivo_django.flows.inbox.apply.refuse import refuse
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.dashboard import dashboard
@@ -25,7 +26,6 @@ from pagoefectivo_django.flows.erase import erase_payer
 from pagoefectivo_django.flows.ledger.history import History
 from pagoefectivo_django.flows.overview.accounts import known_accounts
 from pagoefectivo_django.flows.overview.troubles import troubles
-from pagoefectivo_django.flows.refuse import refuse
 from pagoefectivo_django.models import (
     Cip,
     Delivery,

@@ -10,11 +10,11 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
+from pagoefectivo_django.flows.inbox.apply.hints import hint
 
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.flows import alert, cancel_order, refresh_order, tick
 from pagoefectivo_django.flows.alert import tell_staff
-from pagoefectivo_django.flows.hints import hint
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.overview.troubles import troubles
 from pagoefectivo_django.flows.provider.look_up import AFTER_NOTHING, KnowsNothing, know_nothing

@@ -14,7 +14,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from pagoefectivo_django.flows import inbox, tick
+from pagoefectivo_django.flows import tick
+from pagoefectivo_django.flows.inbox import apply as inbox
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment
 from tests.flows.test_kind_09_locked_orders import held

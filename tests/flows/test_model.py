@@ -32,6 +32,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from pagoefectivo_django.flows.inbox.apply.apply import retry
 
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.conf import conf
@@ -50,7 +51,6 @@ from pagoefectivo_django.flows import (
     send_refund,
     tick,
 )
-from pagoefectivo_django.flows.inbox import retry
 from pagoefectivo_django.flows.orders import mark_paid
 from pagoefectivo_django.flows.provider.look_up import know_nothing
 from pagoefectivo_django.flows.refund import give_account, refund_key

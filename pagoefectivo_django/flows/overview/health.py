@@ -29,7 +29,7 @@ from ...models.clock import current_time
 from ...models.database import database
 from ...models.heartbeat import CLOCK
 from ...states import CipStatus
-from ..receive import TEST
+from ..inbox.receive import TEST
 
 #: A worker makes its round every few seconds; after this long nobody does.
 ASLEEP_AFTER = timedelta(minutes=5)

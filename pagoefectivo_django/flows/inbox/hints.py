@@ -8,19 +8,19 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
 
-from ..channels.base import Channel, Report
-from ..conf import conf
-from ..errors import OutcomeUnknown, PagoEfectivoError
-from ..models import Cip, UnknownCode
-from ..models.database import LEASE, claim_batch, database, one_transaction, put_back
-from ..states import Fact, Kind
-from ..traces import traced
-from .ledger.advance import WHAT_BECOMES, Outcome, advance
-from .ledger.history import History, evidence_of
-from .outbox.turn import Turn
-from .provider.pace import may_search
-from .provider.search import apart, ask_and_apply, search
-from .restore import attach_forgotten
+from ...channels.base import Channel, Report
+from ...conf import conf
+from ...errors import OutcomeUnknown, PagoEfectivoError
+from ...models import Cip, UnknownCode
+from ...models.database import LEASE, claim_batch, database, one_transaction, put_back
+from ...states import Fact, Kind
+from ...traces import traced
+from ..ledger.advance import WHAT_BECOMES, Outcome, advance
+from ..ledger.history import History, evidence_of
+from ..outbox.turn import Turn
+from ..provider.pace import may_search
+from ..provider.search import apart, ask_and_apply, search
+from ..restore import attach_forgotten
 
 logger = logging.getLogger("pagoefectivo.provider")
 

@@ -8,9 +8,9 @@ from datetime import datetime
 from django.db import Error
 from django.db.models import F
 
-from ..models import Refusal
-from ..models.clock import current_time
-from ..models.database import database
+from ...models import Refusal
+from ...models.clock import current_time
+from ...models.database import database
 
 logger = logging.getLogger("pagoefectivo.webhook")
 

@@ -14,19 +14,19 @@ from django.db import connections, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from ..channels.base import Channel, Report
-from ..errors import Malformed, PagoEfectivoError
-from ..models import Cip, Discrepancy, Fate, Notification
-from ..models.database import database, in_shop_transaction, one_transaction
-from ..states import Fact, Kind
-from ..traces import applying, traced
+from ...channels.base import Channel, Report
+from ...errors import Malformed, PagoEfectivoError
+from ...models import Cip, Discrepancy, Fate, Notification
+from ...models.database import database, in_shop_transaction, one_transaction
+from ...states import Fact, Kind
+from ...traces import applying, traced
+from ..ledger.advance import Outcome, advance
+from ..ledger.history import History, closed, evidence_of
+from ..outbox.turn import Turn
+from ..provider.accounts import channel_for
+from ..provider.look_up import ask_provider
+from ..restore import attach_forgotten
 from .hints import PROVEN, hint, is_hint
-from .ledger.advance import Outcome, advance
-from .ledger.history import History, closed, evidence_of
-from .outbox.turn import Turn
-from .provider.accounts import channel_for
-from .provider.look_up import ask_provider
-from .restore import attach_forgotten
 
 logger = logging.getLogger("pagoefectivo.webhook")
 

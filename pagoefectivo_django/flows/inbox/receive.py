@@ -10,16 +10,16 @@ from datetime import datetime
 
 from django.db import IntegrityError, connections
 
-from ..channels.base import Channel, Report
-from ..errors import Malformed, Misconfigured, Unproven
-from ..models import Fate, Notification
-from ..models.clock import current_time
-from ..models.database import database, one_transaction
-from ..states import Kind
-from ..traces import applying, current_trace, traced
+from ...channels.base import Channel, Report
+from ...errors import Malformed, Misconfigured, Unproven
+from ...models import Fate, Notification
+from ...models.clock import current_time
+from ...models.database import database, one_transaction
+from ...states import Kind
+from ...traces import applying, current_trace, traced
+from ..provider.accounts import channels_at
+from .apply import apply, apply_soon, ask_person, has_reversal_beside, read
 from .hints import hint
-from .inbox import apply, apply_soon, ask_person, has_reversal_beside, read
-from .provider.accounts import channels_at
 
 logger = logging.getLogger("pagoefectivo.webhook")
 
