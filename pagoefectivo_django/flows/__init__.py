@@ -2,9 +2,11 @@
 
 from django.views.decorators.debug import sensitive_variables
 
-from .assign import assign_discrepancy
-from .comment import comment_on
 from .deposit import enter_deposit
+from .discrepancies.assign import assign_discrepancy
+from .discrepancies.comment import comment_on
+from .discrepancies.reopen import reopen_discrepancy
+from .discrepancies.resolve import resolve_discrepancy
 from .match import match_line, unmatch_line
 from .orders.adopt import adopt_code
 from .orders.cancel import cancel_order
@@ -17,8 +19,6 @@ from .orders.reissue import reissue_code
 from .outbox.publish import publish_events
 from .possible import actions_of
 from .refund import approve_refund, close_refund, refund_order, send_refund
-from .reopen import reopen_discrepancy
-from .resolve import resolve_discrepancy
 from .round import tick
 from .settle import import_settlement
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..errors import InvalidRequest
-from ..models import Discrepancy
-from ..models.database import database
-from ..states import Remark
+from ...errors import InvalidRequest
+from ...models import Discrepancy
+from ...models.database import database
+from ...states import Remark
 from .question import open_question, remark
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..errors import InvalidRequest
-from ..models import Discrepancy
-from ..states import Remark
+from ...errors import InvalidRequest
+from ...models import Discrepancy
+from ...states import Remark
 from .question import open_question, remark
 
 #: As much as an event has room for.

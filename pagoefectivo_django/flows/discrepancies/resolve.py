@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..errors import InvalidRequest
-from ..models import Discrepancy
-from ..models.database import database
-from ..states import Resolution
-from .ledger.advance import Decision, advance
+from ...errors import InvalidRequest
+from ...models import Discrepancy
+from ...models.database import database
+from ...states import Resolution
+from ..ledger.advance import Decision, advance
 
 
 def resolve_discrepancy(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..errors import InvalidRequest
-from ..models import Discrepancy
-from ..models.database import database
-from ..states import Remark, Resolution
-from .ledger.history import UNANSWERED
+from ...errors import InvalidRequest
+from ...models import Discrepancy
+from ...models.database import database
+from ...states import Remark, Resolution
+from ..ledger.history import UNANSWERED
 from .question import ask_about_line, open_question, remark
 
 

@@ -1,0 +1,1 @@
+"""What a person does about a discrepancy: assign, comment, resolve, reopen."""
