@@ -21,7 +21,7 @@ from ..conf import conf
 from ..documents.tables import Cell, csv_pieces
 from ..flows import approve_refund, close_refund, send_refund
 from ..flows.ledger.note import note
-from ..flows.refund import ask_account
+from ..flows.refunds.refund import ask_account
 from ..forms import ReasonForm
 from ..models import Payment, Refund
 from ..models.refunds import RefundQuerySet

@@ -18,7 +18,7 @@ from .orders.refresh import refresh_order
 from .orders.reissue import reissue_code
 from .outbox.publish import publish_events
 from .possible import actions_of
-from .refund import approve_refund, close_refund, refund_order, send_refund
+from .refunds.refund import approve_refund, close_refund, refund_order, send_refund
 from .round import tick
 from .settle import import_settlement
 

@@ -35,7 +35,7 @@ from .outbox.publish import after, publish_events
 from .outbox.turn import Turn
 from .overdue import ask_about_overdue
 from .reconcile import end_requests, reconcile
-from .refund import send_by_channel
+from .refunds.refund import send_by_channel
 from .remind import remind
 from .settle import settle
 

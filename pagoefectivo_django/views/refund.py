@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from ..documents.words import known_language
 from ..errors import InvalidRequest
-from ..flows.refund import give_account, refund_of
+from ..flows.refunds.refund import give_account, refund_of
 from ..forms import BANKS, AccountForm
 from ..models import Refund
 from .discreet import discreet

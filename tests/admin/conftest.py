@@ -18,7 +18,7 @@ from django.views.debug import ExceptionReporter
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import create_order, refund_order
-from pagoefectivo_django.flows.refund import approve_refund, give_account
+from pagoefectivo_django.flows.refunds.refund import approve_refund, give_account
 from pagoefectivo_django.models import Heartbeat, Order
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import pay

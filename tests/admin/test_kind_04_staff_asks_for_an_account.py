@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from pagoefectivo_django.flows import approve_refund, refund_order
-from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Order, Refund
 from pagoefectivo_django.signals import refund_account_asked
 from pagoefectivo_django.testing import pay

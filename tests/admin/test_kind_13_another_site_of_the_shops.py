@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import include, path
 
 from pagoefectivo_django.flows import import_settlement, refund_order, tick
-from pagoefectivo_django.flows.refund import approve_refund
+from pagoefectivo_django.flows.refunds.refund import approve_refund
 from pagoefectivo_django.models import Discrepancy, Order, Refund, Settlement, SettlementLine
 from pagoefectivo_django.testing import pay
 from tests.hostile.doing import paid, post, sold

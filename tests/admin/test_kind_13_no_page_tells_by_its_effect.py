@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from pagoefectivo_django.flows import refund_order
-from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Notification, Order, Refund
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Kind

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.admin.finding import MOST_LISTED, BoundedPaginator
 from pagoefectivo_django.flows import cancel_order, refund_order
-from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Delivery, Discrepancy, Notification, Order, OrderEvent, Refund
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import notify, pay

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from pagoefectivo_django.flows import approve_refund, close_refund, refund_order, send_refund, tick
-from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Order, Refund
 from pagoefectivo_django.testing import pay
 from tests.admin.looking import page

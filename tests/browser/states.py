@@ -16,7 +16,7 @@ from pagoefectivo_django.flows import (
     refund_order,
     send_refund,
 )
-from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import expire, notify, pay

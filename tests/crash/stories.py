@@ -35,7 +35,7 @@ from pagoefectivo_django.flows import (
 from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.flows.erase import erase_payer
 from pagoefectivo_django.flows.orders import mark_paid
-from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Match, Order, Payment, Refund, Settlement, SettlementLine
 from pagoefectivo_django.states import Kind, OrderState, RefundStatus
 from pagoefectivo_django.workdays import lima_day

@@ -15,7 +15,7 @@ from pagoefectivo_django.flows import (
     send_refund,
 )
 from pagoefectivo_django.flows.orders import mark_paid
-from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay

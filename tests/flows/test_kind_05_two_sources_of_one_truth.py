@@ -43,7 +43,7 @@ from pagoefectivo_django.flows.overview.health import orphans
 from pagoefectivo_django.flows.overview.health import waiting as waiting_now
 from pagoefectivo_django.flows.overview.troubles import troubles
 from pagoefectivo_django.flows.possible.rules import PERMISSIONS
-from pagoefectivo_django.flows.refund import ask_account, give_account
+from pagoefectivo_django.flows.refunds.refund import ask_account, give_account
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, FailingReceiver, Heartbeat, Order, Refund
 from pagoefectivo_django.states import Fact, Resolution
 from pagoefectivo_django.testing import expire, notify, pay

@@ -20,7 +20,7 @@ from pagoefectivo_django.flows import (
 from pagoefectivo_django.flows.erase import erase_payer
 from pagoefectivo_django.flows.forget import forget
 from pagoefectivo_django.flows.outbox.turn import Turn
-from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import (
     ApiCall,
     ApiCallSubject,

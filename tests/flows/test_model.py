@@ -53,7 +53,7 @@ from pagoefectivo_django.flows import (
 )
 from pagoefectivo_django.flows.orders import mark_paid
 from pagoefectivo_django.flows.provider.look_up import know_nothing
-from pagoefectivo_django.flows.refund import give_account, refund_key
+from pagoefectivo_django.flows.refunds.refund import give_account, refund_key
 from pagoefectivo_django.models import (
     ApiCall,
     ApiCallSubject,

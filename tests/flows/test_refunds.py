@@ -24,7 +24,7 @@ from pagoefectivo_django.flows import (
 )
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.flows.orders import mark_paid
-from pagoefectivo_django.flows.refund import give_account, refund_of, send_by_channel
+from pagoefectivo_django.flows.refunds.refund import give_account, refund_of, send_by_channel
 from pagoefectivo_django.models import Delivery, Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.signals import payment_refunded

@@ -18,7 +18,7 @@ from pagoefectivo_django.channels.redact import LONGEST, redact
 from pagoefectivo_django.codes import plain
 from pagoefectivo_django.errors import Malformed
 from pagoefectivo_django.flows.provider.accounts import channels_at
-from pagoefectivo_django.flows.refund import refund_of
+from pagoefectivo_django.flows.refunds.refund import refund_of
 from pagoefectivo_django.models import Cip
 from pagoefectivo_django.payer import check_cci, check_document, check_email, check_phone, check_text
 from pagoefectivo_django.strict_json import load

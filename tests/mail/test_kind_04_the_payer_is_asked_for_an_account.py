@@ -21,7 +21,7 @@ from pagoefectivo_django.flows import (
     refund_order,
     tick,
 )
-from pagoefectivo_django.flows.refund import ask_account, give_account
+from pagoefectivo_django.flows.refunds.refund import ask_account, give_account
 from pagoefectivo_django.models import Delivery, Order, OrderEvent, Refund
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.signals import refund_account_asked

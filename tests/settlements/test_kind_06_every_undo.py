@@ -28,7 +28,7 @@ from pagoefectivo_django.flows import (
 )
 from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.flows.outbox.publish import deliver_again
-from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import (
     Cip,
     Delivery,

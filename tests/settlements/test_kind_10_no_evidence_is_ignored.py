@@ -15,7 +15,7 @@ from pagoefectivo_django.flows import (
     send_refund,
     unmatch_line,
 )
-from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Discrepancy, Match, Order, Payment, SettlementLine
 from pagoefectivo_django.testing import pay
 from pagoefectivo_django.workdays import lima_day

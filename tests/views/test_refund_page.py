@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.debug import SafeExceptionReporterFilter
 
 from pagoefectivo_django.flows import approve_refund, close_refund, refund_order, send_refund
-from pagoefectivo_django.flows.refund import give_account
+from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import OrderEvent, Refund
 from pagoefectivo_django.testing import pay
 from pagoefectivo_django.views import refund as view

@@ -9,23 +9,23 @@ from decimal import Decimal
 
 from django.core import signing
 
-from ..channels.base import Channel
-from ..errors import InvalidRequest, Misconfigured, PagoEfectivoError, Refused, Unavailable
-from ..models import Order, Payment, Refund
-from ..models.database import database, one_transaction
-from ..models.orders import that_pays
-from ..models.refunds import LINK_SALT
-from ..money import exact
-from ..states import Kind, RefundStatus
-from ..traces import traced
-from .ledger.advance import Decision, advance
-from .ledger.book import lock_orders, open_book, open_free_book
-from .orders.wish import MOST_ATTEMPTS
-from .possible.loading import refund_situations
-from .possible.refusing import refuse_step
-from .possible.rules import RefundSituation, refund_actions
-from .provider.accounts import channel_of
-from .provider.record import recorded
+from ...channels.base import Channel
+from ...errors import InvalidRequest, Misconfigured, PagoEfectivoError, Refused, Unavailable
+from ...models import Order, Payment, Refund
+from ...models.database import database, one_transaction
+from ...models.orders import that_pays
+from ...models.refunds import LINK_SALT
+from ...money import exact
+from ...states import Kind, RefundStatus
+from ...traces import traced
+from ..ledger.advance import Decision, advance
+from ..ledger.book import lock_orders, open_book, open_free_book
+from ..orders.wish import MOST_ATTEMPTS
+from ..possible.loading import refund_situations
+from ..possible.refusing import refuse_step
+from ..possible.rules import RefundSituation, refund_actions
+from ..provider.accounts import channel_of
+from ..provider.record import recorded
 
 logger = logging.getLogger("pagoefectivo.provider")
 
