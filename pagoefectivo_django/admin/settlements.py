@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..errors import PagoEfectivoError
 from ..flows import enter_deposit, match_line, unmatch_line
 from ..flows.outbox.turn import Turn
-from ..flows.settle import confirm_settlement, discard_settlement, match_settlement, read_settlement
+from ..flows.settlements.imports import confirm_settlement, discard_settlement, match_settlement, read_settlement
 from ..forms import ConfirmForm, DepositForm, MatchForm, NothingForm, StatementForm, UnmatchForm
 from ..models import Deposit, Discrepancy, Match, Settlement, SettlementLine
 from ..models.clock import current_time

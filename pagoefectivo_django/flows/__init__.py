@@ -2,12 +2,10 @@
 
 from django.views.decorators.debug import sensitive_variables
 
-from .deposit import enter_deposit
 from .discrepancies.assign import assign_discrepancy
 from .discrepancies.comment import comment_on
 from .discrepancies.reopen import reopen_discrepancy
 from .discrepancies.resolve import resolve_discrepancy
-from .match import match_line, unmatch_line
 from .orders.adopt import adopt_code
 from .orders.cancel import cancel_order
 from .orders.create import create_order
@@ -20,7 +18,9 @@ from .outbox.publish import publish_events
 from .possible import actions_of
 from .refunds.refund import approve_refund, close_refund, refund_order, send_refund
 from .round import tick
-from .settle import import_settlement
+from .settlements.deposit import enter_deposit
+from .settlements.imports import import_settlement
+from .settlements.match import match_line, unmatch_line
 
 __all__ = [
     "actions_of",

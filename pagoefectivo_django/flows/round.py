@@ -33,11 +33,11 @@ from .orders.reissue import reissue
 from .orders.wish import Deed, attempt_quietly, take_up
 from .outbox.publish import after, publish_events
 from .outbox.turn import Turn
-from .overdue import ask_about_overdue
 from .reconcile import end_requests, reconcile
 from .refunds.refund import send_by_channel
 from .remind import remind
-from .settle import settle
+from .settlements.imports import settle
+from .settlements.overdue import ask_about_overdue
 
 logger = logging.getLogger("pagoefectivo.worker")
 

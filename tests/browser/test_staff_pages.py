@@ -13,7 +13,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from pagoefectivo_django.flows import comment_on, enter_deposit
-from pagoefectivo_django.flows.settle import read_settlement
+from pagoefectivo_django.flows.settlements.imports import read_settlement
 from pagoefectivo_django.models import ApiCall, ApiCallSubject, Cip, Discrepancy, Heartbeat, Order, Refusal
 from pagoefectivo_django.states import Kind, VoucherState
 from pagoefectivo_django.testing import pay

@@ -21,7 +21,7 @@ from pagoefectivo_django.flows import (
 from pagoefectivo_django.flows import export as module
 from pagoefectivo_django.flows.export import HEADINGS, Export, export_rows
 from pagoefectivo_django.flows.outbox.turn import Turn
-from pagoefectivo_django.flows.settle import confirm_settlement, match_settlement
+from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement
 from pagoefectivo_django.models import Discrepancy, Order, Settlement, SettlementLine
 from pagoefectivo_django.states import Fact, StatementKind
 from pagoefectivo_django.testing import notify, pay

@@ -15,7 +15,7 @@ from django.utils import timezone
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, extend_order, reissue_code, tick
-from pagoefectivo_django.flows.settle import confirm_settlement
+from pagoefectivo_django.flows.settlements.imports import confirm_settlement
 from pagoefectivo_django.models import (
     Cip,
     Delivery,

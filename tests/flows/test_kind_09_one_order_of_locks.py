@@ -11,7 +11,7 @@ from pagoefectivo_django.flows.inbox.apply.apply import apply_again
 
 from pagoefectivo_django.flows import resolve_discrepancy
 from pagoefectivo_django.flows.outbox.turn import Turn
-from pagoefectivo_django.flows.settle.judging import look_again
+from pagoefectivo_django.flows.settlements.judging import look_again
 from pagoefectivo_django.models import Discrepancy
 from pagoefectivo_django.testing import pay
 from tests.flows.making import make

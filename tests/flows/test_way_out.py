@@ -40,7 +40,7 @@ from pagoefectivo_django.flows import (
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.overview.accounts import known_accounts
 from pagoefectivo_django.flows.refunds.refund import give_account
-from pagoefectivo_django.flows.settle import confirm_settlement, match_settlement, read_settlement
+from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement, read_settlement
 from pagoefectivo_django.models import (
     Cip,
     Delivery,

@@ -15,7 +15,12 @@ from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import enter_deposit
 from pagoefectivo_django.flows.balance import ages, all_books, balance
 from pagoefectivo_django.flows.outbox.turn import Turn
-from pagoefectivo_django.flows.settle import confirm_settlement, discard_settlement, match_settlement, read_settlement
+from pagoefectivo_django.flows.settlements.imports import (
+    confirm_settlement,
+    discard_settlement,
+    match_settlement,
+    read_settlement,
+)
 from pagoefectivo_django.models import Settlement, SettlementLine
 from pagoefectivo_django.states import Fact, SettlementStatus
 from pagoefectivo_django.testing import notify, pay

@@ -25,8 +25,8 @@ from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.flows.outbox.turn import Turn
-from pagoefectivo_django.flows.settle import settle
-from pagoefectivo_django.flows.settle.reading import DRAFTS_LIVE
+from pagoefectivo_django.flows.settlements.imports import settle
+from pagoefectivo_django.flows.settlements.reading import DRAFTS_LIVE
 from pagoefectivo_django.models import (
     Cip,
     Delivery,

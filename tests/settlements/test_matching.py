@@ -30,7 +30,7 @@ from pagoefectivo_django.flows import (
 from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.refunds.refund import give_account
-from pagoefectivo_django.flows.settle import confirm_settlement, match_settlement, read_settlement
+from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement, read_settlement
 from pagoefectivo_django.models import Discrepancy, Heartbeat, Match, Order, Payment, Settlement, SettlementLine
 from pagoefectivo_django.states import Fact, Kind, LineStatus, OrderState, SettlementStatus
 from pagoefectivo_django.testing import notify, pay

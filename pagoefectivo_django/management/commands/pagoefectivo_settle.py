@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from ...conf import conf
 from ...errors import PagoEfectivoError
 from ...flows.outbox.turn import Turn
-from ...flows.settle import confirm_settlement, discard_settlement, match_settlement, read_settlement, told
+from ...flows.settlements.imports import confirm_settlement, discard_settlement, match_settlement, read_settlement, told
 from ...models import Settlement
 from ...money import CURRENCIES
 from ...states import LineStatus, SettlementStatus

@@ -7,14 +7,14 @@ from decimal import Decimal
 
 from django.db.models import F
 
-from ..errors import InvalidRequest
-from ..models import Deposit, Settlement
-from ..models.clock import current_time
-from ..models.database import database, one_transaction
-from ..money import LARGEST
-from ..states import SettlementStatus, StatementKind
-from .ledger.history import History
-from .settle.payout import compare_payout
+from ...errors import InvalidRequest
+from ...models import Deposit, Settlement
+from ...models.clock import current_time
+from ...models.database import database, one_transaction
+from ...money import LARGEST
+from ...states import SettlementStatus, StatementKind
+from ..ledger.history import History
+from .payout import compare_payout
 
 
 def enter_deposit(

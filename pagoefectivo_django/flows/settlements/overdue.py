@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 
 from django.db.models import Min, QuerySet
 
-from ..conf import conf
-from ..models import Discrepancy, Order, Settlement, SettlementLine
-from ..models.clock import current_time
-from ..models.database import database, one_transaction
-from ..models.heartbeat import in_pace
-from ..states import Kind, OrderState, StatementKind
-from ..workdays import due_on, latest_due, lima_day, midnight
-from .ledger.book import open_free_book
-from .outbox.turn import Turn
+from ...conf import conf
+from ...models import Discrepancy, Order, Settlement, SettlementLine
+from ...models.clock import current_time
+from ...models.database import database, one_transaction
+from ...models.heartbeat import in_pace
+from ...states import Kind, OrderState, StatementKind
+from ...workdays import due_on, latest_due, lima_day, midnight
+from ..ledger.book import open_free_book
+from ..outbox.turn import Turn
 
 #: How often the payments are looked through: what is due changes by the day.
 EVERY = timedelta(hours=1)

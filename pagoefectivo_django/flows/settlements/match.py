@@ -6,17 +6,17 @@ from datetime import datetime
 
 from django.db import IntegrityError
 
-from ..errors import InvalidRequest
-from ..models import Cip, Discrepancy, Match, Order, Payment, SettlementLine
-from ..models.clock import current_time
-from ..models.database import database, one_transaction
-from ..models.orders import that_pays
-from ..states import Kind, LineStatus, Standing, StatementKind
-from .ledger.book import Book, lock_orders, open_book
-from .ledger.history import History
-from .settle.judging import answer_questions, insert_match
-from .settle.matching import hold
-from .settle.questions import question
+from ...errors import InvalidRequest
+from ...models import Cip, Discrepancy, Match, Order, Payment, SettlementLine
+from ...models.clock import current_time
+from ...models.database import database, one_transaction
+from ...models.orders import that_pays
+from ...states import Kind, LineStatus, Standing, StatementKind
+from ..ledger.book import Book, lock_orders, open_book
+from ..ledger.history import History
+from .judging import answer_questions, insert_match
+from .questions import question
+from .rules import hold
 
 
 def match_line(

@@ -19,8 +19,8 @@ from ...states import LineStatus, SettlementStatus
 from ..outbox.turn import Turn
 from .asking import ask_about_lines
 from .judging import judge, look_again
-from .matching import match_range, ranges
 from .reading import confirm_settlement, discard_old_drafts, discard_settlement, read_settlement, told
+from .rules import match_range, ranges
 
 __all__ = [
     "confirm_settlement",

@@ -15,14 +15,7 @@ from ...conf import conf
 from ...fees import Fee, expected_fee
 from ...models import Cip, Delivery, Discrepancy, Match, Order, OrderEvent, Payment, Settlement, SettlementLine
 from ...models.clock import current_time
-from ...models.database import (
-    LEASE,
-    after_commit,
-    database,
-    insert_many,
-    lock_rows,
-    one_transaction,
-)
+from ...models.database import LEASE, after_commit, database, insert_many, lock_rows, one_transaction
 from ...signals import SIGNALS
 from ...states import Kind, LineStatus, OrderState, SettlementStatus, Standing, StatementKind
 from ...traces import current_trace

@@ -13,8 +13,8 @@ from ...states import Kind, LineStatus, OrderState, RefundStatus, Standing, Stat
 from ..ledger.book import lock_orders, open_book
 from ..ledger.history import History, closed
 from ..outbox.turn import Turn
-from .matching import AUTHOR, compare_fees, forget_payers, hold, mark_duplicates, payments_for, settle_orders
 from .questions import question
+from .rules import AUTHOR, compare_fees, forget_payers, hold, mark_duplicates, payments_for, settle_orders
 
 
 class Verdict(NamedTuple):

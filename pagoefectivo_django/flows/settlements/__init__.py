@@ -1,0 +1,1 @@
+"""Statements of what the provider paid out: read, matched with payments, compared with deposits."""
