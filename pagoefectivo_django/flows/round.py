@@ -22,7 +22,6 @@ from ..models.heartbeat import CLOCK, beat
 from ..states import Wish
 from .alert import tell_staff
 from .expire import expire_orders
-from .forget import forget_by_age
 from .inbox.apply import apply_waiting
 from .mend_dates import mend_dates
 from .orders.cancel import cancel
@@ -33,6 +32,7 @@ from .orders.reissue import reissue
 from .orders.wish import Deed, attempt_quietly, take_up
 from .outbox.publish import after, publish_events
 from .outbox.turn import Turn
+from .privacy.forget import forget_by_age
 from .reconcile import end_requests, reconcile
 from .refunds.refund import send_by_channel
 from .remind import remind

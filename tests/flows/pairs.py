@@ -20,7 +20,7 @@ from pagoefectivo_django import flows
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Unavailable
 from pagoefectivo_django.flows.balance import balance
-from pagoefectivo_django.flows.erase import erase_payer
+from pagoefectivo_django.flows.privacy.erase import erase_payer
 from pagoefectivo_django.models import Cip, Discrepancy, Match, Order, Payment, Refund, Settlement, SettlementLine
 from pagoefectivo_django.models.database import LOCK_ORDER, UNDER_ORDER
 from pagoefectivo_django.states import Fact

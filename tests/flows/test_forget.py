@@ -26,9 +26,9 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.balance import all_books
-from pagoefectivo_django.flows.erase import erase_payer, payer_data
-from pagoefectivo_django.flows.forget import forget
 from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.privacy.erase import erase_payer, payer_data
+from pagoefectivo_django.flows.privacy.forget import forget
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import (
     ApiCall,

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, Misconfigured, Refused, Unavailable
 from pagoefectivo_django.flows import cancel_order, extend_order, reissue_code, resolve_discrepancy, tick
-from pagoefectivo_django.flows.erase import erase_payer
+from pagoefectivo_django.flows.privacy.erase import erase_payer
 from pagoefectivo_django.models import Delivery, Discrepancy, Heartbeat, Order
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.states import Fact

@@ -22,10 +22,10 @@ from pagoefectivo_django.flows import (
     resolve_discrepancy,
     tick,
 )
-from pagoefectivo_django.flows.erase import erase_payer
 from pagoefectivo_django.flows.ledger.history import History
 from pagoefectivo_django.flows.overview.accounts import known_accounts
 from pagoefectivo_django.flows.overview.troubles import troubles
+from pagoefectivo_django.flows.privacy.erase import erase_payer
 from pagoefectivo_django.models import (
     Cip,
     Delivery,

@@ -17,9 +17,9 @@ from pagoefectivo_django.flows import (
     send_refund,
     tick,
 )
-from pagoefectivo_django.flows.erase import erase_payer
-from pagoefectivo_django.flows.forget import forget
 from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.privacy.erase import erase_payer
+from pagoefectivo_django.flows.privacy.forget import forget
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import (
     ApiCall,

@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.views.decorators.debug import sensitive_variables
 
 from ...errors import InvalidRequest
-from ...flows.erase import erase_payer, hand_out
-from ...flows.forget import forget
 from ...flows.outbox.turn import Turn
+from ...flows.privacy.erase import erase_payer, hand_out
+from ...flows.privacy.forget import forget
 
 
 class Whom(TypedDict):

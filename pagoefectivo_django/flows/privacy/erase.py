@@ -11,15 +11,15 @@ from django.db.models import CharField, QuerySet, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Replace, Upper
 
-from ..errors import InvalidRequest
-from ..models import Notification, Order, Payment, Refund
-from ..models.clock import current_time
-from ..models.database import database
-from ..payer import bare
-from ..states import Remark
-from ..texts import one_line
+from ...errors import InvalidRequest
+from ...models import Notification, Order, Payment, Refund
+from ...models.clock import current_time
+from ...models.database import database
+from ...payer import bare
+from ...states import Remark
+from ...texts import one_line
+from ..ledger.note import note
 from .forget import anonymise
-from .ledger.note import note
 
 
 @dataclass(frozen=True)

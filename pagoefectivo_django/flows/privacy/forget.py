@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from ..conf import conf
-from ..models import (
+from ...conf import conf
+from ...models import (
     ApiCall,
     ApiCallSubject,
     Cip,
@@ -22,13 +22,13 @@ from ..models import (
     SettlementLine,
     UnknownCode,
 )
-from ..models.clock import current_time
-from ..models.database import database, lock_rows, one_transaction
-from ..models.heartbeat import in_pace
-from ..states import CipStatus, OrderState, RefundStatus, Remark, Standing
-from ..traces import traced
-from .ledger.book import open_shelf
-from .outbox.turn import Turn
+from ...models.clock import current_time
+from ...models.database import database, lock_rows, one_transaction
+from ...models.heartbeat import in_pace
+from ...states import CipStatus, OrderState, RefundStatus, Remark, Standing
+from ...traces import traced
+from ..ledger.book import open_shelf
+from ..outbox.turn import Turn
 
 logger = logging.getLogger("pagoefectivo.worker")
 

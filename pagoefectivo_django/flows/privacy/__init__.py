@@ -1,0 +1,1 @@
+"""Personal data is forgotten by the clock or erased for one payer."""
