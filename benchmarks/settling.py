@@ -13,7 +13,7 @@ from django.utils import timezone
 from benchmarks import books
 from benchmarks.channels import ACCOUNT
 from pagoefectivo_django.flows import import_settlement
-from pagoefectivo_django.flows.balance import balance
+from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import Match, Order
 from pagoefectivo_django.workdays import lima_day
 

@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy as _
 
 from ..documents.tables import ENCODINGS, SEPARATORS, csv_pieces, write_xlsx
 from ..errors import PagoEfectivoError
-from ..flows.export import HEADINGS, Export, export_rows
 from ..flows.provider.accounts import accounts
+from ..flows.reports.export import HEADINGS, Export, export_rows
 from ..models import Settlement
 from ..models.clock import current_time
 from ..money import CURRENCIES

@@ -10,7 +10,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ..flows.overview.accounts import known_accounts
+from ..flows.reports.accounts import known_accounts
 from ..models import Cip, Order, Payment
 
 #: Rows that a list counts and shows; who looks for others searches or filters.

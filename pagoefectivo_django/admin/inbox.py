@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from ..conf import conf
 from ..flows.inbox.apply import retry
 from ..flows.ledger.note import note
-from ..flows.overview.accounts import known_accounts
+from ..flows.reports.accounts import known_accounts
 from ..models import Notification
 from ..models.clock import current_time
 from ..states import Fact, Remark

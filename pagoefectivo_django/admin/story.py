@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from ..flows.evidence import messages_about
+from ..flows.reports.evidence import messages_about
 from ..models import ApiCall, Delivery, Match, Order, OrderEvent, Payment
 from ..money import display
 from ..states import OrderState

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from ..flows.overview.accounts import environment_of, environments, known_accounts
-from ..flows.overview.health import waiting
+from ..flows.reports.accounts import environment_of, environments, known_accounts
+from ..flows.reports.health import waiting
 from .health import health_panels, verdicts
 from .panels import Panel, Verdict
 from .sales import sales_panels

@@ -10,8 +10,8 @@ from django.utils.dateparse import parse_date
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from ..flows.balance import Age, Books, ages, all_books, limits
-from ..flows.overview.health import MOST_COUNTED
+from ..flows.reports.balance import Age, Books, ages, all_books, limits
+from ..flows.reports.health import MOST_COUNTED
 from ..money import CURRENCIES, display
 from ..workdays import lima_day
 from .panels import Panel, link

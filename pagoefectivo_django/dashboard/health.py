@@ -14,7 +14,8 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ..flows.overview.health import (
+from ..flows.provider.look_up import know_nothing
+from ..flows.reports.health import (
     MOST_COUNTED,
     Silence,
     Waiting,
@@ -25,8 +26,7 @@ from ..flows.overview.health import (
     silence,
     wrong_clocks,
 )
-from ..flows.overview.sales import days_until, paid_per_day
-from ..flows.provider.look_up import know_nothing
+from ..flows.reports.sales import days_until, paid_per_day
 from ..money import display
 from ..states import Kind
 from .panels import Panel, Verdict, ago, link

@@ -10,8 +10,8 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ..flows.overview.health import MOST_COUNTED
-from ..flows.overview.queues import REFUND_LISTS, queues
+from ..flows.reports.health import MOST_COUNTED
+from ..flows.reports.queues import REFUND_LISTS, queues
 from .panels import Panel, link
 
 #: For each queue what waits, who moves it on, and the list behind it.

@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from ..documents.charts import columns
-from ..flows.overview.sales import Bucket, Paid, conversion, days_until, open_amounts, paid_per_day
+from ..flows.reports.sales import Bucket, Paid, conversion, days_until, open_amounts, paid_per_day
 from ..money import CURRENCIES, display
 from ..states import OrderState
 from ..workdays import midnight

@@ -14,7 +14,7 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.timesince import timesince
 
-from ..flows.overview.health import waiting
+from ..flows.reports.health import waiting
 from ..models.clock import current_time
 from ..models.database import database
 from .finding import Finding, Verdict, well

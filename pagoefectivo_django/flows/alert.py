@@ -23,7 +23,7 @@ from ..models.clock import current_time
 from ..models.database import after_commit, database
 from ..models.heartbeat import take_turn
 from ..workdays import lima_day, midnight
-from .overview.troubles import others, silent_since, troubles
+from .reports.troubles import others, silent_since, troubles
 
 logger = logging.getLogger("pagoefectivo.worker")
 

@@ -11,7 +11,7 @@ from ..dashboard import dashboard
 from ..dashboard.books import books
 from ..dashboard.panels import on_site_of
 from ..flows.alert import notice_silence
-from ..flows.overview.health import is_asleep
+from ..flows.reports.health import is_asleep
 from ..models import Discrepancy, Heartbeat
 from ..models.clock import current_time
 

@@ -17,10 +17,10 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.documents.charts import COLOURS, FOOT, HEIGHT, WIDTH, columns
-from pagoefectivo_django.flows.balance import ages
-from pagoefectivo_django.flows.overview.accounts import environment_of, environments, known_accounts
-from pagoefectivo_django.flows.overview.health import calls, open_questions, silence, waiting
-from pagoefectivo_django.flows.overview.sales import conversion, days_until, open_amounts, paid_per_day
+from pagoefectivo_django.flows.reports.accounts import environment_of, environments, known_accounts
+from pagoefectivo_django.flows.reports.balance import ages
+from pagoefectivo_django.flows.reports.health import calls, open_questions, silence, waiting
+from pagoefectivo_django.flows.reports.sales import conversion, days_until, open_amounts, paid_per_day
 from pagoefectivo_django.models import ApiCall, Cip, Discrepancy, Heartbeat, Notification, Order, Payment, Refusal
 from pagoefectivo_django.testing import pay
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from pagoefectivo_django.flows.evidence import MOST_TOLD
+from pagoefectivo_django.flows.reports.evidence import MOST_TOLD
 from pagoefectivo_django.models import ApiCall, ApiCallSubject, Order
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import notify, pay

@@ -32,10 +32,10 @@ from pagoefectivo_django.flows import (
     send_refund,
     unmatch_line,
 )
-from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.flows.orders import mark_paid
 from pagoefectivo_django.flows.privacy.erase import erase_payer
 from pagoefectivo_django.flows.refunds.refund import give_account
+from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import Match, Order, Payment, Refund, Settlement, SettlementLine
 from pagoefectivo_django.states import Kind, OrderState, RefundStatus
 from pagoefectivo_django.workdays import lima_day

@@ -19,8 +19,8 @@ from django.utils import timezone
 from pagoefectivo_django import flows
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Unavailable
-from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.flows.privacy.erase import erase_payer
+from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import Cip, Discrepancy, Match, Order, Payment, Refund, Settlement, SettlementLine
 from pagoefectivo_django.models.database import LOCK_ORDER, UNDER_ORDER
 from pagoefectivo_django.states import Fact

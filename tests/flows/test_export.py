@@ -18,9 +18,9 @@ from pagoefectivo_django.flows import (
     resolve_discrepancy,
     unmatch_line,
 )
-from pagoefectivo_django.flows import export as module
-from pagoefectivo_django.flows.export import HEADINGS, Export, export_rows
 from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.reports import export as module
+from pagoefectivo_django.flows.reports.export import HEADINGS, Export, export_rows
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement
 from pagoefectivo_django.models import Discrepancy, Order, Settlement, SettlementLine
 from pagoefectivo_django.states import Fact, StatementKind

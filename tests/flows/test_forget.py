@@ -25,11 +25,11 @@ from pagoefectivo_django.flows import (
     send_refund,
     tick,
 )
-from pagoefectivo_django.flows.balance import all_books
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.privacy.erase import erase_payer, payer_data
 from pagoefectivo_django.flows.privacy.forget import forget
 from pagoefectivo_django.flows.refunds.refund import give_account
+from pagoefectivo_django.flows.reports.balance import all_books
 from pagoefectivo_django.models import (
     ApiCall,
     ApiCallSubject,

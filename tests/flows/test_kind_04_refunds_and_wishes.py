@@ -28,9 +28,9 @@ from pagoefectivo_django.flows import (
     send_refund,
     tick,
 )
-from pagoefectivo_django.flows.export import HEADINGS, export_rows
 from pagoefectivo_django.flows.ledger.history import closed
 from pagoefectivo_django.flows.refunds.refund import give_account, send_by_channel
+from pagoefectivo_django.flows.reports.export import HEADINGS, export_rows
 from pagoefectivo_django.models import Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.states import RefundStatus, Remark
 from pagoefectivo_django.testing import expire, notify, pay

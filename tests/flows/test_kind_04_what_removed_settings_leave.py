@@ -23,9 +23,9 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.ledger.history import History
-from pagoefectivo_django.flows.overview.accounts import known_accounts
-from pagoefectivo_django.flows.overview.troubles import troubles
 from pagoefectivo_django.flows.privacy.erase import erase_payer
+from pagoefectivo_django.flows.reports.accounts import known_accounts
+from pagoefectivo_django.flows.reports.troubles import troubles
 from pagoefectivo_django.models import (
     Cip,
     Delivery,

@@ -35,15 +35,15 @@ from pagoefectivo_django.flows import (
     send_refund,
     tick,
 )
-from pagoefectivo_django.flows.balance import ages
 from pagoefectivo_django.flows.orders import mark_paid
 from pagoefectivo_django.flows.orders.renew import renew_code
-from pagoefectivo_django.flows.overview.accounts import known_accounts
-from pagoefectivo_django.flows.overview.health import orphans
-from pagoefectivo_django.flows.overview.health import waiting as waiting_now
-from pagoefectivo_django.flows.overview.troubles import troubles
 from pagoefectivo_django.flows.possible.rules import PERMISSIONS
 from pagoefectivo_django.flows.refunds.refund import ask_account, give_account
+from pagoefectivo_django.flows.reports.accounts import known_accounts
+from pagoefectivo_django.flows.reports.balance import ages
+from pagoefectivo_django.flows.reports.health import orphans
+from pagoefectivo_django.flows.reports.health import waiting as waiting_now
+from pagoefectivo_django.flows.reports.troubles import troubles
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, FailingReceiver, Heartbeat, Order, Refund
 from pagoefectivo_django.states import Fact, Resolution
 from pagoefectivo_django.testing import expire, notify, pay

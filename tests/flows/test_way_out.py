@@ -38,8 +38,8 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.outbox.turn import Turn
-from pagoefectivo_django.flows.overview.accounts import known_accounts
 from pagoefectivo_django.flows.refunds.refund import give_account
+from pagoefectivo_django.flows.reports.accounts import known_accounts
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement, read_settlement
 from pagoefectivo_django.models import (
     Cip,

@@ -20,7 +20,7 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.conf import DEFAULTS, from_env
 from pagoefectivo_django.flows import refund_order
-from pagoefectivo_django.flows.overview.health import waiting
+from pagoefectivo_django.flows.reports.health import waiting
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Heartbeat, Notification, Refusal
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.testing import pay

@@ -13,8 +13,8 @@ from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import enter_deposit
-from pagoefectivo_django.flows.balance import ages, all_books, balance
 from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.reports.balance import ages, all_books, balance
 from pagoefectivo_django.flows.settlements.imports import (
     confirm_settlement,
     discard_settlement,

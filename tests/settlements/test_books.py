@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.flows import enter_deposit, import_settlement, tick
-from pagoefectivo_django.flows.balance import balance
+from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import Discrepancy, Match, Order, Payment
 from pagoefectivo_django.states import Fact, OrderState
 from pagoefectivo_django.testing import notify, pay

@@ -23,8 +23,8 @@ from benchmarks import books as bench
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.conf import conf
-from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.flows.settlements.imports import settle
 from pagoefectivo_django.flows.settlements.reading import DRAFTS_LIVE
 from pagoefectivo_django.models import (

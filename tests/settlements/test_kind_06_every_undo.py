@@ -26,9 +26,9 @@ from pagoefectivo_django.flows import (
     tick,
     unmatch_line,
 )
-from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.flows.outbox.publish import deliver_again
 from pagoefectivo_django.flows.refunds.refund import give_account
+from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import (
     Cip,
     Delivery,

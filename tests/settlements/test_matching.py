@@ -27,9 +27,9 @@ from pagoefectivo_django.flows import (
     tick,
     unmatch_line,
 )
-from pagoefectivo_django.flows.balance import balance
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.refunds.refund import give_account
+from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement, read_settlement
 from pagoefectivo_django.models import Discrepancy, Heartbeat, Match, Order, Payment, Settlement, SettlementLine
 from pagoefectivo_django.states import Fact, Kind, LineStatus, OrderState, SettlementStatus

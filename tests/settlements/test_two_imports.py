@@ -18,7 +18,7 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import enter_deposit, import_settlement, match_line, tick, unmatch_line
-from pagoefectivo_django.flows.balance import Books, balance
+from pagoefectivo_django.flows.reports.balance import Books, balance
 from pagoefectivo_django.flows.settlements import reading
 from pagoefectivo_django.flows.settlements import rules as matching
 from pagoefectivo_django.models import (

@@ -9,8 +9,8 @@ from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ...flows.overview.accounts import known_accounts
-from ...flows.overview.health import open_questions, refusals, waiting
+from ...flows.reports.accounts import known_accounts
+from ...flows.reports.health import open_questions, refusals, waiting
 from ...measures import Measure, observe_by
 from ...models.clock import current_time
 

@@ -16,9 +16,9 @@ from django.views.decorators.debug import sensitive_variables
 from ...channels import get_channel
 from ...conf import conf
 from ...errors import InvalidRequest
-from ...flows.balance import TERMS, ages, all_books, open_questions
 from ...flows.outbox.turn import Turn
 from ...flows.reconcile import reconcile, watch_again
+from ...flows.reports.balance import TERMS, ages, all_books, open_questions
 from ...flows.restore import codes_written, declare_restored, find_forgotten
 from ...models import Delivery
 from ...models.clock import current_time

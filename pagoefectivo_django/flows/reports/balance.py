@@ -12,12 +12,12 @@ from django.db import connections
 from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from ..fees import CENT
-from ..models import Deposit, Discrepancy, Match, Payment, Settlement, SettlementLine
-from ..models.database import database
-from ..money import CURRENCIES
-from ..states import LineStatus, SettlementStatus, Standing, StatementKind
-from ..workdays import lima_day, midnight
+from ...fees import CENT
+from ...models import Deposit, Discrepancy, Match, Payment, Settlement, SettlementLine
+from ...models.database import database
+from ...money import CURRENCIES
+from ...states import LineStatus, SettlementStatus, Standing, StatementKind
+from ...workdays import lima_day, midnight
 
 #: Days since the payment, first and last.
 AGES = ((0, 1), (2, 3), (4, 7), (8, None))

@@ -13,14 +13,14 @@ from django.db.models import Q, QuerySet, TextChoices, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.utils.translation import gettext_lazy as _
 
-from ..conf import conf
-from ..documents.tables import Cell
-from ..fees import CENT, igv_rate
-from ..models import Deposit, Discrepancy, Match, Payment, Refund, Settlement, SettlementLine
-from ..models.clock import current_time
-from ..models.database import database
-from ..states import Kind, LineStatus, Resolution, Standing, StatementKind
-from ..workdays import due_on, lima_day
+from ...conf import conf
+from ...documents.tables import Cell
+from ...fees import CENT, igv_rate
+from ...models import Deposit, Discrepancy, Match, Payment, Refund, Settlement, SettlementLine
+from ...models.clock import current_time
+from ...models.database import database
+from ...states import Kind, LineStatus, Resolution, Standing, StatementKind
+from ...workdays import due_on, lima_day
 from .balance import AGES, Age, between, in_transit, timed
 
 #: Rows that are read at once. By keys, not by a cursor: some databases' clients fetch all that a cursor has.

@@ -10,10 +10,10 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from ..channels.redact import redact
-from ..models import ApiCall, Cip, Notification, Order, Payment
-from ..models.database import database
-from ..workdays import LIMA
+from ...channels.redact import redact
+from ...models import ApiCall, Cip, Notification, Order, Payment
+from ...models.database import database
+from ...workdays import LIMA
 
 #: The newest of each kind that go into one file; it says how many there are.
 MOST_TOLD = 100

@@ -1,0 +1,1 @@
+"""What is read and never written: balance, exports, evidence, health, sales."""
