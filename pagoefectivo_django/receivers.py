@@ -27,8 +27,8 @@ TOLD_BY = {
     "refund_account": refund_account_asked,
     "refunded": payment_refunded,
 }
-MAIL = ByPath("pagoefectivo_django.flows.inform.mail_payer")
-TEXT = ByPath("pagoefectivo_django.flows.inform.text_payer")
+MAIL = ByPath("pagoefectivo_django.flows.messages.inform.mail_payer")
+TEXT = ByPath("pagoefectivo_django.flows.messages.inform.text_payer")
 
 
 def connect_messages() -> None:

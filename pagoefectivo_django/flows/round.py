@@ -20,10 +20,11 @@ from ..models.clock import current_time, machine, skew
 from ..models.database import Attempted, database
 from ..models.heartbeat import CLOCK, beat
 from ..states import Wish
-from .alert import tell_staff
 from .expire import expire_orders
 from .inbox.apply import apply_waiting
 from .mend_dates import mend_dates
+from .messages.alert import tell_staff
+from .messages.remind import remind
 from .orders.cancel import cancel
 from .orders.delete import delete_superseded
 from .orders.extend import extend
@@ -35,7 +36,6 @@ from .outbox.turn import Turn
 from .privacy.forget import forget_by_age
 from .reconcile import end_requests, reconcile
 from .refunds.refund import send_by_channel
-from .remind import remind
 from .settlements.imports import settle
 from .settlements.overdue import ask_about_overdue
 

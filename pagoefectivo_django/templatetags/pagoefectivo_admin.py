@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..dashboard import dashboard
 from ..dashboard.books import books
 from ..dashboard.panels import on_site_of
-from ..flows.alert import notice_silence
+from ..flows.messages.alert import notice_silence
 from ..flows.reports.health import is_asleep
 from ..models import Discrepancy, Heartbeat
 from ..models.clock import current_time

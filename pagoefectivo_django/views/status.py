@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from ..documents.voucher import Voucher
 from ..errors import InvalidRequest
-from ..flows.show import show
+from ..flows.messages.show import show
 from ..models.clock import current_time
 from ..states import VoucherState
 from .discreet import discreet

@@ -23,7 +23,7 @@ from ..documents.voucher import Voucher
 from ..documents.ways import COMPANY
 from ..documents.words import groups
 from ..errors import InvalidRequest
-from ..flows.show import show
+from ..flows.messages.show import show
 from ..models.clock import current_time
 from .discreet import discreet
 from .status import etag_of

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST
 
 from ..conf import conf
 from ..errors import Misconfigured, Unproven
-from ..flows.alert import notice_silence
 from ..flows.inbox.receive import receive
 from ..flows.inbox.refuse import refuse
+from ..flows.messages.alert import notice_silence
 from ..flows.provider.accounts import channels_at
 from ..measures import Measure, tell
 from ..models import Refusal

@@ -13,8 +13,9 @@ from django.utils import timezone
 from pagoefectivo_django.flows.inbox.apply.hints import hint
 
 from pagoefectivo_django.channels.base import Report
-from pagoefectivo_django.flows import alert, cancel_order, refresh_order, tick
-from pagoefectivo_django.flows.alert import tell_staff
+from pagoefectivo_django.flows import cancel_order, refresh_order, tick
+from pagoefectivo_django.flows.messages import alert
+from pagoefectivo_django.flows.messages.alert import tell_staff
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.provider.look_up import AFTER_NOTHING, KnowsNothing, know_nothing
 from pagoefectivo_django.flows.reconcile import reconcile

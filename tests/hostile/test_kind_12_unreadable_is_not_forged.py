@@ -297,7 +297,9 @@ def test_nobody_listens(settings: Any) -> None:
     assert "W010" not in ids(direct(), settings, deploy=True)
     before = dict(payment_confirmed.by_name)
     payment_confirmed.by_name.clear()
-    payment_confirmed.connect("pagoefectivo_django.flows.inform.mail_payer", dispatch_uid="pagoefectivo.mail.paid")
+    payment_confirmed.connect(
+        "pagoefectivo_django.flows.messages.inform.mail_payer", dispatch_uid="pagoefectivo.mail.paid"
+    )
     try:
         assert "W010" in ids(direct(), settings, deploy=True)
         assert "W010" not in ids(direct(), settings)

@@ -19,8 +19,9 @@ from django.test import Client
 from django.utils import timezone, translation
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.flows import alert, refund_order, reopen_discrepancy, resolve_discrepancy, tick
-from pagoefectivo_django.flows.alert import notice_silence, tell_staff
+from pagoefectivo_django.flows import refund_order, reopen_discrepancy, resolve_discrepancy, tick
+from pagoefectivo_django.flows.messages import alert
+from pagoefectivo_django.flows.messages.alert import notice_silence, tell_staff
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.reconcile import reconcile
 from pagoefectivo_django.mail.staff import TITLES

@@ -10,7 +10,7 @@ from celery import shared_task
 from kombu.pools import producers
 
 from ... import flows
-from ...flows.alert import notice_silence
+from ...flows.messages.alert import notice_silence
 from ...flows.round import BUDGET
 
 #: Seconds that a broker may take for an answer. It is a shop's request that waits.

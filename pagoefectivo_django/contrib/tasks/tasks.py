@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from ... import flows
-from ...flows.alert import notice_silence
+from ...flows.messages.alert import notice_silence
 from ...flows.outbox.publish import REQUEST_BUDGET
 
 try:

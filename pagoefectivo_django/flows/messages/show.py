@@ -9,15 +9,15 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 
-from ..conf import conf
-from ..documents.voucher import Returning, Voucher
-from ..documents.ways import ways_of
-from ..documents.words import known_language
-from ..errors import InvalidRequest
-from ..models import Discrepancy, Order, Refund
-from ..models.database import database
-from ..states import CipStatus, Kind, OrderState, RefundStatus, VoucherState, Wish
-from .possible import actions_of
+from ...conf import conf
+from ...documents.voucher import Returning, Voucher
+from ...documents.ways import ways_of
+from ...documents.words import known_language
+from ...errors import InvalidRequest
+from ...models import Discrepancy, Order, Refund
+from ...models.database import database
+from ...states import CipStatus, Kind, OrderState, RefundStatus, VoucherState, Wish
+from ..possible import actions_of
 
 SHOWN = {
     OrderState.NEW: VoucherState.GETTING,

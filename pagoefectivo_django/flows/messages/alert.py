@@ -16,14 +16,14 @@ from django.core.mail import EmailMessage
 from django.db import connections
 from django.utils import translation
 
-from ..conf import conf
-from ..mail.staff import Trouble, compose_alert
-from ..models import Heartbeat, StaffAlert
-from ..models.clock import current_time
-from ..models.database import after_commit, database
-from ..models.heartbeat import take_turn
-from ..workdays import lima_day, midnight
-from .reports.troubles import others, silent_since, troubles
+from ...conf import conf
+from ...mail.staff import Trouble, compose_alert
+from ...models import Heartbeat, StaffAlert
+from ...models.clock import current_time
+from ...models.database import after_commit, database
+from ...models.heartbeat import take_turn
+from ...workdays import lima_day, midnight
+from ..reports.troubles import others, silent_since, troubles
 
 logger = logging.getLogger("pagoefectivo.worker")
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from django.db import InterfaceError, OperationalError
 
-from ..conf import conf
-from ..models import Order, OrderEvent
-from ..models.database import database, one_transaction
-from ..states import OrderState
-from .ledger.book import open_shelf
-from .outbox.turn import Turn
-from .provider.halving import in_halves
+from ...conf import conf
+from ...models import Order, OrderEvent
+from ...models.database import database, one_transaction
+from ...states import OrderState
+from ..ledger.book import open_shelf
+from ..outbox.turn import Turn
+from ..provider.halving import in_halves
 
 logger = logging.getLogger("pagoefectivo.worker")
 

@@ -14,18 +14,18 @@ from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
 
-from ..carriers import get_carrier
-from ..conf import conf
-from ..documents.voucher import Voucher
-from ..errors import OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
-from ..mail.compose import compose
-from ..mail.short import short_text
-from ..models import Discrepancy, Order, OrderEvent
-from ..models.clock import current_time
-from ..models.database import one_transaction
-from ..payer import e164, mobile_country
-from ..states import MONEY_KINDS, Kind, Remark, VoucherState, Wish
-from .ledger.book import open_free_book
+from ...carriers import get_carrier
+from ...conf import conf
+from ...documents.voucher import Voucher
+from ...errors import OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
+from ...mail.compose import compose
+from ...mail.short import short_text
+from ...models import Discrepancy, Order, OrderEvent
+from ...models.clock import current_time
+from ...models.database import one_transaction
+from ...payer import e164, mobile_country
+from ...states import MONEY_KINDS, Kind, Remark, VoucherState, Wish
+from ..ledger.book import open_free_book
 from .show import NOT_THEIRS, returning, show
 
 logger = logging.getLogger("pagoefectivo.delivery")
