@@ -29,10 +29,10 @@ from benchmarks.settling import settling
 from benchmarks.starting import starting
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.flows import tick
-from pagoefectivo_django.flows.expire import expire_orders
 from pagoefectivo_django.flows.outbox.publish import hand_over_to
 from pagoefectivo_django.flows.outbox.turn import Turn
-from pagoefectivo_django.flows.reconcile import reconcile
+from pagoefectivo_django.flows.worker.expire import expire_orders
+from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.models import Cip, Delivery, Order, OrderEvent
 from pagoefectivo_django.signals import payment_expired
 from tests.sandbox.running import Client, running

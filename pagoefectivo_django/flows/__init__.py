@@ -17,10 +17,10 @@ from .orders.reissue import reissue_code
 from .outbox.publish import publish_events
 from .possible import actions_of
 from .refunds.refund import approve_refund, close_refund, refund_order, send_refund
-from .round import tick
 from .settlements.deposit import enter_deposit
 from .settlements.imports import import_settlement
 from .settlements.match import match_line, unmatch_line
+from .worker.round import tick
 
 __all__ = [
     "actions_of",

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 import pagoefectivo_django.contrib.tasks
 from pagoefectivo_django.contrib.tasks import apps
-from pagoefectivo_django.flows.round import Round
+from pagoefectivo_django.flows.worker.round import Round
 from pagoefectivo_django.models import Delivery, Order
 from tests import valkey
 from tests.contrib.running import celery_worker, shopping, with_celery, with_sandbox

@@ -22,7 +22,7 @@ from pagoefectivo_django.conf import conf
 from pagoefectivo_django.errors import PagoEfectivoError
 from pagoefectivo_django.flows import create_order, tick
 from pagoefectivo_django.flows.outbox.turn import Turn
-from pagoefectivo_django.flows.reconcile import reconcile, watch_again
+from pagoefectivo_django.flows.worker.reconcile import reconcile, watch_again
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Notification, Order, OrderEvent, Refund, Settlement
 from pagoefectivo_django.models.clock import current_time
 from pagoefectivo_django.payer import Payer

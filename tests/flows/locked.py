@@ -15,8 +15,8 @@ from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import approve_refund, cancel_order, refund_order, reissue_code
 from pagoefectivo_django.flows.orders.wish import record
-from pagoefectivo_django.flows.restore import declare_restored
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, read_settlement
+from pagoefectivo_django.flows.worker.restore import declare_restored
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Order, Refund
 from pagoefectivo_django.states import Fact, Kind, Wish
 from pagoefectivo_django.testing import notify, pay

@@ -22,8 +22,8 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import extend_order, tick
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.provider.record import recorded
-from pagoefectivo_django.flows.reconcile import reconcile
 from pagoefectivo_django.flows.reports.health import waiting, wrong_clocks
+from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.models import ApiCall, Cip, Heartbeat, Order, Settlement
 from pagoefectivo_django.models.clock import current_time, machine, skew
 from pagoefectivo_django.models.heartbeat import beat, in_pace

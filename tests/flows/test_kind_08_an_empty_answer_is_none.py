@@ -18,8 +18,8 @@ from pagoefectivo_django.flows.messages import alert
 from pagoefectivo_django.flows.messages.alert import tell_staff
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.provider.look_up import AFTER_NOTHING, KnowsNothing, know_nothing
-from pagoefectivo_django.flows.reconcile import reconcile
 from pagoefectivo_django.flows.reports.troubles import troubles
+from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.models import Cip, Order, OrderEvent
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import pay

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from pagoefectivo_django.flows.outbox.turn import Turn
-from pagoefectivo_django.flows.reconcile import reconcile
+from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.models import Cip, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import pay

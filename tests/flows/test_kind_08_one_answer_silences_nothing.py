@@ -13,7 +13,7 @@ from pagoefectivo_django.errors import InQuestion, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, resolve_discrepancy, tick
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.flows.outbox.turn import Turn
-from pagoefectivo_django.flows.reconcile import reconcile
+from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay

@@ -17,8 +17,8 @@ from django.utils import timezone
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.flows import cancel_order, import_settlement, tick
 from pagoefectivo_django.flows.orders.wish import record
-from pagoefectivo_django.flows.round import Round
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, read_settlement
+from pagoefectivo_django.flows.worker.round import Round
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Match, Order, Settlement
 from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.states import Fact, Wish

@@ -17,7 +17,7 @@ from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import reissue_code, tick
 from pagoefectivo_django.flows.orders import mark_paid
 from pagoefectivo_django.flows.outbox.turn import Turn
-from pagoefectivo_django.flows.reconcile import reconcile, watch_again
+from pagoefectivo_django.flows.worker.reconcile import reconcile, watch_again
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay

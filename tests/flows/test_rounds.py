@@ -7,8 +7,8 @@ import pytest
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, create_order, extend_order, tick
-from pagoefectivo_django.flows.expire import expire_orders
 from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.worker.expire import expire_orders
 from pagoefectivo_django.models import Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay

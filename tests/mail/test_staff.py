@@ -23,7 +23,7 @@ from pagoefectivo_django.flows import refund_order, reopen_discrepancy, resolve_
 from pagoefectivo_django.flows.messages import alert
 from pagoefectivo_django.flows.messages.alert import notice_silence, tell_staff
 from pagoefectivo_django.flows.outbox.turn import Turn
-from pagoefectivo_django.flows.reconcile import reconcile
+from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.mail.staff import TITLES
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Heartbeat, Notification, Order, StaffAlert
 from pagoefectivo_django.payer import Payer

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import tick
-from pagoefectivo_django.flows.round import Round
+from pagoefectivo_django.flows.worker.round import Round
 from pagoefectivo_django.models import Delivery, Heartbeat
 from tests.flows.making import later, make
 from tests.sandbox.running import wait_for

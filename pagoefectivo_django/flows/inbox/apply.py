@@ -25,7 +25,7 @@ from ..ledger.history import History, closed, evidence_of
 from ..outbox.turn import Turn
 from ..provider.accounts import channel_for
 from ..provider.look_up import ask_provider
-from ..restore import attach_forgotten
+from ..worker.restore import attach_forgotten
 from .hints import PROVEN, hint, is_hint
 
 logger = logging.getLogger("pagoefectivo.webhook")

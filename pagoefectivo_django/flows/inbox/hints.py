@@ -20,7 +20,7 @@ from ..ledger.history import History, evidence_of
 from ..outbox.turn import Turn
 from ..provider.pace import may_search
 from ..provider.search import apart, ask_and_apply, search
-from ..restore import attach_forgotten
+from ..worker.restore import attach_forgotten
 
 logger = logging.getLogger("pagoefectivo.provider")
 

@@ -14,7 +14,7 @@ from ..ledger.advance import advance
 from ..possible.rules import may_be_adopted
 from ..provider.accounts import accounts, channel_of
 from ..provider.look_up import ask_provider
-from ..restore import attach_forgotten
+from ..worker.restore import attach_forgotten
 
 
 @traced()

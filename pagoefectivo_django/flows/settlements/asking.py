@@ -16,7 +16,7 @@ from ..provider.accounts import accounts
 from ..provider.look_up import ask_provider
 from ..provider.pace import await_pace, may_search
 from ..provider.search import ask_about
-from ..restore import attach_forgotten
+from ..worker.restore import attach_forgotten
 from .judging import judge
 
 logger = logging.getLogger("pagoefectivo.provider")

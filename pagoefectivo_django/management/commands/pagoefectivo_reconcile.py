@@ -17,9 +17,9 @@ from ...channels import get_channel
 from ...conf import conf
 from ...errors import InvalidRequest
 from ...flows.outbox.turn import Turn
-from ...flows.reconcile import reconcile, watch_again
 from ...flows.reports.balance import TERMS, ages, all_books, open_questions
-from ...flows.restore import codes_written, declare_restored, find_forgotten
+from ...flows.worker.reconcile import reconcile, watch_again
+from ...flows.worker.restore import codes_written, declare_restored, find_forgotten
 from ...models import Delivery
 from ...models.clock import current_time
 from ...models.database import database

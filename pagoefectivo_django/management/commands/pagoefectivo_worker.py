@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from django.views.decorators.debug import sensitive_variables
 
 from ...flows import tick
-from ...flows.round import Round
+from ...flows.worker.round import Round
 
 logger = logging.getLogger("pagoefectivo.worker")
 

@@ -13,31 +13,31 @@ from typing import TypeVar
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q, QuerySet
 
-from ..measures import Measure
-from ..measures import tell as measure
-from ..models import Cip, Order, Refund
-from ..models.clock import current_time, machine, skew
-from ..models.database import Attempted, database
-from ..models.heartbeat import CLOCK, beat
-from ..states import Wish
+from ...measures import Measure
+from ...measures import tell as measure
+from ...models import Cip, Order, Refund
+from ...models.clock import current_time, machine, skew
+from ...models.database import Attempted, database
+from ...models.heartbeat import CLOCK, beat
+from ...states import Wish
+from ..inbox.apply import apply_waiting
+from ..messages.alert import tell_staff
+from ..messages.remind import remind
+from ..orders.cancel import cancel
+from ..orders.delete import delete_superseded
+from ..orders.extend import extend
+from ..orders.issue import issue
+from ..orders.reissue import reissue
+from ..orders.wish import Deed, attempt_quietly, take_up
+from ..outbox.publish import after, publish_events
+from ..outbox.turn import Turn
+from ..privacy.forget import forget_by_age
+from ..refunds.refund import send_by_channel
+from ..settlements.imports import settle
+from ..settlements.overdue import ask_about_overdue
 from .expire import expire_orders
-from .inbox.apply import apply_waiting
 from .mend_dates import mend_dates
-from .messages.alert import tell_staff
-from .messages.remind import remind
-from .orders.cancel import cancel
-from .orders.delete import delete_superseded
-from .orders.extend import extend
-from .orders.issue import issue
-from .orders.reissue import reissue
-from .orders.wish import Deed, attempt_quietly, take_up
-from .outbox.publish import after, publish_events
-from .outbox.turn import Turn
-from .privacy.forget import forget_by_age
 from .reconcile import end_requests, reconcile
-from .refunds.refund import send_by_channel
-from .settlements.imports import settle
-from .settlements.overdue import ask_about_overdue
 
 logger = logging.getLogger("pagoefectivo.worker")
 

@@ -10,23 +10,23 @@ from typing import Any
 
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 
-from ..channels.base import Channel, Report
-from ..codes import plain
-from ..conf import conf
-from ..errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError
-from ..models import Cip, Heartbeat, Order
-from ..models.database import LEASE, database, one_transaction
-from ..statements.values import Unreadable, code, unwrapped
-from ..states import CipStatus, Fact, Kind
-from ..traces import traced
-from .ledger.advance import Outcome, advance
-from .ledger.book import open_shelf
-from .ledger.history import History, evidence_of
-from .orders.issue import reference_in
-from .outbox.turn import Turn
-from .provider.accounts import accounts
-from .provider.pace import await_pace
-from .provider.search import search
+from ...channels.base import Channel, Report
+from ...codes import plain
+from ...conf import conf
+from ...errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError
+from ...models import Cip, Heartbeat, Order
+from ...models.database import LEASE, database, one_transaction
+from ...statements.values import Unreadable, code, unwrapped
+from ...states import CipStatus, Fact, Kind
+from ...traces import traced
+from ..ledger.advance import Outcome, advance
+from ..ledger.book import open_shelf
+from ..ledger.history import History, evidence_of
+from ..orders.issue import reference_in
+from ..outbox.turn import Turn
+from ..provider.accounts import accounts
+from ..provider.pace import await_pace
+from ..provider.search import search
 
 logger = logging.getLogger("pagoefectivo.provider")
 

@@ -7,23 +7,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ..channels.base import Channel, Report
-from ..conf import conf
-from ..errors import PagoEfectivoError
-from ..models import Cip, Order
-from ..models.database import claim_batch, database, one_transaction, put_back
-from ..states import CipStatus, Fact, Kind
-from ..traces import traced
-from .ledger.advance import Decision, Outcome, advance
-from .ledger.book import open_free_book
-from .ledger.watch import LIMIT, deadline
-from .orders.delete import StillPayable, begin_deletion, delete_code, give_up_deletion
-from .outbox.turn import Turn
-from .provider.accounts import accounts
-from .provider.halving import in_halves
-from .provider.look_up import AFTER_NOTHING, KnowsNothing
-from .provider.pace import await_pace
-from .provider.search import search
+from ...channels.base import Channel, Report
+from ...conf import conf
+from ...errors import PagoEfectivoError
+from ...models import Cip, Order
+from ...models.database import claim_batch, database, one_transaction, put_back
+from ...states import CipStatus, Fact, Kind
+from ...traces import traced
+from ..ledger.advance import Decision, Outcome, advance
+from ..ledger.book import open_free_book
+from ..ledger.watch import LIMIT, deadline
+from ..orders.delete import StillPayable, begin_deletion, delete_code, give_up_deletion
+from ..outbox.turn import Turn
+from ..provider.accounts import accounts
+from ..provider.halving import in_halves
+from ..provider.look_up import AFTER_NOTHING, KnowsNothing
+from ..provider.pace import await_pace
+from ..provider.search import search
 
 logger = logging.getLogger("pagoefectivo.provider")
 

@@ -9,12 +9,12 @@ from typing import Any
 from django.apps import apps
 from django.db.models import F, Q, QuerySet
 
-from ..conf import conf
-from ..models import Cip, FailingReceiver, Order, UnknownCode
-from ..models.database import Attempted, database, make_due
-from ..models.heartbeat import in_pace
-from ..states import CipStatus
-from .outbox.turn import Turn
+from ...conf import conf
+from ...models import Cip, FailingReceiver, Order, UnknownCode
+from ...models.database import Attempted, database, make_due
+from ...models.heartbeat import in_pace
+from ...states import CipStatus
+from ..outbox.turn import Turn
 
 #: How often it is looked for.
 PACE = timedelta(minutes=10)

@@ -10,22 +10,22 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
-from ..channels.base import Channel, Report
-from ..conf import conf
-from ..errors import PagoEfectivoError
-from ..models import Cip, Match, Order, Payment
-from ..models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
-from ..states import CipStatus, Fact, Kind, Remark, Standing, StatementKind
-from ..traces import traced
-from .inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
-from .ledger.advance import Outcome, advance
-from .ledger.book import open_free_book
-from .ledger.watch import next_poll
-from .outbox.turn import Turn
-from .provider.accounts import accounts
-from .provider.look_up import AFTER_NOTHING, KnowsNothing
-from .provider.pace import await_pace, may_search
-from .provider.search import apart, ask_and_apply, search
+from ...channels.base import Channel, Report
+from ...conf import conf
+from ...errors import PagoEfectivoError
+from ...models import Cip, Match, Order, Payment
+from ...models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
+from ...states import CipStatus, Fact, Kind, Remark, Standing, StatementKind
+from ...traces import traced
+from ..inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
+from ..ledger.advance import Outcome, advance
+from ..ledger.book import open_free_book
+from ..ledger.watch import next_poll
+from ..outbox.turn import Turn
+from ..provider.accounts import accounts
+from ..provider.look_up import AFTER_NOTHING, KnowsNothing
+from ..provider.pace import await_pace, may_search
+from ..provider.search import apart, ask_and_apply, search
 
 logger = logging.getLogger("pagoefectivo.provider")
 

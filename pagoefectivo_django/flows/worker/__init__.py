@@ -1,0 +1,1 @@
+"""The clock's work: everything due, round after round."""
