@@ -1,1 +1,0 @@
-"""What the owner wants to know in the morning: was I paid, is anything wrong, is it still working. Reads only."""
