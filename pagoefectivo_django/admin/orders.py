@@ -24,9 +24,17 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..documents.evidence_json import evidence_json
 from ..errors import InvalidRequest
-from ..flows import actions_of, adopt_code, cancel_order, extend_order, refresh_order, refund_order, reissue_code
+from ..flows import (
+    actions_of,
+    adopt_code,
+    cancel_order,
+    extend_order,
+    mark_paid,
+    refresh_order,
+    refund_order,
+    reissue_code,
+)
 from ..flows.ledger.note import note
-from ..flows.orders import mark_paid
 from ..flows.privacy.erase import Erased, erase_payer, hand_out
 from ..flows.reports.evidence import evidence
 from ..forms import AdoptForm, EraseForm, ExtendForm, MarkPaidForm, ReasonForm, RefundForm, ReissueForm

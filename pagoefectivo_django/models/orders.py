@@ -36,7 +36,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
 class Order(Attempted):
     """What the shop wants paid.
 
-    ``state``, ``paid_at``, ``operation_number`` and ``cip`` are written by ``flows/advance.py`` alone. The inherited
+    ``state``, ``paid_at``, ``operation_number`` and ``cip`` are written by ``flows/ledger`` alone. The inherited
     ``next_attempt_at`` says when ``wish`` is tried at the provider.
     """
 

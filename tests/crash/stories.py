@@ -22,6 +22,7 @@ from pagoefectivo_django.flows import (
     extend_order,
     import_settlement,
     issue_code,
+    mark_paid,
     match_line,
     publish_events,
     refresh_order,
@@ -32,7 +33,6 @@ from pagoefectivo_django.flows import (
     send_refund,
     unmatch_line,
 )
-from pagoefectivo_django.flows.orders import mark_paid
 from pagoefectivo_django.flows.privacy.erase import erase_payer
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.flows.reports.balance import balance

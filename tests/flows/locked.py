@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.utils import timezone
-from pagoefectivo_django.flows.inbox.apply.hints import hint
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.base import Report
@@ -14,9 +13,10 @@ from pagoefectivo_django.channels.exchange import Exchange, listener
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import approve_refund, cancel_order, refund_order, reissue_code
+from pagoefectivo_django.flows.inbox.hints import hint
+from pagoefectivo_django.flows.ledger.attach import declare_restored
 from pagoefectivo_django.flows.orders.wish import record
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, read_settlement
-from pagoefectivo_django.flows.worker.restore import declare_restored
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Order, Refund
 from pagoefectivo_django.states import Fact, Kind, Wish
 from pagoefectivo_django.testing import notify, pay

@@ -16,8 +16,8 @@ from pagoefectivo_django.flows import (
     reopen_discrepancy,
     resolve_discrepancy,
 )
-from pagoefectivo_django.flows.discrepancies.question import answers_to
 from pagoefectivo_django.flows.ledger.history import History
+from pagoefectivo_django.flows.ledger.question import answers_to
 from pagoefectivo_django.models import Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.models.database import database, one_transaction
 from pagoefectivo_django.signals import discrepancy_opened

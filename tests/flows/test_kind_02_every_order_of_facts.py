@@ -8,13 +8,13 @@ from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import (
     approve_refund,
     close_refund,
+    mark_paid,
     refund_order,
     reissue_code,
     reopen_discrepancy,
     resolve_discrepancy,
     send_refund,
 )
-from pagoefectivo_django.flows.orders import mark_paid
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.states import Fact

@@ -11,8 +11,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
-from pagoefectivo_django.flows import cancel_order, extend_order, refresh_order, reissue_code, tick
-from pagoefectivo_django.flows.orders import mark_paid
+from pagoefectivo_django.flows import cancel_order, extend_order, mark_paid, refresh_order, reissue_code, tick
 from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify

@@ -9,7 +9,6 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.test import RequestFactory
 from django.utils import timezone
-from pagoefectivo_django.flows.inbox.apply.refuse import refuse
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.dashboard import dashboard
@@ -22,6 +21,7 @@ from pagoefectivo_django.flows import (
     resolve_discrepancy,
     tick,
 )
+from pagoefectivo_django.flows.inbox.refuse import refuse
 from pagoefectivo_django.flows.ledger.history import History
 from pagoefectivo_django.flows.privacy.erase import erase_payer
 from pagoefectivo_django.flows.reports.accounts import known_accounts

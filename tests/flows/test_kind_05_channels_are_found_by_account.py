@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from pagoefectivo_django.flows.inbox.apply.receive import receive
 
 import pagoefectivo_django
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import cancel_order, extend_order, refresh_order, refund_order, reissue_code, tick
+from pagoefectivo_django.flows.inbox.receive import receive
 from pagoefectivo_django.models import Notification, Order, Refusal
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, pay

@@ -9,12 +9,12 @@ import pytest
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
-from pagoefectivo_django.flows.inbox.apply.hints import hint
 
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import Refused
 from pagoefectivo_django.flows import tick
+from pagoefectivo_django.flows.inbox.hints import hint
 from pagoefectivo_django.flows.provider.halving import in_halves
 from pagoefectivo_django.models import Cip, Heartbeat, Order, UnknownCode
 from pagoefectivo_django.states import Fact

@@ -27,6 +27,7 @@ from pagoefectivo_django.flows import (
     comment_on,
     extend_order,
     issue_code,
+    mark_paid,
     refresh_order,
     refund_order,
     reissue_code,
@@ -35,7 +36,6 @@ from pagoefectivo_django.flows import (
     send_refund,
     tick,
 )
-from pagoefectivo_django.flows.orders import mark_paid
 from pagoefectivo_django.flows.orders.renew import renew_code
 from pagoefectivo_django.flows.possible.rules import PERMISSIONS
 from pagoefectivo_django.flows.refunds.refund import ask_account, give_account

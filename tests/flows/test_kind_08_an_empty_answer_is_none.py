@@ -10,10 +10,10 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
-from pagoefectivo_django.flows.inbox.apply.hints import hint
 
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.flows import cancel_order, refresh_order, tick
+from pagoefectivo_django.flows.inbox.hints import hint
 from pagoefectivo_django.flows.messages import alert
 from pagoefectivo_django.flows.messages.alert import tell_staff
 from pagoefectivo_django.flows.outbox.turn import Turn

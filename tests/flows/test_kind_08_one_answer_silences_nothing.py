@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 from django.utils import timezone
-from pagoefectivo_django.flows.inbox.apply.hints import hint
 
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.errors import InQuestion, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, resolve_discrepancy, tick
+from pagoefectivo_django.flows.inbox.hints import hint
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.worker.reconcile import reconcile

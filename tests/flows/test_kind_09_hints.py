@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from pagoefectivo_django.flows.inbox.apply.hints import AGAIN, APART, PROVEN, hint
 
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import tick
+from pagoefectivo_django.flows.inbox.hints import AGAIN, APART, PROVEN, hint
 from pagoefectivo_django.flows.ledger.advance import WHAT_BECOMES
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, UnknownCode
 from pagoefectivo_django.states import Fact

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.utils import timezone
-from pagoefectivo_django.flows.inbox.apply.apply import apply_again
 
 from pagoefectivo_django.flows import resolve_discrepancy
+from pagoefectivo_django.flows.inbox.apply import apply_again
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.settlements.judging import look_again
 from pagoefectivo_django.models import Discrepancy

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.errors import InvalidRequest
+from pagoefectivo_django.flows import mark_paid
 from pagoefectivo_django.flows.ledger.advance import advance
-from pagoefectivo_django.flows.orders import mark_paid
 from pagoefectivo_django.models import Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import pay

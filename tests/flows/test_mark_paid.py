@@ -8,8 +8,7 @@ import pytest
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import AlreadyPaid, InQuestion, InvalidRequest, OutcomeUnknown, Refused, Unavailable
-from pagoefectivo_django.flows import cancel_order, refund_order, reissue_code, resolve_discrepancy, tick
-from pagoefectivo_django.flows.orders import mark_paid
+from pagoefectivo_django.flows import cancel_order, mark_paid, refund_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay

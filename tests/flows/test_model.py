@@ -32,7 +32,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from pagoefectivo_django.flows.inbox.apply.apply import retry
 
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.conf import conf
@@ -44,6 +43,7 @@ from pagoefectivo_django.flows import (
     close_refund,
     create_order,
     extend_order,
+    mark_paid,
     refresh_order,
     refund_order,
     reissue_code,
@@ -51,7 +51,7 @@ from pagoefectivo_django.flows import (
     send_refund,
     tick,
 )
-from pagoefectivo_django.flows.orders import mark_paid
+from pagoefectivo_django.flows.inbox.apply import retry
 from pagoefectivo_django.flows.provider.look_up import know_nothing
 from pagoefectivo_django.flows.refunds.refund import give_account, refund_key
 from pagoefectivo_django.models import (

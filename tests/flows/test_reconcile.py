@@ -14,8 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
-from pagoefectivo_django.flows import reissue_code, tick
-from pagoefectivo_django.flows.orders import mark_paid
+from pagoefectivo_django.flows import mark_paid, reissue_code, tick
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.worker.reconcile import reconcile, watch_again
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, OrderEvent, Payment

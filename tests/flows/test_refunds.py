@@ -16,6 +16,7 @@ from pagoefectivo_django.errors import InvalidRequest, Misconfigured, OutcomeUnk
 from pagoefectivo_django.flows import (
     approve_refund,
     close_refund,
+    mark_paid,
     refresh_order,
     refund_order,
     resolve_discrepancy,
@@ -23,7 +24,6 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.ledger.advance import advance
-from pagoefectivo_django.flows.orders import mark_paid
 from pagoefectivo_django.flows.refunds.refund import give_account, refund_of, send_by_channel
 from pagoefectivo_django.models import Delivery, Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.money import Money

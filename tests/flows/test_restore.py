@@ -18,7 +18,7 @@ from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import adopt_code, cancel_order, reissue_code, tick
-from pagoefectivo_django.flows.orders.issue import reference_in
+from pagoefectivo_django.flows.provider.transaction_codes import reference_in
 from pagoefectivo_django.flows.refunds.refund import refund_key
 from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.states import Fact

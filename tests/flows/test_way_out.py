@@ -17,8 +17,6 @@ from django.test import RequestFactory
 from django.utils import timezone
 from django.utils.html import strip_tags
 from docutils.core import publish_doctree
-from pagoefectivo_django.flows.inbox.apply.apply import retry
-from pagoefectivo_django.flows.inbox.apply.hints import look_at_unknown_codes
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
@@ -37,6 +35,8 @@ from pagoefectivo_django.flows import (
     send_refund,
     tick,
 )
+from pagoefectivo_django.flows.inbox.apply import retry
+from pagoefectivo_django.flows.inbox.hints import look_at_unknown_codes
 from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.flows.reports.accounts import known_accounts

@@ -11,9 +11,9 @@ from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from pagoefectivo_django.flows.inbox.apply.refuse import refuse
 
 from pagoefectivo_django.conf import DEFAULTS
+from pagoefectivo_django.flows.inbox.refuse import refuse
 from pagoefectivo_django.models import Notification, Refusal
 from pagoefectivo_django.models.clock import QUESTIONS
 from pagoefectivo_django.views.sources import source_of

@@ -36,11 +36,11 @@ class Mutation:
 
 
 MUTATIONS = (
-    # advance: what counts as a payment, and what is written.
+    # ledger: what counts as a payment, and what is written.
     Mutation(
         name="a payment of another amount pays the order",
         promise=2,
-        file="advance/payments.py",
+        file="ledger/payments.py",
         text="if payment.amount != book.order.amount:",
         replacement="if False:",
         tests=(
@@ -51,7 +51,7 @@ MUTATIONS = (
     Mutation(
         name="a payment in another currency pays the order",
         promise=2,
-        file="advance/payments.py",
+        file="ledger/payments.py",
         text="if payment.currency != book.order.currency:",
         replacement="if False:",
         tests=("tests/flows/test_codes.py::test_what_does_not_fit_is_held",),
@@ -59,7 +59,7 @@ MUTATIONS = (
     Mutation(
         name="a payment within the grace is held as late",
         promise=1,
-        file="advance/payments.py",
+        file="ledger/payments.py",
         text="> deadline(order.expires_at)",
         replacement="> order.expires_at",
         tests=("tests/flows/test_expiry.py::test_a_payment_until_the_end_of_the_grace_is_on_time",),
@@ -67,7 +67,7 @@ MUTATIONS = (
     Mutation(
         name="a repetition of a payment counts as another payment",
         promise=2,
-        file="advance/payments.py",
+        file="ledger/payments.py",
         text="if known := same_payment(book.payments_of(cip), report):",
         replacement="if known := None:",
         tests=("tests/flows/test_rounds.py::test_an_answer_that_still_tells_of_a_payment_taken_back_is_that_payment",),
@@ -75,7 +75,7 @@ MUTATIONS = (
     Mutation(
         name="an answer from before a reversal pays the order again",
         promise=2,
-        file="advance/__init__.py",
+        file="ledger/advance.py",
         text="cip.reversed_version > max(report.version, 0)",
         replacement="False",
         tests=("tests/flows/test_money.py::test_an_answer_from_before_a_reversal_pays_nothing",),
@@ -83,7 +83,7 @@ MUTATIONS = (
     Mutation(
         name="an order's new state is told and not saved",
         promise=1,
-        file="book.py",
+        file="ledger/book.py",
         text="_save([book.order for book in self.books], _SAVED, self.alias)",
         replacement="_save([book.order for book in self.books], _SAVED[1:], self.alias)",
         tests=("tests/flows/test_expiry.py::test_a_payment_that_nobody_told_of_is_found_by_the_last_look",),
@@ -91,7 +91,7 @@ MUTATIONS = (
     Mutation(
         name="an order moves without an event, so that no receiver hears of it",
         promise=1,
-        file="book.py",
+        file="ledger/book.py",
         text="self.history.tell(self.order, TOLD[to], fact, cip, detail, before)",
         replacement="pass",
         tests=(
@@ -102,7 +102,7 @@ MUTATIONS = (
     Mutation(
         name="two payments at once each move an order that neither has locked",
         promise=2,
-        file="book.py",
+        file="ledger/book.py",
         text="(orders.select_for_update() if wait else unless_locked(orders)).defer(*without)",
         replacement="orders.defer(*without)",
         tests=("tests/flows/test_two_at_once.py::test_the_second_payment_waits_for_the_first_and_counts_beside_it",),
@@ -111,7 +111,7 @@ MUTATIONS = (
     Mutation(
         name="a glitch that a person ignored silences what really happens later",
         promise=3,
-        file="advance/doubts.py",
+        file="ledger/doubts.py",
         text="anew = said != cip.answer",
         replacement="anew = False",
         tests=(
@@ -124,7 +124,7 @@ MUTATIONS = (
     Mutation(
         name="a message without a signature is believed",
         promise=2,
-        file="receive.py",
+        file="inbox/receive.py",
         text="return channels[-1], channels[-1].prove(body, headers)",
         replacement='return channels[-1], ""',
         tests=("tests/hostile/test_webhook.py::test_unproven_is_refused_and_not_kept",),
@@ -132,7 +132,7 @@ MUTATIONS = (
     Mutation(
         name="a message whose transaction was lost is answered by 200 and not kept",
         promise=1,
-        file="receive.py",
+        file="inbox/receive.py",
         text="return _keep(row, lambda kept: kept, wait=row.fact != TEST)",
         replacement="return row",
         tests=("tests/hostile/test_webhook.py::test_what_cannot_be_applied_now_is_kept_and_applied_later",),
@@ -140,7 +140,7 @@ MUTATIONS = (
     Mutation(
         name="a message that is applied late counts as received then, so that its payment is late",
         promise=1,
-        file="inbox.py",
+        file="inbox/apply.py",
         text="report = replace(report, received_at=row.heard_at)",
         replacement="report = replace(report, received_at=now)",
         tests=("tests/hostile/test_webhook.py::test_first_received_in_time_counts_however_late_it_is_applied",),
@@ -148,7 +148,7 @@ MUTATIONS = (
     Mutation(
         name="of two repetitions at once one is not counted",
         promise=1,
-        file="receive.py",
+        file="inbox/receive.py",
         text="Notification.objects.using(alias).select_for_update()",
         replacement="Notification.objects.using(alias)",
         tests=("tests/flows/test_two_at_once.py::test_a_repetition_waits_for_who_has_the_message_and_is_counted",),
@@ -157,7 +157,7 @@ MUTATIONS = (
     Mutation(
         name="a payment of a code that nobody knows is given up in silence",
         promise=3,
-        file="inbox.py",
+        file="inbox/apply.py",
         text="ask_person(row, Kind.UNMATCHED, now)",
         replacement="pass",
         tests=(
@@ -169,7 +169,7 @@ MUTATIONS = (
     Mutation(
         name="a delivery is marked and committed before its receiver ran",
         promise=1,
-        file="publish.py",
+        file="outbox/publish.py",
         text="one_transaction() if receiver.atomic else nullcontext()",
         replacement="nullcontext()",
         tests=("tests/receivers/test_promises.py::test_one_that_raises_is_called_again_alone_with_growing_pauses",),
@@ -177,7 +177,7 @@ MUTATIONS = (
     Mutation(
         name="a receiver of mail that failed once is never called again",
         promise=1,
-        file="publish.py",
+        file="outbox/publish.py",
         text="if receiver.atomic and not _mark(delivery, now):",
         replacement="if not _mark(delivery, now):",
         tests=("tests/receivers/test_promises.py::test_an_error_of_the_database_is_an_error",),
@@ -185,7 +185,7 @@ MUTATIONS = (
     Mutation(
         name="a delivery that another worker has taken is delivered a second time",
         promise=2,
-        file="publish.py",
+        file="outbox/publish.py",
         text="if not delivery.claim(moment):",
         replacement="if not delivery.claim(moment) and False:",
         tests=("tests/receivers/test_promises.py::test_what_another_worker_took_meanwhile_is_left_to_it",),
@@ -193,7 +193,7 @@ MUTATIONS = (
     Mutation(
         name="a worker that outlived its lease delivers a second time",
         promise=2,
-        file="publish.py",
+        file="outbox/publish.py",
         text="_this(delivery).filter(delivered_at__isnull=True)\n",
         replacement="_this(delivery)\n",
         tests=("tests/receivers/test_promises.py::test_a_worker_that_outlived_its_lease_finds_nothing_left_to_do",),
@@ -202,7 +202,7 @@ MUTATIONS = (
     Mutation(
         name="an order expires without a last look at the provider",
         promise=1,
-        file="expire.py",
+        file="worker/expire.py",
         text="answers |= search(channel, mine, turn)",
         replacement="answers |= {"
         'cip.pk: Report(account=account, fact=Fact.CODE_EXPIRED, code=cip.code or "") for cip in mine}',
@@ -214,7 +214,7 @@ MUTATIONS = (
     Mutation(
         name="an order expires while its code can still be paid",
         promise=1,
-        file="expire.py",
+        file="worker/expire.py",
         text="answer = _delete(cip, now)",
         replacement="answer = replace(answer, fact=Fact.CODE_EXPIRED)",
         tests=(
@@ -225,7 +225,7 @@ MUTATIONS = (
     Mutation(
         name="an order whose end nobody confirms waits for ever, and no person knows",
         promise=3,
-        file="expire.py",
+        file="worker/expire.py",
         text="if now - deadline(order.expires_at) > LIMIT:",
         replacement="if False:",
         tests=(
@@ -237,7 +237,7 @@ MUTATIONS = (
     Mutation(
         name="an approved refund waits for an account that nobody asks for",
         promise=3,
-        file="advance/refunds.py",
+        file="ledger/refunds.py",
         text="if row.wants_account:",
         replacement="if False:",
         tests=(
@@ -248,7 +248,7 @@ MUTATIONS = (
     Mutation(
         name="a change that met a question is never taken up again",
         promise=3,
-        file="round.py",
+        file="worker/round.py",
         text="part(lambda: take_up(turn.renew()))",
         replacement="pass",
         tests=(

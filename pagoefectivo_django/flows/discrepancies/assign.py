@@ -8,7 +8,7 @@ from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...models.database import database
 from ...states import Remark
-from .question import open_question, remark
+from ..ledger.question import open_question, remark
 
 
 def assign_discrepancy(discrepancy: Discrepancy, to: str, *, actor: str, now: datetime | None = None) -> Discrepancy:

@@ -7,7 +7,7 @@ from datetime import datetime
 from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...states import Remark
-from .question import open_question, remark
+from ..ledger.question import open_question, remark
 
 #: As much as an event has room for.
 LONGEST = 500

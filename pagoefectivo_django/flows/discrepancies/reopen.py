@@ -9,7 +9,7 @@ from ...models import Discrepancy
 from ...models.database import database
 from ...states import Remark, Resolution
 from ..ledger.history import UNANSWERED
-from .question import ask_about_line, open_question, remark
+from ..ledger.question import ask_about_line, open_question, remark
 
 
 def reopen_discrepancy(

@@ -21,11 +21,11 @@ from ...models.database import database, in_shop_transaction, one_transaction
 from ...states import Fact, Kind
 from ...traces import applying, traced
 from ..ledger.advance import Outcome, advance
+from ..ledger.attach import attach_forgotten
 from ..ledger.history import History, closed, evidence_of
 from ..outbox.turn import Turn
 from ..provider.accounts import channel_for
 from ..provider.look_up import ask_provider
-from ..worker.restore import attach_forgotten
 from .hints import PROVEN, hint, is_hint
 
 logger = logging.getLogger("pagoefectivo.webhook")

@@ -16,11 +16,11 @@ from ...models.database import LEASE, claim_batch, database, one_transaction, pu
 from ...states import Fact, Kind
 from ...traces import traced
 from ..ledger.advance import WHAT_BECOMES, Outcome, advance
+from ..ledger.attach import attach_forgotten
 from ..ledger.history import History, evidence_of
 from ..outbox.turn import Turn
 from ..provider.pace import may_search
 from ..provider.search import apart, ask_and_apply, search
-from ..worker.restore import attach_forgotten
 
 logger = logging.getLogger("pagoefectivo.provider")
 

@@ -11,13 +11,13 @@ from ...errors import AlreadyPaid, InQuestion
 from ...models import Cip, Discrepancy, Order, Refund
 from ...models.database import LEASE
 from ...states import TABLE, CipStatus, Fact, Kind, OrderState, RefundStatus, Resolution, Rule, Standing
-from ..discrepancies.question import ignore_line, lock_question
 from ..possible.refusing import refuse_answer, refuse_marking
 from ..possible.rules import DiscrepancySituation, discrepancy_actions, order_actions, payable_by_hand
 from .book import Book, Shelf
 from .doubts import close_unconfirmed, now_confirmed
 from .history import closed
 from .payments import pay, tell_if_settled
+from .question import ignore_line, lock_question
 from .refunds import step
 from .vouching import mark
 from .watch import deadline

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from ...channels.base import Report
 from ...models import Cip, Discrepancy, Payment
 from ...states import Fact, Kind, OrderState
-from ..orders.wish import MOST_ATTEMPTS
 from .book import Book
 from .history import closed
-from .watch import LIMIT, deadline
+from .watch import LIMIT, MOST_ATTEMPTS, deadline
 
 #: What the answer "paid" contradicts.
 ENDED_BY_PAID = (Kind.MISSING_THERE, Kind.REVERSED)

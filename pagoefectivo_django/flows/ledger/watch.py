@@ -15,6 +15,8 @@ SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=12)
 LIMIT = timedelta(days=1)
 #: How often a paid code is asked about: collectors undo payments, mostly on the same day (protocol 6.6).
 PAID_EVERY = timedelta(days=1)
+#: After so many attempts, about two hours, a change that the provider doesn't confirm is a person's.
+MOST_ATTEMPTS = 8
 #: A payer who was just told the date needs no reminder of it (pretix#1106).
 REMIND_AFTER = timedelta(hours=2)
 

@@ -11,10 +11,10 @@ from ...models.clock import current_time
 from ...models.database import database, in_shop_transaction
 from ...traces import traced
 from ..ledger.advance import advance
+from ..ledger.attach import attach_forgotten
 from ..possible.rules import may_be_adopted
 from ..provider.accounts import accounts, channel_of
 from ..provider.look_up import ask_provider
-from ..worker.restore import attach_forgotten
 
 
 @traced()

@@ -16,11 +16,11 @@ from ...traces import traced
 from ..ledger.book import open_book, open_free_book
 from ..ledger.history import closed
 from ..ledger.note import note
+from ..ledger.watch import MOST_ATTEMPTS
 from ..provider.accounts import accounts, channel_of
 from ..provider.look_up import ask_provider
 from ..provider.record import recorded
 from .refresh import apply_answer
-from .wish import MOST_ATTEMPTS
 
 logger = logging.getLogger("pagoefectivo.provider")
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
-import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,7 +10,6 @@ from typing import Any
 
 from ...channels import get_channel
 from ...channels.base import Channel, Charge, Report
-from ...codes import LONGEST
 from ...conf import conf
 from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from ...models import Cip, Order
@@ -21,11 +17,12 @@ from ...models.clock import current_time
 from ...models.database import LEASE, database, one_transaction
 from ...states import CipStatus, Fact, Kind, Wish
 from ..ledger.advance import advance
-from ..ledger.book import Book, open_book, open_free_book
+from ..ledger.book import open_book, open_free_book
 from ..ledger.watch import next_poll
 from ..possible.refusing import refuse_change
 from ..possible.rules import IN_STATES
 from ..provider.record import recorded
+from ..provider.transaction_codes import new_transaction_code
 from .wish import attempt_quietly, fulfil, put_to_person, record
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -35,8 +32,6 @@ AFTER_LOST = timedelta(minutes=1)
 MOST_LOST = 2
 #: How soon it is looked again whether a request that died was called lost.
 SOON = timedelta(seconds=5)
-#: The random part of a transaction code.
-RANDOM_BYTES = 6
 
 
 def issue_code(order: Order, *, now: datetime | None = None) -> Order:
@@ -187,29 +182,10 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait
             raise InvalidRequest(f"The date {until.isoformat()} has passed for which order {order} was to get a code.")
         if until <= now or (live and (live.status != CipStatus.REQUESTED or live.asked_at)):
             return None
-        cip = live or Cip(order=book.order, transaction_code=_transaction_code(book, channel))
+        cip = live or Cip(order=book.order, transaction_code=new_transaction_code(book.order.reference, channel))
         cip.channel, cip.account, cip.expires_at = channel.alias, channel.account, until
         cip.asked_at = cip.changed_at = now
         cip.version += 1
         cip.poll_at = next_poll(cip, now)
         cip.save(using=alias)
         return cip
-
-
-def _transaction_code(book: Book, channel: Channel) -> str:
-    """Return a code of our own for this request, which no other one has, also none that a restored backup forgot.
-
-    The shop's reference and a random part where that fits and can be read, else their hash.
-    """
-    prefix = str(channel.options.get("TRANSACTION_CODE_PREFIX", ""))
-    readable = f"{prefix}{book.order.reference}-{secrets.token_hex(RANDOM_BYTES)}"
-    if len(readable) <= LONGEST and re.fullmatch(r"[A-Za-z0-9_-]+", readable):
-        return readable
-    return (prefix + hashlib.sha256(readable.encode()).hexdigest())[:LONGEST]
-
-
-def reference_in(transaction_code: str, channel: Channel) -> str:
-    """Return the reference of the order for which a readable transaction code of ours was made; empty for any other."""
-    prefix = re.escape(str(channel.options.get("TRANSACTION_CODE_PREFIX", "")))
-    found = re.fullmatch(rf"{prefix}(.+)-[0-9a-f]{{{2 * RANDOM_BYTES}}}", transaction_code, re.IGNORECASE)
-    return found[1] if found else ""

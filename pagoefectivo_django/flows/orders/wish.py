@@ -16,14 +16,12 @@ from ...models.database import after_commit, database, in_shop_transaction, one_
 from ...states import Fact, Kind, Remark, Wish
 from ...traces import traced
 from ..ledger.book import lock_orders, open_book, open_free_book
+from ..ledger.watch import MOST_ATTEMPTS
 from ..outbox.turn import Turn
 from ..possible.refusing import refuse_change
 from ..possible.rules import order_actions
 
 logger = logging.getLogger("pagoefectivo.provider")
-
-#: After so many attempts, about two hours, a change that the provider doesn't confirm is a person's.
-MOST_ATTEMPTS = 8
 
 #: Does what was wished for, and returns when to go on (None: done). The last argument: wait for who holds the order.
 Deed = Callable[[Order, datetime, bool], datetime | None]

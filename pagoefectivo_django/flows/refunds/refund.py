@@ -20,7 +20,7 @@ from ...states import Kind, RefundStatus
 from ...traces import traced
 from ..ledger.advance import Decision, advance
 from ..ledger.book import lock_orders, open_book, open_free_book
-from ..orders.wish import MOST_ATTEMPTS
+from ..ledger.watch import MOST_ATTEMPTS
 from ..possible.loading import refund_situations
 from ..possible.refusing import refuse_step
 from ..possible.rules import RefundSituation, refund_actions

@@ -11,12 +11,12 @@ from ...models import Cip, Settlement, SettlementLine
 from ...models.database import database
 from ...states import Fact, LineStatus
 from ..ledger.advance import Outcome, advance
+from ..ledger.attach import attach_forgotten
 from ..outbox.turn import Turn
 from ..provider.accounts import accounts
 from ..provider.look_up import ask_provider
 from ..provider.pace import await_pace, may_search
 from ..provider.search import ask_about
-from ..worker.restore import attach_forgotten
 from .judging import judge
 
 logger = logging.getLogger("pagoefectivo.provider")

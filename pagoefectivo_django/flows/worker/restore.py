@@ -8,21 +8,20 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 
 from ...channels.base import Channel, Report
 from ...codes import plain
 from ...conf import conf
 from ...errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError
-from ...models import Cip, Heartbeat, Order
-from ...models.database import LEASE, database, one_transaction
+from ...models import Cip
+from ...models.database import database, one_transaction
 from ...statements.values import Unreadable, code, unwrapped
-from ...states import CipStatus, Fact, Kind
+from ...states import Fact, Kind
 from ...traces import traced
 from ..ledger.advance import Outcome, advance
-from ..ledger.book import open_shelf
+from ..ledger.attach import attach_forgotten
 from ..ledger.history import History, evidence_of
-from ..orders.issue import reference_in
 from ..outbox.turn import Turn
 from ..provider.accounts import accounts
 from ..provider.pace import await_pace
@@ -30,23 +29,8 @@ from ..provider.search import search
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-#: The heartbeat that says from which moment the database was restored last.
-RESTORED = "restored from"
-#: Orders of one reference that are looked at.
-MOST_NAMED = 100
 #: Digits of a code that are read out together.
 LONGEST_GROUP = 4
-
-
-def declare_restored(moment: datetime) -> None:
-    """Remember that the database is a backup of this moment: what was issued since may be unknown here."""
-    Heartbeat.objects.using(database()).update_or_create(name=RESTORED, defaults={"beaten_at": moment})
-
-
-def restored_from() -> datetime | None:
-    """Return the moment of the backup that was restored last, None if none ever was."""
-    found = Heartbeat.objects.using(database()).filter(name=RESTORED).values_list("beaten_at", flat=True)
-    return found.first()
 
 
 def codes_written(lines: Iterable[str]) -> list[str]:
@@ -95,55 +79,6 @@ def find_forgotten(codes: Iterable[str], turn: Turn, *, account: str = "") -> Co
         left = [code for code in left if code not in done]
     found["unknown"] = len(left)
     return found
-
-
-def attach_forgotten(
-    channel: Channel, answer: Report, now: datetime, order: Order | None = None, *, wait: bool = True
-) -> bool:
-    """Give a code that no row of ours has to the order that its transaction code names; False if it names none.
-
-    Only after a restored backup, and only to the one order of that reference, amount and currency; or to the ``order``
-    that a person chose, if its reference is named. The answer is the provider's: it is not applied here. ``wait``
-    False: raises ``OutcomeUnknown`` if somebody else holds that order.
-    """
-    reference = reference_in(answer.transaction_code, channel)
-    if not reference or answer.asked_at is None or (order is None and restored_from() is None):
-        return False
-    if Cip.objects.using(database()).filter(account=answer.account, transaction_code=answer.transaction_code).exists():
-        return False
-    if order is None:
-        named = Order.objects.using(database()).filter(reference=reference, currency=answer.currency)
-        orders = [each for each in named[:MOST_NAMED] if each.amount == answer.amount]
-        if len(orders) != 1:
-            return False
-        order = orders[0]
-    elif order.reference.casefold() != reference.casefold():
-        return False
-    with one_transaction() as alias:
-        shelf = open_shelf([order.pk], alias=alias, now=now, actor="pagoefectivo", wait=wait)
-        book = next(iter(shelf.books), None)
-        if book is None:
-            raise OutcomeUnknown(f"Somebody else holds order {order}; its code is attached later.")
-        cip = Cip(
-            order=book.order,
-            channel=channel.alias,
-            account=channel.account,
-            transaction_code=answer.transaction_code,
-            status=CipStatus.LOST,
-            live=None,
-            expires_at=answer.expires_at or book.order.expires_at,
-            asked_at=now,
-            changed_at=now,
-            poll_at=now + LEASE,
-        )
-        try:
-            with transaction.atomic(using=alias):
-                cip.save(using=alias, force_insert=True)
-        except IntegrityError:
-            return True  # somebody else found it at the same moment
-        book.note(Fact.LOST, cip, "A restored backup had forgotten this code.")
-        book.write()
-    return True
 
 
 def _ask(channel: Channel, codes: list[str], turn: Turn, found: Counter[str]) -> set[str]:

@@ -16,10 +16,11 @@ from django.views.decorators.debug import sensitive_variables
 from ...channels import get_channel
 from ...conf import conf
 from ...errors import InvalidRequest
+from ...flows.ledger.attach import declare_restored
 from ...flows.outbox.turn import Turn
 from ...flows.reports.balance import TERMS, ages, all_books, open_questions
 from ...flows.worker.reconcile import reconcile, watch_again
-from ...flows.worker.restore import codes_written, declare_restored, find_forgotten
+from ...flows.worker.restore import codes_written, find_forgotten
 from ...models import Delivery
 from ...models.clock import current_time
 from ...models.database import database

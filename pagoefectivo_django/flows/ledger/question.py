@@ -10,9 +10,9 @@ from ...errors import InvalidRequest
 from ...models import Discrepancy, SettlementLine
 from ...models.database import one_transaction
 from ...states import LineStatus, Remark
-from ..ledger.book import Shelf, open_shelf
 from ..possible.rules import TO_BE_READ
 from ..possible.rules import answers_to as answers_to
+from .book import Shelf, open_shelf
 
 
 def lock_question(question: Discrepancy, alias: str) -> Discrepancy:
