@@ -29,8 +29,8 @@ from benchmarks.settling import settling
 from benchmarks.starting import starting
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.flows import tick
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.outbox.publish import hand_over_to
-from pagoefectivo_django.flows.outbox.turn import Turn
 from pagoefectivo_django.flows.worker.expire import expire_orders
 from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.models import Cip, Delivery, Order, OrderEvent
@@ -111,7 +111,7 @@ def floor(now: datetime) -> int:
             ]
             OrderEvent.objects.append(events)
             Delivery.objects.bulk_create(
-                [Delivery(event=event, receiver="bench.free_stock", next_attempt_at=now) for event in events]
+                [Delivery(event=event, receiver="bench.free_stock", retry_at=now) for event in events]
             )
         ended += len(orders)
 
@@ -133,7 +133,7 @@ def bench_expire() -> None:
     hand_over_to(lambda: None)
 
     def ours(now: datetime) -> int:
-        return expire_orders(Turn(now))
+        return expire_orders(TimeBudget(now))
 
     expiring(5_000, ours), expiring(5_000, floor)  # both begin warm
     (rate, grown), (needed, _) = expiring(100_000, ours), expiring(100_000, floor)
@@ -178,7 +178,7 @@ def bench_poll() -> None:
         needed = seconds(bare)
         before = searches(client)
         with CaptureQueriesContext(connection) as queries:
-            took = seconds(lambda: print("    polled:", dict(reconcile(Turn(now), patient=True))))
+            took = seconds(lambda: print("    polled:", dict(reconcile(TimeBudget(now), patient=True))))
         asked = searches(client) - before
     detail = f"{len(queries) / asked:.1f} statements a batch; {took:.1f} s against {needed:.1f} s by hand"
     tell("polling 10,000 codes at the sandbox, searches for each batch", asked / (count / BATCH), "exactly 1", detail)

@@ -12,8 +12,8 @@ PAID = "'paid'"
 _ORDERS = """
 INSERT INTO pagoefectivo_order (
     token, reference, newest, amount, currency, email, payer_data, concept, language, metadata, expires_at, created_at,
-    state, paid_at, operation_number, cip_id, event_count, wish, wish_actor, wish_reason,
-    deferred_wish, attempts, last_error, lapses_at)
+    state, paid_at, operation_number, cip_id, event_count, wish, action_requested_by, action_reason,
+    deferred_action, attempts, last_error, lapses_at)
 SELECT
     gen_random_uuid(), 'BENCH-' || n, true, 35.50, 'PEN', 'ana@example.com', '{{}}', '', 'es', '{{}}', now() + {until},
     now(), state, CASE state WHEN 'paid' THEN now() END, '', n, 1, '', '', '', '', 0, '',
@@ -37,7 +37,7 @@ INSERT INTO pagoefectivo_payment (
 SELECT id, id::text, 35.50, 'PEN', changed_at, changed_at, 'applied', 0 FROM pagoefectivo_cip WHERE status = 'paid';
 INSERT INTO pagoefectivo_notification (
     channel, account, digest, body, signature, code, fact, received_at, last_received_at, times_received, fate,
-    proved_by, forgotten, trace, attempts, last_error)
+    verified_by, forgotten, trace, attempts, last_error)
 SELECT 'default', account, md5(id::text), '', '', code, 'payment', changed_at, changed_at, 1, 'applied', '', false,
     '', 0, ''
 FROM pagoefectivo_cip WHERE status = 'paid';

@@ -39,8 +39,8 @@ LIMITS: tuple[tuple[str, Any, Any], ...] = (
     ("EXPIRES_AFTER", timedelta(minutes=10), timedelta(days=182)),
     ("GRACE", timedelta(0), timedelta(days=30)),
     ("REMIND_BEFORE", timedelta(0), timedelta(days=182)),
-    ("WATCH", timedelta(0), timedelta(days=365)),
-    ("WATCH_PAID", timedelta(0), timedelta(days=365)),
+    ("POLL_AFTER_EXPIRY", timedelta(0), timedelta(days=365)),
+    ("POLL_AFTER_PAYMENT", timedelta(0), timedelta(days=365)),
     ("BATCH_SIZE", 1, 1000),
     ("SEARCHES_PER_MINUTE", 1, 60_000),
     ("WEBHOOK_LIMIT", 1024, 1024**3),
@@ -130,9 +130,7 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         found.append(Warning(problem, hint=hint, id="pagoefectivo.W006"))
     if not (settings.MANAGERS if conf.staff_alerts is None else conf.staff_alerts):
         hint = "Set PAGOEFECTIVO['STAFF_ALERTS'] to addresses of yours, or Django's MANAGERS."
-        problem = (
-            "Nobody is told by mail of questions about money, of receivers that fail and of a worker that is silent."
-        )
+        problem = "Nobody gets a mail about open discrepancies, receivers that fail and a worker that is silent."
         found.append(Warning(problem, hint=hint, id="pagoefectivo.W020"))
     if conf.messages and settings.DEFAULT_FROM_EMAIL == "webmaster@localhost":
         hint = "Set DEFAULT_FROM_EMAIL to an address of yours; or PAGOEFECTIVO['MESSAGES'] = () to send none."
@@ -234,9 +232,9 @@ def _values() -> list[CheckMessage]:
         if isinstance(value, bool) or not isinstance(value, type(least)) or not least <= value <= most:
             hint = f"Use a {type(least).__name__} from {least} to {most}."
             found.append(Error(f"PAGOEFECTIVO[{name!r}] is {value!r}.", hint=hint, id="pagoefectivo.E008"))
-    if not found and conf.grace > conf.watch:
-        hint = "A code that nobody asks about any more can't be paid on time; raise WATCH."
-        problem = "PAGOEFECTIVO['GRACE'] is longer than PAGOEFECTIVO['WATCH']."
+    if not found and conf.grace > conf.poll_after_expiry:
+        hint = "A code that nobody asks about any more can't be paid on time; raise POLL_AFTER_EXPIRY."
+        problem = "PAGOEFECTIVO['GRACE'] is longer than PAGOEFECTIVO['POLL_AFTER_EXPIRY']."
         found.append(Error(problem, hint=hint, id="pagoefectivo.E008"))
     try:
         _ = conf.late_policy
@@ -249,11 +247,11 @@ def _values() -> list[CheckMessage]:
 def _sources() -> list[CheckMessage]:
     """Errors in who may send notifications: a list that means another than the shop believes is worse than none."""
     found: list[CheckMessage] = []
-    for name in ("SOURCES", "PROXIES"):
+    for name in ("WEBHOOK_ALLOWED_NETWORKS", "TRUSTED_PROXIES"):
         value = getattr(conf, name.lower())
-        if value is None and name == "PROXIES":
+        if value is None and name == "TRUSTED_PROXIES":
             continue
-        known = (UNIX,) if name == "PROXIES" else ()
+        known = (UNIX,) if name == "TRUSTED_PROXIES" else ()
         if not isinstance(value, list | tuple):  # of a text each letter would be a network
             hint = "List them, such as ['203.0.113.0/24']."
             found.append(Error(f"PAGOEFECTIVO[{name!r}] is {value!r}, no list.", hint=hint, id="pagoefectivo.E009"))
@@ -263,14 +261,17 @@ def _sources() -> list[CheckMessage]:
         hint = "List addresses or networks as texts, such as ['203.0.113.0/24', '2001:db8::/32']."
         text = "PAGOEFECTIVO[{!r}] has {!r}, which is no network."
         found += [Error(text.format(name, one), hint=hint, id="pagoefectivo.E009") for one in wrong]
-        if name == "PROXIES" and not wrong:
-            text = "PAGOEFECTIVO['PROXIES'] has {!r}, which holds everybody: who sends could be written by anybody."
+        if name == "TRUSTED_PROXIES" and not wrong:
+            text = "PAGOEFECTIVO['TRUSTED_PROXIES'] has {!r}, which holds everybody: anybody could write who sends."
             hint = "Name the networks of your own proxies only."
             everybody = [one for one in value if one != UNIX and network_of(one).prefixlen < NARROWEST]
             found += [Error(text.format(one), hint=hint, id="pagoefectivo.E009") for one in everybody]
-    if conf.sources and conf.proxies is None:
-        hint = "Name your proxies' networks in PROXIES, or set it to [] if senders reach this server directly."
-        problem = "PAGOEFECTIVO['SOURCES'] is set without PAGOEFECTIVO['PROXIES']: who sends can't be told."
+    if conf.webhook_allowed_networks and conf.trusted_proxies is None:
+        hint = "Name your proxies' networks in TRUSTED_PROXIES, or set it to [] if senders reach this server directly."
+        problem = (
+            "PAGOEFECTIVO['WEBHOOK_ALLOWED_NETWORKS'] is set without PAGOEFECTIVO['TRUSTED_PROXIES']: "
+            "who sends can't be told."
+        )
         found.append(Error(problem, hint=hint, id="pagoefectivo.E009"))
     return found
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PAGOEFECTIVO_BACKEND = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
 
-#: In PROXIES: whoever asks this server by a unix socket, which has no address.
+#: In TRUSTED_PROXIES: whoever asks this server by a unix socket, which has no address.
 UNIX = "unix"
 
 #: The messages to the payer, as they follow each other.
@@ -40,8 +40,8 @@ DEFAULTS: dict[str, Any] = {
     #: How long before the date ``expiry_approaching`` is told.
     "REMIND_BEFORE": timedelta(hours=6),
     #: How long after its date a code is still asked about, and how long after a payment (reversals).
-    "WATCH": timedelta(days=7),
-    "WATCH_PAID": timedelta(days=30),
+    "POLL_AFTER_EXPIRY": timedelta(days=7),
+    "POLL_AFTER_PAYMENT": timedelta(days=30),
     #: Codes in one question, and questions a minute to one account; what a provider takes is unknown (protocol 1.3, 4).
     "BATCH_SIZE": 100,
     "SEARCHES_PER_MINUTE": 120,
@@ -65,9 +65,9 @@ DEFAULTS: dict[str, Any] = {
     #: Of the payer's pages; None: the strictest that they work with.
     "CONTENT_SECURITY_POLICY": None,
     #: Networks that notifications may come from; none: all. PagoEfectivo's are unknown (protocol 6).
-    "SOURCES": (),
+    "WEBHOOK_ALLOWED_NETWORKS": (),
     #: Networks of the shop's own proxies, whose X-Forwarded-For is believed; None: not said.
-    "PROXIES": None,
+    "TRUSTED_PROXIES": None,
     #: Bytes of the largest notification that is read.
     "WEBHOOK_LIMIT": 64 * 1024,
     #: The contract: currency → [{"SINCE": date, "BANDS": [(up to, fixed, percent), …], "ROUNDING": …}, …].

@@ -39,7 +39,7 @@ class AlreadyPaid(InvalidRequest):
     """The order is paid, so it cannot be cancelled, extended, reissued or paid again."""
 
 
-class InQuestion(InvalidRequest):
+class InReview(InvalidRequest):
     """The order has an open money question; a person resolves it first."""
 
 
@@ -67,7 +67,7 @@ class Misconfigured(PagoEfectivoError, ImproperlyConfigured):
 # A message from outside.
 
 
-class Unproven(PagoEfectivoError):
+class InvalidSignature(PagoEfectivoError):
     """The message carries no proof that it comes from the provider."""
 
 

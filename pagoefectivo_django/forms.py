@@ -21,7 +21,7 @@ from .models.orders import that_pays
 from .money import CURRENCIES
 from .payer import DocumentType, Payer, Receipt, check_cci, check_document, check_email, check_phone, check_text
 from .statements import FORMATS
-from .states import Resolution, Standing
+from .states import PaymentStatus, Resolution
 from .texts import one_line
 
 
@@ -61,8 +61,8 @@ class ResolveForm(ReasonForm):
     resolution = forms.ChoiceField(label=_("Answer"), widget=forms.RadioSelect)
     field_order = ("resolution", "reason")
 
-    def __init__(self, data: Any, question: Discrepancy, answers: Sequence[Resolution]) -> None:
-        initial = answers[0] if len(answers) == 1 else question.suggestion
+    def __init__(self, data: Any, discrepancy: Discrepancy, answers: Sequence[Resolution]) -> None:
+        initial = answers[0] if len(answers) == 1 else discrepancy.suggestion
         super().__init__(data, initial={"resolution": initial})
         choices = [(answer, answer.label) for answer in answers]
         self.fields["resolution"].choices = choices  # type: ignore[attr-defined]
@@ -96,7 +96,7 @@ class AdoptForm(forms.Form):
 
 class _PaymentField(forms.ModelChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, payment: Any) -> str:
-        about = {"payment": payment, "standing": payment.get_standing_display(), "left": f"{payment.refundable:.2f}"}
+        about = {"payment": payment, "status": payment.get_status_display(), "left": f"{payment.refundable:.2f}"}
         return gettext("%(payment)s (%(standing)s): %(left)s left") % about
 
 
@@ -110,7 +110,7 @@ class RefundForm(ReasonForm):
     field_order = ("payment", "amount", "reason")
 
     def __init__(self, data: Any, order: Order) -> None:
-        mine = Payment.objects.filter(cip__order=order).exclude(standing=Standing.REVERSED).order_by("pk")
+        mine = Payment.objects.filter(cip__order=order).exclude(status=PaymentStatus.REVERSED).order_by("pk")
         super().__init__(data, initial={"payment": that_pays(mine)})
         self.fields["payment"].queryset = mine  # type: ignore[attr-defined]
 
@@ -203,7 +203,7 @@ class MatchForm(ReasonForm):
             cip__account=self.line.settlement.account, cip__code=plain(said.pop("code", "")), amount=self.line.gross,
             currency=self.line.currency,
         )  # fmt: skip
-        found = payments.exclude(standing=Standing.REVERSED).select_related("cip")
+        found = payments.exclude(status=PaymentStatus.REVERSED).select_related("cip")
         free = found.exclude(matches__in=Match.objects.filter(kind=self.line.settlement.kind, part=0, stands=True))
         said["payment"] = free.first() or found.first()
         if said["payment"] is None:
@@ -396,7 +396,7 @@ class PayerForm(forms.Form):
 class ReopenForm(ReasonForm):
     """Why a question is asked once more."""
 
-    def __init__(self, data: Any, question: Discrepancy) -> None:
+    def __init__(self, data: Any, discrepancy: Discrepancy) -> None:
         super().__init__(data)
 
 
@@ -405,7 +405,7 @@ class CommentForm(forms.Form):
 
     text = forms.CharField(label=_("Comment"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
 
-    def __init__(self, data: Any, question: Discrepancy) -> None:
+    def __init__(self, data: Any, discrepancy: Discrepancy) -> None:
         super().__init__(data)
 
 
@@ -422,7 +422,7 @@ class AssignForm(forms.Form):
     )
     name = forms.CharField(label=_("User name"), max_length=150, required=False, help_text=_("Of somebody else."))
 
-    def __init__(self, data: Any, question: Discrepancy) -> None:
+    def __init__(self, data: Any, discrepancy: Discrepancy) -> None:
         super().__init__(data)
 
     def clean(self) -> dict[str, Any]:
@@ -434,5 +434,7 @@ class AssignForm(forms.Form):
             except ObjectDoesNotExist:
                 user = None
             if not (user and user.is_staff and user.has_perm("pagoefectivo.change_discrepancy")):
-                self.add_error("name", _("Nobody of this name may answer questions; write a user name of your staff."))
+                self.add_error(
+                    "name", _("Nobody of this name may answer discrepancies; write a user name of your staff.")
+                )
         return cleaned

@@ -52,7 +52,7 @@ class CipStatus(TextChoices):
 LIVE = frozenset({CipStatus.REQUESTED, CipStatus.CURRENT})
 
 
-class Standing(TextChoices):
+class PaymentStatus(TextChoices):
     """What a proven payment counts for."""
 
     APPLIED = "applied", _("applied")
@@ -95,7 +95,7 @@ class Kind(TextChoices):
     LOST_CODE = "lost_code", _("a code may exist that we don't know")
     NOT_CONFIRMED = "not_confirmed", _("the provider doesn't confirm a change")
     STILL_PAYABLE = "still_payable", _("a code may still be paid")
-    UNPROCESSED = "unprocessed", _("a proven message could not be applied")
+    UNPROCESSED = "unprocessed", _("a verified message could not be applied")
     MISSING_HERE = "missing_here", _("in a statement, not in our book")
     STATUS_MISMATCH = "status_mismatch", _("in a statement, not paid here")
     DUPLICATE_LINE = "duplicate_line", _("settled twice")
@@ -147,7 +147,7 @@ class Remark(TextChoices):
     ENDED = "ended", _("ended without being done")
 
 
-class Wish(TextChoices):
+class PendingAction(TextChoices):
     """What the shop wants done at the provider."""
 
     ISSUE = "issue", _("issue a code")
@@ -213,7 +213,7 @@ class Rule:
     #: and the code is due for deletion at the provider.
     delete: bool = False
     #: A person is asked.
-    question: Kind | None = None
+    discrepancy: Kind | None = None
     #: The question is asked when a payment follows (the code itself remembers).
     remembered: bool = False
     #: The person who asked is told that the order is paid.
@@ -224,12 +224,12 @@ class Rule:
         if self.refused:
             return "error AlreadyPaid"
         if self.remembered:
-            return f"remembered: D {self.question} if paid later"
+            return f"remembered: D {self.discrepancy} if paid later"
         if self.to and self.condition:
             return f"{self.to} {self.condition}" + (f"; else {aside}" if aside else "")
         if self.to:
-            return f"{self.to} and D {self.question}" if self.question else str(self.to)
-        return f"D {self.question}" if self.question else aside or "nothing"
+            return f"{self.to} and D {self.discrepancy}" if self.discrepancy else str(self.to)
+        return f"D {self.discrepancy}" if self.discrepancy else aside or "nothing"
 
 
 _nothing = Rule()
@@ -237,12 +237,12 @@ _noted = Rule(noted=True)
 _drop = Rule(noted=True, delete=True)
 _if_asked = Rule(to=OrderState.PENDING, condition=Condition.ASKED, noted=True, delete=True)
 _if_last = Rule(to=OrderState.REJECTED, condition=Condition.LAST_ROUTE, noted=True)
-_remembered = Rule(remembered=True, question=Kind.REVERSED)
+_remembered = Rule(remembered=True, discrepancy=Kind.REVERSED)
 _pending, _paid = Rule(to=OrderState.PENDING), Rule(to=OrderState.PAID)
 _expired, _cancelled = Rule(to=OrderState.EXPIRED), Rule(to=OrderState.CANCELLED)
-_undone = Rule(to=OrderState.REFUNDED, question=Kind.REVERSED)
-_twice, _after_cancel = Rule(question=Kind.DUPLICATE_PAYMENT), Rule(question=Kind.PAID_AFTER_CANCEL)
-_conflict, _after_refund = Rule(question=Kind.CONFLICT), Rule(question=Kind.PAID_AFTER_REFUND)
+_undone = Rule(to=OrderState.REFUNDED, discrepancy=Kind.REVERSED)
+_twice, _after_cancel = Rule(discrepancy=Kind.DUPLICATE_PAYMENT), Rule(discrepancy=Kind.PAID_AFTER_CANCEL)
+_conflict, _after_refund = Rule(discrepancy=Kind.CONFLICT), Rule(discrepancy=Kind.PAID_AFTER_REFUND)
 _told = Rule(refused=True)
 _returned = Rule(to=OrderState.REFUNDED, condition=Condition.ALL_RETURNED, noted=True)
 

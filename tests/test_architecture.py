@@ -205,7 +205,7 @@ def test_no_import_inside_a_function_but_a_loader() -> None:
 
 def test_advance_is_the_only_writer_of_states() -> None:
     """``flows/ledger`` is the writer; nobody else assigns an order's state, a code's status or a payment's standing."""
-    written = {"state", "status", "live", "standing", "paid_at", "operation_number", "cip"}
+    written = {"state", "status", "live", "paid_at", "operation_number", "cip"}
     for owner, inside, tree in modules():
         if owner in ("sandbox", "channels") or inside.startswith("flows/ledger/"):
             continue

@@ -145,12 +145,12 @@ class Story:
         status = self._status(self.second)
         expect(status["state"] == "pending", f"the order is {status['state']}")
         desk = Visitor("en")
-        questions = f"{self.stage.shop}/admin/pagoefectivo/discrepancy/"
-        login = desk.read(questions)
+        discrepancies = f"{self.stage.shop}/admin/pagoefectivo/discrepancy/"
+        login = desk.read(discrepancies)
         page = desk.send(login, username=ADMIN, password=self.stage.password)
-        expect(self.second.reference in page.text, f"nothing about {self.second.reference} on {questions}")
+        expect(self.second.reference in page.text, f"nothing about {self.second.reference} on {discrepancies}")
         asked, told = status["amount"], body["data"]["amount"]
-        return f"{asked} asked, {told:.2f} told: not paid, and a question in the admin"
+        return f"{asked} asked, {told:.2f} told: not paid, and a discrepancy in the admin"
 
     def lost_answer(self) -> str:
         sale, code = self._lose()

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from pagoefectivo_django.errors import AlreadyPaid, InQuestion, InvalidRequest
+from pagoefectivo_django.errors import AlreadyPaid, InReview, InvalidRequest
 from pagoefectivo_django.flows import create_order
 from pagoefectivo_django.forms import PayerForm
 from pagoefectivo_django.models import Order
@@ -80,7 +80,7 @@ def checkout(request: HttpRequest) -> HttpResponse:
     if payable and form.is_valid():
         try:
             placed = _buy(chosen, form.payer)
-        except (AlreadyPaid, InQuestion):
+        except (AlreadyPaid, InReview):
             form.add_error(
                 None, _("This order was paid meanwhile, or we are looking at its payment. Please order anew.")
             )
@@ -128,7 +128,7 @@ def order(request: HttpRequest, token: UUID) -> HttpResponse:
         "purchase": purchase,
         "order": found,
         "payer": found.payer,
-        "in_question": found.discrepancies.filter(status="open").exists(),
+        "in_review": found.discrepancies.filter(status="open").exists(),
         "following": found.state in ("new", "pending") or (found.state == "paid" and not purchase.shipped_at),
         "changeable": found.state in CHANGEABLE,
     }

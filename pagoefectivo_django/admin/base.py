@@ -210,7 +210,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return who brought a record where it is, and when, for who was slower."""
         return ""
 
-    def questions(self, row: Any) -> list[SafeString | str]:
+    def discrepancies(self, row: Any) -> list[SafeString | str]:
         """Return links to the open questions about a record."""
         return []
 
@@ -279,8 +279,8 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if row is None:
             raise Http404
         posted = request.method == "POST"
-        in_question = deed.fits is None and why_not(row, deed.name) == "in_question"
-        if not posted and not deed.makes_sense(row) and not in_question:
+        in_review = deed.fits is None and why_not(row, deed.name) == "in_review"
+        if not posted and not deed.makes_sense(row) and not in_review:
             # A question that stands in the way stands on the page too, for whoever answers it.
             return HttpResponseRedirect(self.address(row))
         form = deed.form(request.POST if posted else None, row)
@@ -300,7 +300,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self,
         request: HttpRequest,
         label: Any,
-        question: Any,
+        prompt: Any,
         sections: list[Section],
         form: forms.Form,
         back: str,
@@ -312,7 +312,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "opts": self.opts,
             "media": self.media,
             "title": label,
-            "question": question,
+            "prompt": prompt,
             "sections": sections,
             "form": form,
             "confirm": gettext("Yes: %(action)s") % {"action": label},
@@ -353,7 +353,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 if why in self.reasons
             ],
             "sections": self.sections(obj),
-            "questions": self.questions(obj),
+            "discrepancies": self.discrepancies(obj),
             "buttons": [(name, getattr(self, name).short_description) for name in actions],
             "links": [*((self.address(obj, deed.name), deed.label) for deed in deeds), *self.links(request, obj)],
             "action_checkbox_name": CHOSEN,
@@ -426,7 +426,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         request: HttpRequest,
         rows: QuerySet[Any],
         action: str,
-        question: Any,
+        prompt: Any,
         form_class: type[forms.Form],
         flow: Callable[..., Any],
         tell: Callable[[Any], Any],
@@ -447,7 +447,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "action_checkbox_name": CHOSEN,
         }
         label = getattr(self, action).short_description
-        return self.ask(request, label, question, [chosen], form, back, **more)
+        return self.ask(request, label, prompt, [chosen], form, back, **more)
 
 
 def _may(request: HttpRequest, deed: Deed) -> bool:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Cip, Discrepancy, Match, Notification, Order, OrderEvent, Payment, SettlementLine
 from ..money import display
-from ..states import Kind, LineStatus, Remark, Resolution, Standing
+from ..states import Kind, LineStatus, PaymentStatus, Remark, Resolution
 from ..workdays import lima_day
 from .base import Column, Section, badge_of, fact_label, table
 
@@ -47,24 +47,24 @@ class Panel:
 class Desk:
     """One question, and everything that is known about its case. ``link`` makes a link to a record."""
 
-    question: Discrepancy
+    discrepancy: Discrepancy
     link: Callable[..., Any]
 
     def __post_init__(self) -> None:
-        question, self.payment = self.question, self.question.payment
-        self.own_cip: Cip | None = question.cip or (self.payment.cip if self.payment else None)
-        self.order: Order | None = question.order or (self.own_cip.order if self.own_cip else None)
+        discrepancy, self.payment = self.discrepancy, self.discrepancy.payment
+        self.own_cip: Cip | None = discrepancy.cip or (self.payment.cip if self.payment else None)
+        self.order: Order | None = discrepancy.order or (self.own_cip.order if self.own_cip else None)
         if self.own_cip is None and self.order:
             self.own_cip = self.order.cip
-        self.line = question.line
-        if self.line is None and self.order and not question.settlement:
+        self.line = discrepancy.line
+        if self.line is None and self.order and not discrepancy.settlement:
             matches = Match.objects.filter(payment__cip__order=self.order, stands=True)
             match = matches.select_related("line__settlement").order_by("pk").last()
             self.line = match.line if match else None
 
     def panels(self) -> list[Panel]:
         """Return the columns; what differs from our order is marked."""
-        theirs = self._settlement() if self.question.settlement and not self.line else self._line()
+        theirs = self._settlement() if self.discrepancy.settlement and not self.line else self._line()
         return [self._order(), theirs, self._notifications()]
 
     def _order(self) -> Panel:
@@ -83,14 +83,14 @@ class Desk:
         ]
         if payment:
             differs = (payment.amount, payment.currency) != (order.amount, order.currency)
-            rows.append(Row(_("payment"), format_html("{} {}", payment, badge_of(payment, "standing")), differs))
+            rows.append(Row(_("payment"), format_html("{} {}", payment, badge_of(payment, "status")), differs))
         return Panel(title, rows)
 
     def _line(self) -> Panel:
         title, line = _("the provider's line"), self.line
         if line is None:
             return Panel(title)
-        fee_differs = self.question.kind == Kind.FEE_MISMATCH
+        fee_differs = self.discrepancy.kind == Kind.FEE_MISMATCH
         rows = [
             Row(_("settlement"), self.link(line.settlement)),
             Row(_("line"), self.link(line, line.number)),
@@ -108,7 +108,7 @@ class Desk:
         return Panel(title, rows)
 
     def _settlement(self) -> Panel:
-        settlement = self.question.settlement
+        settlement = self.discrepancy.settlement
         assert settlement  # nosec B101 # says what mypy must know
         counted = settlement.lines.exclude(status=LineStatus.DUPLICATE)
         sums = counted.aggregate(gross=Sum("gross"), fee=Sum("fee"), tax=Sum("tax"), net=Sum("net"))
@@ -138,7 +138,7 @@ class Desk:
         rows = [
             Row(
                 self.link(one, localize(localtime(one.received_at))),
-                format_html("{} {} {}", fact_label(one.fact), one.code, badge_of(one, "fate")),
+                format_html("{} {} {}", fact_label(one.fact), one.code, badge_of(one, "status")),
                 self._not_our_code(one.code),
             )
             for one in self._messages()
@@ -150,7 +150,7 @@ class Desk:
         if self.line and self.line.code:
             named.add((self.line.settlement.account, self.line.code))
         mine = reduce(or_, (Q(account=account, code=code) for account, code in sorted(named)), Q(pk__in=[]))
-        mine |= Q(pk=self.question.notification_id)
+        mine |= Q(pk=self.discrepancy.notification_id)
         return Notification.objects.filter(mine).defer("body").order_by("-received_at", "-pk")[:MOST_SHOWN]
 
     def _cips(self) -> list[Cip]:
@@ -182,11 +182,11 @@ class Desk:
 
     def sections(self) -> list[Section]:
         """Return the evidence, what a line that nobody knows may be, and the timeline."""
-        evidence = self.question.evidence
+        evidence = self.discrepancy.evidence
         names = list(dict.fromkeys(name for said in evidence for name in said))
-        currency = self.order.currency if self.order else self.question.currency
+        currency = self.order.currency if self.order else self.discrepancy.currency
         rows = [[_said(name, said.get(name), currency) for name in names] for said in evidence]
-        guesses = [self._guesses(self.line)] if self.question.line and self.order is None and self.line else []
+        guesses = [self._guesses(self.line)] if self.discrepancy.line and self.order is None and self.line else []
         columns = [_NAMES.get(name, name.replace("_", " ")) for name in names]
         return [Section(_("evidence"), columns, rows), *guesses, self._timeline()]
 
@@ -197,14 +197,14 @@ class Desk:
             (_("paid"), lambda payment: payment.cip.order.paid_at),
         ]
         # Who may import a file could ask by it whose order is whose.
-        by_payer = bool(getattr(self.question, "names_people", False))
+        by_payer = bool(getattr(self.discrepancy, "names_people", False))
         if by_payer:
             columns.append((_("same payer"), lambda payment: _("yes") if payment.same_payer else _("no")))
         title = _("suggestions only: paid, not settled, of the same amount, within a day")
         return table(title, guesses(line, by_payer=by_payer), columns)
 
     def _timeline(self) -> Section:
-        events = self.question.events.order_by("created_at", "number")
+        events = self.discrepancy.events.order_by("created_at", "number")
         columns = ("created_at", "actor", (_("what"), _what), (_("detail"), _detail))
         return table(_("timeline"), events, columns)
 
@@ -217,7 +217,7 @@ def guesses(line: SettlementLine, *, by_payer: bool = True) -> QuerySet[Payment]
     theirs = Q(cip__order__email__iexact=line.payer) | Q(cip__order__payer_data__document_number=line.payer)
     same_payer = Case(When(theirs, then=Value(True)), default=Value(False)) if line.payer and by_payer else Value(False)
     unsettled = Payment.objects.filter(
-        standing=Standing.APPLIED,
+        status=PaymentStatus.APPLIED,
         amount=line.gross,
         currency=line.currency,
         cip__account=line.settlement.account,
@@ -245,7 +245,7 @@ _NAMES = {"difference": _("difference from the order"), "together": _("with the 
 
 def _what(event: OrderEvent) -> Any:
     if event.kind == "discrepancy_opened":
-        return _("question opened")
+        return _("discrepancy opened")
     return Remark(event.fact).label if event.fact in Remark.values else _("answered")
 
 

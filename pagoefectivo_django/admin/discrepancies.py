@@ -26,37 +26,39 @@ from .meanings import MEANINGS
 
 
 def _resolved(done: Discrepancy) -> str:
-    about = {"question": done, "answer": done.get_resolution_display()}
-    return gettext("%(question)s: resolved, %(answer)s.") % about
+    about = {"discrepancy": done, "answer": done.get_resolution_display()}
+    return gettext("%(discrepancy)s: resolved, %(answer)s.") % about
 
 
 def _reopened(done: Discrepancy) -> str:
-    return gettext("%(question)s: open again.") % {"question": done}
+    return gettext("%(discrepancy)s: open again.") % {"discrepancy": done}
 
 
 def _assigned(done: Discrepancy) -> str:
-    about = {"question": done, "who": done.assigned_to or gettext("nobody")}
-    return gettext("%(question)s: assigned to %(who)s.") % about
+    about = {"discrepancy": done, "who": done.assigned_to or gettext("nobody")}
+    return gettext("%(discrepancy)s: assigned to %(who)s.") % about
 
 
 def _commented(done: Discrepancy) -> str:
-    return gettext("%(question)s: the comment is in its timeline.") % {"question": done}
+    return gettext("%(discrepancy)s: the comment is in its timeline.") % {"discrepancy": done}
 
 
-def _is_open(question: Discrepancy) -> bool:
-    return question.status == Discrepancy.Status.OPEN
+def _is_open(discrepancy: Discrepancy) -> bool:
+    return discrepancy.status == Discrepancy.Status.OPEN
 
 
-def _resolve_form(data: Any, question: Discrepancy) -> ResolveForm:
+def _resolve_form(data: Any, discrepancy: Discrepancy) -> ResolveForm:
     """Return the answers that who looks at it may give; the flow refuses what is impossible by now, and says why."""
-    viewer = question.viewer  # type: ignore[attr-defined] # set by RecordAdmin.get_object
-    may = [answer for answer in answers_to(question) if viewer.has_perm(f"pagoefectivo.{PERMISSIONS[answer]}")]
-    return ResolveForm(data, question, may if data else [answer for answer in may if is_possible(question, answer)])
+    viewer = discrepancy.viewer  # type: ignore[attr-defined] # set by RecordAdmin.get_object
+    may = [answer for answer in answers_to(discrepancy) if viewer.has_perm(f"pagoefectivo.{PERMISSIONS[answer]}")]
+    return ResolveForm(
+        data, discrepancy, may if data else [answer for answer in may if is_possible(discrepancy, answer)]
+    )
 
 
-def _assign(question: Discrepancy, *, actor: str, who: str, name: str) -> Discrepancy:
+def _assign(discrepancy: Discrepancy, *, actor: str, who: str, name: str) -> Discrepancy:
     to = {AssignForm.ME: actor, AssignForm.OTHER: name, AssignForm.NOBODY: ""}[who]
-    return assign_discrepancy(question, to, actor=actor)
+    return assign_discrepancy(discrepancy, to, actor=actor)
 
 
 class AgeFilter(admin.SimpleListFilter):
@@ -166,7 +168,7 @@ class DiscrepancyAdmin(RecordAdmin):
             permission="change_discrepancy",
             explanation=_(
                 "It will wait for an answer again. What followed from the first answer stays as it is: an order that "
-                "was accepted is paid, a refund is asked for. A question about money that came freezes its order."
+                "was accepted is paid, a refund is asked for. A discrepancy about money that came freezes its order."
             ),
             form=ReopenForm,
             flow=reopen_discrepancy,
@@ -247,7 +249,7 @@ class DiscrepancyAdmin(RecordAdmin):
         amount = (_("amount"), lambda row: row.order and row.order.money.display)
         order = (_("order"), lambda row: self.link(row.order))
         columns = ("kind", order, state, amount, "payment", "suggestion", "assigned_to", "created_at")
-        return [table(_("question"), mine, columns), *self.sections(row)]
+        return [table(_("discrepancy"), mine, columns), *self.sections(row)]
 
-    def _desk(self, question: Discrepancy) -> Desk:
-        return Desk(question, self.link)
+    def _desk(self, discrepancy: Discrepancy) -> Desk:
+        return Desk(discrepancy, self.link)

@@ -84,9 +84,9 @@ def export_view(model_admin: RecordAdmin, request: HttpRequest) -> HttpResponseB
             return _file(**form.cleaned_data)
         except PagoEfectivoError as error:
             form.add_error(None, str(error))
-    question = _("Times are Lima's. Nothing about the payers is in the file.")
+    prompt = _("Times are Lima's. Nothing about the payers is in the file.")
     back = model_admin.list_address()
-    return model_admin.ask(request, _("Export"), question, [], form, back, confirm=_("Export"))
+    return model_admin.ask(request, _("Export"), prompt, [], form, back, confirm=_("Export"))
 
 
 def _file(

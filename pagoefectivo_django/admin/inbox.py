@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..conf import conf
 from ..flows.inbox.apply import retry
-from ..flows.ledger.note import note
+from ..flows.ledger.remark import record_remark
 from ..flows.reports.accounts import known_accounts
 from ..models import Notification
 from ..models.clock import current_time
@@ -44,17 +44,17 @@ class NotificationAdmin(RecordAdmin):
     """Proven messages; staff has one applied again."""
 
     list_display = (
-        "received_at", "channel", "fact_text", "code", "fate_text", "times_received", "attempts", "error_text",
+        "received_at", "channel", "fact_text", "code", "status_text", "times_received", "attempts", "error_text",
     )  # fmt: skip
-    list_filter = ("fate", FactFilter, ChannelFilter, "received_at")
+    list_filter = ("status", FactFilter, ChannelFilter, "received_at")
     search_fields = ("code", "digest")
     search_help_text = _("CIP or digest")
     ordering = ("-pk",)
     actions = ("apply_now",)
     fieldsets = (
-        (None, {"fields": ("channel", "account", "fact_text", "code", "fate_text")}),
+        (None, {"fields": ("channel", "account", "fact_text", "code", "status_text")}),
         (_("Received"), {"fields": ("received_at", "last_received_at", "times_received")}),
-        (_("Applying"), {"fields": ("attempts", "next_attempt_at", "whole_error")}),
+        (_("Applying"), {"fields": ("attempts", "retry_at", "whole_error")}),
         (_("Message"), {"fields": ("body_text", "digest", "signature_text")}),
     )
 
@@ -66,9 +66,9 @@ class NotificationAdmin(RecordAdmin):
     def fact_text(self, row: Notification) -> Any:
         return fact_label(row.fact)
 
-    @admin.display(description=_("fate"), ordering="fate")
-    def fate_text(self, row: Notification) -> SafeString | str:
-        return badge_of(row, "fate")
+    @admin.display(description=_("status"), ordering="status")
+    def status_text(self, row: Notification) -> SafeString | str:
+        return badge_of(row, "status")
 
     @admin.display(description=_("body"))
     def body_text(self, row: Notification) -> SafeString:
@@ -86,7 +86,7 @@ class NotificationAdmin(RecordAdmin):
         actor = request.user.get_username()
 
         def flow(row: Notification) -> bool:
-            note(None, Remark.RETRIED, actor=actor, detail=f"notification {row.digest[:12]}")
+            record_remark(None, Remark.RETRIED, actor=actor, detail=f"notification {row.digest[:12]}")
             return retry(row, current_time())
 
         return self.for_each(request, rows, flow, _outcome)
@@ -98,5 +98,5 @@ class NotificationAdmin(RecordAdmin):
 
 def _outcome(row: Notification) -> str:
     row.refresh_from_db()
-    about = {"message": row, "fate": row.get_fate_display(), "error": row.last_error}
+    about = {"message": row, "status": row.get_status_display(), "error": row.last_error}
     return gettext("%(message)s: %(fate)s. %(error)s") % about

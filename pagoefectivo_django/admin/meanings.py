@@ -18,7 +18,7 @@ EVENTS = {
     "payment_settled": _("settled"),
     "refund_account_asked": _("payer asked for an account"),
     "expiry_approaching": _("reminded"),
-    "discrepancy_opened": _("question opened"),
+    "discrepancy_opened": _("discrepancy opened"),
     "noted": _("noted"),
 }
 
@@ -61,10 +61,10 @@ MEANINGS = {
     ),
     Kind.STILL_PAYABLE: _(
         "The order has ended or has another code, and nobody can be asked whether its old code can still be paid. "
-        "Usually: cancel the code in the provider's portal; the question closes by itself once it can't be paid."
+        "Usually: cancel the code in the provider's portal; the discrepancy closes by itself once it can't be paid."
     ),
     Kind.UNPROCESSED: _(
-        "A message that is proven to be the provider's could not be applied. Usually: mend what its last error says, "
+        "A message that is verified to be the provider's could not be applied. Usually: mend what its last error says, "
         "and apply it again from its page."
     ),
     Kind.MISSING_HERE: _(

@@ -34,7 +34,7 @@ from ..flows import (
     refund_order,
     reissue_code,
 )
-from ..flows.ledger.note import note
+from ..flows.ledger.remark import record_remark
 from ..flows.privacy.erase import Erased, erase_payer, hand_out
 from ..flows.reports.evidence import evidence
 from ..forms import AdoptForm, EraseForm, ExtendForm, MarkPaidForm, ReasonForm, RefundForm, ReissueForm
@@ -114,9 +114,9 @@ class OrderAdmin(RecordAdmin):
         (_("Sale"), {"fields": ("concept_text", "metadata_text", "created_at")}),
     )
     #: Shown while something is wished for.
-    wish_fieldset = (
+    pending_fieldset = (
         _("Still to be done at the provider"),
-        {"fields": (("wish_text", "wish_date"), "wish_actor", ("attempts", "next_attempt_at"), "whole_error")},
+        {"fields": (("pending_text", "action_date"), "action_requested_by", ("attempts", "retry_at"), "whole_error")},
     )
 
     deeds = (
@@ -163,7 +163,7 @@ class OrderAdmin(RecordAdmin):
             permission="erase_payer",
             explanation=_(
                 "Name, e-mail, document and everything else that names this payer is taken out of all orders of the "
-                "same e-mail address, for good. What was paid stays. Orders that a question, a refund or a receiver "
+                "same e-mail address, for good. What was paid stays. Orders that a discrepancy, a refund or a receiver "
                 "still needs follow when that has ended. Export the data first if the payer asked for it."
             ),
             form=EraseForm,
@@ -193,12 +193,12 @@ class OrderAdmin(RecordAdmin):
     def account(self, order: Order) -> str:
         return order.cip.account if order.cip else ""
 
-    @admin.display(description=_("wish"))
-    def wish_text(self, order: Order) -> str:
-        if not order.deferred_wish:
-            return order.get_wish_display()
-        wish = order.get_deferred_wish_display()
-        return gettext("%(wish)s: waits for the answer to the open question") % {"wish": wish}
+    @admin.display(description=_("pending action"))
+    def pending_text(self, order: Order) -> str:
+        if not order.deferred_action:
+            return order.get_pending_action_display()
+        pending_action = order.get_deferred_action_display()
+        return gettext("%(action)s: waits for the answer to the open discrepancy") % {"action": pending_action}
 
     @admin.display(description=_("payer"))
     def payer_text(self, order: Order) -> SafeString:
@@ -233,10 +233,14 @@ class OrderAdmin(RecordAdmin):
     # The page of one order.
 
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
-        return (*self.fieldsets, self.wish_fieldset) if obj and (obj.wish or obj.deferred_wish) else self.fieldsets
+        return (
+            (*self.fieldsets, self.pending_fieldset)
+            if obj and (obj.pending_action or obj.deferred_action)
+            else self.fieldsets
+        )
 
-    def questions(self, row: Order) -> list[SafeString | str]:
-        return [self.link(question) for question in row.discrepancies.open().select_related("order")]
+    def discrepancies(self, row: Order) -> list[SafeString | str]:
+        return [self.link(discrepancy) for discrepancy in row.discrepancies.open().select_related("order")]
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.evidence_view)
@@ -297,13 +301,13 @@ class OrderAdmin(RecordAdmin):
     def summary(self, row: Order) -> list[Section]:
         mine = Order.objects.filter(pk=row.pk).select_related("cip")
         payments = Payment.objects.filter(cip__order=row).select_related("cip").prefetch_related("refunds")
-        questions = row.discrepancies.open().select_related("order")
-        of_payment = ("cip", (_("payment"), str), "paid_at", "standing", *OF_REFUNDS)
+        discrepancies = row.discrepancies.open().select_related("order")
+        of_payment = ("cip", (_("payment"), str), "paid_at", "status", *OF_REFUNDS)
         return [
             table(_("order"), mine, self.asked_about()),
             table(_("codes"), row.cips.order_by("pk"), ("code", "status", "account", "transaction_code", "asked_at")),
             table(_("payments"), payments.order_by("pk"), of_payment),
-            table(_("open questions"), questions, ((_("question"), self.link), "created_at")),
+            table(_("open discrepancies"), discrepancies, ((_("discrepancy"), self.link), "created_at")),
         ]
 
     # Actions.
@@ -311,28 +315,28 @@ class OrderAdmin(RecordAdmin):
     @admin.action(permissions=["act"], description=_("Ask the provider"))
     def refresh(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
         def flow(order: Order) -> Order:
-            note(order, Remark.ASKED, actor=request.user.get_username())
+            record_remark(order, Remark.ASKED, actor=request.user.get_username())
             return refresh_order(order)
 
         return None if self.too_many(request, orders) else self.for_each(request, orders, flow, _outcome)
 
     @admin.action(permissions=["act"], description=_("Cancel"))
     def cancel(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        question = _("Cancel? The code is deleted at the provider and can't be paid any more.")
+        prompt = _("Cancel? The code is deleted at the provider and can't be paid any more.")
         flow = self._because(request, "cancel", cancel_order)
-        return self.confirmed(request, orders.select_related("cip"), "cancel", question, ReasonForm, flow, _outcome)
+        return self.confirmed(request, orders.select_related("cip"), "cancel", prompt, ReasonForm, flow, _outcome)
 
     @admin.action(permissions=["act"], description=_("Extend"))
     def extend(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        question = _("Until when shall it be payable? The code stays the same.")
+        prompt = _("Until when shall it be payable? The code stays the same.")
         flow = self._because(request, "extend", extend_order)
-        return self.confirmed(request, orders.select_related("cip"), "extend", question, ExtendForm, flow, _outcome)
+        return self.confirmed(request, orders.select_related("cip"), "extend", prompt, ExtendForm, flow, _outcome)
 
     @admin.action(permissions=["act"], description=_("Reissue"))
     def reissue(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        question = _("Issue another code? The present one is deleted at the provider, and the payer needs the new one.")
+        prompt = _("Issue another code? The present one is deleted at the provider, and the payer needs the new one.")
         flow = self._because(request, "reissue", reissue_code)
-        return self.confirmed(request, orders.select_related("cip"), "reissue", question, ReissueForm, flow, _outcome)
+        return self.confirmed(request, orders.select_related("cip"), "reissue", prompt, ReissueForm, flow, _outcome)
 
     def _because(self, request: HttpRequest, action: str, flow: Callable[..., Order]) -> Callable[..., Order]:
         """Return a flow that looks first where the order stands by now, and keeps the reason beside what it did."""

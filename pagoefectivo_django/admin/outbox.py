@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..errors import InvalidRequest
-from ..flows.ledger.note import note
+from ..flows.ledger.remark import record_remark
 from ..flows.outbox.publish import deliver_again, end_pause
 from ..models import Delivery, FailingReceiver
 from ..signals import SIGNALS
@@ -47,14 +47,14 @@ class DeliveredFilter(admin.SimpleListFilter):
 class DeliveryAdmin(RecordAdmin):
     """One event for one receiver; staff has it delivered again."""
 
-    list_display = ("kind", "order_link", "heard_text", "attempts", "next_attempt_at", "receiver", "error_text")
+    list_display = ("kind", "order_link", "heard_text", "attempts", "retry_at", "receiver", "error_text")
     list_select_related = ("event__order",)
     list_filter = (DeliveredFilter,)
     search_fields = ("event__order__reference",)
     search_help_text = _("Beginning of an order's reference; a CIP, transaction code or operation number")
     ordering = ("-pk",)
     actions = ("deliver_once_more",)
-    fields = ("kind", "order_link", "receiver", "heard_text", "attempts", "next_attempt_at", "whole_error")
+    fields = ("kind", "order_link", "receiver", "heard_text", "attempts", "retry_at", "whole_error")
 
     @admin.display(description=_("event"), ordering="event__kind")
     def kind(self, delivery: Delivery) -> str:
@@ -76,7 +76,7 @@ class DeliveryAdmin(RecordAdmin):
 
         def flow(delivery: Delivery) -> None:
             detail = f"{delivery.event.kind} {delivery.receiver}"
-            note(delivery.event.order, Remark.RETRIED, actor=actor, detail=detail)
+            record_remark(delivery.event.order, Remark.RETRIED, actor=actor, detail=detail)
             deliver_again(delivery)
 
         return self.for_each(request, rows.select_related("event__order"), flow, _outcome)
@@ -120,8 +120,8 @@ class FailingReceiverAdmin(RecordAdmin):
     def sections(self, row: FailingReceiver) -> list[Section]:
         waiting = Delivery.objects.filter(receiver=row.receiver, delivered_at__isnull=True)
         order = (_("order"), lambda delivery: self.link(delivery.event.order))
-        columns = ((_("delivery"), self.link), order, "attempts", "next_attempt_at", (_("last error"), self.error_text))
-        oldest = waiting.select_related("event__order").order_by("next_attempt_at", "pk")[:MOST_SHOWN]
+        columns = ((_("delivery"), self.link), order, "attempts", "retry_at", (_("last error"), self.error_text))
+        oldest = waiting.select_related("event__order").order_by("retry_at", "pk")[:MOST_SHOWN]
         return [table(_("deliveries that wait"), oldest, columns)]
 
     @admin.action(permissions=["act"], description=_("Try now"))
@@ -133,7 +133,7 @@ class FailingReceiverAdmin(RecordAdmin):
         def flow(row: FailingReceiver) -> None:
             if not end_pause(row):
                 raise InvalidRequest(gettext("The receiver is not left alone; nothing was changed."))
-            note(None, Remark.RETRIED, actor=actor, detail=f"receiver {row}")
+            record_remark(None, Remark.RETRIED, actor=actor, detail=f"receiver {row}")
 
         return self.for_each(request, rows, flow, _tried)
 

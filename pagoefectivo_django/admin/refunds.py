@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..conf import conf
 from ..documents.tables import Cell, csv_pieces
 from ..flows import approve_refund, close_refund, send_refund
-from ..flows.ledger.note import note
+from ..flows.ledger.remark import record_remark
 from ..flows.refunds.refund import ask_account
 from ..forms import ReasonForm
 from ..models import Payment, Refund
@@ -122,13 +122,13 @@ class RefundAdmin(RecordAdmin):
             (_("Asked for"), {"fields": (("requested_by", "requested_at"), ("approved_by", "approved_at"))}),
             (
                 _("Outcome"),
-                {"fields": (("sent_at", "closed_at"), "outcome", ("attempts", "next_attempt_at"), "whole_error")},
+                {"fields": (("sent_at", "closed_at"), "outcome", ("attempts", "retry_at"), "whole_error")},
             ),
         )
 
     def sections(self, row: Refund) -> list[Section]:
         payments = Payment.objects.filter(pk=row.payment_id).select_related("cip").prefetch_related("refunds")
-        of_payment = ("cip", (_("payment"), str), "paid_at", "first_heard_at", "standing", *OF_REFUNDS)
+        of_payment = ("cip", (_("payment"), str), "paid_at", "first_heard_at", "status", *OF_REFUNDS)
         events = row.order.events.order_by("number")
         of_event = ("created_at", (_("what"), event_label), "detail", "actor", (_("state"), change_label))
         return [
@@ -167,21 +167,19 @@ class RefundAdmin(RecordAdmin):
 
     @admin.action(permissions=["send"], description=_("Done"))
     def done(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
-        question = _("The payer has the money? When all that paid an order went back, the order is refunded.")
-        return self._close(request, refunds, "done", question)
+        prompt = _("The payer has the money? When all that paid an order went back, the order is refunded.")
+        return self._close(request, refunds, "done", prompt)
 
     @admin.action(permissions=["send"], description=_("Failed"))
     def fail(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
-        question = _("The money did not go back, and won't? The amount can be refunded anew.")
-        return self._close(request, refunds, "fail", question)
+        prompt = _("The money did not go back, and won't? The amount can be refunded anew.")
+        return self._close(request, refunds, "fail", prompt)
 
-    def _close(
-        self, request: HttpRequest, refunds: QuerySet[Refund], action: str, question: Any
-    ) -> HttpResponse | None:
+    def _close(self, request: HttpRequest, refunds: QuerySet[Refund], action: str, prompt: Any) -> HttpResponse | None:
         def flow(refund: Refund, reason: str) -> Refund:
             return close_refund(refund, done=action == "done", actor=request.user.get_username(), reason=reason)
 
-        return self.confirmed(request, refunds.select_related("order"), action, question, ReasonForm, flow, _outcome)
+        return self.confirmed(request, refunds.select_related("order"), action, prompt, ReasonForm, flow, _outcome)
 
     # For the bank.
 
@@ -200,7 +198,7 @@ class RefundAdmin(RecordAdmin):
             raise PermissionDenied
         rows = Refund.objects.filter(status=RefundStatus.APPROVED, by_channel=False).exclude(cci="")
         for refund in rows.select_related("order"):
-            note(refund.order, Remark.DOWNLOADED, actor=request.user.get_username(), detail="bank.csv")
+            record_remark(refund.order, Remark.DOWNLOADED, actor=request.user.get_username(), detail="bank.csv")
         pieces = csv_pieces(_FOR_BANK, map(_for_bank, rows.select_related("order").order_by("pk").iterator()))
         return csv_response(pieces, f"refunds-{timezone.localdate()}.csv")
 

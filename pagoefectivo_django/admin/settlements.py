@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..errors import PagoEfectivoError
 from ..flows import enter_deposit, match_line, unmatch_line
-from ..flows.outbox.turn import Turn
+from ..flows.outbox.budget import TimeBudget
 from ..flows.settlements.imports import confirm_settlement, discard_settlement, match_settlement, read_settlement
 from ..forms import ConfirmForm, DepositForm, MatchForm, NothingForm, StatementForm, UnmatchForm
 from ..models import Deposit, Discrepancy, Match, Settlement, SettlementLine
@@ -42,7 +42,7 @@ _OF_LINE: tuple[Column, ...] = ("number", "code", "transaction_code", "gross", "
 
 def _confirm(draft: Settlement, *, actor: str, skip_bad: bool = False) -> Settlement:
     counted = confirm_settlement(draft, skip_bad=skip_bad)
-    return match_settlement(counted, Turn(current_time(), BUDGET))
+    return match_settlement(counted, TimeBudget(current_time(), BUDGET))
 
 
 def _discard(draft: Settlement, *, actor: str) -> Settlement:
@@ -84,7 +84,7 @@ class SettlementAdmin(RecordAdmin):
             label=_("Import"),
             permission="import_settlement",
             explanation=_(
-                "Its lines will be matched with our payments; what differs becomes a question. A file is no proof: "
+                "Its lines will be matched with our payments; what differs becomes a discrepancy. A file is no proof: "
                 "about orders that are not paid here the provider is asked."
             ),
             form=ConfirmForm,
@@ -106,7 +106,7 @@ class SettlementAdmin(RecordAdmin):
             name="deposit",
             label=_("Enter a deposit"),
             permission="match_settlement",
-            explanation=_("What reached the bank of this settlement; a difference to its sum becomes a question."),
+            explanation=_("What reached the bank of this settlement; a difference to its sum becomes a discrepancy."),
             form=DepositForm,
             flow=enter_deposit,
             fits=lambda settlement: not _is_draft(settlement) and settlement.kind == StatementKind.SETTLEMENT,
@@ -140,8 +140,8 @@ class SettlementAdmin(RecordAdmin):
 
     # The page of one settlement.
 
-    def questions(self, row: Settlement) -> list[SafeString | str]:
-        return [self.link(question) for question in row.discrepancies.open().select_related("order")[:10]]
+    def discrepancies(self, row: Settlement) -> list[SafeString | str]:
+        return [self.link(discrepancy) for discrepancy in row.discrepancies.open().select_related("order")[:10]]
 
     def sections(self, row: Settlement) -> list[Section]:
         found = [self._lines_by_status(row)]
@@ -282,7 +282,7 @@ class SettlementLineAdmin(RecordAdmin):
             name="unmatch",
             label=_("Undo the match"),
             permission="match_settlement",
-            explanation=_("The line becomes a question again, and its order is not settled any more."),
+            explanation=_("The line becomes a discrepancy again, and its order is not settled any more."),
             form=UnmatchForm,
             flow=unmatch_line,
             fits=lambda line: line.status == LineStatus.MATCHED,
@@ -302,9 +302,9 @@ class SettlementLineAdmin(RecordAdmin):
     def gross_money(self, line: SettlementLine) -> str:
         return display(line.gross, line.currency)
 
-    def questions(self, row: SettlementLine) -> list[SafeString | str]:
+    def discrepancies(self, row: SettlementLine) -> list[SafeString | str]:
         asked = Discrepancy.objects.filter(line=row).open().select_related("order")
-        return [self.link(question) for question in asked]
+        return [self.link(discrepancy) for discrepancy in asked]
 
     def sections(self, row: SettlementLine) -> list[Section]:
         matches = Match.objects.filter(line=row).select_related("payment__cip__order", "refund").order_by("pk")

@@ -36,12 +36,12 @@ def story(admin: RecordAdmin, row: Order) -> list[Section]:
         "trace",
     )
     of_cip = ("code", "status", "account", "transaction_code", "expires_at", "asked_at", "changed_at", error)
-    of_message = ((_("notification"), admin.link), "received_at", told, "fate", "times_received", "attempts", error)
+    of_message = ((_("notification"), admin.link), "received_at", told, "status", "times_received", "attempts", error)
     outcome = (_("outcome"), lambda call: badge("failed" if call.failed else "done", call.status or call.error))
     of_call = ((_("call"), lambda call: admin.link(call, f"{call.method} {call.path}")), "began_at", outcome)
-    of_delivery = ((_("delivery"), admin.link), (_("delivered"), heard), "attempts", "next_attempt_at", error)
-    question = (_("question"), admin.link)
-    of_question = (question, "status", "resolution", "resolved_by", "reason", "created_at", "resolved_at")
+    of_delivery = ((_("delivery"), admin.link), (_("delivered"), heard), "attempts", "retry_at", error)
+    discrepancy = (_("discrepancy"), admin.link)
+    of_discrepancy = (discrepancy, "status", "resolution", "resolved_by", "reason", "created_at", "resolved_at")
     of_refund = ((_("refund"), admin.link), "status", "requested_at", "requested_by", "reason", "outcome")
     messages = messages_about(cips).defer("body").order_by("received_at", "pk")
     calls = ApiCall.objects.filter(subjects__order=row).defer("request", "answer")
@@ -52,7 +52,7 @@ def story(admin: RecordAdmin, row: Order) -> list[Section]:
         _payments(row),
         table(_("refunds"), row.refunds.select_related("order").order_by("pk"), of_refund),
         _settled(admin, row),
-        table(_("questions"), row.discrepancies.select_related("order").order_by("pk"), of_question),
+        table(_("discrepancies"), row.discrepancies.select_related("order").order_by("pk"), of_discrepancy),
         table(_("notifications"), messages, of_message),
         table(_("calls to the provider"), calls.order_by("-pk")[:MOST_SHOWN], (*of_call, "milliseconds", "trace")),
         table(_("deliveries"), deliveries[:MOST_SHOWN], of_delivery),
@@ -67,7 +67,7 @@ def event_label(event: OrderEvent) -> Any:
 def _payments(row: Order) -> Section:
     amount = (_("amount"), lambda row: display(row.amount, row.currency))
     payments = Payment.objects.filter(cip__order=row).select_related("cip").prefetch_related("refunds").order_by("pk")
-    columns = ("cip", "operation_number", amount, "paid_at", "first_heard_at", "standing", *OF_REFUNDS)
+    columns = ("cip", "operation_number", amount, "paid_at", "first_heard_at", "status", *OF_REFUNDS)
     return table(_("payments"), payments, columns)
 
 

@@ -13,7 +13,7 @@ from django.utils.crypto import salted_hmac
 
 from ..codes import plain
 from ..conf import conf
-from ..errors import Unproven
+from ..errors import InvalidSignature
 from ..money import Money
 from ..payer import Payer
 from ..states import Fact
@@ -143,9 +143,9 @@ class Channel:
         """How many codes ``search`` puts in one request."""
         return int(conf.batch_size)
 
-    def prove(self, body: bytes, headers: Mapping[str, str]) -> str:
-        """Return the signature that proves these bytes, or raise ``Unproven``; in constant time, any current secret."""
-        raise Unproven(f"Channel {self.alias} takes no notifications.")
+    def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
+        """Return the signature of these bytes by a current secret, in constant time, or raise ``InvalidSignature``."""
+        raise InvalidSignature(f"Channel {self.alias} takes no notifications.")
 
     def verified(self, body: bytes, signature: str) -> bytes:
         """Return the text that a proven signature was made over; it is what is kept, and what two messages are one by.
@@ -165,7 +165,7 @@ class Channel:
         """
         return None
 
-    def proved_by(self, body: bytes, signature: str) -> str:
+    def verified_by(self, body: bytes, signature: str) -> str:
         """Return the fingerprint of the current secret that made a proven signature; empty where there is none."""
         return ""
 

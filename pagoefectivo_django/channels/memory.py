@@ -17,7 +17,7 @@ from django.utils.dateparse import parse_datetime
 
 from .. import strict_json
 from ..codes import plain
-from ..errors import Malformed, Refused, Unproven
+from ..errors import InvalidSignature, Malformed, Refused
 from ..money import Money
 from ..states import Fact
 from .base import Channel, Charge, Report, fingerprint
@@ -145,17 +145,17 @@ class MemoryChannel(Channel):
         self.refunds.append((plain(code), money, key))
         self._end(lost)
 
-    def prove(self, body: bytes, headers: Mapping[str, str]) -> str:
+    def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
         signature = headers.get("PE-Signature", "")
         for secret in self.options.get("WEBHOOK_SECRETS", ()):
             if hmac.compare_digest(self.sign(body, secret).encode(), signature.lower().encode("utf-8", "replace")):
                 return signature
-        raise Unproven("The notification is not proven.")
+        raise InvalidSignature("The notification has no valid signature.")
 
     def signed(self, body: bytes) -> dict[str, str]:
         return {"PE-Signature": self.sign(body, next(iter(self.options.get("WEBHOOK_SECRETS", [""]))))}
 
-    def proved_by(self, body: bytes, signature: str) -> str:
+    def verified_by(self, body: bytes, signature: str) -> str:
         secrets = self.options.get("WEBHOOK_SECRETS", ())
         return next((fingerprint(one.encode()) for one in secrets if self.sign(body, one) == signature.lower()), "")
 

@@ -20,7 +20,7 @@ from ..flows.reports.health import (
     Silence,
     Waiting,
     calls,
-    open_questions,
+    open_discrepancies,
     orphans,
     refusals,
     silence,
@@ -42,8 +42,12 @@ def verdicts(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, 
     orders = ngettext("%(count)d order", "%(count)d orders", count) % {"count": count}
     answer = _("today: %(money)s (%(orders)s)") % {"money": came or "–", "orders": orders}
     paid = Verdict(_("Was I paid?"), answer, "good" if count else "wait")
-    asked = sum(one.count for one in open_questions(accounts)) if _may(request, "discrepancy") else 0
-    wrong = [ngettext("%(count)d open question", "%(count)d open questions", asked) % {"count": asked}] if asked else []
+    asked = sum(one.count for one in open_discrepancies(accounts)) if _may(request, "discrepancy") else 0
+    wrong = (
+        [ngettext("%(count)d open discrepancy", "%(count)d open discrepancies", asked) % {"count": asked}]
+        if asked
+        else []
+    )
     if state.dead:
         text = ngettext("%(count)s message given up", "%(count)s messages given up", state.dead)
         wrong.append(text % {"count": _capped(state.dead)})
@@ -86,22 +90,22 @@ def _receiver(said: str, left_alone: bool) -> SafeString | str:
 
 def health_panels(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, now: datetime) -> list[Panel]:
     """Return open questions, messages, refusals, calls and queues; each to who may see what it is about."""
-    panels = [_questions(accounts, now)] if _may(request, "discrepancy") else []
+    panels = [_discrepancies(accounts, now)] if _may(request, "discrepancy") else []
     if _may(request, "notification"):
         panels += [_messages(accounts, now), _refusals(accounts, now)]
     return [*panels, queues_panel(accounts, now, partial(_may, request)), _calls(accounts, now), _queues(state, now)]
 
 
-def _questions(accounts: Mapping[str, str], now: datetime) -> Panel:
+def _discrepancies(accounts: Mapping[str, str], now: datetime) -> Panel:
     rows: list[list[Any]] = [
         [
             link(Kind(one.kind).label, "discrepancy", kind__exact=one.kind, status__exact="open"),
             one.count,
             timesince(one.oldest, now),
         ]
-        for one in open_questions(accounts)
+        for one in open_discrepancies(accounts)
     ]
-    return Panel(_("Open questions"), [_("question"), _("count"), _("oldest")], rows)
+    return Panel(_("Open discrepancies"), [_("discrepancy"), _("count"), _("oldest")], rows)
 
 
 def _messages(accounts: Mapping[str, str], now: datetime) -> Panel:
@@ -114,16 +118,16 @@ def _messages(accounts: Mapping[str, str], now: datetime) -> Panel:
             span = _("%(span)s: longer than usual") % {"span": span}
         name = alias or account
         rows.append([link(name, "notification", channel=alias), ago(heard.last, now), span, usual, _proof(heard)])
-    headings = [_("channel"), _("last good message"), _("silence"), _("usual pause at this hour"), _("proved by")]
+    headings = [_("channel"), _("last good message"), _("silence"), _("usual pause at this hour"), _("verified by")]
     return Panel(_("Messages from the provider"), headings, rows)
 
 
 def _proof(heard: Silence) -> str:
     if heard.last is None:
         return "–"
-    if not heard.proved_by:
+    if not heard.verified_by:
         return _("a secret that is not set any more")
-    return _("secret %(place)d of %(count)d") % {"place": heard.proved_by, "count": heard.secrets}
+    return _("secret %(place)d of %(count)d") % {"place": heard.verified_by, "count": heard.secrets}
 
 
 def _refusals(accounts: Mapping[str, str], now: datetime) -> Panel:
@@ -154,8 +158,8 @@ def _queues(state: Waiting, now: datetime) -> Panel:
         [_("last round of a worker"), ago(state.beaten_at, now)],
         [_("deliveries that wait"), undelivered],
         [_("oldest event that waits"), ago(state.oldest_event, now) if state.oldest_event else "–"],
-        [_("messages that wait"), link(_capped(state.unapplied), "notification", fate__exact="waiting")],
-        [_("messages given up"), link(_capped(state.dead), "notification", fate__exact="dead")],
+        [_("messages that wait"), link(_capped(state.unapplied), "notification", status__exact="waiting")],
+        [_("messages given up"), link(_capped(state.dead), "notification", status__exact="dead")],
     ]
     return Panel(_("The worker, of all environments"), [_("what"), _("how it is")], rows)
 

@@ -37,7 +37,7 @@ class Panel:
 class Verdict:
     """One of the three answers at the top; ``mood``: good, wait or bad."""
 
-    question: Any
+    subject: Any
     answer: Any
     mood: str
 

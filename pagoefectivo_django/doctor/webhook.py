@@ -180,7 +180,8 @@ def _refused(step: str, address: str, answer: Answer) -> Finding:
         hint = "Providers follow none: leave it out of your login, and name the final host in PUBLIC_URL."
     elif answer.status == 403 and _is_ours(answer):
         seen += ": it takes the signature for another's"
-        hint = "The server there has other webhook secrets than this machine, or SOURCES does not list this machine."
+        hint = "The server there has other webhook secrets than this machine, or WEBHOOK_ALLOWED_NETWORKS "
+        hint += "does not list this machine."
     elif answer.status in (401, 403):
         seen += ", and not by this app"
         hint = "Is it behind a firewall, a login, or a middleware of yours that wants a CSRF token?"
@@ -193,6 +194,6 @@ def _refused(step: str, address: str, answer: Answer) -> Finding:
 
 def _is_ours(answer: Answer) -> bool:
     try:
-        return bool(json.loads(answer.body).get("message") == "not proven")
+        return bool(json.loads(answer.body).get("message") == "invalid signature")
     except (ValueError, AttributeError):
         return False

@@ -47,7 +47,7 @@ class Voucher:
     paid_at: datetime | None = None
     operation_number: str = ""
     #: A person looks at another payment of an order that is paid or refunded already.
-    in_question: bool = False
+    in_review: bool = False
     #: What goes back to the payer, or went while the order stays as it is.
     refunds: tuple[Returning, ...] = ()
     #: The payer may ask for a new code.

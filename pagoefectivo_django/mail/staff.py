@@ -16,14 +16,14 @@ MOST_SHOWN = 20
 
 #: Kinds of trouble, in the order in which they are told.
 TITLES: dict[str, Any] = {
-    "money": gettext_lazy("Questions about money"),
+    "money": gettext_lazy("Discrepancies about money"),
     "worker": gettext_lazy("The worker"),
     "receiver": gettext_lazy("Receivers that fail, or that nobody runs"),
     "message": gettext_lazy("Messages that can't be applied"),
     "refused": gettext_lazy("Messages that were refused in the last 24 hours"),
     "account": gettext_lazy("Accounts that are not configured any more"),
     "ignorant": gettext_lazy("Accounts at which the provider knows none of our codes"),
-    "question": gettext_lazy("Other questions"),
+    "discrepancy": gettext_lazy("Other discrepancies"),
     "refund": gettext_lazy("Refunds"),
 }
 

@@ -5,7 +5,7 @@ from .calls import ApiCall, ApiCallSubject
 from .discrepancies import Discrepancy
 from .events import OrderEvent
 from .heartbeat import Heartbeat
-from .inbox import Fate, Notification, Refusal, UnknownCode
+from .inbox import Notification, NotificationStatus, Refusal, UnknownCode
 from .orders import Cip, Order, Payment
 from .outbox import Delivery, FailingReceiver
 from .refunds import Refund
@@ -19,10 +19,10 @@ __all__ = [
     "Deposit",
     "Discrepancy",
     "FailingReceiver",
-    "Fate",
     "Heartbeat",
     "Match",
     "Notification",
+    "NotificationStatus",
     "Order",
     "OrderEvent",
     "Payment",

@@ -203,7 +203,7 @@ class Attempted(models.Model):
     """A row with work to do: whoever claims it works on it, and nobody else until the lease is over."""
 
     #: NULL when there is nothing to do.
-    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True, editable=False)
+    retry_at = models.DateTimeField(_("next attempt"), null=True, blank=True, editable=False)
     attempts = models.PositiveIntegerField(_("attempts"), default=0, editable=False)
     last_error = models.TextField(_("last error"), blank=True, default="", editable=False)
 
@@ -222,19 +222,19 @@ class Attempted(models.Model):
             locked = row.select_for_update() if wait else unless_locked(row)
             if connections[alias].features.has_select_for_update and not list(locked.values_list("pk")):
                 return False
-            due = row.filter(attempts=self.attempts, next_attempt_at=self.next_attempt_at)
+            due = row.filter(attempts=self.attempts, retry_at=self.retry_at)
             # Longer each time: work that kills its process never comes back to put itself off.
             until = now + max(LEASE, self.pause())
-            if not due.update(attempts=F("attempts") + 1, next_attempt_at=until):
+            if not due.update(attempts=F("attempts") + 1, retry_at=until):
                 return False
-        self.attempts, self.next_attempt_at = self.attempts + 1, until
+        self.attempts, self.retry_at = self.attempts + 1, until
         return True
 
     def put_off(self, now: datetime, error: str) -> None:
         """Give the row back after a failure, due again after a pause; unless somebody ended its work meanwhile."""
         rows = type(self)._base_manager.using(database()).filter(pk=self.pk, attempts=self.attempts)
-        rows.filter(next_attempt_at__isnull=False).update(
-            next_attempt_at=now + self.pause() * random.uniform(0.8, 1.2),  # nosec B311 # a pause, no secret
+        rows.filter(retry_at__isnull=False).update(
+            retry_at=now + self.pause() * random.uniform(0.8, 1.2),  # nosec B311 # a pause, no secret
             last_error=error.replace("\0", "")[:2000],
         )
 

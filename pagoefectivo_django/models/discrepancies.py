@@ -32,7 +32,7 @@ class Discrepancy(models.Model):
         RESOLVED = "resolved", _("resolved")
 
     order = models.ForeignKey(Order, models.PROTECT, null=True, related_name="discrepancies", verbose_name=_("order"))
-    kind = models.CharField(_("question"), max_length=20, choices=Kind)
+    kind = models.CharField(_("discrepancy"), max_length=20, choices=Kind)
     #: Of the money or the code that it is about; test and live questions are told apart by it.
     account = ExactCharField(_("account"), max_length=120, blank=True, default="")
     #: What it is about, as text (a code, a payment, a message), so that one question is asked once.
@@ -68,18 +68,18 @@ class Discrepancy(models.Model):
         verbose_name = _("discrepancy")
         verbose_name_plural = _("discrepancies")
         constraints = (
-            models.UniqueConstraint(fields=["kind", "subject"], name="pagoefectivo_one_question"),
+            models.UniqueConstraint(fields=["kind", "subject"], name="pagoefectivo_one_discrepancy"),
             models.CheckConstraint(
                 condition=Q(status="open") | ~Q(resolved_by="") & ~Q(reason="") & Q(resolved_at__isnull=False),
                 name="pagoefectivo_resolved_by_someone",
             ),
         )
         indexes = (
-            models.Index(fields=["status", "created_at"], name="pagoefectivo_question_open"),
-            models.Index(fields=["status", "-id"], name="pagoefectivo_question_list"),
-            models.Index(fields=["kind", "status", "-id"], name="pagoefectivo_question_kind"),
-            models.Index(fields=["assigned_to", "status", "-id"], name="pagoefectivo_question_whose"),
-            models.Index(fields=["amount"], name="pagoefectivo_question_amount"),
+            models.Index(fields=["status", "created_at"], name="pagoefectivo_discrepancy_open"),
+            models.Index(fields=["status", "-id"], name="pagoefectivo_discrepancy_list"),
+            models.Index(fields=["kind", "status", "-id"], name="pagoefectivo_discrepancy_kind"),
+            models.Index(fields=["assigned_to", "status", "-id"], name="pagoefectivo_discrepancy_who"),
+            models.Index(fields=["amount"], name="pagoefectivo_discrepancy_sum"),
         )
 
     def __str__(self) -> str:

@@ -36,7 +36,7 @@ def beat(name: str, now: datetime, *, ahead: timedelta | None = None) -> None:
         beats.bulk_create([Heartbeat(name=name, beaten_at=now, ahead=ahead)], ignore_conflicts=True)
 
 
-def take_turn(name: str, every: timedelta, now: datetime) -> bool:
+def claim_interval(name: str, every: timedelta, now: datetime) -> bool:
     """Take the one turn that there is in so long a time; False if any process took it.
 
     A turn that was taken in the future, by a clock that was wrong, holds nobody up.

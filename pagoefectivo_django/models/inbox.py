@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from .database import Attempted, ExactCharField, Hinted
 
 
-class Fate(models.TextChoices):
+class NotificationStatus(models.TextChoices):
     """What became of a notification."""
 
     APPLIED = "applied", _("applied")
@@ -19,7 +19,7 @@ class Fate(models.TextChoices):
 
 
 class Notification(Attempted):
-    """A proven message. The inherited ``next_attempt_at`` says when it is applied again."""
+    """A proven message. The inherited ``retry_at`` says when it is applied again."""
 
     channel = ExactCharField(_("channel"), max_length=60)
     account = ExactCharField(_("account"), max_length=120)
@@ -36,9 +36,11 @@ class Notification(Attempted):
     queued_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_received_at = models.DateTimeField(_("last received"))
     times_received = models.PositiveIntegerField(_("times received"), default=1)
-    fate = models.CharField(_("fate"), max_length=10, choices=Fate, default=Fate.APPLIED)
-    #: The fingerprint of the secret that proved it (``Channel.proved_by``); never the secret.
-    proved_by = ExactCharField(_("proved by"), max_length=16, blank=True, default="")
+    status = models.CharField(
+        _("status"), max_length=10, choices=NotificationStatus, default=NotificationStatus.APPLIED
+    )
+    #: The fingerprint of the secret that proved it (``Channel.verified_by``); never the secret.
+    verified_by = ExactCharField(_("verified by"), max_length=16, blank=True, default="")
     #: Its bytes were taken away by age, or with its payer.
     forgotten = models.BooleanField(default=False, editable=False)
     #: Joins it with the log lines, events and calls of the request that brought it.
@@ -49,11 +51,11 @@ class Notification(Attempted):
         verbose_name_plural = _("notifications")
         constraints = (models.UniqueConstraint(fields=["account", "digest"], name="pagoefectivo_one_digest"),)
         indexes = (
-            models.Index(fields=["next_attempt_at"], name="pagoefectivo_inbox_due"),
+            models.Index(fields=["retry_at"], name="pagoefectivo_inbox_due"),
             models.Index(fields=["account", "code"], name="pagoefectivo_inbox_code"),
             models.Index(fields=["received_at"], name="pagoefectivo_inbox_received"),
             models.Index(fields=["account", "received_at"], name="pagoefectivo_inbox_account"),
-            models.Index(fields=["fate", "id"], name="pagoefectivo_inbox_fate"),
+            models.Index(fields=["status", "id"], name="pagoefectivo_inbox_status"),
             models.Index(fields=["fact", "id"], name="pagoefectivo_inbox_fact"),
             models.Index(fields=["channel", "id"], name="pagoefectivo_inbox_channel"),
             models.Index(fields=["forgotten", "last_received_at"], name="pagoefectivo_inbox_forget"),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..money import CURRENCIES, Money, display
 from ..payer import Erased, Payer
-from ..states import LIVE, CipStatus, OrderState, Standing, Wish
+from ..states import LIVE, CipStatus, OrderState, PaymentStatus, PendingAction
 from .database import Attempted, ExactCharField, Hinted, database
 
 
@@ -37,7 +37,7 @@ class Order(Attempted):
     """What the shop wants paid.
 
     ``state``, ``paid_at``, ``operation_number`` and ``cip`` are written by ``flows/ledger`` alone. The inherited
-    ``next_attempt_at`` says when ``wish`` is tried at the provider.
+    ``retry_at`` says when ``pending_action`` is tried at the provider.
     """
 
     token = models.UUIDField(_("token"), default=uuid.uuid4, unique=True, editable=False)
@@ -65,16 +65,18 @@ class Order(Attempted):
     cip = models.ForeignKey("Cip", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="CIP")
     #: How many events there are: the next one's number, given under the order's lock.
     event_count = models.PositiveIntegerField(default=0, editable=False)
-    wish = models.CharField(_("wish"), max_length=8, choices=Wish, blank=True, default="", editable=False)
+    pending_action = models.CharField(
+        _("pending action"), max_length=8, choices=PendingAction, blank=True, default="", editable=False
+    )
     #: The date that an extension or a new code is wished for.
-    wish_date = models.DateTimeField(null=True, blank=True, editable=False)
+    action_date = models.DateTimeField(null=True, blank=True, editable=False)
     #: When it was wished for; tells one wish from the next of its kind.
-    wished_at = models.DateTimeField(null=True, blank=True, editable=False)
-    wish_actor = models.CharField(max_length=150, blank=True, default="", editable=False)
+    action_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
+    action_requested_by = models.CharField(max_length=150, blank=True, default="", editable=False)
     #: What was wished for when a person had to decide about money first; it is taken up again once they have.
-    deferred_wish = models.CharField(max_length=8, choices=Wish, blank=True, default="", editable=False)
+    deferred_action = models.CharField(max_length=8, choices=PendingAction, blank=True, default="", editable=False)
     #: Why a person wants it; empty where a program does.
-    wish_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
+    action_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
     #: When the clock ends it unless the provider says otherwise; NULL when it is not open.
     lapses_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: When ``expiry_approaching`` is told; NULL when there is nothing to tell.
@@ -98,7 +100,7 @@ class Order(Attempted):
             ),
         )
         indexes = (
-            models.Index(fields=["next_attempt_at"], name="pagoefectivo_order_due"),
+            models.Index(fields=["retry_at"], name="pagoefectivo_order_due"),
             models.Index(fields=["lapses_at"], name="pagoefectivo_order_lapses"),
             models.Index(fields=["remind_at"], name="pagoefectivo_order_remind"),
             models.Index(fields=["state", "expires_at"], name="pagoefectivo_order_open"),
@@ -107,7 +109,7 @@ class Order(Attempted):
             models.Index(fields=["settled_at", "paid_at"], name="pagoefectivo_order_settled"),
             models.Index(fields=["forgotten_at", "created_at"], name="pagoefectivo_order_forget"),
             models.Index(fields=["erase_asked_at"], name="pagoefectivo_order_erase"),
-            models.Index(fields=["deferred_wish"], name="pagoefectivo_order_deferred"),
+            models.Index(fields=["deferred_action"], name="pagoefectivo_order_deferred"),
             # For lists of the newest first, of a state or currency that may be rare.
             models.Index(fields=["state", "id"], name="pagoefectivo_order_state"),
             models.Index(fields=["currency", "id"], name="pagoefectivo_order_currency"),
@@ -155,7 +157,7 @@ class Cip(Attempted, Hinted):
     """One payment code asked for one order on one account.
 
     Written before the provider is asked, so a lost answer leaves a trace. ``code`` is its digits without leading
-    zeros, NULL until known. The inherited ``next_attempt_at`` says when it is to be deleted at the provider.
+    zeros, NULL until known. The inherited ``retry_at`` says when it is to be deleted at the provider.
     """
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="cips", verbose_name=_("order"))
@@ -201,7 +203,7 @@ class Cip(Attempted, Hinted):
             models.CheckConstraint(condition=~Q(code=""), name="pagoefectivo_code_not_blank"),
         )
         indexes = (
-            models.Index(fields=["next_attempt_at"], name="pagoefectivo_cip_due"),
+            models.Index(fields=["retry_at"], name="pagoefectivo_cip_due"),
             models.Index(fields=["account", "poll_at"], name="pagoefectivo_cip_poll"),
             models.Index(fields=["channel", "account"], name="pagoefectivo_cip_alias"),
             models.Index(fields=["poll_at"], name="pagoefectivo_cip_watched"),
@@ -223,7 +225,7 @@ class Payment(models.Model):
     #: By the provider's clock; NULL until it said so.
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     first_heard_at = models.DateTimeField(_("first heard"))
-    standing = models.CharField(_("standing"), max_length=10, choices=Standing)
+    status = models.CharField(_("status"), max_length=10, choices=PaymentStatus)
     #: Account and operation number where a person vouched for it in these weeks, else NULL: one receipt pays one order.
     vouched = ExactCharField(max_length=170, null=True, default=None, unique=True, editable=False)
     #: The sum of its refunds, failed ones apart: what is given back or will be, so that never more goes than came.
@@ -260,10 +262,10 @@ class Payment(models.Model):
     @property
     def refundable(self) -> Decimal:
         """What could still be given back."""
-        return Decimal(0) if self.standing == Standing.REVERSED else self.amount - self.refunded
+        return Decimal(0) if self.status == PaymentStatus.REVERSED else self.amount - self.refunded
 
 
 def that_pays(payments: Iterable[Payment]) -> Payment | None:
     """Return which of an order's payments paid it: not one that was given back, where another has money left."""
-    applied = [payment for payment in payments if payment.standing == Standing.APPLIED]
+    applied = [payment for payment in payments if payment.status == PaymentStatus.APPLIED]
     return max(applied, key=lambda payment: (payment.refundable > 0, payment.pk), default=None)

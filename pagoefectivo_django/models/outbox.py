@@ -26,8 +26,8 @@ class Delivery(Attempted):
         verbose_name_plural = _("deliveries")
         constraints = (models.UniqueConstraint(fields=["event", "receiver"], name="pagoefectivo_one_delivery"),)
         indexes = (
-            models.Index(fields=["next_attempt_at"], name="pagoefectivo_delivery_due"),
-            models.Index(fields=["receiver", "next_attempt_at"], name="pagoefectivo_receiver_due"),
+            models.Index(fields=["retry_at"], name="pagoefectivo_delivery_due"),
+            models.Index(fields=["receiver", "retry_at"], name="pagoefectivo_receiver_due"),
             models.Index(fields=["delivered_at", "id"], name="pagoefectivo_delivery_heard"),
         )
 

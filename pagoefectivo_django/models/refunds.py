@@ -34,7 +34,7 @@ class RefundQuerySet(models.QuerySet["Refund"]):
 class Refund(Attempted):
     """A part of one payment, or all of it, that goes back.
 
-    ``Payment.refunded`` is the sum of all that did not fail. The inherited ``next_attempt_at`` says when the channel is
+    ``Payment.refunded`` is the sum of all that did not fail. The inherited ``retry_at`` says when the channel is
     asked to do it; one whose channel can't waits for the payer's account and for staff.
     """
 
@@ -72,7 +72,7 @@ class Refund(Attempted):
             ),
         )
         indexes = (
-            models.Index(fields=["next_attempt_at"], name="pagoefectivo_refund_due"),
+            models.Index(fields=["retry_at"], name="pagoefectivo_refund_due"),
             models.Index(fields=["status", "requested_at"], name="pagoefectivo_refund_queue"),
             models.Index(fields=["-closed_at", "requested_at"], name="pagoefectivo_refund_list"),
         )

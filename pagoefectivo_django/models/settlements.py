@@ -23,7 +23,7 @@ class SettlementQuerySet(models.QuerySet["Settlement"]):
 class Settlement(Attempted):
     """One statement of a provider: which payments it has paid out (``settlement``), or only that it took (``sales``).
 
-    A draft was read and waits for a person. The inherited ``next_attempt_at`` says when the worker matches it on.
+    A draft was read and waits for a person. The inherited ``retry_at`` says when the worker matches it on.
     """
 
     kind = models.CharField(_("kind"), max_length=10, choices=StatementKind)
@@ -64,7 +64,7 @@ class Settlement(Attempted):
             ),
         )
         indexes = (
-            models.Index(fields=["next_attempt_at"], name="pagoefectivo_settlement_due"),
+            models.Index(fields=["retry_at"], name="pagoefectivo_settlement_due"),
             models.Index(fields=["dated"], name="pagoefectivo_settlement_dated"),
         )
         permissions = (

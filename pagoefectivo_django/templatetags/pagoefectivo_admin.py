@@ -29,7 +29,7 @@ def pagoefectivo_banner(context: dict[str, Any]) -> dict[str, Any]:
     return {
         "asleep": is_asleep(last, current_time()),
         "last": last,
-        "questions": Discrepancy.objects.open().count() if may_see else 0,
+        "discrepancies": Discrepancy.objects.open().count() if may_see else 0,
         "request": context["request"],  # {% url %} takes the admin site's name from it
     }
 

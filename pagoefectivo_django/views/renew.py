@@ -43,5 +43,5 @@ def renew(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
         logger.warning("Order %s has no new code: %s", order.pk, error)
     order.reload()
     # Whatever else came of it, the voucher says: paid meanwhile, in review, getting a code.
-    in_vain = order.state == OrderState.EXPIRED and not order.wish
+    in_vain = order.state == OrderState.EXPIRED and not order.pending_action
     return redirect(order.voucher_url + ("?renewal=failed" if in_vain else ""))

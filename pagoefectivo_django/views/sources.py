@@ -14,21 +14,24 @@ Address = IPv4Address | IPv6Address
 
 
 def is_listed(request: HttpRequest) -> bool:
-    """Return whether the sender's address is one of ``SOURCES``; everybody's is where none are listed.
+    """Return whether the sender's address is one of ``WEBHOOK_ALLOWED_NETWORKS``; everybody's is where none are listed.
 
     Raises ``Misconfigured`` where the settings can't tell: WSGI servers don't run the system checks.
     """
-    if not conf.sources:
+    if not conf.webhook_allowed_networks:
         return True
-    if conf.proxies is None:
-        raise Misconfigured("PAGOEFECTIVO['SOURCES'] is set without PAGOEFECTIVO['PROXIES']; name them, or set [].")
-    if not request.META.get("REMOTE_ADDR") and not conf.proxies:
+    if conf.trusted_proxies is None:
+        raise Misconfigured(
+            "PAGOEFECTIVO['WEBHOOK_ALLOWED_NETWORKS'] is set without PAGOEFECTIVO['TRUSTED_PROXIES']; "
+            "name them, or set []."
+        )
+    if not request.META.get("REMOTE_ADDR") and not conf.trusted_proxies:
         raise Misconfigured(
             "This server is asked by a unix socket, which has no address; name the proxy before it in "
-            "PAGOEFECTIVO['PROXIES'] (['unix'] for that one alone), and let it send X-Forwarded-For."
+            "PAGOEFECTIVO['TRUSTED_PROXIES'] (['unix'] for that one alone), and let it send X-Forwarded-For."
         )
     source = source_of(request)
-    return source is not None and _within(source, conf.sources)
+    return source is not None and _within(source, conf.webhook_allowed_networks)
 
 
 def source_of(request: HttpRequest) -> Address | None:
@@ -38,8 +41,8 @@ def source_of(request: HttpRequest) -> Address | None:
     it is the shop's proxy, where the shop has any.
     """
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    source = _read(request.META.get("REMOTE_ADDR") or (hops.pop() if conf.proxies else ""))
-    while source is not None and hops != [""] and hops and _within(source, conf.proxies or ()):
+    source = _read(request.META.get("REMOTE_ADDR") or (hops.pop() if conf.trusted_proxies else ""))
+    while source is not None and hops != [""] and hops and _within(source, conf.trusted_proxies or ()):
         source = _read(hops.pop())
     return source
 
@@ -48,7 +51,9 @@ def _within(address: Address, networks: Iterable[str]) -> bool:
     try:
         return any(address in network_of(network) for network in networks if network != UNIX)
     except (TypeError, ValueError):
-        raise Misconfigured("PAGOEFECTIVO['SOURCES'] or ['PROXIES'] is no list of networks; see the checks.") from None
+        raise Misconfigured(
+            "PAGOEFECTIVO['WEBHOOK_ALLOWED_NETWORKS'] or ['TRUSTED_PROXIES'] is no list of networks; see the checks."
+        ) from None
 
 
 def _read(text: str) -> Address | None:

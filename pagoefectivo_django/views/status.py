@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from ..documents.voucher import Voucher
 from ..errors import InvalidRequest
-from ..flows.messages.show import show
+from ..flows.messages.voucher import voucher_content
 from ..models.clock import current_time
 from ..states import VoucherState
 from .discreet import discreet
@@ -37,7 +37,7 @@ def voucher_status(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
     if too_many(f"status:{token}"):
         return refuse()
     try:
-        found = show(token, current_time())
+        found = voucher_content(token, current_time())
     except InvalidRequest:
         raise Http404 from None
     etag = etag_of(found)
@@ -52,7 +52,7 @@ def told(found: Voucher) -> dict[str, Any]:
     return {
         "state": found.order_state,
         "shown": str(found.state),
-        "in_review": found.in_question or found.state == VoucherState.IN_REVIEW,
+        "in_review": found.in_review or found.state == VoucherState.IN_REVIEW,
         "code": found.code,
         "amount": str(found.money.amount),
         "currency": found.money.currency,

@@ -23,7 +23,7 @@ from ..documents.voucher import Voucher
 from ..documents.ways import COMPANY
 from ..documents.words import groups
 from ..errors import InvalidRequest
-from ..flows.messages.show import show
+from ..flows.messages.voucher import voucher_content
 from ..models.clock import current_time
 from .discreet import discreet
 from .status import etag_of
@@ -52,7 +52,7 @@ def voucher_pdf(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
 
 def _found(request: HttpRequest, token: uuid.UUID) -> Voucher:
     try:
-        found = show(token, current_time())
+        found = voucher_content(token, current_time())
     except InvalidRequest:
         raise Http404 from None  # says nothing
     page = reverse("pagoefectivo:voucher", args=[token])

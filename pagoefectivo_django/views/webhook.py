@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
 from ..conf import conf
-from ..errors import Misconfigured, Unproven
+from ..errors import InvalidSignature, Misconfigured
 from ..flows.inbox.receive import receive
 from ..flows.inbox.refuse import refuse
 from ..flows.messages.alert import notice_silence
@@ -53,7 +53,7 @@ def _take(request: HttpRequest, channel: str) -> HttpResponse:
     try:
         if not is_listed(request):
             refuse(channel, Refusal.Reason.SOURCE)
-            return _answer(403, "not proven")
+            return _answer(403, "invalid signature")
     except Misconfigured as error:
         logger.error("A notification for channel %s could not be judged: %s", channel, error)
         return _answer(503, "try again")
@@ -84,14 +84,14 @@ def _read(request: HttpRequest, channel: str) -> bytes | HttpResponse:
 def _receive(request: HttpRequest, channel: str, body: bytes) -> HttpResponse:
     try:
         receive(channel, body, request.headers)
-    except Unproven:
+    except InvalidSignature:
         # Asked only now: a header alone packs nothing, and some clients call "utf-8" a Content-Encoding.
         if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
             refuse(channel, Refusal.Reason.ENCODING)
             return _answer(415, "packed")
         signed = "PE-Signature" in request.headers
         refuse(channel, Refusal.Reason.UNPROVEN if signed else Refusal.Reason.UNSIGNED)
-        return _answer(403, "not proven")
+        return _answer(403, "invalid signature")
     except Exception as error:
         logger.exception("A notification for channel %s could not be kept (%s).", channel, type(error).__name__)
         return _answer(503, "try again")

@@ -43,4 +43,4 @@ def test_it_is_on_a_record_s_page_and_the_question_before_a_flow(
 def test_it_counts_the_open_questions(staff: Client, new_order: Callable[..., Order]) -> None:
     assert "waits for a person" not in staff.get("/admin/pagoefectivo/").content.decode()
     notify(new_order(), amount=Decimal("1.00"))
-    assert "1 question waits for a person" in staff.get("/admin/pagoefectivo/").content.decode()
+    assert "1 discrepancy waits for a person" in staff.get("/admin/pagoefectivo/").content.decode()

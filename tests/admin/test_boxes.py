@@ -34,14 +34,14 @@ def test_a_message_is_shown_as_text_and_escaped(staff: Client, new_order: Make) 
     assert row.code in listed.content.decode()
 
 
-@pytest.mark.parametrize("fate", ["waiting", "dead"])
-def test_a_message_is_applied_again(staff: Client, new_order: Make, act: Act, fate: str) -> None:
+@pytest.mark.parametrize("status", ["waiting", "dead"])
+def test_a_message_is_applied_again(staff: Client, new_order: Make, act: Act, status: str) -> None:
     order = pay(new_order())
-    Notification.objects.update(fate=fate, attempts=10, next_attempt_at=None, last_error="broken")
+    Notification.objects.update(status=status, attempts=10, retry_at=None, last_error="broken")
     row = Notification.objects.get()
     assert "applied" in act(staff, "apply_now", row)
     row.refresh_from_db()
-    assert (row.fate, row.next_attempt_at, row.last_error) == ("applied", None, "")
+    assert (row.status, row.retry_at, row.last_error) == ("applied", None, "")
     assert order.state == "paid"
 
 
@@ -56,13 +56,13 @@ def test_a_message_that_still_can_t_be_applied_says_why(staff: Client, new_order
     order = new_order()
     notify(order, code="99999999")
     row = Notification.objects.get()
-    assert row.fate == "waiting"
+    assert row.status == "waiting"
     text = act(staff, "apply_now", row)
     row.refresh_from_db()
-    assert row.fate == "waiting"
+    assert row.status == "waiting"
     assert row.attempts == 1
-    assert row.next_attempt_at
-    assert row.next_attempt_at > timezone.now()
+    assert row.retry_at
+    assert row.retry_at > timezone.now()
     assert "know this code" in text
 
 

@@ -112,7 +112,7 @@ def test_what_the_flow_refuses_is_said_in_the_form(cashier: Client, new_order: M
     notify(order, amount=Decimal("1.00"))
     answer = cashier.post(url(order, "mark_paid"), DEEDS["mark_paid"][1])
     assert answer.status_code == 200
-    assert "open money question" in answer.content.decode()
+    assert "open money discrepancy" in answer.content.decode()
     paid = pay(new_order("OTHER-2"))
     answer = cashier.post(url(paid, "mark_paid"), DEEDS["mark_paid"][1])
     assert "is paid; it can&#x27;t be paid again" in answer.content.decode()

@@ -19,7 +19,7 @@ from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.documents.charts import COLOURS, FOOT, HEIGHT, WIDTH, columns
 from pagoefectivo_django.flows.reports.accounts import environment_of, environments, known_accounts
 from pagoefectivo_django.flows.reports.balance import ages
-from pagoefectivo_django.flows.reports.health import calls, open_questions, silence, waiting
+from pagoefectivo_django.flows.reports.health import calls, open_discrepancies, silence, waiting
 from pagoefectivo_django.flows.reports.sales import conversion, days_until, open_amounts, paid_per_day
 from pagoefectivo_django.models import ApiCall, Cip, Discrepancy, Heartbeat, Notification, Order, Payment, Refusal
 from pagoefectivo_django.testing import pay
@@ -91,7 +91,7 @@ def test_what_is_paid_and_not_settled_by_its_age(new_order: Callable[..., Order]
     for number, days in enumerate((0, 1, 3, 9, 40)):
         order = sold(new_order, f"S-{number}")
         Payment.objects.filter(cip__order=order).update(paid_at=NOON - timedelta(days=days))
-    Payment.objects.filter(cip__order=sold(new_order, "BACK")).update(paid_at=NOON, standing="reversed")
+    Payment.objects.filter(cip__order=sold(new_order, "BACK")).update(paid_at=NOON, status="reversed")
     assert [(str(age), age.count) for age in ages("PEN", NOON)] == [("0-1", 2), ("2-3", 1), ("4-7", 0), (">7", 2)]
 
 
@@ -125,15 +125,15 @@ def test_silence_is_measured_against_the_same_hour_of_other_days(new_order: Call
 
 def test_which_secret_proved_the_last_message(new_order: Callable[..., Order], settings: Any) -> None:
     pay(new_order())
-    assert (silence(ACCOUNT, "default", NOON).proved_by, silence(ACCOUNT, "default", NOON).secrets) == (1, 1)
+    assert (silence(ACCOUNT, "default", NOON).verified_by, silence(ACCOUNT, "default", NOON).secrets) == (1, 1)
     options = settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"]
     old = options["WEBHOOK_SECRETS"]
     entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"OPTIONS": {"WEBHOOK_SECRETS": ["made-up-new", *old]}}
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
-    assert (silence(ACCOUNT, "default", NOON).proved_by, silence(ACCOUNT, "default", NOON).secrets) == (2, 2)
+    assert (silence(ACCOUNT, "default", NOON).verified_by, silence(ACCOUNT, "default", NOON).secrets) == (2, 2)
     entry = entry | {"OPTIONS": {"WEBHOOK_SECRETS": ["made-up-new"]}}
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
-    assert silence(ACCOUNT, "default", NOON).proved_by == 0
+    assert silence(ACCOUNT, "default", NOON).verified_by == 0
     assert len(get_channel("default").fingerprints()[0]) == 12
 
 
@@ -151,7 +151,7 @@ def test_calls_of_the_last_day() -> None:
 def test_all_is_well_and_then_it_is_not(new_order: Callable[..., Order], owner: Client) -> None:
     pay(new_order())
     assert "nothing that we know of" in home(owner)
-    Notification.objects.update(fate="dead")
+    Notification.objects.update(status="dead")
     Refusal.objects.create(channel="default", reason="unproven", count=41, first_at=NOON, last_at=timezone.now())
     Heartbeat.objects.update(beaten_at=timezone.now() - timedelta(hours=1))
     fields = {"kind": "late_payment", "created_at": timezone.now(), "evidence": []}
@@ -159,11 +159,11 @@ def test_all_is_well_and_then_it_is_not(new_order: Callable[..., Order], owner: 
     Discrepancy.objects.create(subject="2", account="pagoefectivo:production:1", **fields)
     Discrepancy.objects.create(subject="3", **fields)
     page = home(owner)
-    assert "2 open questions, 1 message given up" in page
+    assert "2 open discrepancies, 1 message given up" in page
     assert "no worker runs" in page
     assert "no current secret made its signature" in page
     assert ">41<" in page
-    assert [(one.kind, one.count) for one in open_questions([ACCOUNT])] == [("late_payment", 2)]
+    assert [(one.kind, one.count) for one in open_discrepancies([ACCOUNT])] == [("late_payment", 2)]
     assert waiting().dead == 1
 
 
@@ -184,7 +184,7 @@ def test_who_may_see_what(new_order: Callable[..., Order], hire: Callable[..., C
     page = home(hire("seller", "view_order"))
     assert "Was I paid?" in page
     assert "Refused messages" not in page
-    assert "Open questions" not in page
+    assert "Open discrepancies" not in page
     assert "The books" not in page
 
 

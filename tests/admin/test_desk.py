@@ -32,13 +32,13 @@ NewOrder = Callable[..., Order]
 
 
 @pytest.fixture
-def question(new_order: NewOrder) -> Discrepancy:
+def discrepancy(new_order: NewOrder) -> Discrepancy:
     notify(new_order(), amount=Decimal("1.00"), operation_number="4711")
     return Discrepancy.objects.get()
 
 
-def url(question: Discrepancy, deed: str) -> str:
-    return reverse(f"admin:pagoefectivo_discrepancy_{deed}", args=[question.pk])
+def url(discrepancy: Discrepancy, deed: str) -> str:
+    return reverse(f"admin:pagoefectivo_discrepancy_{deed}", args=[discrepancy.pk])
 
 
 def panel(html: str, title: str) -> dict[str, str]:
@@ -70,11 +70,11 @@ def test_every_kind_says_what_it_means_and_what_to_do() -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_every_kind_has_a_page_and_a_page_to_answer_it(staff: Client, kind: Kind) -> None:
-    question = ask(kind)
-    html = page(staff, question)
+    discrepancy = ask(kind)
+    html = page(staff, discrepancy)
     assert str(MEANINGS[kind]).split(".")[0] in html.replace("&#x27;", "'")
     assert "None." in html
-    assert "ignore" in staff.get(url(question, "resolve")).content.decode()
+    assert "ignore" in staff.get(url(discrepancy, "resolve")).content.decode()
 
 
 # Side by side.
@@ -136,8 +136,8 @@ def test_each_difference_is_marked(staff: Client, new_order: NewOrder, label: st
     assert [name for name, value in theirs.items() if "≠ differs" in value] == [label]
 
 
-def test_the_payment_that_came_stands_by_the_order(staff: Client, question: Discrepancy) -> None:
-    html = page(staff, question)
+def test_the_payment_that_came_stands_by_the_order(staff: Client, discrepancy: Discrepancy) -> None:
+    html = page(staff, discrepancy)
     assert panel(html, "Our order")["Payment"] == "S/ 1.00 4711 held ≠ differs"
     assert panel(html, "The provider&#x27;s line") == {}
     assert len(panel(html, "Notifications")) == 1
@@ -153,21 +153,21 @@ def test_a_settlement_shows_its_sums_and_deposits(staff: Client) -> None:
         Deposit.objects.create(
             settlement=of, amount=Decimal(amount), received_on=now.date(), author="rosa", created_at=now
         )
-    question = ask(Kind.PAYOUT_MISMATCH, settlement=of, amount=Decimal("10.00"), currency="PEN")
-    theirs = panel(page(staff, question), "The provider&#x27;s settlement")
+    discrepancy = ask(Kind.PAYOUT_MISMATCH, settlement=of, amount=Decimal("10.00"), currency="PEN")
+    theirs = panel(page(staff, discrepancy), "The provider&#x27;s settlement")
     assert (theirs["Gross"], theirs["Fee"], theirs["IGV"]) == ("S/ 150.00", "S/ 2.00", "S/ 0.36")
     assert (theirs["Net"], theirs["Deposits"]) == ("S/ 147.64", "S/ 137.64 ≠ differs")
     assert theirs["Open"] == "S/ 10.00"
     Deposit.objects.create(
         settlement=of, amount=Decimal("10.00"), received_on=now.date(), author="rosa", created_at=now
     )
-    theirs = panel(page(staff, question), "The provider&#x27;s settlement")
+    theirs = panel(page(staff, discrepancy), "The provider&#x27;s settlement")
     assert theirs["Deposits"] == "S/ 147.64"
 
 
 def test_a_fee_that_is_not_the_contracts_is_marked(staff: Client, new_order: NewOrder) -> None:
-    question = ask(Kind.FEE_MISMATCH, line=line(status="matched"), amount=Decimal("0.10"), currency="PEN")
-    theirs = panel(page(staff, question), "The provider&#x27;s line")
+    discrepancy = ask(Kind.FEE_MISMATCH, line=line(status="matched"), amount=Decimal("0.10"), currency="PEN")
+    theirs = panel(page(staff, discrepancy), "The provider&#x27;s line")
     assert [name for name, value in theirs.items() if "≠" in value] == ["Fee", "IGV"]
 
 
@@ -245,62 +245,62 @@ def test_suggestions_are_few_and_only_for_lines_that_nobody_knows(staff: Client,
 # Deeds.
 
 
-def test_the_page_offers_what_can_be_done(staff: Client, question: Discrepancy) -> None:
-    html = page(staff, question)
-    offered = {deed: url(question, deed) in html for deed in ("resolve", "reopen", "assign", "comment")}
+def test_the_page_offers_what_can_be_done(staff: Client, discrepancy: Discrepancy) -> None:
+    html = page(staff, discrepancy)
+    offered = {deed: url(discrepancy, deed) in html for deed in ("resolve", "reopen", "assign", "comment")}
     assert offered == {"resolve": True, "reopen": False, "assign": True, "comment": True}
-    resolve_discrepancy(question, "ignore", **STAFF)
-    html = page(staff, question)
-    offered = {deed: url(question, deed) in html for deed in ("resolve", "reopen", "assign", "comment")}
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    html = page(staff, discrepancy)
+    offered = {deed: url(discrepancy, deed) in html for deed in ("resolve", "reopen", "assign", "comment")}
     assert offered == {"resolve": False, "reopen": True, "assign": False, "comment": True}
 
 
 @pytest.mark.parametrize("deed", ["resolve", "reopen", "assign", "comment"])
-def test_who_may_only_look_does_nothing(looker: Client, question: Discrepancy, deed: str) -> None:
+def test_who_may_only_look_does_nothing(looker: Client, discrepancy: Discrepancy, deed: str) -> None:
     data = {"resolution": "ignore", "reason": "x", "who": "me", "text": "x"}
     if deed == "reopen":
-        resolve_discrepancy(question, "ignore", **STAFF)
-    known = question.events.count()
-    assert url(question, deed) not in page(looker, question)
-    assert looker.get(url(question, deed)).status_code == 403
-    assert looker.post(url(question, deed), data).status_code == 403
-    assert question.events.count() == known
+        resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    known = discrepancy.events.count()
+    assert url(discrepancy, deed) not in page(looker, discrepancy)
+    assert looker.get(url(discrepancy, deed)).status_code == 403
+    assert looker.post(url(discrepancy, deed), data).status_code == 403
+    assert discrepancy.events.count() == known
 
 
-def test_take_it_give_it_put_it_back(staff: Client, question: Discrepancy, hire: Callable[..., Client]) -> None:
+def test_take_it_give_it_put_it_back(staff: Client, discrepancy: Discrepancy, hire: Callable[..., Client]) -> None:
     hire("luis", "view_discrepancy", "change_discrepancy")
-    assert 'value="me"' in staff.get(url(question, "assign")).content.decode()
+    assert 'value="me"' in staff.get(url(discrepancy, "assign")).content.decode()
     for data, holder in (({"who": "me"}, "rosa"), ({"who": "other", "name": "luis"}, "luis"), ({"who": "nobody"}, "")):
-        assert staff.post(url(question, "assign"), data).status_code == 302
-        question.refresh_from_db()
-        assert question.assigned_to == holder
-        assert (holder or "nobody") in page(staff, question)
+        assert staff.post(url(discrepancy, "assign"), data).status_code == 302
+        discrepancy.refresh_from_db()
+        assert discrepancy.assigned_to == holder
+        assert (holder or "nobody") in page(staff, discrepancy)
 
 
 @pytest.mark.parametrize("name", ["", "nobody-here", "eva", "paula"])
 def test_a_question_is_given_only_to_who_may_answer_it(
-    staff: Client, question: Discrepancy, hire: Callable[..., Client], django_user_model: type, name: str
+    staff: Client, discrepancy: Discrepancy, hire: Callable[..., Client], django_user_model: type, name: str
 ) -> None:
     hire("eva", "view_discrepancy")
     django_user_model.objects.create_user("paula", is_staff=False)  # type: ignore[attr-defined]
-    answer = staff.post(url(question, "assign"), {"who": "other", "name": name})
+    answer = staff.post(url(discrepancy, "assign"), {"who": "other", "name": name})
     assert answer.status_code == 200
-    assert "may answer questions" in answer.content.decode()
-    question.refresh_from_db()
-    assert question.assigned_to == ""
+    assert "may answer discrepancies" in answer.content.decode()
+    discrepancy.refresh_from_db()
+    assert discrepancy.assigned_to == ""
 
 
-def test_comments_and_answers_stand_in_the_timeline(staff: Client, question: Discrepancy) -> None:
-    staff.post(url(question, "assign"), {"who": "me"})
-    staff.post(url(question, "comment"), {"text": "I called <b>them</b>."})
-    staff.post(url(question, "resolve"), {"resolution": "ignore", "reason": "Agreed by phone"})
-    staff.post(url(question, "reopen"), {"reason": "They called back"})
-    question.refresh_from_db()
-    assert (question.status, question.reason, question.assigned_to) == ("open", "", "rosa")
-    rows = re.findall(r"<tr>(.*?)</tr>", section(page(staff, question), "Timeline"), re.DOTALL)[1:]
+def test_comments_and_answers_stand_in_the_timeline(staff: Client, discrepancy: Discrepancy) -> None:
+    staff.post(url(discrepancy, "assign"), {"who": "me"})
+    staff.post(url(discrepancy, "comment"), {"text": "I called <b>them</b>."})
+    staff.post(url(discrepancy, "resolve"), {"resolution": "ignore", "reason": "Agreed by phone"})
+    staff.post(url(discrepancy, "reopen"), {"reason": "They called back"})
+    discrepancy.refresh_from_db()
+    assert (discrepancy.status, discrepancy.reason, discrepancy.assigned_to) == ("open", "", "rosa")
+    rows = re.findall(r"<tr>(.*?)</tr>", section(page(staff, discrepancy), "Timeline"), re.DOTALL)[1:]
     cells = [[strip_tags(cell) for cell in re.findall(r"<td>(.*?)</td>", row, re.DOTALL)][1:] for row in rows]
     assert cells == [
-        ["notification", "question opened", "paid another amount"],
+        ["notification", "discrepancy opened", "paid another amount"],
         ["rosa", "assigned", "rosa"],
         ["rosa", "commented", "I called &lt;b&gt;them&lt;/b&gt;."],
         ["rosa", "answered", "ignore: Agreed by phone"],
@@ -312,39 +312,39 @@ def test_comments_and_answers_stand_in_the_timeline(staff: Client, question: Dis
     ("deed", "data"), [("comment", {"text": " "}), ("comment", {"text": "x" * 501}), ("assign", {})]
 )
 def test_what_is_incomplete_is_asked_again(
-    staff: Client, question: Discrepancy, deed: str, data: dict[str, str]
+    staff: Client, discrepancy: Discrepancy, deed: str, data: dict[str, str]
 ) -> None:
-    answer = staff.post(url(question, deed), data)
-    assert (answer.status_code, question.events.count()) == (200, 1)
+    answer = staff.post(url(discrepancy, deed), data)
+    assert (answer.status_code, discrepancy.events.count()) == (200, 1)
     assert "errorlist" in answer.content.decode()
 
 
-def test_who_comes_second_reads_what_the_first_did(staff: Client, question: Discrepancy) -> None:
-    resolve_discrepancy(question, "ignore", **STAFF)
-    reopen_discrepancy(question, actor="luis", reason="x")
-    assert "was reopened by luis" in staff.post(url(question, "reopen"), {"reason": "y"}).content.decode()
-    resolve_discrepancy(question, "ignore", actor="luis", reason="x")
-    assert "was resolved by luis" in staff.post(url(question, "assign"), {"who": "me"}).content.decode()
+def test_who_comes_second_reads_what_the_first_did(staff: Client, discrepancy: Discrepancy) -> None:
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    reopen_discrepancy(discrepancy, actor="luis", reason="x")
+    assert "was reopened by luis" in staff.post(url(discrepancy, "reopen"), {"reason": "y"}).content.decode()
+    resolve_discrepancy(discrepancy, "ignore", actor="luis", reason="x")
+    assert "was resolved by luis" in staff.post(url(discrepancy, "assign"), {"who": "me"}).content.decode()
 
 
 def test_a_line_can_be_ignored_and_is_offered_nothing_else(staff: Client, new_order: NewOrder) -> None:
-    question = ask(Kind.AMOUNT_MISMATCH, order=new_order(), line=line())
-    html = staff.get(url(question, "resolve")).content.decode()
+    discrepancy = ask(Kind.AMOUNT_MISMATCH, order=new_order(), line=line())
+    html = staff.get(url(discrepancy, "resolve")).content.decode()
     assert re.findall(r'name="resolution" value="(\w+)"', html) == ["ignore"]
     assert "checked" in html
-    answer = staff.post(url(question, "resolve"), {"resolution": "accept", "reason": "x"})
+    answer = staff.post(url(discrepancy, "resolve"), {"resolution": "accept", "reason": "x"})
     assert "errorlist" in answer.content.decode()
-    staff.post(url(question, "resolve"), {"resolution": "ignore", "reason": "Theirs"})
-    assert question.line
-    question.line.refresh_from_db()
-    assert (question.line.status, question.line.reason) == ("ignored", "Theirs")
+    staff.post(url(discrepancy, "resolve"), {"resolution": "ignore", "reason": "Theirs"})
+    assert discrepancy.line
+    discrepancy.line.refresh_from_db()
+    assert (discrepancy.line.status, discrepancy.line.reason) == ("ignored", "Theirs")
 
 
 # The list.
 
 
-def test_the_list_says_whose_how_old_and_how_much(staff: Client, question: Discrepancy) -> None:
-    assign_discrepancy(question, "luis", actor="luis")
+def test_the_list_says_whose_how_old_and_how_much(staff: Client, discrepancy: Discrepancy) -> None:
+    assign_discrepancy(discrepancy, "luis", actor="luis")
     Discrepancy.objects.update(created_at=timezone.now() - timedelta(days=3))
     html = staff.get(LIST).content.decode()
     for shown in ("SHOP-1001", "S/\u00a01.00", "luis", "a refund is due"):
@@ -359,11 +359,11 @@ def test_the_list_says_whose_how_old_and_how_much(staff: Client, question: Discr
     ("days", "span"), [(0, "0"), (1, "1-3"), (3, "1-3"), (4, "4-7"), (7, "4-7"), (8, "8"), (400, "8")]
 )
 def test_filter_by_age(staff: Client, days: int, span: str) -> None:
-    question = ask(Kind.LOST_CODE)
+    discrepancy = ask(Kind.LOST_CODE)
     today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     for moment in (today, today + timedelta(hours=23, minutes=59)):
         Discrepancy.objects.update(created_at=moment - timedelta(days=days))
-        assert {one for one in ("0", "1-3", "4-7", "8") if question.pk in listed(staff, age=one)} == {span}
+        assert {one for one in ("0", "1-3", "4-7", "8") if discrepancy.pk in listed(staff, age=one)} == {span}
 
 
 @pytest.mark.every_database
@@ -375,9 +375,9 @@ def test_filter_by_age(staff: Client, days: int, span: str) -> None:
     ],
 )  # fmt: skip
 def test_filter_by_amount(staff: Client, amount: str | None, range_: str | None) -> None:
-    question = ask(Kind.LOST_CODE)
+    discrepancy = ask(Kind.LOST_CODE)
     Discrepancy.objects.update(amount=amount, currency="PEN")
-    assert [one for one in ("small", "middle", "large") if question.pk in listed(staff, amount=one)] == (
+    assert [one for one in ("small", "middle", "large") if discrepancy.pk in listed(staff, amount=one)] == (
         [range_] if range_ else []
     )
 
@@ -426,12 +426,12 @@ def test_filters_cost_no_statement(staff: Client) -> None:
 @pytest.mark.parametrize("many", [1, 12])
 def test_a_page_costs_the_same_however_much_happened(staff: Client, new_order: NewOrder, many: int) -> None:
     order = pay(new_order(), operation_number="11")
-    question = ask(Kind.DUPLICATE_LINE, order=order, cip=order.cip, line=line(code=order.code))
-    page(staff, question)
+    discrepancy = ask(Kind.DUPLICATE_LINE, order=order, cip=order.cip, line=line(code=order.code))
+    page(staff, discrepancy)
     for number in range(many):
-        comment_on(question, str(number), actor="rosa")
+        comment_on(discrepancy, str(number), actor="rosa")
         notify(order, operation_number=f"9{number}")
     with CaptureQueriesContext(connection) as captured:
-        html = page(staff, question)
+        html = page(staff, discrepancy)
     assert section(html, "Notifications").count("<dt>") == min(many + 1, MOST_SHOWN)
     assert len(captured) <= 25, "\n".join(query["sql"][:200] for query in captured)

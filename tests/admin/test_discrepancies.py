@@ -23,91 +23,91 @@ def staff(hire: Callable[..., Client]) -> Client:
 
 
 @pytest.fixture
-def question(new_order: Callable[..., Order]) -> Discrepancy:
+def discrepancy(new_order: Callable[..., Order]) -> Discrepancy:
     notify(new_order(), amount=Decimal("1.00"), operation_number="4711")
     return Discrepancy.objects.get()
 
 
-def url(question: Discrepancy, page: str = "resolve") -> str:
-    return reverse(f"admin:pagoefectivo_discrepancy_{page}", args=[question.pk])
+def url(discrepancy: Discrepancy, page: str = "resolve") -> str:
+    return reverse(f"admin:pagoefectivo_discrepancy_{page}", args=[discrepancy.pk])
 
 
-def test_list_and_page_show_the_question(staff: Client, question: Discrepancy) -> None:
+def test_list_and_page_show_the_question(staff: Client, discrepancy: Discrepancy) -> None:
     text = staff.get(LIST).content.decode()
     assert "paid another amount" in text
     assert "SHOP-1001" in text
-    text = staff.get(url(question, "change")).content.decode()
+    text = staff.get(url(discrepancy, "change")).content.decode()
     assert "4711" in text
-    assert url(question) in text
-    assert f"/admin/pagoefectivo/order/{question.order_id}/change/" in text
+    assert url(discrepancy) in text
+    assert f"/admin/pagoefectivo/order/{discrepancy.order_id}/change/" in text
 
 
-def test_open_ones_come_first(staff: Client, question: Discrepancy, new_order: Callable[..., Order]) -> None:
+def test_open_ones_come_first(staff: Client, discrepancy: Discrepancy, new_order: Callable[..., Order]) -> None:
     notify(new_order("LATER-2"), amount=Decimal("1.00"))
     Discrepancy.objects.filter(order__reference="LATER-2").update(
-        status="resolved", resolved_by="rosa", reason="x", resolved_at=question.created_at
+        status="resolved", resolved_by="rosa", reason="x", resolved_at=discrepancy.created_at
     )
     text = staff.get(LIST).content.decode()
     assert text.index("SHOP-1001") < text.index("LATER-2")
 
 
-def test_the_resolve_page_shows_evidence_and_changes_nothing(staff: Client, question: Discrepancy) -> None:
-    text = staff.get(url(question)).content.decode()
+def test_the_resolve_page_shows_evidence_and_changes_nothing(staff: Client, discrepancy: Discrepancy) -> None:
+    text = staff.get(url(discrepancy)).content.decode()
     for shown in ("4711", "S/\u00a0120.50", "accept as paid", "a refund is due", "ignore"):
         assert shown in text
-    question.refresh_from_db()
-    assert question.status == "open"
+    discrepancy.refresh_from_db()
+    assert discrepancy.status == "open"
 
 
 @pytest.mark.parametrize(("answer", "state"), [("accept", "paid"), ("refund_due", "pending"), ("ignore", "pending")])
-def test_resolve(staff: Client, question: Discrepancy, answer: str, state: str) -> None:
-    done = staff.post(url(question), {"resolution": answer, "reason": "Agreed by phone"})
+def test_resolve(staff: Client, discrepancy: Discrepancy, answer: str, state: str) -> None:
+    done = staff.post(url(discrepancy), {"resolution": answer, "reason": "Agreed by phone"})
     assert done.status_code == 302
-    assert done.headers["Location"] == url(question, "change")
-    question.refresh_from_db()
-    assert (question.status, question.resolution, question.reason) == ("resolved", answer, "Agreed by phone")
-    assert question.resolved_by == "rosa"
+    assert done.headers["Location"] == url(discrepancy, "change")
+    discrepancy.refresh_from_db()
+    assert (discrepancy.status, discrepancy.resolution, discrepancy.reason) == ("resolved", answer, "Agreed by phone")
+    assert discrepancy.resolved_by == "rosa"
     assert Order.objects.get().state == state
-    text = staff.get(url(question, "change")).content.decode()
-    assert url(question) not in text
-    assert staff.get(url(question)).status_code == 302
+    text = staff.get(url(discrepancy, "change")).content.decode()
+    assert url(discrepancy) not in text
+    assert staff.get(url(discrepancy)).status_code == 302
 
 
 @pytest.mark.parametrize("data", [{"resolution": "accept", "reason": " "}, {"reason": "x"}, {}, {"resolution": "pay"}])
-def test_an_incomplete_answer_is_asked_again(staff: Client, question: Discrepancy, data: dict[str, str]) -> None:
-    answer = staff.post(url(question), data)
+def test_an_incomplete_answer_is_asked_again(staff: Client, discrepancy: Discrepancy, data: dict[str, str]) -> None:
+    answer = staff.post(url(discrepancy), data)
     assert answer.status_code == 200
     assert "errorlist" in answer.content.decode()
-    question.refresh_from_db()
-    assert question.status == "open"
+    discrepancy.refresh_from_db()
+    assert discrepancy.status == "open"
 
 
 def test_what_the_flow_refuses_is_shown_in_the_form(staff: Client, new_order: Callable[..., Order]) -> None:
     order = pay(new_order(), operation_number="1")
     notify(order, operation_number="2")
-    question = Discrepancy.objects.get()
-    assert question.kind == "duplicate_payment"
-    answer = staff.post(url(question), {"resolution": "accept", "reason": "x"})
+    discrepancy = Discrepancy.objects.get()
+    assert discrepancy.kind == "duplicate_payment"
+    answer = staff.post(url(discrepancy), {"resolution": "accept", "reason": "x"})
     assert answer.status_code == 200
     assert "paid by another payment" in answer.content.decode()
-    staff.post(url(question), {"resolution": "ignore", "reason": "x"})
-    text = staff.post(url(question), {"resolution": "refund_due", "reason": "y"}).content.decode()
+    staff.post(url(discrepancy), {"resolution": "ignore", "reason": "x"})
+    text = staff.post(url(discrepancy), {"resolution": "refund_due", "reason": "y"}).content.decode()
     assert "was resolved by rosa" in text
 
 
-def test_who_may_only_look_gets_403(looker: Client, question: Discrepancy) -> None:
-    assert looker.get(url(question, "change")).status_code == 200
-    assert url(question) not in looker.get(url(question, "change")).content.decode()
-    assert looker.get(url(question)).status_code == 403
-    assert looker.post(url(question), {"resolution": "ignore", "reason": "x"}).status_code == 403
-    question.refresh_from_db()
-    assert question.status == "open"
+def test_who_may_only_look_gets_403(looker: Client, discrepancy: Discrepancy) -> None:
+    assert looker.get(url(discrepancy, "change")).status_code == 200
+    assert url(discrepancy) not in looker.get(url(discrepancy, "change")).content.decode()
+    assert looker.get(url(discrepancy)).status_code == 403
+    assert looker.post(url(discrepancy), {"resolution": "ignore", "reason": "x"}).status_code == 403
+    discrepancy.refresh_from_db()
+    assert discrepancy.status == "open"
 
 
-def test_who_is_nobody_logs_in_first(client: Client, question: Discrepancy) -> None:
-    assert "/login/" in client.get(url(question)).headers["Location"]
+def test_who_is_nobody_logs_in_first(client: Client, discrepancy: Discrepancy) -> None:
+    assert "/login/" in client.get(url(discrepancy)).headers["Location"]
 
 
-def test_an_unknown_question(staff: Client, question: Discrepancy) -> None:
+def test_an_unknown_question(staff: Client, discrepancy: Discrepancy) -> None:
     assert staff.get(f"{LIST}999999/resolve/").status_code == 404
     assert staff.get(f"{LIST}abc/resolve/").status_code == 404

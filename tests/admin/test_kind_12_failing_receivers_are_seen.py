@@ -51,7 +51,7 @@ def failing(erp: Erp, new_order: Make) -> FailingReceiver:
         pay(new_order(f"SHOP-{number}"))
     now = timezone.now()
     mine = Delivery.objects.filter(receiver=ERP)
-    mine.update(attempts=35, next_attempt_at=now + timedelta(minutes=55), last_error="OSError: no route")
+    mine.update(attempts=35, retry_at=now + timedelta(minutes=55), last_error="OSError: no route")
     return FailingReceiver.objects.create(
         receiver=ERP, failures=35, since=now - timedelta(hours=30), paused_until=now + timedelta(minutes=9)
     )

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 #: What a list may be asked about: where something stands, and when; never who, and no number.
 HARMLESS = {
-    "state", "currency", "status", "kind", "fate", "fact", "channel", "delivered", "failed", "age", "amount",
+    "state", "currency", "status", "kind", "fact", "channel", "delivered", "failed", "age", "amount",
     "assigned", "created_at", "received_at", "requested_at", "dated", "began_at", "settlement__id", "account",
     "expires_at", "paid_at", "settled_at",
 }  # fmt: skip

@@ -37,7 +37,7 @@ def site_of(name: str, models: tuple[type[Model], ...]) -> admin.AdminSite:
 SITES: dict[str, tuple[type[Model], ...]] = {
     "all": EVERYTHING,
     "orders": (Order,),
-    "questions": (Discrepancy,),
+    "discrepancies": (Discrepancy,),
     "refunds": (Refund,),
     "statements": (Settlement,),
     "lines": (SettlementLine,),

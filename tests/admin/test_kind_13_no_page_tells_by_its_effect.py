@@ -181,12 +181,12 @@ def test_no_imported_file_asks_whose_order_is_whose(ana: Client, hire: Hire, pla
     said = {}
     for guess in (planted.email, "nobody@example.com"):
         of = line(payer=guess, gross=planted.amount)
-        question = ask(Kind.UNMATCHED, line=of)
-        text = page(ana, question)
+        discrepancy = ask(Kind.UNMATCHED, line=of)
+        text = page(ana, discrepancy)
         assert "SHOP-2" in text
         assert "same payer" not in text.lower()
         said[guess] = re.findall(r"SHOP-\d", text)
-        assert "same payer" in page(rosa, question).lower()
+        assert "same payer" in page(rosa, discrepancy).lower()
     assert said[planted.email] == said["nobody@example.com"]
 
 

@@ -54,8 +54,8 @@ def test_who_asked_can_t_approve_and_anybody_else_can(new_order: Make, name: str
 def test_who_answers_that_a_refund_is_due_has_asked_for_it(new_order: Make) -> None:
     order = pay(new_order(), operation_number="1")
     notify(order, operation_number="2")
-    question = Discrepancy.objects.get(kind="duplicate_payment")
-    resolve_discrepancy(question, "refund_due", actor="rosa", reason="Paid twice")
+    discrepancy = Discrepancy.objects.get(kind="duplicate_payment")
+    resolve_discrepancy(discrepancy, "refund_due", actor="rosa", reason="Paid twice")
     refund = Refund.objects.get()
     assert refund.requested_by == "rosa"
     with pytest.raises(InvalidRequest, match="somebody else"):

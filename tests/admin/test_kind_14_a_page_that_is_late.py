@@ -28,13 +28,13 @@ DEEDS = [
 @pytest.mark.parametrize("over", [False, True])
 def test_no_page_of_a_deed_is_an_error(admin_client: Client, name: str, deed: str, over: bool) -> None:
     order = pay(sold())
-    question = ask(Kind.UNMATCHED, line=line())
+    discrepancy = ask(Kind.UNMATCHED, line=line())
     if over:
         refund_order(order, actor="rosa", reason="Sold out")
-        resolve_discrepancy(question, "ignore", actor="rosa", reason="x")
+        resolve_discrepancy(discrepancy, "ignore", actor="rosa", reason="x")
         SettlementLine.objects.update(status="duplicate", reason="x")
     rows = {
-        "order": Order.objects.get(), "discrepancy": question, "settlement": Settlement.objects.get(),
+        "order": Order.objects.get(), "discrepancy": discrepancy, "settlement": Settlement.objects.get(),
         "settlementline": SettlementLine.objects.get(),
     }  # fmt: skip
     answer = admin_client.get(f"/admin/pagoefectivo/{name}/{rows[name].pk}/{deed}/")

@@ -69,8 +69,8 @@ def test_the_page_shows_everything_that_happened(staff: Client, new_order: Make)
 def test_the_page_leads_to_its_open_questions(staff: Client, new_order: Make) -> None:
     order = new_order()
     notify(order, amount=Decimal("1.00"))
-    question = Discrepancy.objects.get()
-    link = f"/admin/pagoefectivo/discrepancy/{question.pk}/change/"
+    discrepancy = Discrepancy.objects.get()
+    link = f"/admin/pagoefectivo/discrepancy/{discrepancy.pk}/change/"
     assert page(staff, order).count(link) == 2
     Discrepancy.objects.update(status="resolved", resolved_by="rosa", reason="x", resolved_at=timezone.now())
     assert page(staff, order).count(link) == 1  # among the questions that were answered

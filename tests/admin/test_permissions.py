@@ -86,8 +86,8 @@ def test_a_reason_is_asked_for_and_kept(staff: Client, new_order: Make, act: Act
 @pytest.mark.parametrize("action", ["cancel", "extend", "reissue"])
 def test_the_second_is_told_what_the_first_did(staff: Client, new_order: Make, act: Act, action: str) -> None:
     order = new_order()
-    question = act(staff, action, order)  # opened before the first acts
-    assert "Yes:" in question
+    discrepancy = act(staff, action, order)  # opened before the first acts
+    assert "Yes:" in discrepancy
     cancel_order(order, actor="ana")
     count = order.events.count()
     until = (timezone.now() + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M")
@@ -112,7 +112,7 @@ def test_what_staff_does_is_an_event_with_their_name(staff: Client, new_order: M
     assert order.events.get(fact="asked").actor == "rosa"
     act(staff, "deliver_once_more", Delivery.objects.filter(event__order=order)[0])
     assert order.events.get(fact="retried").actor == "rosa"
-    Notification.objects.update(fate="dead")
+    Notification.objects.update(status="dead")
     act(staff, "apply_now", Notification.objects.get())
     event = OrderEvent.objects.get(order=None, fact="retried")
     assert event.actor == "rosa"

@@ -76,8 +76,8 @@ def status(refund: Refund) -> str:
 
 
 def test_what_needs_work_comes_first_and_the_oldest_of_it(looker: Client, new_refund: Make) -> None:
-    for number, standing in enumerate(["done", "approved", "failed", "requested", "sent"]):
-        new_refund(f"SHOP-{number}", standing)
+    for number, status in enumerate(["done", "approved", "failed", "requested", "sent"]):
+        new_refund(f"SHOP-{number}", status)
     text = looker.get(LIST).content.decode()
     places = [text.index(f"SHOP-{number} ") for number in (1, 3, 4, 2, 0)]
     assert places == sorted(places)
@@ -159,10 +159,10 @@ def test_from_the_request_to_the_bank(approver: Client, sender: Client, new_refu
     assert (status(refund), refund.approved_by) == ("approved", "marta")
     assert "S/\u00a0120.50: sent" in act(sender, "send", refund)
     assert status(refund) == "sent"
-    question = act(sender, "done", refund)
-    assert "Yes: Done" in question
-    assert "SHOP-1001 S/\u00a0120.50" in question
-    assert GROUPED not in question
+    discrepancy = act(sender, "done", refund)
+    assert "Yes: Done" in discrepancy
+    assert "SHOP-1001 S/\u00a0120.50" in discrepancy
+    assert GROUPED not in discrepancy
     assert REQUIRED in act(sender, "done", refund, confirmed="yes", reason=" ")
     assert status(refund) == "sent"
     assert "S/\u00a0120.50: done" in act(sender, "done", refund, confirmed="yes", reason="On the statement")
@@ -192,7 +192,7 @@ def test_each_row_is_done_by_itself(sender: Client, new_refund: Make, act: Act) 
 
 
 @pytest.mark.parametrize(
-    ("standing", "offered"),
+    ("status", "offered"),
     [
         ("requested", {"approve", "fail"}),
         ("approved", {"send", "fail"}),
@@ -201,8 +201,8 @@ def test_each_row_is_done_by_itself(sender: Client, new_refund: Make, act: Act) 
         ("failed", set()),
     ],
 )
-def test_buttons_that_help_on(admin_client: Client, new_refund: Make, standing: str, offered: set[str]) -> None:
-    text = page(admin_client, new_refund(status=standing))
+def test_buttons_that_help_on(admin_client: Client, new_refund: Make, status: str, offered: set[str]) -> None:
+    text = page(admin_client, new_refund(status=status))
     assert {name for name in ("approve", "send", "done", "fail") if f'value="{name}"' in text} == offered
 
 
@@ -263,8 +263,8 @@ def rows(client: Client) -> list[dict[str, str]]:
 
 def test_the_file_for_the_bank(sender: Client, new_refund: Make) -> None:
     refund = new_refund("ÑUÑOA-1", "approved", holder="Íñigo, Ñusta & Cía.")
-    for number, standing in enumerate(["requested", "sent", "done", "failed"]):
-        new_refund(f"SHOP-{number}", standing)
+    for number, other in enumerate(["requested", "sent", "done", "failed"]):
+        new_refund(f"SHOP-{number}", other)
     new_refund("NO-ACCOUNT", "approved", account=False)
     assert CSV in sender.get(LIST).content.decode()
     assert rows(sender) == [

@@ -90,16 +90,16 @@ def test_an_orders_page(desk: Page, state: VoucherState) -> None:
     look(desk)
 
 
-def desk_of(question: Discrepancy, page: str = "change") -> str:
-    return reverse(f"admin:pagoefectivo_discrepancy_{page}", args=[question.pk])
+def desk_of(discrepancy: Discrepancy, page: str = "change") -> str:
+    return reverse(f"admin:pagoefectivo_discrepancy_{page}", args=[discrepancy.pk])
 
 
 def test_the_desk(desk: Page) -> None:
     order = order_in(VoucherState.PAID)
     of = line(code=order.code, gross=order.amount + 1, operation_number="OP-314160", collector="BCP")
-    question = ask(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=of)
-    comment_on(question, "I asked the provider which amount is right.", actor="rosa")
-    desk.goto(desk_of(question))
+    discrepancy = ask(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=of)
+    comment_on(discrepancy, "I asked the provider which amount is right.", actor="rosa")
+    desk.goto(desk_of(discrepancy))
     assert desk.locator(".pagoefectivo-differs").count() == 2
     for device, rows in ((DESK, 1), (PHONE, 3)):
         change_device(desk, *device)
@@ -107,7 +107,7 @@ def test_the_desk(desk: Page) -> None:
         assert len(tops) == rows
     look(desk)
     for deed in ("resolve", "assign", "comment"):
-        look(desk, desk_of(question, deed))
+        look(desk, desk_of(discrepancy, deed))
 
 
 def test_the_pages_of_settlements(desk: Page) -> None:
@@ -159,9 +159,9 @@ def a_busy_shop() -> Order:
 
 def test_the_operators_desk(desk: Page) -> None:
     order = a_busy_shop()
-    for language, (_, question) in LANGUAGES.items():
+    for language, (_, discrepancy) in LANGUAGES.items():
         open_in(language, desk, HOME)
-        expect(desk.get_by_text(question)).to_be_visible()
+        expect(desk.get_by_text(discrepancy)).to_be_visible()
         assert desk.locator(".pagoefectivo-chart rect").count() > 6
         for summary in desk.locator(".pagoefectivo-section summary").all():
             summary.click()

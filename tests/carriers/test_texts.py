@@ -93,8 +93,8 @@ def test_two_carriers_text_alone(messages: Connect, capsys: pytest.CaptureFixtur
         assert publish_events(due()) == 2
         assert row("created").last_error.startswith("OutcomeUnknown: Sinch answered 500")
         script.always[BATCHES] = Says(201)
-        assert row("created").next_attempt_at
-        assert tick(now=row("created").next_attempt_at).deliveries == 1
+        assert row("created").retry_at
+        assert tick(now=row("created").retry_at).deliveries == 1
     shown = capsys.readouterr().out
     assert shown.startswith(f"SMS to {NUMBER}: Pay ")
     assert shown.count(order.code) == 1
@@ -112,8 +112,8 @@ def test_what_may_work_later_is_tried_again(sinch: Script, caplog: pytest.LogCap
     told = caplog.text + failed.last_error
     assert not [secret for secret in ("999888777", TOKEN, order.code) if secret in told]
     sinch.always[BATCHES] = Says(201)
-    assert failed.next_attempt_at
-    tick(now=failed.next_attempt_at)
+    assert failed.retry_at
+    tick(now=failed.retry_at)
     assert row("created").delivered_at
     assert len(sinch.heard) == 2
     assert Order.objects.get(pk=order.pk).state == "pending"

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Channel, Charge, Report
-from pagoefectivo_django.errors import Malformed, Refused, Unproven
+from pagoefectivo_django.errors import InvalidSignature, Malformed, Refused
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Fact
 
@@ -86,7 +86,7 @@ class ChannelContract:
     def test_believes_what_is_proven(self, channel: Channel) -> None:
         issued = self.issue(channel)
         body, headers = self.notification(channel, issued)
-        assert channel.prove(body, headers)
+        assert channel.verify(body, headers)
         read = channel.read(body)
         assert (read.fact, read.code, read.account) == (Fact.PAYMENT, issued.code, channel.account)
         assert (read.amount, read.currency) == (Decimal("35.50"), "PEN")
@@ -101,8 +101,8 @@ class ChannelContract:
             (body, dict.fromkeys(headers, "é" * 64)),
             (b"", headers),
         ):
-            with pytest.raises(Unproven) as refusal:
-                channel.prove(forged, given)
+            with pytest.raises(InvalidSignature) as refusal:
+                channel.verify(forged, given)
             said.add(str(refusal.value))
         assert len(said) == 1, "a forger learns nothing from the answer"
 

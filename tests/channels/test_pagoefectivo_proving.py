@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.channels.pagoefectivo.notices import compact
-from pagoefectivo_django.errors import Unproven
+from pagoefectivo_django.errors import InvalidSignature
 
 from .examples import ACCESS_KEY, SECRET_KEY, payload
 
@@ -41,31 +41,31 @@ def sign(body: bytes, secret: str = SECRET_KEY) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def proves(channel: PagoEfectivoChannel, body: bytes, signature: Any) -> bool:
+def verifies(channel: PagoEfectivoChannel, body: bytes, signature: Any) -> bool:
     try:
-        channel.prove(body, {"PE-Signature": signature})
-    except Unproven as error:
+        channel.verify(body, {"PE-Signature": signature})
+    except InvalidSignature as error:
         said = str(error)
     else:
         return True
-    assert said == "The notification is not proven."  # whatever the reason
+    assert said == "The notification has no valid signature."  # whatever the reason
     return False
 
 
 class TestProve:
     @pytest.mark.parametrize(("body", "signature"), VECTORS)
     def test_worked_examples(self, make: Callable[..., PagoEfectivoChannel], body: bytes, signature: str) -> None:
-        assert make().prove(body, {"PE-Signature": signature}) == signature
+        assert make().verify(body, {"PE-Signature": signature}) == signature
 
     def test_hex_in_capitals(self, channel: PagoEfectivoChannel) -> None:
-        assert channel.prove(OLD, {"PE-Signature": SIGNATURE.upper()}) == SIGNATURE
+        assert channel.verify(OLD, {"PE-Signature": SIGNATURE.upper()}) == SIGNATURE
 
     def test_any_spelling_of_the_header(self, channel: PagoEfectivoChannel) -> None:
         request = HttpRequest()
         request.META["HTTP_PE_SIGNATURE"] = SIGNATURE
-        assert channel.prove(OLD, request.headers) == SIGNATURE
-        assert channel.prove(OLD, HttpHeaders(request.META)) == SIGNATURE
-        assert channel.prove(OLD, {"pe-signature": SIGNATURE}) == SIGNATURE
+        assert channel.verify(OLD, request.headers) == SIGNATURE
+        assert channel.verify(OLD, HttpHeaders(request.META)) == SIGNATURE
+        assert channel.verify(OLD, {"pe-signature": SIGNATURE}) == SIGNATURE
 
     @pytest.mark.parametrize(
         "signature",
@@ -75,35 +75,35 @@ class TestProve:
         ],
     )
     def test_no_proof(self, channel: PagoEfectivoChannel, signature: Any) -> None:
-        assert not proves(channel, OLD, signature)
+        assert not verifies(channel, OLD, signature)
 
     def test_no_header(self, channel: PagoEfectivoChannel) -> None:
-        with pytest.raises(Unproven, match=r"^The notification is not proven\.$"):
-            channel.prove(OLD, {})
+        with pytest.raises(InvalidSignature, match=r"^The notification is not proven\.$"):
+            channel.verify(OLD, {})
 
     @pytest.mark.parametrize("body", [OLD + b"0", OLD.replace(b"35.50", b"35.51"), b"", b"\xff\x00", OLD[:-1]])
     def test_other_bytes(self, channel: PagoEfectivoChannel, body: bytes) -> None:
-        assert not proves(channel, body, SIGNATURE)
+        assert not verifies(channel, body, SIGNATURE)
 
     def test_several_secrets(self, make: Callable[..., PagoEfectivoChannel]) -> None:
         channel = make(WEBHOOK_SECRETS=["new secret", "old secret"])
-        assert proves(channel, OLD, sign(OLD, "new secret"))
-        assert proves(channel, OLD, sign(OLD, "old secret"))
-        assert not proves(channel, OLD, SIGNATURE)  # SECRET_KEY is not among them
+        assert verifies(channel, OLD, sign(OLD, "new secret"))
+        assert verifies(channel, OLD, sign(OLD, "old secret"))
+        assert not verifies(channel, OLD, SIGNATURE)  # SECRET_KEY is not among them
 
     @pytest.mark.parametrize("secrets", [[], [""], (), "", 0, [None], [b"bytes"], {"a": 1}])
     def test_no_secret_refuses(self, make: Callable[..., PagoEfectivoChannel], secrets: Any) -> None:
         channel = make(WEBHOOK_SECRETS=secrets)
         for secret in ("", SECRET_KEY, "a", "bytes"):
-            assert not proves(channel, OLD, sign(OLD, secret))
+            assert not verifies(channel, OLD, sign(OLD, secret))
 
     def test_no_key_at_all_refuses(self) -> None:
-        assert not proves(PagoEfectivoChannel("default", {}), OLD, sign(OLD, ""))
+        assert not verifies(PagoEfectivoChannel("default", {}), OLD, sign(OLD, ""))
 
     def test_a_forgotten_list(self, make: Callable[..., PagoEfectivoChannel]) -> None:
         channel = make(WEBHOOK_SECRETS="a secret")
-        assert proves(channel, OLD, sign(OLD, "a secret"))
-        assert not proves(channel, OLD, sign(OLD, "a"))
+        assert verifies(channel, OLD, sign(OLD, "a secret"))
+        assert not verifies(channel, OLD, sign(OLD, "a"))
 
 
 class TestBlanks:
@@ -111,14 +111,14 @@ class TestBlanks:
 
     def test_the_indented_sample(self, channel: PagoEfectivoChannel) -> None:
         indented = OLD.replace(b",", b",\r\n\t ").replace(b":", b" : ")
-        assert proves(channel, indented, SIGNATURE)
+        assert verifies(channel, indented, SIGNATURE)
 
     def test_a_blank_inside_a_text_counts(self, channel: PagoEfectivoChannel) -> None:
-        assert not proves(channel, OLD.replace(b'"PEN"', b'"PEN "'), SIGNATURE)
-        assert not proves(channel, OLD.replace(b'"7001"', b'"70 01"'), SIGNATURE)
+        assert not verifies(channel, OLD.replace(b'"PEN"', b'"PEN "'), SIGNATURE)
+        assert not verifies(channel, OLD.replace(b'"7001"', b'"70 01"'), SIGNATURE)
 
     def test_an_amount_is_not_rewritten(self, channel: PagoEfectivoChannel) -> None:
-        assert not proves(channel, OLD.replace(b"35.50", b"35.5"), SIGNATURE)
+        assert not verifies(channel, OLD.replace(b"35.50", b"35.5"), SIGNATURE)
 
     @given(st.data())
     def test_any_indentation_outside_of_texts(self, data: st.DataObject) -> None:
@@ -138,7 +138,7 @@ class TestBlanks:
         body = plain.encode("utf-8", "surrogatepass")
         assert compact(indented) == (body if indented != body else None)
         channel = PagoEfectivoChannel("default", {"SECRET_KEY": SECRET_KEY})
-        assert proves(channel, indented, sign(body))
+        assert verifies(channel, indented, sign(body))
 
     @given(st.text(), st.text(" \t\r\n", min_size=1, max_size=3), st.integers(min_value=0))
     def test_a_changed_blank_inside_a_text(self, text: str, blanks: str, where: int) -> None:
@@ -150,7 +150,7 @@ class TestBlanks:
         )
         channel = PagoEfectivoChannel("default", {"SECRET_KEY": SECRET_KEY})
         assert compact(other) is None
-        assert not proves(channel, other, sign(body))
+        assert not verifies(channel, other, sign(body))
 
     @pytest.mark.parametrize(
         "hostile",

@@ -12,7 +12,7 @@ import pytest
 
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.channels.pagoefectivo.quirks import CODES, EVENTS, QUIRKS, STATES, STATUSES
-from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Refused, Unavailable, Unproven
+from pagoefectivo_django.errors import InvalidSignature, Misconfigured, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.states import Fact
 
 from .examples import NOW, SECRET_KEY, charge, payload
@@ -141,7 +141,7 @@ class TestQuirks:
 
     def test_quirk_two_decimals_in_notice(self, channel: PagoEfectivoChannel) -> None:
         body = payload("notice_paid_old")
-        channel.prove(body, {"PE-Signature": "1ab45ab05d1ff80969f8379100c361b753a1d72467e4927d1d808d4ed212b3ce"})
+        channel.verify(body, {"PE-Signature": "1ab45ab05d1ff80969f8379100c361b753a1d72467e4927d1d808d4ed212b3ce"})
         assert str(channel.read(body).amount) == "35.50"
 
     def test_quirk_offset_lost_or_malformed(self, script: Script, channel: PagoEfectivoChannel) -> None:
@@ -233,6 +233,6 @@ def test_amount_echoes_lose_their_zeros(script: Script, channel: PagoEfectivoCha
 
 def test_what_is_not_ours_to_say_stays_apart() -> None:
     """The five errors are told apart by class; a refusal is never an outcome that is not known."""
-    kinds = (Refused, OutcomeUnknown, Unavailable, Misconfigured, Unproven)
+    kinds = (Refused, OutcomeUnknown, Unavailable, Misconfigured, InvalidSignature)
     for kind in kinds:
         assert [other for other in kinds if issubclass(kind, other)] == [kind]

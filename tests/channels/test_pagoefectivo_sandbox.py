@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
-from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Refused, Unavailable, Unproven
+from pagoefectivo_django.errors import InvalidSignature, Misconfigured, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.states import Fact
 from tests.sandbox.running import Client, Shop, listening, running, wait_for
 
@@ -91,9 +91,9 @@ def test_the_notification_of_a_payment(channel: PagoEfectivoChannel, sandbox: Cl
 def _heard(channel: PagoEfectivoChannel, shop: Shop, report: Report) -> Report:
     wait_for(lambda: shop.about(int(report.code)))
     body, signature = next(each for each in shop.received if report.code.encode() in each[0])
-    assert channel.prove(body, {"PE-Signature": signature or ""}) == signature
-    with pytest.raises(Unproven):
-        channel.prove(body + b"1", {"PE-Signature": signature or ""})
+    assert channel.verify(body, {"PE-Signature": signature or ""}) == signature
+    with pytest.raises(InvalidSignature):
+        channel.verify(body + b"1", {"PE-Signature": signature or ""})
     return channel.read(body)
 
 

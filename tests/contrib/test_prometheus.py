@@ -59,9 +59,9 @@ def test_calls_are_timed() -> None:
 
 
 def test_the_database_is_asked_at_each_scrape() -> None:
-    assert value("pagoefectivo_open_questions", kind="late_payment") == 0
+    assert value("pagoefectivo_open_discrepancies", kind="late_payment") == 0
     Discrepancy.objects.create(kind="late_payment", subject="1", created_at=timezone.now(), evidence=[])
-    assert value("pagoefectivo_open_questions", kind="late_payment") == 1
+    assert value("pagoefectivo_open_discrepancies", kind="late_payment") == 1
     Client().post("/pay/webhooks/default/", "1", content_type="application/json")
     assert value("pagoefectivo_refused_notifications", channel="default", reason="unsigned") == 1
     assert value("pagoefectivo_worker_silence_seconds") == 0

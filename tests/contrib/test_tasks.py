@@ -60,7 +60,7 @@ def test_the_immediate_backend_delivers_after_the_commit(child_environment: dict
 def test_what_a_tick_did_is_kept_as_json(child_environment: dict[str, str]) -> None:
     with shopping(with_tasks(child_environment, "immediate.ImmediateBackend")) as shop:
         shop.do("create", "SHOP-1")
-        Delivery.objects.update(delivered_at=None, next_attempt_at="2026-01-01T00:00:00Z")
+        Delivery.objects.update(delivered_at=None, retry_at="2026-01-01T00:00:00Z")
         did = shop.do("run_tick_as_task")
         assert set(did) == set(Round.__dataclass_fields__)
         assert did["deliveries"] == 1

@@ -12,15 +12,15 @@ from pagoefectivo_django.models import (
     Cip,
     Delivery,
     Discrepancy,
-    Fate,
     Notification,
+    NotificationStatus,
     Order,
     OrderEvent,
     Payment,
     Refund,
 )
 from pagoefectivo_django.signals import SIGNALS
-from pagoefectivo_django.states import CipStatus, Kind, OrderState, RefundStatus, Standing
+from pagoefectivo_django.states import CipStatus, Kind, OrderState, PaymentStatus, RefundStatus
 from tests.shop.models import Heard
 
 from .receivers import OUTSIDE
@@ -48,7 +48,7 @@ class Books:
         self.orders = list(Order.objects.order_by("pk").select_related("cip"))
         self.cips = list(Cip.objects.select_related("order").order_by("pk"))
         self.payments = list(Payment.objects.select_related("cip__order", "cip__order__cip").order_by("pk"))
-        self.questions = list(Discrepancy.objects.open())
+        self.discrepancies = list(Discrepancy.objects.open())
         self.refunds = list(Refund.objects.exclude(status=RefundStatus.FAILED))
         #: What became of the payments that the sandbox took.
         self.became: Counter[str] = Counter()
@@ -79,13 +79,13 @@ class Books:
 
     def _became(self, payment: Payment, taken: dict[str, Any]) -> str:
         order = payment.cip.order
-        asked = any(each.payment_id == payment.pk or each.order_id == order.pk for each in self.questions)
+        asked = any(each.payment_id == payment.pk or each.order_id == order.pk for each in self.discrepancies)
         returned = any(refund.payment_id == payment.pk for refund in self.refunds)
-        if payment.standing == Standing.REVERSED:
+        if payment.status == PaymentStatus.REVERSED:
             return "refunded" if taken["reversed"] else ""
         if taken["reversed"]:
             return "refunded" if returned else "in front of a person" if asked else ""
-        if payment.standing == Standing.APPLIED:
+        if payment.status == PaymentStatus.APPLIED:
             if order.state == OrderState.PAID and order.cip_id == payment.cip_id:
                 return "paid"
             return "refunded" if returned and order.state == OrderState.REFUNDED else ""
@@ -94,11 +94,11 @@ class Books:
     def _asked(self, code: dict[str, Any]) -> bool:
         """Whether a person is asked about a code whose payment no message and no answer proved."""
         cip = next((cip for cip in self.cips if cip.transaction_code == code["transactionCode"]), None)
-        if cip and any(each.cip_id == cip.pk for each in self.questions):
+        if cip and any(each.cip_id == cip.pk for each in self.discrepancies):
             return True
-        if cip and any(each.order_id == cip.order_id and each.kind == Kind.LOST_CODE for each in self.questions):
+        if cip and any(each.order_id == cip.order_id and each.kind == Kind.LOST_CODE for each in self.discrepancies):
             return True
-        return any(said.get("code") == str(code["cip"]) for each in self.questions for said in each.evidence)
+        return any(said.get("code") == str(code["cip"]) for each in self.discrepancies for said in each.evidence)
 
     def _money_believed(self) -> Iterator[str]:
         """No order is paid without a payment that the sandbox took, over its amount, and by one only."""
@@ -107,7 +107,7 @@ class Books:
                 yield f"we believe in {_row(payment)} for a code that the provider doesn't know"
         for order in self.orders:
             applied = [
-                row for row in self.payments if row.cip.order_id == order.pk and row.standing == Standing.APPLIED
+                row for row in self.payments if row.cip.order_id == order.pk and row.status == PaymentStatus.APPLIED
             ]
             if len(applied) != 1 if order.state == OrderState.PAID else len(applied) > 1:
                 yield f"order {order} is {order.state} by {[*map(_row, applied)]}"
@@ -120,11 +120,11 @@ class Books:
     def _states(self) -> Iterator[str]:
         """An order stands as the provider sees it, and somebody watches what is open."""
         for order in self.orders:
-            asked = [each for each in self.questions if each.order_id == order.pk]
+            asked = [each for each in self.discrepancies if each.order_id == order.pk]
             cips = [cip for cip in self.cips if cip.order_id == order.pk]
             is_open = order.state not in OVER
-            if order.wish:
-                yield f"order {order} still wishes {order.wish}"
+            if order.pending_action:
+                yield f"order {order} still wishes {order.pending_action}"
             if is_open != (order.lapses_at is not None):
                 yield f"order {order} is {order.state} and ends by the clock at {order.lapses_at}"
             if order.state == OrderState.NEW and not asked:
@@ -170,10 +170,10 @@ class Books:
                 yield f"the provider gave nothing back for {_row(payment)}"
 
     def _inbox(self) -> Iterator[str]:
-        for notification in Notification.objects.exclude(fate=Fate.APPLIED):
-            asked = any(each.notification_id == notification.pk for each in self.questions)
-            if notification.fate != Fate.DEAD or not asked:
-                yield f"notification {notification} is {notification.fate}: {notification.last_error}"
+        for notification in Notification.objects.exclude(status=NotificationStatus.APPLIED):
+            asked = any(each.notification_id == notification.pk for each in self.discrepancies)
+            if notification.status != NotificationStatus.DEAD or not asked:
+                yield f"notification {notification} is {notification.status}: {notification.last_error}"
 
 
 def heard_wrong(orders: list[Order]) -> Iterator[str]:
@@ -226,8 +226,8 @@ def _short(code: dict[str, Any]) -> str:
 
 def _row(row: Payment | Cip) -> str:
     if isinstance(row, Payment):
-        return f"payment {row.pk} of {row.cip.code}: {row} {row.standing}"
-    return f"{row} {row.status} due {row.next_attempt_at}"
+        return f"payment {row.pk} of {row.cip.code}: {row} {row.status}"
+    return f"{row} {row.status} due {row.retry_at}"
 
 
 def _told(event: OrderEvent) -> str:

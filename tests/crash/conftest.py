@@ -77,7 +77,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         f"{total['rounds']} rounds of work after them; {total['events']} events heard, "
         f"{total['heard_again']} heard twice where that is allowed"
     )
-    for title, name in (("points", "kinds"), ("payments that the sandbox took", "became"), ("open questions", "asked")):
+    for title, name in (
+        ("points", "kinds"),
+        ("payments that the sandbox took", "became"),
+        ("open discrepancies", "asked"),
+    ):
         told = (
             f"{many} {each.removeprefix(name)[1:]}"
             for each, many in sorted(total.items())

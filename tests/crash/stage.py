@@ -21,7 +21,7 @@ from pagoefectivo_django.channels.pagoefectivo import authorizations
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.errors import PagoEfectivoError
 from pagoefectivo_django.flows import create_order, tick
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.worker.reconcile import reconcile, watch_again
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Notification, Order, OrderEvent, Refund, Settlement
 from pagoefectivo_django.models.clock import current_time
@@ -73,7 +73,7 @@ class Stage:
         """The order of a reference as it is now, the last if there are several."""
         return Order.objects.filter(reference=self.reference + suffix).order_by("pk").select_related("cip").reverse()[0]
 
-    def question(self) -> Discrepancy:
+    def discrepancy(self) -> Discrepancy:
         return Discrepancy.objects.latest("pk")
 
     def tick(self, **later: float) -> None:
@@ -137,7 +137,7 @@ class Stage:
         """Ask the provider about every code at once."""
         clock = self.latest()
         watch_again(clock)
-        reconcile(Turn(clock))
+        reconcile(TimeBudget(clock))
 
     def latest(self) -> datetime:
         """When the process died, by its own clock, which may have been ahead of this machine's."""
@@ -162,7 +162,7 @@ class Stage:
 
 def _moments() -> Iterable[datetime]:
     for model in WORK:
-        yield from _times(model, "next_attempt_at")
+        yield from _times(model, "retry_at")
     for model, field in CLOCKS:
         yield from _times(model, field)
 
@@ -175,9 +175,9 @@ def _times(model: Any, field: str) -> Iterable[datetime]:
 def work_left() -> list[str]:
     """What a worker would still do."""
     return [
-        f"{model.__name__} {row.pk} at {row.next_attempt_at:%d %H:%M:%S} ({row.last_error})"
+        f"{model.__name__} {row.pk} at {row.retry_at:%d %H:%M:%S} ({row.last_error})"
         for model in WORK
-        for row in model.objects.filter(next_attempt_at__isnull=False)
+        for row in model.objects.filter(retry_at__isnull=False)
     ]
 
 

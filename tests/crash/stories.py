@@ -270,9 +270,9 @@ def dearer(stage: Stage) -> None:
 
 
 def one_stands(stage: Stage) -> Iterator[str]:
-    standing = Order.objects.filter(state__in=(OrderState.NEW, PENDING, PAID))
-    if standing.count() != 1:
-        yield f"{standing.count()} orders of one cart stand"
+    status = Order.objects.filter(state__in=(OrderState.NEW, PENDING, PAID))
+    if status.count() != 1:
+        yield f"{status.count()} orders of one cart stand"
 
 
 def one_stands_at_most(stage: Stage) -> Iterator[str]:
@@ -300,16 +300,16 @@ def paid_after_cancel(stage: Stage) -> None:
 
 
 def accept(stage: Stage) -> None:
-    resolve_discrepancy(stage.question(), "accept", actor="ana", reason="There is stock.")
+    resolve_discrepancy(stage.discrepancy(), "accept", actor="ana", reason="There is stock.")
 
 
 def refund_due(stage: Stage) -> None:
-    resolve_discrepancy(stage.question(), "refund_due", actor="ana", reason="No stock.")
+    resolve_discrepancy(stage.discrepancy(), "refund_due", actor="ana", reason="No stock.")
 
 
 def one_refund(stage: Stage) -> Iterator[str]:
     refunds = Refund.objects.all()
-    if stage.question().resolution and [refund.amount for refund in refunds] != [AMOUNT]:
+    if stage.discrepancy().resolution and [refund.amount for refund in refunds] != [AMOUNT]:
         yield f"the answer was that a refund is due, and there are {[*refunds]}"
 
 
@@ -363,12 +363,12 @@ def deposit_twice(stage: Stage) -> None:
 
 
 def desk(stage: Stage) -> None:
-    question = stage.question()
+    discrepancy = stage.discrepancy()
     tried(
-        lambda: assign_discrepancy(question, "eva", actor="ana"),
-        lambda: comment_on(question, "I asked the payer.", actor="eva"),
-        lambda: resolve_discrepancy(question, "ignore", actor="eva", reason="They want nothing."),
-        lambda: reopen_discrepancy(question, actor="ana", reason="They do."),
+        lambda: assign_discrepancy(discrepancy, "eva", actor="ana"),
+        lambda: comment_on(discrepancy, "I asked the payer.", actor="eva"),
+        lambda: resolve_discrepancy(discrepancy, "ignore", actor="eva", reason="They want nothing."),
+        lambda: reopen_discrepancy(discrepancy, actor="ana", reason="They do."),
     )
 
 

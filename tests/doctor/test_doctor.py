@@ -88,7 +88,7 @@ def test_the_message_of_a_doctor_moves_nothing_and_is_not_applied_later(shop: Ca
     channel = PagoEfectivoChannel("default", _options())
     assert post(body, channel.signed(body)) == 200
     row = Notification.objects.get()
-    assert (row.fact, row.fate, row.next_attempt_at) == ("test", "applied", None)
+    assert (row.fact, row.status, row.retry_at) == ("test", "applied", None)
     tick()
     assert {name for name, count in rows().items() if count} == {"Notification", "Heartbeat"}
 
@@ -167,7 +167,7 @@ def test_a_clock_that_is_wrong(
         (500, b"", {}, "that server's log"),
         (200, b"{}", {}, "not in this database"),
         (200, b"{}", {}, "to a message without signature"),
-        (403, b'{"code": 403, "message": "not proven"}', {}, "other webhook secrets"),
+        (403, b'{"code": 403, "message": "invalid signature"}', {}, "other webhook secrets"),
     ],
 )
 def test_who_else_may_answer(

@@ -54,7 +54,7 @@ class Front(http.server.BaseHTTPRequestHandler):
         return body
 
     def _say(self, status: int) -> None:
-        said = b'{"code": 403, "message": "not proven"}' if status == 403 else b"{}"
+        said = b'{"code": 403, "message": "invalid signature"}' if status == 403 else b"{}"
         self.send_response(status)
         self.send_header("Content-Length", str(len(said)))
         self.end_headers()

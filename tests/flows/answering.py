@@ -6,7 +6,7 @@ from decimal import Decimal
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.flows import resolve_discrepancy
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.models import Cip, Discrepancy, Order
 from pagoefectivo_django.states import Fact
@@ -34,7 +34,7 @@ def look(day: float = 0) -> None:
     """Ask about every code on a later day."""
     now = later(days=day)
     Cip.objects.update(poll_at=now)
-    reconcile(Turn(now))
+    reconcile(TimeBudget(now))
 
 
 def answers(order: Order, day: float, fact: Fact | None, amount: str | None = "35.50") -> None:
@@ -47,8 +47,8 @@ def asked(status: str = "open") -> list[str]:
 
 
 def resolve(answer: str = "ignore") -> None:
-    for question in Discrepancy.objects.open():
-        resolve_discrepancy(question, answer, actor="marta", reason="A glitch, says the portal.")
+    for discrepancy in Discrepancy.objects.open():
+        resolve_discrepancy(discrepancy, answer, actor="marta", reason="A glitch, says the portal.")
 
 
 def all_gone() -> dict[str, Slip]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from pagoefectivo_django.flows.ledger.book import open_book
 from pagoefectivo_django.flows.ledger.history import History
+from pagoefectivo_django.flows.ledger.locked import lock_order
 from pagoefectivo_django.models import Discrepancy, Settlement, SettlementLine
 from pagoefectivo_django.models.database import one_transaction
 from pagoefectivo_django.states import Kind, LineStatus, SettlementStatus, StatementKind
@@ -62,9 +62,9 @@ def ask(kind: Kind, *, evidence: str = "As made up.", **about: Any) -> Discrepan
     if of:
         about.setdefault("settlement", of.settlement)
     with one_transaction() as alias:
-        book = open_book(order, alias=alias, actor="clock") if order else None
-        history = book.history if book else History(alias, timezone.now(), "clock")
-        named = about | ({"order": book.order} if book else {})
-        history.ask(kind, subject, {"at": history.now.isoformat(), "detail": evidence}, **named)
-        (book or history).write()
+        locked = lock_order(order, alias=alias, actor="clock") if order else None
+        history = locked.history if locked else History(alias, timezone.now(), "clock")
+        named = about | ({"order": locked.order} if locked else {})
+        history.open_discrepancy(kind, subject, {"at": history.now.isoformat(), "detail": evidence}, **named)
+        (locked or history).write()
     return Discrepancy.objects.get(kind=kind, subject=subject)

@@ -15,10 +15,10 @@ from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailabl
 from pagoefectivo_django.flows import approve_refund, cancel_order, refund_order, reissue_code
 from pagoefectivo_django.flows.inbox.hints import hint
 from pagoefectivo_django.flows.ledger.attach import declare_restored
-from pagoefectivo_django.flows.orders.wish import record
+from pagoefectivo_django.flows.orders.pending_action import record
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, read_settlement
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Order, Refund
-from pagoefectivo_django.states import Fact, Kind, Wish
+from pagoefectivo_django.states import Fact, Kind, PendingAction
 from pagoefectivo_django.testing import notify, pay
 from tests.flows import asking
 from tests.flows.making import later, make
@@ -79,7 +79,7 @@ def each(prepare: Callable[[Order], object]) -> Callable[[Orders], None]:
 
 def unheard(order: Order) -> None:
     pay(order)
-    Delivery.objects.filter(event__order=order).update(delivered_at=None, attempts=0, next_attempt_at=timezone.now())
+    Delivery.objects.filter(event__order=order).update(delivered_at=None, attempts=0, retry_at=timezone.now())
 
 
 def heard(order: Order) -> bool:
@@ -100,13 +100,13 @@ def reminded(order: Order) -> bool:
 def without_code() -> Order:
     MemoryChannel.fail("issue", Unavailable("Down."))
     order = make()
-    Order.objects.filter(pk=order.pk).update(next_attempt_at=timezone.now())
+    Order.objects.filter(pk=order.pk).update(retry_at=timezone.now())
     return order
 
 
-def wished(wish: Wish) -> Callable[[Order], None]:
-    date = None if wish == Wish.CANCEL else later(hours=72)
-    return lambda order: record(order, wish, actor="shop", date=date, now=timezone.now())
+def wished(pending_action: PendingAction) -> Callable[[Order], None]:
+    date = None if pending_action == PendingAction.CANCEL else later(hours=72)
+    return lambda order: record(order, pending_action, actor="shop", date=date, now=timezone.now())
 
 
 def extended(order: Order) -> bool:
@@ -122,7 +122,7 @@ def reissued(order: Order) -> bool:
 
 def superseded(order: Order) -> None:
     reissue_code(order)
-    Cip.objects.filter(order=order, status="superseded").update(next_attempt_at=timezone.now())
+    Cip.objects.filter(order=order, status="superseded").update(retry_at=timezone.now())
 
 
 def watched_no_longer(order: Order) -> None:
@@ -139,7 +139,7 @@ def by_wrong_keys(order: Order) -> None:
 
 
 def deleted(order: Order) -> bool:
-    return not order.cips.filter(next_attempt_at__isnull=False).exists()
+    return not order.cips.filter(retry_at__isnull=False).exists()
 
 
 # Refunds.
@@ -152,7 +152,7 @@ def to_give_back(order: Order) -> None:
 
 def given_back_or_not(order: Order) -> None:
     to_give_back(order)
-    Refund.objects.filter(order=order).update(status="sent", next_attempt_at=timezone.now())
+    Refund.objects.filter(order=order).update(status="sent", retry_at=timezone.now())
 
 
 def given_back(order: Order) -> bool:
@@ -197,7 +197,7 @@ def hinted(order: Order) -> None:
 def lost() -> Order:
     MemoryChannel.fail("issue", OutcomeUnknown("No answer."), after=True)
     order = make()
-    Order.objects.filter(pk=order.pk).update(wish="", next_attempt_at=None)
+    Order.objects.filter(pk=order.pk).update(pending_action="", retry_at=None)
     return order
 
 
@@ -283,9 +283,9 @@ WORK: dict[str, Work] = {
     "deliver": Work("deliveries", each(unheard), heard),
     "remind": Work("reminders", each(near), reminded),
     "issue": Work("wishes", each(lambda order: None), is_in("pending"), without_code),
-    "cancel": Work("wishes", each(wished(Wish.CANCEL)), is_in("cancelled")),
-    "extend": Work("wishes", each(wished(Wish.EXTEND)), extended),
-    "reissue": Work("wishes", each(wished(Wish.REISSUE)), reissued),
+    "cancel": Work("wishes", each(wished(PendingAction.CANCEL)), is_in("cancelled")),
+    "extend": Work("wishes", each(wished(PendingAction.EXTEND)), extended),
+    "reissue": Work("wishes", each(wished(PendingAction.REISSUE)), reissued),
     "delete": Work("deletions", each(superseded), deleted),
     "delete what is watched no longer": Work("deletions", each(watched_no_longer), deleted),
     "ask whether a code can be paid": Work("deletions", each(by_wrong_keys), asked(Kind.STILL_PAYABLE)),

@@ -54,7 +54,7 @@ class Scene:
         make(reference="NEW")
         MemoryChannel.fail("issue", OutcomeUnknown("No answer."), after=True)
         make(reference="LOST")
-        Order.objects.filter(reference="LOST").update(wish="", next_attempt_at=None)
+        Order.objects.filter(reference="LOST").update(pending_action="", retry_at=None)
         moment = timezone.now() - timedelta(minutes=1)
         Order.objects.filter(reference="OPEN").update(remind_at=moment)
         Cip.objects.filter(code__isnull=False).update(poll_at=moment)
@@ -73,7 +73,7 @@ def order(reference: str) -> Order:
     return Order.objects.select_related("cip").filter(reference=reference).order_by("pk")[0]
 
 
-def question(kind: str) -> Discrepancy:
+def discrepancy(kind: str) -> Discrepancy:
     return Discrepancy.objects.get(kind=kind)
 
 
@@ -128,11 +128,11 @@ DEEDS: dict[str, Deed] = {
     "webhook: paid again": lambda: notify(order("PAID"), operation_number="1"),
     "webhook: taken back": lambda: notify(order("PAID"), Fact.PAYMENT_REVERSED, operation_number="1"),
     "webhook: a hint": lambda: notify(order("OPEN"), Fact.CODE_EXPIRED),
-    "resolve_discrepancy": lambda: flows.resolve_discrepancy(question("duplicate_payment"), "refund_due", **WHY),
-    "resolve_discrepancy: a line": lambda: flows.resolve_discrepancy(question("missing_here"), "ignore", **WHY),
-    "assign_discrepancy": lambda: flows.assign_discrepancy(question("duplicate_payment"), "ana", actor="eva"),
-    "comment_on": lambda: flows.comment_on(question("missing_here"), "I asked.", actor="eva"),
-    "reopen_discrepancy": lambda: flows.reopen_discrepancy(question("duplicate_payment"), **WHY),
+    "resolve_discrepancy": lambda: flows.resolve_discrepancy(discrepancy("duplicate_payment"), "refund_due", **WHY),
+    "resolve_discrepancy: a line": lambda: flows.resolve_discrepancy(discrepancy("missing_here"), "ignore", **WHY),
+    "assign_discrepancy": lambda: flows.assign_discrepancy(discrepancy("duplicate_payment"), "ana", actor="eva"),
+    "comment_on": lambda: flows.comment_on(discrepancy("missing_here"), "I asked.", actor="eva"),
+    "reopen_discrepancy": lambda: flows.reopen_discrepancy(discrepancy("duplicate_payment"), **WHY),
     "refund_order": lambda: flows.refund_order(order("PAID"), Decimal("2.00"), **WHY),
     "approve_refund": lambda: flows.approve_refund(refund(), actor="eva"),
     "send_refund": lambda: flows.send_refund(refund(), actor="eva"),
@@ -225,7 +225,7 @@ def problems() -> Iterator[str]:
     if not books.holds:
         yield f"the books do not add up: {books.equations}"
     applied: dict[int, list[Payment]] = defaultdict(list)
-    for one in Payment.objects.filter(standing="applied").select_related("cip"):
+    for one in Payment.objects.filter(status="applied").select_related("cip"):
         applied[one.cip.order_id].append(one)
     matched = {*Match.objects.filter(stands=True, part=0).values_list("payment", flat=True)}
     for mine in Order.objects.all():
@@ -242,7 +242,7 @@ def problems() -> Iterator[str]:
         given = one.refunds.exclude(status="failed").aggregate(sum=Sum("amount"))["sum"] or 0
         if one.refunded != given:
             yield f"of {one} {one.refunded} should have gone back, and {given} does"
-        if one.standing in ("held", "duplicate") and not Discrepancy.objects.filter(payment=one).exists():
+        if one.status in ("held", "duplicate") and not Discrepancy.objects.filter(payment=one).exists():
             yield f"nobody is asked about {one}"
     lines = Counter(Match.objects.filter(stands=True).values_list("line", flat=True))
     if lines != Counter(SettlementLine.objects.filter(status="matched").values_list("pk", flat=True)):

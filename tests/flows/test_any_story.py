@@ -63,8 +63,8 @@ def expires(order: Order, choice: int) -> None:
 
 def answers(order: Order, choice: int) -> None:
     """Staff answers the oldest open question."""
-    if question := Discrepancy.objects.open().order_by("pk").first():
-        resolve_discrepancy(question, ["accept", "refund_due", "ignore"][choice % 3], actor="marta", reason="Seen.")
+    if discrepancy := Discrepancy.objects.open().order_by("pk").first():
+        resolve_discrepancy(discrepancy, ["accept", "refund_due", "ignore"][choice % 3], actor="marta", reason="Seen.")
 
 
 def stumbles(order: Order, choice: int) -> None:
@@ -94,10 +94,10 @@ def check(order: Order) -> None:
     order.refresh_from_db()
     payments = list(Payment.objects.filter(cip__order=order))
     asked = set(Discrepancy.objects.filter(order=order).values_list("payment", flat=True))
-    applied = [payment for payment in payments if payment.standing == "applied"]
+    applied = [payment for payment in payments if payment.status == "applied"]
     assert len(applied) == (order.state == "paid"), "an order is paid by exactly one payment"
     for payment in payments:
-        assert payment.standing in ("applied", "reversed") or payment.pk in asked, f"{payment} is forgotten"
+        assert payment.status in ("applied", "reversed") or payment.pk in asked, f"{payment} is forgotten"
     confirmed = OrderEvent.objects.filter(order=order, kind="payment_confirmed")
     for event in confirmed:
         assert event.state_before != "paid"
@@ -119,9 +119,9 @@ def test_the_books_stand_after_every_deed(story: list[tuple[str, int]]) -> None:
     check(order)
     # Everything came to rest: done, or in front of a person.
     asked = set(Discrepancy.objects.filter(order=order).values_list("kind", flat=True))
-    assert order.wish == "", f"{order.wish} is still wished for"
+    assert order.pending_action == "", f"{order.pending_action} is still wished for"
     payable = {code for code, slip in channel().book.items() if slip.open}
     known = set(order.cips.exclude(code=None).values_list("code", flat=True))
-    taken_back = set(Payment.objects.filter(cip__order=order, standing="reversed").values_list("cip__code", flat=True))
+    taken_back = set(Payment.objects.filter(cip__order=order, status="reversed").values_list("cip__code", flat=True))
     stray = (payable & known) - {order.code if order.state == "pending" else ""} - taken_back
     assert not stray or asked, f"{stray} can be paid though the order is {order.state}"

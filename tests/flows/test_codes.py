@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Charge
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import AlreadyPaid, InQuestion, InvalidRequest, OutcomeUnknown, Refused, Unavailable
+from pagoefectivo_django.errors import AlreadyPaid, InReview, InvalidRequest, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import (
     adopt_code,
     cancel_order,
@@ -73,7 +73,7 @@ def test_a_lost_answer_is_followed_by_one_more_code_and_then_a_person() -> None:
     for hours in range(1, 5):
         tick(later(hours=hours))
     assert statuses(order) == ["lost", "lost"]
-    assert [question.kind for question in Discrepancy.objects.all()] == ["lost_code"]
+    assert [discrepancy.kind for discrepancy in Discrepancy.objects.all()] == ["lost_code"]
 
 
 def test_a_lost_code_that_is_paid_finds_its_order_by_its_transaction_code() -> None:
@@ -119,7 +119,7 @@ def test_a_process_that_dies_while_asking_leaves_a_lost_code() -> None:
     MemoryChannel.fail("issue", DOWN)
     order = make()
     Cip.objects.update(asked_at=timezone.now())  # as if the process had died before the answer
-    Order.objects.update(next_attempt_at=timezone.now())
+    Order.objects.update(retry_at=timezone.now())
     tick(later(minutes=3))
     assert (fresh(order).state, statuses(order)) == ("pending", ["lost", "current"])
 
@@ -128,9 +128,9 @@ def test_issue_code_never_raises() -> None:
     MemoryChannel.fail("issue", DOWN)
     MemoryChannel.fail("issue", DOWN)
     order = make()
-    Order.objects.update(next_attempt_at=timezone.now())
+    Order.objects.update(retry_at=timezone.now())
     assert issue_code(fresh(order)).state == "new"
-    Order.objects.update(next_attempt_at=timezone.now())
+    Order.objects.update(retry_at=timezone.now())
     assert issue_code(fresh(order)).state == "pending"
     assert issue_code(fresh(order)).state == "pending"
     assert statuses(order) == ["current"]
@@ -182,7 +182,7 @@ def test_what_is_never_confirmed_goes_to_a_person() -> None:
     for hours in range(1, 20):
         tick(later(hours=hours * 2))
     assert fresh(order).state == "pending"
-    assert [question.kind for question in Discrepancy.objects.all()] == ["not_confirmed"]
+    assert [discrepancy.kind for discrepancy in Discrepancy.objects.all()] == ["not_confirmed"]
 
 
 def test_cancelling_without_a_code() -> None:
@@ -194,7 +194,7 @@ def test_cancelling_without_a_code() -> None:
     assert statuses(order) == ["lost"], "a cancelled order asks for no code"
     (code,) = MemoryChannel.slips["memory:default"]
     notify(order, code=code, transaction_code=order.cips.get().transaction_code)
-    assert [question.kind for question in Discrepancy.objects.all()] == ["paid_after_cancel"]
+    assert [discrepancy.kind for discrepancy in Discrepancy.objects.all()] == ["paid_after_cancel"]
 
 
 def test_an_answer_after_cancelling_deletes_the_code() -> None:
@@ -288,19 +288,19 @@ def test_an_order_in_question_is_frozen_until_a_person_answers() -> None:
     order = make()
     notify(order, amount="1.00", operation_number="1")
     assert fresh(order).state == "pending"
-    question = Discrepancy.objects.get()
-    assert (question.kind, question.suggestion) == ("amount_mismatch", "refund_due")
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, discrepancy.suggestion) == ("amount_mismatch", "refund_due")
     for deed in (cancel_order, reissue_code, lambda order: extend_order(order, later(days=9))):
-        with pytest.raises(InQuestion):
+        with pytest.raises(InReview):
             deed(order)
     assert make(reference=order.reference).pk == order.pk
     with pytest.raises(InvalidRequest):
-        resolve_discrepancy(question, "accept", actor="marta", reason=" ")
-    resolve_discrepancy(question, "accept", actor="marta", reason="A discount was promised.")
-    assert (fresh(order).state, Payment.objects.get().standing) == ("paid", "applied")
+        resolve_discrepancy(discrepancy, "accept", actor="marta", reason=" ")
+    resolve_discrepancy(discrepancy, "accept", actor="marta", reason="A discount was promised.")
+    assert (fresh(order).state, Payment.objects.get().status) == ("paid", "applied")
     assert kinds(order)[-1] == "payment_confirmed"
     with pytest.raises(InvalidRequest):
-        resolve_discrepancy(question, "ignore", actor="marta", reason="Again.")
+        resolve_discrepancy(discrepancy, "ignore", actor="marta", reason="Again.")
     notify(order, amount="1.00", operation_number="1")
     assert Discrepancy.objects.get().status == "resolved"
 
@@ -308,12 +308,12 @@ def test_an_order_in_question_is_frozen_until_a_person_answers() -> None:
 def test_a_second_payment_is_a_question_and_never_accepted() -> None:
     order = pay(make(), operation_number="1")
     notify(order, operation_number="2")
-    question = Discrepancy.objects.get()
-    assert question.kind == "duplicate_payment"
+    discrepancy = Discrepancy.objects.get()
+    assert discrepancy.kind == "duplicate_payment"
     with pytest.raises(AlreadyPaid):
-        resolve_discrepancy(question, "accept", actor="marta", reason="Why not.")
-    resolve_discrepancy(question, "refund_due", actor="marta", reason="Paid twice.")
-    assert sorted(Payment.objects.values_list("standing", flat=True)) == ["applied", "duplicate"]
+        resolve_discrepancy(discrepancy, "accept", actor="marta", reason="Why not.")
+    resolve_discrepancy(discrepancy, "refund_due", actor="marta", reason="Paid twice.")
+    assert sorted(Payment.objects.values_list("status", flat=True)) == ["applied", "duplicate"]
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_what_does_not_fit_is_held(changes: dict[str, Any], kind: str) -> None:
     order = make()
     notify(order, **changes)
     assert fresh(order).state == "pending"
-    assert Payment.objects.get().standing == "held"
+    assert Payment.objects.get().status == "held"
     assert Discrepancy.objects.get().kind == kind
 
 
@@ -422,14 +422,14 @@ def test_an_unknown_code_is_a_question_and_adopting_it_answers() -> None:
     notify(order, code=code)
     for hours in range(1, 20):
         tick(later(hours=hours))
-    question = Discrepancy.objects.get(kind="unmatched")
-    assert question.order is None
+    discrepancy = Discrepancy.objects.get(kind="unmatched")
+    assert discrepancy.order is None
     MemoryChannel.slips["memory:default"][code] = slip
     adopt_code(order, code, actor="marta")
     tick(later(seconds=1))
     assert fresh(order).state == "paid"
-    question.refresh_from_db()
-    assert question.status == "resolved"
+    discrepancy.refresh_from_db()
+    assert discrepancy.status == "resolved"
 
 
 # Ordered again.
@@ -444,7 +444,7 @@ def test_an_expired_order_is_not_revived_beside_the_one_that_followed_it(state: 
         extend_order(old, later(days=3))
     with pytest.raises(InvalidRequest, match="ordered again"):
         reissue_code(old)
-    assert (fresh(old).state, fresh(old).wish, fresh(new).state) == ("expired", "", state)
+    assert (fresh(old).state, fresh(old).pending_action, fresh(new).state) == ("expired", "", state)
 
 
 def test_a_code_adopted_for_an_order_that_was_ordered_again_is_deleted() -> None:

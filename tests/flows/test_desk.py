@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.errors import InQuestion, InvalidRequest
+from pagoefectivo_django.errors import InReview, InvalidRequest
 from pagoefectivo_django.flows import (
     assign_discrepancy,
     cancel_order,
@@ -16,8 +16,8 @@ from pagoefectivo_django.flows import (
     reopen_discrepancy,
     resolve_discrepancy,
 )
+from pagoefectivo_django.flows.ledger.discrepancy import answers_to
 from pagoefectivo_django.flows.ledger.history import History
-from pagoefectivo_django.flows.ledger.question import answers_to
 from pagoefectivo_django.models import Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.models.database import database, one_transaction
 from pagoefectivo_django.signals import discrepancy_opened
@@ -49,8 +49,8 @@ def late() -> Discrepancy:
     return Discrepancy.objects.get()
 
 
-def story(question: Discrepancy) -> list[tuple[str, str, str]]:
-    return list(question.events.order_by("created_at", "number").values_list("fact", "actor", "detail"))
+def story(discrepancy: Discrepancy) -> list[tuple[str, str, str]]:
+    return list(discrepancy.events.order_by("created_at", "number").values_list("fact", "actor", "detail"))
 
 
 # Whose money.
@@ -74,10 +74,10 @@ def test_a_statement_freezes_no_order() -> None:
     order = make()
     with one_transaction() as alias:
         history = History(alias, timezone.now(), "clock")
-        history.ask(Kind.AMOUNT_MISMATCH, "line:1", {}, order=order, line=line())
-        assert not history.questioned
-        history.ask(Kind.AMOUNT_MISMATCH, "cip:1", {}, order=order)
-        assert history.questioned == {order.pk}
+        history.open_discrepancy(Kind.AMOUNT_MISMATCH, "line:1", {}, order=order, line=line())
+        assert not history.in_review
+        history.open_discrepancy(Kind.AMOUNT_MISMATCH, "cip:1", {}, order=order)
+        assert history.in_review == {order.pk}
     Discrepancy.objects.filter(subject="cip:1").update(line=line())
     assert cancel_order(order).state == "cancelled"
 
@@ -86,8 +86,8 @@ def test_a_line_has_no_suggestion_that_it_can_not_have() -> None:
     assert ask(Kind.AMOUNT_MISMATCH, line=line()).suggestion == ""
     assert ask(Kind.AMOUNT_MISMATCH, order=make()).suggestion == ""  # without a payment nothing can go back
     for kind in Kind:
-        question = ask(kind, line=line())
-        assert question.suggestion in ("", *answers_to(question)), kind
+        discrepancy = ask(kind, line=line())
+        assert discrepancy.suggestion in ("", *answers_to(discrepancy)), kind
 
 
 # Somebody does something.
@@ -95,29 +95,29 @@ def test_a_line_has_no_suggestion_that_it_can_not_have() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_nobody_does_nothing(verb: Callable[..., Any]) -> None:
-    question = late()
+    discrepancy = late()
     if verb.func is reopen_discrepancy:  # type: ignore[attr-defined]
-        resolve_discrepancy(question, "ignore", **STAFF)
-    known = story(question)
+        resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    known = story(discrepancy)
     with pytest.raises(InvalidRequest, match="pass actor"):
-        verb(question, actor=" ")
-    assert story(question) == known
+        verb(discrepancy, actor=" ")
+    assert story(discrepancy) == known
 
 
 def test_a_question_is_assigned_and_given_on() -> None:
-    question = late()
-    assert assign_discrepancy(question, "rosa", actor="rosa").assigned_to == "rosa"
-    assert assign_discrepancy(question, "luis", actor="rosa").assigned_to == "luis"
-    assert assign_discrepancy(question, "", actor="luis").assigned_to == ""
+    discrepancy = late()
+    assert assign_discrepancy(discrepancy, "rosa", actor="rosa").assigned_to == "rosa"
+    assert assign_discrepancy(discrepancy, "luis", actor="rosa").assigned_to == "luis"
+    assert assign_discrepancy(discrepancy, "", actor="luis").assigned_to == ""
     facts = [("assigned", "rosa", "rosa"), ("assigned", "rosa", "luis"), ("assigned", "luis", "")]
-    assert story(question)[1:] == facts
-    assert question.order
-    question.order.refresh_from_db()
-    assert question.order.event_count == question.order.events.count()
+    assert story(discrepancy)[1:] == facts
+    assert discrepancy.order
+    discrepancy.order.refresh_from_db()
+    assert discrepancy.order.event_count == discrepancy.order.events.count()
 
 
 def test_who_takes_a_question_second_is_told_who_has_it() -> None:
-    question = late()
+    discrepancy = late()
     results = at_once(
         *(partial(assign_discrepancy, Discrepancy.objects.get(), name, actor=name) for name in ("rosa", "luis"))
     )
@@ -125,28 +125,28 @@ def test_who_takes_a_question_second_is_told_who_has_it() -> None:
     (refused,) = (result for result in results if isinstance(result, Exception))
     assert isinstance(refused, InvalidRequest)
     assert f"is assigned to {holder} by now" in str(refused)
-    assert len(story(question)) == 2
+    assert len(story(discrepancy)) == 2
 
 
 def test_the_same_person_twice_is_one_event() -> None:
-    question = late()
-    for one in (question, Discrepancy.objects.get()):
+    discrepancy = late()
+    for one in (discrepancy, Discrepancy.objects.get()):
         assign_discrepancy(one, "rosa", actor="luis")
-    assert len(story(question)) == 2
+    assert len(story(discrepancy)) == 2
 
 
 def test_a_resolved_question_is_given_to_nobody() -> None:
-    question = resolve_discrepancy(late(), "ignore", **STAFF)
+    discrepancy = resolve_discrepancy(late(), "ignore", **STAFF)
     with pytest.raises(InvalidRequest, match="was resolved by rosa; reopen it"):
-        assign_discrepancy(question, "luis", actor="luis")
+        assign_discrepancy(discrepancy, "luis", actor="luis")
 
 
 def test_a_comment_stays_whatever_becomes_of_the_question() -> None:
-    question = late()
-    comment_on(question, "  amount_mismatch: accept  ", actor="luis")
-    resolve_discrepancy(question, "ignore", **STAFF)
-    comment_on(question, "It is done.", actor="luis")
-    assert [row for row in story(question) if row[0] == "commented"] == [
+    discrepancy = late()
+    comment_on(discrepancy, "  amount_mismatch: accept  ", actor="luis")
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    comment_on(discrepancy, "It is done.", actor="luis")
+    assert [row for row in story(discrepancy) if row[0] == "commented"] == [
         ("commented", "luis", "amount_mismatch: accept"),
         ("commented", "luis", "It is done."),
     ]
@@ -154,37 +154,37 @@ def test_a_comment_stays_whatever_becomes_of_the_question() -> None:
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * 501])
 def test_a_comment_is_kept_whole_or_refused(text: str) -> None:
-    question = late()
+    discrepancy = late()
     with pytest.raises(InvalidRequest, match="1 to 500"):
-        comment_on(question, text, actor="luis")
-    comment_on(question, "x" * 500, actor="luis")
-    assert story(question)[1:] == [("commented", "luis", "x" * 500)]
+        comment_on(discrepancy, text, actor="luis")
+    comment_on(discrepancy, "x" * 500, actor="luis")
+    assert story(discrepancy)[1:] == [("commented", "luis", "x" * 500)]
 
 
 def test_comments_at_once_are_all_kept() -> None:
-    question = late()
-    results = at_once(*(partial(comment_on, question, f"{number}", actor="rosa") for number in range(4)))
+    discrepancy = late()
+    results = at_once(*(partial(comment_on, discrepancy, f"{number}", actor="rosa") for number in range(4)))
     assert not any(isinstance(result, Exception) for result in results), results
-    assert sorted(detail for fact, _, detail in story(question) if fact == "commented") == ["0", "1", "2", "3"]
+    assert sorted(detail for fact, _, detail in story(discrepancy) if fact == "commented") == ["0", "1", "2", "3"]
 
 
 def test_a_question_of_no_order_has_a_timeline_too() -> None:
-    question = ask(Kind.MISSING_HERE, line=line())
-    assign_discrepancy(question, "rosa", actor="rosa")
-    comment_on(question, "Theirs?", actor="rosa")
-    resolve_discrepancy(question, "ignore", **STAFF)
-    reopen_discrepancy(question, **STAFF)
-    assert [fact for fact, *_ in story(question)] == ["", "assigned", "commented", "", "reopened"]
+    discrepancy = ask(Kind.MISSING_HERE, line=line())
+    assign_discrepancy(discrepancy, "rosa", actor="rosa")
+    comment_on(discrepancy, "Theirs?", actor="rosa")
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    reopen_discrepancy(discrepancy, **STAFF)
+    assert [fact for fact, *_ in story(discrepancy)] == ["", "assigned", "commented", "", "reopened"]
 
 
 def test_remarks_wake_nobody() -> None:
     heard: list[object] = []
-    question = late()
+    discrepancy = late()
     discrepancy_opened.connect(lambda **named: heard.append(named), dispatch_uid="desk", atomic=False)
     try:
-        resolve_discrepancy(question, "ignore", **STAFF)
-        reopen_discrepancy(question, **STAFF)
-        comment_on(question, "x", actor="rosa")
+        resolve_discrepancy(discrepancy, "ignore", **STAFF)
+        reopen_discrepancy(discrepancy, **STAFF)
+        comment_on(discrepancy, "x", actor="rosa")
     finally:
         discrepancy_opened.disconnect(dispatch_uid="desk")
     assert not heard
@@ -194,14 +194,20 @@ def test_remarks_wake_nobody() -> None:
 
 
 def test_a_reopened_question_can_be_answered_otherwise() -> None:
-    question = late()
-    resolve_discrepancy(question, "ignore", **STAFF)
-    reopen_discrepancy(question, actor="luis", reason="The payer called.")
-    answer = (question.status, question.resolution, question.resolved_by, question.resolved_at, question.reason)
+    discrepancy = late()
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    reopen_discrepancy(discrepancy, actor="luis", reason="The payer called.")
+    answer = (
+        discrepancy.status,
+        discrepancy.resolution,
+        discrepancy.resolved_by,
+        discrepancy.resolved_at,
+        discrepancy.reason,
+    )
     assert answer == ("open", "", "", None, "")
-    resolve_discrepancy(question, "accept", actor="luis", reason="Agreed.")
+    resolve_discrepancy(discrepancy, "accept", actor="luis", reason="Agreed.")
     assert Order.objects.get().state == "paid"
-    assert [row for row in story(question) if row[0] in ("", "reopened")][1:] == [
+    assert [row for row in story(discrepancy) if row[0] in ("", "reopened")][1:] == [
         ("", "rosa", "amount_mismatch: ignore: Seen at the bank."),
         ("reopened", "luis", "The payer called."),
         ("", "luis", "amount_mismatch: accept: Agreed."),
@@ -209,12 +215,12 @@ def test_a_reopened_question_can_be_answered_otherwise() -> None:
 
 
 def test_a_reopened_question_about_money_freezes_its_order_again() -> None:
-    question = late()
-    resolve_discrepancy(question, "ignore", **STAFF)
-    reopen_discrepancy(question, **STAFF)
-    assert question.order
-    with pytest.raises(InQuestion):
-        cancel_order(question.order)
+    discrepancy = late()
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    reopen_discrepancy(discrepancy, **STAFF)
+    assert discrepancy.order
+    with pytest.raises(InReview):
+        cancel_order(discrepancy.order)
 
 
 def test_a_question_that_is_open_is_not_reopened() -> None:
@@ -223,40 +229,40 @@ def test_a_question_that_is_open_is_not_reopened() -> None:
 
 
 def test_a_question_is_reopened_for_a_reason() -> None:
-    question = resolve_discrepancy(late(), "ignore", **STAFF)
+    discrepancy = resolve_discrepancy(late(), "ignore", **STAFF)
     with pytest.raises(InvalidRequest, match="pass reason"):
-        reopen_discrepancy(question, actor="rosa", reason=" ")
+        reopen_discrepancy(discrepancy, actor="rosa", reason=" ")
     assert Discrepancy.objects.get().status == "resolved"
 
 
 @pytest.mark.parametrize("ask_one", [late, partial(ask, Kind.LOST_CODE)])
 def test_who_reopens_second_is_told_who_was_first(ask_one: Callable[[], Discrepancy]) -> None:
-    question = resolve_discrepancy(ask_one(), "ignore", **STAFF)
-    results = at_once(*(partial(reopen_discrepancy, question, actor=name, reason="x") for name in ("ana", "luis")))
+    discrepancy = resolve_discrepancy(ask_one(), "ignore", **STAFF)
+    results = at_once(*(partial(reopen_discrepancy, discrepancy, actor=name, reason="x") for name in ("ana", "luis")))
     (refused,) = (result for result in results if isinstance(result, Exception))
-    (first,) = (actor for fact, actor, _ in story(question) if fact == "reopened")
+    (first,) = (actor for fact, actor, _ in story(discrepancy) if fact == "reopened")
     assert isinstance(refused, InvalidRequest)
     assert f"was reopened by {first}" in str(refused)
 
 
 def test_a_repetition_reopens_nothing() -> None:
-    question = ask(Kind.MISSING_HERE, line=(of := line()))
-    resolve_discrepancy(question, "ignore", **STAFF)
-    assert ask(Kind.MISSING_HERE, line=of, evidence="More of it.") == question
-    question.refresh_from_db()
-    assert (question.status, len(question.evidence)) == ("resolved", 2)
+    discrepancy = ask(Kind.MISSING_HERE, line=(of := line()))
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    assert ask(Kind.MISSING_HERE, line=of, evidence="More of it.") == discrepancy
+    discrepancy.refresh_from_db()
+    assert (discrepancy.status, len(discrepancy.evidence)) == ("resolved", 2)
 
 
 def test_money_goes_back_once_however_often_that_is_answered() -> None:
     order = pay(make(), operation_number="1")
     notify(order, operation_number="2")
-    question = Discrepancy.objects.get()
+    discrepancy = Discrepancy.objects.get()
     for _ in range(2):
-        resolve_discrepancy(question, "refund_due", **STAFF)
-        reopen_discrepancy(question, **STAFF)
+        resolve_discrepancy(discrepancy, "refund_due", **STAFF)
+        reopen_discrepancy(discrepancy, **STAFF)
     assert Refund.objects.get().amount == Decimal("35.50")
     with pytest.raises(InvalidRequest, match="is being refunded"):
-        resolve_discrepancy(question, "accept", **STAFF)
+        resolve_discrepancy(discrepancy, "accept", **STAFF)
 
 
 # Answers to a statement.
@@ -284,54 +290,54 @@ def test_each_question_has_the_answers_that_it_can_have() -> None:
 def test_a_statement_pays_no_order() -> None:
     order = make()
     notify(order, amount=Decimal("99.00"))
-    question = ask(Kind.AMOUNT_MISMATCH, order=order, payment=Payment.objects.get(), line=line())
+    discrepancy = ask(Kind.AMOUNT_MISMATCH, order=order, payment=Payment.objects.get(), line=line())
     with pytest.raises(InvalidRequest, match="can't be answered with accept; use ignore"):
-        resolve_discrepancy(question, "accept", **STAFF)
+        resolve_discrepancy(discrepancy, "accept", **STAFF)
     order.refresh_from_db()
-    assert (order.state, question.line.status) == ("pending", "discrepancy")  # type: ignore[union-attr]
+    assert (order.state, discrepancy.line.status) == ("pending", "discrepancy")  # type: ignore[union-attr]
 
 
 def test_a_line_is_ignored_by_the_answer_and_comes_back_with_the_question() -> None:
-    question = ask(Kind.MISSING_HERE, line=line())
-    of = question.line
+    discrepancy = ask(Kind.MISSING_HERE, line=line())
+    of = discrepancy.line
     assert of
-    resolve_discrepancy(question, "ignore", **STAFF)
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
     of.refresh_from_db()
     assert (of.status, of.reason) == ("ignored", "Seen at the bank.")
-    reopen_discrepancy(question, actor="luis", reason="Not so sure.")
+    reopen_discrepancy(discrepancy, actor="luis", reason="Not so sure.")
     of.refresh_from_db()
     assert (of.status, of.reason) == ("discrepancy", "Reopened: Not so sure.")
 
 
 @pytest.mark.parametrize("status", [status for status in LineStatus if status != LineStatus.DISCREPANCY])
 def test_a_line_that_is_not_in_question_stays_what_it_is(status: LineStatus) -> None:
-    question = ask(Kind.MISSING_HERE, line=line(status=status, reason="before"))
-    resolve_discrepancy(question, "ignore", **STAFF)
-    assert question.line
-    question.line.refresh_from_db()
-    assert (question.line.status, question.line.reason) == (status, "before")
+    discrepancy = ask(Kind.MISSING_HERE, line=line(status=status, reason="before"))
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    assert discrepancy.line
+    discrepancy.line.refresh_from_db()
+    assert (discrepancy.line.status, discrepancy.line.reason) == (status, "before")
 
 
 @pytest.mark.parametrize("status", ["discrepancy", "matched", "ignored"])
 @pytest.mark.parametrize("kind", [Kind.FEE_MISMATCH, Kind.PAYOUT_MISMATCH, Kind.UNSETTLED_OVERDUE])
 def test_a_question_about_a_fee_moves_no_line(kind: Kind, status: str) -> None:
-    question = ask(kind, line=line(status=status, reason="before"))
-    resolve_discrepancy(question, "ignore", **STAFF)
-    reopen_discrepancy(question, **STAFF)
-    assert question.line
-    question.line.refresh_from_db()
-    assert (question.line.status, question.line.reason) == (status, "before")
+    discrepancy = ask(kind, line=line(status=status, reason="before"))
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    reopen_discrepancy(discrepancy, **STAFF)
+    assert discrepancy.line
+    discrepancy.line.refresh_from_db()
+    assert (discrepancy.line.status, discrepancy.line.reason) == (status, "before")
 
 
 def test_an_answer_that_fails_leaves_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    question = ask(Kind.MISSING_HERE, line=line())
+    discrepancy = ask(Kind.MISSING_HERE, line=line())
 
     def broken(self: History) -> None:
         raise RuntimeError("lost")
 
     monkeypatch.setattr(History, "write", broken)
     with pytest.raises(RuntimeError, match="lost"):
-        resolve_discrepancy(question, "ignore", **STAFF)
-    assert question.line
-    question.line.refresh_from_db()
-    assert (question.line.status, Discrepancy.objects.using(database()).get().status) == ("discrepancy", "open")
+        resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    assert discrepancy.line
+    discrepancy.line.refresh_from_db()
+    assert (discrepancy.line.status, Discrepancy.objects.using(database()).get().status) == ("discrepancy", "open")

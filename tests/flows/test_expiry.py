@@ -81,10 +81,10 @@ def test_an_extension_that_somebody_else_hears_of_first_revives_the_order() -> N
     with pytest.raises(Unavailable):
         extend_order(order, order.expires_at + timedelta(days=1))
     refresh_order(order)
-    assert (order.state, Cip.objects.get().status, order.wish) == ("pending", "current", "extend")
+    assert (order.state, Cip.objects.get().status, order.pending_action) == ("pending", "current", "extend")
     tick(later(hours=1))
     order.refresh_from_db()
-    assert (order.state, order.wish, asked("delete")) == ("pending", "", [])
+    assert (order.state, order.pending_action, asked("delete")) == ("pending", "", [])
 
 
 def test_a_payment_that_nobody_told_of_is_found_by_the_last_look() -> None:
@@ -172,7 +172,7 @@ def test_an_order_without_a_code_ends_by_our_clock() -> None:
     assert order.state == "new"
     tick(at(order))
     order.refresh_from_db()
-    assert (order.state, order.wish) == ("expired", "")
+    assert (order.state, order.pending_action) == ("expired", "")
     assert OrderEvent.objects.get(order=order, kind="payment_expired").fact == "lapsed"
 
 
@@ -232,8 +232,8 @@ def test_an_order_in_question_does_not_end_before_somebody_answers() -> None:
     tick(at(order, hours=3))
     order.refresh_from_db()
     assert order.state == "pending"
-    for question in Discrepancy.objects.open():  # also that the provider calls the code unpaid
-        resolve_discrepancy(question, "ignore", actor="marta", reason="Not ours.")
+    for discrepancy in Discrepancy.objects.open():  # also that the provider calls the code unpaid
+        resolve_discrepancy(discrepancy, "ignore", actor="marta", reason="Not ours.")
     tick(at(order, hours=6))
     order.refresh_from_db()
     assert order.state == "expired"

@@ -18,7 +18,7 @@ from pagoefectivo_django.flows import (
     resolve_discrepancy,
     unmatch_line,
 )
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.reports import export as module
 from pagoefectivo_django.flows.reports.export import HEADINGS, Export, export_rows
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement
@@ -47,7 +47,7 @@ def paid(reference: str = "", *, at: datetime = NOON, **changes: Any) -> Order:
 def settle(*of: Order | SettlementLine, **changes: Any) -> Settlement:
     """Import a settlement of orders and match it."""
     lines = [order if isinstance(order, SettlementLine) else line_of(order) for order in of]
-    return match_settlement(confirm_settlement(_draft(*lines, **changes)), Turn())
+    return match_settlement(confirm_settlement(_draft(*lines, **changes)), TimeBudget())
 
 
 def _draft(*lines: SettlementLine, **changes: Any) -> Settlement:
@@ -94,7 +94,7 @@ def test_a_payment_with_all_that_became_of_it() -> None:
     payment = order.cip.payments.get()  # type: ignore[union-attr]
     row = {
         "order": "SHOP-1", "CIP": order.code, "operation number": f"OP-{order.pk}", "account": "memory:default",
-        "currency": "PEN", "standing": "applied", "paid": NOON, "first heard": payment.first_heard_at,
+        "currency": "PEN", "status": "applied", "paid": NOON, "first heard": payment.first_heard_at,
         "gross": Decimal("120.50"), "refunded": Decimal("0.00"), "being refunded": Decimal("0.00"), "fee": None,
         "IGV": None, "net": None,
         "settlement": None, "settlement date": None, "last deposit": None, "bank's reference": None,
@@ -120,8 +120,8 @@ def test_every_payment_is_there_whatever_it_counts_for() -> None:
     back = paid()
     notify(back, Fact.PAYMENT_REVERSED, operation_number=f"OP-{back.pk}")
     make()
-    assert column("paid", "standing") == ["applied", "duplicate", "held", "reversed"]
-    assert column("unsettled", "standing", now=NOON) == ["applied", "duplicate", "held"]
+    assert column("paid", "status") == ["applied", "duplicate", "held", "reversed"]
+    assert column("unsettled", "status", now=NOON) == ["applied", "duplicate", "held"]
     assert column("paid", "gross") == [Decimal(text) for text in ("35.50", "35.50", "1.00", "35.50")]
 
 
@@ -259,20 +259,20 @@ def test_fees_are_of_every_line_that_counts(settings: Any) -> None:
 def test_a_question_from_its_opening_to_its_answer() -> None:
     order = paid("SHOP-1")
     notify(order, operation_number="TWICE", paid_at=NOON)
-    question = Discrepancy.objects.get()
-    opened = question.created_at
+    discrepancy = Discrepancy.objects.get()
+    opened = discrepancy.created_at
     row = {
-        "opened": opened, "question": "paid twice", "status": "open", "order": "SHOP-1", "CIP": order.code,
+        "opened": opened, "discrepancy": "paid twice", "status": "open", "order": "SHOP-1", "CIP": order.code,
         "amount": Decimal("35.50"), "currency": "PEN", "settlement": None, "line": None, "assigned to": "",
         "days open": Decimal("2.50"), "answer": "", "resolved by": "", "resolved": None, "reason": "",
     }  # fmt: skip
     assert exported("discrepancies", now=opened + timedelta(hours=60)) == [row]
-    assign_discrepancy(question, "eva", actor="rosa")
-    resolve_discrepancy(question, "ignore", actor="eva", reason="A test of theirs")
-    question.refresh_from_db()
+    assign_discrepancy(discrepancy, "eva", actor="rosa")
+    resolve_discrepancy(discrepancy, "ignore", actor="eva", reason="A test of theirs")
+    discrepancy.refresh_from_db()
     row |= {
         "status": "resolved", "assigned to": "eva", "days open": Decimal("0.00"), "answer": "ignore",
-        "resolved by": "eva", "resolved": question.resolved_at, "reason": "A test of theirs",
+        "resolved by": "eva", "resolved": discrepancy.resolved_at, "reason": "A test of theirs",
     }  # fmt: skip
     assert exported("discrepancies", now=opened + timedelta(days=9)) == [row]
     today = timezone.localdate(opened)

@@ -25,7 +25,7 @@ from pagoefectivo_django.flows import (
     send_refund,
     tick,
 )
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.privacy.erase import erase_payer, payer_data
 from pagoefectivo_django.flows.privacy.forget import forget
 from pagoefectivo_django.flows.refunds.refund import give_account
@@ -64,7 +64,7 @@ def sold(reference: str, *, paid: bool = True) -> Order:
     order = make(reference=reference, payer=PAYER, concept="for Plantada", metadata={"to": "Plantada"})
     if paid:
         pay(order, operation_number=f"7-{reference}", userName="Plantada")
-    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     return order
 
 
@@ -90,19 +90,19 @@ def named() -> set[str]:
 def facts() -> Any:
     """Return what money rests on."""
     orders = Order.objects.order_by("pk").values_list("reference", "amount", "state", "paid_at", "operation_number")
-    payments = Payment.objects.order_by("pk").values_list("cip__code", "operation_number", "amount", "standing")
-    messages = Notification.objects.order_by("pk").values_list("digest", "code", "fact", "received_at", "fate")
+    payments = Payment.objects.order_by("pk").values_list("cip__code", "operation_number", "amount", "status")
+    messages = Notification.objects.order_by("pk").values_list("digest", "code", "fact", "received_at", "status")
     return list(orders), list(payments), list(messages), all_books()
 
 
-def old(**age: float) -> Turn:
-    return Turn(timezone.now() + timedelta(**age))
+def old(**age: float) -> TimeBudget:
+    return TimeBudget(timezone.now() + timedelta(**age))
 
 
 def test_by_age_nobody_is_named_and_money_stands() -> None:
     sold("A")
     expire(sold("B", paid=False))
-    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     before = facts()
     assert named() == set(PLANTED)
     forget(old(days=5 * 365 - 1))
@@ -134,10 +134,10 @@ def test_bodies_go_first_and_are_still_the_same_message() -> None:
     assert facts() == before
 
 
-@pytest.mark.parametrize("fate", ["waiting", "dead"])
-def test_a_message_that_somebody_has_to_read_stays(fate: str) -> None:
+@pytest.mark.parametrize("status", ["waiting", "dead"])
+def test_a_message_that_somebody_has_to_read_stays(status: str) -> None:
     sold("A")
-    Notification.objects.update(fate=fate)
+    Notification.objects.update(status=status)
     forget(old(days=9 * 365))
     assert bytes(Notification.objects.get().body)
 
@@ -148,18 +148,18 @@ def test_calls_go_with_what_they_are_about() -> None:
         began = timezone.now() - timedelta(days=days)
         call = ApiCall.objects.create(account="a", method="GET", path="/", began_at=began, milliseconds=1)
         ApiCallSubject.objects.create(call=call, order=order)
-    assert forget(Turn()) == 1
+    assert forget(TimeBudget()) == 1
     assert ApiCall.objects.count() == ApiCallSubject.objects.count() == 1
 
 
 def test_a_question_keeps_what_it_needs_until_it_is_answered() -> None:
     order = sold("A")
     notify(order, operation_number="another")
-    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     assert erase_payer(email=EMAIL, actor="rosa", reason="asked by letter").kept == ["A"]
     assert named() == set(PLANTED)
     resolve_discrepancy(Discrepancy.objects.get(), "ignore", actor="eva", reason="given back at the counter")
-    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     assert forget(old(hours=2)) == 1
     assert named() == set()
 
@@ -171,7 +171,7 @@ def test_a_refund_keeps_its_account_until_it_is_closed() -> None:
     refund = send_refund(approve_refund(Refund.objects.get(), actor="eva"), actor="eva")
     assert erase_payer(email=EMAIL, actor="rosa", reason="asked by letter").kept == ["A"]
     close_refund(refund, done=True, actor="eva", reason="sent")
-    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     forget(old(hours=2))
     assert named() == set()
     assert Refund.objects.get().cci == ""
@@ -187,7 +187,7 @@ def test_one_payer_is_erased_and_no_other() -> None:
     sold("A")
     other = make(reference="OTHER")
     pay(other)
-    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     assert erase_payer(email=EMAIL.upper(), actor="rosa", reason="asked by letter").erased == ["A"]
     assert named() == set()
     other.refresh_from_db()
@@ -312,11 +312,11 @@ def test_the_account_of_a_refund_after_the_erasure_is_forgotten_with_the_refund(
     refund = approve_refund(Refund.objects.get(), actor="rosa")
     give_account(refund, bank="BCP", cci="00219100123456789012", holder="Plantada Quispe")
     send_refund(refund, actor="rosa")
-    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     forget(old(days=1))
     assert "Plantada" in named(), "the transfer may come back"
     close_refund(refund, done=True, actor="rosa", reason="booked")
-    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     forget(old(days=1))
     assert not named()
     assert "00219100123456789012" not in everything()

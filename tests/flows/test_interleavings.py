@@ -87,12 +87,12 @@ def play(said: Sequence[Said]) -> tuple[Order, dict[str, Any]]:
 
 def books(order: Order) -> dict[str, Any]:
     """Everything that is written about an order."""
-    questions = Discrepancy.objects.filter(order=order)
+    discrepancies = Discrepancy.objects.filter(order=order)
     return {
         "order": Order.objects.filter(pk=order.pk).values().get(),
         "cips": list(order.cips.order_by("pk").values()),
         "payments": list(Payment.objects.filter(cip__order=order).order_by("pk").values()),
-        "questions": list(questions.order_by("pk").values()),
+        "discrepancies": list(discrepancies.order_by("pk").values()),
         "events": OrderEvent.objects.filter(order=order).count(),
         "deliveries": Delivery.objects.filter(event__order=order).count(),
     }
@@ -102,12 +102,12 @@ def check(order: Order) -> None:
     order.refresh_from_db()
     found = list(Payment.objects.filter(cip__order=order))
     asked = set(Discrepancy.objects.filter(order=order).open().values_list("payment", flat=True))
-    applied = [payment for payment in found if payment.standing == "applied"]
+    applied = [payment for payment in found if payment.status == "applied"]
     assert len(applied) == (order.state == "paid"), "an order is paid by exactly one payment"
     for payment in found:
-        assert payment.standing in ("applied", "reversed") or payment.pk in asked, f"{payment} is forgotten"
+        assert payment.status in ("applied", "reversed") or payment.pk in asked, f"{payment} is forgotten"
     if order.state == "refunded":
-        assert any(payment.standing == "reversed" for payment in found)
+        assert any(payment.status == "reversed" for payment in found)
 
 
 def summary(order: Order, cips: list[Cip]) -> dict[str, Any]:
@@ -116,8 +116,8 @@ def summary(order: Order, cips: list[Cip]) -> dict[str, Any]:
     return {
         "state": order.state,
         "payments": Counter((cips.index(payment.cip), payment.operation_number, payment.amount) for payment in found),
-        "standings": Counter(payment.standing for payment in found),
-        "questions": Counter(Discrepancy.objects.filter(order=order).open().values_list("kind", flat=True)),
+        "standings": Counter(payment.status for payment in found),
+        "discrepancies": Counter(Discrepancy.objects.filter(order=order).open().values_list("kind", flat=True)),
     }
 
 

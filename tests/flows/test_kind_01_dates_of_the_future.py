@@ -28,7 +28,7 @@ from pagoefectivo_django.models import (
     UnknownCode,
 )
 from pagoefectivo_django.models.clock import current_time
-from pagoefectivo_django.models.heartbeat import beat, in_pace, take_turn
+from pagoefectivo_django.models.heartbeat import beat, claim_interval, in_pace
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
@@ -79,7 +79,7 @@ def future(model: type[models.Model], *dates: str) -> None:
 
 def delivery() -> Callable[[], bool]:
     pay(make())
-    future(Delivery, "next_attempt_at")
+    future(Delivery, "retry_at")
     return lambda: bool(HEARD)
 
 
@@ -93,29 +93,29 @@ def paused_receiver() -> Callable[[], bool]:
 
 def message() -> Callable[[], bool]:
     row = unmatched()
-    future(Notification, "next_attempt_at")
-    return lambda: Notification.objects.get(pk=row.pk).fate == "applied"
+    future(Notification, "retry_at")
+    return lambda: Notification.objects.get(pk=row.pk).status == "applied"
 
 
 def order_without_code() -> Callable[[], bool]:
     MemoryChannel.fail("issue", Unavailable("down"))
     order = make()
-    future(Order, "next_attempt_at")
+    future(Order, "retry_at")
     return lambda: fresh(order).state == "pending"
 
 
-def wish() -> Callable[[], bool]:
+def pending_action() -> Callable[[], bool]:
     order = make()
     MemoryChannel.fail("delete", Unavailable("down"))
     with pytest.raises(Unavailable):
         cancel_order(order)
-    future(Order, "next_attempt_at")
+    future(Order, "retry_at")
     return lambda: fresh(order).state == "cancelled"
 
 
 def request_that_died() -> Callable[[], bool]:
     order = make()
-    Order.objects.update(state="new", cip=None, wish="issue", next_attempt_at=later(minutes=-1))
+    Order.objects.update(state="new", cip=None, pending_action="issue", retry_at=later(minutes=-1))
     future(Cip, "asked_at", "poll_at")
     Cip.objects.update(status="requested", code=None)
     return lambda: order.cips.filter(status="lost").exists()
@@ -125,7 +125,7 @@ def code_to_delete() -> Callable[[], bool]:
     order = make()
     code = order.code
     Cip.objects.update(status="superseded", live=None)
-    future(Cip, "next_attempt_at")
+    future(Cip, "retry_at")
     return lambda: not MemoryChannel("default", {}).book[code].open
 
 
@@ -155,7 +155,7 @@ def order_past_its_date() -> Callable[[], bool]:
 
 def settlement() -> Callable[[], bool]:
     confirm_settlement(draft(line(pay(make()))))
-    future(Settlement, "next_attempt_at")
+    future(Settlement, "retry_at")
     return lambda: Settlement.objects.get().status == "done"
 
 
@@ -163,8 +163,8 @@ def settlement() -> Callable[[], bool]:
 @pytest.mark.parametrize(
     "waits",
     [
-        delivery, paused_receiver, message, order_without_code, wish, request_that_died, code_to_delete, watched_code,
-        hinted_code, order_past_its_date, settlement,
+        delivery, paused_receiver, message, order_without_code, pending_action, request_that_died, code_to_delete,
+        watched_code, hinted_code, order_past_its_date, settlement,
     ],
     ids=lambda one: one.__name__,
 )  # fmt: skip
@@ -219,7 +219,7 @@ def test_no_date_at_all_makes_a_round_endless_or_loses_a_payment(model: type[mod
 @pytest.mark.parametrize("by", [YEARS, -YEARS, timedelta(hours=1), -timedelta(hours=1)])
 def test_every_turn_and_pace_is_taken_again(by: timedelta) -> None:
     now = current_time()
-    for take in (take_turn, in_pace):
+    for take in (claim_interval, in_pace):
         beat("one", now + by)
         every = timedelta(minutes=10)
         taken = [take("one", every, now), take("one", every, now)]

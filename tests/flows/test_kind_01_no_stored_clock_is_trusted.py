@@ -20,7 +20,7 @@ import pagoefectivo_django
 from pagoefectivo_django.channels.exchange import Exchange, listener
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import extend_order, tick
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.provider.record import recorded
 from pagoefectivo_django.flows.reports.health import waiting, wrong_clocks
 from pagoefectivo_django.flows.worker.reconcile import reconcile
@@ -130,7 +130,7 @@ def test_a_code_that_changed_in_the_future_is_asked_about_once_a_round_and_its_a
     channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     Cip.objects.update(changed_at=later(hours=12), poll_at=timezone.now())
     with at_most(20):
-        reconcile(Turn(None, timedelta(seconds=20)))
+        reconcile(TimeBudget(None, timedelta(seconds=20)))
     assert [call for call, _ in MemoryChannel.calls].count("search") == 1
     assert fresh(order).state == "paid"
 
@@ -192,8 +192,10 @@ def test_no_time_that_it_writes_is_its_own(monkeypatch: pytest.MonkeyPatch, by: 
 @_marked
 def test_a_lease_of_another_machine_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     order = make()
-    Order.objects.update(wish="cancel", next_attempt_at=current_time(), wished_at=current_time(), attempts=0)
-    assert order.next_attempt_at is None
+    Order.objects.update(
+        pending_action="cancel", retry_at=current_time(), action_requested_at=current_time(), attempts=0
+    )
+    assert order.retry_at is None
     order = fresh(order)
     assert order.claim(current_time())
     with ahead(monkeypatch, HOUR):

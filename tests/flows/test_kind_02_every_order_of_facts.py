@@ -28,8 +28,8 @@ pytestmark = [
 ]
 
 
-def standings() -> dict[str | None, str]:
-    return dict(Payment.objects.values_list("operation_number", "standing"))
+def statuses() -> dict[str | None, str]:
+    return dict(Payment.objects.values_list("operation_number", "status"))
 
 
 def state(order: Order) -> str:
@@ -41,8 +41,8 @@ def mark(order: Order, number: str) -> Order:
 
 
 def answer(resolution: str, **about: str) -> None:
-    for question in Discrepancy.objects.open().filter(**about):
-        resolve_discrepancy(question, resolution, actor="marta", reason="x")
+    for discrepancy in Discrepancy.objects.open().filter(**about):
+        resolve_discrepancy(discrepancy, resolution, actor="marta", reason="x")
 
 
 def give_back(refund: Refund) -> None:
@@ -66,10 +66,10 @@ def paid_again_after_its_refund() -> Order:
 def test_a_reversal_of_what_was_given_back_takes_nothing_from_the_payment_that_pays_now() -> None:
     order = paid_again_after_its_refund()
     notify(order, Fact.PAYMENT_REVERSED, operation_number="1")
-    assert (state(order), standings()) == ("paid", {"1": "reversed", "2": "applied"})
+    assert (state(order), statuses()) == ("paid", {"1": "reversed", "2": "applied"})
     assert Discrepancy.objects.open().get().kind == "reversed", "its money went back twice"
     notify(order, Fact.PAYMENT_REVERSED, operation_number="2")
-    assert (state(order), standings()) == ("refunded", {"1": "reversed", "2": "reversed"})
+    assert (state(order), statuses()) == ("refunded", {"1": "reversed", "2": "reversed"})
 
 
 def test_the_reversed_number_is_told_of_a_payment_without_one_at_last() -> None:
@@ -78,7 +78,7 @@ def test_the_reversed_number_is_told_of_a_payment_without_one_at_last() -> None:
     notify(order, operation_number=None)
     notify(order, operation_number="2")
     notify(order, operation_number="1")
-    assert (state(order), standings()) == ("paid", {"1": "held", "2": "applied"})
+    assert (state(order), statuses()) == ("paid", {"1": "held", "2": "applied"})
     assert Discrepancy.objects.open().get().kind == "reversed"
 
 
@@ -90,8 +90,8 @@ def test_nobody_vouches_later_for_what_the_provider_took_back_first() -> None:
     with pytest.raises(InvalidRequest, match="back"):
         mark(order, "1")
     assert state(order) == "pending"
-    question = reopen_discrepancy(Discrepancy.objects.get(), actor="marta", reason="The provider was wrong.")
-    resolve_discrepancy(question, "accept", actor="marta", reason="The money is there.")
+    discrepancy = reopen_discrepancy(Discrepancy.objects.get(), actor="marta", reason="The provider was wrong.")
+    resolve_discrepancy(discrepancy, "accept", actor="marta", reason="The money is there.")
     assert state(order) == "paid"
 
 
@@ -127,7 +127,7 @@ def test_a_reversal_on_an_older_code_takes_the_payment_back_that_a_person_vouche
     order = mark(reissue_code(order), "1")
     for fact in facts:
         notify(order, fact, code=old, operation_number="1")
-    assert (state(order), Payment.objects.get(vouched__isnull=False).standing) == ("refunded", "reversed")
+    assert (state(order), Payment.objects.get(vouched__isnull=False).status) == ("refunded", "reversed")
     assert Discrepancy.objects.open().filter(kind="reversed").exists()
 
 
@@ -146,9 +146,9 @@ def test_a_message_that_names_another_order_is_asked_about_after_its_payment_too
     order = pay(make(), operation_number="1")
     for _ in range(2):
         notify(order, operation_number=number, transaction_code="another-order")
-    assert (state(order), standings()) == ("paid", {"1": "applied"})
-    question = Discrepancy.objects.get()
-    assert (question.kind, question.payment) == ("unmatched", Payment.objects.get())
+    assert (state(order), statuses()) == ("paid", {"1": "applied"})
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, discrepancy.payment) == ("unmatched", Payment.objects.get())
     answer("ignore")
     notify(order, operation_number=number)
     assert not Discrepancy.objects.open().exists()
@@ -178,5 +178,5 @@ def test_an_answer_closes_no_question_that_a_reversal_before_its_payment_asked()
     order.refresh_from_db()
     for day, fact in enumerate([Fact.PAYMENT, Fact.ISSUED, Fact.PAYMENT], 1):
         answers(order, day, fact)
-    assert (state(order), standings()) == ("pending", {"1": "held"})
+    assert (state(order), statuses()) == ("pending", {"1": "held"})
     assert asked() == ["reversed"]

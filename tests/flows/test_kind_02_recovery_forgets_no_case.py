@@ -68,8 +68,8 @@ def fresh(order: Order) -> Order:
     return Order.objects.select_related("cip").get(pk=order.pk)
 
 
-def standings() -> list[str]:
-    return list(Payment.objects.order_by("pk").values_list("standing", flat=True))
+def statuses() -> list[str]:
+    return list(Payment.objects.order_by("pk").values_list("status", flat=True))
 
 
 # A message whose transaction is lost.
@@ -95,17 +95,17 @@ def test_the_second_payment_of_the_same_bytes_is_applied_although_its_transactio
     assert fresh(order).state == "refunded"
     lost(said(order, "payment"))
     row = kept(said(order, "payment"))
-    assert (row.fate, row.times_received, row.next_attempt_at is None) == ("waiting", 2, False)
+    assert (row.status, row.times_received, row.retry_at is None) == ("waiting", 2, False)
     tick(later(minutes=1))
-    assert standings() == ["reversed", "held"], "a person is asked about money after a refund"
+    assert statuses() == ["reversed", "held"], "a person is asked about money after a refund"
     assert Discrepancy.objects.open().filter(kind="paid_after_refund").exists()
-    assert kept(said(order, "payment")).fate == "applied"
+    assert kept(said(order, "payment")).status == "applied"
 
 
-@pytest.mark.parametrize("fate", ["applied", "waiting", "dead"])
+@pytest.mark.parametrize("status", ["applied", "waiting", "dead"])
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_a_repetition_whose_transaction_is_lost_is_applied_whatever_became_of_the_first(
-    fate: str, forgotten: bool
+    status: str, forgotten: bool
 ) -> None:
     order = sold()
     body = paid(order)
@@ -113,13 +113,13 @@ def test_a_repetition_whose_transaction_is_lost_is_applied_whatever_became_of_th
     Payment.objects.all().delete()
     Order.objects.update(state="pending", paid_at=None)
     Cip.objects.update(status="current", live=True)
-    due = None if fate != "waiting" else timezone.now()
-    Notification.objects.update(fate=fate, attempts=10, next_attempt_at=due)
+    due = None if status != "waiting" else timezone.now()
+    Notification.objects.update(status=status, attempts=10, retry_at=due)
     if forgotten:
         Notification.objects.update(forgotten=True, body=b"")
     lost(body)
     tick(later(hours=1))
-    assert (fresh(order).state, kept(body).fate) == ("paid", "applied")
+    assert (fresh(order).state, kept(body).status) == ("paid", "applied")
 
 
 # Paid before the answer of the request is written.
@@ -147,9 +147,9 @@ def test_a_payment_that_is_applied_before_the_answer_is_written_is_a_payment(num
     cip = Cip.objects.get()
     assert (cip.code, cip.url) == (order.code, "https://memory.example/slip.html"), "the answer teaches code and link"
     if then == "reversed":
-        assert (order.state, standings()) == ("refunded", ["reversed"])
+        assert (order.state, statuses()) == ("refunded", ["reversed"])
     else:
-        assert (order.state, standings()) == ("paid", ["applied"])
+        assert (order.state, statuses()) == ("paid", ["applied"])
         assert not Discrepancy.objects.exists()
 
 
@@ -192,8 +192,8 @@ def test_nobody_is_told_that_a_code_was_extended_which_is_being_deleted() -> Non
     assert fresh(order).state == "expired"
 
 
-@pytest.mark.parametrize("wish", [cancel_order, reissue_code])
-def test_nor_while_it_is_cancelled_or_replaced(wish: Callable[..., Order]) -> None:
+@pytest.mark.parametrize("pending_action", [cancel_order, reissue_code])
+def test_nor_while_it_is_cancelled_or_replaced(pending_action: Callable[..., Order]) -> None:
     order = make()
 
     def staff() -> None:
@@ -201,9 +201,9 @@ def test_nor_while_it_is_cancelled_or_replaced(wish: Callable[..., Order]) -> No
             extend_order(order, later(days=5), actor="rosa")
 
     Busy.during["delete"] = staff
-    wish(order)
-    assert fresh(order).state == ("cancelled" if wish is cancel_order else "pending")
-    assert Cip.objects.filter(status="current").count() == (wish is reissue_code)
+    pending_action(order)
+    assert fresh(order).state == ("cancelled" if pending_action is cancel_order else "pending")
+    assert Cip.objects.filter(status="current").count() == (pending_action is reissue_code)
 
 
 def test_the_clock_deletes_no_code_that_was_extended_meanwhile() -> None:

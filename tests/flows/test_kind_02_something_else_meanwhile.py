@@ -110,19 +110,19 @@ def judge(order: Order, told: dict[str, Any], begun: str, meanwhile: str, about:
     asked = Discrepancy.objects.open().filter(order=order)
     paid = [payment for payment in payments if payment.amount == order.amount]
     if paid:
-        assert left.state == "paid" or asked.about_money().exists(), f"{about}: money without an order or a question"
+        assert left.state == "paid" or asked.about_money().exists(), f"{about}: money without an order or a discrepancy"
     if left.state == "paid":
-        assert any(payment.standing == "applied" for payment in payments), f"{about}: paid by nothing"
+        assert any(payment.status == "applied" for payment in payments), f"{about}: paid by nothing"
     if meanwhile == "it is paid" and "meanwhile" in told:
         assert paid, f"{about}: a payment was lost"
     if meanwhile == "it is extended" and "meanwhile" in told and begun in ("cancel", "reissue", "the clock"):
         # Who was told that it is extended was told the truth: it can be paid until then, or a person ended it after.
-        assert told["meanwhile"].expires_at > later(days=4) or left.wish or begun != "the clock", about
+        assert told["meanwhile"].expires_at > later(days=4) or left.pending_action or begun != "the clock", about
         if begun == "the clock" and told["meanwhile"].expires_at > later(days=4):
             assert left.state == "pending", f"{about}: extended, and then ended by the clock"
     open_codes = [code for code, slip in channel().book.items() if slip.open]
     if left.state in ("cancelled", "expired") and not asked.exists():
-        due = Cip.objects.filter(order=order, code__in=open_codes, next_attempt_at__isnull=False)
+        due = Cip.objects.filter(order=order, code__in=open_codes, retry_at__isnull=False)
         assert due.count() == len(
             [code for code in open_codes if Cip.objects.filter(order=order, code=code).exists()]
         ), f"{about}: a code can be paid, and nobody takes it away"

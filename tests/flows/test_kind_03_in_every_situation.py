@@ -48,7 +48,7 @@ def rejected() -> Order:
 def requested() -> Order:
     """As a process leaves it that ends before the answer."""
     order = make()
-    Order.objects.filter(pk=order.pk).update(state="new", cip=None, wish="issue", next_attempt_at=later(minutes=1))
+    Order.objects.filter(pk=order.pk).update(state="new", cip=None, pending_action="issue", retry_at=later(minutes=1))
     Cip.objects.filter(order=order).update(status="requested", code=None)
     return order
 
@@ -92,8 +92,8 @@ def test_it_is_ended_by_a_person_and_stays_so(settings: Any, what: str, situatio
     OBSTACLES[what][0](settings)
     now = later(minutes=5)
     for _ in range(3):
-        for question in Discrepancy.objects.open().about_money():
-            resolve_discrepancy(question, "ignore", **STAFF)
+        for discrepancy in Discrepancy.objects.open().about_money():
+            resolve_discrepancy(discrepancy, "ignore", **STAFF)
         try:
             cancel_order(order, **STAFF, now=now)
         except (PagoEfectivoError, RuntimeError):
@@ -110,15 +110,15 @@ def test_it_is_ended_by_a_person_and_stays_so(settings: Any, what: str, situatio
     for cip in codes[:1]:
         advance(report(cip))
     order.reload()
-    assert order.state == ended or (situation, order.state) == ("past_its_date", "paid"), "later money is a question"
+    assert order.state == ended or (situation, order.state) == ("past_its_date", "paid"), "later money is a discrepancy"
     if codes and order.state == ended:
         assert Discrepancy.objects.open().about_money().exists()
         resolve_discrepancy(Discrepancy.objects.open().about_money()[0], "ignore", **STAFF)
     for day in (1, 9, 60, 90):
         tick(now + timedelta(days=day))
     order.reload()
-    assert (order.state in (ended, "paid"), order.wish) == (True, "")
-    assert not Cip.objects.filter(order=order, next_attempt_at__isnull=False).exists(), "nobody is asked for ever"
+    assert (order.state in (ended, "paid"), order.pending_action) == (True, "")
+    assert not Cip.objects.filter(order=order, retry_at__isnull=False).exists(), "nobody is asked for ever"
     assert not Cip.objects.filter(order=order, poll_at__isnull=False).exclude(account="memory:default").exists()
-    assert not Notification.objects.filter(next_attempt_at__isnull=False).exists()
+    assert not Notification.objects.filter(retry_at__isnull=False).exists()
     assert not Delivery.objects.filter(delivered_at__isnull=True, attempts__gt=3).exists()

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import (
-    InQuestion,
+    InReview,
     Misconfigured,
     OutcomeUnknown,
     PagoEfectivoError,
@@ -149,8 +149,8 @@ def test_a_person_ends_what_is_not_paid(settings: Any, what: str, days: int) -> 
     stand_in_the_way(settings)
     for day in range(days):
         tick(later(days=day, hours=2))
-    for question in Discrepancy.objects.open():
-        resolve_discrepancy(question, "ignore", actor="rosa", reason="It was seen.")
+    for discrepancy in Discrepancy.objects.open():
+        resolve_discrepancy(discrepancy, "ignore", actor="rosa", reason="It was seen.")
     now, reason = later(days=days, hours=5), "" if in_vain else "The portal says that it is gone."
     if days or in_vain:
         cancel_order(order, actor="rosa", reason=reason, now=now)
@@ -166,9 +166,9 @@ def test_a_person_ends_what_is_not_paid(settings: Any, what: str, days: int) -> 
     assert order.state in (OrderState.CANCELLED, OrderState.EXPIRED), f"{what}: {order.state}"
     for day in (1, 20, 60):
         tick(now + timedelta(days=day))
-    assert not Order.objects.exclude(wish="").exists()
+    assert not Order.objects.exclude(pending_action="").exists()
     assert set(still_payable()) <= {"resolved"}, "its date and its watch have passed"
-    assert not Cip.objects.filter(next_attempt_at__isnull=False).exists(), "nobody is asked for ever"
+    assert not Cip.objects.filter(retry_at__isnull=False).exists(), "nobody is asked for ever"
 
 
 @pytest.mark.parametrize("what", [what for what, (_, in_vain, new_code) in OBSTACLES.items() if in_vain and new_code])
@@ -204,8 +204,8 @@ def test_where_nobody_can_be_asked_a_person_knows_until_it_cannot_be_paid(settin
     order = make()
     removed(settings)
     cancel_order(order, actor="rosa", reason="We left that provider.")
-    question = Discrepancy.objects.open().get()
-    assert (question.kind, question.cip, question.account) == ("still_payable", order.cip, "memory:default")
+    discrepancy = Discrepancy.objects.open().get()
+    assert (discrepancy.kind, discrepancy.cip, discrepancy.account) == ("still_payable", order.cip, "memory:default")
     assert order.events.filter(fact="reason", actor="rosa", detail="We left that provider.").exists()
     cip = order.cips.get()
     assert (cip.status, cip.poll_at is not None) == ("superseded", True)
@@ -243,7 +243,7 @@ def test_an_order_with_an_open_money_question_is_not_ended(settings: Any) -> Non
     for stand_in_the_way, _, _ in OBSTACLES.values():
         settings.PAGOEFECTIVO = before
         stand_in_the_way(settings)
-        with pytest.raises(InQuestion):
+        with pytest.raises(InReview):
             cancel_order(order, actor="rosa", reason="It is gone.")
 
 
@@ -282,14 +282,14 @@ def test_its_old_question_is_answered_by_the_end() -> None:
 # Sandbox and production.
 
 
-@pytest.mark.parametrize("before", ["pending", "paid", "in question"])
+@pytest.mark.parametrize("before", ["pending", "paid", "in discrepancy"])
 @pytest.mark.parametrize("amount", ["35.50", "50.00"])
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_sandbox_order_never_stands_in_the_way(settings: Any, before: str, amount: str, replace: bool) -> None:
     old = make(reference="SHOP-1")
     if before == "paid":
         pay(old)
-    elif before == "in question":
+    elif before == "in discrepancy":
         notify(old, amount="1.00")
     moved(settings)
     new = make(reference="SHOP-1", amount=Decimal(amount), replace=replace)

@@ -62,7 +62,7 @@ def test_what_was_recorded_and_is_refused_later_is_asked_about(refused: Callable
     order = make()
     refused(order)
     order.reload()
-    assert (order.state, order.wish) == ("pending", "")
+    assert (order.state, order.pending_action) == ("pending", "")
     assert order.events.filter(fact="refused").exists(), "the history tells"
     assert Discrepancy.objects.open().get().kind == "not_confirmed"
 
@@ -92,11 +92,11 @@ def test_a_cancel_that_meets_a_question_is_done_after_its_answer(answer: str, st
     notify(order, amount="1.00", operation_number="1")
     tick(later(minutes=3))
     order.reload()
-    assert (order.state, order.wish) == ("pending", "")
+    assert (order.state, order.pending_action) == ("pending", "")
     resolve_discrepancy(Discrepancy.objects.get(), answer, **STAFF)
     tick(later(minutes=6))
     order.reload()
-    assert (order.state, order.wish, order.deferred_wish) == (state, "", "")
+    assert (order.state, order.pending_action, order.deferred_action) == (state, "", "")
 
 
 @memory
@@ -146,11 +146,11 @@ def test_a_refund_is_due_only_of_a_payment(what: str) -> None:
             tick(later(hours=hour, minutes=1))
     else:
         notify(make(), amount=None, currency=None, operation_number="5")
-    question = Discrepancy.objects.get()
-    assert question.suggestion == ""
+    discrepancy = Discrepancy.objects.get()
+    assert discrepancy.suggestion == ""
     with pytest.raises(InvalidRequest, match="has no payment"):
-        resolve_discrepancy(question, "refund_due", **STAFF)
-    assert Discrepancy.objects.open().get() == question
+        resolve_discrepancy(discrepancy, "refund_due", **STAFF)
+    assert Discrepancy.objects.open().get() == discrepancy
 
 
 def nobody(sender: Any, **named: Any) -> None:

@@ -207,45 +207,45 @@ def test_each_list_of_refunds_that_the_first_page_names_has_just_those(client: C
 # Every wish, and every way in which it comes to nothing.
 
 
-def put_off(order: Order, wish: str) -> None:
-    """Wish for something at a provider that is down."""
-    MemoryChannel.fail("extend" if wish == "extend" else "delete", DOWN)
+def put_off(order: Order, pending_action: str) -> None:
+    """PendingAction for something at a provider that is down."""
+    MemoryChannel.fail("extend" if pending_action == "extend" else "delete", DOWN)
     with pytest.raises(Unavailable):
-        WISHES[wish](order)
+        PENDING_ACTIONS[pending_action](order)
     MemoryChannel.failures.clear()
 
 
-WISHES: dict[str, Callable[[Order], object]] = {
+PENDING_ACTIONS: dict[str, Callable[[Order], object]] = {
     "cancel": lambda order: cancel_order(order, actor="rosa"),
     "extend": lambda order: extend_order(order, later(days=5), actor="rosa"),
     "reissue": lambda order: reissue_code(order, actor="rosa"),
 }
 
 
-def is_paid(order: Order, wish: str) -> None:
+def is_paid(order: Order, pending_action: str) -> None:
     notify(order, operation_number="7")
 
 
-def is_overtaken(order: Order, wish: str) -> None:
-    WISHES["reissue" if wish == "extend" else "extend"](order)
+def is_overtaken(order: Order, pending_action: str) -> None:
+    PENDING_ACTIONS["reissue" if pending_action == "extend" else "extend"](order)
 
 
-def is_ordered_again(order: Order, wish: str) -> None:
-    if wish == "cancel":
+def is_ordered_again(order: Order, pending_action: str) -> None:
+    if pending_action == "cancel":
         create_order(reference=order.reference, amount=order.amount, currency="PEN", payer=ANA)
     else:
         create_order(reference=order.reference, amount=Decimal("1.00"), currency="PEN", payer=ANA, replace=True)
 
 
-def is_asked_about_and_accepted(order: Order, wish: str) -> None:
+def is_asked_about_and_accepted(order: Order, pending_action: str) -> None:
     notify(order, amount="1.00", operation_number="1")
     tick(later(minutes=3))
     order.reload()
-    assert (order.wish, order.deferred_wish) == ("", wish)
+    assert (order.pending_action, order.deferred_action) == ("", pending_action)
     resolve_discrepancy(Discrepancy.objects.open().get(), "accept", **STAFF)
 
 
-def is_late_and_was_in_time_after_all(order: Order, wish: str) -> None:
+def is_late_and_was_in_time_after_all(order: Order, pending_action: str) -> None:
     """The question closes by itself, since the provider's time shows that it was paid in time."""
     Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(hours=1))
     notify(order)
@@ -254,71 +254,77 @@ def is_late_and_was_in_time_after_all(order: Order, wish: str) -> None:
     assert not Discrepancy.objects.open().exists()
 
 
-@pytest.mark.parametrize("wish", WISHES)
+@pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
 @pytest.mark.parametrize(
     "ending",
     [is_paid, is_overtaken, is_ordered_again, is_asked_about_and_accepted, is_late_and_was_in_time_after_all],
     ids=lambda ending: ending.__name__,
 )
-def test_a_wish_that_comes_to_nothing_is_in_the_history(wish: str, ending: Callable[[Order, str], None]) -> None:
+def test_a_wish_that_comes_to_nothing_is_in_the_history(
+    pending_action: str, ending: Callable[[Order, str], None]
+) -> None:
     order = make()
-    put_off(order, wish)
-    ending(order, wish)
+    put_off(order, pending_action)
+    ending(order, pending_action)
     order.reload()
-    assert wish not in (order.wish, order.deferred_wish)
+    assert pending_action not in (order.pending_action, order.deferred_action)
     ended = order.events.filter(fact=Remark.ENDED)
-    assert [detail.partition(":")[0] for detail in ended.values_list("detail", flat=True)] == [wish]
+    assert [detail.partition(":")[0] for detail in ended.values_list("detail", flat=True)] == [pending_action]
 
 
-@pytest.mark.parametrize("wish", WISHES)
-def test_a_wish_that_is_done_did_not_come_to_nothing(wish: str) -> None:
+@pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
+def test_a_wish_that_is_done_did_not_come_to_nothing(pending_action: str) -> None:
     order = make()
-    put_off(order, wish)
+    put_off(order, pending_action)
     tick(later(hours=1))
     order.reload()
-    assert order.wish == ""
+    assert order.pending_action == ""
     assert not order.events.filter(fact__in=(Remark.ENDED, "refused")).exists()
 
 
-def a_person_answers(question: Discrepancy) -> None:
-    resolve_discrepancy(question, "ignore", **STAFF)
+def a_person_answers(discrepancy: Discrepancy) -> None:
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
 
 
-def whatever_closes_it(question: Discrepancy) -> None:
+def whatever_closes_it(discrepancy: Discrepancy) -> None:
     """As a message, a statement or the provider's answer closes questions, wherever that is written."""
-    Discrepancy.objects.filter(pk=question.pk).update(**closed("pagoefectivo", "The facts cleared up.", timezone.now()))
+    Discrepancy.objects.filter(pk=discrepancy.pk).update(
+        **closed("pagoefectivo", "The facts cleared up.", timezone.now())
+    )
 
 
 @pytest.mark.every_database
-@pytest.mark.parametrize("wish", WISHES)
+@pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
 @pytest.mark.parametrize("close", [a_person_answers, whatever_closes_it], ids=lambda close: close.__name__)
 def test_a_wish_that_meets_a_question_is_taken_up_however_that_is_closed(
-    wish: str, close: Callable[[Discrepancy], None]
+    pending_action: str, close: Callable[[Discrepancy], None]
 ) -> None:
     order = make()
-    put_off(order, wish)
+    put_off(order, pending_action)
     notify(order, amount="1.00", operation_number="1")
     tick(later(minutes=3))
     order.reload()
-    assert (order.state, order.wish, order.deferred_wish) == ("pending", "", wish)
-    assert {"cancel": "cancellations", "extend": "extensions", "reissue": "new codes"}[wish] in " ".join(waits())
-    assert order.events.filter(detail__startswith=f"{wish}: waits").exists()
+    assert (order.state, order.pending_action, order.deferred_action) == ("pending", "", pending_action)
+    assert {"cancel": "cancellations", "extend": "extensions", "reissue": "new codes"}[pending_action] in " ".join(
+        waits()
+    )
+    assert order.events.filter(detail__startswith=f"{pending_action}: waits").exists()
     tick(later(minutes=6))
     order.reload()
-    assert order.deferred_wish == wish, "the question is open"
+    assert order.deferred_action == pending_action, "the discrepancy is open"
     close(Discrepancy.objects.get())
     code = order.code
     tick(later(minutes=7))
     order.reload()
-    assert (order.wish, order.deferred_wish) == ("", "")
-    assert order.events.filter(detail__startswith=f"{wish}: taken up again").exists()
+    assert (order.pending_action, order.deferred_action) == ("", "")
+    assert order.events.filter(detail__startswith=f"{pending_action}: taken up again").exists()
     done_so = {
         "cancel": order.state == "cancelled",
         # Its code took the money that was asked about, so there is none to extend: that is said, and asked.
         "extend": order.events.filter(fact="refused", detail__startswith="extend").exists(),
         "reissue": order.code != code,
     }
-    assert done_so[wish]
+    assert done_so[pending_action]
 
 
 def test_one_question_of_two_is_not_enough() -> None:
@@ -330,14 +336,14 @@ def test_one_question_of_two_is_not_enough() -> None:
     whatever_closes_it(Discrepancy.objects.order_by("pk")[0])
     tick(later(minutes=6))
     order.reload()
-    assert (order.state, order.deferred_wish) == ("pending", "cancel")
+    assert (order.state, order.deferred_action) == ("pending", "cancel")
 
 
 def test_the_payer_s_button_is_not_offered_while_something_waits(settings: Any) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PAYER_MAY_RENEW": True}
     order = expire(make(language="en"))
     assert "Get a new code" in voucher(order)
-    Order.objects.filter(pk=order.pk).update(deferred_wish="reissue")
+    Order.objects.filter(pk=order.pk).update(deferred_action="reissue")
     assert "Get a new code" not in voucher(order)
 
 

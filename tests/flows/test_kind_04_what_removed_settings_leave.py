@@ -31,9 +31,9 @@ from pagoefectivo_django.models import (
     Delivery,
     Discrepancy,
     FailingReceiver,
-    Fate,
     Heartbeat,
     Notification,
+    NotificationStatus,
     Order,
     OrderEvent,
     Refusal,
@@ -153,7 +153,7 @@ def deliveries_of_a_receiver_that_failed(settings: Any, orders: int = 1) -> str:
     payment_confirmed.disconnect(dispatch_uid="old-erp")
     long_ago = timezone.now() - timedelta(hours=2)
     models.QuerySet(OrderEvent).update(created_at=long_ago)
-    Delivery.objects.filter(receiver="old-erp").update(next_attempt_at=long_ago)
+    Delivery.objects.filter(receiver="old-erp").update(retry_at=long_ago)
     FailingReceiver.objects.filter(paused_until__isnull=False).update(paused_until=long_ago)
     return "nobody tries the deliveries of old-erp"
 
@@ -233,7 +233,7 @@ def test_a_code_that_can_t_be_deleted_is_left_to_the_watch_and_the_history_says_
     order = make()
     cancel_order(order)
     tick(later(minutes=5))
-    assert not Cip.objects.filter(next_attempt_at__isnull=False).exists()
+    assert not Cip.objects.filter(retry_at__isnull=False).exists()
     assert order.events.filter(fact=Remark.ENDED, detail__contains="it is watched").count() == 1
 
 
@@ -255,10 +255,10 @@ def has_a_message_that_was_given_up(settings: Any) -> Order:
 def given_up() -> None:
     """Give the one message up, as the inbox does after its last attempt."""
     row = Notification.objects.get()
-    Notification.objects.filter(pk=row.pk).update(fate=Fate.DEAD, next_attempt_at=None)
+    Notification.objects.filter(pk=row.pk).update(status=NotificationStatus.DEAD, retry_at=None)
     with one_transaction() as alias:
         history = History(alias, timezone.now(), "pagoefectivo")
-        history.ask(Kind.UNMATCHED, f"notification:{row.pk}", {"error": "gone"}, notification=row)
+        history.open_discrepancy(Kind.UNMATCHED, f"notification:{row.pk}", {"error": "gone"}, notification=row)
         history.write()
 
 

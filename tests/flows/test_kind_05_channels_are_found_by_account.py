@@ -76,10 +76,10 @@ def test_a_message_that_waits_is_completed_under_the_new_name(settings: Any) -> 
     body = paid(order, paid_at=None, operation_number=None, amount="35.50")
     signed = {"PE-Signature": MemoryChannel.sign(body, "made-up-webhook-secret")}
     receive("default", body, signed, now=timezone.now() + timedelta(hours=2))
-    assert Notification.objects.get().fate == "waiting"
+    assert Notification.objects.get().status == "waiting"
     renamed(settings)
     tick(later(hours=3))
-    assert (fresh(order).state, Notification.objects.get().fate) == ("paid", "applied")
+    assert (fresh(order).state, Notification.objects.get().status) == ("paid", "applied")
 
 
 def test_an_address_that_no_channel_ever_had_is_counted() -> None:

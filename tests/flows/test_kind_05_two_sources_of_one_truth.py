@@ -80,7 +80,7 @@ def again() -> Order:
     return order
 
 
-def questioned() -> Order:
+def in_review() -> Order:
     order = make()
     notify(order, amount="1.00")
     return order
@@ -111,7 +111,7 @@ SITUATIONS: dict[str, Callable[[], Order]] = {
     "cancelled": lambda: cancel_order(make()),
     "rejected": rejected,
     "refunded": refunded,
-    "in question": questioned,
+    "in discrepancy": in_review,
 }
 #: How each action is done.
 DEEDS: dict[str, Callable[[Order], object]] = {
@@ -152,23 +152,23 @@ def test_a_flow_does_what_may_be_done_and_refuses_the_rest(settings: Any, situat
             at_provider(order, "123")
         actions = actions_of([order])[order]
         assert set(actions) == set(DEEDS)
-        before = (order.state, order.cip_id, order.wish, order.event_count)
+        before = (order.state, order.cip_id, order.pending_action, order.event_count)
         try:
             do(order)
         except PagoEfectivoError:
             assert actions[action], f"{action} is said to be possible"
         else:
             order.reload()
-            same = (order.state, order.cip_id, order.wish, order.event_count) == before
+            same = (order.state, order.cip_id, order.pending_action, order.event_count) == before
             assert not actions[action] or action in HARMLESS or same, f"{action}: {actions[action]}"
 
 
 def test_it_is_asked_once_for_many(django_assert_max_num_queries: Any) -> None:
     orders = [make() for make in SITUATIONS.values() for _ in range(3)]
-    refunds, questions = list(Refund.objects.all()), list(Discrepancy.objects.all())
+    refunds, discrepancies = list(Refund.objects.all()), list(Discrepancy.objects.all())
     with django_assert_max_num_queries(16):
-        found = actions_of([*orders, *refunds, *questions])
-    assert len(found) == len(orders) + len(refunds) + len(questions)
+        found = actions_of([*orders, *refunds, *discrepancies])
+    assert len(found) == len(orders) + len(refunds) + len(discrepancies)
 
 
 def refund_at(step: str) -> Refund:
@@ -212,16 +212,18 @@ def test_a_refund_goes_on_as_it_says(step: str, taken_back: bool) -> None:
             assert not why, f"{action}: {why}"
 
 
-@pytest.mark.parametrize("situation", ["in question", "paid twice", "no payment", "no order", "taken back", "closed"])
+@pytest.mark.parametrize(
+    "situation", ["in discrepancy", "paid twice", "no payment", "no order", "taken back", "closed"]
+)
 def test_a_question_has_the_answers_that_it_says(situation: str) -> None:
     for answer, again in itertools.product(Resolution, (False, True)):
-        question = asked(situation)
+        discrepancy = asked(situation)
         if again:
-            resolve_discrepancy(question, "ignore", **STAFF) if situation != "closed" else None
-            reopen_discrepancy(question, **STAFF)
-        why = actions_of([question])[question][answer]
+            resolve_discrepancy(discrepancy, "ignore", **STAFF) if situation != "closed" else None
+            reopen_discrepancy(discrepancy, **STAFF)
+        why = actions_of([discrepancy])[discrepancy][answer]
         try:
-            resolve_discrepancy(question, answer, **STAFF)
+            resolve_discrepancy(discrepancy, answer, **STAFF)
         except PagoEfectivoError:
             assert why, f"{answer} is said to be possible"
         else:
@@ -239,7 +241,7 @@ def asked(situation: str) -> Discrepancy:
         for hour in range(14):
             tick(later(hours=hour, minutes=1))
     else:
-        order = twice() if situation == "paid twice" else questioned()
+        order = twice() if situation == "paid twice" else in_review()
         if situation == "taken back":
             notify(order, Fact.PAYMENT_REVERSED)
         if situation == "closed":
@@ -249,17 +251,17 @@ def asked(situation: str) -> Discrepancy:
 
 
 def test_what_else_can_be_done_with_a_question() -> None:
-    question = asked("in question")
-    actions = actions_of([question])[question]
+    discrepancy = asked("in discrepancy")
+    actions = actions_of([discrepancy])[discrepancy]
     assert {name: actions[name] for name in ("reopen", "assign", "comment")} == {
         "reopen": "open",
         "assign": "",
         "comment": "",
     }
-    assign_discrepancy(question, "eva", actor="rosa")
-    comment_on(question, "x", actor="rosa")
+    assign_discrepancy(discrepancy, "eva", actor="rosa")
+    comment_on(discrepancy, "x", actor="rosa")
     with pytest.raises(InvalidRequest):
-        reopen_discrepancy(question, **STAFF)
+        reopen_discrepancy(discrepancy, **STAFF)
 
 
 def test_every_action_names_its_permission() -> None:
@@ -321,7 +323,7 @@ def _failing(**changes: Any) -> Callable[[], None]:
         _awake()
         pay(make())
         row = Delivery.objects.order_by("pk")[0]
-        known: dict[str, Any] = {"delivered_at": None, "next_attempt_at": later(hours=1), "receiver": "shop.ship"}
+        known: dict[str, Any] = {"delivered_at": None, "retry_at": later(hours=1), "receiver": "shop.ship"}
         Delivery.objects.filter(pk=row.pk).update(**known | changes)
 
     return fails

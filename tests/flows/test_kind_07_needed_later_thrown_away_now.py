@@ -17,7 +17,7 @@ from pagoefectivo_django.flows import (
     send_refund,
     tick,
 )
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.privacy.erase import erase_payer
 from pagoefectivo_django.flows.privacy.forget import forget
 from pagoefectivo_django.flows.refunds.refund import give_account
@@ -96,7 +96,7 @@ def test_an_erased_order_gets_no_new_code() -> None:
     with pytest.raises(InvalidRequest, match="was erased"):
         reissue_code(order)
     order.reload()
-    assert (order.state, order.wish) == ("expired", "")
+    assert (order.state, order.pending_action) == ("expired", "")
 
 
 # Whatever became of the order: as long as one of its codes can be paid, money may come that has to go back to somebody.
@@ -154,7 +154,7 @@ def test_an_order_keeps_its_payer_while_any_of_its_codes_can_be_paid(settings: A
     order = ended(settings)
     order.reload()
     assert order.state in ("paid", "cancelled", "rejected")
-    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     Discrepancy.objects.open().update(status="resolved", resolved_at=timezone.now(), resolved_by="x", reason="x")
     assert erase_payer(email=ANA.email, **STAFF).kept == [order.reference]
     (code,) = [
@@ -167,8 +167,8 @@ def test_an_order_keeps_its_payer_while_any_of_its_codes_can_be_paid(settings: A
     MemoryChannel("default", {}).set(code, Fact.PAYMENT, paid_at=timezone.now())
     notify(order, code=code, transaction_code=slip.report.transaction_code, operation_number="8")
     tick(later(minutes=5))
-    question = Discrepancy.objects.open().about_money().get()
-    resolve_discrepancy(question, "refund_due", **STAFF)
+    discrepancy = Discrepancy.objects.open().about_money().get()
+    resolve_discrepancy(discrepancy, "refund_due", **STAFF)
     order.reload()
     assert order.payer.email == ANA.email, "somebody has to be asked where it goes"
     assert order.refunds.count() == 1
@@ -177,14 +177,14 @@ def test_an_order_keeps_its_payer_while_any_of_its_codes_can_be_paid(settings: A
 def test_whatever_order_it_was_it_follows_in_the_end(settings: Any) -> None:
     for ended in (_paid_with_another, _rejected_with_a_lost_code, _cancelled_with_a_lost_code):
         ended(settings)
-    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     assert len(erase_payer(email=ANA.email, **STAFF).kept) == 3
     Discrepancy.objects.open().update(status="resolved", resolved_at=timezone.now(), resolved_by="x", reason="x")
     for days in (40, 41, 80):
         Heartbeat.objects.all().delete()
         tick(later(days=days))
         Discrepancy.objects.open().update(status="resolved", resolved_at=timezone.now(), resolved_by="x", reason="x")
-        Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+        Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     assert set(Order.objects.values_list("email", flat=True)) == {""}
 
 
@@ -198,10 +198,10 @@ def test_calls_about_an_order_stay_while_a_person_is_asked_about_it() -> None:
         began = timezone.now() - timedelta(days=40)
         call = ApiCall.objects.create(account="a", method="POST", path="/cips", began_at=began, milliseconds=1)
         ApiCallSubject.objects.create(call=call, order=order)
-    forget(Turn())
+    forget(TimeBudget())
     assert list(ApiCallSubject.objects.values_list("order", flat=True)) == [asked.pk]
     resolve_discrepancy(Discrepancy.objects.get(), "ignore", **STAFF)
-    forget(Turn())
+    forget(TimeBudget())
     assert not ApiCall.objects.exists()
 
 
@@ -214,11 +214,11 @@ def test_a_refund_that_failed_keeps_whom_the_money_belongs_to_for_a_while() -> N
     give_account(refund, bank="BCP", cci="01136600010003254221", holder="Ana Quispe")
     refund.refresh_from_db()
     close_refund(send_refund(refund, actor="eva"), done=False, **STAFF)
-    Delivery.objects.update(delivered_at=timezone.now(), next_attempt_at=None)
+    Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     assert erase_payer(email=ANA.email, **STAFF).kept == [order.reference]
     refund.refresh_from_db()
     assert refund.holder == "Ana Quispe", "it can be tried again"
-    forget(Turn(later(days=31)))
+    forget(TimeBudget(later(days=31)))
     order.reload()
     assert order.payer.erased
 

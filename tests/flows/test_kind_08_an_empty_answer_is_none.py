@@ -16,7 +16,7 @@ from pagoefectivo_django.flows import cancel_order, refresh_order, tick
 from pagoefectivo_django.flows.inbox.hints import hint
 from pagoefectivo_django.flows.messages import alert
 from pagoefectivo_django.flows.messages.alert import tell_staff
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.provider.look_up import AFTER_NOTHING, KnowsNothing, know_nothing
 from pagoefectivo_django.flows.reports.troubles import troubles
 from pagoefectivo_django.flows.worker.reconcile import reconcile
@@ -55,13 +55,13 @@ def test_an_empty_answer_opens_no_question_and_one_alert_for_the_account(setting
 
 
 def test_it_is_asked_again_after_a_pause_and_not_beyond_the_watch(settings: Any) -> None:
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"WATCH_PAID": timedelta(days=5)}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"POLL_AFTER_PAYMENT": timedelta(days=5)}
     for _ in range(2):
         pay(make())
     all_gone()
     now = later(days=1)
     Cip.objects.update(poll_at=now)
-    assert reconcile(Turn(now))["unanswered"] == 2
+    assert reconcile(TimeBudget(now))["unanswered"] == 2
     for cip in Cip.objects.all():
         assert cip.poll_at
         assert timedelta(minutes=1) < cip.poll_at - now <= AFTER_NOTHING + timedelta(minutes=1)
@@ -77,11 +77,11 @@ def test_a_hint_is_not_forgotten_by_it() -> None:
     Cip.objects.exclude(order=one).update(poll_at=later(days=1))
     now = timezone.now()
     hint(Report(ACCOUNT, Fact.CODE_DELETED, one.code), now)
-    reconcile(Turn(now + timedelta(seconds=1)))
+    reconcile(TimeBudget(now + timedelta(seconds=1)))
     assert (asked(), ignorant()) == ([], [ACCOUNT])
     channel().book.update(before)
     channel().set(one.code, Fact.CODE_DELETED)
-    reconcile(Turn(now + AFTER_NOTHING + timedelta(minutes=1)))
+    reconcile(TimeBudget(now + AFTER_NOTHING + timedelta(minutes=1)))
     assert (asked(), ignorant()) == (["missing_there"], [])
 
 
@@ -91,7 +91,7 @@ def test_the_last_code_of_an_account_reaches_a_person() -> None:
     all_gone()
     now = later(days=1)
     Cip.objects.filter(order=order).update(poll_at=now)
-    reconcile(Turn(now))
+    reconcile(TimeBudget(now))
     assert (asked(), ignorant()) == (["missing_there"], [])
 
 
@@ -105,7 +105,7 @@ def test_codes_that_are_asked_alone_are_not_there_if_others_are(settings: Any, o
     Cip.objects.filter(order__in=gone).update(poll_at=now)
     for order in gone:
         says(order, None)
-    reconcile(Turn(now))
+    reconcile(TimeBudget(now))
     assert (asked(), ignorant()) == (["missing_there"] * others, [])
 
 

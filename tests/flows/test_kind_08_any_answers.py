@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.models import Cip, Order, Payment
 from pagoefectivo_django.states import Fact
@@ -67,7 +67,7 @@ def walk(order: Order, said: list[str], resolves: Callable[[int], bool], begin: 
         version = Cip.objects.get(order=order).version
         moment = begin + timedelta(minutes=step)
         Cip.objects.update(poll_at=moment)
-        reconcile(Turn(moment))
+        reconcile(TimeBudget(moment))
         channel().book.update(knew)
         model.hears(answer)
         assert set(asked()) == model.open, told

@@ -8,11 +8,11 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
-from pagoefectivo_django.errors import InQuestion, OutcomeUnknown, Unavailable
+from pagoefectivo_django.errors import InReview, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, resolve_discrepancy, tick
 from pagoefectivo_django.flows.inbox.hints import hint
 from pagoefectivo_django.flows.ledger.advance import advance
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.states import Fact
@@ -48,8 +48,8 @@ def test_a_glitch_that_was_ignored_does_not_silence_what_really_happens_later(or
     assert asked() == []
     answers(order, 3, GONE[said])
     assert asked() == [kind]
-    question = Discrepancy.objects.get()
-    assert len(question.evidence) == 2, "it was told twice"
+    discrepancy = Discrepancy.objects.get()
+    assert len(discrepancy.evidence) == 2, "it was told twice"
     assert OrderEvent.objects.filter(order=order, kind="discrepancy_opened").count() == 2
 
 
@@ -58,12 +58,12 @@ def test_the_same_doubtful_answer_is_silent_and_writes_nothing(order: Order, sai
     answers(order, 1, GONE[said])
     resolve()
     before = Cip.objects.values_list("version", "changed_at", "answer").get(order=order)
-    written = OrderEvent.objects.count(), [question.evidence for question in Discrepancy.objects.all()]
+    written = OrderEvent.objects.count(), [discrepancy.evidence for discrepancy in Discrepancy.objects.all()]
     for day in range(2, 6):
         look(day)
     assert asked() == []
     assert Cip.objects.values_list("version", "changed_at", "answer").get(order=order) == before
-    assert (OrderEvent.objects.count(), [question.evidence for question in Discrepancy.objects.all()]) == written
+    assert (OrderEvent.objects.count(), [discrepancy.evidence for discrepancy in Discrepancy.objects.all()]) == written
 
 
 def test_an_answer_that_agrees_writes_nothing(order: Order) -> None:
@@ -128,8 +128,8 @@ def test_the_orders_own_amount_is_told_to_who_ignored_another() -> None:
     notify(order, amount="30.00", operation_number="7")
     resolve()
     answers(order, 1, Fact.PAYMENT)
-    question = Discrepancy.objects.open().get()
-    assert (question.kind, question.suggestion) == ("amount_mismatch", "")
+    discrepancy = Discrepancy.objects.open().get()
+    assert (discrepancy.kind, discrepancy.suggestion) == ("amount_mismatch", "")
     order.reload()
     assert order.state == "pending", "nothing is accepted by itself"
 
@@ -180,7 +180,7 @@ def test_an_unknown_code_that_is_paid_once_more_is_asked_about_again() -> None:
 
     def hinted(days: float) -> list[str]:
         hint(Report(ACCOUNT, Fact.CODE_EXPIRED, "900"), later(days=days))
-        reconcile(Turn(later(days=days, seconds=1)))
+        reconcile(TimeBudget(later(days=days, seconds=1)))
         return asked()
 
     assert hinted(0) == ["unmatched"]
@@ -197,12 +197,12 @@ def test_an_unknown_code_that_is_paid_once_more_is_asked_about_again() -> None:
 def test_a_question_that_an_answer_opened_closes_when_the_provider_says_paid_again(order: Order, said: str) -> None:
     answers(order, 1, GONE[said])
     answers(order, 2, Fact.PAYMENT)
-    question = Discrepancy.objects.get()
-    assert (question.status, question.resolution, question.resolved_by) == ("resolved", "", "pagoefectivo")
-    assert question.reason == "The provider says paid again."
-    assert OrderEvent.objects.filter(order=order, discrepancy=question, kind="noted").exists()
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.status, discrepancy.resolution, discrepancy.resolved_by) == ("resolved", "", "pagoefectivo")
+    assert discrepancy.reason == "The provider says paid again."
+    assert OrderEvent.objects.filter(order=order, discrepancy=discrepancy, kind="noted").exists()
     answers(order, 3, GONE[said])
-    assert asked() == [question.kind]
+    assert asked() == [discrepancy.kind]
 
 
 def test_both_close_also_when_another_amount_is_told_which_is_a_persons(order: Order) -> None:
@@ -231,15 +231,15 @@ def test_what_was_wished_for_meanwhile_is_done_after_it_closed() -> None:
     look(1)
     assert asked() == ["amount_mismatch", "missing_there"]
     Order.objects.filter(pk=order.pk).update(
-        wish="cancel", wish_actor="shop", wished_at=timezone.now(), next_attempt_at=timezone.now()
+        pending_action="cancel", action_requested_by="shop", action_requested_at=timezone.now(), retry_at=timezone.now()
     )
-    with suppress(InQuestion):
+    with suppress(InReview):
         tick(later(days=1, minutes=1))
     order.reload()
-    assert order.deferred_wish == "cancel"
+    assert order.deferred_action == "cancel"
     resolve_discrepancy(Discrepancy.objects.get(kind="amount_mismatch"), "ignore", actor="rosa", reason="Not ours.")
     order.reload()
-    assert (order.state, order.deferred_wish) == ("pending", "cancel"), "the other question is open"
+    assert (order.state, order.deferred_action) == ("pending", "cancel"), "the other discrepancy is open"
     answers(order, 2, Fact.PAYMENT, "30.00")
     tick(later(days=2, minutes=1))
     order.reload()

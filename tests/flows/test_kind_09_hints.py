@@ -11,7 +11,7 @@ from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import tick
-from pagoefectivo_django.flows.inbox.hints import AGAIN, APART, PROVEN, hint
+from pagoefectivo_django.flows.inbox.hints import AGAIN, APART, COUNTED_FROM_MESSAGES, hint
 from pagoefectivo_django.flows.ledger.advance import WHAT_BECOMES
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, UnknownCode
 from pagoefectivo_django.states import Fact
@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 #: What a message may say besides of money; a channel that can be asked is asked.
-HINTS = sorted(set(WHAT_BECOMES) - {*PROVEN})
+HINTS = sorted(set(WHAT_BECOMES) - {*COUNTED_FROM_MESSAGES})
 
 
 def channel() -> MemoryChannel:
@@ -68,7 +68,7 @@ def test_three_hundred_hints_are_three_questions_and_no_payment_waits_behind_the
     for order in orders:
         assert notify(order, Fact.CODE_EXPIRED) == 200
         channel().set(order.code, Fact.CODE_EXPIRED)
-    assert {row.fate for row in Notification.objects.all()} == {"applied"}, "no hint waits in the inbox"
+    assert {row.status for row in Notification.objects.all()} == {"applied"}, "no hint waits in the inbox"
     tick()
     assert sorted(len(batch) for batch in searches()) == [4, 4], "the pace's share of ten seconds, in batches"
     tick(later(minutes=1))
@@ -84,7 +84,7 @@ def test_a_provider_that_does_not_answer_keeps_no_payment_waiting() -> None:
     assert fresh(paid).state == "paid"
     tick()
     assert len(searches()) == 1
-    assert not Notification.objects.exclude(fate="applied").exists()
+    assert not Notification.objects.exclude(status="applied").exists()
     assert {cip.hinted_at is None for cip in Cip.objects.filter(order__in=hinted)} == {False}, (
         "no answer clears nothing"
     )
@@ -102,7 +102,7 @@ def test_what_a_message_says_besides_of_money_only_makes_its_code_due(fact: Fact
     notify(order, fact)
     assert (fresh(order).state, cip_of(order).status) == ("pending", "current")
     assert cip_of(order).hinted_at
-    assert Notification.objects.get().fate == "applied"
+    assert Notification.objects.get().status == "applied"
     channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     tick()
     assert fresh(order).state == "paid", "the answer counts, whatever the hint said"
@@ -167,7 +167,7 @@ def test_unknown_digits_are_kept_once_outside_the_inbox_and_dropped_when_nobody_
     for number in range(3):
         notify(Order(), Fact.CODE_EXPIRED, code="900", operation_number=str(number))
     assert UnknownCode.objects.get().code == "900"
-    assert not Notification.objects.exclude(fate="applied").exists()
+    assert not Notification.objects.exclude(status="applied").exists()
     found = looks(timezone.now(), minutes=50)
     assert len(found) == 4
     assert not UnknownCode.objects.exists()

@@ -16,12 +16,12 @@ from django.utils import timezone
 
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.flows import cancel_order, import_settlement, tick
-from pagoefectivo_django.flows.orders.wish import record
+from pagoefectivo_django.flows.orders.pending_action import record
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, read_settlement
 from pagoefectivo_django.flows.worker.round import Round
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Match, Order, Settlement
 from pagoefectivo_django.models.database import LEASE
-from pagoefectivo_django.states import Fact, Wish
+from pagoefectivo_django.states import Fact, PendingAction
 from pagoefectivo_django.testing import pay
 from tests.flows.locked import WORK, Told, fresh, past, settled
 from tests.flows.making import later, make
@@ -165,7 +165,7 @@ def test_a_person_waits_for_an_order_that_is_locked_for_a_moment() -> None:
 
 
 def deferred(order: Order) -> None:
-    Order.objects.filter(pk=order.pk).update(deferred_wish="cancel", wished_at=timezone.now())
+    Order.objects.filter(pk=order.pk).update(deferred_action="cancel", action_requested_at=timezone.now())
 
 
 def unwatched(order: Order) -> None:
@@ -205,20 +205,20 @@ def test_however_many_are_held_what_is_looked_for_in_batches_is_found(
 
 
 @pytest.mark.parametrize(
-    ("wish", "call", "done"),
+    ("pending_action", "call", "done"),
     [
-        (Wish.CANCEL, "delete", lambda order: order.state == "cancelled"),
-        (Wish.EXTEND, "extend", lambda order: order.expires_at > later(days=3)),
-        (Wish.REISSUE, "delete", lambda order: order.state == "pending" and order.cips.count() == 2),
+        (PendingAction.CANCEL, "delete", lambda order: order.state == "cancelled"),
+        (PendingAction.EXTEND, "extend", lambda order: order.expires_at > later(days=3)),
+        (PendingAction.REISSUE, "delete", lambda order: order.state == "pending" and order.cips.count() == 2),
     ],
 )
 def test_an_order_that_is_taken_while_its_provider_is_asked_holds_no_worker(
-    monkeypatch: pytest.MonkeyPatch, wish: Wish, call: str, done: Callable[[Order], bool]
+    monkeypatch: pytest.MonkeyPatch, pending_action: PendingAction, call: str, done: Callable[[Order], bool]
 ) -> None:
     order, other = make(), make()
-    date = None if wish == Wish.CANCEL else later(days=4)
+    date = None if pending_action == PendingAction.CANCEL else later(days=4)
     for each in (order, other):
-        record(each, wish, actor="shop", date=date, now=timezone.now())
+        record(each, pending_action, actor="shop", date=date, now=timezone.now())
     real, shop = getattr(Told, call), ExitStack()
 
     def taken(self: Told, code: str, *named: Any) -> None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.flows import resolve_discrepancy
 from pagoefectivo_django.flows.inbox.apply import apply_again
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.settlements.judging import look_again
 from pagoefectivo_django.models import Discrepancy
 from pagoefectivo_django.testing import pay
@@ -42,17 +42,17 @@ def resting(*parts: str) -> Any:
 def test_staff_answers_a_question_while_its_line_is_judged_anew(server_log: Callable[[], str]) -> None:
     order = make()
     load(line(order))
-    question = Discrepancy.objects.get(kind="status_mismatch")
+    discrepancy = Discrepancy.objects.get(kind="status_mismatch")
     pay(order)
 
     def worker() -> str:
         with resting("UPDATE", "settlementline", "status"):
-            look_again(Turn())
+            look_again(TimeBudget())
         return "worker"
 
     def staff() -> str:
         with resting('FROM "pagoefectivo_order"', "FOR UPDATE"):
-            resolve_discrepancy(question, "ignore", actor="rosa", reason="Seen.")
+            resolve_discrepancy(discrepancy, "ignore", actor="rosa", reason="Seen.")
         return "staff"
 
     said = at_once(worker, staff)
@@ -81,4 +81,4 @@ def test_the_provider_repeats_a_message_while_the_worker_applies_it(server_log: 
     assert "deadlock detected" not in server_log()
     assert said[1] == 200
     order.reload()
-    assert (order.state, kept(body).fate) == ("paid", "applied")
+    assert (order.state, kept(body).status) == ("paid", "applied")

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.inbox import apply as inbox
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment
 from tests.flows.test_kind_09_locked_orders import held
 from tests.hostile.doing import breaking, kept, many_ticks, observing, paid, post, posting, sold
@@ -50,12 +50,12 @@ class TestOfALockedOrder:
         with held(order) as over:
             assert post(body).status_code == 200
             assert not over.is_set()
-            assert kept(body).fate == "waiting"
+            assert kept(body).status == "waiting"
             tick()
-            assert (kept(body).fate, kept(body).attempts) == ("waiting", 0)  # that was no attempt
+            assert (kept(body).status, kept(body).attempts) == ("waiting", 0)  # that was no attempt
         assert state(order) == "pending"
         tick(timezone.now() + timedelta(minutes=1))
-        assert (state(order), kept(body).fate) == ("paid", "applied")
+        assert (state(order), kept(body).status) == ("paid", "applied")
 
     def test_it_is_applied_as_soon_as_the_order_is_free(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(inbox, "PATIENCE", 30.0)
@@ -65,7 +65,7 @@ class TestOfALockedOrder:
             statuses = thread.enter_context(posting(body))
             wait_for(lambda: ask(COMMITTED))
         assert statuses == [200]
-        assert (state(order), kept(body).fate, Payment.objects.count()) == ("paid", "applied", 1)
+        assert (state(order), kept(body).status, Payment.objects.count()) == ("paid", "applied", 1)
 
     def test_it_is_committed_before_anything_waits_where_the_database_cannot_skip(
         self, monkeypatch: pytest.MonkeyPatch
@@ -78,7 +78,7 @@ class TestOfALockedOrder:
             wait_for(lambda: ask(COMMITTED))
         many_ticks(2)
         assert statuses == [200]
-        assert (state(order), kept(body).fate) == ("paid", "applied")
+        assert (state(order), kept(body).status) == ("paid", "applied")
 
     def test_a_process_that_is_killed_while_it_waits_leaves_the_message(
         self, child_environment: dict[str, str]
@@ -101,7 +101,7 @@ class TestOfALockedOrder:
                 child.wait(30)
         assert state(order) == "pending"
         many_ticks(2)
-        assert (state(order), kept(body).fate) == ("paid", "applied")
+        assert (state(order), kept(body).status) == ("paid", "applied")
 
     def test_messages_about_other_orders_do_not_wait(self) -> None:
         stuck, free = sold("SHOP-1"), sold("SHOP-2")
@@ -118,14 +118,14 @@ def left_waiting(body: bytes, due: timedelta = -timedelta(minutes=1)) -> Notific
     with breaking("pagoefectivo_payment"):
         assert post(body).status_code == 200
     row = kept(body)
-    assert row.fate == "waiting"
-    Notification.objects.filter(pk=row.pk).update(next_attempt_at=timezone.now() + due)
+    assert row.status == "waiting"
+    Notification.objects.filter(pk=row.pk).update(retry_at=timezone.now() + due)
     return row
 
 
 def books(order: Order) -> object:
     order.refresh_from_db()
-    payments = sorted(Payment.objects.filter(cip__order=order).values_list("operation_number", "standing"))
+    payments = sorted(Payment.objects.filter(cip__order=order).values_list("operation_number", "status"))
     return order.state, payments, sorted(Discrepancy.objects.filter(order=order).values_list("kind", flat=True))
 
 
@@ -144,7 +144,7 @@ class TestTheOrderOfArrival:
     def test_it_is_kept_whatever_became_due_first(self, dues: tuple[int, ...]) -> None:
         told, waited = sold("SHOP-1"), sold("SHOP-2")
         for body in story(told):
-            assert (post(body).status_code, kept(body).fate) == (200, "applied")
+            assert (post(body).status_code, kept(body).status) == (200, "applied")
         rows = [left_waiting(body, -due * timedelta(minutes=1)) for body, due in zip(story(waited), dues, strict=True)]
         assert tick().notifications == len(rows)
         assert books(waited) == books(told)
@@ -154,12 +154,12 @@ class TestTheOrderOfArrival:
         first = left_waiting(paid(order), timedelta(minutes=1))
         second = taken_back(order)
         assert post(second).status_code == 200
-        assert (kept(second).fate, state(order)) == ("waiting", "pending")
+        assert (kept(second).status, state(order)) == ("waiting", "pending")
         tick()
-        assert (kept(second).fate, kept(second).attempts) == ("waiting", 0)
+        assert (kept(second).status, kept(second).attempts) == ("waiting", 0)
         tick(timezone.now() + timedelta(minutes=2))
         first.refresh_from_db()
-        assert (first.fate, kept(second).fate) == ("applied", "applied")
+        assert (first.status, kept(second).status) == ("applied", "applied")
         assert books(order) == ("refunded", [("7", "reversed")], ["reversed"])
 
     def test_who_waits_longer_holds_back_its_own_code_only(self) -> None:
@@ -171,7 +171,7 @@ class TestTheOrderOfArrival:
     def test_a_message_that_was_given_up_holds_back_nobody(self) -> None:
         order = sold()
         first = left_waiting(taken_back(order))
-        Notification.objects.filter(pk=first.pk).update(fate="dead", next_attempt_at=None)
+        Notification.objects.filter(pk=first.pk).update(status="dead", retry_at=None)
         assert post(paid(order)).status_code == 200
         assert state(order) == "paid"
 
@@ -181,9 +181,9 @@ class TestTheOrderOfArrival:
             left_waiting(taken_back(order), -timedelta(hours=1))
         payment = left_waiting(paid(orders[-1]), -timedelta(seconds=1))
         looks = iter([False, True])
-        assert inbox.apply_waiting(Turn(stopped=lambda: next(looks))) == 1
+        assert inbox.apply_waiting(TimeBudget(stopped=lambda: next(looks))) == 1
         payment.refresh_from_db()
-        assert (payment.fate, Notification.objects.filter(fate="waiting").count()) == ("applied", 4)
+        assert (payment.status, Notification.objects.filter(status="waiting").count()) == ("applied", 4)
 
     def test_the_same_bytes_again_behind_a_reversal_are_asked_about(self) -> None:
         order = sold()

@@ -33,9 +33,9 @@ def state(order: Order) -> str:
 def test_any_other_amount_leaves_the_payment_and_asks_with_it(number: str, amount: str) -> None:
     order = pay(make(), operation_number="7")
     told(order, Fact.PAYMENT_REVERSED, operation_number=number, amount=Decimal(amount))
-    question = Discrepancy.objects.get()
-    assert (state(order), Payment.objects.get().standing) == ("paid", "applied")
-    assert (question.kind, question.amount, question.suggestion) == ("reversed", Decimal(amount), "")
+    discrepancy = Discrepancy.objects.get()
+    assert (state(order), Payment.objects.get().status) == ("paid", "applied")
+    assert (discrepancy.kind, discrepancy.amount, discrepancy.suggestion) == ("reversed", Decimal(amount), "")
 
 
 def test_the_amount_in_another_currency_is_not_the_payment() -> None:
@@ -65,7 +65,7 @@ def test_a_part_that_comes_before_its_payment_is_not_forgotten() -> None:
     order = make()
     told(order, Fact.PAYMENT_REVERSED, operation_number="7", amount=Decimal("5.00"))
     told(order, Fact.PAYMENT, operation_number="7", amount=order.amount)
-    assert (state(order), Payment.objects.get().standing) == ("pending", "held")
+    assert (state(order), Payment.objects.get().status) == ("pending", "held")
     assert Discrepancy.objects.open().get().kind == "reversed"
 
 
@@ -75,7 +75,7 @@ def test_parts_and_a_whole_in_any_order_pay_once(order_of_arrival: Any) -> None:
     for number, amount in order_of_arrival:
         told(order, Fact.PAYMENT, operation_number=number, amount=Decimal(amount))
     assert state(order) == "paid"
-    assert sorted(Payment.objects.values_list("operation_number", "standing")) == [
+    assert sorted(Payment.objects.values_list("operation_number", "status")) == [
         ("1", "held"), ("2", "held"), ("3", "applied"),
     ]  # fmt: skip
     assert Discrepancy.objects.open().about_money().count() == 2

@@ -38,12 +38,12 @@ def test_a_part_that_came_back_leaves_the_payment_standing() -> None:
     first, second = timezone.now(), timezone.now() + timedelta(minutes=1)
     for heard in (first, first, second):
         told(order, Fact.PAYMENT_REVERSED, operation_number="7", amount=Decimal("5.00"), received_at=heard)
-    question = Discrepancy.objects.get()
-    assert (order.state, Payment.objects.get().standing) == ("paid", "applied")
-    assert (question.kind, question.amount, question.currency) == ("reversed", Decimal("5.00"), "PEN")
-    assert [one["amount"] for one in question.evidence] == ["5.00", "5.00"]
+    discrepancy = Discrepancy.objects.get()
+    assert (order.state, Payment.objects.get().status) == ("paid", "applied")
+    assert (discrepancy.kind, discrepancy.amount, discrepancy.currency) == ("reversed", Decimal("5.00"), "PEN")
+    assert [one["amount"] for one in discrepancy.evidence] == ["5.00", "5.00"]
     told(order, Fact.PAYMENT_REVERSED, operation_number="7", amount=order.amount)
-    assert (order.state, Payment.objects.get().standing) == ("refunded", "reversed")
+    assert (order.state, Payment.objects.get().status) == ("refunded", "reversed")
 
 
 @pytest.mark.parametrize("amount", ["35.50", None])
@@ -57,8 +57,8 @@ def test_all_that_came_back_or_an_amount_that_nobody_told_is_the_payment(amount:
 def test_another_amount_is_told_with_its_sign(paid: str, difference: str) -> None:
     order = make()
     told(order, Fact.PAYMENT, operation_number="7", amount=Decimal(paid))
-    question = Discrepancy.objects.get()
-    assert (question.evidence[0]["difference"], question.suggestion) == (difference, "refund_due")
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.evidence[0]["difference"], discrepancy.suggestion) == (difference, "refund_due")
 
 
 def test_two_halves_are_seen_to_add_up() -> None:

@@ -27,7 +27,7 @@ def books() -> dict[str, Any]:
     """Everything that money hangs on."""
     return {
         "orders": list(Order.objects.order_by("pk").values_list("reference", "state", "paid_at", "operation_number")),
-        "applied": list(Payment.objects.filter(standing="applied").order_by("pk").values_list("pk", "amount")),
+        "applied": list(Payment.objects.filter(status="applied").order_by("pk").values_list("pk", "amount")),
         "messages": Notification.objects.count(),
     }
 
@@ -78,8 +78,8 @@ def test_the_next_order_of_a_reference_is_another_code_s() -> None:
     message, back = paid(first, operation_number="7"), reversal(first, "7")
     post(message)
     post(back)
-    for question in Discrepancy.objects.open():
-        resolve_discrepancy(question, "ignore", actor="rosa", reason="The provider says why.")
+    for discrepancy in Discrepancy.objects.open():
+        resolve_discrepancy(discrepancy, "ignore", actor="rosa", reason="The provider says why.")
     second = make(reference="SHOP-1")
     assert second.pk != first.pk
     for _ in range(2):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import AlreadyPaid, InQuestion, InvalidRequest, OutcomeUnknown, Refused, Unavailable
+from pagoefectivo_django.errors import AlreadyPaid, InReview, InvalidRequest, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import cancel_order, mark_paid, refund_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
@@ -31,15 +31,15 @@ def kinds() -> list[str]:
     return list(Discrepancy.objects.order_by("pk").values_list("kind", flat=True))
 
 
-def standings() -> list[tuple[str | None, str]]:
-    return list(Payment.objects.order_by("pk").values_list("operation_number", "standing"))
+def statuses() -> list[tuple[str | None, str]]:
+    return list(Payment.objects.order_by("pk").values_list("operation_number", "status"))
 
 
 def test_the_order_is_paid_and_says_by_whom_and_why() -> None:
     order = mark(make())
     assert (order.state, order.operation_number, order.cip.status) == ("paid", "99", "paid")  # type: ignore[union-attr]
     payment = Payment.objects.get()
-    assert (payment.amount, payment.currency, payment.standing) == (Decimal("35.50"), "PEN", "applied")
+    assert (payment.amount, payment.currency, payment.status) == (Decimal("35.50"), "PEN", "applied")
     event = order.events.get(kind="payment_confirmed")
     assert (event.actor, event.detail, event.fact) == ("marta", "Seen in the portal.", "accepted")
     assert Heard.objects.count() == 1
@@ -51,21 +51,21 @@ def test_a_message_of_the_same_operation_adds_its_time(number: str | None) -> No
     for _ in range(3):
         assert notify(order, operation_number=number, paid_at=when) == 200
     order.refresh_from_db()
-    assert (order.state, order.paid_at, standings()) == ("paid", when, [("99", "applied")])
+    assert (order.state, order.paid_at, statuses()) == ("paid", when, [("99", "applied")])
     assert (kinds(), Heard.objects.count()) == ([], 1)
 
 
 def test_a_message_of_another_operation_is_asked_about() -> None:
     order = mark(make())
     notify(order, operation_number="100")
-    assert (standings(), kinds()) == ([("99", "applied"), ("100", "duplicate")], ["duplicate_payment"])
+    assert (statuses(), kinds()) == ([("99", "applied"), ("100", "duplicate")], ["duplicate_payment"])
 
 
 @pytest.mark.parametrize("changes", [{"amount": "1.00"}, {"currency": "USD"}])
 def test_a_message_of_the_same_operation_that_contradicts_is_asked_about(changes: dict[str, str]) -> None:
     order = mark(make())
     notify(order, operation_number="99", **changes)
-    assert (standings(), kinds()) == ([("99", "applied")], ["amount_mismatch"])
+    assert (statuses(), kinds()) == ([("99", "applied")], ["amount_mismatch"])
 
 
 def test_a_payment_of_an_older_code_is_asked_about() -> None:
@@ -82,7 +82,7 @@ def test_in_every_state_in_which_a_code_could_have_been_paid(state: str) -> None
     order = {"expired": expire, "cancelled": cancel_order}.get(state, lambda order: order)(order)
     assert order.state == state
     assert mark(order).state == "paid"
-    assert (standings(), kinds(), Heard.objects.count()) == ([("99", "applied")], [], 1)
+    assert (statuses(), kinds(), Heard.objects.count()) == ([("99", "applied")], [], 1)
     tick()
     assert Order.objects.get().state == "paid"
 
@@ -104,7 +104,7 @@ def test_a_code_whose_answer_got_lost_could_have_been_paid() -> None:
     assert mark(order).state == "paid"
     code = next(iter(MemoryChannel.slips["memory:default"]))
     notify(order, code=code, transaction_code=Cip.objects.get().transaction_code, operation_number="99")
-    assert (Cip.objects.get().code, standings(), kinds()) == (code, [("99", "applied")], [])
+    assert (Cip.objects.get().code, statuses(), kinds()) == (code, [("99", "applied")], [])
 
 
 def test_by_an_order_that_was_read_before_it_had_a_code() -> None:
@@ -140,14 +140,14 @@ def test_two_at_once_pay_once() -> None:
 def test_an_open_question_is_answered_first() -> None:
     order = make()
     notify(order, amount="1.00", operation_number="7")
-    with pytest.raises(InQuestion, match="answer it"):
+    with pytest.raises(InReview, match="answer it"):
         mark(order)
-    question = Discrepancy.objects.get()
-    resolve_discrepancy(question, "refund_due", actor="marta", reason="He paid the rest in the shop.")
+    discrepancy = Discrepancy.objects.get()
+    resolve_discrepancy(discrepancy, "refund_due", actor="marta", reason="He paid the rest in the shop.")
     with pytest.raises(InvalidRequest, match="taken or given back"):
         mark(order, "7")
     assert mark(order, "99").state == "paid"
-    assert standings() == [("7", "held"), ("99", "applied")]
+    assert statuses() == [("7", "held"), ("99", "applied")]
 
 
 @pytest.mark.parametrize("number", ["7", None])
@@ -165,7 +165,7 @@ def test_a_payment_that_is_held_is_the_same() -> None:
     notify(order, paid_at=later(days=9))
     resolve_discrepancy(Discrepancy.objects.get(), "ignore", actor="marta", reason="x")
     assert mark(order, "7").state == "paid"
-    assert standings() == [("7", "applied")]
+    assert statuses() == [("7", "applied")]
 
 
 @pytest.mark.parametrize("number", ["99", None])
@@ -180,9 +180,9 @@ def test_what_the_provider_took_back_before_is_not_vouched_for(number: str | Non
 def test_a_payment_on_its_way_back_is_not_vouched_for() -> None:
     order = make()
     notify(order, paid_at=later(days=9), operation_number="99")
-    question = Discrepancy.objects.get()
-    resolve_discrepancy(question, "ignore", actor="marta", reason="x")
-    refund_order(order, payment=question.payment, actor="marta", reason="Too late.")
+    discrepancy = Discrepancy.objects.get()
+    resolve_discrepancy(discrepancy, "ignore", actor="marta", reason="x")
+    refund_order(order, payment=discrepancy.payment, actor="marta", reason="Too late.")
     with pytest.raises(InvalidRequest, match="given back"):
         mark(order)
 

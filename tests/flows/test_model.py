@@ -61,10 +61,10 @@ from pagoefectivo_django.models import (
     Delivery,
     Deposit,
     Discrepancy,
-    Fate,
     Heartbeat,
     Match,
     Notification,
+    NotificationStatus,
     Order,
     OrderEvent,
     Payment,
@@ -92,8 +92,8 @@ SHOP = {
     },
     "ROUTES": {"PEN": ["default", "dollars"], "USD": ["dollars"]},
     # Short, so that a story comes to its end soon.
-    "WATCH": timedelta(days=1),
-    "WATCH_PAID": timedelta(days=2),
+    "POLL_AFTER_EXPIRY": timedelta(days=1),
+    "POLL_AFTER_PAYMENT": timedelta(days=2),
     "SEARCHES_PER_MINUTE": 60_000,
 }
 #: In an order in which their rows can go.
@@ -154,7 +154,7 @@ class Books:
         self.cips = {cip.pk: cip for cip in Cip.objects.all()}
         self.payments = list(Payment.objects.all())
         self.refunds = list(Refund.objects.all())
-        self.questions = list(Discrepancy.objects.all())
+        self.discrepancies = list(Discrepancy.objects.all())
         self.inbox = list(Notification.objects.all())
         self.events = list(OrderEvent.objects.order_by("order", "number"))
         self.deliveries = list(Delivery.objects.all())
@@ -170,8 +170,8 @@ class Books:
                 self.operation_is_known(operation, number)
         for order in self.orders.values():
             self.order_is_in_order(order)
-        standing = [order for order in self.orders.values() if order.state in ("new", "pending", "paid")]
-        for reference, count in Counter(order.reference for order in standing).items():
+        status = [order for order in self.orders.values() if order.state in ("new", "pending", "paid")]
+        for reference, count in Counter(order.reference for order in status).items():
             assert count == 1, f"{count} orders stand on {reference}"
         self.history_is_whole()
         self.refunds_never_exceed()
@@ -180,10 +180,10 @@ class Books:
         cip, money = self.cips[payment.cip_id], (payment.amount, payment.currency)
         taken, by_hand = self.model.on(cip), (cip.order_id, payment.operation_number) in self.model.marked
         assert by_hand or money in [(each.amount, each.currency) for each in taken], f"nobody paid {payment}"
-        assert payment.standing != "reversed" or any(each.told_back for each in taken), f"nobody took back {payment}"
-        settled = payment.standing in ("applied", "reversed")
-        assert settled or self.asked(payment=payment.pk), f"{payment} is {payment.standing} and nobody was asked"
-        if payment.standing == "applied" and any(payment.operation_number in each.told_back for each in taken):
+        assert payment.status != "reversed" or any(each.told_back for each in taken), f"nobody took back {payment}"
+        settled = payment.status in ("applied", "reversed")
+        assert settled or self.asked(payment=payment.pk), f"{payment} is {payment.status} and nobody was asked"
+        if payment.status == "applied" and any(payment.operation_number in each.told_back for each in taken):
             assert self.asked(kind="reversed", order=cip.order_id), f"{payment} was taken back and still counts"
 
     def operation_is_known(self, operation: Operation, number: str) -> None:
@@ -195,17 +195,19 @@ class Books:
                 assert same or not number or self.asked(payment=payment.pk), f"{operation} is written down as {payment}"
                 return
         for row in self.inbox:
-            asked = row.fate == Fate.WAITING or (row.fate == Fate.DEAD and self.asked(notification=row.pk))
+            asked = row.status == NotificationStatus.WAITING or (
+                row.status == NotificationStatus.DEAD and self.asked(notification=row.pk)
+            )
             if (row.account, row.code) == where and asked:
                 return
         raise AssertionError(f"{operation} was told as number {number!r} and is forgotten")
 
     def order_is_in_order(self, order: Order) -> None:
         mine = [payment for payment in self.payments if self.cips[payment.cip_id].order_id == order.pk]
-        paying = [each for each in mine if each.standing == "applied" and self.returned(each) < each.amount]
+        paying = [each for each in mine if each.status == "applied" and self.returned(each) < each.amount]
         assert len(paying) == (order.state == "paid"), f"{order} is {order.state} by {paying}"
         assert order.state != "refunded" or any(
-            each.standing == "reversed" or self.returned(each) == each.amount for each in mine
+            each.status == "reversed" or self.returned(each) == each.amount for each in mine
         ), f"{order} is refunded and nothing went back"
         for payment in paying:
             by_hand = (order.pk, payment.operation_number) in self.model.marked
@@ -262,11 +264,11 @@ class Books:
     def check_at_rest(self) -> None:
         """What must hold besides when nothing is due any more."""
         for order in self.orders.values():
-            assert not order.wish, f"{order} still wishes to {order.wish}"
+            assert not order.pending_action, f"{order} still wishes to {order.pending_action}"
             if order.state in ("new", "pending"):
                 assert self.is_stuck(order), f"{order} is {order.state} past its date and nobody was asked"
         for row in self.inbox:
-            assert row.fate != Fate.WAITING, f"{row} still waits"
+            assert row.status != NotificationStatus.WAITING, f"{row} still waits"
         for cip in self.cips.values():
             if cip.status == "lost" and not cip.code:
                 assert self.asked(kind="lost_code", cip=cip.pk), f"lost code {cip} is forgotten"
@@ -311,8 +313,8 @@ class Books:
     def quiet(self) -> bool:
         """Nothing is due any more, now or later, but to look again at orders that a person has been asked about."""
         due: list[Any] = [delivery.pk for delivery in self.deliveries if not delivery.delivered_at]
-        due += [row for row in (*self.inbox, *self.refunds, *self.orders.values()) if row.next_attempt_at]
-        due += [cip for cip in self.cips.values() if cip.next_attempt_at or cip.poll_at]
+        due += [row for row in (*self.inbox, *self.refunds, *self.orders.values()) if row.retry_at]
+        due += [cip for cip in self.cips.values() if cip.retry_at or cip.poll_at]
         due += [order for order in self.orders.values() if order.lapses_at and not self.is_stuck(order)]
         return not due
 
@@ -321,15 +323,17 @@ class Books:
         if any(cip.order_id == order.pk and cip.account in self.ignorant for cip in self.cips.values()):
             return True
         return self.asked(kind="not_confirmed", order=order.pk) or any(
-            question.order_id == order.pk and question.status == "open" and question.kind in MONEY_KINDS
-            for question in self.questions
+            discrepancy.order_id == order.pk and discrepancy.status == "open" and discrepancy.kind in MONEY_KINDS
+            for discrepancy in self.discrepancies
         )
 
     def asked(self, **about: Any) -> bool:
         """Return whether a person was ever asked about this."""
         return any(
-            all(getattr(question, name if name == "kind" else f"{name}_id") == value for name, value in about.items())
-            for question in self.questions
+            all(
+                getattr(discrepancy, name if name == "kind" else f"{name}_id") == value for name, value in about.items()
+            )
+            for discrepancy in self.discrepancies
         )
 
     def returned(self, payment: Payment) -> Decimal:
@@ -600,7 +604,7 @@ class Story(RuleBasedStateMachine):
     def looks_again(self, order: Order) -> None:
         with self.trying():
             refresh_order(order)
-        for row in Notification.objects.exclude(fate=Fate.APPLIED).order_by("pk")[:2]:
+        for row in Notification.objects.exclude(status=NotificationStatus.APPLIED).order_by("pk")[:2]:
             retry(row, timezone.now())
 
     @precondition(lambda self: Cip.objects.filter(status="lost", code=None).exists())
@@ -622,12 +626,12 @@ class Story(RuleBasedStateMachine):
     @precondition(lambda self: Discrepancy.objects.open().exists())
     @deed(which=ANY, resolution=st.sampled_from(Resolution.values))
     def answers(self, which: int, resolution: str) -> None:
-        questions = list(Discrepancy.objects.open().order_by("pk"))
-        question = questions[which % len(questions)]
+        discrepancies = list(Discrepancy.objects.open().order_by("pk"))
+        discrepancy = discrepancies[which % len(discrepancies)]
         with self.trying():
-            resolve_discrepancy(question, resolution, **STAFF)
-            if resolution == Resolution.ACCEPT and question.payment_id:
-                self.model.accepted.add(question.payment_id)
+            resolve_discrepancy(discrepancy, resolution, **STAFF)
+            if resolution == Resolution.ACCEPT and discrepancy.payment_id:
+                self.model.accepted.add(discrepancy.payment_id)
 
     @precondition(lambda self: Payment.objects.exists())
     @deed(which=ANY, part=st.sampled_from([None, Decimal("0.50"), Decimal("35.00")]), approved=st.booleans())
@@ -691,9 +695,11 @@ class Story(RuleBasedStateMachine):
         books.check()
         for pk, state in self.frozen.items():
             now = books.orders[pk].state
-            assert now == state or now not in ("expired", "cancelled"), f"{books.orders[pk]} is in question, and {now}"
-        questions = Discrepancy.objects.open().about_money().filter(order__isnull=False)
-        self.frozen = {key: books.orders[key].state for key in questions.values_list("order_id", flat=True) if key}
+            assert now == state or now not in ("expired", "cancelled"), (
+                f"{books.orders[pk]} is in discrepancy, and {now}"
+            )
+        discrepancies = Discrepancy.objects.open().about_money().filter(order__isnull=False)
+        self.frozen = {key: books.orders[key].state for key in discrepancies.values_list("order_id", flat=True) if key}
         return books
 
     def comes_to_rest(self) -> None:
@@ -710,8 +716,8 @@ class Story(RuleBasedStateMachine):
                 MemoryChannel.failures.clear()
                 self.stumbles = 0
                 self.comes_to_rest()
-                for question in Discrepancy.objects.open():
-                    resolve_discrepancy(question, "ignore", **STAFF)
+                for discrepancy in Discrepancy.objects.open():
+                    resolve_discrepancy(discrepancy, "ignore", **STAFF)
                 self.frozen.clear()
                 self.comes_to_rest()
         finally:

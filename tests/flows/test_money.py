@@ -47,8 +47,8 @@ def at_provider(order: Order, fact: Fact, **changes: Any) -> None:
     MemoryChannel("default", {}).set(fresh(order).code, fact, **changes)
 
 
-def standings() -> list[str]:
-    return list(Payment.objects.order_by("pk").values_list("standing", flat=True))
+def statuses() -> list[str]:
+    return list(Payment.objects.order_by("pk").values_list("status", flat=True))
 
 
 def in_channel(settings: Any, **changes: Any) -> None:
@@ -62,16 +62,16 @@ def in_channel(settings: Any, **changes: Any) -> None:
 def test_a_payment_that_was_taken_back_cannot_be_accepted() -> None:
     order = make()
     notify(order, paid_at=later(days=9), operation_number="7")
-    question = Discrepancy.objects.get()
-    assert (question.kind, question.suggestion) == ("late_payment", "accept")
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, discrepancy.suggestion) == ("late_payment", "accept")
     notify(order, Fact.PAYMENT_REVERSED, operation_number="7")
-    question.refresh_from_db()
-    assert [seen["fact"] for seen in question.evidence] == ["payment", "payment_reversed"]
-    assert question.suggestion == "ignore"
+    discrepancy.refresh_from_db()
+    assert [seen["fact"] for seen in discrepancy.evidence] == ["payment", "payment_reversed"]
+    assert discrepancy.suggestion == "ignore"
     with pytest.raises(InvalidRequest, match="taken back"):
-        resolve_discrepancy(question, "accept", actor="marta", reason="It came.")
-    assert (fresh(order).state, standings()) == ("pending", ["reversed"])
-    resolve_discrepancy(question, "ignore", actor="marta", reason="It was taken back.")
+        resolve_discrepancy(discrepancy, "accept", actor="marta", reason="It came.")
+    assert (fresh(order).state, statuses()) == ("pending", ["reversed"])
+    resolve_discrepancy(discrepancy, "ignore", actor="marta", reason="It was taken back.")
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_staff_sees_of_a_payment_that_went_back_before_it_was_told(number: str, 
     order = make()
     notify(order, Fact.PAYMENT_REVERSED, operation_number=number)
     notify(order, operation_number="7", **wrong)
-    assert [question.kind for question in Discrepancy.objects.filter(order=order)] == ["reversed"]
-    assert (fresh(order).state, standings()) == ("pending", ["held"])
+    assert [discrepancy.kind for discrepancy in Discrepancy.objects.filter(order=order)] == ["reversed"]
+    assert (fresh(order).state, statuses()) == ("pending", ["held"])
 
 
 def test_an_answer_from_before_a_reversal_pays_nothing() -> None:
@@ -101,7 +101,7 @@ def test_an_answer_from_before_a_reversal_pays_nothing() -> None:
     advance(report(cip, Fact.PAYMENT_REVERSED, operation_number="7"))
     old = report(cip, asked_at=timezone.now(), version=cip.version)
     assert [str(outcome) for outcome in advance(old)] == ["stale"]
-    assert (fresh(order).state, standings()) == ("refunded", ["reversed"])
+    assert (fresh(order).state, statuses()) == ("refunded", ["reversed"])
 
 
 def test_a_repeated_message_of_a_payment_that_was_taken_back_pays_nothing() -> None:
@@ -110,7 +110,7 @@ def test_a_repeated_message_of_a_payment_that_was_taken_back_pays_nothing() -> N
     post(body)
     notify(order, Fact.PAYMENT_REVERSED, operation_number="7")
     post(body)
-    assert (fresh(order).state, standings()) == ("refunded", ["reversed"])
+    assert (fresh(order).state, statuses()) == ("refunded", ["reversed"])
 
 
 def test_a_refunded_orders_code_that_can_be_paid_again_is_deleted() -> None:
@@ -135,11 +135,11 @@ def test_one_reference_paid_twice_is_a_question_that_cannot_be_accepted() -> Non
     assert second != first
     advance(report(second.cips.get(), paid_at=when), now=when)
     advance(report(first.cips.get(), paid_at=when - timedelta(minutes=5)), now=when)
-    assert [fresh(first).state, fresh(second).state, *standings()] == ["expired", "paid", "applied", "duplicate"]
-    question = Discrepancy.objects.get()
-    assert (question.kind, question.order) == ("duplicate_payment", first)
+    assert [fresh(first).state, fresh(second).state, *statuses()] == ["expired", "paid", "applied", "duplicate"]
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, discrepancy.order) == ("duplicate_payment", first)
     with pytest.raises(InvalidRequest, match="ordered again"):
-        resolve_discrepancy(question, "accept", actor="marta", reason="It came.")
+        resolve_discrepancy(discrepancy, "accept", actor="marta", reason="It came.")
     assert fresh(first).state == "expired"
 
 
@@ -147,9 +147,9 @@ def test_a_payment_of_a_cancelled_order_that_was_ordered_again_cannot_be_accepte
     first = cancel_order(make(reference="AGAIN"))
     second = pay(make(reference="AGAIN"))
     notify(first)
-    question = Discrepancy.objects.get()
+    discrepancy = Discrepancy.objects.get()
     with pytest.raises(InvalidRequest, match="ordered again"):
-        resolve_discrepancy(question, "accept", actor="marta", reason="It came.")
+        resolve_discrepancy(discrepancy, "accept", actor="marta", reason="It came.")
     assert (fresh(first).state, fresh(second).state) == ("cancelled", "paid")
 
 
@@ -158,7 +158,7 @@ def test_two_expired_orders_of_one_reference_are_not_both_paid() -> None:
     second = expire(make(reference="TWICE"))
     for order in (first, second):
         notify(order, paid_at=order.expires_at)
-    assert [fresh(first).state, fresh(second).state, *standings()] == ["paid", "expired", "applied", "duplicate"]
+    assert [fresh(first).state, fresh(second).state, *statuses()] == ["paid", "expired", "applied", "duplicate"]
     assert Discrepancy.objects.get().kind == "duplicate_payment"
 
 
@@ -167,9 +167,9 @@ def test_a_payment_that_seemed_late_pays_no_second_order_of_its_reference() -> N
     second = expire(make(reference="TWICE"))
     advance(report(first.cips.get(), operation_number="1", paid_at=None))
     advance(report(second.cips.get(), paid_at=second.expires_at))
-    assert [fresh(first).state, fresh(second).state, *standings()] == ["expired", "paid", "held", "applied"]
+    assert [fresh(first).state, fresh(second).state, *statuses()] == ["expired", "paid", "held", "applied"]
     advance(report(first.cips.get(), operation_number="1", paid_at=first.expires_at))
-    assert [fresh(first).state, fresh(second).state, *standings()] == ["expired", "paid", "duplicate", "applied"]
+    assert [fresh(first).state, fresh(second).state, *statuses()] == ["expired", "paid", "duplicate", "applied"]
     assert Discrepancy.objects.open().get().kind == "duplicate_payment"
 
 
@@ -180,9 +180,9 @@ def test_a_providers_paid_without_amount_is_a_question() -> None:
     order = make()
     at_provider(order, Fact.PAYMENT, paid_at=timezone.now(), amount=None)
     refresh_order(order)
-    assert (order.state, standings()) == ("pending", [])
-    question = Discrepancy.objects.get()
-    assert (question.kind, question.order) == ("amount_mismatch", order)
+    assert (order.state, statuses()) == ("pending", [])
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, discrepancy.order) == ("amount_mismatch", order)
 
 
 def test_an_expiry_that_nobody_confirms_comes_to_a_person() -> None:
@@ -194,12 +194,12 @@ def test_an_expiry_that_nobody_confirms_comes_to_a_person() -> None:
         tick(order.expires_at + timedelta(hours=hours))
     assert fresh(order).state == "pending"
     assert Discrepancy.objects.get().kind == "not_confirmed"
-    assert Notification.objects.get().fate == "applied"
+    assert Notification.objects.get().status == "applied"
 
 
 def test_a_number_out_of_any_range_is_malformed() -> None:
     assert post(b'{"fact": "payment", "code": "1", "amount": 1e-99999999999999999999}').status_code == 200
-    assert (Notification.objects.get().fate, Discrepancy.objects.get().kind) == ("dead", "unprocessed")
+    assert (Notification.objects.get().status, Discrepancy.objects.get().kind) == ("dead", "unprocessed")
 
 
 # Messages that wait.
@@ -213,7 +213,7 @@ def test_a_message_is_not_completed_by_another_account_under_its_alias(settings:
     MemoryChannel.calls.clear()
     many_ticks(15)
     assert MemoryChannel.calls == []
-    assert (Notification.objects.get().fate, Discrepancy.objects.get().kind) == ("dead", "unmatched")
+    assert (Notification.objects.get().status, Discrepancy.objects.get().kind) == ("dead", "unmatched")
 
 
 def test_a_message_that_waits_pays_no_code_of_another_account(settings: Any) -> None:
@@ -222,7 +222,7 @@ def test_a_message_that_waits_pays_no_code_of_another_account(settings: Any) -> 
     order = make()
     order.cips.update(code="555")
     tick(later(seconds=1))
-    assert (fresh(order).state, standings(), Notification.objects.get().fate) == ("pending", [], "waiting")
+    assert (fresh(order).state, statuses(), Notification.objects.get().status) == ("pending", [], "waiting")
 
 
 def test_a_message_that_was_applied_meanwhile_is_not_given_up(settings: Any) -> None:
@@ -236,7 +236,7 @@ def test_a_message_that_was_applied_meanwhile_is_not_given_up(settings: Any) -> 
     Asked.during[:] = [lambda: post(body), lambda: advance(slip.report)]
     tick(later(seconds=1))
     assert not Asked.during
-    assert (fresh(order).state, Notification.objects.get().fate) == ("paid", "applied")
+    assert (fresh(order).state, Notification.objects.get().status) == ("paid", "applied")
     assert not Discrepancy.objects.exists()
 
 
@@ -246,7 +246,7 @@ def test_a_message_that_was_applied_meanwhile_is_not_given_up(settings: Any) -> 
 def test_a_wrong_path_in_late_payments_blocks_no_payment_in_time(settings: Any) -> None:
     settings.PAGOEFECTIVO = {**settings.PAGOEFECTIVO, "LATE_PAYMENTS": "shop.nowhere"}
     assert pay(make()).state == "paid"
-    assert Notification.objects.get().fate == "applied"
+    assert Notification.objects.get().status == "applied"
     late = pay(make(), paid_at=later(days=9))
     assert (late.state, Discrepancy.objects.get().kind) == ("pending", "late_payment")
 

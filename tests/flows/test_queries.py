@@ -50,7 +50,7 @@ def others(count: int) -> None:
     )
     cips = list(Cip.objects.filter(order__in=rows))
     Payment.objects.bulk_create(
-        Payment(cip=cip, amount=5, currency="PEN", first_heard_at=now, standing="applied") for cip in cips[::2]
+        Payment(cip=cip, amount=5, currency="PEN", first_heard_at=now, status="applied") for cip in cips[::2]
     )
     OrderEvent.objects.append(
         OrderEvent(order=order, number=1, kind="order_created", actor="x", created_at=now) for order in rows

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import mark_paid, reissue_code, tick
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.worker.reconcile import reconcile, watch_again
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
@@ -52,7 +52,7 @@ def test_open_codes_are_asked_rarely_at_first_and_often_near_their_date() -> Non
     times = []
     for quarter in range(48 * 4):
         MemoryChannel.calls.clear()
-        reconcile(Turn(later(minutes=15 * quarter)))
+        reconcile(TimeBudget(later(minutes=15 * quarter)))
         if searches():
             times.append(quarter / 4)
     order.refresh_from_db()
@@ -72,11 +72,11 @@ def test_a_code_is_watched_for_a_while_after_its_date() -> None:
 
 
 def test_after_the_watch_nobody_asks_any_more(settings: Any) -> None:
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"WATCH": timedelta(days=2)}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"POLL_AFTER_EXPIRY": timedelta(days=2)}
     order = make()
     channel().set(order.code, Fact.CODE_EXPIRED)
     for hours in range(40, 120, 2):
-        reconcile(Turn(later(hours=hours)))
+        reconcile(TimeBudget(later(hours=hours)))
     assert Cip.objects.get().poll_at is None
     MemoryChannel.calls.clear()
     tick(later(days=30))
@@ -94,7 +94,7 @@ def test_a_superseded_code_is_watched_too() -> None:
 
 
 def test_paid_codes_are_asked_daily_until_their_days_are_over(settings: Any) -> None:
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"WATCH_PAID": timedelta(days=5)}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"POLL_AFTER_PAYMENT": timedelta(days=5)}
     pay(make())
     days = []
     for day in range(1, 12):
@@ -121,8 +121,8 @@ def test_we_say_paid_and_they_do_not(said: str) -> None:
     order.refresh_from_db()
     assert order.state == "paid", "a person decides"
     kind = "reversed" if said == "unpaid" else "missing_there"
-    question = Discrepancy.objects.get()
-    assert (question.kind, len(question.evidence)) == (kind, 1)
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, len(discrepancy.evidence)) == (kind, 1)
     assert OrderEvent.objects.filter(order=order, kind="discrepancy_opened").count() == 1
 
 
@@ -150,7 +150,7 @@ def test_a_batch_costs_one_question_and_no_statement_for_each_code(settings: Any
         Heartbeat.objects.all().delete()
         MemoryChannel.calls.clear()
         with CaptureQueriesContext(connection) as queries:
-            assert reconcile(Turn(later(minutes=1)))["asked"] == count
+            assert reconcile(TimeBudget(later(minutes=1)))["asked"] == count
         assert [len(codes) for codes in searches()] == [count]
         return len(queries)
 
@@ -164,7 +164,7 @@ def test_nobody_waits_for_what_is_known_already() -> None:
     def locked(day: int) -> bool:
         watch_again(later())
         with CaptureQueriesContext(connection) as queries:
-            assert reconcile(Turn(later(days=day)))["asked"] == len(orders)
+            assert reconcile(TimeBudget(later(days=day)))["asked"] == len(orders)
         return any(re.search(r"pagoefectivo_order\W", query["sql"]) for query in queries)
 
     pay(orders[1], paid_at=None, operation_number="7")
@@ -205,7 +205,7 @@ def test_ten_thousand_would_fit_as_batch_follows_batch(settings: Any) -> None:
         make()
     watch_again(later())
     MemoryChannel.calls.clear()
-    assert reconcile(Turn(later(minutes=1)))["asked"] == 10
+    assert reconcile(TimeBudget(later(minutes=1)))["asked"] == 10
     assert [len(codes) for codes in searches()] == [4, 4, 2]
     asked = [code for codes in searches() for code in codes]
     assert len(set(asked)) == 10
@@ -237,7 +237,7 @@ def test_a_refused_batch_is_halved(settings: Any) -> None:
     for order in orders:
         channel().set(order.code, Fact.PAYMENT, paid_at=later())
     watch_again(later())
-    found = reconcile(Turn(later(minutes=1)))
+    found = reconcile(TimeBudget(later(minutes=1)))
     assert (found["asked"], found["paid"], found["unanswered"]) == (7, 6, 1)
     assert Order.objects.filter(state="paid").count() == 6
     assert Cip.objects.get(order=orders[2]).poll_at is not None, "it is asked again"
@@ -250,9 +250,9 @@ def test_an_unreachable_provider_costs_one_question_a_round_and_nothing_is_forgo
     watch_again(later())
     MemoryChannel.calls.clear()
     MemoryChannel.fail("search", error)
-    assert reconcile(Turn(later(minutes=1)))["unanswered"] == 5
+    assert reconcile(TimeBudget(later(minutes=1)))["unanswered"] == 5
     assert len(searches()) == 1
-    assert reconcile(Turn(later(minutes=5)))["asked"] == 5
+    assert reconcile(TimeBudget(later(minutes=5)))["asked"] == 5
 
 
 def test_the_pace_is_kept_by_all_processes_together(settings: Any) -> None:
@@ -262,8 +262,8 @@ def test_the_pace_is_kept_by_all_processes_together(settings: Any) -> None:
     watch_again(later())
     MemoryChannel.calls.clear()
     # What was not used for ten seconds may be used at once: one question and the next.
-    assert reconcile(Turn(later(minutes=1)))["asked"] == 2
-    assert reconcile(Turn(later(minutes=1)))["asked"] == 0
+    assert reconcile(TimeBudget(later(minutes=1)))["asked"] == 2
+    assert reconcile(TimeBudget(later(minutes=1)))["asked"] == 0
     assert len(searches()) == 2
 
 
@@ -277,10 +277,10 @@ def test_a_lost_code_that_nobody_heard_of_is_put_to_a_person() -> None:
     for hours in (47, 49, 60, 100):
         for _ in range(10):
             tick(later(hours=hours))
-    question = Discrepancy.objects.get()
-    assert question.kind == "lost_code"
-    assert question.cip == Cip.objects.get(status="lost")
-    assert len(question.evidence) == 1
+    discrepancy = Discrepancy.objects.get()
+    assert discrepancy.kind == "lost_code"
+    assert discrepancy.cip == Cip.objects.get(status="lost")
+    assert len(discrepancy.evidence) == 1
 
 
 def test_a_lost_code_that_was_found_is_nobodys_question() -> None:
@@ -301,7 +301,7 @@ def test_a_request_that_died_is_lost_also_when_nobody_wishes_for_a_code_any_more
     MemoryChannel.fail("issue", Unavailable("down"))
     order = make()
     Cip.objects.update(asked_at=later(), poll_at=later(minutes=2))  # as a process that died in its question leaves it
-    Order.objects.update(wish="", next_attempt_at=None)
+    Order.objects.update(pending_action="", retry_at=None)
     tick(later(minutes=3))
     cip = Cip.objects.get(order=order)
     assert (cip.status, cip.live) == ("lost", None)
@@ -329,10 +329,10 @@ def test_an_interrupted_run_goes_on_where_it_was(settings: Any) -> None:
     watch_again(later())
     MemoryChannel.calls.clear()
     turns = iter([False] * 4 + [True])
-    stopped = Turn(later(minutes=1), stopped=lambda: next(turns, True))
+    stopped = TimeBudget(later(minutes=1), stopped=lambda: next(turns, True))
     before = reconcile(stopped)["asked"]
     assert 0 < before < 6
-    assert reconcile(Turn(later(minutes=1)))["asked"] == 6 - before
+    assert reconcile(TimeBudget(later(minutes=1)))["asked"] == 6 - before
     asked = [code for codes in searches() for code in codes]
     assert len(asked) == len(set(asked)) == 6
 

@@ -346,10 +346,10 @@ def test_what_was_certainly_not_sent_is_sent_again(can_refund: None) -> None:
     for error in (Unavailable("Nobody answers."), Misconfigured("The keys are wrong.")):
         MemoryChannel.fail("refund", error)
         refund.refresh_from_db()
-        tick(refund.next_attempt_at)
+        tick(refund.retry_at)
         assert (status(refund), refund.sent_at, refund.last_error) == ("approved", None, str(error))
-        assert refund.next_attempt_at
-    tick(refund.next_attempt_at)
+        assert refund.retry_at
+    tick(refund.retry_at)
     assert (status(refund), state(order), asked_back(), len(MemoryChannel.refunds)) == ("done", "refunded", 3, 1)
 
 
@@ -359,9 +359,9 @@ def test_what_the_provider_refuses_is_a_person_s_and_then_by_hand(can_refund: No
     MemoryChannel.fail("refund", Refused("Too late for that."))
     tick()
     assert (status(refund), refund.outcome, state(order)) == ("failed", "Too late for that.", "paid")
-    question = Discrepancy.objects.get()
-    assert (question.kind, question.status) == ("not_confirmed", "open")
-    assert "Too late for that." in str(question.evidence)
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, discrepancy.status) == ("not_confirmed", "open")
+    assert "Too late for that." in str(discrepancy.evidence)
     assert ask(order).by_channel is False
     for minutes in range(10):
         tick(later(minutes=minutes))
@@ -479,7 +479,7 @@ def test_reversed_while_a_refund_by_hand_goes_on(step: Callable[[Order], Refund]
     reverse(order)
     assert (status(refund), state(order), kinds()) == (becomes, "refunded", ["reversed"])
     payment = Payment.objects.get()
-    assert (payment.standing, payment.refunded) == ("reversed", 0 if becomes == "failed" else Decimal("35.50"))
+    assert (payment.status, payment.refunded) == ("reversed", 0 if becomes == "failed" else Decimal("35.50"))
     reverse(order)
     assert (kinds(), refunded_events(order)) == (["reversed"], 1)
     for wrong in (partial(ask, order), partial(approve_refund, refund, actor="x")):
@@ -528,11 +528,11 @@ def test_more_was_taken_back_than_we_gave(can_refund: None) -> None:
 def test_a_refund_that_is_due_is_asked_for() -> None:
     order = bought()
     notify(order, operation_number="8", amount="35.50")
-    question = Discrepancy.objects.get()
-    assert question.kind == "duplicate_payment"
-    resolve_discrepancy(question, "refund_due", actor="marta", reason="Paid twice.")
+    discrepancy = Discrepancy.objects.get()
+    assert discrepancy.kind == "duplicate_payment"
+    resolve_discrepancy(discrepancy, "refund_due", actor="marta", reason="Paid twice.")
     refund = Refund.objects.get()
-    assert (refund.payment, refund.amount, refund.reason) == (question.payment, Decimal("35.50"), "Paid twice.")
+    assert (refund.payment, refund.amount, refund.reason) == (discrepancy.payment, Decimal("35.50"), "Paid twice.")
     assert (refund.requested_by, refund.status) == ("marta", "requested")
     give_account(approve_refund(refund, actor="eva"), bank="BBVA", cci=CCI, holder="Ana")
     close_refund(send_refund(refund, actor="eva"), done=True, actor="eva", reason="Sent.")
@@ -559,24 +559,24 @@ def test_a_refund_that_is_due_in_another_currency() -> None:
 def test_what_is_asked_for_already_is_not_asked_for_again() -> None:
     order = bought()
     notify(order, operation_number="8")
-    question = Discrepancy.objects.get()
-    assert question.payment
-    ask(order, payment=question.payment)
-    resolve_discrepancy(question, "refund_due", actor="marta", reason="Paid twice.")
+    discrepancy = Discrepancy.objects.get()
+    assert discrepancy.payment
+    ask(order, payment=discrepancy.payment)
+    resolve_discrepancy(discrepancy, "refund_due", actor="marta", reason="Paid twice.")
     assert Refund.objects.count() == 1
 
 
 def test_a_payment_on_its_way_back_pays_nothing() -> None:
     order = make()
     notify(order, paid_at=later(days=9), operation_number="7")
-    question = Discrepancy.objects.get()
-    assert question.payment
-    refund = ask(order, "1.00", payment=question.payment)
+    discrepancy = Discrepancy.objects.get()
+    assert discrepancy.payment
+    refund = ask(order, "1.00", payment=discrepancy.payment)
     with pytest.raises(InvalidRequest, match="being refunded"):
-        resolve_discrepancy(question, "accept", actor="marta", reason="It came.")
+        resolve_discrepancy(discrepancy, "accept", actor="marta", reason="It came.")
     assert (state(order), kinds()) == ("pending", ["late_payment"])
     close_refund(refund, done=False, actor="marta", reason="We ship after all.")
-    resolve_discrepancy(question, "accept", actor="marta", reason="It came.")
+    resolve_discrepancy(discrepancy, "accept", actor="marta", reason="It came.")
     assert state(order) == "paid"
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import AlreadyPaid, InQuestion, OutcomeUnknown, ReferenceConflict
+from pagoefectivo_django.errors import AlreadyPaid, InReview, OutcomeUnknown, ReferenceConflict
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import Discrepancy, Order
 from pagoefectivo_django.states import Fact
@@ -72,9 +72,9 @@ def test_one_that_turns_out_to_be_paid_is_not_replaced() -> None:
 
 def test_one_in_question_is_not_replaced() -> None:
     notify(make(reference="CART-1"), amount="1.00")
-    with pytest.raises(InQuestion):
+    with pytest.raises(InReview):
         make(**MORE)
-    with pytest.raises(InQuestion), transaction.atomic():
+    with pytest.raises(InReview), transaction.atomic():
         make(**MORE)
 
 
@@ -124,7 +124,7 @@ def test_the_old_code_paid_meanwhile_is_a_persons_and_the_new_order_stays_open()
 def test_two_carts_at_once_leave_one_order_standing() -> None:
     make(reference="CART-1")
     results = at_once(*[lambda amount=amount: make(**MORE | {"amount": Decimal(amount)}) for amount in (40, 50, 60)])
-    standing = Order.objects.filter(state__in=["new", "pending"])
-    assert standing.count() == 1
-    assert standing.get().pk in [result.pk for result in results if isinstance(result, Order)]
+    status = Order.objects.filter(state__in=["new", "pending"])
+    assert status.count() == 1
+    assert status.get().pk in [result.pk for result in results if isinstance(result, Order)]
     assert all(isinstance(result, Order | ReferenceConflict | OutcomeUnknown) for result in results), results

@@ -202,7 +202,7 @@ def test_a_code_that_was_forgotten_finds_its_order_by_its_message(book: MemoryCh
         tick(later(minutes=minutes))
     order.reload()
     payment = Payment.objects.get()
-    assert (order.state, payment.standing, payment.cip.code) == ("paid", "applied", code)
+    assert (order.state, payment.status, payment.cip.code) == ("paid", "applied", code)
 
 
 def test_a_code_that_was_forgotten_finds_its_order_by_a_hint(book: MemoryChannel) -> None:
@@ -293,7 +293,7 @@ def test_messages_that_were_given_up_count_once_a_person_adopts_their_forgotten_
     book.book[code] = slip
     adopt_code(order, code, actor="marta")
     tick(later(hours=41))
-    assert (Order.objects.get().state, Payment.objects.get().standing) == ("refunded", "reversed")
+    assert (Order.objects.get().state, Payment.objects.get().status) == ("refunded", "reversed")
     assert not Discrepancy.objects.open().filter(kind="unmatched").exists()
 
 

@@ -7,7 +7,7 @@ import pytest
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, create_order, extend_order, tick
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.worker.expire import expire_orders
 from pagoefectivo_django.models import Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
@@ -44,7 +44,7 @@ def test_an_answer_that_still_tells_of_a_payment_taken_back_is_that_payment() ->
     for days in range(1, 4):
         tick(later(days=days, hours=1))
     assert Payment.objects.count() == 1
-    assert [question.kind for question in Discrepancy.objects.all()] == ["reversed"]
+    assert [discrepancy.kind for discrepancy in Discrepancy.objects.all()] == ["reversed"]
     channel().set(order.code, Fact.PAYMENT, paid_at=later(days=4))
     tick(later(days=5))
     assert Payment.objects.count() == 2, "one that was made after it is another"
@@ -53,7 +53,7 @@ def test_an_answer_that_still_tells_of_a_payment_taken_back_is_that_payment() ->
 def test_what_there_was_no_time_to_ask_about_is_nobodys_question() -> None:
     make()
     stopped = iter([False])
-    expire_orders(Turn(later(days=5), stopped=lambda: next(stopped, True)))
+    expire_orders(TimeBudget(later(days=5), stopped=lambda: next(stopped, True)))
     assert not Discrepancy.objects.exists()
     assert [call for call, _ in MemoryChannel.calls if call != "issue"] == []
     tick(later(days=5, minutes=1))
@@ -65,12 +65,12 @@ def test_the_last_look_leaves_a_code_that_is_to_be_extended() -> None:
     MemoryChannel.fail("extend", Unavailable("down"))
     with pytest.raises(Unavailable):
         extend_order(order, later(hours=50))
-    Order.objects.update(next_attempt_at=later(hours=2))
+    Order.objects.update(retry_at=later(hours=2))
     tick(later(hours=1, minutes=40))
     assert not [code for call, code in MemoryChannel.calls if call == "delete"]
     tick(later(hours=2, minutes=1))
     order.refresh_from_db()
-    assert (order.state, order.wish) == ("pending", "")
+    assert (order.state, order.pending_action) == ("pending", "")
     assert order.expires_at > later(hours=49)
 
 
@@ -81,7 +81,7 @@ def test_a_cart_that_returns_keeps_its_order() -> None:
     with pytest.raises(OutcomeUnknown):
         cancel_order(order)
     again = create_order(reference="CART", amount=order.amount, currency="PEN", payer=ANA)
-    assert (again.pk, again.wish) == (order.pk, "")
+    assert (again.pk, again.pending_action) == (order.pk, "")
     tick(later(minutes=10))
     order.refresh_from_db()
     assert order.state == "pending"

@@ -42,8 +42,8 @@ def test_a_payer_pays(client: Client) -> None:
         "cip_issued",
         "payment_confirmed",
     ]
-    assert Payment.objects.get().standing == "applied"
-    assert Notification.objects.get().fate == "applied"
+    assert Payment.objects.get().status == "applied"
+    assert Notification.objects.get().status == "applied"
     assert Delivery.objects.get().delivered_at
     assert not Discrepancy.objects.exists()
     again = client.post(url, body, content_type="application/json", headers={"PE-Signature": signature})

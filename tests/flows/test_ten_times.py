@@ -57,7 +57,7 @@ def run_everything() -> None:
 
 
 def written() -> tuple[int, ...]:
-    evidence = sum(len(question.evidence) for question in Discrepancy.objects.all())
+    evidence = sum(len(discrepancy.evidence) for discrepancy in Discrepancy.objects.all())
     counts = [table.objects.count() for table in (OrderEvent, Discrepancy, Payment, Delivery)]
     return (*counts, evidence)
 
@@ -207,24 +207,24 @@ SITUATIONS: dict[Callable[[Clock], None], list[str]] = {
 
 
 @pytest.mark.parametrize(
-    ("happens", "questions"),
+    ("happens", "discrepancies"),
     [pytest.param(*each, id=f"{number}-{each[0].__name__}") for number, each in enumerate(SITUATIONS.items())],
 )
-def test_nothing_opens_twice(happens: Callable[[Clock], None], questions: list[str], clock: Clock) -> None:
+def test_nothing_opens_twice(happens: Callable[[Clock], None], discrepancies: list[str], clock: Clock) -> None:
     happens(clock)
     for _ in range(4):  # what one round finds, such as a code that must go, is the next one's work, after its pause
         run_everything()
         clock.forward(minutes=1)
     once = written()
-    assert [question.kind for question in Discrepancy.objects.all()] == questions
+    assert [discrepancy.kind for discrepancy in Discrepancy.objects.all()] == discrepancies
     for _ in range(10):
         run_everything()
     assert written() == once, "ten times at the same time"
     for _ in range(10):
         clock.forward(hours=7)
         run_everything()
-    assert [(question.kind, len(question.evidence)) for question in Discrepancy.objects.all()] == [
-        (kind, 1) for kind in questions
+    assert [(discrepancy.kind, len(discrepancy.evidence)) for discrepancy in Discrepancy.objects.all()] == [
+        (kind, 1) for kind in discrepancies
     ]
     events = OrderEvent.objects.values_list("order", "kind", "fact", "cip", "detail", "discrepancy")
     twice = [event for event, count in Counter(events).items() if count > 1]

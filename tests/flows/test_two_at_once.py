@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import AlreadyPaid, InQuestion, Unavailable
+from pagoefectivo_django.errors import AlreadyPaid, InReview, Unavailable
 from pagoefectivo_django.flows import cancel_order, extend_order, issue_code, refresh_order, reissue_code, tick
-from pagoefectivo_django.flows.orders.wish import record
+from pagoefectivo_django.flows.orders.pending_action import record
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment
-from pagoefectivo_django.states import Fact, Wish
+from pagoefectivo_django.states import Fact, PendingAction
 from tests import servers
 from tests.hostile.channels import Meanwhile
 from tests.hostile.doing import at_once, kept, many_ticks, observing, paid, post, posting, sold, who_waits
@@ -58,8 +58,8 @@ def test_the_same_bytes_at_once(times: int) -> None:
     assert at_once(*[partial(posted, body)] * times) == [200] * times
     many_ticks(2)
     order.refresh_from_db()
-    assert (order.state, Payment.objects.get().standing) == ("paid", "applied")
-    assert (kept(body).fate, kept(body).times_received) == ("applied", times)
+    assert (order.state, Payment.objects.get().status) == ("paid", "applied")
+    assert (kept(body).status, kept(body).times_received) == ("applied", times)
     assert Heard.objects.count() == 1
     assert not Discrepancy.objects.exists()
     assert list(order.events.values_list("kind", flat=True)) == ["order_created", "cip_issued", "payment_confirmed"]
@@ -72,8 +72,8 @@ def test_two_payments_of_one_code_at_once() -> None:
     many_ticks(2)
     order.refresh_from_db()
     assert order.state == "paid"
-    assert sorted(Payment.objects.values_list("standing", flat=True)) == ["applied", *["duplicate"] * 3]
-    assert Payment.objects.get(standing="applied").operation_number == order.operation_number
+    assert sorted(Payment.objects.values_list("status", flat=True)) == ["applied", *["duplicate"] * 3]
+    assert Payment.objects.get(status="applied").operation_number == order.operation_number
     assert list(Discrepancy.objects.values_list("kind", flat=True)) == ["duplicate_payment"] * 3
     assert Heard.objects.count() == 1
     assert numbers_are_in_order(order)
@@ -91,8 +91,8 @@ def test_the_second_payment_waits_for_the_first_and_counts_beside_it() -> None:
         wait_for(lambda: ask("SELECT count(*) FROM pagoefectivo_notification WHERE fate = 'waiting'"))
     assert statuses == [200]
     many_ticks(2)
-    assert (kept(first).fate, kept(second).fate) == ("applied", "applied")
-    assert dict(Payment.objects.values_list("operation_number", "standing")) == {"1": "applied", "2": "duplicate"}
+    assert (kept(first).status, kept(second).status) == ("applied", "applied")
+    assert dict(Payment.objects.values_list("operation_number", "status")) == {"1": "applied", "2": "duplicate"}
     assert Discrepancy.objects.get().kind == "duplicate_payment"
     assert numbers_are_in_order(order)
 
@@ -121,9 +121,9 @@ def test_payments_of_two_codes_of_one_order_at_once() -> None:
     many_ticks(2)
     order.refresh_from_db()
     assert order.state == "paid"
-    assert sorted(Payment.objects.values_list("standing", flat=True)) == ["applied", "duplicate"]
+    assert sorted(Payment.objects.values_list("status", flat=True)) == ["applied", "duplicate"]
     assert Discrepancy.objects.get().kind == "duplicate_payment"
-    assert order.cip == Payment.objects.get(standing="applied").cip
+    assert order.cip == Payment.objects.get(status="applied").cip
 
 
 def test_a_webhook_and_an_answer_at_once() -> None:
@@ -144,17 +144,17 @@ def test_a_payment_and_a_cancellation_at_once(round_: int) -> None:
     order = sold()
     status, cancelled = at_once(partial(posted, paid(order)), partial(cancel_order, order))
     assert status == 200
-    assert isinstance(cancelled, Order | AlreadyPaid | InQuestion), cancelled
+    assert isinstance(cancelled, Order | AlreadyPaid | InReview), cancelled
     many_ticks(2)
     order.refresh_from_db()
     payment = Payment.objects.get()
     if order.state == "paid":
-        assert payment.standing == "applied"
+        assert payment.status == "applied"
         assert Heard.objects.count() == 1
     else:
-        assert (order.state, payment.standing) == ("cancelled", "held")
-        question = Discrepancy.objects.get()
-        assert (question.kind, question.status, question.payment) == ("paid_after_cancel", "open", payment)
+        assert (order.state, payment.status) == ("cancelled", "held")
+        discrepancy = Discrepancy.objects.get()
+        assert (discrepancy.kind, discrepancy.status, discrepancy.payment) == ("paid_after_cancel", "open", payment)
         assert not Heard.objects.exists()
     assert numbers_are_in_order(order)
 
@@ -179,8 +179,12 @@ def test_many_wishes_at_once() -> None:
     assert open_ones == ([order.code] if order.state == "pending" else [])
 
 
-@pytest.mark.parametrize(("wish", "state"), [(Wish.CANCEL, "cancelled"), (Wish.REISSUE, "pending")])
-def test_a_wish_that_comes_while_a_code_is_asked_for_is_not_forgotten(settings: Any, wish: Wish, state: str) -> None:
+@pytest.mark.parametrize(
+    ("pending_action", "state"), [(PendingAction.CANCEL, "cancelled"), (PendingAction.REISSUE, "pending")]
+)
+def test_a_wish_that_comes_while_a_code_is_asked_for_is_not_forgotten(
+    settings: Any, pending_action: PendingAction, state: str
+) -> None:
     entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
     path = f"{Meanwhile.__module__}.{Meanwhile.__qualname__}"
     settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"BACKEND": path}}}
@@ -188,12 +192,12 @@ def test_a_wish_that_comes_while_a_code_is_asked_for_is_not_forgotten(settings: 
     MemoryChannel.fail("issue", Unavailable("down"))
     order = sold()
     # The process that wished was killed before it could do it; the worker must.
-    Meanwhile.happens.append(lambda: record(order, wish, actor="shop", date=date, now=timezone.now()))
+    Meanwhile.happens.append(lambda: record(order, pending_action, actor="shop", date=date, now=timezone.now()))
     for hour in range(1, 5):
         tick(timezone.now() + timedelta(hours=hour))
     order.refresh_from_db()
-    assert (order.state, order.wish) == (state, "")
-    assert (order.expires_at == date) == (wish == Wish.REISSUE)
+    assert (order.state, order.pending_action) == (state, "")
+    assert (order.expires_at == date) == (pending_action == PendingAction.REISSUE)
 
 
 def test_one_code_however_many_ask_for_it() -> None:
@@ -215,7 +219,7 @@ def test_many_workers_apply_a_waiting_message_once() -> None:
     bodies = [paid(order, code=code, operation_number=number) for number in ("1", "2", "3")]
     for body in bodies:
         assert posted(body) == 200
-    assert set(Notification.objects.values_list("fate", flat=True)) == {"waiting"}
+    assert set(Notification.objects.values_list("status", flat=True)) == {"waiting"}
     now = timezone.now()
     tick(now - timedelta(minutes=1))  # the first heartbeat has a test of its own
     results = at_once(*[partial(tick, now + timedelta(minutes=1))] * 4)
@@ -223,7 +227,7 @@ def test_many_workers_apply_a_waiting_message_once() -> None:
     many_ticks(3)
     order.refresh_from_db()
     assert (order.state, Payment.objects.count(), Heard.objects.count()) == ("paid", 3, 1)
-    assert set(Notification.objects.values_list("fate", flat=True)) == {"applied"}
+    assert set(Notification.objects.values_list("status", flat=True)) == {"applied"}
     assert Discrepancy.objects.filter(kind="duplicate_payment").count() == 2
 
 

@@ -37,7 +37,7 @@ from pagoefectivo_django.flows import (
 )
 from pagoefectivo_django.flows.inbox.apply import retry
 from pagoefectivo_django.flows.inbox.hints import look_at_unknown_codes
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.flows.reports.accounts import known_accounts
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement, read_settlement
@@ -46,8 +46,8 @@ from pagoefectivo_django.models import (
     Delivery,
     Discrepancy,
     FailingReceiver,
-    Fate,
     Notification,
+    NotificationStatus,
     Order,
     Payment,
     Refund,
@@ -61,10 +61,10 @@ from pagoefectivo_django.states import (
     Fact,
     LineStatus,
     OrderState,
+    PaymentStatus,
+    PendingAction,
     RefundStatus,
     SettlementStatus,
-    Standing,
-    Wish,
 )
 from pagoefectivo_django.testing import notify, pay
 from tests.flows.making import later, make
@@ -84,17 +84,17 @@ CCI = "01136600010003254221"
 #: What can be in which states, as the manual calls it.
 STATES: dict[str, list[str]] = {
     "order": OrderState.values,
-    "pending action": Wish.values,
+    "pending action": PendingAction.values,
     "code": CipStatus.values,
     # Both have dates instead, and their rows go with what they wait for.
     "unknown code": ["waiting"],
     "failing receiver": ["paused"],
-    "payment": Standing.values,
+    "payment": PaymentStatus.values,
     "refund": RefundStatus.values,
     "discrepancy": Discrepancy.Status.values,
     # A delivery has a date instead: NULL while it waits.
     "delivery": ["waiting", "delivered"],
-    "notification": Fate.values,
+    "notification": NotificationStatus.values,
     "settlement": SettlementStatus.values,
     "settlement line": LineStatus.values,
 }
@@ -140,8 +140,8 @@ def asked_back(order: Order | None = None) -> Refund:
 
 def answer(resolution: str = "ignore") -> None:
     """Answer the one open question."""
-    question = Discrepancy.objects.open().get()
-    resolve_discrepancy(question, resolution=resolution, actor="rosa", reason="It was looked at.")
+    discrepancy = Discrepancy.objects.open().get()
+    resolve_discrepancy(discrepancy, resolution=resolution, actor="rosa", reason="It was looked at.")
 
 
 def draft(*lines: list[str]) -> Settlement:
@@ -173,16 +173,16 @@ def _() -> Walk:
 @walk("pending action", "issue")
 def _() -> Walk:
     order = order_without_code()
-    yield reading(order, "wish")
+    yield reading(order, "pending_action")
     ticks(1)
 
 
-def wished(call: str, wish: Callable[[Order], object]) -> Walk:
+def wished(call: str, pending_action: Callable[[Order], object]) -> Walk:
     order = make()
     MemoryChannel.fail(call, DOWN)
     with pytest.raises(Unavailable):
-        wish(order)
-    yield reading(order, "wish")
+        pending_action(order)
+    yield reading(order, "pending_action")
     ticks(1)
 
 
@@ -238,9 +238,9 @@ def _() -> Walk:
     older = order.cips.order_by("pk")[0]
     code = next(iter(MemoryChannel("default", {}).book))
     notify(order, "issued", code=code, transaction_code=older.transaction_code)  # the lost one exists after all
-    look_at_unknown_codes(get_channel("default"), Turn(timezone.now()))
+    look_at_unknown_codes(get_channel("default"), TimeBudget(timezone.now()))
     # It stays superseded, and waits no more once it can't be paid.
-    due = Cip.objects.filter(pk=older.pk, next_attempt_at__isnull=False)
+    due = Cip.objects.filter(pk=older.pk, retry_at__isnull=False)
     yield lambda: str(due.values_list("status", flat=True).first())
     ticks(2)
     assert MemoryChannel("default", {}).book[code].report.fact == Fact.CODE_DELETED
@@ -260,7 +260,7 @@ def _() -> Walk:
 def _() -> Walk:
     order = make()
     notify(order, amount="30.00")
-    yield reading(Payment.objects.get(), "standing")
+    yield reading(Payment.objects.get(), "status")
     answer("accept")
 
 
@@ -270,7 +270,7 @@ def _() -> Walk:
     notify(order, operation_number="8")
     payment = Payment.objects.get(operation_number="8")
     # It stays a duplicate, and waits no more once it is answered and given back.
-    yield lambda: str(payment.standing) if Discrepancy.objects.open().exists() else "answered"
+    yield lambda: str(payment.status) if Discrepancy.objects.open().exists() else "answered"
     answer("refund_due")
 
 
@@ -321,15 +321,15 @@ def unmatched() -> Notification:
 @walk("notification", "waiting")
 def _() -> Walk:
     row = unmatched()
-    yield reading(row, "fate")
+    yield reading(row, "status")
     ticks(1)  # the provider says whose code it is
 
 
 @walk("notification", "dead")
 def _() -> Walk:
     row = unmatched()
-    Notification.objects.filter(pk=row.pk).update(fate=Fate.DEAD, next_attempt_at=None)
-    yield reading(row, "fate")
+    Notification.objects.filter(pk=row.pk).update(status=NotificationStatus.DEAD, retry_at=None)
+    yield reading(row, "status")
     assert retry(row, later(minutes=1))
 
 
@@ -402,7 +402,7 @@ def _() -> Walk:
 @walk("settlement line", "asking")
 def _() -> Walk:
     found = confirm_settlement(draft(line(make())))
-    match_settlement(found, Turn(stopped=stop_when_asking))
+    match_settlement(found, TimeBudget(stopped=stop_when_asking))
     yield reading(found.lines.get(), "status")
     ticks(1)
 

@@ -24,9 +24,9 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.ledger.advance import advance
-from pagoefectivo_django.flows.orders.wish import record
+from pagoefectivo_django.flows.orders.pending_action import record
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
-from pagoefectivo_django.states import Fact, Wish
+from pagoefectivo_django.states import Fact, PendingAction
 from tests.flows.making import later, make, report
 from tests.hostile.doing import breaking
 
@@ -131,7 +131,7 @@ def asked_for(call: str) -> int:
     return sum(name == call for name, _about in MemoryChannel.calls)
 
 
-def questions(order: Order) -> list[str]:
+def discrepancies(order: Order) -> list[str]:
     return list(Discrepancy.objects.filter(order=order).open().values_list("kind", flat=True))
 
 
@@ -149,7 +149,7 @@ def leave_undone(call: str) -> None:
         MemoryChannel.fail("issue", DOWN)
         make()
     else:
-        record(make(), Wish.EXTEND, actor="marta", date=later(days=5), now=timezone.now())
+        record(make(), PendingAction.EXTEND, actor="marta", date=later(days=5), now=timezone.now())
 
 
 @pytest.mark.every_database
@@ -176,7 +176,7 @@ def test_a_worker_leaves_alone_what_another_took_after_it_was_listed(during: Hap
     go_on.set()
     others[0].result(20)
     assert (asked, asked_for(call)) == (1, 2), "each order by one worker"
-    assert list(Order.objects.values_list("state", "wish")) == [("pending", "")] * 2
+    assert list(Order.objects.values_list("state", "pending_action")) == [("pending", "")] * 2
     assert len(made_codes()) == 2
 
 
@@ -224,7 +224,7 @@ def test_a_refused_extension_leaves_a_new_orders_code_wished_for() -> None:
     with pytest.raises(InvalidRequest):
         extend_order(order, later(days=5))
     tick_for_hours(1)
-    assert (fresh(order).state, questions(order)) == ("pending", [])
+    assert (fresh(order).state, discrepancies(order)) == ("pending", [])
 
 
 def test_an_extension_survives_the_news_that_the_code_expired() -> None:
@@ -244,14 +244,14 @@ def test_a_newer_extension_is_not_ended_by_an_older_one(during: Happens) -> None
     order, date = make(), later(days=8).replace(microsecond=0)
 
     def wished_by_one_that_dies() -> None:
-        record(order, Wish.EXTEND, actor="eva", date=date, now=timezone.now())
+        record(order, PendingAction.EXTEND, actor="eva", date=date, now=timezone.now())
         assert fresh(order).claim(timezone.now())
 
     during["extend"] = [wished_by_one_that_dies]
     extend_order(order, later(days=4))
     assert fresh(order).expires_at < date
     tick_for_hours(1)
-    assert (fresh(order).expires_at, fresh(order).wish) == (date, "")
+    assert (fresh(order).expires_at, fresh(order).pending_action) == (date, "")
 
 
 def test_a_wish_that_the_payment_ended_is_not_revived_by_its_failure(during: Happens) -> None:
@@ -262,7 +262,7 @@ def test_a_wish_that_the_payment_ended_is_not_revived_by_its_failure(during: Hap
     with pytest.raises(Unavailable):
         cancel_order(order)
     order = fresh(order)
-    assert (order.state, order.wish, order.next_attempt_at) == ("paid", "", None)
+    assert (order.state, order.pending_action, order.retry_at) == ("paid", "", None)
 
 
 def test_an_order_cancelled_while_its_code_is_on_its_way_is_cancelled_with_it(during: Happens) -> None:
@@ -273,7 +273,7 @@ def test_an_order_cancelled_while_its_code_is_on_its_way_is_cancelled_with_it(du
 
 
 def test_a_cancellation_recorded_while_the_code_is_on_its_way_is_done(during: Happens) -> None:
-    during["issue"] = [lambda: record(Order.objects.get(), Wish.CANCEL, actor="marta", now=timezone.now())]
+    during["issue"] = [lambda: record(Order.objects.get(), PendingAction.CANCEL, actor="marta", now=timezone.now())]
     order = make()
     tick_for_hours(2)
     assert (fresh(order).state, len(made_codes()), payable_codes()) == ("cancelled", 1, [])
@@ -284,8 +284,8 @@ def test_issue_code_with_an_old_object_does_not_overwrite_a_cancellation() -> No
     order = make()
     tick_for_hours(2)
     old = fresh(order)
-    assert (old.state, old.wish) == ("new", "")
-    record(order, Wish.CANCEL, actor="marta", now=timezone.now())
+    assert (old.state, old.pending_action) == ("new", "")
+    record(order, PendingAction.CANCEL, actor="marta", now=timezone.now())
     issue_code(old)
     tick_for_hours(2)
     assert (fresh(order).state, payable_codes()) == ("cancelled", [])
@@ -299,9 +299,9 @@ def test_a_wish_is_not_ended_before_its_question_is_written() -> None:
     with breaking("INSERT INTO", "pagoefectivo_discrepancy") as broken:
         tick_for_hours(12)
     assert broken
-    assert fresh(order).wish == "cancel"
+    assert fresh(order).pending_action == "cancel"
     tick_for_hours(3, begin=12)
-    assert (questions(order), fresh(order).wish) == (["not_confirmed"], "")
+    assert (discrepancies(order), fresh(order).pending_action) == (["not_confirmed"], "")
 
 
 # Which code.
@@ -326,8 +326,8 @@ def test_digits_that_the_account_used_before_go_to_a_person(settings: Any) -> No
     second = make()
     tick_for_hours(6)
     assert asked_for("issue") == 2
-    assert (fresh(second).state, fresh(second).code, questions(second)) == ("new", "", ["lost_code"])
-    assert (fresh(first).state, fresh(first).code, questions(first)) == ("cancelled", "4711", [])
+    assert (fresh(second).state, fresh(second).code, discrepancies(second)) == ("new", "", ["lost_code"])
+    assert (fresh(first).state, fresh(first).code, discrepancies(first)) == ("cancelled", "4711", [])
 
 
 def test_a_superseded_code_that_expired_is_not_deleted_for_ever() -> None:
@@ -339,8 +339,8 @@ def test_a_superseded_code_that_expired_is_not_deleted_for_ever() -> None:
     MemoryChannel.calls.clear()
     tick_for_hours(12)
     new.refresh_from_db()
-    assert (asked_for("delete"), new.next_attempt_at) == (1, None)
-    assert (fresh(order).state, questions(order)) == ("paid", [])
+    assert (asked_for("delete"), new.retry_at) == (1, None)
+    assert (fresh(order).state, discrepancies(order)) == ("paid", [])
 
 
 # Reissuing.
@@ -351,14 +351,14 @@ def test_a_reissue_whose_answers_get_lost_ends_with_a_person_after_two_codes() -
     MemoryChannel.failures["issue"] = [(LOST, True)] * 15
     reissue_code(order)
     tick_for_hours(12)
-    assert (len(made_codes()), questions(order)) == (3, ["lost_code"])
+    assert (len(made_codes()), discrepancies(order)) == (3, ["lost_code"])
 
 
 def test_a_reissue_of_an_order_whose_codes_were_lost_makes_two_more_at_most() -> None:
     MemoryChannel.failures["issue"] = [(LOST, True)] * 15
     order = make()
     tick_for_hours(3)
-    assert (len(made_codes()), questions(order)) == (2, ["lost_code"])
+    assert (len(made_codes()), discrepancies(order)) == (2, ["lost_code"])
     reissue_code(order, now=later(hours=4))
     tick_for_hours(12, begin=4)
     assert len(made_codes()) == 4
@@ -371,7 +371,7 @@ def test_a_reissue_of_a_code_that_expired_at_the_provider_tells_of_no_expiry() -
     MemoryChannel.fail("issue", DOWN)
     with pytest.raises(Unavailable):
         reissue_code(order, now=now)
-    assert fresh(order).wish == "reissue"
+    assert fresh(order).pending_action == "reissue"
     tick(now + timedelta(hours=1))
     assert (fresh(order).state, payable_codes()) == ("pending", [fresh(order).code])
     assert not OrderEvent.objects.filter(order=order, kind="payment_expired").exists()
@@ -400,7 +400,7 @@ def test_a_deletion_for_a_reissue_that_somebody_else_hears_of_leaves_the_order()
     with pytest.raises(Unavailable):
         reissue_code(order)
     refresh_order(order)
-    assert (order.state, order.wish, payable_codes()) == ("pending", "reissue", [])
+    assert (order.state, order.pending_action, payable_codes()) == ("pending", "reissue", [])
     tick_for_hours(1)
     assert (fresh(order).state, payable_codes()) == ("pending", [fresh(order).code])
     assert not OrderEvent.objects.filter(order=order, kind="payment_cancelled").exists()
@@ -411,19 +411,19 @@ def test_a_reissue_that_every_route_refuses_raises_and_asks_a_person() -> None:
     MemoryChannel.fail("issue", Refused("amount: over the merchant's maximum"))
     with pytest.raises(Refused, match="over the merchant's maximum"):
         reissue_code(order)
-    assert questions(order) == ["not_confirmed"]
+    assert discrepancies(order) == ["not_confirmed"]
     assert payable_codes() == []
 
 
-@pytest.mark.parametrize("wish", [reissue_code, lambda order: extend_order(order, later(days=5))])
-def test_a_cancelled_order_is_not_brought_back(wish: Callable[[Order], Order]) -> None:
+@pytest.mark.parametrize("pending_action", [reissue_code, lambda order: extend_order(order, later(days=5))])
+def test_a_cancelled_order_is_not_brought_back(pending_action: Callable[[Order], Order]) -> None:
     order = make()
     cip = expired_at_provider(order)
     advance(report(cip, Fact.CODE_EXPIRED))
     cancel_order(order)
     assert order.state == "cancelled"
     with pytest.raises(InvalidRequest, match="cancelled"):
-        wish(order)
+        pending_action(order)
     tick_for_hours(2)
     assert (fresh(order).state, payable_codes()) == ("cancelled", [])
 
@@ -438,9 +438,9 @@ def test_a_question_answered_once_does_not_silence_the_next() -> None:
         with pytest.raises(PagoEfectivoError):
             cancel_order(order)
         tick_for_hours(12)
-        question = Discrepancy.objects.filter(order=order).open().get()
-        assert question.kind == "not_confirmed"
-        resolve_discrepancy(question, "ignore", actor="marta", reason="Later.")
+        discrepancy = Discrepancy.objects.filter(order=order).open().get()
+        assert discrepancy.kind == "not_confirmed"
+        resolve_discrepancy(discrepancy, "ignore", actor="marta", reason="Later.")
     assert Discrepancy.objects.filter(order=order).count() == 2
 
 
@@ -452,6 +452,6 @@ def test_a_stale_answer_that_says_paid_is_asked_again_and_not_forgotten(during: 
     during["search"] = [lambda: Cip.objects.filter(order=order).update(**taken_back)]
     with pytest.raises(OutcomeUnknown):
         deed(order)
-    assert (fresh(order).state, bool(fresh(order).wish)) == ("pending", True)
+    assert (fresh(order).state, bool(fresh(order).pending_action)) == ("pending", True)
     tick(later(minutes=10))
-    assert (fresh(order).state, fresh(order).wish) == ("paid", "")
+    assert (fresh(order).state, fresh(order).pending_action) == ("paid", "")

@@ -20,9 +20,9 @@ class Stumbling(MemoryChannel):
             self.stumbles[call] -= 1
             raise RuntimeError(f"a mistake in {call}")
 
-    def prove(self, body: bytes, headers: Mapping[str, str]) -> str:
+    def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
         self._stumble("prove")
-        return super().prove(body, headers)
+        return super().verify(body, headers)
 
     def read(self, body: bytes) -> Report:
         self._stumble("read")

@@ -70,7 +70,7 @@ def many_ticks(rounds: int = 13, begin: datetime | None = None) -> datetime:
     """Let a worker go round at intervals longer than any pause, until it gives up; return when it ended."""
     begin = begin or timezone.now()
     for number in range(rounds):
-        if not any(rows.using(database()).filter(next_attempt_at__isnull=False).exists() for rows in WORK):
+        if not any(rows.using(database()).filter(retry_at__isnull=False).exists() for rows in WORK):
             break
         tick(now=begin + number * timedelta(minutes=75) + timedelta(minutes=1))
     return begin + rounds * timedelta(minutes=75)

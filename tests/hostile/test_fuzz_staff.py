@@ -47,7 +47,7 @@ def fields() -> Iterator[str]:
 
 lookups = st.sampled_from(["", "__exact", "__gte", "__lt", "__isnull", "__in", "__startswith", "__year", "__id__exact"])
 values = sendable | st.sampled_from(["open", "2026-11-23", "2026-13-45", "yes", "no", "99999-01-01", "1", "0"])
-questions = st.dictionaries(
+discrepancies = st.dictionaries(
     st.builds(str.__add__, st.sampled_from(sorted(set(fields()))), lookups) | sendable, values, max_size=4
 )
 #: What forms of the admin have.
@@ -84,12 +84,12 @@ class TestStaff(Door):
         client.force_login(self.user)
         return client
 
-    @fuzz(NAMES, questions)
+    @fuzz(NAMES, discrepancies)
     def test_no_list_breaks(self, name: str, asked: dict[str, str]) -> None:
         for path in (f"/admin/pagoefectivo/{name}/", "/admin/pagoefectivo/", "/admin/autocomplete/"):
             assert self.client_of_staff().get(path, asked).status_code < 500
 
-    @fuzz(NAMES, keys, st.sampled_from(PAGES), questions, answers)
+    @fuzz(NAMES, keys, st.sampled_from(PAGES), discrepancies, answers)
     def test_no_page_of_a_record_breaks(
         self, name: str, key: str | None, page: str, asked: dict[str, str], said: dict[str, str]
     ) -> None:

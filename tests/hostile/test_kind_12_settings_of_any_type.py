@@ -17,7 +17,7 @@ from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.checks import _heard
 from pagoefectivo_django.conf import DEFAULTS, from_env
-from pagoefectivo_django.errors import Unproven
+from pagoefectivo_django.errors import InvalidSignature
 from pagoefectivo_django.models import Notification, Refusal
 from pagoefectivo_django.signals import payment_confirmed
 from tests.hostile.doing import SECRET, paid, sold
@@ -83,12 +83,12 @@ PLACES: dict[str, Any] = {
     "the kind of a statement": lambda value: (
         direct() | {"STATEMENTS": {"bank": {"KIND": value, "COLUMNS": {"code": "CIP", "gross": "Monto"}}}}
     ),
-    "a source": lambda value: direct() | {"SOURCES": [value], "PROXIES": []},
-    "a proxy": lambda value: direct() | {"SOURCES": ["10.0.0.1"], "PROXIES": [value]},
+    "a source": lambda value: direct() | {"WEBHOOK_ALLOWED_NETWORKS": [value], "TRUSTED_PROXIES": []},
+    "a proxy": lambda value: direct() | {"WEBHOOK_ALLOWED_NETWORKS": ["10.0.0.1"], "TRUSTED_PROXIES": [value]},
 }
 #: What may be written, and does what it says.
 RIGHT = {
-    ("ROUTES", "None"), ("WAYS", "None"), ("STAFF_ALERTS", "None"), ("CONTENT_SECURITY_POLICY", "None"), ("PROXIES", "None"),
+    ("ROUTES", "None"), ("WAYS", "None"), ("STAFF_ALERTS", "None"), ("CONTENT_SECURITY_POLICY", "None"), ("TRUSTED_PROXIES", "None"),
     ("CONTENT_SECURITY_POLICY", "a text"), ("CONTENT_SECURITY_POLICY", "an empty text"), ("PUBLIC_URL", "an empty text"),
     ("PAYER_MAY_RENEW", "True"), ("REFUND_FOUR_EYES", "True"), ("BATCH_SIZE", "a number"), ("SEARCHES_PER_MINUTE", "a number"),
     ("SETTLED_WITHIN", "a number"), ("a column", "a text"), ("a column", "a list"), ("a way", "a list"),
@@ -118,8 +118,8 @@ def test_a_value_of_any_type_is_judged_without_a_traceback(settings: Any, place:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"SOURCES": "203.0.113.0/24", "PROXIES": []}, {"SOURCES": ["203.0.113.0/24"], "PROXIES": "10.0.0.0/8"},
-     {"SOURCES": ["203.0.113.0/24"], "PROXIES": "unix"}, {"PAYER_MAY_RENEW": "False"}, {"FEE_TOLERANCE": Decimal("NaN")},
+    [{"WEBHOOK_ALLOWED_NETWORKS": "203.0.113.0/24", "TRUSTED_PROXIES": []}, {"WEBHOOK_ALLOWED_NETWORKS": ["203.0.113.0/24"], "TRUSTED_PROXIES": "10.0.0.0/8"},
+     {"WEBHOOK_ALLOWED_NETWORKS": ["203.0.113.0/24"], "TRUSTED_PROXIES": "unix"}, {"PAYER_MAY_RENEW": "False"}, {"FEE_TOLERANCE": Decimal("NaN")},
      {"CONTENT_SECURITY_POLICY": "default-src 'self';\n img-src *"}, {"CARRIERS": {"sms": {"BACKEND": SINCH, "OPTIONS": None}}},
      {"PUBLIC_URL": "shop.example"}, {"PUBLIC_URL": "https://shop.example/pay"}, {"STAFF_ALERTS": "rosa@shop.example"},
      {"TEXT_COUNTRIES": "PE"}, {"TEXT_COUNTRIES": ["Peru"]}, {"MESSAGES": "paid"}, {"ROUTES": {"PEN": "default"}},
@@ -144,7 +144,7 @@ def contract(**columns: Any) -> dict[str, Any]:
         "https://-", "https://@", "https://shop.example\\x", 'https://"><script>', "https://*.shop.example", "https://a..b")),
      *({"STAFF_ALERTS": [one]} for one in ("@", "a@b.pe\nBcc: x@y.pe", "a@b.pe, c@d.pe", "a@b@c.pe", "Rosa", "<a@b.pe> Rosa")),
      {"TEXT_COUNTRIES": ["UK"]}, {"TEXT_COUNTRIES": ["PE", "ZZ"]}, {"ROUTES": {}},
-     {"SOURCES": ["203.0.113.5"], "PROXIES": ["::ffff:0:0/96"]}, {"IGV": [(date(2011, 3, 1), Decimal("0.18"))]},
+     {"WEBHOOK_ALLOWED_NETWORKS": ["203.0.113.5"], "TRUSTED_PROXIES": ["::ffff:0:0/96"]}, {"IGV": [(date(2011, 3, 1), Decimal("0.18"))]},
      {"CONTENT_SECURITY_POLICY": "default-src 'self' https://tienda-\u0144.pe"},
      contract(code="CIP", gross="cip "), contract(code="---", gross="Monto"), contract(code=1, gross=1),
      contract(code=1, gross=9, WIDTH=5), contract(code=1, gross=2, WIDTH=-5)],
@@ -162,7 +162,7 @@ def test_what_looks_right_and_can_not_work(settings: Any, wrong: dict[str, Any])
         "http://localhost:8000", "https://xn--and-6ma2c.pe", "http://shop_web:8000")),
      *({"STAFF_ALERTS": [one]} for one in ("a@b.pe", "Rosa <a@b.pe>", '"Quispe, Rosa" <a@b.pe>', "root@localhost", "a+x@mail-1")),
      {"TEXT_COUNTRIES": ["GB", "VE", "PE"]}, {"TEXT_COUNTRIES": []}, {"ROUTES": {"USD": ["default"]}},
-     {"SOURCES": ["::ffff:203.0.113.5"], "PROXIES": ["::ffff:10.0.0.0/104"]},
+     {"WEBHOOK_ALLOWED_NETWORKS": ["::ffff:203.0.113.5"], "TRUSTED_PROXIES": ["::ffff:10.0.0.0/104"]},
      {"IGV": [(date(2011, 3, 1), Decimal(18)), (date(2027, 1, 1), Decimal(0))]}, contract(code=1, gross=9, WIDTH=9)],
     ids=str,
 )  # fmt: skip
@@ -210,8 +210,8 @@ def test_a_key_that_is_no_text_is_told_and_refuses_messages(settings: Any, name:
     assert "pagoefectivo.W001" in [
         str(one.id) for one in run_checks(tags=["pagoefectivo"], include_deployment_checks=True)
     ]
-    with pytest.raises(Unproven):
-        get_channel("default").prove(b"{}", {"PE-Signature": "0" * 64})
+    with pytest.raises(InvalidSignature):
+        get_channel("default").verify(b"{}", {"PE-Signature": "0" * 64})
 
 
 # The webhook: other ways to send the same.
@@ -273,7 +273,7 @@ def test_an_address_with_a_query_or_a_name_that_nobody_has() -> None:
 )
 def test_a_proven_message_that_says_nothing_is_kept_for_a_person(body: bytes) -> None:
     assert sent(body, content_type="application/json") == 200
-    assert Notification.objects.get().fate in ("dead", "waiting")
+    assert Notification.objects.get().status in ("dead", "waiting")
     assert not Refusal.objects.exists()
 
 
@@ -332,5 +332,8 @@ def test_no_secret_is_none(written: str) -> None:
     ("address", "status"), [("203.0.113.5", 200), ("::ffff:203.0.113.5", 200), ("203.0.114.5", 403)]
 )
 def test_a_source_of_ipv4_in_ipv6_s_clothes_is_that_source(settings: Any, address: str, status: int) -> None:
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"SOURCES": ["::ffff:203.0.113.0/120"], "PROXIES": []}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {
+        "WEBHOOK_ALLOWED_NETWORKS": ["::ffff:203.0.113.0/120"],
+        "TRUSTED_PROXIES": [],
+    }
     assert sent(paid(sold()), content_type="application/json", REMOTE_ADDR=address) == status

@@ -159,7 +159,10 @@ def test_the_address_works_without_its_last_slash() -> None:
 def test_listed_sources_behind_a_unix_socket(
     settings: Any, proxies: list[str], address: str, hops: str, status: int
 ) -> None:
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"SOURCES": ["198.51.100.0/24"], "PROXIES": proxies}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {
+        "WEBHOOK_ALLOWED_NETWORKS": ["198.51.100.0/24"],
+        "TRUSTED_PROXIES": proxies,
+    }
     body = b'{"fact": "payment", "code": "1"}'
     headers = {"PE-Signature": MemoryChannel.sign(body, SECRET)} | ({"X-Forwarded-For": hops} if hops else {})
     client = Client(REMOTE_ADDR=address)
@@ -251,8 +254,16 @@ def test_blanks_around_secrets_are_none_of_them(settings: Any) -> None:
 
 @pytest.mark.parametrize("proxies", [["0.0.0.0/0"], ["::/0"], ["10.0.0.1", "0.0.0.0/1"], ["::/1", "8000::/1"]])
 def test_proxies_that_hold_everybody(settings: Any, proxies: list[str]) -> None:
-    assert "E009" in ids(direct() | {"SOURCES": ["198.51.100.0/24"], "PROXIES": proxies}, settings)
-    assert ids(direct() | {"SOURCES": ["198.51.100.0/24"], "PROXIES": ["10.0.0.0/8", "unix"]}, settings) == []
+    assert "E009" in ids(
+        direct() | {"WEBHOOK_ALLOWED_NETWORKS": ["198.51.100.0/24"], "TRUSTED_PROXIES": proxies}, settings
+    )
+    assert (
+        ids(
+            direct() | {"WEBHOOK_ALLOWED_NETWORKS": ["198.51.100.0/24"], "TRUSTED_PROXIES": ["10.0.0.0/8", "unix"]},
+            settings,
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -323,9 +334,9 @@ def test_the_first_page_says_what_is_wrong(admin_client: Client, settings: Any) 
     delivery = Delivery.objects.filter(event__order=order).order_by("pk")[0]
     late = now + timedelta(hours=30)
     rows = Delivery.objects.filter(pk=delivery.pk)
-    rows.update(delivered_at=None, attempts=35, next_attempt_at=late, last_error="OSError: no", receiver="shop.ship")
+    rows.update(delivered_at=None, attempts=35, retry_at=late, last_error="OSError: no", receiver="shop.ship")
     assert waiting().failing == ["shop.ship"]
-    rows.update(delivered_at=now, next_attempt_at=None)
+    rows.update(delivered_at=now, retry_at=None)
     refund_order(order, None, actor="rosa", reason="too small")
     assert "1 refund is open" in first_page(admin_client)
     sold("SHOP-2")

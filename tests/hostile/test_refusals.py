@@ -15,7 +15,7 @@ from django.utils import timezone
 from pagoefectivo_django.conf import DEFAULTS
 from pagoefectivo_django.flows.inbox.refuse import refuse
 from pagoefectivo_django.models import Notification, Refusal
-from pagoefectivo_django.models.clock import QUESTIONS
+from pagoefectivo_django.models.clock import DISCREPANCIES
 from pagoefectivo_django.views.sources import source_of
 from tests.hostile.doing import URL, paid, post, sold
 
@@ -61,7 +61,7 @@ def test_a_refusal_is_one_statement(client: Client) -> None:
     with CaptureQueriesContext(connection) as queries:
         client.post(URL, "1", content_type="application/json")
     # Besides it a database server is asked what time it is.
-    assert len([each for each in queries if each["sql"] not in QUESTIONS.values()]) == 1
+    assert len([each for each in queries if each["sql"] not in DISCREPANCIES.values()]) == 1
 
 
 def test_a_refusal_that_cannot_be_counted_is_a_refusal(client: Client, caplog: pytest.LogCaptureFixture) -> None:
@@ -98,7 +98,7 @@ def _away(*arguments: Any) -> Any:
     ],
 )
 def test_who_sends_is_read_from_the_right(settings: Any, sender: str, forwarded: str | None, status: int) -> None:
-    networks = {"SOURCES": ["203.0.113.0/24", "2001:db8::/32"], "PROXIES": ["10.0.0.0/8"]}
+    networks = {"WEBHOOK_ALLOWED_NETWORKS": ["203.0.113.0/24", "2001:db8::/32"], "TRUSTED_PROXIES": ["10.0.0.0/8"]}
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | networks
     body = paid(sold())
     extra = {"REMOTE_ADDR": sender} | ({} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded})
@@ -108,12 +108,14 @@ def test_who_sends_is_read_from_the_right(settings: Any, sender: str, forwarded:
 
 
 def test_without_named_proxies_nothing_forwarded_is_believed(settings: Any) -> None:
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PROXIES": []}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"TRUSTED_PROXIES": []}
     request = RequestFactory().post(URL, REMOTE_ADDR=STRANGER, HTTP_X_FORWARDED_FOR=PROVIDER)
     assert str(source_of(request)) == STRANGER
 
 
-@pytest.mark.parametrize("wrong", [{"SOURCES": [PROVIDER]}, {"SOURCES": ["moon"], "PROXIES": []}])
+@pytest.mark.parametrize(
+    "wrong", [{"WEBHOOK_ALLOWED_NETWORKS": [PROVIDER]}, {"WEBHOOK_ALLOWED_NETWORKS": ["moon"], "TRUSTED_PROXIES": []}]
+)
 def test_settings_that_cannot_tell_refuse_to_start_and_lose_nothing(
     settings: Any, wrong: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:

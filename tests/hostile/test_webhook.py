@@ -106,16 +106,16 @@ ODD: dict[str, dict[str, Any]] = {
 def test_proven_and_malformed_is_kept_for_a_person(body: bytes) -> None:
     assert post(body).status_code == 200
     row = kept(body)
-    assert (bytes(row.body), row.fate, row.times_received) == (body, "dead", 1)
-    question = Discrepancy.objects.get()
-    assert (question.kind, question.notification, question.status) == ("unprocessed", row, "open")
-    assert question.evidence[0]["digest"] == row.digest
+    assert (bytes(row.body), row.status, row.times_received) == (body, "dead", 1)
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, discrepancy.notification, discrepancy.status) == ("unprocessed", row, "open")
+    assert discrepancy.evidence[0]["digest"] == row.digest
     assert post(body).status_code == 200
     assert kept(body).times_received == 2
     # The worker may look at it again, and then it rests: the bytes will not get better.
     many_ticks(5)
     row.refresh_from_db()
-    assert (row.fate, row.next_attempt_at) == ("dead", None)
+    assert (row.status, row.retry_at) == ("dead", None)
     assert Discrepancy.objects.get().status == "open"
 
 
@@ -130,9 +130,9 @@ def test_what_can_be_read_and_cannot_be_right_comes_to_a_person(changes: dict[st
     order.refresh_from_db()
     assert order.state == "pending"
     assert not Heard.objects.exists()
-    question = Discrepancy.objects.get()
-    assert question.status == "open"
-    assert str(kept(body).next_attempt_at) == "None"
+    discrepancy = Discrepancy.objects.get()
+    assert discrepancy.status == "open"
+    assert str(kept(body).retry_at) == "None"
 
 
 SIGNED = b'{"fact": "payment", "code": "1"}'
@@ -164,7 +164,7 @@ def test_unproven_is_refused_and_not_kept(
 ) -> None:
     headers = {} if signature is None else {"PE-Signature": signature}
     answer = client.post(URL, body, content_type="application/json", headers=headers)
-    assert (answer.status_code, answer.content) == (403, b'{"code": 403, "message": "not proven"}')
+    assert (answer.status_code, answer.content) == (403, b'{"code": 403, "message": "invalid signature"}')
     assert not Notification.objects.exists()
     (record,) = [record for record in caplog.records if record.name == "pagoefectivo.webhook"]
     assert record.levelno == logging.WARNING
@@ -263,24 +263,24 @@ def test_a_line_that_drops_is_no_message(client: Client) -> None:
 def test_an_unknown_code_waits_and_then_a_person_is_asked() -> None:
     body = json.dumps({"fact": "payment", "code": "404", "amount": "5.00", "currency": "PEN"}).encode()
     assert post(body).status_code == 200
-    assert kept(body).fate == "waiting"
+    assert kept(body).status == "waiting"
     now = timezone.now()
     assert tick(now=now).notifications == 1
     assert ("search", "404") in MemoryChannel.calls
     assert not Discrepancy.objects.exists()
     now = many_ticks(begin=now)
-    question = Discrepancy.objects.get()
-    assert (question.kind, question.status, question.order) == ("unmatched", "open", None)
-    assert (question.evidence[0]["code"], question.evidence[0]["amount"]) == ("404", "5.00")
-    assert kept(body).fate == "dead"
-    assert kept(body).next_attempt_at is None
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, discrepancy.status, discrepancy.order) == ("unmatched", "open", None)
+    assert (discrepancy.evidence[0]["code"], discrepancy.evidence[0]["amount"]) == ("404", "5.00")
+    assert kept(body).status == "dead"
+    assert kept(body).retry_at is None
     asked = len(MemoryChannel.calls)
     many_ticks(begin=now)
     assert len(MemoryChannel.calls) == asked
     assert post(body).status_code == 200
     many_ticks(begin=now)
-    assert Discrepancy.objects.get() == question
-    assert kept(body).next_attempt_at is None
+    assert Discrepancy.objects.get() == discrepancy
+    assert kept(body).retry_at is None
 
 
 @committing
@@ -290,10 +290,10 @@ def test_a_code_that_becomes_known_is_paid_after_all() -> None:
     order.cips.update(code=None)
     body = paid(order, paid_at=None, code=code)
     assert post(body).status_code == 200
-    assert kept(body).fate == "waiting"
+    assert kept(body).status == "waiting"
     assert tick(now=timezone.now()).notifications == 1
     order.refresh_from_db()
-    assert (order.state, kept(body).fate) == ("paid", "applied")
+    assert (order.state, kept(body).status) == ("paid", "applied")
 
 
 @committing
@@ -304,7 +304,7 @@ def test_first_received_in_time_counts_however_late_it_is_applied(settings: Any)
     with breaking("INSERT", "pagoefectivo_payment"):
         assert post(body).status_code == 200
     order.refresh_from_db()
-    assert (order.state, kept(body).fate) == ("pending", "waiting")
+    assert (order.state, kept(body).status) == ("pending", "waiting")
     # Long ago, by now.
     back = order.expires_at - timedelta(minutes=1)
     long_ago = timezone.now() - timedelta(days=10)
@@ -337,11 +337,11 @@ def test_a_mistake_in_reading_is_ours_to_repeat(stumbling: dict[str, int]) -> No
     stumbling["read"] = 2
     assert post(body).status_code == 200
     row = kept(body)
-    assert (row.fate, row.next_attempt_at is not None) == ("waiting", True)
+    assert (row.status, row.retry_at is not None) == ("waiting", True)
     assert "a mistake in read" in row.last_error
     many_ticks(3)
     order.refresh_from_db()
-    assert (order.state, kept(body).fate, kept(body).last_error) == ("paid", "applied", "")
+    assert (order.state, kept(body).status, kept(body).last_error) == ("paid", "applied", "")
     assert Heard.objects.count() == 1
 
 
@@ -352,9 +352,9 @@ def test_a_mistake_in_the_shop_s_policy_is_a_question(settings: Any) -> None:
     order = sold()
     body = paid(order, paid_at=(order.expires_at + timedelta(hours=1)).isoformat())
     assert post(body).status_code == 200
-    assert kept(body).fate == "applied"
-    question = Discrepancy.objects.get()
-    assert (question.kind, question.order, question.status) == ("late_payment", order, "open")
+    assert kept(body).status == "applied"
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, discrepancy.order, discrepancy.status) == ("late_payment", order, "open")
 
 
 @committing
@@ -395,12 +395,12 @@ def test_what_cannot_be_applied_now_is_kept_and_applied_later(parts: tuple[str, 
     order.refresh_from_db()
     assert (order.state, Payment.objects.count()) == ("pending", 0)
     row = kept(body)
-    assert (row.fate, row.next_attempt_at is not None) == ("waiting", True)
+    assert (row.status, row.retry_at is not None) == ("waiting", True)
     assert "the test broke it" in row.last_error or lose_transaction
     assert tick(now=timezone.now()).notifications == 1
     order.refresh_from_db()
     row.refresh_from_db()
-    assert (order.state, row.fate, row.next_attempt_at, row.last_error) == ("paid", "applied", None, "")
+    assert (order.state, row.status, row.retry_at, row.last_error) == ("paid", "applied", None, "")
     assert Heard.objects.count() == 1
 
 
@@ -447,7 +447,7 @@ def test_a_connection_that_is_killed_in_the_middle_loses_nothing() -> None:
         ask(KILL[servers.kind()].format(who_waits(ask)))
         transaction.set_rollback(True)
     assert statuses == [200]
-    assert kept(body).fate == "waiting"
+    assert kept(body).status == "waiting"
     many_ticks(2)
     order.refresh_from_db()
-    assert (order.state, kept(body).fate) == ("paid", "applied")
+    assert (order.state, kept(body).status) == ("paid", "applied")

@@ -73,7 +73,7 @@ def test_a_sale_in_any_shop(host: str, client: Client) -> None:
     assert post(body, client=Client(enforce_csrf_checks=True)).status_code == 200
     order.refresh_from_db(using=host)
     assert (order.state, only(Heard, host).reference) == ("paid", "SHOP-1")
-    assert only(Notification, host).fate == "applied"
+    assert only(Notification, host).status == "applied"
     status = client.get(f"{order.voucher_url}status/").json()
     assert (status["state"], status["amount"]) == ("paid", "120.50")
     tick(now=timezone.now() + HOUR)
@@ -96,10 +96,10 @@ def test_the_webhook_commits_before_it_answers(host: str) -> None:
     body = paid(order)
     with breaking("INSERT", "pagoefectivo_payment", times=1, lose_transaction=True):
         assert post(body).status_code == 200
-    assert kept(body).fate == "waiting"
+    assert kept(body).status == "waiting"
     tick(now=timezone.now() + timedelta(minutes=1))
     order.refresh_from_db(using=host)
-    assert (order.state, kept(body).fate) == ("paid", "applied")
+    assert (order.state, kept(body).status) == ("paid", "applied")
 
 
 @both_databases
@@ -110,7 +110,7 @@ def test_flows_anywhere(host: str) -> None:
     assert refresh_order(order).state == "pending"
     assert cancel_order(order).state == "cancelled"
     tick(now=timezone.now() + HOUR)
-    assert not Cip.objects.using(host).filter(next_attempt_at__isnull=False)
+    assert not Cip.objects.using(host).filter(retry_at__isnull=False)
 
 
 def test_nobody_has_to_log_in(client: Client) -> None:
@@ -191,88 +191,88 @@ def test_a_provider_that_is_down_is_no_error_of_the_sale(error: Exception, insid
     assert (order.state, order.code != "") == ("pending", True)
 
 
-WISHES: dict[str, tuple[Any, str]] = {
+PENDING_ACTIONS: dict[str, tuple[Any, str]] = {
     "cancel": (cancel_order, "cancelled"),
     "extend": (lambda order: extend_order(order, timezone.now() + 96 * HOUR), "pending"),
     "reissue": (reissue_code, "pending"),
 }
 
 
-@pytest.mark.parametrize("wish", WISHES)
-def test_a_wish_waits_for_the_commit(wish: str) -> None:
+@pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
+def test_a_wish_waits_for_the_commit(pending_action: str) -> None:
     order = sold()
     code, expires_at, calls = order.code, order.expires_at, len(MemoryChannel.calls)
-    ask, state = WISHES[wish]
+    ask, state = PENDING_ACTIONS[pending_action]
     with transaction.atomic():
         same = ask(order)
         assert same is order
         assert (same.state, same.code, same.expires_at) == ("pending", code, expires_at)
-        assert Order.objects.get().wish == wish
+        assert Order.objects.get().pending_action == pending_action
         assert len(MemoryChannel.calls) == calls
     assert len(MemoryChannel.calls) > calls
     after = Order.objects.select_related("cip").get()
-    assert (after.state, after.wish) == (state, "")
-    assert (after.code != code) == (wish == "reissue")
-    assert (after.expires_at > expires_at + HOUR) == (wish == "extend")
+    assert (after.state, after.pending_action) == (state, "")
+    assert (after.code != code) == (pending_action == "reissue")
+    assert (after.expires_at > expires_at + HOUR) == (pending_action == "extend")
 
 
-@pytest.mark.parametrize("wish", WISHES)
-def test_a_wish_that_was_rolled_back_is_none(wish: str) -> None:
+@pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
+def test_a_wish_that_was_rolled_back_is_none(pending_action: str) -> None:
     order = sold()
     calls = len(MemoryChannel.calls)
     with transaction.atomic():
-        WISHES[wish][0](order)
+        PENDING_ACTIONS[pending_action][0](order)
         transaction.set_rollback(True)
     tick(now=timezone.now() + HOUR)
     order.refresh_from_db()
-    assert (order.state, order.wish, len(MemoryChannel.calls)) == ("pending", "", calls)
+    assert (order.state, order.pending_action, len(MemoryChannel.calls)) == ("pending", "", calls)
 
 
-@pytest.mark.parametrize("wish", WISHES)
+@pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
 @pytest.mark.parametrize("error", [Unavailable("down"), OutcomeUnknown("lost")])
-def test_a_wish_that_meets_a_provider_that_is_down_is_done_later(wish: str, error: Exception) -> None:
+def test_a_wish_that_meets_a_provider_that_is_down_is_done_later(pending_action: str, error: Exception) -> None:
     order = sold()
     code = order.code
     for call in ("delete", "extend", "search"):
         MemoryChannel.fail(call, error)
     with transaction.atomic():
-        WISHES[wish][0](order)
-    assert Order.objects.get().wish == wish
+        PENDING_ACTIONS[pending_action][0](order)
+    assert Order.objects.get().pending_action == pending_action
     for hour in range(1, 4):
         tick(now=timezone.now() + hour * HOUR)
     after = Order.objects.select_related("cip").get()
-    assert (after.state, after.wish) == (WISHES[wish][1], "")
-    assert (after.code != code) == (wish == "reissue")
+    assert (after.state, after.pending_action) == (PENDING_ACTIONS[pending_action][1], "")
+    assert (after.code != code) == (pending_action == "reissue")
 
 
-@pytest.mark.parametrize("wish", WISHES)
-def test_a_mistake_after_the_commit_is_not_the_shop_s(wish: str) -> None:
+@pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
+def test_a_mistake_after_the_commit_is_not_the_shop_s(pending_action: str) -> None:
     order = sold()
     done: list[str] = []
     for call in ("delete", "extend"):
         MemoryChannel.fail(call, RuntimeError("a mistake"))
     with transaction.atomic():
-        WISHES[wish][0](order)
+        PENDING_ACTIONS[pending_action][0](order)
         transaction.on_commit(lambda: done.append("the shop's own"))
     assert done
     for hour in range(1, 4):
         tick(now=timezone.now() + hour * HOUR)
     after = Order.objects.get()
-    assert (after.state, after.wish) == (WISHES[wish][1], "")
+    assert (after.state, after.pending_action) == (PENDING_ACTIONS[pending_action][1], "")
 
 
-@pytest.mark.parametrize("wish", WISHES)
-def test_a_wish_that_meets_a_mistake_of_ours_comes_to_a_person(wish: str) -> None:
+@pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
+def test_a_wish_that_meets_a_mistake_of_ours_comes_to_a_person(pending_action: str) -> None:
     order = sold()
     for _time in range(100):
         for call in ("delete", "extend"):
             MemoryChannel.fail(call, RuntimeError("a mistake"))
     with suppress(RuntimeError):
-        WISHES[wish][0](order)
+        PENDING_ACTIONS[pending_action][0](order)
     for hour in range(1, 30):
         tick(now=timezone.now() + hour * HOUR)
     after = Order.objects.get()
-    assert (after.state, after.wish) == ("pending", "")
+    assert (after.state, after.pending_action) == ("pending", "")
     assert Discrepancy.objects.get().kind == "not_confirmed"
 
 

@@ -261,12 +261,12 @@ def test_while_it_is_down_nothing_else_suffers_and_then_the_mail_comes_once(
         assert tick(now=now).deliveries == 0
         row = mails()["paid"]
         assert (row.delivered_at, row.attempts) == (None, attempt)
-        assert row.next_attempt_at
-        assert row.next_attempt_at > now
-        now = row.next_attempt_at
+        assert row.retry_at
+        assert row.retry_at > now
+        now = row.retry_at
     assert "ConnectionRefusedError" in row.last_error
     order.reload()
-    assert (order.state, order.wish, order.next_attempt_at) == ("paid", "", None)
+    assert (order.state, order.pending_action, order.retry_at) == ("paid", "", None)
     assert Delivery.objects.get(receiver="tests.shop.receivers.ship").delivered_at
     with serving(closed_port) as server:
         assert tick(now=now).deliveries == 1
@@ -337,8 +337,8 @@ def test_a_refusal_is_retried_and_told_without_the_address(
         assert error.__context__ is None
         assert not [secret for secret in PERSONAL if secret in caplog.text + row.last_error]
         server.says = "250 fine"
-        assert row.next_attempt_at
-        tick(now=row.next_attempt_at)
+        assert row.retry_at
+        tick(now=row.retry_at)
     assert len(server.received) == 1
 
 

@@ -22,7 +22,7 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import refund_order, reopen_discrepancy, resolve_discrepancy, tick
 from pagoefectivo_django.flows.messages import alert
 from pagoefectivo_django.flows.messages.alert import notice_silence, tell_staff
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.mail.staff import TITLES
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Heartbeat, Notification, Order, StaffAlert
@@ -88,18 +88,18 @@ def ask(reference: str = "SHOP-1001") -> Discrepancy:
 
 
 def test_a_question_about_money_is_mailed_by_the_round() -> None:
-    question = ask()
+    discrepancy = ask()
     tick()
     (message,) = mail.outbox
     assert message.to == STAFF
     assert message.subject == "PagoEfectivo: 1 new thing needs somebody"
     (body,) = told()
     assert "* paid another amount (SHOP-1001), S/\N{NO-BREAK SPACE}1.00\n" in body
-    assert f"https://shop.example/admin/pagoefectivo/discrepancy/{question.pk}/change/" in body
+    assert f"https://shop.example/admin/pagoefectivo/discrepancy/{discrepancy.pk}/change/" in body
 
 
 @pytest.mark.parametrize(
-    ("language", "heading", "question"),
+    ("language", "heading", "discrepancy"),
     [
         ("en", "NEW", "paid another amount"),
         ("es", "NUEVO", "pagado por otro monto"),
@@ -107,7 +107,7 @@ def test_a_question_about_money_is_mailed_by_the_round() -> None:
     ],
 )
 def test_it_is_in_staffs_language_whatever_the_visitors_is(
-    settings: Any, language: str, heading: str, question: str
+    settings: Any, language: str, heading: str, discrepancy: str
 ) -> None:
     settings.LANGUAGE_CODE = language
     ask()
@@ -115,7 +115,7 @@ def test_it_is_in_staffs_language_whatever_the_visitors_is(
         assert tell_staff(at())
     (body,) = told()
     assert body.splitlines()[0] == heading
-    assert re.search(rf"^\* {question} ?[(（]SHOP-1001[)）]", body, re.MULTILINE)
+    assert re.search(rf"^\* {discrepancy} ?[(（]SHOP-1001[)）]", body, re.MULTILINE)
 
 
 def test_mails_are_gathered_and_each_thing_is_told_once() -> None:
@@ -134,12 +134,12 @@ def test_mails_are_gathered_and_each_thing_is_told_once() -> None:
 
 
 def test_what_comes_back_is_told_anew() -> None:
-    question = ask()
+    discrepancy = ask()
     tell_staff(at())
-    resolve_discrepancy(question, "ignore", actor="marta", reason="Seen.")
+    resolve_discrepancy(discrepancy, "ignore", actor="marta", reason="Seen.")
     tell_staff(at(minutes=11))
     assert not StaffAlert.objects.exists()
-    reopen_discrepancy(question, actor="marta", reason="No.")
+    reopen_discrepancy(discrepancy, actor="marta", reason="No.")
     tell_staff(at(minutes=22))
     assert len(told()) == 2
 
@@ -183,7 +183,7 @@ def a_failing_message() -> str:
 
 def an_unreadable_message() -> str:
     post(b'{"fact": "payment"}')
-    return "a proven message could not be applied"
+    return "a verified message could not be applied"
 
 
 def a_refusal() -> str:
@@ -208,11 +208,11 @@ def an_account_that_knows_nothing() -> str:
         make(payer=SECRET)
     MemoryChannel.slips.clear()
     Cip.objects.update(poll_at=timezone.now())
-    reconcile(Turn())
+    reconcile(TimeBudget())
     return "memory:default: the provider has not known any of our codes since"
 
 
-def a_question_about_money() -> str:
+def a_discrepancy_about_money() -> str:
     ask()
     return "paid another amount"
 
@@ -224,7 +224,7 @@ def a_removed_receiver() -> str:
 
 
 URGENT: list[tuple[str, Callable[[], str]]] = [
-    ("money", a_question_about_money),
+    ("money", a_discrepancy_about_money),
     ("worker", a_silent_worker),
     ("receiver", a_failing_receiver),
     ("receiver", a_receiver_that_fails_at_one_order_after_the_other),
@@ -252,7 +252,7 @@ def test_each_kind_of_trouble_is_told_without_anybodys_data(kind: str, happens: 
 
 
 def test_every_kind_is_reached() -> None:
-    assert {kind for kind, _ in URGENT} | {"question", "refund"} == TITLES.keys()
+    assert {kind for kind, _ in URGENT} | {"discrepancy", "refund"} == TITLES.keys()
 
 
 def test_a_daily_mail_tells_what_stays_open() -> None:

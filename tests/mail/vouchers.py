@@ -30,7 +30,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "reminder": {},
     "paid": {"state": VoucherState.PAID, **_PAID},
     "expired": {"state": VoucherState.EXPIRED},
-    "in_review": {"state": VoucherState.IN_REVIEW, "in_question": True},
+    "in_review": {"state": VoucherState.IN_REVIEW, "in_review": True},
     "refund_account": {
         "state": VoucherState.PAID,
         "refunds": (Returning(Money(Decimal("1234.50"), "PEN"), account_url=ACCOUNT_URL),),

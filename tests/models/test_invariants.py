@@ -63,7 +63,7 @@ def new_order(**changes: Any) -> None:
     again(Order.objects.get(), **{"token": uuid.uuid4(), "reference": "another"} | changes)
 
 
-def new_question(**changes: Any) -> object:
+def new_discrepancy(**changes: Any) -> object:
     fields = {"kind": "unmatched", "subject": "1", "created_at": timezone.now(), "evidence": []} | changes
     return Discrepancy.objects.bulk_create([Discrepancy(**fields)])
 
@@ -129,7 +129,7 @@ ALONE = (ApiCall, Notification, Refusal, Heartbeat, Settlement, UnknownCode, Sta
 
 
 def new_alert() -> object:
-    return StaffAlert.objects.create(kind="money", subject="question 1", told_at=timezone.now())
+    return StaffAlert.objects.create(kind="money", subject="discrepancy 1", told_at=timezone.now())
 
 
 # By constraint: what breaks it, and what is like it and is allowed.
@@ -185,13 +185,13 @@ CASES: dict[str, list[Callable[[], object]]] = {
     "pagoefectivo_one_digest": [lambda: again(Notification.objects.get())],
     "pagoefectivo_event_number": [lambda: event()],
     "pagoefectivo_one_delivery": [lambda: again(Delivery.objects.get())],
-    "pagoefectivo_one_question": [lambda: (new_question(), new_question())],
+    "pagoefectivo_one_discrepancy": [lambda: (new_discrepancy(), new_discrepancy())],
     "pagoefectivo_resolved_by_someone": [
-        lambda: new_question(status="resolved"),
-        lambda: new_question(status="resolved", resolved_by="eva", resolved_at=timezone.now()),
-        lambda: new_question(status="resolved", reason="because", resolved_at=timezone.now()),
-        lambda: new_question(status="resolved", resolved_by="eva", reason="because"),
-        lambda: (new_question(), Discrepancy.objects.update(status="resolved")),
+        lambda: new_discrepancy(status="resolved"),
+        lambda: new_discrepancy(status="resolved", resolved_by="eva", resolved_at=timezone.now()),
+        lambda: new_discrepancy(status="resolved", reason="because", resolved_at=timezone.now()),
+        lambda: new_discrepancy(status="resolved", resolved_by="eva", reason="because"),
+        lambda: (new_discrepancy(), Discrepancy.objects.update(status="resolved")),
     ],
     "pagoefectivo_one_statement": [lambda: (new_settlement(), new_settlement())],
     "pagoefectivo_draft_is_not_counted": [
@@ -234,8 +234,8 @@ ALLOWED: list[Callable[[], object]] = [
     lambda: again(Notification.objects.get(), account="another"),
     lambda: (event(order=None, number=0), event(order=None, number=0)),
     lambda: again(Delivery.objects.get(), receiver="another"),
-    lambda: (new_question(), new_question(subject="2")),
-    lambda: new_question(status="resolved", resolved_by="eva", reason="because", resolved_at=timezone.now()),
+    lambda: (new_discrepancy(), new_discrepancy(subject="2")),
+    lambda: new_discrepancy(status="resolved", resolved_by="eva", reason="because", resolved_at=timezone.now()),
     lambda: [new_settlement(status="draft", once=None) for _ in range(2)],
     lambda: (new_settlement(), new_settlement(account="another")),
     lambda: (new_line(), new_line(number=2), new_line(number=3, first=True)),
@@ -302,7 +302,7 @@ def test_no_foreign_key_leaves_the_app() -> None:
 
 
 def test_what_money_hangs_on_is_not_deleted(book: Order) -> None:
-    new_question(order=book, notification=Notification.objects.get(), payment=Payment.objects.get())
+    new_discrepancy(order=book, notification=Notification.objects.get(), payment=Payment.objects.get())
     new_refund()
     for model in (Order, Cip, Notification, Payment):
         with pytest.raises(ProtectedError):

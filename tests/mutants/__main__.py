@@ -44,8 +44,8 @@ def main() -> int:
         for mutation, result in zip(MUTATIONS, pool.map(break_copy, MUTATIONS), strict=True):
             why = why_survived(mutation, result)
             survived += bool(why)
-            fate = "SURVIVED" if why else "noticed"
-            say(f"{fate:8} {result.seconds:5.1f} s  {mutation.database:10}  {mutation.file:20}  {mutation.name}")
+            status = "SURVIVED" if why else "noticed"
+            say(f"{status:8} {result.seconds:5.1f} s  {mutation.database:10}  {mutation.file:20}  {mutation.name}")
             if why:
                 say(why)
     say(f"{len(MUTATIONS)} mutations, {survived} survived: {time.monotonic() - begin:.0f} s.")

@@ -45,7 +45,7 @@ MUTATIONS = (
         replacement="if False:",
         tests=(
             "tests/flows/test_codes.py::test_what_does_not_fit_is_held",
-            "tests/flows/test_codes.py::test_an_order_in_question_is_frozen_until_a_person_answers",
+            "tests/flows/test_codes.py::test_an_order_in_discrepancy_is_frozen_until_a_person_answers",
         ),
     ),
     Mutation(
@@ -162,7 +162,7 @@ MUTATIONS = (
         replacement="pass",
         tests=(
             "tests/hostile/test_webhook.py::test_an_unknown_code_waits_and_then_a_person_is_asked",
-            "tests/flows/test_codes.py::test_an_unknown_code_is_a_question_and_adopting_it_answers",
+            "tests/flows/test_codes.py::test_an_unknown_code_is_a_discrepancy_and_adopting_it_answers",
         ),
     ),
     # publish: who hears of it, and how often.
@@ -246,14 +246,14 @@ MUTATIONS = (
         ),
     ),
     Mutation(
-        name="a change that met a question is never taken up again",
+        name="a change that met a discrepancy is never taken up again",
         promise=3,
         file="worker/round.py",
         text="part(lambda: take_up(turn.renew()))",
         replacement="pass",
         tests=(
             "tests/flows/test_kind_04_refunds_and_wishes.py"
-            "::test_a_wish_that_meets_a_question_is_taken_up_however_that_is_closed",
+            "::test_a_wish_that_meets_a_discrepancy_is_taken_up_however_that_is_closed",
         ),
     ),
 )

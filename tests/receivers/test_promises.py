@@ -79,7 +79,7 @@ def row(receiver: str) -> Delivery:
 
 
 def due(receiver: str) -> datetime:
-    at = row(receiver).next_attempt_at
+    at = row(receiver).retry_at
     assert at
     return at
 
@@ -104,18 +104,18 @@ def test_one_that_raises_is_called_again_alone_with_growing_pauses(
         delivery = row("bad")
         assert (delivery.delivered_at, delivery.attempts) == (None, attempt - 1)
         assert delivery.last_error == "RuntimeError: the shelf is empty"
-        assert delivery.next_attempt_at
-        now = delivery.next_attempt_at
+        assert delivery.retry_at
+        now = delivery.retry_at
         assert tick(now=now - timedelta(seconds=1)).deliveries == 0
         assert tick(now=now).deliveries == (attempt == 6)
-        pauses.append((row("bad").next_attempt_at or now) - now)
+        pauses.append((row("bad").retry_at or now) - now)
     assert pauses[:-1] == sorted(pauses[:-1])
     assert pauses[0] > timedelta(seconds=30)
     assert pauses[3] > 4 * pauses[0]
     assert (len(bad.events), len(good.events), Ears.effects()) == (6, 1, 2)
     assert len({event.pk for event in bad.events}) == 1
     delivery = row("bad")
-    assert (delivery.attempts, delivery.last_error, delivery.next_attempt_at) == (6, "", None)
+    assert (delivery.attempts, delivery.last_error, delivery.retry_at) == (6, "", None)
     assert delivery.delivered_at
     told = [record for record in caplog.records if record.name == "pagoefectivo.delivery"]
     assert len(told) == 5
@@ -189,7 +189,7 @@ def test_an_error_is_kept_where_the_database_tells_no_keys(listen: Connect) -> N
     """MySQL doesn't tell the keys of rows that were inserted in bulk."""
     listen(signals.payment_confirmed, Ears(failures=2), "bad")
     pay(sold())
-    Delivery.objects.filter(receiver="bad").update(last_error="", next_attempt_at=timezone.now())
+    Delivery.objects.filter(receiver="bad").update(last_error="", retry_at=timezone.now())
     delivery = row("bad")
     assert delivery.claim(timezone.now())
     delivery.pk = None
@@ -462,9 +462,9 @@ def test_one_that_nobody_knows_waits_uncounted(listen: Connect) -> None:
     for hour in range(1, 4):
         assert tick(now=timezone.now() + hour * HOUR).deliveries == 0
     after = row("gone")
-    assert (after.attempts, after.next_attempt_at, after.last_error) == (
+    assert (after.attempts, after.retry_at, after.last_error) == (
         before.attempts,
-        before.next_attempt_at,
+        before.retry_at,
         before.last_error,
     )
     listen(signals.payment_confirmed, ears, "gone")
@@ -617,7 +617,7 @@ def child(environment: dict[str, str], command: str, *deadly_ones: str) -> int:
 
 def lapse() -> None:
     """Let the leases of the dead be over."""
-    Delivery.objects.filter(delivered_at=None).update(next_attempt_at=timezone.now())
+    Delivery.objects.filter(delivered_at=None).update(retry_at=timezone.now())
 
 
 def heard(name: str) -> list[Any]:

@@ -13,7 +13,7 @@ from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import enter_deposit
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.reports.balance import ages, all_books, balance
 from pagoefectivo_django.flows.settlements.imports import (
     confirm_settlement,
@@ -85,7 +85,7 @@ def test_a_draft_is_in_no_book_and_a_confirmed_one_in_all() -> None:
     books = balance("PEN")
     assert (books.gross, books.unmatched, books.matched) == (Decimal("35.50"), Decimal("35.50"), Decimal(0))
     assert books.holds
-    match_settlement(draft, Turn())
+    match_settlement(draft, TimeBudget())
     assert balance("PEN").matched == Decimal("35.50")
 
 

@@ -62,7 +62,7 @@ class Sold:
     """An order, and what the provider knows of it."""
 
     order: Order
-    fate: str
+    status: str
     #: What was paid, as we know it; None while we know of nothing that stands.
     paid: Decimal | None
     taken: bool = False
@@ -73,15 +73,15 @@ class Expected:
     """What the model says of all files so far, in one currency."""
 
     statuses: list[list[str]] = field(default_factory=list)
-    questions: Counter[str] = field(default_factory=Counter)
+    discrepancies: Counter[str] = field(default_factory=Counter)
     #: How often a line stood in the file that has it most often.
     said: Counter[tuple[str, ...]] = field(default_factory=Counter)
     sums: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
 
 
-FATES = st.sampled_from(["paid", "paid", "paid", "paid", "open", "unheard", "held", "reversed"])
+STATUSES = st.sampled_from(["paid", "paid", "paid", "paid", "open", "unheard", "held", "reversed"])
 ORDERS = st.lists(
-    st.tuples(st.sampled_from(["PEN", "PEN", "USD"]), st.integers(300, 20_000), FATES), min_size=1, max_size=7
+    st.tuples(st.sampled_from(["PEN", "PEN", "USD"]), st.integers(300, 20_000), STATUSES), min_size=1, max_size=7
 )
 ERRORS = st.sampled_from(["", "", "", "", "", "gross", "fee", "stranger", "swapped", "no code"])
 
@@ -95,26 +95,26 @@ def empty_books() -> Iterator[None]:
         yield
 
 
-def sell(currency: str, amount: int, fate: str) -> Sold:
+def sell(currency: str, amount: int, status: str) -> Sold:
     money = Decimal(amount) / 100
     order = make(amount=money, currency=currency)
     paid: Decimal | None = money
-    if fate in ("paid", "reversed"):
+    if status in ("paid", "reversed"):
         pay(order)
-    elif fate == "held":
+    elif status == "held":
         paid = money + 1
         pay(order, amount=paid)
-    elif fate == "unheard":
+    elif status == "unheard":
         MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
-    if fate == "reversed":
+    if status == "reversed":
         assert notify(order, Fact.PAYMENT_REVERSED) == 200
-    return Sold(order, fate, None if fate in ("open", "reversed", "unheard") else paid)
+    return Sold(order, status, None if status in ("open", "reversed", "unheard") else paid)
 
 
 def told(sold: list[Sold], number: int, error: str) -> tuple[list[str], Decimal, Decimal]:
     """Return a line of a statement about one order, its gross and its commission."""
     mine, other = sold[number], sold[(number + 1) % len(sold)]
-    gross = mine.order.amount + (1 if mine.fate == "held" else 0) + (CENT if error == "gross" else 0)
+    gross = mine.order.amount + (1 if mine.status == "held" else 0) + (CENT if error == "gross" else 0)
     kept = commission(gross) + (2 * CENT if error == "fee" else 0)
     changes: dict[str, Any] = {"gross": gross, "commission": kept, "paid_at": MOMENT}
     if error == "stranger":
@@ -129,21 +129,21 @@ def told(sold: list[Sold], number: int, error: str) -> tuple[list[str], Decimal,
 def judge(mine: Sold, error: str, gross: Decimal, kept: Decimal, expected: Expected) -> str:
     """Say what becomes of a line that was not said before."""
     if error in ("stranger", "swapped"):
-        expected.questions["missing_here"] += 1
+        expected.discrepancies["missing_here"] += 1
         return "discrepancy"
-    if mine.fate == "unheard":
+    if mine.status == "unheard":
         mine.paid = mine.order.amount  # the provider was asked
     if mine.paid is None:
-        expected.questions["status_mismatch"] += 1
+        expected.discrepancies["status_mismatch"] += 1
         return "discrepancy"
     if gross != mine.paid:
-        expected.questions["amount_mismatch"] += 1
+        expected.discrepancies["amount_mismatch"] += 1
         return "discrepancy"
     if mine.taken:
-        expected.questions["duplicate_line"] += 1
+        expected.discrepancies["duplicate_line"] += 1
         return "discrepancy"
     mine.taken = True
-    expected.questions["fee_mismatch"] += abs(kept - commission(gross)) > TOLERANCE
+    expected.discrepancies["fee_mismatch"] += abs(kept - commission(gross)) > TOLERANCE
     return "matched"
 
 
@@ -186,7 +186,7 @@ def check(currency: str, sold: list[Sold], expected: Expected) -> None:
     assert books.payments == sum((each.paid or NONE for each in mine), NONE)
     assert books.deposits == expected.sums["deposits"]
     found = Discrepancy.objects.filter(currency=currency, settlement__isnull=False).open()
-    assert Counter(found.values_list("kind", flat=True)) == +expected.questions
+    assert Counter(found.values_list("kind", flat=True)) == +expected.discrepancies
 
 
 @given(st.data())
@@ -220,14 +220,14 @@ def test_exactly_the_planted_errors_come_out_and_every_sum_is_right(data: st.Dat
                     asked = settlement.discrepancies.filter(kind="payout_mismatch").open().exists()
                     enter_deposit(settlement, amount, date(2026, 11, 5), actor="ana", reason="As the bank says.")
                     expected.sums["deposits"] += amount
-                    expected.questions["payout_mismatch"] += bool(off) - asked
+                    expected.discrepancies["payout_mismatch"] += bool(off) - asked
             if data.draw(st.booleans()):
                 tick()
             for one, told_of in by_currency.items():
                 check(one, sold, told_of)
-        settled = {each.order.pk for each in sold if each.taken and each.fate in ("paid", "unheard")}
+        settled = {each.order.pk for each in sold if each.taken and each.status in ("paid", "unheard")}
         assert set(Order.objects.filter(settled_at__isnull=False).values_list("pk", flat=True)) == settled
-        believed = {each.order.pk for each in sold if each.fate == "paid" or (each.fate == "unheard" and each.paid)}
+        believed = {each.order.pk for each in sold if each.status == "paid" or (each.status == "unheard" and each.paid)}
         assert set(Order.objects.filter(state=OrderState.PAID).values_list("pk", flat=True)) == believed
         assert Match.objects.filter(stands=True).values("payment").distinct().count() == Match.objects.count()
         assert Payment.objects.count() >= len(settled)

@@ -23,7 +23,7 @@ from benchmarks import books as bench
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.conf import conf
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.flows.settlements.imports import settle
 from pagoefectivo_django.flows.settlements.reading import DRAFTS_LIVE
@@ -136,8 +136,8 @@ def written() -> dict[str, Any]:
         "settlements": list(Settlement.objects.counted().values_list("digest", "status", "line_count", "open_amount")),
         "lines": list(lines.order_by("number").values_list("number", "status", "reason", "first", "net", "digest")),
         "matches": sorted(Match.objects.values_list("line__number", "payment__cip", "rule", "amount", "stands")),
-        "questions": sorted(Discrepancy.objects.values_list("kind", "subject", "status", "line__number", "amount")),
-        "payments": sorted(Payment.objects.values_list("cip", "amount", "standing")),
+        "discrepancies": sorted(Discrepancy.objects.values_list("kind", "subject", "status", "line__number", "amount")),
+        "payments": sorted(Payment.objects.values_list("cip", "amount", "status")),
         "orders": [(each.state, each.is_settled, each.event_count) for each in Order.objects.order_by("pk")],
         "events": Counter(OrderEvent.objects.values_list("order", "kind")),
         "deliveries": Counter(Delivery.objects.values_list("event__order", "event__kind", "receiver")),
@@ -167,7 +167,7 @@ def half(path: Path) -> str:
 def worker_goes_on() -> None:
     """Only once the killed one's lease is over, if it took one."""
     later = timezone.now() + LEASE + timedelta(seconds=1)
-    while settle(Turn(later)):
+    while settle(TimeBudget(later)):
         later += LEASE + timedelta(seconds=1)
 
 
@@ -227,8 +227,8 @@ def test_what_was_read_when_it_was_killed_is_forgotten(child_environment: dict[s
     draft = Settlement.objects.get()
     assert (draft.status, draft.lines.exists()) == ("draft", True)
     assert half(path) == "reading"
-    settle(Turn(timezone.now() + DRAFTS_LIVE - timedelta(minutes=1)))
+    settle(TimeBudget(timezone.now() + DRAFTS_LIVE - timedelta(minutes=1)))
     assert Settlement.objects.exists()
-    settle(Turn(timezone.now() + DRAFTS_LIVE + timedelta(minutes=1)))
+    settle(TimeBudget(timezone.now() + DRAFTS_LIVE + timedelta(minutes=1)))
     assert not Settlement.objects.exists()
     assert not SettlementLine.objects.exists()

@@ -107,16 +107,16 @@ def matched_by_rule() -> Story:
 def ignored_line() -> Story:
     row = load(line(make(), code="99999999", transaction_code="NOBODYS")).lines.get()
     tick(later(hours=1))
-    question = Discrepancy.objects.get()
+    discrepancy = Discrepancy.objects.get()
 
     def seen() -> Any:
-        question.refresh_from_db()
+        discrepancy.refresh_from_db()
         return (
             row_of(row).status,
-            question.status,
-            question.resolution,
-            question.resolved_by,
-            question.resolved_at is None,
+            discrepancy.status,
+            discrepancy.resolution,
+            discrepancy.resolved_by,
+            discrepancy.resolved_at is None,
         )
 
     return (
@@ -126,15 +126,15 @@ def ignored_line() -> Story:
     )
 
 
-def answered_question() -> Story:
+def resolved_discrepancy() -> Story:
     """Money in doubt freezes its order, as long as the question is open."""
     order = make()
     notify(order, amount="1.00")
 
     def seen() -> Any:
-        question = Discrepancy.objects.get()
+        discrepancy = Discrepancy.objects.get()
         actions = {name: why for name, why in actions_of([order])[order].items() if name != "refund"}
-        return question.status, question.resolution, question.reason, actions
+        return discrepancy.status, discrepancy.resolution, discrepancy.reason, actions
 
     return (
         lambda: resolve_discrepancy(Discrepancy.objects.get(), "ignore", **STAFF),
@@ -143,7 +143,7 @@ def answered_question() -> Story:
     )
 
 
-def assigned_question() -> Story:
+def assigned_discrepancy() -> Story:
     notify(make(), amount="1.00")
     return (
         lambda: assign_discrepancy(Discrepancy.objects.get(), "eva", actor="rosa"),
@@ -236,8 +236,8 @@ def row_of(row: SettlementLine) -> SettlementLine:
 @pytest.mark.parametrize(
     "story",
     [
-        matched_by_hand, matched_by_rule, ignored_line, answered_question, assigned_question, deposit, failed_refund,
-        paused_receiver, refund_line,
+        matched_by_hand, matched_by_rule, ignored_line, resolved_discrepancy, assigned_discrepancy, deposit,
+        failed_refund, paused_receiver, refund_line,
     ],
     ids=lambda one: one.__name__,
 )  # fmt: skip

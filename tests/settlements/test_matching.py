@@ -27,7 +27,7 @@ from pagoefectivo_django.flows import (
     tick,
     unmatch_line,
 )
-from pagoefectivo_django.flows.outbox.turn import Turn
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement, read_settlement
@@ -170,8 +170,8 @@ def test_another_amount_is_never_a_match(cent: str) -> None:
     assert asked(settlement) == ["amount_mismatch"]
     order.reload()
     assert not order.is_settled
-    question = Discrepancy.objects.get()
-    assert (question.order, question.amount, question.line) == (order, Decimal(cent), the_line(settlement))
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.order, discrepancy.amount, discrepancy.line) == (order, Decimal(cent), the_line(settlement))
     holds()
 
 
@@ -249,8 +249,8 @@ def test_a_payment_that_is_held_is_matched_but_settles_nothing_until_it_is_accep
     assert (order.state, order.is_settled) == (OrderState.PENDING, False)
     assert the_line(settlement).status == LineStatus.MATCHED
     holds()
-    question = Discrepancy.objects.get()
-    resolve_discrepancy(question, "accept", actor="ana", reason="Near enough.")
+    discrepancy = Discrepancy.objects.get()
+    resolve_discrepancy(discrepancy, "accept", actor="ana", reason="Near enough.")
     order.reload()
     assert (order.state, order.is_settled) == (OrderState.PAID, True)
     tick()
@@ -438,7 +438,7 @@ def test_a_line_that_turns_out_to_be_a_repetition_reopens_the_payout() -> None:
     confirm_settlement(again)
     enter_deposit(again, Decimal("67.22"), date(2026, 11, 5), actor="ana")
     assert asked(again) == []
-    match_settlement(again, Turn())
+    match_settlement(again, TimeBudget())
     again.refresh_from_db()
     assert again.open_amount == Decimal("-33.61")
     assert asked(again) == ["payout_mismatch"]
@@ -475,11 +475,11 @@ def test_paid_and_in_no_settlement_in_time_is_a_question_once_settlements_are_im
     assert not Discrepancy.objects.filter(kind=Kind.UNSETTLED_OVERDUE).exists()
     Heartbeat.objects.all().delete()
     tick(later(days=30))
-    question = Discrepancy.objects.get(kind=Kind.UNSETTLED_OVERDUE)
-    assert question.order == paid
+    discrepancy = Discrepancy.objects.get(kind=Kind.UNSETTLED_OVERDUE)
+    assert discrepancy.order == paid
     load(line(paid), name="late.txt")
-    question.refresh_from_db()
-    assert question.status == Discrepancy.Status.RESOLVED
+    discrepancy.refresh_from_db()
+    assert discrepancy.status == Discrepancy.Status.RESOLVED
 
 
 def test_where_lines_tell_no_dates_payments_are_expected_since_the_first_settlement() -> None:

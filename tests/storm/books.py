@@ -55,18 +55,18 @@ def taken(codes: Iterable[Mapping[str, Any]]) -> list[Taken]:
 def check_money(payments: list[Taken]) -> None:
     """Every payment is applied or in front of a person."""
     asked = set(Discrepancy.objects.open().values_list("payment", flat=True))
-    lost, undone = _questioned("lost_code", "cip"), _questioned("reversed", "payment")
+    lost, undone = _in_review("lost_code", "cip"), _in_review("reversed", "payment")
     for each in payments:
         ours = each.ours
         if ours is None:
             assert each.reversed or (each.cip.code is None and each.cip.pk in lost), each
             continue
         assert (ours.amount, ours.currency) == (each.amount, each.currency), each
-        if ours.standing == "reversed":
+        if ours.status == "reversed":
             assert each.reversed, each
             continue
         assert not each.reversed or ours.pk in undone, each
-        if ours.standing == "applied":
+        if ours.status == "applied":
             assert each.cip.order.state == "paid", each
         else:
             assert ours.pk in asked, each
@@ -78,20 +78,20 @@ def sums(payments: list[Taken]) -> dict[str, tuple[Decimal, Decimal]]:
     Money that a person is told was taken back doesn't stand; codes whose digits we never learnt may be paid.
     """
     theirs, unheard = defaultdict[str, Decimal](Decimal), defaultdict[str, Decimal](Decimal)
-    lost = _questioned("lost_code", "cip")
+    lost = _in_review("lost_code", "cip")
     for each in payments:
         if not each.reversed:
             theirs[each.currency] += each.amount
             if each.cip.pk in lost:
                 unheard[each.currency] += each.amount
-    standing = Payment.objects.exclude(standing="reversed").exclude(pk__in=_questioned("reversed", "payment"))
-    booked = dict(standing.values_list("currency").annotate(Sum("amount")).order_by())
+    status = Payment.objects.exclude(status="reversed").exclude(pk__in=_in_review("reversed", "payment"))
+    booked = dict(status.values_list("currency").annotate(Sum("amount")).order_by())
     return {
         currency: (amount, booked.get(currency, Decimal(0)) + unheard[currency]) for currency, amount in theirs.items()
     }
 
 
-def _questioned(kind: str, what: str) -> set[int]:
+def _in_review(kind: str, what: str) -> set[int]:
     """The keys of what an open question of a kind is about."""
     return set(Discrepancy.objects.open().filter(kind=kind).values_list(what, flat=True))
 
@@ -99,12 +99,12 @@ def _questioned(kind: str, what: str) -> set[int]:
 def check_orders(storm: Storm) -> None:
     """No order is paid without its payment, none is open for ever, and each ended as its story says."""
     applied: dict[int, list[Payment]] = defaultdict(list)
-    for payment in Payment.objects.filter(standing="applied").select_related("cip"):
+    for payment in Payment.objects.filter(status="applied").select_related("cip"):
         applied[payment.cip.order_id].append(payment)
     asked: dict[int | None, set[str]] = defaultdict(set)
-    for question in Discrepancy.objects.open():
-        asked[question.order_id].add(question.kind)
-    assert None not in asked, "questions about no order"
+    for discrepancy in Discrepancy.objects.open():
+        asked[discrepancy.order_id].add(discrepancy.kind)
+    assert None not in asked, "discrepancies about no order"
     for order in Order.objects.select_related("cip"):
         mine = applied[order.pk]
         about = f"{order} ({storm.manners[order.reference]}): {order.state}, {asked[order.pk]}, {mine}"
@@ -117,13 +117,13 @@ def check_orders(storm: Storm) -> None:
         manner = MANNERS[storm.manners[order.reference]]
         assert order.state in manner.states, about
         assert asked[order.pk] <= manner.kinds, about
-        assert (order.wish, order.next_attempt_at) == ("", None), about
+        assert (order.pending_action, order.retry_at) == ("", None), about
 
 
 def check_codes(codes: Iterable[Mapping[str, Any]]) -> None:
     """No code can be paid any more but those that a person knows of."""
     cips = {cip.transaction_code: cip for cip in Cip.objects.all()}
-    lost, doubt = _questioned("lost_code", "cip"), _questioned("reversed", "order")
+    lost, doubt = _in_review("lost_code", "cip"), _in_review("reversed", "order")
     for code in codes:
         cip = cips[code["transactionCode"]]
         if code["status"] == GENERATED:
@@ -133,9 +133,11 @@ def check_codes(codes: Iterable[Mapping[str, Any]]) -> None:
 
 def check_queues() -> None:
     """Nothing waits any more."""
-    assert not Notification.objects.exclude(fate="applied").exists(), list(Notification.objects.exclude(fate="applied"))
+    assert not Notification.objects.exclude(status="applied").exists(), list(
+        Notification.objects.exclude(status="applied")
+    )
     assert not Delivery.objects.filter(delivered_at__isnull=True).exists()
-    assert not Cip.objects.filter(next_attempt_at__isnull=False).exists()
+    assert not Cip.objects.filter(retry_at__isnull=False).exists()
 
 
 def check_receivers() -> Counter[str]:

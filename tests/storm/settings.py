@@ -41,7 +41,7 @@ CHANNEL = {
 PAGOEFECTIVO = dict[str, Any](
     CHANNELS={os.environ.get("STORM_ALIAS", "default"): CHANNEL},
     EXPIRES_AFTER=timedelta(hours=3),
-    WATCH_PAID=timedelta(days=3),
+    POLL_AFTER_PAYMENT=timedelta(days=3),
     SEARCHES_PER_MINUTE=60_000,
     MESSAGES=(),
 )

@@ -67,8 +67,8 @@ class Shop:
                 self.fault(fault, call=call, times=self.random.randint(1, 3), seconds=0.3)
             if position % RECONCILED == RECONCILED - 1:
                 self.reconcile()
-            turn = self.number * orders + position
-            self.serve(f"STORM-{self.number}-{position}", names[turn % len(names)])
+            budget = self.number * orders + position
+            self.serve(f"STORM-{self.number}-{position}", names[budget % len(names)])
         for pay in self.later:
             pay()
 

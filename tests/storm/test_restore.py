@@ -124,13 +124,13 @@ def sell_more(house: Stage, provider: sandbox.Client, env: Mapping[str, str], se
 def check(provider: sandbox.Client) -> None:
     """Compare our books with the sandbox's: no code that was paid there is forgotten here."""
     cips = {cip.transaction_code: cip for cip in Cip.objects.select_related("order")}
-    questions = list(Discrepancy.objects.open())
-    told = {evidence.get("code") for question in questions for evidence in question.evidence}
-    asked = {(question.order_id, question.cip_id) for question in questions}
+    discrepancies = list(Discrepancy.objects.open())
+    told = {evidence.get("code") for discrepancy in discrepancies for evidence in discrepancy.evidence}
+    asked = {(discrepancy.order_id, discrepancy.cip_id) for discrepancy in discrepancies}
     paid = 0
     for code in codes(provider):
-        standing = [payment for payment in code["payments"] if not payment["reversed"]]
-        if not standing:
+        status = [payment for payment in code["payments"] if not payment["reversed"]]
+        if not status:
             continue
         paid += 1
         cip = cips.get(code["transactionCode"])
@@ -138,9 +138,9 @@ def check(provider: sandbox.Client) -> None:
             assert str(code["cip"]) in told, f"nobody knows of {code}"
             continue
         about = (code, cip.status, cip.order.state)
-        applied = cip.payments.filter(standing="applied", amount=standing[0]["amount"]).exists()
+        applied = cip.payments.filter(status="applied", amount=status[0]["amount"]).exists()
         person = any(order == cip.order_id or each == cip.pk for order, each in asked if order or each)
         assert (applied and cip.order.state == "paid") or person or str(code["cip"]) in told, about
     assert paid
-    for payment in Payment.objects.filter(standing="applied").select_related("cip__order"):
+    for payment in Payment.objects.filter(status="applied").select_related("cip__order"):
         assert payment.cip.order.state == "paid"

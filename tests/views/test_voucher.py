@@ -23,7 +23,7 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from pagoefectivo_django.flows import refund_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.models import Cip, Discrepancy, Order
-from pagoefectivo_django.models.clock import QUESTIONS
+from pagoefectivo_django.models.clock import DISCREPANCIES
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import expire, notify, pay
@@ -300,7 +300,7 @@ def test_the_page_costs_one_statement(client: Client) -> None:
     order = order_in(VoucherState.IN_REVIEW)
     with CaptureQueriesContext(connection) as made:
         client.get(order.voucher_url)
-    assert len([each for each in made if each["sql"] not in QUESTIONS.values()]) == 1  # besides what time it is
+    assert len([each for each in made if each["sql"] not in DISCREPANCIES.values()]) == 1  # besides what time it is
 
 
 def test_it_can_be_put_into_the_shops_own_pages(client: Client, settings: Any, tmp_path: Path) -> None:
@@ -376,18 +376,18 @@ def test_only_where_the_shop_allows_it(client: Client) -> None:
     assert "Get a new code" not in page_of(client, order).text
     assert renew(client, order).status_code == 200
     order.reload()
-    assert (order.state, order.wish) == ("expired", "")
+    assert (order.state, order.pending_action) == ("expired", "")
 
 
 @pytest.mark.usefixtures("renewable")
 @pytest.mark.parametrize("state", [state for state in VoucherState if state != VoucherState.EXPIRED])
 def test_only_when_it_has_expired(client: Client, state: VoucherState) -> None:
     order = order_in(state, language="en")
-    cips, wish = order.cips.count(), order.wish
+    cips, pending_action = order.cips.count(), order.pending_action
     assert "Get a new code" not in page_of(client, order).text
     assert renew(client, order).status_code == 200
     order.reload()
-    assert (order.cips.count(), order.wish) == (cips, wish)
+    assert (order.cips.count(), order.pending_action) == (cips, pending_action)
 
 
 @pytest.mark.usefixtures("renewable")
@@ -444,7 +444,7 @@ def test_a_renewal_that_waits_is_given_up_when_it_is_not_wanted_any_more(client:
     tick(timezone.now() + timedelta(minutes=5))
     assert [call for call in MemoryChannel.calls if call[0] == "issue"] == asked
     order.reload()
-    assert (order.state, order.wish) == ("expired", "")
+    assert (order.state, order.pending_action) == ("expired", "")
 
 
 @pytest.mark.usefixtures("renewable")

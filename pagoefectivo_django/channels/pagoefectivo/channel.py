@@ -76,8 +76,8 @@ class PagoEfectivoChannel(Configured):
         # Generado), and a no would then be told where the truth is "not known, look".
         self._ask(self._call("DELETE", _path(code)), {})
 
-    def prove(self, body: bytes, headers: Mapping[str, str]) -> str:
-        return notices.prove(body, headers, webhook_secrets(self.options))
+    def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
+        return notices.verify(body, headers, webhook_secrets(self.options))
 
     def verified(self, body: bytes, signature: str) -> bytes:
         text = notices.verified(body, signature, webhook_secrets(self.options))
@@ -112,8 +112,8 @@ class PagoEfectivoChannel(Configured):
             raise Misconfigured(f"{error}{skew}") from None
         return Examination(urlsplit(self.base_url).netloc, ahead)
 
-    def proved_by(self, body: bytes, signature: str) -> str:
-        return notices.proved_by(body, signature, webhook_secrets(self.options))
+    def verified_by(self, body: bytes, signature: str) -> str:
+        return notices.verified_by(body, signature, webhook_secrets(self.options))
 
     def fingerprints(self) -> list[str]:
         return [fingerprint(secret) for secret in webhook_secrets(self.options)]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ... import strict_json
-from ...errors import Malformed, Unproven
+from ...errors import InvalidSignature, Malformed
 from ...states import Fact
 from ..base import Report, fingerprint
 from .quirks import EVENTS
@@ -22,14 +22,14 @@ _BLANKS = b" \t\r\n"
 _APART = re.compile(rb"[^ \t\r\n{}\[\],:\xff][ \t\r\n]++[^ \t\r\n{}\[\],:\xff]")
 
 
-def prove(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes]) -> str:
-    """Return the signature, in lower case, if any of the secrets made it; raises ``Unproven`` if none did.
+def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes]) -> str:
+    """Return the signature, in lower case, if any of the secrets made it; raises ``InvalidSignature`` if none did.
 
     The error is the same for every reason: nobody learns from it.
     """
     signature = str({name.lower(): value for name, value in headers.items()}.get("pe-signature")).lower()
     if not re.fullmatch("[0-9a-f]{64}", signature) or verified(body, signature, secrets) is None:
-        raise Unproven("The notification is not proven.")
+        raise InvalidSignature("The notification has no valid signature.")
     return signature
 
 
@@ -53,7 +53,7 @@ def sign(body: bytes, secret: bytes) -> str:
     return hmac.new(secret, body, hashlib.sha256).hexdigest()
 
 
-def proved_by(body: bytes, signature: str, secrets: Sequence[bytes]) -> str:
+def verified_by(body: bytes, signature: str, secrets: Sequence[bytes]) -> str:
     """Return the fingerprint of the secret that made a signature that is proven already; empty if none did."""
     return next((fingerprint(secret) for secret in secrets if verified(body, signature, [secret]) is not None), "")
 

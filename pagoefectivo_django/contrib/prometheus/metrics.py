@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ...flows.reports.accounts import known_accounts
-from ...flows.reports.health import open_questions, refusals, waiting
+from ...flows.reports.health import open_discrepancies, refusals, waiting
 from ...measures import Measure, observe_by
 from ...models.clock import current_time
 
@@ -67,8 +67,10 @@ class _Gauges(Collector):
 
     def _read(self) -> Iterator[Metric]:
         accounts, now, state = known_accounts(), current_time(), waiting()
-        asked = GaugeMetricFamily("pagoefectivo_open_questions", "Questions that wait for a person.", labels=["kind"])
-        for one in open_questions(accounts):
+        asked = GaugeMetricFamily(
+            "pagoefectivo_open_discrepancies", "Discrepancies that wait for a person.", labels=["kind"]
+        )
+        for one in open_discrepancies(accounts):
             asked.add_metric([one.kind], one.count)
         refused = GaugeMetricFamily(
             "pagoefectivo_refused_notifications", "Messages refused since ever.", labels=["channel", "reason"]

@@ -8,7 +8,7 @@ from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...models.database import database
 from ...states import Remark
-from ..ledger.question import open_question, remark
+from ..ledger.discrepancy import locked_discrepancy, remark
 
 
 def assign_discrepancy(discrepancy: Discrepancy, to: str, *, actor: str, now: datetime | None = None) -> Discrepancy:
@@ -18,15 +18,19 @@ def assign_discrepancy(discrepancy: Discrepancy, to: str, *, actor: str, now: da
     since ``discrepancy`` was read.
     """
     to = to.strip()[:150]
-    with open_question(discrepancy, actor=actor, now=now) as (question, shelf):
-        if question.status == Discrepancy.Status.RESOLVED:
-            raise InvalidRequest(f"Question {question.pk} was resolved by {question.resolved_by}; reopen it first.")
-        if question.assigned_to not in (discrepancy.assigned_to, to):
-            holder = question.assigned_to or "nobody"
-            raise InvalidRequest(f"Question {question.pk} is assigned to {holder} by now; look at it again first.")
-        if question.assigned_to != to:
-            question.assigned_to = to
-            question.save(using=shelf.alias, update_fields=["assigned_to"])
-            remark(shelf, question, Remark.ASSIGNED, to)
+    with locked_discrepancy(discrepancy, actor=actor, now=now) as (discrepancy, unit):
+        if discrepancy.status == Discrepancy.Status.RESOLVED:
+            raise InvalidRequest(
+                f"Discrepancy {discrepancy.pk} was resolved by {discrepancy.resolved_by}; reopen it first."
+            )
+        if discrepancy.assigned_to not in (discrepancy.assigned_to, to):
+            holder = discrepancy.assigned_to or "nobody"
+            raise InvalidRequest(
+                f"Discrepancy {discrepancy.pk} is assigned to {holder} by now; look at it again first."
+            )
+        if discrepancy.assigned_to != to:
+            discrepancy.assigned_to = to
+            discrepancy.save(using=unit.alias, update_fields=["assigned_to"])
+            remark(unit, discrepancy, Remark.ASSIGNED, to)
     discrepancy.refresh_from_db(using=database())
     return discrepancy

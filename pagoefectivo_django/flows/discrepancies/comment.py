@@ -7,7 +7,7 @@ from datetime import datetime
 from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...states import Remark
-from ..ledger.question import open_question, remark
+from ..ledger.discrepancy import locked_discrepancy, remark
 
 #: As much as an event has room for.
 LONGEST = 500
@@ -21,6 +21,6 @@ def comment_on(discrepancy: Discrepancy, text: str, *, actor: str, now: datetime
     text = text.strip()
     if not text or len(text) > LONGEST:
         raise InvalidRequest(f"The comment has {len(text)} characters; write 1 to {LONGEST}.")
-    with open_question(discrepancy, actor=actor, now=now) as (question, shelf):
-        remark(shelf, question, Remark.COMMENTED, text)
+    with locked_discrepancy(discrepancy, actor=actor, now=now) as (discrepancy, unit):
+        remark(unit, discrepancy, Remark.COMMENTED, text)
     return discrepancy

@@ -8,8 +8,8 @@ from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...models.database import database
 from ...states import Remark, Resolution
+from ..ledger.discrepancy import ask_about_line, locked_discrepancy, remark
 from ..ledger.history import UNANSWERED
-from ..ledger.question import ask_about_line, open_question, remark
 
 
 def reopen_discrepancy(
@@ -22,15 +22,15 @@ def reopen_discrepancy(
     ``InvalidRequest`` without actor or reason, or for a question that is open.
     """
     if not reason.strip():
-        raise InvalidRequest("A question is reopened for a reason; pass reason.")
-    with open_question(discrepancy, actor=actor, now=now) as (question, shelf):
-        if question.status == Discrepancy.Status.OPEN:
-            again = question.events.filter(fact=Remark.REOPENED).order_by("created_at", "number").last()
+        raise InvalidRequest("A discrepancy is reopened for a reason; pass reason.")
+    with locked_discrepancy(discrepancy, actor=actor, now=now) as (discrepancy, unit):
+        if discrepancy.status == Discrepancy.Status.OPEN:
+            again = discrepancy.events.filter(fact=Remark.REOPENED).order_by("created_at", "number").last()
             by = f"was reopened by {again.actor}" if again else "is open"
-            raise InvalidRequest(f"Question {question.pk} {by}; answer it, or leave it open.")
-        if question.resolution == Resolution.IGNORE:
-            ask_about_line(question, reason, shelf.alias)
-        Discrepancy.objects.using(shelf.alias).filter(pk=question.pk).update(**UNANSWERED)
-        remark(shelf, question, Remark.REOPENED, reason)
+            raise InvalidRequest(f"Discrepancy {discrepancy.pk} {by}; answer it, or leave it open.")
+        if discrepancy.resolution == Resolution.IGNORE:
+            ask_about_line(discrepancy, reason, unit.alias)
+        Discrepancy.objects.using(unit.alias).filter(pk=discrepancy.pk).update(**UNANSWERED)
+        remark(unit, discrepancy, Remark.REOPENED, reason)
     discrepancy.refresh_from_db(using=database())
     return discrepancy

@@ -22,8 +22,8 @@ def resolve_discrepancy(
     if resolution not in Resolution.values:
         raise InvalidRequest(f"resolution is {resolution!r}; use one of {', '.join(Resolution.values)}.")
     if not actor.strip() or not reason.strip():
-        raise InvalidRequest("A question is resolved by somebody and for a reason; pass actor and reason.")
-    decision = Decision(discrepancy.order, reason, question=discrepancy, answer=Resolution(resolution))
+        raise InvalidRequest("A discrepancy is resolved by somebody and for a reason; pass actor and reason.")
+    decision = Decision(discrepancy.order, reason, discrepancy=discrepancy, answer=Resolution(resolution))
     advance(decision, actor=actor, now=now)
     discrepancy.refresh_from_db(using=database())
     return discrepancy

@@ -16,17 +16,17 @@ from django.db.models.functions import Coalesce
 
 from ...channels.base import Channel, Report
 from ...errors import Malformed, PagoEfectivoError
-from ...models import Cip, Discrepancy, Fate, Notification
+from ...models import Cip, Discrepancy, Notification, NotificationStatus
 from ...models.database import database, in_shop_transaction, one_transaction
 from ...states import Fact, Kind
 from ...traces import applying, traced
 from ..ledger.advance import Outcome, advance
 from ..ledger.attach import attach_forgotten
 from ..ledger.history import History, closed, evidence_of
-from ..outbox.turn import Turn
+from ..outbox.budget import TimeBudget
 from ..provider.accounts import channel_for
 from ..provider.look_up import ask_provider
-from .hints import PROVEN, hint, is_hint
+from .hints import COUNTED_FROM_MESSAGES, hint, is_hint
 
 logger = logging.getLogger("pagoefectivo.webhook")
 
@@ -40,19 +40,19 @@ HELD_PAUSE = timedelta(seconds=5)
 UNTRIED = (Outcome.LOCKED, Outcome.BEHIND)
 
 
-def apply_waiting(turn: Turn) -> int:
+def apply_waiting(budget: TimeBudget) -> int:
     """Apply what waits until the time is over, codes with a payment first; return on how many messages it worked.
 
     Within a code the order of arrival is kept: a payment, its reversal and the payment again mean something else in any
     other order. A message that waits longer holds back its own code only.
     """
     done, left = 0, set[int]()
-    while batch := list(_due(turn.now).exclude(pk__in=left)[:50]):
+    while batch := list(_due(budget.now).exclude(pk__in=left)[:50]):
         for row in batch:
-            if turn.over:
+            if budget.over:
                 return done
             try:
-                claimed = apply_again(row, turn.now)
+                claimed = apply_again(row, budget.now)
             except Exception:
                 # One bad row never stops the round; it was counted, and comes again after its pause.
                 logger.exception("Notification %s failed in this round.", row.digest[:8])
@@ -64,15 +64,17 @@ def apply_waiting(turn: Turn) -> int:
 
 
 def _due(now: datetime) -> QuerySet[Notification]:
-    due = Notification.objects.using(database()).filter(next_attempt_at__lte=now)
+    due = Notification.objects.using(database()).filter(retry_at__lte=now)
     due = due.annotate(heard=Coalesce("queued_at", "received_at"))
     code = (OuterRef("account"), OuterRef("code"))
     due = due.filter(~Exists(_earlier(*code, OuterRef("heard"), OuterRef("pk"))))
-    return due.annotate(urgent=Exists(_waiting(*code, [Fact.PAYMENT]))).order_by("-urgent", "next_attempt_at", "pk")
+    return due.annotate(urgent=Exists(_waiting(*code, [Fact.PAYMENT]))).order_by("-urgent", "retry_at", "pk")
 
 
 def _waiting(account: Any, code: Any, facts: Sequence[Fact]) -> QuerySet[Notification]:
-    rows = Notification.objects.using(database()).filter(account=account, code=code, fate=Fate.WAITING, fact__in=facts)
+    rows = Notification.objects.using(database()).filter(
+        account=account, code=code, status=NotificationStatus.WAITING, fact__in=facts
+    )
     return rows.exclude(code="")
 
 
@@ -83,7 +85,7 @@ def has_reversal_beside(row: Notification) -> bool:
 
 def _earlier(account: Any, code: Any, heard: Any, pk: Any) -> QuerySet[Notification]:
     """Return the messages that must be applied before one of that code, which was heard then."""
-    rows = _waiting(account, code, PROVEN).annotate(heard=Coalesce("queued_at", "received_at"))
+    rows = _waiting(account, code, COUNTED_FROM_MESSAGES).annotate(heard=Coalesce("queued_at", "received_at"))
     return rows.filter(Q(heard__lt=heard) | Q(heard=heard, pk__lt=pk))
 
 
@@ -118,7 +120,7 @@ def _try_again(row: Notification, now: datetime) -> None:
         # Whatever it was: one bad message never stops the inbox.
         logger.exception("Notification %s could not be applied.", row.digest[:8])
         row.put_off(now, f"{type(error).__name__}: {error}")
-    if over and row.fate != Fate.APPLIED:
+    if over and row.status != NotificationStatus.APPLIED:
         _give_up(row, now)
 
 
@@ -127,8 +129,8 @@ def retry(row: Notification, now: datetime) -> bool:
 
     Inside a transaction the next round does it.
     """
-    unapplied = Notification.objects.using(database()).filter(pk=row.pk).exclude(fate=Fate.APPLIED)
-    if not unapplied.update(fate=Fate.WAITING, attempts=0, next_attempt_at=now):
+    unapplied = Notification.objects.using(database()).filter(pk=row.pk).exclude(status=NotificationStatus.APPLIED)
+    if not unapplied.update(status=NotificationStatus.WAITING, attempts=0, retry_at=now):
         return False
     row.refresh_from_db(using=database())
     return in_shop_transaction() or apply_again(row, now)
@@ -144,7 +146,7 @@ def read(channel: Channel, row: Notification) -> Report:
 
 def _hold(row: Notification) -> bool:
     """Lock a message that waits until the transaction ends: before its order, as who receives its repetition does."""
-    waiting = Notification.objects.using(database()).filter(pk=row.pk, fate=Fate.WAITING)
+    waiting = Notification.objects.using(database()).filter(pk=row.pk, status=NotificationStatus.WAITING)
     return bool(waiting.update(attempts=F("attempts")))
 
 
@@ -192,7 +194,9 @@ def apply_soon(row: Notification, channel: Channel, report: Report, now: datetim
     """Apply a committed message as soon as its order is free; after a second that is left to the worker."""
     until = time.monotonic() + PATIENCE
     try:
-        while row.fate == Fate.WAITING and row.last_error == Outcome.LOCKED and time.monotonic() < until:
+        while (
+            row.status == NotificationStatus.WAITING and row.last_error == Outcome.LOCKED and time.monotonic() < until
+        ):
             time.sleep(LOOK_EVERY)
             with one_transaction():
                 if not _hold(row):
@@ -205,21 +209,23 @@ def apply_soon(row: Notification, channel: Channel, report: Report, now: datetim
 def _settle(row: Notification, outcome: Outcome, error: str, now: datetime) -> None:
     """Keep what became of a message."""
     if outcome == Outcome.APPLIED:
-        if row.fate == Fate.APPLIED and not row.last_error and row.next_attempt_at is None:
+        if row.status == NotificationStatus.APPLIED and not row.last_error and row.retry_at is None:
             return
-        row.fate, row.next_attempt_at, row.last_error = Fate.APPLIED, None, ""
-        questions = Discrepancy.objects.using(database()).filter(notification=row).open()
-        questions.update(**closed("pagoefectivo", "The message was applied after all.", now))
+        row.status, row.retry_at, row.last_error = NotificationStatus.APPLIED, None, ""
+        discrepancies = Discrepancy.objects.using(database()).filter(notification=row).open()
+        discrepancies.update(**closed("pagoefectivo", "The message was applied after all.", now))
     else:
-        row.fate, row.last_error = Fate.WAITING, error.replace("\0", "")[:2000] or str(outcome)
-        row.next_attempt_at = row.next_attempt_at or now
-    row.save(using=database(), update_fields=["code", "fact", "fate", "next_attempt_at", "last_error"])
+        row.status, row.last_error = NotificationStatus.WAITING, error.replace("\0", "")[:2000] or str(outcome)
+        row.retry_at = row.retry_at or now
+    row.save(using=database(), update_fields=["code", "fact", "status", "retry_at", "last_error"])
 
 
 def _give_back(row: Notification, now: datetime) -> None:
     """Give a claimed message back that could not be tried; that was no attempt."""
-    rows = Notification.objects.using(database()).filter(pk=row.pk, attempts=row.attempts, fate=Fate.WAITING)
-    rows.update(attempts=F("attempts") - 1, next_attempt_at=now + HELD_PAUSE)
+    rows = Notification.objects.using(database()).filter(
+        pk=row.pk, attempts=row.attempts, status=NotificationStatus.WAITING
+    )
+    rows.update(attempts=F("attempts") - 1, retry_at=now + HELD_PAUSE)
 
 
 def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: datetime) -> Outcome:
@@ -250,9 +256,9 @@ def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: da
 
 def _give_up(row: Notification, now: datetime) -> None:
     """Call a message dead and put it to a person."""
-    rows = Notification.objects.using(database()).filter(pk=row.pk).exclude(fate=Fate.APPLIED)
+    rows = Notification.objects.using(database()).filter(pk=row.pk).exclude(status=NotificationStatus.APPLIED)
     with one_transaction():
-        if not rows.update(fate=Fate.DEAD, next_attempt_at=None):
+        if not rows.update(status=NotificationStatus.DEAD, retry_at=None):
             return
         if row.fact in (Fact.PAYMENT, Fact.PAYMENT_REVERSED):
             ask_person(row, Kind.UNMATCHED, now)
@@ -268,5 +274,5 @@ def ask_person(row: Notification, kind: Kind, now: datetime) -> None:
     evidence = {"digest": row.digest, "received_at": row.received_at.isoformat(), "error": row.last_error[:500]}
     with suppress(Exception):  # unreadable: the bytes are on the notification's page
         evidence |= evidence_of(read(channel_for(row.account, row.channel), row))
-    history.ask(kind, f"notification:{row.pk}", evidence, notification=row)
+    history.open_discrepancy(kind, f"notification:{row.pk}", evidence, notification=row)
     history.write()

@@ -18,14 +18,14 @@ from ...traces import traced
 from ..ledger.advance import WHAT_BECOMES, Outcome, advance
 from ..ledger.attach import attach_forgotten
 from ..ledger.history import History, evidence_of
-from ..outbox.turn import Turn
+from ..outbox.budget import TimeBudget
 from ..provider.pace import may_search
 from ..provider.search import apart, ask_and_apply, search
 
 logger = logging.getLogger("pagoefectivo.provider")
 
 #: From a message these count by themselves; everything else is a hint where the provider can be asked.
-PROVEN = (Fact.PAYMENT, Fact.PAYMENT_REVERSED)
+COUNTED_FROM_MESSAGES = (Fact.PAYMENT, Fact.PAYMENT_REVERSED)
 #: When an answer without news is asked for again, counted from the hint: what is told may be ahead of what is answered.
 AGAIN = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 #: However many hints come, a code is looked at once in this time at most.
@@ -34,7 +34,7 @@ APART = timedelta(minutes=1)
 
 def is_hint(report: Report, channel: Channel) -> bool:
     """Return whether a message only says where to look."""
-    return channel.can_search and report.fact in WHAT_BECOMES and report.fact not in PROVEN
+    return channel.can_search and report.fact in WHAT_BECOMES and report.fact not in COUNTED_FROM_MESSAGES
 
 
 def hint(report: Report, now: datetime) -> None:
@@ -77,43 +77,43 @@ def end_look(rows: Sequence[Cip], again: dict[int, datetime | None], asked_at: d
     done.update(hinted_at=None)
 
 
-def look_at_unknown_codes(channel: Channel, turn: Turn) -> int:
+def look_at_unknown_codes(channel: Channel, budget: TimeBudget) -> int:
     """Ask about digits that hints named and nobody knows, batch after batch at the account's pace; return of how many.
 
     An answer with a transaction code of ours tells the request whose answer got lost. One of somebody else's code ends
     the matter, unless it says that this was paid: then a person is asked. A code that the provider doesn't know is
     asked about again, and then dropped.
     """
-    asked, begun = 0, turn.now
+    asked, begun = 0, budget.now
     due = UnknownCode.objects.using(database()).filter(account=channel.account)
-    while not turn.over and due.filter(look_at__lte=begun).exists() and may_search(channel):
-        rows = claim_batch(due, "look_at", turn.now, conf.batch_size, since=begun)
+    while not budget.over and due.filter(look_at__lte=begun).exists() and may_search(channel):
+        rows = claim_batch(due, "look_at", budget.now, conf.batch_size, since=begun)
         if not rows:
             break
         try:
-            ask_and_apply(channel, rows, lambda some: _identify(channel, some, turn), turn)
+            ask_and_apply(channel, rows, lambda some: _identify(channel, some, budget), budget)
         except PagoEfectivoError as error:
             logger.warning("Account %s can't be asked about %d unknown codes: %s", channel.account, len(rows), error)
-            put_back(rows, "look_at", apart(rows, turn.now + LEASE))
+            put_back(rows, "look_at", apart(rows, budget.now + LEASE))
             break
         asked += len(rows)
     return asked
 
 
 @traced()
-def _identify(channel: Channel, rows: Sequence[UnknownCode], turn: Turn) -> None:
-    asked_at = turn.now
+def _identify(channel: Channel, rows: Sequence[UnknownCode], budget: TimeBudget) -> None:
+    asked_at = budget.now
     begin_look(rows, asked_at)
-    answers = search(channel, rows, turn, ours=False)
+    answers = search(channel, rows, budget, ours=False)
     known = {row.pk: answers[row.pk] for row in rows if row.pk in answers and answers[row.pk].fact != Fact.ABSENT}
-    held = {pk for pk, answer in known.items() if not _attached(channel, answer, turn.now)}
-    outcomes = dict(zip(known, advance(*known.values(), actor="poll", wait=False, now=turn.now), strict=True))
+    held = {pk for pk, answer in known.items() if not _attached(channel, answer, budget.now)}
+    outcomes = dict(zip(known, advance(*known.values(), actor="poll", wait=False, now=budget.now), strict=True))
     outcomes |= dict.fromkeys(held, Outcome.LOCKED)
     again: dict[int, datetime | None] = {}
     for row in rows:
         outcome = outcomes.get(row.pk)
         if outcome == Outcome.NOT_OURS and known[row.pk].fact == Fact.PAYMENT:
-            _ask_person(known[row.pk], turn.now)
+            _ask_person(known[row.pk], budget.now)
         if outcome in (Outcome.STALE, Outcome.LOCKED):
             again[row.pk] = asked_at + APART
         elif outcome or not (moment := next_look(row, asked_at)):
@@ -141,7 +141,7 @@ def _names(row: UnknownCode) -> tuple[str, str]:
 def _ask_person(answer: Report, now: datetime) -> None:
     with one_transaction() as alias:
         history = History(alias, now, "poll")
-        history.ask(
+        history.open_discrepancy(
             Kind.UNMATCHED,
             f"code:{answer.account}:{answer.code}"[:180],
             evidence_of(answer),

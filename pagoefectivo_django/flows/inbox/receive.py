@@ -11,8 +11,8 @@ from datetime import datetime
 from django.db import IntegrityError, connections
 
 from ...channels.base import Channel, Report
-from ...errors import Malformed, Misconfigured, Unproven
-from ...models import Fate, Notification
+from ...errors import InvalidSignature, Malformed, Misconfigured
+from ...models import Notification, NotificationStatus
 from ...models.clock import current_time
 from ...models.database import database, one_transaction
 from ...states import Kind
@@ -33,19 +33,19 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
     """Keep a proven message and apply it; when this returns, its money can't be lost.
 
     Where somebody else holds the order, the message is committed alone, and applied as soon as the order is free: here
-    within a second, else by the worker. Raises ``Unproven`` (nothing is kept), ``Misconfigured`` for an unknown
+    within a second, else by the worker. Raises ``InvalidSignature`` (nothing is kept), ``Misconfigured`` for an unknown
     channel, and ``DatabaseError`` if it could not be kept at all.
     """
-    channel, signature = _prove(alias, body, headers)
+    channel, signature = _verify(alias, body, headers)
     now = now or current_time()  # after the proof: a stranger's message costs no statement here
-    proved_by, body = channel.proved_by(body, signature), channel.verified(body, signature)
+    verified_by, body = channel.verified_by(body, signature), channel.verified(body, signature)
     row = Notification(
         channel=channel.alias,
         account=channel.account,
         digest=hashlib.sha256(body).hexdigest(),
         body=body,
         signature=signature[:200],
-        proved_by=proved_by,
+        verified_by=verified_by,
         trace=current_trace(),
         received_at=now,
         last_received_at=now,
@@ -53,11 +53,11 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
     report = _look_at(channel, row, now)
 
     def begin_with(kept: Notification) -> Notification:
-        if report and kept is not row and kept.fate == Fate.WAITING and has_reversal_beside(kept):
+        if report and kept is not row and kept.status == NotificationStatus.WAITING and has_reversal_beside(kept):
             hint(report, now)  # the same bytes may tell two facts: the payment before the reversal, and one after it
         if report:
             apply(kept, channel, report, now, first=True)
-        elif row.fate == Fate.DEAD:
+        elif row.status == NotificationStatus.DEAD:
             ask_person(kept, Kind.UNPROCESSED, now)
         return kept
 
@@ -73,20 +73,20 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
         connections[database()].close_if_unusable_or_obsolete()  # the server may have been restarted
         row.pk = None
         if row.fact != TEST:
-            row.fate, row.next_attempt_at = Fate.WAITING, now
+            row.status, row.retry_at = NotificationStatus.WAITING, now
         row.last_error = f"{type(error).__name__}: {error}"[:2000]
         return _keep(row, lambda kept: kept, wait=row.fact != TEST)
 
 
-def _prove(alias: str, body: bytes, headers: Mapping[str, str]) -> tuple[Channel, str]:
-    """Return the channel whose message this is, and its signature; raises ``Unproven`` if it is nobody's here."""
+def _verify(alias: str, body: bytes, headers: Mapping[str, str]) -> tuple[Channel, str]:
+    """Return the channel whose message this is, and the signature; raises ``InvalidSignature`` where none fits."""
     channels = channels_at(alias)
     if not channels:
         raise Misconfigured(f"There is no channel {alias!r}, and no code was issued under that alias.")
     for channel in channels[:-1]:
-        with suppress(Unproven):
-            return channel, channel.prove(body, headers)
-    return channels[-1], channels[-1].prove(body, headers)
+        with suppress(InvalidSignature):
+            return channel, channel.verify(body, headers)
+    return channels[-1], channels[-1].verify(body, headers)
 
 
 def _look_at(channel: Channel, row: Notification, now: datetime) -> Report | None:
@@ -99,18 +99,18 @@ def _look_at(channel: Channel, row: Notification, now: datetime) -> Report | Non
         row.code, row.fact = report.code, report.fact
         return report
     except Malformed as error:
-        row.fate, row.last_error = Fate.DEAD, str(error)
+        row.status, row.last_error = NotificationStatus.DEAD, str(error)
     except Exception as error:
         # A mistake in the channel, not in the message, which waits until it can be read.
         logger.exception("Notification %s could not be read; it is tried again.", row.digest[:8])
-        row.fate, row.next_attempt_at = Fate.WAITING, now
+        row.status, row.retry_at = NotificationStatus.WAITING, now
         row.last_error = f"{type(error).__name__}: {error}".replace("\0", "")[:2000]
     return None
 
 
 #: What a repetition changes of a message.
-_REPEATED = ["times_received", "last_received_at", "queued_at", "proved_by", "body", "signature", "forgotten"]
-_REPEATED += ["code", "fact", "fate", "attempts", "next_attempt_at", "last_error"]
+_REPEATED = ["times_received", "last_received_at", "queued_at", "verified_by", "body", "signature", "forgotten"]
+_REPEATED += ["code", "fact", "status", "attempts", "retry_at", "last_error"]
 
 
 def _keep(row: Notification, then: Callable[[Notification], Notification], *, wait: bool = False) -> Notification:
@@ -133,17 +133,17 @@ def _count(row: Notification, alias: str, *, wait: bool) -> Notification:
     """
     known = Notification.objects.using(alias).select_for_update().get(account=row.account, digest=row.digest)
     known.times_received += 1
-    known.last_received_at, known.proved_by = row.last_received_at, row.proved_by
+    known.last_received_at, known.verified_by = row.last_received_at, row.verified_by
     # Its bytes may have been taken away by age, and what could not be read then may be read now.
     known.body, known.signature, known.forgotten = row.body, row.signature, False
     known.code, known.fact = row.code, row.fact
     # A repetition of what could not be applied was received when its first was.
-    if known.fate == Fate.APPLIED:
+    if known.status == NotificationStatus.APPLIED:
         known.queued_at = row.last_received_at
     else:
-        known.next_attempt_at = row.last_received_at
+        known.retry_at = row.last_received_at
     if wait:
-        known.fate, known.attempts, known.next_attempt_at = Fate.WAITING, 0, row.last_received_at
+        known.status, known.attempts, known.retry_at = NotificationStatus.WAITING, 0, row.last_received_at
         known.last_error = row.last_error
     known.save(using=alias, update_fields=_REPEATED)
     return known

@@ -14,10 +14,10 @@ from ...models.clock import current_time
 from ...models.database import one_transaction
 from ...states import CipStatus, Fact
 from ...traces import traced
-from .book import Book, Shelf, open_shelf
 from .codes import ended, issued, unknown
+from .contradictions import close_lost, heard, is_answer
 from .decisions import Decision, decide
-from .doubts import close_lost, heard, is_answer
+from .locked import LockedOrder, UnitOfWork, open_unit_of_work
 from .payments import shop_accepts, took_back, took_payment, unknown_time
 
 __all__ = ["Decision", "Outcome", "advance"]
@@ -40,7 +40,7 @@ class Outcome(StrEnum):
 
 
 #: Who lets a report move its own code and, through the table, the order. The last argument: the shop wants it.
-WHAT_BECOMES: dict[Fact, Callable[[Book, Cip, Report, bool], None]] = {
+WHAT_BECOMES: dict[Fact, Callable[[LockedOrder, Cip, Report, bool], None]] = {
     Fact.ISSUED: issued,
     Fact.REFUSED: ended,
     Fact.LOST: ended,
@@ -65,7 +65,7 @@ def advance(
 ) -> list[Outcome]:
     """Apply reports and decisions to their codes and orders, in one transaction, and return what became of each.
 
-    ``asked``: the shop wished for this (an extension, a new code, a code to adopt). ``may_ask``: the caller can still
+    ``asked``: the shop asked for this (an extension, a new code, a code to adopt). ``may_ask``: the caller can still
     ask the provider when a payment that came late was made. Orders are locked in key order and read again. ``wait``
     False: nothing is done about an order that somebody else holds, so that one of them never stops a batch. ``orders``:
     the keys of all orders that are meant, of a caller who has just read them.
@@ -77,41 +77,41 @@ def advance(
     outcomes = []
     with one_transaction() as alias:
         wanted_orders = set(orders) or _orders_of(changes, alias)
-        shelf = open_shelf(wanted_orders, alias=alias, now=now, actor=actor, wait=wait)
-        held = wanted_orders - {book.order.pk for book in shelf.books}
-        find = _finder(shelf)
+        unit = open_unit_of_work(wanted_orders, alias=alias, now=now, actor=actor, wait=wait)
+        held = wanted_orders - {locked.order.pk for locked in unit.locked_orders}
+        find = _finder(unit)
         for change in changes:
             if held and not wait and _orders_of((change,), alias) & held:
                 outcomes.append(Outcome.LOCKED)
                 continue
             if isinstance(change, Decision):
-                decide(shelf, change)
+                decide(unit, change)
                 outcomes.append(Outcome.APPLIED)
                 continue
             found = find(change)
             if not found:
                 outcomes.append(Outcome.NOT_OURS)
                 continue
-            book, cip = found
+            locked, cip = found
             if is_stale(change, cip):
                 outcomes.append(Outcome.STALE)
-            elif may_ask and change.fact == Fact.PAYMENT and unknown_time(book, cip, change):
+            elif may_ask and change.fact == Fact.PAYMENT and unknown_time(locked, cip, change):
                 outcomes.append(Outcome.ASK_FIRST)
             else:
                 wanted = change in accepted if change.fact == Fact.PAYMENT else asked
-                _apply(book, cip, change, wanted)
+                _apply(locked, cip, change, wanted)
                 outcomes.append(Outcome.APPLIED)
-        shelf.write()
+        unit.write()
     return outcomes
 
 
-def _apply(book: Book, cip: Cip, report: Report, wanted: bool) -> None:
+def _apply(locked: LockedOrder, cip: Cip, report: Report, wanted: bool) -> None:
     before, lost = cip.answer, cip.status == CipStatus.LOST and not cip.code
-    WHAT_BECOMES[report.fact](book, cip, report, wanted)
+    WHAT_BECOMES[report.fact](locked, cip, report, wanted)
     if is_answer(report, cip):
-        heard(book, cip, report, before)
+        heard(locked, cip, report, before)
     if lost and cip.code:
-        close_lost(book, cip)
+        close_lost(locked, cip)
 
 
 def is_stale(report: Report, cip: Cip) -> bool:
@@ -126,22 +126,22 @@ def is_stale(report: Report, cip: Cip) -> bool:
     return cip.version != report.version
 
 
-def _finder(shelf: Shelf) -> Callable[[Report], tuple[Book, Cip] | None]:
+def _finder(unit: UnitOfWork) -> Callable[[Report], tuple[LockedOrder, Cip] | None]:
     """Return what finds the code that a report is about: by its digits, else by its transaction code."""
-    by_name: dict[tuple[str, str], list[Book]] = {}
-    for book in shelf.books:
-        for cip in book.cips:
+    by_name: dict[tuple[str, str], list[LockedOrder]] = {}
+    for locked in unit.locked_orders:
+        for cip in locked.cips:
             for name in (cip.code, cip.transaction_code):
                 if name:
-                    by_name.setdefault((cip.account, name), []).append(book)
+                    by_name.setdefault((cip.account, name), []).append(locked)
 
-    def find(report: Report) -> tuple[Book, Cip] | None:
+    def find(report: Report) -> tuple[LockedOrder, Cip] | None:
         found = None
         for name in (report.code, report.transaction_code):
-            for book in by_name.get((report.account, name), ()):
+            for locked in by_name.get((report.account, name), ()):
                 # Digits say more than a transaction code, should a report name two of our codes.
-                if (cip := book.cip_of(report)) and (found is None or cip.code == report.code):
-                    found = book, cip
+                if (cip := locked.cip_of(report)) and (found is None or cip.code == report.code):
+                    found = locked, cip
             if found and found[1].code == report.code:
                 break
         return found

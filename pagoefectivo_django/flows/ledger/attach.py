@@ -12,7 +12,7 @@ from ...models import Cip, Heartbeat, Order
 from ...models.database import LEASE, database, one_transaction
 from ...states import CipStatus, Fact
 from ..provider.transaction_codes import reference_in
-from .book import open_shelf
+from .locked import open_unit_of_work
 
 #: The heartbeat that says from which moment the database was restored last.
 RESTORED = "restored from"
@@ -54,18 +54,18 @@ def attach_forgotten(
     elif order.reference.casefold() != reference.casefold():
         return False
     with one_transaction() as alias:
-        shelf = open_shelf([order.pk], alias=alias, now=now, actor="pagoefectivo", wait=wait)
-        book = next(iter(shelf.books), None)
-        if book is None:
+        unit = open_unit_of_work([order.pk], alias=alias, now=now, actor="pagoefectivo", wait=wait)
+        locked = next(iter(unit.locked_orders), None)
+        if locked is None:
             raise OutcomeUnknown(f"Somebody else holds order {order}; its code is attached later.")
         cip = Cip(
-            order=book.order,
+            order=locked.order,
             channel=channel.alias,
             account=channel.account,
             transaction_code=answer.transaction_code,
             status=CipStatus.LOST,
             live=None,
-            expires_at=answer.expires_at or book.order.expires_at,
+            expires_at=answer.expires_at or locked.order.expires_at,
             asked_at=now,
             changed_at=now,
             poll_at=now + LEASE,
@@ -75,6 +75,6 @@ def attach_forgotten(
                 cip.save(using=alias, force_insert=True)
         except IntegrityError:
             return True  # somebody else found it at the same moment
-        book.note(Fact.LOST, cip, "A restored backup had forgotten this code.")
-        book.write()
+        locked.note(Fact.LOST, cip, "A restored backup had forgotten this code.")
+        locked.write()
     return True

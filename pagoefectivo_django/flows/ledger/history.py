@@ -54,7 +54,7 @@ class History:
         self.alias, self.now, self.actor = alias, now, actor
         self.events: list[OrderEvent] = []
         #: Orders about whose money a person was asked here.
-        self.questioned: set[int] = set()
+        self.in_review: set[int] = set()
 
     def tell(
         self,
@@ -88,7 +88,7 @@ class History:
             )
         )
 
-    def ask(
+    def open_discrepancy(
         self,
         kind: Kind,
         subject: str,
@@ -114,7 +114,7 @@ class History:
         told = _money_of(payment, line, order) if amount is None else (amount, currency)
         about: dict[str, Any] = {"order": order, "cip": cip, "payment": payment, "notification": notification}
         about |= {"settlement": settlement, "line": line, "amount": told[0], "currency": told[1]}
-        question, opened = Discrepancy.objects.using(self.alias).get_or_create(
+        discrepancy, opened = Discrepancy.objects.using(self.alias).get_or_create(
             kind=kind,
             subject=subject,
             defaults={
@@ -125,24 +125,24 @@ class History:
                 "created_at": self.now,
             },
         )
-        if opened or self._ask_again(question, evidence, anew):
+        if opened or self._reopen(discrepancy, evidence, anew):
             if order and kind in MONEY_KINDS and line is None:  # as DiscrepancyQuerySet.about_money
-                self.questioned.add(order.pk)
+                self.in_review.add(order.pk)
             state = order.state if order else ""
-            self.tell(order, "discrepancy_opened", "", cip, kind, state, question)
+            self.tell(order, "discrepancy_opened", "", cip, kind, state, discrepancy)
 
-    def _ask_again(self, question: Discrepancy, evidence: dict[str, str], anew: bool | None) -> bool:
+    def _reopen(self, discrepancy: Discrepancy, evidence: dict[str, str], anew: bool | None) -> bool:
         """Add evidence to a question that was opened before, and return whether it was closed and is open again."""
         if anew is None:
-            anew = not any(_tells_the_same(evidence, known) for known in question.evidence)
-        reopened = question.status == Discrepancy.Status.RESOLVED and (anew or not question.resolution)
+            anew = not any(_tells_the_same(evidence, known) for known in discrepancy.evidence)
+        reopened = discrepancy.status == Discrepancy.Status.RESOLVED and (anew or not discrepancy.resolution)
         if reopened:
-            Discrepancy.objects.using(self.alias).filter(pk=question.pk).update(**UNANSWERED)
-        alike = any(_alike(evidence, known) for known in question.evidence)
+            Discrepancy.objects.using(self.alias).filter(pk=discrepancy.pk).update(**UNANSWERED)
+        alike = any(_alike(evidence, known) for known in discrepancy.evidence)
         again = {"at": self.now.isoformat()} if alike and reopened and "source" in evidence else {}
         if again or not alike:  # said again in the same words, the moment tells them apart
-            question.evidence = [*question.evidence, evidence | again][:50]
-            question.save(using=self.alias, update_fields=["evidence"])
+            discrepancy.evidence = [*discrepancy.evidence, evidence | again][:50]
+            discrepancy.save(using=self.alias, update_fields=["evidence"])
         return reopened
 
     def write(self) -> None:
@@ -168,7 +168,7 @@ class History:
         # Taken by us already, so that no second statement has to claim what we are about to publish ourselves.
         ours = receiver.in_request and not is_handed_over()
         attempts, due = (1, self.now + LEASE) if ours else (0, self.now)
-        return Delivery(event=event, receiver=receiver.name, attempts=attempts, next_attempt_at=due)
+        return Delivery(event=event, receiver=receiver.name, attempts=attempts, retry_at=due)
 
 
 def _line(event: OrderEvent) -> str:

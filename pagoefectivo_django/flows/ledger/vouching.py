@@ -9,31 +9,31 @@ from django.db import IntegrityError, transaction
 from ...channels.base import Report
 from ...errors import InvalidRequest
 from ...models import Cip, Discrepancy, Payment
-from ...states import CipStatus, Fact, Kind, Resolution, Standing
-from .book import Book
+from ...states import CipStatus, Fact, Kind, PaymentStatus, Resolution
+from .locked import LockedOrder
 from .payments import pay, receipt, same_payment, tell_if_settled
 
 #: In such a time an operation number is one operation's; later a bank may give it again.
 ONE_RECEIPT = timedelta(days=60)
 
 
-def mark(book: Book, cip: Cip, report: Report, reason: str) -> None:
+def mark(locked: LockedOrder, cip: Cip, report: Report, reason: str) -> None:
     """Let a payment that a person vouches for pay the order; the same one is the same, should it be told later."""
     number, account = report.operation_number, cip.account
-    _refuse_if_it_paid_another(book, cip, number)
-    alike = [each for each in book.cips if each.account == account]
+    _refuse_if_it_paid_another(locked, cip, number)
+    alike = [each for each in locked.cips if each.account == account]
     for each in alike:  # a receipt that we know is its code's, whichever the order shows
-        if number in [payment.operation_number for payment in book.payments_of(each)]:
+        if number in [payment.operation_number for payment in locked.payments_of(each)]:
             cip = each
-    payment = same_payment(book.payments_of(cip), report)
-    if payment and (payment.standing == Standing.REVERSED or payment.refunded):
-        raise InvalidRequest(f"Payment {payment} was taken or given back; it can't pay order {book.order} any more.")
+    payment = same_payment(locked.payments_of(cip), report)
+    if payment and (payment.status == PaymentStatus.REVERSED or payment.refunded):
+        raise InvalidRequest(f"Payment {payment} was taken or given back; it can't pay order {locked.order} any more.")
     if payment and (payment.amount, payment.currency) != (report.amount, report.currency):
-        owed = book.order.money.display
+        owed = locked.order.money.display
         raise InvalidRequest(f"Code {cip} was paid with {payment}, not {owed}; refund that payment.")
-    if payment and _asked_whether_it_went_back(book, payment):
+    if payment and _asked_whether_it_went_back(locked, payment):
         raise InvalidRequest(
-            f"The provider took payment {payment} back, or some of it, and a person answered so; reopen that question."
+            f"The provider took payment {payment} back, or a part, and a person resolved that; reopen the discrepancy."
         )
     for each in alike if payment is None else ():
         if {"", number} & {*each.early_reversals}:
@@ -42,43 +42,47 @@ def mark(book: Book, cip: Cip, report: Report, reason: str) -> None:
             )
     if payment is None and report.amount:
         payment = Payment(
-            cip=cip, amount=report.amount, currency=report.currency, first_heard_at=book.now, standing=Standing.APPLIED
+            cip=cip,
+            amount=report.amount,
+            currency=report.currency,
+            first_heard_at=locked.now,
+            status=PaymentStatus.APPLIED,
         )
-        book.payments.append(payment)
+        locked.payments.append(payment)
     assert payment  # nosec B101 # says what mypy must know
     payment.operation_number = number
-    _save_vouched(book, cip, payment)
-    book.move_cip(cip, CipStatus.PAID)
-    cip.next_attempt_at = None
-    pay(book, payment, Fact.ACCEPTED, reason)
-    tell_if_settled(book, payment)
+    _save_vouched(locked, cip, payment)
+    locked.move_cip(cip, CipStatus.PAID)
+    cip.retry_at = None
+    pay(locked, payment, Fact.ACCEPTED, reason)
+    tell_if_settled(locked, payment)
 
 
-def _asked_whether_it_went_back(book: Book, payment: Payment) -> bool:
+def _asked_whether_it_went_back(locked: LockedOrder, payment: Payment) -> bool:
     """Return whether a person was asked whether a payment went back, and did not accept it."""
-    asked = Discrepancy.objects.using(book.alias).filter(kind=Kind.REVERSED, payment=payment)
+    asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.REVERSED, payment=payment)
     return asked.filter(resolution__in=(Resolution.REFUND_DUE, Resolution.IGNORE)).exists()
 
 
-def _refuse_if_it_paid_another(book: Book, cip: Cip, number: str) -> None:
-    elsewhere = Payment.objects.using(book.alias).filter(
-        cip__account=cip.account, operation_number=number, first_heard_at__gt=book.now - ONE_RECEIPT
+def _refuse_if_it_paid_another(locked: LockedOrder, cip: Cip, number: str) -> None:
+    elsewhere = Payment.objects.using(locked.alias).filter(
+        cip__account=cip.account, operation_number=number, first_heard_at__gt=locked.now - ONE_RECEIPT
     )
-    if other := elsewhere.exclude(cip__order=book.order).select_related("cip__order").first():
+    if other := elsewhere.exclude(cip__order=locked.order).select_related("cip__order").first():
         raise InvalidRequest(f"Operation {number} paid order {other.cip.order} already; one receipt is one payment.")
 
 
-def _save_vouched(book: Book, cip: Cip, payment: Payment) -> None:
+def _save_vouched(locked: LockedOrder, cip: Cip, payment: Payment) -> None:
     """Save a payment that a person saw; the database takes a receipt once, from two people at the same instant too."""
     payment.vouched = receipt(cip, payment.operation_number)
-    known = Payment.objects.using(book.alias).filter(
-        vouched=payment.vouched, first_heard_at__lte=book.now - ONE_RECEIPT
+    known = Payment.objects.using(locked.alias).filter(
+        vouched=payment.vouched, first_heard_at__lte=locked.now - ONE_RECEIPT
     )
     if old := known.values_list("pk", flat=True).first():  # by its key: where it is missing, MariaDB would lock a gap
-        Payment.objects.using(book.alias).filter(pk=old).update(vouched=None)
+        Payment.objects.using(locked.alias).filter(pk=old).update(vouched=None)
     try:
-        with transaction.atomic(using=book.alias):
-            payment.save(using=book.alias)
+        with transaction.atomic(using=locked.alias):
+            payment.save(using=locked.alias)
     except IntegrityError:
         raise InvalidRequest(
             f"Operation {payment.operation_number} paid another order already; one receipt is one payment."

@@ -21,7 +21,7 @@ from ...mail.staff import Trouble, compose_alert
 from ...models import Heartbeat, StaffAlert
 from ...models.clock import current_time
 from ...models.database import after_commit, database
-from ...models.heartbeat import take_turn
+from ...models.heartbeat import claim_interval
 from ...workdays import lima_day, midnight
 from ..reports.troubles import others, silent_since, troubles
 
@@ -44,14 +44,14 @@ def tell_staff(now: datetime, *, wait: float = LONGEST_WAIT) -> bool:
     mail waits for its commit.
     """
     to = recipients()
-    if not to or not take_turn("staff look", LOOK_EVERY, now):
+    if not to or not claim_interval("staff look", LOOK_EVERY, now):
         return False
     with translation.override(settings.LANGUAGE_CODE):
         found = list(troubles(now))
         new, daily = _untold(found), _is_daily(now)
         told = set(found) - set(new)
         still = [*(one for one in found if one in told), *others()] if daily else []
-        if not (new or still) or not take_turn("staff mail", MAIL_EVERY, now):
+        if not (new or still) or not claim_interval("staff mail", MAIL_EVERY, now):
             return False
         message = compose_alert(new, still, to=to)
     after_commit(_begin, message, new, daily, now, wait)

@@ -24,9 +24,9 @@ from ...models import Discrepancy, Order, OrderEvent
 from ...models.clock import current_time
 from ...models.database import one_transaction
 from ...payer import e164, mobile_country
-from ...states import MONEY_KINDS, Kind, Remark, VoucherState, Wish
-from ..ledger.book import open_free_book
-from .show import NOT_THEIRS, returning, show
+from ...states import MONEY_KINDS, Kind, PendingAction, Remark, VoucherState
+from ..ledger.locked import lock_free_order
+from .voucher import NOT_THEIRS, returning, voucher_content
 
 logger = logging.getLogger("pagoefectivo.delivery")
 
@@ -71,7 +71,7 @@ def text_payer(name: str, alias: str, order: Order, event: OrderEvent, **named: 
 
 def _if_true(name: str, order: Order, event: OrderEvent, asked: Discrepancy | None) -> Voucher | None:
     """Return what the payer is shown of the order now, if that is still what the message tells."""
-    voucher = show(order.token, current_time())
+    voucher = voucher_content(order.token, current_time())
     if name == "refund_account":
         refund = event.refund
         return replace(voucher, refunds=(returning(refund),)) if refund and refund.wants_account else None
@@ -83,7 +83,7 @@ def _if_true(name: str, order: Order, event: OrderEvent, asked: Discrepancy | No
     else:
         true = voucher.state == TRUE_IN[name]
     if TRUE_IN.get(name) == VoucherState.WAITING:
-        true = true and order.cip_id == event.cip_id and order.wish != Wish.CANCEL
+        true = true and order.cip_id == event.cip_id and order.pending_action != PendingAction.CANCEL
     elif name == "expired":
         true = true and bool(order.code) and event.cip_id in (None, order.cip_id)
     return voucher if true else None
@@ -92,11 +92,11 @@ def _if_true(name: str, order: Order, event: OrderEvent, asked: Discrepancy | No
 def _give_up(what: str, event: OrderEvent, why: str, said: object = "") -> None:
     """Leave a message that can never arrive; the order's history says so, and the log with what was ``said``."""
     with one_transaction() as alias:
-        book = event.order and open_free_book(event.order, alias=alias, now=current_time(), actor="pagoefectivo")
-        if not book:
+        locked = event.order and lock_free_order(event.order, alias=alias, now=current_time(), actor="pagoefectivo")
+        if not locked:
             raise Unavailable(f"Order {event.order} is held by somebody; that its {what} is given up is said later.")
-        book.history.tell(book.order, "noted", Remark.UNSENT, detail=f"{what}: {why}", before=book.order.state)
-        book.write()
+        locked.history.tell(locked.order, "noted", Remark.UNSENT, detail=f"{what}: {why}", before=locked.order.state)
+        locked.write()
     told = (what, event.pk, event.order, why, said)
     logger.warning("The %s about event %s of order %s is not sent, and not tried again: %s. %s", *told)
 

@@ -11,8 +11,8 @@ from ...conf import conf
 from ...models import Order, OrderEvent
 from ...models.database import database, one_transaction
 from ...states import OrderState
-from ..ledger.book import open_shelf
-from ..outbox.turn import Turn
+from ..ledger.locked import open_unit_of_work
+from ..outbox.budget import TimeBudget
 from ..provider.halving import in_halves
 
 logger = logging.getLogger("pagoefectivo.worker")
@@ -20,7 +20,7 @@ logger = logging.getLogger("pagoefectivo.worker")
 TOLD = "expiry_approaching"
 
 
-def remind(turn: Turn) -> int:
+def remind(budget: TimeBudget) -> int:
     """Tell of every order whose date is near, in batches, and return of how many."""
     told, failed = list[int](), set[int]()  # and those that somebody else holds
 
@@ -28,29 +28,29 @@ def remind(turn: Turn) -> int:
         logger.error("Nobody could be reminded of order %s.", pk, exc_info=error)
         failed.add(pk)
 
-    due = Order.objects.using(database()).filter(remind_at__lte=turn.now).order_by("remind_at", "pk")
-    while not turn.over and (pks := list(due.exclude(pk__in=failed).values_list("pk", flat=True)[: conf.batch_size])):
+    due = Order.objects.using(database()).filter(remind_at__lte=budget.now).order_by("remind_at", "pk")
+    while not budget.over and (pks := list(due.exclude(pk__in=failed).values_list("pk", flat=True)[: conf.batch_size])):
         in_halves(
-            pks, lambda some: told.append(_remind(some, turn, failed)),
+            pks, lambda some: told.append(_remind(some, budget, failed)),
             splits=lambda error: not isinstance(error, OperationalError | InterfaceError), alone=fail,
         )  # fmt: skip
     return sum(told)
 
 
-def _remind(pks: Sequence[int], turn: Turn, left: set[int]) -> int:
+def _remind(pks: Sequence[int], budget: TimeBudget, left: set[int]) -> int:
     told = 0
     with one_transaction() as alias:
-        shelf = open_shelf(pks, alias=alias, now=turn.now, actor="clock", wait=False)
-        left |= {*pks} - {book.order.pk for book in shelf.books}
+        unit = open_unit_of_work(pks, alias=alias, now=budget.now, actor="clock", wait=False)
+        left |= {*pks} - {locked.order.pk for locked in unit.locked_orders}
         before = OrderEvent.objects.using(alias).filter(order__in=pks, kind=TOLD)
         told_before = set(before.values_list("order", flat=True))
-        for book in shelf.books:
-            order = book.order
-            if order.remind_at is None or order.remind_at > shelf.now:
+        for locked in unit.locked_orders:
+            order = locked.order
+            if order.remind_at is None or order.remind_at > unit.now:
                 continue
             order.remind_at = None
-            if order.pk not in told_before and order.state == OrderState.PENDING and shelf.now < order.expires_at:
-                shelf.history.tell(order, TOLD, "", book.cip, "", order.state)
+            if order.pk not in told_before and order.state == OrderState.PENDING and unit.now < order.expires_at:
+                unit.history.tell(order, TOLD, "", locked.cip, "", order.state)
                 told += 1
-        shelf.write()
+        unit.write()
     return told

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ...codes import plain
 from ...errors import InvalidRequest
-from ...models import Cip, Fate, Notification, Order
+from ...models import Cip, Notification, NotificationStatus, Order
 from ...models.clock import current_time
 from ...models.database import database, in_shop_transaction
 from ...traces import traced
@@ -53,4 +53,6 @@ def adopt_code(order: Order, code: str | int, *, actor: str, now: datetime | Non
 def _try_messages(account: str, code: str, now: datetime) -> None:
     """Have the messages about a code tried again that came before anybody knew whose it is, also those given up."""
     waiting = Notification.objects.using(database()).filter(account=account, code=code)
-    waiting.exclude(fate=Fate.APPLIED).update(fate=Fate.WAITING, next_attempt_at=now, attempts=0)
+    waiting.exclude(status=NotificationStatus.APPLIED).update(
+        status=NotificationStatus.WAITING, retry_at=now, attempts=0
+    )

@@ -8,35 +8,35 @@ from ...errors import AlreadyPaid, InvalidRequest, Misconfigured, OutcomeUnknown
 from ...models import Cip, Discrepancy, Order
 from ...models.clock import current_time
 from ...models.database import database
-from ...states import CipStatus, Fact, Kind, OrderState, Wish
+from ...states import CipStatus, Fact, Kind, OrderState, PendingAction
 from ..ledger.advance import Decision, Outcome, advance
 from .delete import StillPayable, begin_deletion, delete_code, give_up_deletion
+from .pending_action import fulfil, record
 from .refresh import apply_answer
-from .wish import fulfil, record
 
-_HELD = "Somebody else holds order {}, or changed it; what was wished for is tried again."
+_HELD = "Somebody else holds order {}, or changed it; the pending action is tried again."
 
 
 def cancel_order(order: Order, *, actor: str = "shop", reason: str = "", now: datetime | None = None) -> Order:
     """Cancel an open order and return it as it is then; one that is over already is returned unchanged.
 
-    Raises ``AlreadyPaid`` if it is or turns out to be paid, ``InQuestion`` if a person has to decide first, and
+    Raises ``AlreadyPaid`` if it is or turns out to be paid, ``InReview`` if a person has to decide first, and
     ``Unavailable`` or ``OutcomeUnknown`` if the provider doesn't confirm: then nothing changed, and it is tried again.
     Where waiting is in vain the order ends all the same: the provider doesn't know the code or can't delete codes, or
     its account is configured no longer; with a ``reason`` also if the provider refuses, or a person was asked about it
     before. The code is then watched, and due for deletion until it can't be paid. A code whose answer got lost can't be
-    deleted; the order's history says so. Inside a transaction the wish is recorded, done after the commit, and the
-    order returned unchanged.
+    deleted; the order's history says so. Inside a transaction the pending action is recorded, done after the
+    commit, and the order returned unchanged.
     """
     now = now or current_time()
     try:
-        record(order, Wish.CANCEL, actor=actor, now=now, reason=reason.strip())
+        record(order, PendingAction.CANCEL, actor=actor, now=now, reason=reason.strip())
     except InvalidRequest:
         order.reload()
         if order.state in (OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REJECTED):
             return order
         raise
-    return fulfil(order, Wish.CANCEL, cancel, now)
+    return fulfil(order, PendingAction.CANCEL, cancel, now)
 
 
 def cancel(order: Order, now: datetime, wait: bool) -> None:
@@ -65,13 +65,13 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
             nobody = isinstance(error, StillPayable) and error.nobody
             _decide(Decision(order, str(error), given_up=cip, nobody=nobody), order, now, wait)
             continue
-        apply_answer(report, actor=order.wish_actor, asked=asked, wait=wait, now=now)
+        apply_answer(report, actor=order.action_requested_by, asked=asked, wait=wait, now=now)
         if report.fact == Fact.PAYMENT:
             raise AlreadyPaid(f"Order {order} was paid meanwhile with code {cip}.")
 
 
 def _decide(decision: Decision, order: Order, now: datetime, wait: bool) -> None:
-    if Outcome.LOCKED in advance(decision, actor=order.wish_actor, wait=wait, now=now):
+    if Outcome.LOCKED in advance(decision, actor=order.action_requested_by, wait=wait, now=now):
         raise OutcomeUnknown(_HELD.format(order))
 
 
@@ -79,7 +79,7 @@ def _in_vain(order: Order, error: Exception) -> bool:
     """Return whether waiting for the provider's yes is in vain, so that the order ends, or changes, without it."""
     if isinstance(error, StillPayable) and error.final:
         return True
-    if not order.wish_reason:
+    if not order.action_reason:
         return False
     asked = Discrepancy.objects.using(database()).filter(order=order, kind=Kind.NOT_CONFIRMED)
     return isinstance(error, StillPayable | Misconfigured) or asked.exists()

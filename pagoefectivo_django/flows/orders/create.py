@@ -21,14 +21,14 @@ from ...models.clock import current_time
 from ...models.database import after_commit, database, in_shop_transaction, one_transaction
 from ...money import Money, shown
 from ...payer import Payer
-from ...states import Wish
+from ...states import PendingAction
 from ...texts import one_line, spelled
 from ...traces import traced
 from ..ledger.advance import Decision, advance
-from ..ledger.book import lock_orders, open_book
 from ..ledger.history import History
-from ..ledger.watch import lapse
-from ..possible.rules import STANDING
+from ..ledger.locked import lock_order, lock_orders
+from ..ledger.schedule import lapse
+from ..possible.rules import STATUS
 from ..provider.accounts import accounts
 from ..provider.environment import is_live, orders_of_tests
 from .cancel import cancel_order
@@ -83,9 +83,9 @@ def create_order(
         metadata=_metadata(metadata),
         expires_at=check_expiry(now + conf.expires_after if expires_at is None else expires_at, now),
         created_at=now,
-        wish=Wish.ISSUE,
-        wished_at=now,
-        next_attempt_at=now,
+        pending_action=PendingAction.ISSUE,
+        action_requested_at=now,
+        retry_at=now,
     )
     new.lapses_at = lapse(new)
     return _made(new, now, replace)
@@ -94,7 +94,7 @@ def create_order(
 def _made(new: Order, now: datetime, replace: bool) -> Order:
     for left in reversed(range(MOST_TRIES)):
         try:
-            return _standing_or(new, now)
+            return _status_or(new, now)
         except IntegrityError:
             # Somebody else made it at the same moment; the next try finds theirs.
             if not left:
@@ -106,24 +106,24 @@ def _made(new: Order, now: datetime, replace: bool) -> Order:
     raise AssertionError("unreachable")
 
 
-def _cancel(standing: Order, now: datetime) -> None:
+def _cancel(status: Order, now: datetime) -> None:
     if in_shop_transaction():
-        advance(Decision(standing, "Replaced: the cart changed."), actor="shop", now=now)
+        advance(Decision(status, "Replaced: the cart changed."), actor="shop", now=now)
     else:
-        cancel_order(standing, actor="shop", now=now)
+        cancel_order(status, actor="shop", now=now)
 
 
-def _standing_or(new: Order, now: datetime) -> Order:
+def _status_or(new: Order, now: datetime) -> Order:
     with one_transaction() as alias:
-        if standing := _standing(new, alias):
-            if Wish.CANCEL not in (standing.wish, standing.deferred_wish):
-                return standing
+        if status := _status(new, alias):
+            if PendingAction.CANCEL not in (status.pending_action, status.deferred_action):
+                return status
             # An attempt to replace it that failed, or the shop thought better of it.
-            book = open_book(standing, alias=alias, now=now, actor="shop")
-            book.end_wish("it is ordered again")
-            book.write()
-            standing.reload()
-            return standing
+            locked = lock_order(status, alias=alias, now=now, actor="shop")
+            locked.end_action("it is ordered again")
+            locked.write()
+            status.reload()
+            return status
         _insert(new, alias, now)
         after_commit(issue_quietly, new, now)
         return new
@@ -140,16 +140,16 @@ def check_expiry(expires_at: datetime, now: datetime) -> datetime:
     return expires_at.replace(microsecond=0)  # providers know whole seconds
 
 
-def _standing(new: Order, alias: str) -> Order | None:
+def _status(new: Order, alias: str) -> Order | None:
     """Return the order that holds the reference, or None after making room for a new one."""
     pks = list(Order.objects.using(alias).filter(reference=new.reference).values_list("pk", flat=True))
     orders = lock_orders(pks, alias) if pks else []
-    questions = Discrepancy.objects.using(alias).filter(order__in=orders).open().about_money()
-    asked = set(questions.values_list("order_id", flat=True)) if orders else set()
+    discrepancies = Discrepancy.objects.using(alias).filter(order__in=orders).open().about_money()
+    asked = set(discrepancies.values_list("order_id", flat=True)) if orders else set()
     tests = orders_of_tests(pks, alias) if orders else set()
     live = bool(tests) and _is_live(new.currency)
     for order in sorted(orders, key=lambda order: order.newest is True, reverse=True):
-        if (order.state in STANDING or order.pk in asked) and not (live and order.pk in tests):
+        if (order.state in STATUS or order.pk in asked) and not (live and order.pk in tests):
             if order.money != new.money:
                 raise _conflict(order, new)
             return order

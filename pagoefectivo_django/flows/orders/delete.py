@@ -11,12 +11,12 @@ from ...conf import conf
 from ...errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused
 from ...models import Cip, Discrepancy
 from ...models.database import LEASE, database, one_transaction
-from ...states import CipStatus, Fact, Kind, Remark, Wish
+from ...states import CipStatus, Fact, Kind, PendingAction, Remark
 from ...traces import traced
-from ..ledger.book import open_book, open_free_book
 from ..ledger.history import closed
-from ..ledger.note import note
-from ..ledger.watch import MOST_ATTEMPTS
+from ..ledger.locked import lock_free_order, lock_order
+from ..ledger.remark import record_remark
+from ..ledger.schedule import MOST_ATTEMPTS
 from ..provider.accounts import accounts, channel_of
 from ..provider.look_up import ask_provider
 from ..provider.record import recorded
@@ -81,23 +81,27 @@ def begin_deletion(cip: Cip, now: datetime, *, date: datetime | None = None, wai
     """
     with one_transaction() as alias:
         opening: dict[str, Any] = {"alias": alias, "now": now, "actor": "clock"}
-        book = open_book(cip.order, **opening) if wait else open_free_book(cip.order, **opening)
-        mine = next((each for each in book.cips if each.pk == cip.pk), None) if book else None
-        if book is None or mine is None or mine.status != CipStatus.CURRENT:
+        locked = lock_order(cip.order, **opening) if wait else lock_free_order(cip.order, **opening)
+        mine = next((each for each in locked.cips if each.pk == cip.pk), None) if locked else None
+        if locked is None or mine is None or mine.status != CipStatus.CURRENT:
             return False
-        moved = book.order.expires_at != date or book.order.wish in (Wish.CANCEL, Wish.EXTEND, Wish.REISSUE)
-        if date and (moved or mine.next_attempt_at):
+        moved = locked.order.expires_at != date or locked.order.pending_action in (
+            PendingAction.CANCEL,
+            PendingAction.EXTEND,
+            PendingAction.REISSUE,
+        )
+        if date and (moved or mine.retry_at):
             return False
         until = now + LEASE
-        Cip.objects.using(alias).filter(pk=cip.pk).update(next_attempt_at=until)
-    cip.next_attempt_at = until
+        Cip.objects.using(alias).filter(pk=cip.pk).update(retry_at=until)
+    cip.retry_at = until
     return True
 
 
 def give_up_deletion(cip: Cip) -> None:
     """Leave a code as it is whose deletion the provider did not confirm."""
     mine = Cip.objects.using(database()).filter(pk=cip.pk, status=CipStatus.CURRENT)
-    mine.filter(next_attempt_at=cip.next_attempt_at).update(next_attempt_at=None)
+    mine.filter(retry_at=cip.retry_at).update(retry_at=None)
 
 
 @traced()
@@ -116,7 +120,7 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
             logger.exception("Code %s could not be deleted.", cip)
         doubt = error if isinstance(error, StillPayable) else None
         if _is_over(cip, now) or (doubt and doubt.watched and _is_left(cip, now)):
-            Cip.objects.using(database()).filter(pk=cip.pk, attempts=cip.attempts).update(next_attempt_at=None)
+            Cip.objects.using(database()).filter(pk=cip.pk, attempts=cip.attempts).update(retry_at=None)
             return True
         cip.put_off(now, f"{type(error).__name__}: {error}")
         if (doubt and doubt.nobody) or isinstance(error, Misconfigured) or cip.attempts >= MOST_ATTEMPTS:
@@ -127,33 +131,35 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
 def ask_if_payable(cip: Cip, now: datetime, detail: str) -> None:
     """Let a person know that a code which must not be paid any more may still be; at the next attempt if it is held."""
     with one_transaction() as alias:
-        book = open_free_book(cip.order, alias=alias, now=now, actor="pagoefectivo")
-        if book is None:
+        locked = lock_free_order(cip.order, alias=alias, now=now, actor="pagoefectivo")
+        if locked is None:
             return
-        mine = next(each for each in book.cips if each.pk == cip.pk)
-        if mine.next_attempt_at is not None:
+        mine = next(each for each in locked.cips if each.pk == cip.pk)
+        if mine.retry_at is not None:
             evidence = {"at": now.isoformat(), "code": mine.code or "", "detail": detail[:500]}
-            book.history.ask(Kind.STILL_PAYABLE, f"cip:{mine.pk}", evidence, order=book.order, cip=mine)
-            book.write()
+            locked.history.open_discrepancy(
+                Kind.STILL_PAYABLE, f"cip:{mine.pk}", evidence, order=locked.order, cip=mine
+            )
+            locked.write()
 
 
 def _is_left(cip: Cip, now: datetime) -> bool:
     """Leave a code that can't be deleted to those who ask about it, and say so."""
     detail = f"deletion of {cip}: it can't be deleted; it is watched"
-    note(cip.order, Remark.ENDED, actor="pagoefectivo", detail=detail, now=now)
+    record_remark(cip.order, Remark.ENDED, actor="pagoefectivo", detail=detail, now=now)
     return True
 
 
 def _is_over(cip: Cip, now: datetime) -> bool:
     """Leave a code alone whose date and watch have passed, and say so; False while it is watched, or its order held."""
-    if now <= cip.expires_at + conf.watch:
+    if now <= cip.expires_at + conf.poll_after_expiry:
         return False
     with one_transaction() as alias:
-        book = open_free_book(cip.order, alias=alias, now=now, actor="pagoefectivo")
-        if book is None:
+        locked = lock_free_order(cip.order, alias=alias, now=now, actor="pagoefectivo")
+        if locked is None:
             return False
         asked = Discrepancy.objects.using(alias).filter(kind=Kind.STILL_PAYABLE, cip=cip.pk).open()
         asked.update(**closed("pagoefectivo", "Its date and its watch have passed.", now))
-        book.note(Fact.CODE_EXPIRED, cip, "no answer from the provider: its date and its watch have passed")
-        book.write()
+        locked.note(Fact.CODE_EXPIRED, cip, "no answer from the provider: its date and its watch have passed")
+        locked.write()
     return True

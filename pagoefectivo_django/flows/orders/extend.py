@@ -8,14 +8,14 @@ from ...errors import AlreadyPaid, InvalidRequest, OutcomeUnknown, Refused
 from ...models import Cip, Order
 from ...models.clock import current_time
 from ...models.database import database
-from ...states import Fact, Wish
+from ...states import Fact, PendingAction
 from ..possible.rules import extendable
 from ..provider.accounts import channel_of
 from ..provider.look_up import ask_provider
 from ..provider.record import recorded
 from .create import check_expiry
+from .pending_action import fulfil, record
 from .refresh import apply_answer
-from .wish import fulfil, record
 
 #: Rounding seen at the provider is about a minute (protocol 3.2, low confidence).
 ROUNDING = timedelta(minutes=1)
@@ -27,20 +27,20 @@ def extend_order(
     """Let a code be paid until another date, reviving one that expired, and return the order as it is then.
 
     It is believed when the provider shows the new date. Raises like ``cancel_order``, and ``InvalidRequest`` if there
-    is no code to extend. Inside a transaction the wish is recorded, done after the commit, and the order returned
-    unchanged.
+    is no code to extend. Inside a transaction the pending action is recorded, done after the commit, and
+    the order returned unchanged.
     """
     now = now or current_time()
-    record(order, Wish.EXTEND, actor=actor, date=check_expiry(expires_at, now), now=now, reason=reason.strip())
-    return fulfil(order, Wish.EXTEND, extend, now)
+    record(order, PendingAction.EXTEND, actor=actor, date=check_expiry(expires_at, now), now=now, reason=reason.strip())
+    return fulfil(order, PendingAction.EXTEND, extend, now)
 
 
 def extend(order: Order, now: datetime, wait: bool) -> None:
     """Ask for the date that a claimed order wishes for."""
-    cip, date = extendable(Cip.objects.using(database()).filter(order=order)), order.wish_date
+    cip, date = extendable(Cip.objects.using(database()).filter(order=order)), order.action_date
     if cip is None or not cip.code or date is None:
         raise InvalidRequest(f"Order {order} has no code that could be extended; reissue it.")
-    if cip.live and cip.next_attempt_at:
+    if cip.live and cip.retry_at:
         raise OutcomeUnknown(f"Code {cip} is being deleted at this moment; whether it can be extended is tried later.")
     channel = channel_of(cip)
     if not channel.can_extend:
@@ -58,7 +58,7 @@ def extend(order: Order, now: datetime, wait: bool) -> None:
         raise OutcomeUnknown(f"The provider doesn't say until when code {cip} can be paid; it is asked again.")
     shown = answer.expires_at
     moved = answer.fact == Fact.ISSUED and shown is not None and abs(shown - date) <= ROUNDING
-    apply_answer(answer, actor=order.wish_actor, asked=moved, wait=wait, now=now)
+    apply_answer(answer, actor=order.action_requested_by, asked=moved, wait=wait, now=now)
     if answer.fact == Fact.PAYMENT:
         raise AlreadyPaid(f"Order {order} was paid meanwhile with code {cip}.")
     if refusal:

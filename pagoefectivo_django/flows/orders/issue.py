@@ -15,15 +15,15 @@ from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectiv
 from ...models import Cip, Order
 from ...models.clock import current_time
 from ...models.database import LEASE, database, one_transaction
-from ...states import CipStatus, Fact, Kind, Wish
+from ...states import CipStatus, Fact, Kind, PendingAction
 from ..ledger.advance import advance
-from ..ledger.book import open_book, open_free_book
-from ..ledger.watch import next_poll
+from ..ledger.locked import lock_free_order, lock_order
+from ..ledger.schedule import next_poll
 from ..possible.refusing import refuse_change
 from ..possible.rules import IN_STATES
 from ..provider.record import recorded
 from ..provider.transaction_codes import new_transaction_code
-from .wish import attempt_quietly, fulfil, put_to_person, record
+from .pending_action import attempt_quietly, fulfil, put_to_person, record
 
 logger = logging.getLogger("pagoefectivo.provider")
 
@@ -42,12 +42,12 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
     """
     now = now or current_time()
     try:
-        record(order, Wish.ISSUE, actor="shop", now=now)
+        record(order, PendingAction.ISSUE, actor="shop", now=now)
     except InvalidRequest:
         order.reload()
         return order
     try:
-        return fulfil(order, Wish.ISSUE, issue, now)
+        return fulfil(order, PendingAction.ISSUE, issue, now)
     except PagoEfectivoError as error:
         logger.warning("Order %s has no code yet: %s", order.pk, error)
         order.reload()
@@ -56,7 +56,7 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
 
 def issue_quietly(order: Order, now: datetime) -> None:
     """Issue after a commit, and let the caller's object show the code."""
-    attempt_quietly(order.pk, Wish.ISSUE, issue, max(now, current_time()), wait=True)
+    attempt_quietly(order.pk, PendingAction.ISSUE, issue, max(now, current_time()), wait=True)
     order.reload()
 
 
@@ -67,10 +67,10 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
 
     Raises ``Unavailable`` or ``Misconfigured`` if no channel could be asked; the claim on the order then goes back.
     """
-    asked = order.wish == Wish.REISSUE
+    asked = order.pending_action == PendingAction.REISSUE
     if busy_until := _busy_until(order, now):
         return busy_until
-    if _lost_of_this_wish(order) >= MOST_LOST:
+    if _lost_of_this_action(order) >= MOST_LOST:
         put_to_person(order, Kind.LOST_CODE, now, "Twice the provider's answer got lost; both codes may be payable.")
         return None
     # Where the settings have no route at this moment, it is tried again: they may be mended.
@@ -153,9 +153,9 @@ def _busy_until(order: Order, now: datetime) -> datetime | None:
     return max(cip.asked_at + LEASE, now + SOON) if cip and cip.asked_at else None
 
 
-def _lost_of_this_wish(order: Order) -> int:
+def _lost_of_this_action(order: Order) -> int:
     lost = Cip.objects.using(database()).filter(order=order, status=CipStatus.LOST)
-    return lost.filter(asked_at__gte=order.wished_at or order.created_at).count()
+    return lost.filter(asked_at__gte=order.action_requested_at or order.created_at).count()
 
 
 def _moved(cip: Cip) -> bool:
@@ -166,23 +166,23 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait
     """Claim by writing the code that will be asked for; None if the order needs none, or somebody else is at it."""
     with one_transaction() as alias:
         opening: dict[str, Any] = {"alias": alias, "now": now, "actor": "pagoefectivo"}
-        book = open_book(order, **opening) if wait else open_free_book(order, **opening)
-        if book is None:
+        locked = lock_order(order, **opening) if wait else lock_free_order(order, **opening)
+        if locked is None:
             raise Unavailable(f"Somebody else holds order {order}; its code is asked for later.")
-        live = book.live_cip()
-        if book.state not in IN_STATES["reissue" if asked else "issue"]:
+        live = locked.live_cip()
+        if locked.state not in IN_STATES["reissue" if asked else "issue"]:
             return None
         # What was asked for before money came, or before the reference was ordered again, is not wanted any more.
-        if asked and book.in_question():
-            raise refuse_change("reissue", "in_question", book.order)
-        if asked and book.ordered_again():
-            raise refuse_change("reissue", "ordered_again", book.order)
-        until = book.order.wish_date or book.order.expires_at
+        if asked and locked.in_review():
+            raise refuse_change("reissue", "in_review", locked.order)
+        if asked and locked.ordered_again():
+            raise refuse_change("reissue", "ordered_again", locked.order)
+        until = locked.order.action_date or locked.order.expires_at
         if asked and until <= now and not live:
             raise InvalidRequest(f"The date {until.isoformat()} has passed for which order {order} was to get a code.")
         if until <= now or (live and (live.status != CipStatus.REQUESTED or live.asked_at)):
             return None
-        cip = live or Cip(order=book.order, transaction_code=new_transaction_code(book.order.reference, channel))
+        cip = live or Cip(order=locked.order, transaction_code=new_transaction_code(locked.order.reference, channel))
         cip.channel, cip.account, cip.expires_at = channel.alias, channel.account, until
         cip.asked_at = cip.changed_at = now
         cip.version += 1

@@ -21,7 +21,7 @@ def mark_paid(order: Order, operation_number: str, actor: str, reason: str, *, n
     A message or an answer that tells of the same operation later changes nothing; one that contradicts becomes a
     question. Raises ``InvalidRequest`` without operation number, actor or reason, if the order has no code that could
     have been paid, or if that operation paid another order in these weeks; ``AlreadyPaid`` if it is paid;
-    ``InQuestion`` if a person has to answer a question first.
+    ``InReview`` if a person has to answer a question first.
     """
     number = one_line(operation_number) if isinstance(operation_number, str) else ""
     if not number or len(number) > 40 or not number.isprintable():

@@ -7,12 +7,12 @@ from datetime import datetime
 from ...conf import conf
 from ...models import Order
 from ...models.clock import current_time
-from ...states import Wish
+from ...states import PendingAction
 from ..possible.refusing import refuse_change
 from .cancel import remove_current_code
 from .create import SOONEST, check_expiry
 from .issue import issue
-from .wish import fulfil, record
+from .pending_action import fulfil, record
 
 
 def reissue_code(
@@ -26,13 +26,15 @@ def reissue_code(
     """Replace the code of an open, expired, cancelled-by-nobody or rejected order and return the order as it is then.
 
     Without ``expires_at`` the order's date stays if it is still ahead. Raises like ``cancel_order``. Inside a
-    transaction the wish is recorded, done after the commit, and the order returned unchanged.
+    transaction the pending action is recorded, done after the commit, and the order returned unchanged.
     """
     now = now or current_time()
     if expires_at is None:
         expires_at = order.expires_at if order.expires_at >= now + SOONEST else now + conf.expires_after
-    record(order, Wish.REISSUE, actor=actor, date=check_expiry(expires_at, now), now=now, reason=reason.strip())
-    return fulfil(order, Wish.REISSUE, reissue, now)
+    record(
+        order, PendingAction.REISSUE, actor=actor, date=check_expiry(expires_at, now), now=now, reason=reason.strip()
+    )
+    return fulfil(order, PendingAction.REISSUE, reissue, now)
 
 
 def reissue(order: Order, now: datetime, wait: bool) -> datetime | None:

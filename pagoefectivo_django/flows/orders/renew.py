@@ -6,9 +6,9 @@ from datetime import datetime
 
 from ...conf import conf
 from ...models import Order
-from ...states import Wish
+from ...states import PendingAction
+from .pending_action import fulfil, record
 from .reissue import reissue
-from .wish import fulfil, record
 
 
 def renew_code(order: Order, now: datetime) -> Order:
@@ -17,5 +17,5 @@ def renew_code(order: Order, now: datetime) -> Order:
     Raises ``InvalidRequest`` if the shop doesn't allow it (``PAYER_MAY_RENEW``), if the order has not expired, or was
     ordered again; otherwise what ``reissue_code`` does.
     """
-    record(order, Wish.REISSUE, actor="payer", date=now + conf.expires_after, now=now, by_payer=True)
-    return fulfil(order, Wish.REISSUE, reissue, now)
+    record(order, PendingAction.REISSUE, actor="payer", date=now + conf.expires_after, now=now, by_payer=True)
+    return fulfil(order, PendingAction.REISSUE, reissue, now)

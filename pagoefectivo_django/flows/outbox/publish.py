@@ -18,7 +18,7 @@ from ...models.clock import current_time
 from ...models.database import Attempted, database, lock_rows, one_transaction
 from ...signals import SIGNALS, OutboxSignal
 from ...traces import traced
-from .turn import Turn
+from .budget import TimeBudget
 
 logger = logging.getLogger("pagoefectivo.delivery")
 
@@ -48,16 +48,16 @@ def publish_events(
     pause. ``budget`` bounds the time, ``stopped`` says whether the process shall end; a receiver that has begun is
     never interrupted. A delivery whose receiver this process doesn't know waits, uncounted, for one that does.
     """
-    turn, delivered = Turn(now, budget, stopped), 0
-    if not _due(turn.now).exists():
+    remaining, delivered = TimeBudget(now, budget, stopped), 0
+    if not _due(remaining.now).exists():
         return 0
-    _count_those_that_never_came_back(turn.now)
-    used = dict.fromkeys(_those_least_busy_first(turn.now), 0.0)
+    _count_those_that_never_came_back(remaining.now)
+    used = dict.fromkeys(_those_least_busy_first(remaining.now), 0.0)
     waiting = set(used)
-    while waiting and not turn.over:
+    while waiting and not remaining.over:
         name = min((name for name in used if name in waiting), key=used.__getitem__)
         began = time.monotonic()
-        heard, more = _serve(name, turn)
+        heard, more = _serve(name, remaining)
         delivered += heard
         used[name] += time.monotonic() - began
         if not more:
@@ -75,7 +75,7 @@ def _count_those_that_never_came_back(now: datetime) -> None:
     whose transaction a receiver still hangs is locked: waiting for it, every worker would hang with that receiver.
     """
     lost = Delivery.objects.using(database()).filter(
-        delivered_at__isnull=True, next_attempt_at__lte=now, attempts__gt=0, last_error=""
+        delivered_at__isnull=True, retry_at__lte=now, attempts__gt=0, last_error=""
     )
     for name, event in dict(lost.order_by("pk").values_list("receiver", "event_id")[:BATCH]).items():
         with one_transaction():
@@ -88,28 +88,28 @@ def _count_those_that_never_came_back(now: datetime) -> None:
 def _those_least_busy_first(now: datetime) -> list[str]:
     """Return the receivers' names; last those on which other processes are at work, or died."""
     claimed = Delivery.objects.using(database()).filter(
-        delivered_at__isnull=True, next_attempt_at__gt=now, attempts__gt=0, last_error=""
+        delivered_at__isnull=True, retry_at__gt=now, attempts__gt=0, last_error=""
     )
     busy = dict(claimed.values_list("receiver").annotate(Count("pk")))
     names = dict.fromkeys(name for signal in SIGNALS.values() for name in signal.by_name)
     return sorted(names, key=lambda name: busy.get(name, 0))
 
 
-def _serve(name: str, turn: Turn) -> tuple[int, bool]:
+def _serve(name: str, budget: TimeBudget) -> tuple[int, bool]:
     """Let one receiver hear for its share of the time; return how many events, and whether more may wait for it."""
-    due, heard = _due(turn.now).filter(receiver=name), 0
+    due, heard = _due(budget.now).filter(receiver=name), 0
     batch = list(due[:BATCH])
     failing = FailingReceiver.objects.using(database()).filter(receiver=name).first() if batch else None
     if failing and failing.paused_until:
-        if not failing.claim(turn.now):
+        if not failing.claim(budget.now):
             return 0, False
         # What was tried least, so that bad rows don't hold back the good ones behind them.
-        batch = list(due.order_by("attempts", "next_attempt_at", "pk")[:1])
+        batch = list(due.order_by("attempts", "retry_at", "pk")[:1])
     stop, claimed = time.monotonic() + SHARE.total_seconds(), False
     for delivery in batch:
-        if turn.over:
+        if budget.over:
             return heard, True
-        moment = turn.now  # receivers take time, and a lease is a whole one
+        moment = budget.now  # receivers take time, and a lease is a whole one
         if not delivery.claim(moment):
             continue
         claimed = True
@@ -122,7 +122,7 @@ def _serve(name: str, turn: Turn) -> tuple[int, bool]:
 
 def after(row: Attempted) -> Q:
     """Return what comes after a row in a queue, so that a round tries each row once and a bad one ends nothing."""
-    return Q(next_attempt_at__gt=row.next_attempt_at) | Q(next_attempt_at=row.next_attempt_at, pk__gt=row.pk)
+    return Q(retry_at__gt=row.retry_at) | Q(retry_at=row.retry_at, pk__gt=row.pk)
 
 
 def hand_over_to(enqueue: Callable[[], object]) -> None:
@@ -216,7 +216,7 @@ def deliver_again(delivery: Delivery) -> None:
     """Let a receiver hear an event once more, whether or not it heard it before, and end its pause; for staff."""
     FailingReceiver.objects.using(database()).filter(receiver=delivery.receiver).delete()
     mine = Delivery.objects.using(database()).filter(pk=delivery.pk)
-    mine.update(delivered_at=None, next_attempt_at=current_time(), attempts=0)
+    mine.update(delivered_at=None, retry_at=current_time(), attempts=0)
 
 
 def end_pause(failing: FailingReceiver) -> bool:
@@ -231,9 +231,9 @@ def end_pause(failing: FailingReceiver) -> bool:
     if not _due(now).filter(receiver=failing.receiver).exists():
         # All were put off. The first is tried; one without an error is being tried now.
         waiting = Delivery.objects.using(alias).filter(receiver=failing.receiver, delivered_at__isnull=True)
-        of_turn: Any = _with_earlier(waiting).filter(earlier=False)  # type: ignore[misc]
-        if first := of_turn.exclude(last_error="").order_by("next_attempt_at", "pk").first():
-            waiting.filter(pk=first.pk, attempts=first.attempts).update(next_attempt_at=now)
+        of_budget: Any = _with_earlier(waiting).filter(earlier=False)  # type: ignore[misc]
+        if first := of_budget.exclude(last_error="").order_by("retry_at", "pk").first():
+            waiting.filter(pk=first.pk, attempts=first.attempts).update(retry_at=now)
     return True
 
 
@@ -250,9 +250,9 @@ def _due(now: datetime) -> QuerySet[Delivery]:
     return (
         _with_earlier(Delivery.objects.using(database()))
         .filter(earlier=False)  # type: ignore[misc]
-        .filter(_known(), delivered_at__isnull=True, next_attempt_at__lte=now)
+        .filter(_known(), delivered_at__isnull=True, retry_at__lte=now)
         .select_related("event")
-        .order_by("next_attempt_at", "pk")
+        .order_by("retry_at", "pk")
     )
 
 
@@ -273,7 +273,7 @@ def _with_earlier(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 def _mark(delivery: Delivery, now: datetime) -> bool:
     mine = _this(delivery).filter(delivered_at__isnull=True)
-    return bool(mine.update(delivered_at=now, next_attempt_at=None, last_error=""))
+    return bool(mine.update(delivered_at=now, retry_at=None, last_error=""))
 
 
 def _read_afresh(delivery: Delivery, in_request: bool) -> tuple[OutboxSignal, dict[str, Any], int]:
@@ -302,4 +302,4 @@ def _this(delivery: Delivery) -> QuerySet[Delivery]:
 def _give_back(delivery: Delivery, now: datetime) -> None:
     """Let a delivery that this process has claimed, and whose receiver it didn't call, be due again at once."""
     mine = _this(delivery).filter(delivered_at__isnull=True, attempts=delivery.attempts)
-    mine.update(attempts=F("attempts") - 1, next_attempt_at=now + A_MOMENT)
+    mine.update(attempts=F("attempts") - 1, retry_at=now + A_MOMENT)

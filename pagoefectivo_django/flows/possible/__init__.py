@@ -20,7 +20,7 @@ def actions_of(rows: Iterable[Row], actor: str = "") -> dict[Row, Actions]:
     wanted = list(rows)
     orders = order_situations(row for row in wanted if isinstance(row, Order))
     refunds = refund_situations((row for row in wanted if isinstance(row, Refund)), actor)
-    questions = discrepancy_situations(row for row in wanted if isinstance(row, Discrepancy))
+    discrepancies = discrepancy_situations(row for row in wanted if isinstance(row, Discrepancy))
     found: dict[Row, Actions] = {}
     for row in wanted:
         if isinstance(row, Order):
@@ -28,5 +28,5 @@ def actions_of(rows: Iterable[Row], actor: str = "") -> dict[Row, Actions]:
         elif isinstance(row, Refund):
             found[row] = refund_actions(refunds[row.pk])
         else:
-            found[row] = discrepancy_actions(questions[row.pk])
+            found[row] = discrepancy_actions(discrepancies[row.pk])
     return found

@@ -9,7 +9,7 @@ from ...models.database import database
 from ...states import RefundStatus
 from ..provider.accounts import accounts
 from ..provider.environment import is_live, orders_of_tests
-from .rules import STANDING, DiscrepancySituation, OrderSituation, RefundSituation
+from .rules import STATUS, DiscrepancySituation, OrderSituation, RefundSituation
 
 
 def ordered_again(orders: Iterable[Order], cips: Mapping[int, Sequence[Cip]], alias: str) -> set[int]:
@@ -19,10 +19,10 @@ def ordered_again(orders: Iterable[Order], cips: Mapping[int, Sequence[Cip]], al
     """
     wanted = list(orders)
     others = Order.objects.using(alias).filter(reference__in={order.reference for order in wanted})
-    standing: dict[str, set[int]] = {}
-    for reference, pk in others.filter(state__in=STANDING).values_list("reference", "pk"):
-        standing.setdefault(reference, set()).add(pk)
-    found = {order.pk: standing.get(order.reference, set()) - {order.pk} for order in wanted}
+    status: dict[str, set[int]] = {}
+    for reference, pk in others.filter(state__in=STATUS).values_list("reference", "pk"):
+        status.setdefault(reference, set()).add(pk)
+    found = {order.pk: status.get(order.reference, set()) - {order.pk} for order in wanted}
     live = {pk for pk, rivals in found.items() if rivals and any(is_live(cip.account) for cip in cips.get(pk, ()))}
     tests = orders_of_tests(set().union(*(found[pk] for pk in live)), alias) if live else set()
     return {pk for pk, rivals in found.items() if rivals - (tests if pk in live else set())}
@@ -38,12 +38,12 @@ def order_situations(orders: Iterable[Order]) -> dict[int, OrderSituation]:
     of_cip = {cip.pk: cip.order_id for mine in cips.values() for cip in mine}
     for payment in Payment.objects.using(alias).filter(cip__order__in=list(wanted)).order_by("pk"):
         payments[of_cip[payment.cip_id]].append(payment)
-    questions = Discrepancy.objects.using(alias).filter(order__in=list(wanted)).open()
-    asked = set(questions.values_list("order", flat=True))
-    in_question = set(questions.about_money().values_list("order", flat=True)) if asked else set()
+    discrepancies = Discrepancy.objects.using(alias).filter(order__in=list(wanted)).open()
+    asked = set(discrepancies.values_list("order", flat=True))
+    in_review = set(discrepancies.about_money().values_list("order", flat=True)) if asked else set()
     again, channels = ordered_again(wanted.values(), cips, alias), accounts()
     return {
-        pk: OrderSituation(order, cips[pk], payments[pk], pk in in_question, pk in asked, pk in again, channels)
+        pk: OrderSituation(order, cips[pk], payments[pk], pk in in_review, pk in asked, pk in again, channels)
         for pk, order in wanted.items()
     }
 
@@ -63,9 +63,9 @@ def refund_situations(refunds: Iterable[Refund], actor: str = "") -> dict[int, R
     }
 
 
-def discrepancy_situations(questions: Iterable[Discrepancy]) -> dict[int, DiscrepancySituation]:
+def discrepancy_situations(discrepancies: Iterable[Discrepancy]) -> dict[int, DiscrepancySituation]:
     """Return the situations of questions, by key."""
-    wanted = list(questions)
+    wanted = list(discrepancies)
     orders = Order.objects.using(database()).in_bulk({one.order_id for one in wanted if one.order_id})
     found = order_situations(orders.values()) if orders else {}
     return {one.pk: DiscrepancySituation(one, found.get(one.order_id or 0)) for one in wanted}

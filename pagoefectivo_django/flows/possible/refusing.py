@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from ...errors import AlreadyPaid, InQuestion, InvalidRequest, Misconfigured, PagoEfectivoError
+from ...errors import AlreadyPaid, InReview, InvalidRequest, Misconfigured, PagoEfectivoError
 from ...models import Discrepancy, Order, Payment, Refund
 from ...states import OrderState
 from .rules import answers_to
@@ -14,8 +14,8 @@ def refuse_change(action: str, why: str, order: Order) -> PagoEfectivoError:
     """Return the error for a code that can't be had, moved or taken away."""
     if why in (OrderState.PAID, OrderState.REFUNDED):
         return AlreadyPaid(f"Order {order} is {why}; a code of it can't be changed any more.")
-    if why == "in_question":
-        return InQuestion(f"Order {order} has an open money question; resolve it first.")
+    if why == "in_review":
+        return InReview(f"Order {order} has an open money discrepancy; resolve it first.")
     if why == "no_route":
         return Misconfigured(f"No channel issues codes in {order.currency}; add one to PAGOEFECTIVO['ROUTES'].")
     if why == "no_account":
@@ -26,8 +26,8 @@ def refuse_change(action: str, why: str, order: Order) -> PagoEfectivoError:
         "cannot_extend": f"The channel of order {order}'s code can't extend codes; reissue the order.",
         "erased": f"The payer's data of order {order} was erased; make another order.",
         "not_allowed": "PAGOEFECTIVO['PAYER_MAY_RENEW'] is False: only the shop renews codes.",
-        "wished": f"Order {order} is getting a code already.",
-        "asked": f"Order {order} has an open question; a person answers it before there is a code.",
+        "code_pending": f"Order {order} is getting a code already.",
+        "asked": f"Order {order} has an open discrepancy; a person answers it before there is a code.",
     }
     too_late = f"Order {order} is {order.state}; it is too late or too early to {action} it."
     return InvalidRequest(sentences.get(why, too_late))
@@ -37,27 +37,27 @@ def refuse_marking(why: str, order: Order) -> PagoEfectivoError:
     """Return the error for an order that nobody can mark as paid."""
     if why in (OrderState.PAID, OrderState.REFUNDED):
         return AlreadyPaid(f"Order {order} is {why}; it can't be paid again.")
-    if why == "in_question":
-        return InQuestion(f"Order {order} has an open money question; answer it instead.")
+    if why == "in_review":
+        return InReview(f"Order {order} has an open money discrepancy; answer it instead.")
     if why == "ordered_again":
         return InvalidRequest(f"Reference {order} was ordered again; cancel that order first.")
     return InvalidRequest(f"Order {order} has no code that could have been paid; adopt it first.")
 
 
-def refuse_answer(answer: str, why: str, question: Discrepancy, payment: Payment | None) -> PagoEfectivoError:
+def refuse_answer(answer: str, why: str, discrepancy: Discrepancy, payment: Payment | None) -> PagoEfectivoError:
     """Return the error for an answer that a question can't have."""
-    named, order = f"Question {question.pk}", question.order
+    named, order = f"Discrepancy {discrepancy.pk}", discrepancy.order
     if why == "closed":
-        return InvalidRequest(f"{named} was resolved by {question.resolved_by}; it stays so.")
+        return InvalidRequest(f"{named} was resolved by {discrepancy.resolved_by}; it stays so.")
     if why == "no_proof":
         return InvalidRequest(
-            f"{named} ({question.kind}) is about a statement, which is no proof of a payment: "
-            f"it can't be answered with {answer}; use {' or '.join(answers_to(question))}."
+            f"{named} ({discrepancy.kind}) is about a statement, which is no proof of a payment: "
+            f"it can't be answered with {answer}; use {' or '.join(answers_to(discrepancy))}."
         )
     if why == OrderState.PAID:
         return AlreadyPaid(f"Order {order} is paid by another payment; this one can be refunded or ignored.")
     sentences = {
-        "no_payment": f"{named} ({question.kind}) has no payment of an order that could be accepted or given "
+        "no_payment": f"{named} ({discrepancy.kind}) has no payment of an order that could be accepted or given "
         "back; adopt the code for its order first, or give the money back by the provider and answer with ignore.",
         "taken_back": f"Payment {payment} was taken back; it can't pay order {order} or be given back any more.",
         "being_refunded": f"Payment {payment} is being refunded; it can't pay order {order} any more.",

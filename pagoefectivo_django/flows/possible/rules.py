@@ -9,13 +9,13 @@ from ...channels.base import Channel
 from ...conf import conf
 from ...models import Cip, Discrepancy, Order, Payment, Refund
 from ...signals import refund_account_asked
-from ...states import TABLE, CipStatus, Fact, Kind, OrderState, RefundStatus, Resolution, Standing
+from ...states import TABLE, CipStatus, Fact, Kind, OrderState, PaymentStatus, RefundStatus, Resolution
 
 #: Each action with the code of why it can't be done; empty where it can.
 Actions = dict[str, str]
 
 #: In these states an order holds its reference: no other one of it is made, revived or paid.
-STANDING = (OrderState.NEW, OrderState.PENDING, OrderState.PAID)
+STATUS = (OrderState.NEW, OrderState.PENDING, OrderState.PAID)
 OVER = (OrderState.PAID, OrderState.REFUNDED)
 #: In which states a code can be changed; that of an order that is ``OVER`` never.
 IN_STATES = {
@@ -77,7 +77,7 @@ class OrderSituation:
     cips: Sequence[Cip]
     payments: Sequence[Payment]
     #: A person has yet to decide about money of it; and: about anything of it.
-    in_question: bool
+    in_review: bool
     asked: bool
     #: Another order stands in its place.
     ordered_again: bool
@@ -101,7 +101,7 @@ class RefundSituation:
 class DiscrepancySituation:
     """A question, and the order that it is about, if any."""
 
-    question: Discrepancy
+    discrepancy: Discrepancy
     of: OrderSituation | None
 
 
@@ -122,11 +122,11 @@ def _change(of: OrderSituation, action: str) -> str:
     order, state = of.order, OrderState(of.order.state)
     if state in OVER:
         return str(state)
-    if of.in_question:
-        return "in_question"
+    if of.in_review:
+        return "in_review"
     if state not in IN_STATES[action]:
         return str(state)
-    if state not in STANDING and of.ordered_again:
+    if state not in STATUS and of.ordered_again:
         return "ordered_again"
     if action == "extend":
         return _extend(of)
@@ -134,8 +134,8 @@ def _change(of: OrderSituation, action: str) -> str:
         return "erased"
     if action == "renew" and not conf.payer_may_renew:
         return "not_allowed"
-    if action == "renew" and (order.wish or order.deferred_wish or of.asked):
-        return "asked" if of.asked and not order.wish else "wished"
+    if action == "renew" and (order.pending_action or order.deferred_action or of.asked):
+        return "asked" if of.asked and not order.pending_action else "code_pending"
     return "no_route" if action in ("reissue", "renew") and not conf.route(order.currency) else ""
 
 
@@ -167,8 +167,8 @@ def _mark_paid(of: OrderSituation) -> str:
     state = OrderState(of.order.state)
     if TABLE[state][Fact.ACCEPTED].refused or state in OVER:
         return str(state)
-    if of.in_question:
-        return "in_question"
+    if of.in_review:
+        return "in_review"
     if of.ordered_again:
         return "ordered_again"
     return "" if payable_by_hand(of.order, of.cips) else "no_code"
@@ -194,7 +194,7 @@ def refund_actions(of: RefundSituation) -> Actions:
         "fail": RefundStatus.FAILED,
     }
     found = {action: "" if becomes in STEPS[status] else str(status) for action, becomes in steps.items()}
-    if of.payment.standing == Standing.REVERSED:
+    if of.payment.status == PaymentStatus.REVERSED:
         found |= {action: found[action] or "taken_back" for action in ("approve", "send")}
     if conf.refund_four_eyes and of.actor and of.actor[:150] == refund.requested_by:
         found["approve"] = found["approve"] or "same_person"
@@ -202,7 +202,7 @@ def refund_actions(of: RefundSituation) -> Actions:
         found["send"] = found["send"] or "by_provider"
     elif not refund.cci:
         found["send"] = found["send"] or "no_cci"
-    if status == RefundStatus.SENT and refund.by_channel and refund.next_attempt_at:
+    if status == RefundStatus.SENT and refund.by_channel and refund.retry_at:
         found |= {"done": "asking", "fail": "asking"}
     if of.in_statement:
         found["fail"] = found["fail"] or "in_statement"
@@ -215,8 +215,8 @@ def refund_actions(of: RefundSituation) -> Actions:
 
 def discrepancy_actions(of: DiscrepancySituation) -> Actions:
     """Return which answers a question can have, and what else people may do with it."""
-    question = of.question
-    closed = question.status == Discrepancy.Status.RESOLVED
+    discrepancy = of.discrepancy
+    closed = discrepancy.status == Discrepancy.Status.RESOLVED
     answers = {str(answer): "closed" if closed else _answer(of, answer) for answer in Resolution}
     return answers | {
         "reopen": "" if closed else "open",
@@ -225,36 +225,36 @@ def discrepancy_actions(of: DiscrepancySituation) -> Actions:
     }
 
 
-def answers_to(question: Discrepancy) -> list[Resolution]:
+def answers_to(discrepancy: Discrepancy) -> list[Resolution]:
     """Return the answers that a question of this kind can have; a statement is no proof, so a line pays no order."""
-    if question.kind in TO_BE_READ:
+    if discrepancy.kind in TO_BE_READ:
         return [Resolution.IGNORE]
-    if question.line_id is None and question.settlement_id is None:
+    if discrepancy.line_id is None and discrepancy.settlement_id is None:
         return list(Resolution)
-    owed = question.payment_id and question.kind in MAY_BE_OWED
+    owed = discrepancy.payment_id and discrepancy.kind in MAY_BE_OWED
     return [Resolution.REFUND_DUE, Resolution.IGNORE] if owed else [Resolution.IGNORE]
 
 
 def _answer(of: DiscrepancySituation, answer: Resolution) -> str:
     """Return why a question can't be answered so; each answer leaves what it says behind, or is none."""
-    if answer not in answers_to(of.question):
+    if answer not in answers_to(of.discrepancy):
         return "no_proof"
     if answer == Resolution.IGNORE:
         return ""
     payments = of.of.payments if of.of else ()
-    payment = next((payment for payment in payments if payment.pk == of.question.payment_id), None)
+    payment = next((payment for payment in payments if payment.pk == of.discrepancy.payment_id), None)
     if of.of is None or payment is None:
         return "no_payment"
     if answer == Resolution.REFUND_DUE:
-        return "taken_back" if payment.standing == Standing.REVERSED else ""
+        return "taken_back" if payment.status == PaymentStatus.REVERSED else ""
     return _accept(of.of, payment)
 
 
 def _accept(of: OrderSituation, payment: Payment) -> str:
     state = OrderState(of.order.state)
-    if payment.standing == Standing.APPLIED and state == OrderState.PAID:
+    if payment.status == PaymentStatus.APPLIED and state == OrderState.PAID:
         return ""
-    if payment.standing == Standing.REVERSED:
+    if payment.status == PaymentStatus.REVERSED:
         return "taken_back"
     if payment.refunded:
         return "being_refunded"

@@ -18,7 +18,7 @@ from ...models.database import database
 from ...payer import bare
 from ...states import Remark
 from ...texts import one_line
-from ..ledger.note import note
+from ..ledger.remark import record_remark
 from .forget import anonymise
 
 
@@ -46,7 +46,7 @@ def erase_payer(
             erased.append(order.reference)
         else:
             Order.objects.using(database()).filter(pk=order.pk).update(erase_asked_at=now)
-            note(order, Remark.ERASURE, actor=actor, detail=reason, now=now)
+            record_remark(order, Remark.ERASURE, actor=actor, detail=reason, now=now)
             kept.append(order.reference)
     return Erased(erased, kept)
 
@@ -71,7 +71,7 @@ def hand_out(*, email: str = "", document_number: str = "", actor: str, accounts
     """Return what ``payer_data`` does, for somebody who takes it away; each order's history says who."""
     found = payer_data(email=email, document_number=document_number, accounts=accounts)
     for order in orders_of(email=email, document_number=document_number):
-        note(order, Remark.DOWNLOADED, actor=actor, detail="payer.json")
+        record_remark(order, Remark.DOWNLOADED, actor=actor, detail="payer.json")
     return found
 
 

@@ -9,7 +9,7 @@ from ...channels.base import Channel
 from ...conf import conf
 from ...models.clock import current_time
 from ...models.heartbeat import in_pace
-from ..outbox.turn import Turn
+from ..outbox.budget import TimeBudget
 
 #: Seconds between two looks whether the pace allows another question.
 BREATH = 0.05
@@ -21,9 +21,9 @@ def may_search(channel: Channel) -> bool:
     return in_pace(f"search {channel.account}"[:150], every, current_time())
 
 
-def await_pace(channel: Channel, turn: Turn) -> bool:
+def await_pace(channel: Channel, budget: TimeBudget) -> bool:
     """Wait for a turn to ask; False if the time is over before."""
-    while not turn.over:
+    while not budget.over:
         if may_search(channel):
             return True
         time.sleep(BREATH)

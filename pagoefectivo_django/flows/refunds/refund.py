@@ -19,8 +19,8 @@ from ...money import exact
 from ...states import Kind, RefundStatus
 from ...traces import traced
 from ..ledger.advance import Decision, advance
-from ..ledger.book import lock_orders, open_book, open_free_book
-from ..ledger.watch import MOST_ATTEMPTS
+from ..ledger.locked import lock_free_order, lock_order, lock_orders
+from ..ledger.schedule import MOST_ATTEMPTS
 from ..possible.loading import refund_situations
 from ..possible.refusing import refuse_step
 from ..possible.rules import RefundSituation, refund_actions
@@ -89,14 +89,14 @@ def give_account(refund: Refund, *, bank: str, cci: str, holder: str, now: datet
     Raises ``InvalidRequest`` if an account is known already or the refund is over.
     """
     with one_transaction() as alias:
-        book = open_book(refund.order, alias=alias, now=now, actor="payer")
+        locked = lock_order(refund.order, alias=alias, now=now, actor="payer")
         refund.refresh_from_db(using=alias)
         if not refund.needs_account:
             raise InvalidRequest("The account for this refund is known already, or none is needed any more.")
         refund.bank, refund.cci, refund.holder = bank, cci, holder
         refund.save(using=alias, update_fields=["bank", "cci", "holder"])
-        book.tell_refund(refund, "the payer named an account")
-        book.write()
+        locked.tell_refund(refund, "the payer named an account")
+        locked.write()
     return refund
 
 
@@ -108,12 +108,12 @@ def ask_account(refund: Refund, *, actor: str, now: datetime | None = None) -> R
     if not actor.strip():
         raise InvalidRequest("The payer is asked by somebody; pass actor.")
     with one_transaction() as alias:
-        book = open_book(refund.order, alias=alias, now=now, actor=actor)
+        locked = lock_order(refund.order, alias=alias, now=now, actor=actor)
         fresh = Refund.objects.using(alias).select_related("order", "payment").get(pk=refund.pk)
-        if why := refund_actions(RefundSituation(fresh, fresh.payment, book.order.email))["ask_account"]:
+        if why := refund_actions(RefundSituation(fresh, fresh.payment, locked.order.email))["ask_account"]:
             raise refuse_step("ask_account", why, fresh, fresh.payment)
-        book.ask_account(fresh)
-        book.write()
+        locked.ask_account(fresh)
+        locked.write()
     return fresh
 
 
@@ -194,15 +194,17 @@ def _ask_person(refund: Refund, detail: str, now: datetime) -> None:
     If somebody else holds its order, it is asked when the claim on the refund is over.
     """
     with one_transaction() as alias:
-        book = open_free_book(refund.order, alias=alias, now=now, actor="pagoefectivo")
-        if book is None:
+        locked = lock_free_order(refund.order, alias=alias, now=now, actor="pagoefectivo")
+        if locked is None:
             return
         unclear = Refund.objects.using(alias).filter(pk=refund.pk).exclude(status=RefundStatus.DONE)
-        if unclear.update(next_attempt_at=None):
+        if unclear.update(retry_at=None):
             evidence = {"at": now.isoformat(), "refund": str(refund.pk), "detail": detail[:500]}
             cip = refund.payment.cip
-            book.history.ask(Kind.NOT_CONFIRMED, f"refund:{refund.pk}", evidence, order=book.order, cip=cip)
-            book.write()
+            locked.history.open_discrepancy(
+                Kind.NOT_CONFIRMED, f"refund:{refund.pk}", evidence, order=locked.order, cip=cip
+            )
+            locked.write()
 
 
 def _by_person(

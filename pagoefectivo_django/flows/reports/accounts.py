@@ -32,7 +32,7 @@ def known_accounts() -> dict[str, str]:
     alias = database()
     waiting: tuple[QuerySet[Any], ...] = (
         Discrepancy.objects.using(alias).open(),
-        Notification.objects.using(alias).filter(next_attempt_at__isnull=False),
+        Notification.objects.using(alias).filter(retry_at__isnull=False),
         UnknownCode.objects.using(alias),
     )
     first, *others = (rows.exclude(account__in=["", *found]).order_by().values_list("account") for rows in waiting)

@@ -16,7 +16,7 @@ from ...fees import CENT
 from ...models import Deposit, Discrepancy, Match, Payment, Settlement, SettlementLine
 from ...models.database import database
 from ...money import CURRENCIES
-from ...states import LineStatus, SettlementStatus, Standing, StatementKind
+from ...states import LineStatus, PaymentStatus, SettlementStatus, StatementKind
 from ...workdays import lima_day, midnight
 
 #: Days since the payment, first and last.
@@ -131,24 +131,24 @@ def limits(first: int, last: int | None, now: datetime, name: str) -> dict[str, 
 
 def in_transit(currency: str = "") -> QuerySet[Payment]:
     """Return the payments that stand and are in no settlement yet."""
-    payments = Payment.objects.using(database()).exclude(standing=Standing.REVERSED).filter(~_settled())
+    payments = Payment.objects.using(database()).exclude(status=PaymentStatus.REVERSED).filter(~_settled())
     return payments.filter(currency=currency) if currency else payments
 
 
-def open_questions() -> int:
+def open_discrepancies() -> int:
     """Return how many discrepancies wait for a person: a flag, never a term."""
     return Discrepancy.objects.using(database()).open().count()
 
 
 def _settled() -> Exists:
-    standing = Match.objects.filter(payment=OuterRef("pk"), kind=StatementKind.SETTLEMENT, part=0, stands=True)
-    return Exists(standing)
+    matches = Match.objects.filter(payment=OuterRef("pk"), kind=StatementKind.SETTLEMENT, part=0, stands=True)
+    return Exists(matches)
 
 
 def _terms(currency: str, since: date | None, until: date | None) -> Iterator[tuple[str, QuerySet[Any]]]:
     alias = database()
     payments = between(timed(Payment.objects.using(alias).filter(currency=currency)), "moment", since, until)
-    stands = ~Q(standing=Standing.REVERSED)
+    stands = ~Q(status=PaymentStatus.REVERSED)
     yield "payments", _sum(payments.filter(stands | Q(_settled())), "amount")
     yield "in_transit", _sum(payments.filter(stands & ~Q(_settled())), "amount")
     matches = Match.objects.using(alias).filter(kind=StatementKind.SETTLEMENT, part=0, payment__currency=currency)

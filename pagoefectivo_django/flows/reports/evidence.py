@@ -58,7 +58,7 @@ def evidence(order: Order, *, now: datetime) -> dict[str, Any]:
                 "currency": payment.currency,
                 "paid_at": _time(payment.paid_at),
                 "first_heard_at": _time(payment.first_heard_at),
-                "standing": payment.standing,
+                "status": payment.status,
             }
             for payment in payments
         ],
@@ -103,7 +103,7 @@ def _message(row: Notification) -> dict[str, Any]:
         "account": row.account,
         "code": row.code,
         "fact": row.fact,
-        "fate": row.fate,
+        "status": row.status,
         "sha256": row.digest,
         "signature_begins": row.signature[:12],
         "body": redact(bytes(row.body)),

@@ -19,7 +19,7 @@ from ...fees import CENT, igv_rate
 from ...models import Deposit, Discrepancy, Match, Payment, Refund, Settlement, SettlementLine
 from ...models.clock import current_time
 from ...models.database import database
-from ...states import Kind, LineStatus, Resolution, Standing, StatementKind
+from ...states import Kind, LineStatus, PaymentStatus, Resolution, StatementKind
 from ...workdays import due_on, lima_day
 from .balance import AGES, Age, between, in_transit, timed
 
@@ -42,7 +42,7 @@ class Export(TextChoices):
 
 
 _PAYMENT = (
-    _("order"), "CIP", _("operation number"), _("account"), _("currency"), _("standing"), _("paid"), _("first heard"),
+    _("order"), "CIP", _("operation number"), _("account"), _("currency"), _("status"), _("paid"), _("first heard"),
     _("gross"), _("refunded"), _("being refunded"),
 )  # fmt: skip
 _MONEY = (
@@ -58,17 +58,17 @@ HEADINGS: dict[str, tuple[Any, ...]] = {
         _("operation number"), _("paid"), _("currency"), _("gross"), _("fee"), _("IGV rate (%)"), _("IGV"), _("net"),
     ),
     Export.DISCREPANCIES: (
-        _("opened"), _("question"), _("status"), _("order"), "CIP", _("amount"), _("currency"), _("settlement"),
+        _("opened"), _("discrepancy"), _("status"), _("order"), "CIP", _("amount"), _("currency"), _("settlement"),
         _("line"), _("assigned to"), _("days open"), _("answer"), _("resolved by"), _("resolved"), _("reason"),
     ),
 }  # fmt: skip
 
 #: As ``_PAYMENT`` without the key before it.
 _FIELDS = (
-    "cip__order__reference", "cip__code", "operation_number", "cip__account", "currency", "standing", "paid_at",
+    "cip__order__reference", "cip__code", "operation_number", "cip__account", "currency", "status", "paid_at",
     "first_heard_at", "amount", "refunded",
 )  # fmt: skip
-_STANDING, _RESERVED = _FIELDS.index("standing"), _FIELDS.index("refunded")
+_STATUS, _RESERVED = _FIELDS.index("status"), _FIELDS.index("refunded")
 #: As ``_MONEY``, but the settlement by key, number and file; deposits are read beside.
 _LINE = (
     "line__fee", "line__tax", "line__net", "line__settlement", "line__settlement__reference",
@@ -94,14 +94,14 @@ def export_rows(
     now, of = now or current_time(), (since, until, account, currency)
     # The labels now: whoever reads the rows may have another language.
     if what == Export.PAID:
-        return _paid(_payments(Payment.objects.using(database()), *of), _labels(Standing))
+        return _paid(_payments(Payment.objects.using(database()), *of), _labels(PaymentStatus))
     if what == Export.SETTLED:
-        return _settled(_settlements(*of), _labels(Standing))
+        return _settled(_settlements(*of), _labels(PaymentStatus))
     if what == Export.UNSETTLED:
-        return _unsettled(_payments(in_transit(), *of), lima_day(now), _labels(Standing))
+        return _unsettled(_payments(in_transit(), *of), lima_day(now), _labels(PaymentStatus))
     if what == Export.FEES:
         return _fees(_settlements(*of), _labels(LineStatus))
-    return _discrepancies(_questions(*of), now, _labels(Kind), _labels(Discrepancy.Status), _labels(Resolution))
+    return _discrepancies(_about(*of), now, _labels(Kind), _labels(Discrepancy.Status), _labels(Resolution))
 
 
 # What they are of.
@@ -119,7 +119,7 @@ def _settlements(since: date | None, until: date | None, account: str, currency:
     return _only(rows.filter(**days), account=account, currency=currency)
 
 
-def _questions(since: date | None, until: date | None, account: str, currency: str) -> QuerySet[Any]:
+def _about(since: date | None, until: date | None, account: str, currency: str) -> QuerySet[Any]:
     rows = Discrepancy.objects.using(database()).annotate(
         sum=Coalesce("amount", "payment__amount"),
         coin=Coalesce(
@@ -136,35 +136,35 @@ def _only(rows: QuerySet[Any], **wanted: str) -> QuerySet[Any]:
 # Rows.
 
 
-def _paid(payments: QuerySet[Any], standings: Labels) -> Iterator[Row]:
+def _paid(payments: QuerySet[Any], statuses: Labels) -> Iterator[Row]:
     """Return payments in the order in which we heard of them: any other would sort them all for each page."""
     for page in _pages(payments, ("pk",), _FIELDS):
         lines = {match[0]: match[1:] for match in _matches(payment__in=[pk for pk, *_ in page])}
         deposits = _deposits({line[3] for line in lines.values()})
         sent = _sent(page)
         for pk, *payment in page:
-            yield (*_told(payment, standings, sent[pk]), *_money(lines.get(pk), deposits))
+            yield (*_told(payment, statuses, sent[pk]), *_money(lines.get(pk), deposits))
 
 
-def _settled(settlements: QuerySet[Settlement], standings: Labels) -> Iterator[Row]:
+def _settled(settlements: QuerySet[Settlement], statuses: Labels) -> Iterator[Row]:
     fields = tuple(f"payment__{name}" for name in _FIELDS)
     for settlement in _each(settlements):
         deposits = _deposits({settlement.pk})
-        for page in _pages(_standing(line__settlement=settlement), ("line__number",), ("payment", *fields, *_LINE)):
+        for page in _pages(_of_lines(line__settlement=settlement), ("line__number",), ("payment", *fields, *_LINE)):
             sent = _sent([row[1:] for row in page])
             for _number, pk, *found in page:
                 payment, line = found[: len(_FIELDS)], found[len(_FIELDS) :]
-                yield (*_told(payment, standings, sent[pk]), *_money(line, deposits))
+                yield (*_told(payment, statuses, sent[pk]), *_money(line, deposits))
 
 
-def _unsettled(payments: QuerySet[Any], today: date, standings: Labels) -> Iterator[Row]:
+def _unsettled(payments: QuerySet[Any], today: date, statuses: Labels) -> Iterator[Row]:
     due = cache(partial(due_on, days=conf.settled_within))
     for page in _pages(payments, ("moment", "pk"), _FIELDS):
         sent = _sent([row[1:] for row in page])
         for moment, pk, *payment in page:
             paid_on = lima_day(moment)
             age = (today - paid_on).days
-            yield (*_told(payment, standings, sent[pk]), due(paid_on), age, _bucket(age))
+            yield (*_told(payment, statuses, sent[pk]), due(paid_on), age, _bucket(age))
 
 
 def _fees(settlements: QuerySet[Settlement], statuses: Labels) -> Iterator[Row]:
@@ -173,8 +173,8 @@ def _fees(settlements: QuerySet[Settlement], statuses: Labels) -> Iterator[Row]:
     fields = ("pk", "status", "code", "operation_number", "paid_at", "currency", "gross", "fee", "tax", "net")
     for settlement in _each(settlements):
         for page in _pages(counted.filter(settlement=settlement), ("number",), fields):
-            standing = Match.objects.using(database()).filter(line__in=[pk for _number, pk, *_ in page], stands=True)
-            orders = dict(standing.values_list("line", "payment__cip__order__reference"))
+            matches = Match.objects.using(database()).filter(line__in=[pk for _number, pk, *_ in page], stands=True)
+            orders = dict(matches.values_list("line", "payment__cip__order__reference"))
             for number, pk, status, code, operation, paid_at, currency, gross, fee, tax, net in page:
                 rate = igv_rate(lima_day(paid_at) if paid_at else settlement.dated)
                 yield (
@@ -185,13 +185,13 @@ def _fees(settlements: QuerySet[Settlement], statuses: Labels) -> Iterator[Row]:
 
 
 def _discrepancies(
-    questions: QuerySet[Any], now: datetime, kinds: Labels, statuses: Labels, answers: Labels
+    discrepancies: QuerySet[Any], now: datetime, kinds: Labels, statuses: Labels, answers: Labels
 ) -> Iterator[Row]:
     fields = (
         "created_at", "kind", "status", "order__reference", "code", "sum", "coin", "settlement__reference",
         "settlement__file_name", "line__number", "assigned_to", "resolution", "resolved_by", "resolved_at", "reason",
     )  # fmt: skip
-    coded = questions.annotate(code=Coalesce("cip__code", "payment__cip__code", "order__cip__code", "line__code"))
+    coded = discrepancies.annotate(code=Coalesce("cip__code", "payment__cip__code", "order__cip__code", "line__code"))
     for page in _pages(coded, ("pk",), fields):
         for _pk, opened, kind, status, order, code, amount, currency, reference, file, line, who, *end in page:
             answer, resolver, resolved, reason = end
@@ -220,12 +220,12 @@ def _each(settlements: QuerySet[Settlement]) -> Iterator[Settlement]:
             yield Settlement(pk=pk, dated=dated, reference=reference, file_name=file_name, account=account)
 
 
-def _standing(**of: Any) -> QuerySet[Match]:
+def _of_lines(**of: Any) -> QuerySet[Match]:
     return Match.objects.using(database()).filter(kind=StatementKind.SETTLEMENT, part=0, stands=True, **of)
 
 
 def _matches(**of: Any) -> QuerySet[Match, tuple[Any, ...]]:
-    return _standing(**of).values_list("payment", *_LINE)
+    return _of_lines(**of).values_list("payment", *_LINE)
 
 
 def _deposits(settlements: Iterable[int]) -> dict[int, tuple[date | None, str]]:
@@ -257,9 +257,9 @@ def _sent(payments: Iterable[Sequence[Any]]) -> defaultdict[int, Decimal]:
     return found
 
 
-def _told(payment: Sequence[Any], standings: Labels, sent: Decimal) -> Row:
-    before, between_them = payment[:_STANDING], payment[_STANDING + 1 : _RESERVED]
-    return (*before, standings[payment[_STANDING]], *between_them, sent, payment[_RESERVED] - sent)
+def _told(payment: Sequence[Any], statuses: Labels, sent: Decimal) -> Row:
+    before, between_them = payment[:_STATUS], payment[_STATUS + 1 : _RESERVED]
+    return (*before, statuses[payment[_STATUS]], *between_them, sent, payment[_RESERVED] - sent)
 
 
 def _money(line: Sequence[Any] | None, deposits: dict[int, tuple[date | None, str]]) -> Row:

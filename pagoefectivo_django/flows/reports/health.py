@@ -18,9 +18,9 @@ from ...models import (
     Delivery,
     Discrepancy,
     FailingReceiver,
-    Fate,
     Heartbeat,
     Notification,
+    NotificationStatus,
     OrderEvent,
     Refund,
     Refusal,
@@ -50,14 +50,14 @@ class Silence:
     """When an account was last heard of by a proven message, and what is usual at this hour.
 
     ``usual``: the mean time between two messages at this hour on the last days; None where none came.
-    ``proved_by``: which of the current secrets proved the last, from 1; 0: one that is not in the settings any more.
+    ``verified_by``: which of the current secrets proved the last, from 1; 0: one that is not in the settings any more.
     """
 
     account: str
     last: datetime | None
     silence: timedelta | None
     usual: timedelta | None
-    proved_by: int
+    verified_by: int
     secrets: int
 
     @property
@@ -122,7 +122,7 @@ def wrong_clocks(now: datetime) -> list[Clock]:
 def silence(account: str, alias: str, now: datetime) -> Silence:
     """Return how long an account has been silent, against what is usual for the hour."""
     heard = Notification.objects.using(database()).filter(account=account).exclude(fact=TEST)
-    last = heard.order_by("-received_at").values("last_received_at", "proved_by").first()
+    last = heard.order_by("-received_at").values("last_received_at", "verified_by").first()
     hours = Q()
     for ago in range(1, USUAL_DAYS + 1):
         begin = now - timedelta(days=ago, minutes=30)
@@ -135,7 +135,7 @@ def silence(account: str, alias: str, now: datetime) -> Silence:
         prints = []
     if last is None:
         return Silence(account, None, None, usual, 0, len(prints))
-    place = prints.index(last["proved_by"]) + 1 if last["proved_by"] in prints else 0
+    place = prints.index(last["verified_by"]) + 1 if last["verified_by"] in prints else 0
     moment = last["last_received_at"]
     return Silence(account, moment, max(now - moment, timedelta(0)), usual, place, len(prints))
 
@@ -167,7 +167,7 @@ def unheard(now: datetime) -> QuerySet[Delivery]:
     waiting = Delivery.objects.using(database()).filter(delivered_at__isnull=True)
     # One that is left alone for minutes, again and again, is tried with one delivery at a time.
     paused = FailingReceiver.objects.filter(receiver=OuterRef("receiver"), paused_until__gt=since)
-    untried = Q(attempts=0, event__created_at__lt=since) | Q(next_attempt_at__lt=since)
+    untried = Q(attempts=0, event__created_at__lt=since) | Q(retry_at__lt=since)
     return waiting.filter(untried).exclude(Exists(paused))
 
 
@@ -197,8 +197,8 @@ def waiting() -> Waiting:
     """Return what waits for a worker, of all environments: there is one worker for all."""
     alias = database()
     beat = Heartbeat.objects.using(alias).filter(name="tick").values_list("beaten_at", flat=True).first()
-    undelivered = Delivery.objects.using(alias).filter(next_attempt_at__isnull=False)
-    first = undelivered.order_by("next_attempt_at").values("event")[:MOST_COUNTED]
+    undelivered = Delivery.objects.using(alias).filter(retry_at__isnull=False)
+    first = undelivered.order_by("retry_at").values("event")[:MOST_COUNTED]
     oldest = OrderEvent.objects.using(alias).filter(pk__in=list(first.values_list("event", flat=True)))
     notifications = Notification.objects.using(alias)
     decided = Discrepancy.objects.filter(notification=OuterRef("pk"), status=Discrepancy.Status.RESOLVED)
@@ -209,8 +209,8 @@ def waiting() -> Waiting:
         oldest.aggregate(first=Min("created_at"))["first"],
         _counted(undelivered),
         # What a person has decided about is over, though nobody could apply it.
-        _counted(notifications.filter(fate=Fate.DEAD).exclude(Exists(decided))),
-        _counted(notifications.filter(fate=Fate.WAITING)),
+        _counted(notifications.filter(status=NotificationStatus.DEAD).exclude(Exists(decided))),
+        _counted(notifications.filter(status=NotificationStatus.WAITING)),
         names,
         _receivers(unheard(current_time())),
         _counted(Refund.objects.using(alias).filter(closed_at__isnull=True)),
@@ -227,7 +227,7 @@ class Asked:
     oldest: datetime
 
 
-def open_questions(accounts: Iterable[str]) -> list[Asked]:
+def open_discrepancies(accounts: Iterable[str]) -> list[Asked]:
     """Return the open questions by kind, the oldest first; those of no account are everybody's."""
     rows = Discrepancy.objects.using(database()).open().filter(account__in=["", *accounts])
     found = rows.values("kind").annotate(count=Count("pk"), oldest=Min("created_at")).order_by("oldest")

@@ -12,7 +12,7 @@ from django.db.models import Count, F, Min, Q
 from ...models import Cip, FailingReceiver, Order, Refund, Settlement, SettlementLine, UnknownCode
 from ...models.database import database
 from ...models.refunds import RefundQuerySet
-from ...states import CipStatus, LineStatus, OrderState, RefundStatus, SettlementStatus, Wish
+from ...states import CipStatus, LineStatus, OrderState, PendingAction, RefundStatus, SettlementStatus
 from .health import MOST_COUNTED
 
 
@@ -52,15 +52,20 @@ def queues(accounts: Iterable[str]) -> list[Queue]:
     orders = Order.objects.using(alias)
     # By the index of digits: who has none yet is asked for, lost, or was refused.
     unknown = Cip.objects.using(alias).filter(account__in=list(accounts), code__isnull=True)
-    deleted = Cip.objects.using(alias).filter(account__in=list(accounts), next_attempt_at__isnull=False)
+    deleted = Cip.objects.using(alias).filter(account__in=list(accounts), retry_at__isnull=False)
     settlements, lines = Settlement.objects.using(alias), SettlementLine.objects.using(alias)
     waiting: dict[str, tuple[Any, str]] = {
         "new": (orders.filter(state=OrderState.NEW), "created_at"),
         **{
             # Tried at the provider, or until a question about money is answered.
-            str(wish): (orders.filter(Q(next_attempt_at__isnull=False, wish=wish) | Q(deferred_wish=wish)), "wished_at")
-            for wish in Wish
-            if wish != Wish.ISSUE
+            str(pending_action): (
+                orders.filter(
+                    Q(retry_at__isnull=False, pending_action=pending_action) | Q(deferred_action=pending_action)
+                ),
+                "action_requested_at",
+            )
+            for pending_action in PendingAction
+            if pending_action != PendingAction.ISSUE
         },
         "requested": (unknown.filter(status=CipStatus.REQUESTED), "changed_at"),
         "lost": (unknown.filter(status=CipStatus.LOST), "changed_at"),

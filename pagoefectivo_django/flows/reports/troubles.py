@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from ...conf import conf
 from ...mail.staff import Trouble
-from ...models import Discrepancy, Fate, Heartbeat, Notification, Order, Refusal
+from ...models import Discrepancy, Heartbeat, Notification, NotificationStatus, Order, Refusal
 from ...models.database import database
 from ...money import display
 from ...states import MONEY_KINDS, Kind, RefundStatus
@@ -43,7 +43,7 @@ def silent_since(now: datetime) -> datetime | None:
 
 def troubles(now: datetime) -> Iterator[Trouble]:
     """Yield everything that is wrong now, in the active language."""
-    yield from _questions()
+    yield from _discrepancies()
     if since := silent_since(now):
         yield Trouble(
             "worker", "tick", _("No worker has made a round since %(when)s.") % {"when": _when(since)}, _home()
@@ -57,18 +57,18 @@ def troubles(now: datetime) -> Iterator[Trouble]:
     yield from _accounts()
 
 
-def _questions() -> Iterator[Trouble]:
+def _discrepancies() -> Iterator[Trouble]:
     asked = Discrepancy.objects.using(database()).open().filter(kind__in=URGENT)
-    for question in asked.select_related("order").only(*_OF_QUESTION).order_by("pk")[:MOST]:
-        about = {"question": question.get_kind_display(), "order": question.order or _("no order")}
-        text = _("%(question)s (%(order)s)") % about
-        if question.amount is not None and question.kind != Kind.UNPROCESSED:
-            text += f", {display(question.amount, question.currency)}"
-        kind = "message" if question.kind == Kind.UNPROCESSED else "money"
-        yield Trouble(kind, f"question {question.pk}", text, _page("discrepancy", question.pk))
+    for discrepancy in asked.select_related("order").only(*_OF_DISCREPANCY).order_by("pk")[:MOST]:
+        about = {"discrepancy": discrepancy.get_kind_display(), "order": discrepancy.order or _("no order")}
+        text = _("%(discrepancy)s (%(order)s)") % about
+        if discrepancy.amount is not None and discrepancy.kind != Kind.UNPROCESSED:
+            text += f", {display(discrepancy.amount, discrepancy.currency)}"
+        kind = "message" if discrepancy.kind == Kind.UNPROCESSED else "money"
+        yield Trouble(kind, f"discrepancy {discrepancy.pk}", text, _page("discrepancy", discrepancy.pk))
 
 
-_OF_QUESTION = ("kind", "amount", "currency", "order__reference")
+_OF_DISCREPANCY = ("kind", "amount", "currency", "order__reference")
 
 
 def _receivers(now: datetime) -> Iterator[Trouble]:
@@ -92,7 +92,7 @@ def _by_receiver(deliveries: Any) -> dict[str, dict[str, Any]]:
 def _messages(now: datetime) -> Iterator[Trouble]:
     # One whose order somebody holds, or that is behind such a one, was never tried.
     stuck = Q(attempts__gte=KEEPS_FAILING) | Q(last_received_at__lt=now - UNHEARD_AFTER)
-    waiting = Notification.objects.using(database()).filter(stuck, fate=Fate.WAITING)
+    waiting = Notification.objects.using(database()).filter(stuck, status=NotificationStatus.WAITING)
     for row in waiting.defer("body").order_by("pk")[:MOST]:
         about = {"message": row, "channel": row.channel, "count": row.attempts}
         text = _("%(message)s of %(channel)s was tried %(count)d times") % about
@@ -121,16 +121,16 @@ def others() -> Iterator[Trouble]:
     alias = database()
     asked = Discrepancy.objects.using(alias).open().exclude(kind__in=URGENT)
     for row in asked.values("kind").annotate(count=Count("pk"), first=Min("created_at")).order_by("first"):
-        about = {"question": Kind(row["kind"]).label, "count": row["count"], "when": _when(row["first"])}
-        text = _("%(question)s: %(count)d, the oldest since %(when)s") % about
+        about = {"discrepancy": Kind(row["kind"]).label, "count": row["count"], "when": _when(row["first"])}
+        text = _("%(discrepancy)s: %(count)d, the oldest since %(when)s") % about
         yield Trouble(
-            "question", row["kind"], text, _list("discrepancy", kind__exact=row["kind"], status__exact="open")
+            "discrepancy", row["kind"], text, _list("discrepancy", kind__exact=row["kind"], status__exact="open")
         )
     for name, refunds in open_refunds().items():
         step = refunds.aggregate(count=Count("pk"), first=Min("requested_at"))
         if step["count"]:
-            about = {"question": _STEPS[name], "count": step["count"], "when": _when(step["first"])}
-            text = _("%(question)s: %(count)d, the oldest since %(when)s") % about
+            about = {"discrepancy": _STEPS[name], "count": step["count"], "when": _when(step["first"])}
+            text = _("%(discrepancy)s: %(count)d, the oldest since %(when)s") % about
             yield Trouble("refund", name, text, _list("refund", **REFUND_LISTS[name]))
 
 

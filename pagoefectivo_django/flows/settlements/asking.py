@@ -12,7 +12,7 @@ from ...models.database import database
 from ...states import Fact, LineStatus
 from ..ledger.advance import Outcome, advance
 from ..ledger.attach import attach_forgotten
-from ..outbox.turn import Turn
+from ..outbox.budget import TimeBudget
 from ..provider.accounts import accounts
 from ..provider.look_up import ask_provider
 from ..provider.pace import await_pace, may_search
@@ -24,7 +24,7 @@ logger = logging.getLogger("pagoefectivo.provider")
 _UNKNOWN = "The provider doesn't know the code."
 
 
-def ask_about_lines(settlement: Settlement, turn: Turn, *, patient: bool) -> bool:
+def ask_about_lines(settlement: Settlement, budget: TimeBudget, *, patient: bool) -> bool:
     """Ask about the lines that wait for it, apply what the provider says, and judge them anew.
 
     False if time or pace left some out. ``patient``: wait for the pace, and for orders that somebody else holds;
@@ -33,34 +33,34 @@ def ask_about_lines(settlement: Settlement, turn: Turn, *, patient: bool) -> boo
     channel, last = accounts().get(settlement.account), 0
     waiting = SettlementLine.objects.using(database()).filter(settlement=settlement, status=LineStatus.ASKING)
     while lines := list(waiting.filter(number__gt=last).order_by("number")[: conf.batch_size]):
-        if turn.over:
+        if budget.over:
             return False
         if channel is None or not channel.can_search:
             said = dict.fromkeys(lines, "This provider can't be asked.")
-        elif await_pace(channel, turn) if patient else may_search(channel):
-            said = _ask(channel, lines, turn, wait=patient)
+        elif await_pace(channel, budget) if patient else may_search(channel):
+            said = _ask(channel, lines, budget, wait=patient)
         else:
             return False
         for line in lines:
             if line in said:
-                judge(line.pk, settlement, turn.now, asked=said[line], wait=patient)
+                judge(line.pk, settlement, budget.now, asked=said[line], wait=patient)
         last = lines[-1].number
     return True
 
 
-def _ask(channel: Channel, lines: list[SettlementLine], turn: Turn, *, wait: bool) -> dict[SettlementLine, str]:
+def _ask(channel: Channel, lines: list[SettlementLine], budget: TimeBudget, *, wait: bool) -> dict[SettlementLine, str]:
     """Return what came of asking about each line; without those that have to be asked about again."""
     codes = {line: line.code or _code_of(line, channel) for line in lines}
     known = sorted({code for code in codes.values() if code})
     told = {"": _UNKNOWN}
     try:
-        answers = ask_about(channel, known, turn)
+        answers = ask_about(channel, known, budget)
         if len(answers) > 1 and not any(answers.values()):
             return dict.fromkeys(lines, "The provider did not answer: it knows none of the codes of this batch.")
         for code, answer in answers.items():
             if isinstance(answer, InvalidRequest):
                 told[code] = f"The provider refuses to tell: {answer}"
-            elif said := _apply(answer, channel, code, turn, wait=wait):
+            elif said := _apply(answer, channel, code, budget, wait=wait):
                 told[code] = said
     except PagoEfectivoError as error:
         logger.warning("Account %s can't be asked about %d lines: %s", channel.account, len(lines), error)
@@ -74,19 +74,19 @@ def _code_of(line: SettlementLine, channel: Channel) -> str:
     return str(cips.filter(transaction_code=line.transaction_code).values_list("code", flat=True).first() or "")
 
 
-def _apply(answer: Report | None, channel: Channel, code: str, turn: Turn, *, wait: bool) -> str:
+def _apply(answer: Report | None, channel: Channel, code: str, budget: TimeBudget, *, wait: bool) -> str:
     """Apply an answer and return what it says; nothing if somebody else holds its order, and nobody waits."""
     if answer is None:
         return _UNKNOWN
     try:
-        attach_forgotten(channel, answer, turn.now, wait=wait)
+        attach_forgotten(channel, answer, budget.now, wait=wait)
     except OutcomeUnknown:
         return ""
     for _attempt in range(3):
-        (outcome,) = advance(answer, actor="settlement", wait=wait, now=turn.now)
+        (outcome,) = advance(answer, actor="settlement", wait=wait, now=budget.now)
         if outcome != Outcome.STALE:
             break
-        answer = ask_provider(channel, [code], turn.now).get(code, answer)
+        answer = ask_provider(channel, [code], budget.now).get(code, answer)
     if outcome == Outcome.LOCKED:
         return ""
     if outcome == Outcome.NOT_OURS:

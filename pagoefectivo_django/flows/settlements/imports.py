@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from ...models import Settlement, SettlementLine
 from ...models.database import LEASE, claim_batch, database
 from ...states import LineStatus, SettlementStatus
-from ..outbox.turn import Turn
+from ..outbox.budget import TimeBudget
 from .asking import ask_about_lines
 from .judging import judge, look_again
 from .reading import confirm_settlement, discard_old_drafts, discard_settlement, read_settlement, told
@@ -79,11 +79,15 @@ def import_settlement(
         finally:
             if draft.status == SettlementStatus.DRAFT:  # refused, or the same file counts by now
                 discard_settlement(draft)
-    return match_settlement(settlement, Turn(now), patient=True, progress=progress)
+    return match_settlement(settlement, TimeBudget(now), patient=True, progress=progress)
 
 
 def match_settlement(
-    settlement: Settlement, turn: Turn, *, patient: bool = False, progress: Callable[[int], object] = lambda lines: None
+    settlement: Settlement,
+    budget: TimeBudget,
+    *,
+    patient: bool = False,
+    progress: Callable[[int], object] = lambda lines: None,
 ) -> Settlement:
     """Match what is not matched yet of a settlement that counts, as far as the turn goes, and return it as it is then.
 
@@ -92,44 +96,44 @@ def match_settlement(
     """
     lines = SettlementLine.objects.using(database()).filter(settlement=settlement)
     for after, until in ranges(settlement):
-        if turn.over:
+        if budget.over:
             break
-        _try(settlement, after, until, turn, wait=patient)
-        _judge_left(settlement, lines.filter(number__gt=after, number__lte=until), turn, wait=patient)
+        _try(settlement, after, until, budget, wait=patient)
+        _judge_left(settlement, lines.filter(number__gt=after, number__lte=until), budget, wait=patient)
         progress(until)
-    asked = ask_about_lines(settlement, turn, patient=patient)
+    asked = ask_about_lines(settlement, budget, patient=patient)
     mine = Settlement.objects.using(database()).filter(pk=settlement.pk, status=SettlementStatus.MATCHING)
     if not lines.filter(status__in=(LineStatus.NEW, LineStatus.ASKING)).exists():
-        mine.update(status=SettlementStatus.DONE, finished_at=turn.now, next_attempt_at=None)
+        mine.update(status=SettlementStatus.DONE, finished_at=budget.now, retry_at=None)
     else:
         # What others hold is for later, what there was no time or pace for is for the next round.
-        mine.update(next_attempt_at=turn.now + (LEASE if asked and not turn.over else timedelta(0)))
+        mine.update(retry_at=budget.now + (LEASE if asked and not budget.over else timedelta(0)))
     settlement.refresh_from_db(using=database())
     return settlement
 
 
-def _judge_left(settlement: Settlement, lines: QuerySet[SettlementLine], turn: Turn, *, wait: bool) -> None:
+def _judge_left(settlement: Settlement, lines: QuerySet[SettlementLine], budget: TimeBudget, *, wait: bool) -> None:
     for pk in lines.filter(status=LineStatus.NEW).order_by("number").values_list("pk", flat=True):
-        if turn.over:
+        if budget.over:
             return
-        judge(pk, settlement, turn.now, wait=wait)
+        judge(pk, settlement, budget.now, wait=wait)
 
 
-def settle(turn: Turn) -> int:
+def settle(budget: TimeBudget) -> int:
     """Go on with the settlements that are being matched, and return how many that were."""
-    discard_old_drafts(turn.now)
-    look_again(turn)
+    discard_old_drafts(budget.now)
+    look_again(budget)
     due = Settlement.objects.using(database()).filter(status=SettlementStatus.MATCHING)
-    settlements = claim_batch(due, "next_attempt_at", turn.now, 1)
+    settlements = claim_batch(due, "retry_at", budget.now, 1)
     for settlement in settlements:
-        match_settlement(settlement, turn)
+        match_settlement(settlement, budget)
     return len(settlements)
 
 
-def _try(settlement: Settlement, after: int, until: int, turn: Turn, *, wait: bool) -> None:
+def _try(settlement: Settlement, after: int, until: int, budget: TimeBudget, *, wait: bool) -> None:
     for attempt in range(1, TRIES + 1):
         try:
-            match_range(settlement, after, until, turn.now, wait=wait)
+            match_range(settlement, after, until, budget.now, wait=wait)
             return
         except (IntegrityError, OperationalError):
             # Another import matched a payment of this one, or locked its orders in another order.

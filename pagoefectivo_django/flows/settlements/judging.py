@@ -9,11 +9,11 @@ from django.db import IntegrityError
 
 from ...models import Cip, Discrepancy, Match, Payment, Refund, Settlement, SettlementLine
 from ...models.database import database, lock_rows, one_transaction
-from ...states import Kind, LineStatus, OrderState, RefundStatus, Standing, StatementKind
-from ..ledger.book import lock_orders, open_book
+from ...states import Kind, LineStatus, OrderState, PaymentStatus, RefundStatus, StatementKind
 from ..ledger.history import History, closed
-from ..outbox.turn import Turn
-from .questions import question
+from ..ledger.locked import lock_order, lock_orders
+from ..outbox.budget import TimeBudget
+from .discrepancies import discrepancy
 from .rules import AUTHOR, compare_fees, forget_payers, hold, mark_duplicates, payments_for, settle_orders
 
 
@@ -55,16 +55,16 @@ def judge(
         _judge(line_pk, settlement, now, asked, again, wait)
 
 
-def look_again(turn: Turn) -> None:
+def look_again(budget: TimeBudget) -> None:
     """Judge anew the lines that came before we knew that their orders were paid; not those that somebody else holds."""
-    questions = Discrepancy.objects.using(database()).filter(
-        kind=Kind.STATUS_MISMATCH, order__state=OrderState.PAID, cip__payments__standing=Standing.APPLIED
+    discrepancies = Discrepancy.objects.using(database()).filter(
+        kind=Kind.STATUS_MISMATCH, order__state=OrderState.PAID, cip__payments__status=PaymentStatus.APPLIED
     )
-    lines = SettlementLine.objects.using(database()).filter(discrepancies__in=questions.open())
+    lines = SettlementLine.objects.using(database()).filter(discrepancies__in=discrepancies.open())
     for line in lines.select_related("settlement").order_by("pk"):
-        if turn.over:
+        if budget.over:
             break
-        judge(line.pk, line.settlement, turn.now, asked="It is paid by now.", again=True, wait=False)
+        judge(line.pk, line.settlement, budget.now, asked="It is paid by now.", again=True, wait=False)
 
 
 def _judge(line_pk: int, settlement: Settlement, now: datetime, asked: str, again: bool, wait: bool) -> None:
@@ -90,15 +90,15 @@ def _judge(line_pk: int, settlement: Settlement, now: datetime, asked: str, agai
             history = History(alias, now, AUTHOR)
             insert_match(line, verdict.match, settlement, verdict.rule, history)
             history.write()
-            answer_questions(line, verdict.kind, AUTHOR, f"It is matched, by its {verdict.rule}.", now, alias)
+            resolve_discrepancies(line, verdict.kind, AUTHOR, f"It is matched, by its {verdict.rule}.", now, alias)
         elif verdict.kind:
-            answer_questions(
-                line, verdict.kind, AUTHOR, f"It is another question now: {verdict.kind.label}.", now, alias
+            resolve_discrepancies(
+                line, verdict.kind, AUTHOR, f"It is another discrepancy now: {verdict.kind.label}.", now, alias
             )
             _put_to_person(line, cip, settlement, verdict, asked, now, alias)
 
 
-def answer_questions(
+def resolve_discrepancies(
     line: SettlementLine, but: Kind | None, actor: str, reason: str, now: datetime, alias: str
 ) -> None:
     """Close what a person was asked of this line, but for one kind, since it is decided otherwise."""
@@ -174,7 +174,7 @@ def _verdict(line: SettlementLine, cip: Cip | None, settlement: Settlement, alia
         return Verdict(match=Payment.objects.using(alias).get(pk=free[0]), rule=rule)
     if found:
         return Verdict(kind=Kind.DUPLICATE_LINE, detail="Another line has its payment already.")
-    payments = Payment.objects.using(alias).filter(cip=cip).exclude(standing=Standing.REVERSED).order_by("pk")
+    payments = Payment.objects.using(alias).filter(cip=cip).exclude(status=PaymentStatus.REVERSED).order_by("pk")
     if not payments:
         return Verdict(ask=not asked, kind=Kind.STATUS_MISMATCH, detail=f"Its order is {cip.order.state} here.")
     paid = " and ".join(map(str, payments))
@@ -214,10 +214,10 @@ def _put_to_person(
     detail = " ".join(filter(None, (verdict.detail, asked)))
     lines = SettlementLine.objects.using(alias).filter(pk=line.pk)
     lines.update(status=LineStatus.DISCREPANCY, first=True, reason=detail[:500])
-    book = open_book(cip.order, alias=alias, now=now, actor=AUTHOR) if cip else None
-    history = book.history if book else History(alias, now, AUTHOR)
-    question(history, verdict.kind, line, settlement, detail, order=book.order if book else None, cip=cip)
-    if book:
-        book.write()
+    locked = lock_order(cip.order, alias=alias, now=now, actor=AUTHOR) if cip else None
+    history = locked.history if locked else History(alias, now, AUTHOR)
+    discrepancy(history, verdict.kind, line, settlement, detail, order=locked.order if locked else None, cip=cip)
+    if locked:
+        locked.write()
     else:
         history.write()

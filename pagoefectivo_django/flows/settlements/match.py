@@ -11,11 +11,11 @@ from ...models import Cip, Discrepancy, Match, Order, Payment, SettlementLine
 from ...models.clock import current_time
 from ...models.database import database, one_transaction
 from ...models.orders import that_pays
-from ...states import Kind, LineStatus, Standing, StatementKind
-from ..ledger.book import Book, lock_orders, open_book
+from ...states import Kind, LineStatus, PaymentStatus, StatementKind
 from ..ledger.history import History
-from .judging import answer_questions, insert_match
-from .questions import question
+from ..ledger.locked import LockedOrder, lock_order, lock_orders
+from .discrepancies import discrepancy
+from .judging import insert_match, resolve_discrepancies
 from .rules import hold
 
 
@@ -39,7 +39,7 @@ def match_line(
             _check(fresh, paid, settlement.account)
             history = History(alias, now, actor)
             insert_match(fresh, paid, settlement, "hand", history, reason)
-            answer_questions(fresh, None, actor, reason, now, alias)
+            resolve_discrepancies(fresh, None, actor, reason, now, alias)
             history.write()
     except IntegrityError:
         raise InvalidRequest(
@@ -64,7 +64,7 @@ def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime
         if match is None:
             raise InvalidRequest(f"Line {line} has no match that could be undone.")
         cip = match.payment.cip
-        book = open_book(cip.order, alias=alias, now=now, actor=actor)
+        locked = lock_order(cip.order, alias=alias, now=now, actor=actor)
         if not Match.objects.using(alias).filter(pk=match.pk, stands=True).update(stands=None):
             raise InvalidRequest(f"The match of line {line} was undone by somebody else at this moment.")
         Match(
@@ -73,33 +73,35 @@ def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime
             stands=None,
         ).save(using=alias)  # fmt: skip
         settles = match.kind == StatementKind.SETTLEMENT and not match.part
-        if settles and match.payment == _paid_by(book):
-            Order.objects.using(alias).filter(pk=book.order.pk, cip=cip).update(settled_at=None)
-            _watch_again(book, cip, reason)
+        if settles and match.payment == _paid_by(locked):
+            Order.objects.using(alias).filter(pk=locked.order.pk, cip=cip).update(settled_at=None)
+            _watch_again(locked, cip, reason)
         lines = SettlementLine.objects.using(alias).filter(pk=line.pk)
         lines.update(status=LineStatus.DISCREPANCY, reason=f"Its match was undone: {reason}"[:500])
         kind = Kind.MISSING_HERE if line.gross > 0 else Kind.REFUND_UNMATCHED
         detail = f"Its match was undone: {reason}"
-        question(book.history, kind, lines.get(), settlement, detail, order=book.order, cip=cip, anew=True)
-        book.write()
+        discrepancy(locked.history, kind, lines.get(), settlement, detail, order=locked.order, cip=cip, anew=True)
+        locked.write()
     line.refresh_from_db(using=database())
     return line
 
 
-def _paid_by(book: Book) -> Payment | None:
+def _paid_by(locked: LockedOrder) -> Payment | None:
     """Return the payment that pays an order, else the last that did and was taken back."""
-    taken = [payment for payment in book.payments if payment.standing == Standing.REVERSED]
-    return that_pays(book.payments) or next(reversed(taken), None)
+    taken = [payment for payment in locked.payments if payment.status == PaymentStatus.REVERSED]
+    return that_pays(locked.payments) or next(reversed(taken), None)
 
 
-def _watch_again(book: Book, cip: Cip, reason: str) -> None:
+def _watch_again(locked: LockedOrder, cip: Cip, reason: str) -> None:
     """Bring back what a match ended: its code is asked about, and a question that it answered waits again."""
-    book.touch(next(mine for mine in book.cips if mine.pk == cip.pk))
-    overdue = Discrepancy.objects.using(book.alias).filter(kind=Kind.UNSETTLED_OVERDUE, order=book.order)
+    locked.touch(next(mine for mine in locked.cips if mine.pk == cip.pk))
+    overdue = Discrepancy.objects.using(locked.alias).filter(kind=Kind.UNSETTLED_OVERDUE, order=locked.order)
     if overdue.filter(resolution="", status=Discrepancy.Status.RESOLVED).exists():
-        evidence = {"at": book.now.isoformat(), "detail": f"Its match was undone: {reason}"[:500]}
-        subject = f"order:{book.order.pk}"
-        book.history.ask(Kind.UNSETTLED_OVERDUE, subject, evidence, order=book.order, cip=cip, anew=True)
+        evidence = {"at": locked.now.isoformat(), "detail": f"Its match was undone: {reason}"[:500]}
+        subject = f"order:{locked.order.pk}"
+        locked.history.open_discrepancy(
+            Kind.UNSETTLED_OVERDUE, subject, evidence, order=locked.order, cip=cip, anew=True
+        )
 
 
 def _need(actor: str, reason: str) -> None:
@@ -109,12 +111,12 @@ def _need(actor: str, reason: str) -> None:
 
 def _check(line: SettlementLine, payment: Payment, account: str) -> None:
     if line.status not in (LineStatus.DISCREPANCY, LineStatus.IGNORED):
-        raise InvalidRequest(f"Line {line} is {line.get_status_display()}; only one in question is matched by hand.")
+        raise InvalidRequest(f"Line {line} is {line.get_status_display()}; only one in discrepancy is matched by hand.")
     if (line.gross, line.currency) != (payment.amount, payment.currency):
         raise InvalidRequest(
             f"Line {line} has {line.currency} {line.gross:.2f}, not {payment}; it can't be this payment."
         )
     if payment.cip.account != account:
         raise InvalidRequest(f"Payment {payment} is of another account than the statement; it can't be in it.")
-    if payment.standing == Standing.REVERSED:
+    if payment.status == PaymentStatus.REVERSED:
         raise InvalidRequest(f"Payment {payment} was taken back by the provider; look for another one.")

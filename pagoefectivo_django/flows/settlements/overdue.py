@@ -13,14 +13,14 @@ from ...models.database import database, one_transaction
 from ...models.heartbeat import in_pace
 from ...states import Kind, OrderState, StatementKind
 from ...workdays import due_on, latest_due, lima_day, midnight
-from ..ledger.book import open_free_book
-from ..outbox.turn import Turn
+from ..ledger.locked import lock_free_order
+from ..outbox.budget import TimeBudget
 
 #: How often the payments are looked through: what is due changes by the day.
 EVERY = timedelta(hours=1)
 
 
-def ask_about_overdue(turn: Turn) -> int:
+def ask_about_overdue(budget: TimeBudget) -> int:
     """Open a question for each paid order that is overdue, and return for how many.
 
     Only for accounts of which settlements are imported, and for payments since the first one in them: a shop that
@@ -28,7 +28,7 @@ def ask_about_overdue(turn: Turn) -> int:
     """
     if not in_pace("overdue settlements", EVERY, current_time()):
         return 0
-    count, until = 0, midnight(latest_due(lima_day(turn.now), conf.settled_within))
+    count, until = 0, midnight(latest_due(lima_day(budget.now), conf.settled_within))
     imported = Settlement.objects.using(database()).counted().filter(kind=StatementKind.SETTLEMENT)
     for account in sorted(set(imported.values_list("account", flat=True))):
         lines = SettlementLine.objects.using(database()).filter(settlement__in=imported.filter(account=account))
@@ -39,9 +39,9 @@ def ask_about_overdue(turn: Turn) -> int:
         asked = Discrepancy.objects.using(database()).filter(kind=Kind.UNSETTLED_OVERDUE, order__isnull=False)
         unasked = late.exclude(pk__in=asked.values("order"))
         for order in unasked.filter(paid_at__gte=since).order_by("pk")[:500] if since else ():
-            if turn.over:
+            if budget.over:
                 return count
-            count += _ask(order, turn)
+            count += _ask(order, budget)
     return count
 
 
@@ -51,16 +51,18 @@ def _first_day(settlements: QuerySet[Settlement]) -> datetime | None:
     return midnight(first) if first else None
 
 
-def _ask(order: Order, turn: Turn) -> bool:
+def _ask(order: Order, budget: TimeBudget) -> bool:
     with one_transaction() as alias:
-        book = open_free_book(order, alias=alias, now=turn.now, actor="clock")
-        if book is None:
+        locked = lock_free_order(order, alias=alias, now=budget.now, actor="clock")
+        if locked is None:
             return False
-        mine = book.order
+        mine = locked.order
         if mine.state != OrderState.PAID or mine.settled_at or not mine.paid_at:
             return False
         due = due_on(lima_day(mine.paid_at), conf.settled_within)
-        evidence = {"at": turn.now.isoformat(), "paid_at": mine.paid_at.isoformat(), "due": due.isoformat()}
-        book.history.ask(Kind.UNSETTLED_OVERDUE, f"order:{mine.pk}", evidence, order=mine, cip=book.cip)
-        book.write()
+        evidence = {"at": budget.now.isoformat(), "paid_at": mine.paid_at.isoformat(), "due": due.isoformat()}
+        locked.history.open_discrepancy(
+            Kind.UNSETTLED_OVERDUE, f"order:{mine.pk}", evidence, order=mine, cip=locked.cip
+        )
+        locked.write()
     return True

@@ -14,7 +14,7 @@ def compare_payout(settlement: Settlement, history: History, **evidence: str) ->
     if settlement.open_amount:
         left = f"{settlement.currency} {settlement.open_amount:.2f}"
         told = {"at": history.now.isoformat(), **evidence, "left": left}
-        history.ask(
+        history.open_discrepancy(
             Kind.PAYOUT_MISMATCH, subject, told, settlement=settlement, amount=abs(settlement.open_amount),
             currency=settlement.currency, anew=True,
         )  # fmt: skip

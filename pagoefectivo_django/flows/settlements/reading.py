@@ -24,7 +24,7 @@ from ...models.database import database, insert_many, one_transaction
 from ...statements import Fault, Line, Statement, open_statement
 from ...states import LineStatus, Remark, SettlementStatus, StatementKind
 from ...workdays import lima_day
-from ..ledger.note import note
+from ..ledger.remark import record_remark
 from ..provider.accounts import accounts
 
 #: Lines that are written, and matched, in one transaction.
@@ -124,7 +124,7 @@ def _confirm(draft: Settlement, skip_bad: bool, now: datetime | None) -> Settlem
             mine.update(
                 status=SettlementStatus.MATCHING,
                 once=True,
-                next_attempt_at=now or current_time(),
+                retry_at=now or current_time(),
                 open_amount=net if found.kind == StatementKind.SETTLEMENT else _NOTHING,
             )
         return twin
@@ -147,7 +147,9 @@ def discard_old_drafts(now: datetime) -> None:
     drafts = Settlement.objects.using(database()).filter(status=SettlementStatus.DRAFT)
     for draft in drafts.filter(created_at__lt=now - DRAFTS_LIVE)[:10]:
         discard_settlement(draft)
-        note(None, Remark.ENDED, actor="clock", detail=f"draft {draft} of {draft.imported_by}: nobody confirmed it")
+        record_remark(
+            None, Remark.ENDED, actor="clock", detail=f"draft {draft} of {draft.imported_by}: nobody confirmed it"
+        )
 
 
 def told(settlement: Settlement) -> str:

@@ -17,13 +17,13 @@ from ...models import Cip, Delivery, Discrepancy, Match, Order, OrderEvent, Paym
 from ...models.clock import current_time
 from ...models.database import LEASE, after_commit, database, insert_many, lock_rows, one_transaction
 from ...signals import SIGNALS
-from ...states import Kind, LineStatus, OrderState, SettlementStatus, Standing, StatementKind
+from ...states import Kind, LineStatus, OrderState, PaymentStatus, SettlementStatus, StatementKind
 from ...traces import current_trace
 from ...workdays import lima_day, midnight
 from ..ledger.history import History, closed
 from ..outbox.publish import publish_written
+from .discrepancies import discrepancy
 from .payout import compare_payout
-from .questions import question
 from .reading import BATCH
 
 #: Who matches where no person does.
@@ -123,7 +123,7 @@ def hold(settlement: Settlement, alias: str, now: datetime, *, wait: bool = True
     mine = Settlement.objects.using(alias).filter(pk=settlement.pk)
     if not wait and not lock_rows(mine, wait=False):
         return False
-    mine.filter(status=SettlementStatus.MATCHING).update(next_attempt_at=now + LEASE)
+    mine.filter(status=SettlementStatus.MATCHING).update(retry_at=now + LEASE)
     mine.exclude(status=SettlementStatus.MATCHING).update(attempts=F("attempts"))
     return True
 
@@ -224,7 +224,7 @@ def settle_orders(matches: QuerySet[Match], settlement: Settlement, history: His
     The money of an order that was refunded arrives all the same; the shop is not told, since it would ship.
     """
     alias, now = history.alias, history.now
-    by = matches.filter(payment__standing=Standing.APPLIED).values("payment__cip")
+    by = matches.filter(payment__status=PaymentStatus.APPLIED).values("payment__cip")
     mine = Order.objects.using(alias).filter(
         cip__in=by, state__in=(OrderState.PAID, OrderState.REFUNDED), settled_at__isnull=True
     )
@@ -258,7 +258,7 @@ def _tell_settled(told: Sequence[tuple[int, int, int | None]], settlement: Settl
     if receivers:
         insert_many(
             Delivery,
-            ("event", "receiver", "attempts", "next_attempt_at", "last_error"),
+            ("event", "receiver", "attempts", "retry_at", "last_error"),
             ((event, receiver, 0, now, "") for event, *_ in events for receiver in receivers),
         )
         after_commit(publish_written, [])
@@ -275,7 +275,7 @@ def compare_fees(lines: QuerySet[SettlementLine], settlement: Settlement, histor
         if right is not None and abs(fee + tax - right.total) > tolerance:
             line = SettlementLine.objects.using(history.alias).get(pk=pk)
             detail = f"The contract says {right.amount:.2f} and IGV {right.tax:.2f}."
-            question(history, Kind.FEE_MISMATCH, line, settlement, detail, amount=abs(fee + tax - right.total))
+            discrepancy(history, Kind.FEE_MISMATCH, line, settlement, detail, amount=abs(fee + tax - right.total))
 
 
 def mark_duplicates(lines: QuerySet[SettlementLine], settlement: Settlement, alias: str) -> None:

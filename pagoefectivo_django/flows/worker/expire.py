@@ -15,10 +15,10 @@ from ...models.database import claim_batch, database, one_transaction, put_back
 from ...states import CipStatus, Fact, Kind
 from ...traces import traced
 from ..ledger.advance import Decision, Outcome, advance
-from ..ledger.book import open_free_book
-from ..ledger.watch import LIMIT, deadline
+from ..ledger.locked import lock_free_order
+from ..ledger.schedule import LIMIT, deadline
 from ..orders.delete import StillPayable, begin_deletion, delete_code, give_up_deletion
-from ..outbox.turn import Turn
+from ..outbox.budget import TimeBudget
 from ..provider.accounts import accounts
 from ..provider.halving import in_halves
 from ..provider.look_up import AFTER_NOTHING, KnowsNothing
@@ -31,7 +31,7 @@ logger = logging.getLogger("pagoefectivo.provider")
 SOONEST, LATEST = timedelta(minutes=2), timedelta(hours=2)
 
 
-def expire_orders(turn: Turn) -> int:
+def expire_orders(budget: TimeBudget) -> int:
     """Look once more at every order past its date and grace, in batches, and return how many were looked at.
 
     Paid: that counts. A later date at the provider: it is adopted. Still payable: deleted, then expired. No answer:
@@ -39,15 +39,15 @@ def expire_orders(turn: Turn) -> int:
     """
     channels, unreachable, looked = accounts(), set[str](), 0
     open_orders = Order.objects.using(database()).only("expires_at", "lapses_at")
-    while not turn.over:
-        orders = claim_batch(open_orders, "lapses_at", turn.now, conf.batch_size)
+    while not budget.over:
+        orders = claim_batch(open_orders, "lapses_at", budget.now, conf.batch_size)
         if not orders:
             break
         looked += len(orders)
         # A mistake of ours in one order: the others of the batch still end.
         in_halves(
             orders,
-            lambda some: _expire(some, channels, unreachable, turn),
+            lambda some: _expire(some, channels, unreachable, budget),
             splits=lambda error: True,
             alone=lambda order, error: logger.error(
                 "Order %s could not be expired; it is tried again.", order.pk, exc_info=error
@@ -57,16 +57,16 @@ def expire_orders(turn: Turn) -> int:
 
 
 @traced()
-def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: set[str], turn: Turn) -> None:
+def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: set[str], budget: TimeBudget) -> None:
     """Give each claimed order its last look, and the end that follows from it."""
-    now = turn.now
+    now = budget.now
     # Extended meanwhile, or GRACE was raised.
     later: dict[int, datetime | None] = {
         order.pk: deadline(order.expires_at) for order in orders if deadline(order.expires_at) > now
     }
     past = [order for order in orders if order.pk not in later]
     cips = _current_codes(past)
-    answers, waits = _ask(cips, channels, unreachable, turn)
+    answers, waits = _ask(cips, channels, unreachable, budget)
     payable = {cip.order_id: cip for cip in cips}
     in_doubt: list[Order] = []
     changes: list[tuple[Order, Report | Decision]] = []
@@ -78,7 +78,7 @@ def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: 
             if answer.expires_at and deadline(answer.expires_at) > now:
                 adopted.append((order, answer))
                 continue
-            if turn.over:
+            if budget.over:
                 later[order.pk] = now
                 continue
             if not begin_deletion(cip, now, date=order.expires_at):
@@ -123,7 +123,7 @@ def _apply(told: list[tuple[Order, Report | Decision]], *, asked: bool, now: dat
 
 
 def _ask(
-    cips: Iterable[Cip], channels: dict[str, Channel], unreachable: set[str], turn: Turn
+    cips: Iterable[Cip], channels: dict[str, Channel], unreachable: set[str], budget: TimeBudget
 ) -> tuple[dict[int, Report], dict[str, timedelta]]:
     """Return what the providers say, by our key, and how long to wait with an account from which nothing follows.
 
@@ -141,11 +141,11 @@ def _ask(
             answers |= {cip.pk: replace(expired, code=cip.code or "") for cip in mine}
         if not channel or not channel.can_search or account in unreachable:
             continue
-        if not await_pace(channel, turn):
+        if not await_pace(channel, budget):
             waits[account] = timedelta(0)
             continue
         try:
-            answers |= search(channel, mine, turn)
+            answers |= search(channel, mine, budget)
         except KnowsNothing as error:
             waits[account] = AFTER_NOTHING
             logger.warning("%s", error)
@@ -182,11 +182,11 @@ def _pause(order: Order, now: datetime) -> timedelta:
 def _put_to_person(order: Order, cip: Cip, now: datetime) -> None:
     """Ask a person about an order that can't be ended, once for each date it had."""
     with one_transaction() as alias:
-        book = open_free_book(order, alias=alias, now=now, actor="clock")
-        if book is None:
+        locked = lock_free_order(order, alias=alias, now=now, actor="clock")
+        if locked is None:
             return
         detail = f"The provider doesn't say what became of code {cip}; the order stays open until it does."
         subject = f"order:{order.pk}:expiry:{order.expires_at.isoformat()}"
         evidence = {"at": now.isoformat(), "detail": detail}
-        book.history.ask(Kind.NOT_CONFIRMED, subject, evidence, order=book.order, cip=cip)
-        book.write()
+        locked.history.open_discrepancy(Kind.NOT_CONFIRMED, subject, evidence, order=locked.order, cip=cip)
+        locked.write()

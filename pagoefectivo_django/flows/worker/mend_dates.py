@@ -14,7 +14,7 @@ from ...models import Cip, FailingReceiver, Order, UnknownCode
 from ...models.database import Attempted, database, make_due
 from ...models.heartbeat import in_pace
 from ...states import CipStatus
-from ..outbox.turn import Turn
+from ..outbox.budget import TimeBudget
 
 #: How often it is looked for.
 PACE = timedelta(minutes=10)
@@ -24,15 +24,15 @@ LONGEST = timedelta(hours=3)
 RAREST = timedelta(days=2)
 
 
-def mend_dates(turn: Turn) -> int:
+def mend_dates(budget: TimeBudget) -> int:
     """Let everything be due that is put off for longer than anything ever is, and return how much that was.
 
     A database whose clock was wrong for an hour, or a release that trusted a machine's, leaves such dates behind: a
     delivery, a code, a pause of the year 2030.
     """
-    if not in_pace("dates of the future", PACE, turn.now):
+    if not in_pace("dates of the future", PACE, budget.now):
         return 0
-    return sum(make_due(rows, field, turn.now, wait=False) for rows, field in _impossible(turn.now))
+    return sum(make_due(rows, field, budget.now, wait=False) for rows, field in _impossible(budget.now))
 
 
 def _impossible(now: datetime) -> Iterator[tuple[QuerySet[Any], str]]:
@@ -40,7 +40,7 @@ def _impossible(now: datetime) -> Iterator[tuple[QuerySet[Any], str]]:
     alias, late = database(), now + LONGEST
     for model in apps.get_app_config("pagoefectivo").get_models():
         if issubclass(model, Attempted):
-            yield model._base_manager.using(alias).filter(next_attempt_at__gt=late), "next_attempt_at"
+            yield model._base_manager.using(alias).filter(retry_at__gt=late), "retry_at"
     cips = Cip.objects.using(alias)
     # A lost code without digits is a person's at its own date, and not before.
     asked = Q(code__isnull=False, poll_at__gt=now + RAREST) | Q(status=CipStatus.REQUESTED, poll_at__gt=late)

@@ -15,13 +15,13 @@ from ...conf import conf
 from ...errors import PagoEfectivoError
 from ...models import Cip, Match, Order, Payment
 from ...models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
-from ...states import CipStatus, Fact, Kind, Remark, Standing, StatementKind
+from ...states import CipStatus, Fact, Kind, PaymentStatus, Remark, StatementKind
 from ...traces import traced
 from ..inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
 from ..ledger.advance import Outcome, advance
-from ..ledger.book import open_free_book
-from ..ledger.watch import next_poll
-from ..outbox.turn import Turn
+from ..ledger.locked import lock_free_order
+from ..ledger.schedule import next_poll
+from ..outbox.budget import TimeBudget
 from ..provider.accounts import accounts
 from ..provider.look_up import AFTER_NOTHING, KnowsNothing
 from ..provider.pace import await_pace, may_search
@@ -33,7 +33,7 @@ logger = logging.getLogger("pagoefectivo.provider")
 AFTER_STALE = timedelta(minutes=1)
 
 
-def reconcile(turn: Turn, *, account: str = "", patient: bool = False) -> Counter[str]:
+def reconcile(budget: TimeBudget, *, account: str = "", patient: bool = False) -> Counter[str]:
     """Ask about the codes that are due, one question for each batch, and apply what the provider says.
 
     Returns what was learnt: ``asked`` codes, and of them how many were ``paid`` without our knowing, how many
@@ -43,37 +43,37 @@ def reconcile(turn: Turn, *, account: str = "", patient: bool = False) -> Counte
     """
     found: Counter[str] = Counter()
     channels = accounts()
-    end_requests(turn, found)
-    end_watches(turn, [name for name, channel in channels.items() if channel.can_search])
+    end_requests(budget, found)
+    end_watches(budget, [name for name, channel in channels.items() if channel.can_search])
     for name, channel in channels.items():
         if not channel.can_search or account not in ("", name):
             continue
-        _ask_due(channel, "look_at", turn, found, patient)
-        found["asked"] += look_at_unknown_codes(channel, turn)
-        _ask_due(channel, "poll_at", turn, found, patient)
+        _ask_due(channel, "look_at", budget, found, patient)
+        found["asked"] += look_at_unknown_codes(channel, budget)
+        _ask_due(channel, "poll_at", budget, found, patient)
     return found
 
 
-def _ask_due(channel: Channel, field: str, turn: Turn, found: Counter[str], patient: bool) -> None:
+def _ask_due(channel: Channel, field: str, budget: TimeBudget, found: Counter[str], patient: bool) -> None:
     """Ask about the codes that are due by a field: ``look_at`` after a hint, ``poll_at`` because they are watched.
 
     What is put off while this goes on is the next round's: an answer that never helps is asked for once in each.
     """
-    begun = turn.now
+    begun = budget.now
     due = Cip.objects.using(database()).filter(account=channel.account, code__isnull=False)
-    while not turn.over and due.filter(**{f"{field}__lte": begun}).exists():
-        if not (await_pace(channel, turn) if patient else may_search(channel)):
+    while not budget.over and due.filter(**{f"{field}__lte": begun}).exists():
+        if not (await_pace(channel, budget) if patient else may_search(channel)):
             return
-        cips = claim_batch(due, field, turn.now, conf.batch_size, since=begun)
+        cips = claim_batch(due, field, budget.now, conf.batch_size, since=begun)
         if not cips:
             return  # others are at them
         try:
-            ask_and_apply(channel, cips, lambda some: _compare(channel, some, turn, found, field), turn)
+            ask_and_apply(channel, cips, lambda some: _compare(channel, some, budget, found, field), budget)
         except PagoEfectivoError as error:
             found["unanswered"] += len(cips)
             logger.warning("Account %s can't be asked about %d codes: %s", channel.account, len(cips), error)
-            soon = apart(cips, turn.now + LEASE)
-            put_back(cips, field, _postponed(cips, field, turn.now) if isinstance(error, KnowsNothing) else soon)
+            soon = apart(cips, budget.now + LEASE)
+            put_back(cips, field, _postponed(cips, field, budget.now) if isinstance(error, KnowsNothing) else soon)
             return
 
 
@@ -98,40 +98,40 @@ def watch_again(now: datetime, account: str = "", *, restored: datetime | None =
     if restored is None:
         return make_due(watched, "poll_at", now)
     askable = [name for name, channel in accounts().items() if channel.can_search]
-    paid = Q(account__in=askable, status=CipStatus.PAID, changed_at__gt=restored - conf.watch_paid)
+    paid = Q(account__in=askable, status=CipStatus.PAID, changed_at__gt=restored - conf.poll_after_payment)
     # As after a hint, but of long ago: an answer without news is not asked for again.
     count = make_due(codes.filter(paid, look_at__isnull=True), "look_at", now, hinted_at=now - AGAIN[-1])
     return count + make_due(watched.exclude(paid), "poll_at", now)
 
 
 @traced()
-def _compare(channel: Channel, cips: Sequence[Cip], turn: Turn, found: Counter[str], field: str) -> None:
+def _compare(channel: Channel, cips: Sequence[Cip], budget: TimeBudget, found: Counter[str], field: str) -> None:
     """Ask about claimed codes, apply the answers and say when to ask again; all in a few statements a batch."""
-    asked_at, hinted = turn.now, field == "look_at"
+    asked_at, hinted = budget.now, field == "look_at"
     if hinted:
         begin_look(cips, asked_at)
     else:
         cips = _not_settled(cips)
-    answers = search(channel, cips, turn)
+    answers = search(channel, cips, budget)
     found["asked"] += len(cips)
     found["unanswered"] += len(cips) - len(answers)
     payments = _payments_of(cips)
     heard = [(cip, answers[cip.pk]) for cip in cips if cip.pk in answers]
     told = [(cip, answer) for cip, answer in heard if not _as_we_know(cip, answer, payments.get(cip.pk, []))]
-    outcomes = advance(*(answer for _, answer in told), actor="poll", wait=False, now=turn.now)
-    again = {cip.pk: next_look(cip, asked_at) if hinted else next_poll(cip, turn.now) for cip in cips}
+    outcomes = advance(*(answer for _, answer in told), actor="poll", wait=False, now=budget.now)
+    again = {cip.pk: next_look(cip, asked_at) if hinted else next_poll(cip, budget.now) for cip in cips}
     for (cip, answer), outcome in zip(told, outcomes, strict=True):
         if hinted:
             again[cip.pk] = None  # news
         if outcome == Outcome.STALE:
-            again[cip.pk] = turn.now + AFTER_STALE
+            again[cip.pk] = budget.now + AFTER_STALE
         if outcome == Outcome.LOCKED:
-            again[cip.pk] = turn.now + LEASE
+            again[cip.pk] = budget.now + LEASE
             continue
         found["paid"] += answer.fact == Fact.PAYMENT and cip.status != CipStatus.PAID
         found["differ"] += cip.status == CipStatus.PAID and answer.fact != Fact.PAYMENT
     if hinted:
-        unheard = turn.now + LEASE
+        unheard = budget.now + LEASE
         again |= {cip.pk: unheard for cip in cips if cip.pk not in answers}
         end_look(cips, again, asked_at)
     else:
@@ -142,7 +142,7 @@ def _not_settled(cips: Sequence[Cip]) -> Sequence[Cip]:
     """Return the codes whose money is not there yet; the others are not watched any more."""
     paid = [cip.pk for cip in cips if cip.status == CipStatus.PAID]
     settled = Match.objects.using(database()).filter(
-        payment__cip__in=paid, payment__standing=Standing.APPLIED, kind=StatementKind.SETTLEMENT, part=0, stands=True
+        payment__cip__in=paid, payment__status=PaymentStatus.APPLIED, kind=StatementKind.SETTLEMENT, part=0, stands=True
     )
     done = set(settled.values_list("payment__cip", flat=True)) if paid else set()
     put_back(cips, "poll_at", {cip.pk: None for cip in cips if cip.pk in done})
@@ -163,30 +163,30 @@ def _as_we_know(cip: Cip, answer: Report, payments: list[Payment]) -> bool:
     if cip.answer:
         return False  # it said otherwise before
     if answer.fact == Fact.PAYMENT and payments:
-        standing = all(payment.standing != Standing.REVERSED for payment in payments)
+        status = all(payment.status != PaymentStatus.REVERSED for payment in payments)
         same = all((payment.amount, payment.currency) == (answer.amount, answer.currency) for payment in payments)
-        return standing and same and answer.expires_at in (None, cip.expires_at)
+        return status and same and answer.expires_at in (None, cip.expires_at)
     if answer.fact == Fact.ISSUED:
         return cip.status == CipStatus.CURRENT and answer.expires_at in (None, cip.expires_at)
     if answer.fact == Fact.CODE_EXPIRED:
         return cip.status == CipStatus.EXPIRED
     if answer.fact == Fact.CODE_DELETED:
-        return cip.status in (CipStatus.DELETED, CipStatus.SUPERSEDED) and cip.next_attempt_at is None
+        return cip.status in (CipStatus.DELETED, CipStatus.SUPERSEDED) and cip.retry_at is None
     return False
 
 
-def end_requests(turn: Turn, found: Counter[str]) -> int:
+def end_requests(budget: TimeBudget, found: Counter[str]) -> int:
     """End what can't be asked about, since nobody knows its digits, and return how much that was.
 
     A request whose process died before its answer is called lost, here and nowhere else; a lost one is a person's.
     """
     ended = 0
     due = Cip.objects.using(database()).filter(code__isnull=True)
-    while not turn.over and (cips := claim_batch(due, "poll_at", turn.now, conf.batch_size)):
+    while not budget.over and (cips := claim_batch(due, "poll_at", budget.now, conf.batch_size)):
         ended += len(cips)
         for cip in cips:
             try:
-                _end_request(cip, turn, found)
+                _end_request(cip, budget, found)
             except (OperationalError, InterfaceError):
                 raise
             except Exception:
@@ -194,26 +194,26 @@ def end_requests(turn: Turn, found: Counter[str]) -> int:
     return ended
 
 
-def end_watches(turn: Turn, asked: Collection[str]) -> int:
+def end_watches(budget: TimeBudget, asked: Collection[str]) -> int:
     """End the watch of codes whose account is none of those ``asked``, once it has lasted, and return of how many.
 
     Until then those of an account that is configured no longer are on the first page.
     """
-    over = Q(expires_at__lt=turn.now - conf.watch) & ~Q(status=CipStatus.PAID)
-    over |= Q(changed_at__lt=turn.now - conf.watch_paid, status=CipStatus.PAID)
+    over = Q(expires_at__lt=budget.now - conf.poll_after_expiry) & ~Q(status=CipStatus.PAID)
+    over |= Q(changed_at__lt=budget.now - conf.poll_after_payment, status=CipStatus.PAID)
     left = Cip.objects.using(database()).exclude(account__in=asked).filter(over, code__isnull=False)
-    due, ended, held = left.filter(poll_at__lte=turn.now).order_by("poll_at", "pk"), 0, set[int]()
+    due, ended, held = left.filter(poll_at__lte=budget.now).order_by("poll_at", "pk"), 0, set[int]()
     while cips := list(due.exclude(pk__in=held)[: conf.batch_size]):
         for cip in cips:
-            if turn.over:
+            if budget.over:
                 return ended
             with one_transaction() as alias:
-                book = open_free_book(Order(pk=cip.order_id), alias=alias, now=turn.now, actor="poll")
+                locked = lock_free_order(Order(pk=cip.order_id), alias=alias, now=budget.now, actor="poll")
                 mine = Cip.objects.using(alias).filter(pk=cip.pk, poll_at=cip.poll_at)
-                if book and mine.update(poll_at=None, look_at=None, hinted_at=None):
+                if locked and mine.update(poll_at=None, look_at=None, hinted_at=None):
                     detail = f"watch of {cip}: it has passed, and nobody could be asked"
-                    book.history.tell(book.order, "noted", Remark.ENDED, cip, detail, book.order.state)
-                    book.write()
+                    locked.history.tell(locked.order, "noted", Remark.ENDED, cip, detail, locked.order.state)
+                    locked.write()
                     ended += 1
                 else:
                     held.add(cip.pk)
@@ -221,15 +221,15 @@ def end_watches(turn: Turn, asked: Collection[str]) -> int:
 
 
 @traced()
-def _end_request(cip: Cip, turn: Turn, found: Counter[str]) -> None:
+def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
     if cip.status == CipStatus.REQUESTED and cip.asked_at:
         detail = "The process that asked for it ended before the answer."
         lost = Report(account=cip.account, fact=Fact.LOST, transaction_code=cip.transaction_code, detail=detail)
-        advance(lost, actor="poll", wait=False, now=turn.now)
+        advance(lost, actor="poll", wait=False, now=budget.now)
         return
     if cip.status == CipStatus.LOST:
         found["lost"] += 1
-        if not _put_to_person(cip, turn.now):
+        if not _put_to_person(cip, budget.now):
             return
     put_back([cip], "poll_at", {cip.pk: None})
 
@@ -237,13 +237,13 @@ def _end_request(cip: Cip, turn: Turn, found: Counter[str]) -> None:
 def _put_to_person(cip: Cip, now: datetime) -> bool:
     """Ask a person about a code whose answer got lost; False while somebody else holds its order."""
     with one_transaction() as alias:
-        book = open_free_book(cip.order, alias=alias, now=now, actor="poll")
-        if book is None:
+        locked = lock_free_order(cip.order, alias=alias, now=now, actor="poll")
+        if locked is None:
             return False
-        mine = next(each for each in book.cips if each.pk == cip.pk)
+        mine = next(each for each in locked.cips if each.pk == cip.pk)
         if mine.code is None:
             detail = "Its answer got lost; look in the provider's portal whether it exists and was paid."
             evidence = {"at": now.isoformat(), "transaction_code": mine.transaction_code, "detail": detail}
-            book.history.ask(Kind.LOST_CODE, f"cip:{mine.pk}", evidence, order=book.order, cip=mine)
-            book.write()
+            locked.history.open_discrepancy(Kind.LOST_CODE, f"cip:{mine.pk}", evidence, order=locked.order, cip=mine)
+            locked.write()
     return True

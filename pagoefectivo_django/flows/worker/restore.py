@@ -22,7 +22,7 @@ from ...traces import traced
 from ..ledger.advance import Outcome, advance
 from ..ledger.attach import attach_forgotten
 from ..ledger.history import History, evidence_of
-from ..outbox.turn import Turn
+from ..outbox.budget import TimeBudget
 from ..provider.accounts import accounts
 from ..provider.pace import await_pace
 from ..provider.search import search
@@ -55,7 +55,7 @@ def codes_written(lines: Iterable[str]) -> list[str]:
 
 
 @traced()
-def find_forgotten(codes: Iterable[str], turn: Turn, *, account: str = "") -> Counter[str]:
+def find_forgotten(codes: Iterable[str], budget: TimeBudget, *, account: str = "") -> Counter[str]:
     """Ask about codes that somebody has from the provider's portal or a statement, and apply the answers.
 
     Returns how many were ``known`` here with their digits, ``found`` by our transaction code, ``attached`` to the order
@@ -75,19 +75,19 @@ def find_forgotten(codes: Iterable[str], turn: Turn, *, account: str = "") -> Co
         left = [code for code in left if code not in known]
         done = set[str]()
         for begin in range(0, len(left), conf.batch_size):
-            done |= _ask(channel, left[begin : begin + conf.batch_size], turn, found)
+            done |= _ask(channel, left[begin : begin + conf.batch_size], budget, found)
         left = [code for code in left if code not in done]
     found["unknown"] = len(left)
     return found
 
 
-def _ask(channel: Channel, codes: list[str], turn: Turn, found: Counter[str]) -> set[str]:
+def _ask(channel: Channel, codes: list[str], budget: TimeBudget, found: Counter[str]) -> set[str]:
     """Ask one account about codes, and return those that it knows."""
-    if not await_pace(channel, turn):
+    if not await_pace(channel, budget):
         return set()
     asked = [Cip(pk=place, account=channel.account, code=code) for place, code in enumerate(codes)]
     try:
-        answers = search(channel, asked, turn, ours=False)
+        answers = search(channel, asked, budget, ours=False)
     except PagoEfectivoError as error:
         logger.warning("Account %s can't be asked about %d codes: %s", channel.account, len(codes), error)
         return set()
@@ -96,7 +96,7 @@ def _ask(channel: Channel, codes: list[str], turn: Turn, found: Counter[str]) ->
         if answer.fact == Fact.ABSENT:
             continue
         try:
-            found[_apply(channel, answer, turn.now)] += 1
+            found[_apply(channel, answer, budget.now)] += 1
             done.add(codes[place])
         except (OperationalError, InterfaceError):
             raise
@@ -130,6 +130,6 @@ def _apply(channel: Channel, answer: Report, now: datetime) -> str:
         history = History(alias, now, "poll")
         subject = f"code:{answer.account}:{answer.code}"[:180]  # as of one that a hint named
         money: dict[str, Any] = {"amount": answer.amount, "currency": answer.currency}
-        history.ask(kind, subject, evidence_of(answer), account=answer.account, anew=None, **money)
+        history.open_discrepancy(kind, subject, evidence_of(answer), account=answer.account, anew=None, **money)
         history.write()
     return "asked"

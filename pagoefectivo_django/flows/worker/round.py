@@ -19,7 +19,7 @@ from ...models import Cip, Order, Refund
 from ...models.clock import current_time, machine, skew
 from ...models.database import Attempted, database
 from ...models.heartbeat import CLOCK, beat
-from ...states import Wish
+from ...states import PendingAction
 from ..inbox.apply import apply_waiting
 from ..messages.alert import tell_staff
 from ..messages.remind import remind
@@ -27,10 +27,10 @@ from ..orders.cancel import cancel
 from ..orders.delete import delete_superseded
 from ..orders.extend import extend
 from ..orders.issue import issue
+from ..orders.pending_action import Deed, attempt_quietly, take_up
 from ..orders.reissue import reissue
-from ..orders.wish import Deed, attempt_quietly, take_up
+from ..outbox.budget import TimeBudget
 from ..outbox.publish import after, publish_events
-from ..outbox.turn import Turn
 from ..privacy.forget import forget_by_age
 from ..refunds.refund import send_by_channel
 from ..settlements.imports import settle
@@ -47,10 +47,10 @@ Row = TypeVar("Row", bound=Attempted)
 BUDGET = timedelta(seconds=20)
 
 DEEDS: dict[str, Deed] = {
-    Wish.ISSUE: issue,
-    Wish.CANCEL: cancel,
-    Wish.EXTEND: extend,
-    Wish.REISSUE: reissue,
+    PendingAction.ISSUE: issue,
+    PendingAction.CANCEL: cancel,
+    PendingAction.EXTEND: extend,
+    PendingAction.REISSUE: reissue,
 }
 
 
@@ -60,7 +60,7 @@ class Round:
 
     notifications: int
     deliveries: int
-    wishes: int
+    pending_actions: int
     deletions: int
     refunds: int
     reminders: int
@@ -83,7 +83,7 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     Any number of processes may do it at once, on any number of machines. ``stopped`` is asked between two pieces of
     work: once it says True, nothing more is begun.
     """
-    turn, begin = Turn(now, BUDGET, stopped), time.monotonic()
+    budget, begin = TimeBudget(now, BUDGET, stopped), time.monotonic()
     beat("tick", current_time())
     if ahead := skew():
         beat(f"{CLOCK}{machine()}", current_time(), ahead=ahead)
@@ -99,45 +99,58 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
             return 0
 
     to_refund = Refund.objects.select_related("order", "payment__cip")
-    part(lambda: mend_dates(turn.renew()))
-    notifications = part(lambda: apply_waiting(turn.renew()))
-    deliveries = part(lambda: publish_events(turn.now, budget=BUDGET, stopped=stopped))
-    reminders = part(lambda: remind(turn.renew()))
-    part(lambda: end_requests(turn.renew(), Counter()))  # so that another code may be asked for
-    part(lambda: take_up(turn.renew()))
-    wishes = part(lambda: _work(Order.objects.all(), _fulfil, turn.renew()))
-    deletions = part(lambda: _work(Cip.objects.select_related("order"), delete_superseded, turn.renew()))
-    refunds = part(lambda: _work(to_refund, send_by_channel, turn.renew()))
-    expiries = part(lambda: expire_orders(turn.renew()))
-    polls = part(lambda: reconcile(turn.renew())["asked"])
-    settlements = part(lambda: settle(turn.renew()))
-    overdue = part(lambda: ask_about_overdue(turn.renew()))
-    forgotten = part(lambda: forget_by_age(turn.renew()))
+    part(lambda: mend_dates(budget.renew()))
+    notifications = part(lambda: apply_waiting(budget.renew()))
+    deliveries = part(lambda: publish_events(budget.now, budget=BUDGET, stopped=stopped))
+    reminders = part(lambda: remind(budget.renew()))
+    part(lambda: end_requests(budget.renew(), Counter()))  # so that another code may be asked for
+    part(lambda: take_up(budget.renew()))
+    pending_actions = part(lambda: _work(Order.objects.all(), _fulfil, budget.renew()))
+    deletions = part(lambda: _work(Cip.objects.select_related("order"), delete_superseded, budget.renew()))
+    refunds = part(lambda: _work(to_refund, send_by_channel, budget.renew()))
+    expiries = part(lambda: expire_orders(budget.renew()))
+    polls = part(lambda: reconcile(budget.renew())["asked"])
+    settlements = part(lambda: settle(budget.renew()))
+    overdue = part(lambda: ask_about_overdue(budget.renew()))
+    forgotten = part(lambda: forget_by_age(budget.renew()))
     # What provider work told is heard in this round, not the next.
-    deliveries += part(lambda: publish_events(turn.now, budget=BUDGET, stopped=stopped))
-    part(lambda: tell_staff(turn.now))
+    deliveries += part(lambda: publish_events(budget.now, budget=BUDGET, stopped=stopped))
+    part(lambda: tell_staff(budget.now))
     measure(Measure.ROUND, time.monotonic() - begin)
     return Round(
-        *(notifications, deliveries, wishes, deletions, refunds, reminders, expiries, polls, settlements, overdue),
+        *(
+            notifications,
+            deliveries,
+            pending_actions,
+            deletions,
+            refunds,
+            reminders,
+            expiries,
+            polls,
+            settlements,
+            overdue,
+        ),
         forgotten,
     )
 
 
 def _fulfil(order: Order, now: datetime) -> bool:
-    return bool(order.wish) and attempt_quietly(order.pk, order.wish, DEEDS[order.wish], now)
+    return bool(order.pending_action) and attempt_quietly(
+        order.pk, order.pending_action, DEEDS[order.pending_action], now
+    )
 
 
-def _work(rows: QuerySet[Row], work: Callable[[Row, datetime], bool], turn: Turn) -> int:
+def _work(rows: QuerySet[Row], work: Callable[[Row, datetime], bool], budget: TimeBudget) -> int:
     """Work on what is due, oldest first, each row once, until the time is over; return on how many."""
-    due = rows.using(database()).filter(next_attempt_at__lte=turn.now).order_by("next_attempt_at", "pk")
+    due = rows.using(database()).filter(retry_at__lte=budget.now).order_by("retry_at", "pk")
     done, last = 0, Q()
     while batch := list(due.filter(last)[:50]):
         for row in batch:
-            if turn.over:
+            if budget.over:
                 return done
             last = after(row)
             try:
-                done += work(row, turn.now)
+                done += work(row, budget.now)
             except Exception:
                 # One bad row never stops the round; it was counted, and comes again after its pause.
                 logger.exception("%s %s failed in this round.", type(row).__name__, row.pk)

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.views.decorators.debug import sensitive_variables
 
 from ...errors import InvalidRequest
-from ...flows.outbox.turn import Turn
+from ...flows.outbox.budget import TimeBudget
 from ...flows.privacy.erase import erase_payer, hand_out
 from ...flows.privacy.forget import forget
 
@@ -50,6 +50,6 @@ class Command(BaseCommand):
                     orders = ", ".join(done.kept)
                     self.stdout.write(f"{len(done.kept)} follow when nothing needs their payer: {orders}")
             else:
-                self.stdout.write(f"{forget(Turn())} row(s) were forgotten.")
+                self.stdout.write(f"{forget(TimeBudget())} row(s) were forgotten.")
         except InvalidRequest as error:
             raise CommandError(str(error), returncode=2) from None

@@ -17,8 +17,8 @@ from ...channels import get_channel
 from ...conf import conf
 from ...errors import InvalidRequest
 from ...flows.ledger.attach import declare_restored
-from ...flows.outbox.turn import Turn
-from ...flows.reports.balance import TERMS, ages, all_books, open_questions
+from ...flows.outbox.budget import TimeBudget
+from ...flows.reports.balance import TERMS, ages, all_books, open_discrepancies
 from ...flows.worker.reconcile import reconcile, watch_again
 from ...flows.worker.restore import codes_written, find_forgotten
 from ...models import Delivery
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             self._restored(moment)
         if all or moment:
             self.stdout.write(f"watched={watch_again(now, account, restored=moment)}")
-        found = reconcile(Turn(now), account=account, patient=True)
+        found = reconcile(TimeBudget(now), account=account, patient=True)
         names = ("asked", "paid", "differ", "lost", "unanswered")
         self.stdout.write(" ".join(f"{name}={found[name]}" for name in names))
         unknown = self._look_up(options["codes"], account) if options["codes"] else 0
@@ -105,7 +105,7 @@ class Command(BaseCommand):
             codes = codes_written(lines)
         except InvalidRequest as error:
             raise CommandError(f"{path}: {error}") from None
-        found = find_forgotten(codes, Turn(), account=account)
+        found = find_forgotten(codes, TimeBudget(), account=account)
         self.stdout.write(" ".join(f"{name}={found[name]}" for name in LOOKED_UP))
         return found["unknown"]
 
@@ -121,6 +121,6 @@ class Command(BaseCommand):
                 broken += [] if left == right else [f"{books.currency} {text}"]
             for age in ages(books.currency, current_time()):
                 self.stdout.write(f"  not settled since {age} days: {age.count} payments, {age.amount:,.2f}")
-        self.stdout.write(f"open discrepancies: {open_questions()}")
+        self.stdout.write(f"open discrepancies: {open_discrepancies()}")
         if broken:
             raise CommandError(f"The books do not add up: {'; '.join(broken)}. Please report this.")

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ...conf import conf
 from ...errors import PagoEfectivoError
-from ...flows.outbox.turn import Turn
+from ...flows.outbox.budget import TimeBudget
 from ...flows.settlements.imports import confirm_settlement, discard_settlement, match_settlement, read_settlement, told
 from ...models import Settlement
 from ...money import CURRENCIES
@@ -59,7 +59,10 @@ class Command(BaseCommand):
                 settlement = self._confirm(settlement, preview=preview, skip_bad=skip_bad)
             if not preview and settlement.status == SettlementStatus.MATCHING:
                 matched = match_settlement(
-                    settlement, Turn(), patient=True, progress=lambda line: self._progress("matched up to line", line)
+                    settlement,
+                    TimeBudget(),
+                    patient=True,
+                    progress=lambda line: self._progress("matched up to line", line),
                 )
                 self._tell(matched)
         except OSError as error:

@@ -9,7 +9,7 @@ from ...states import Kind
 from ..ledger.history import History
 
 
-def question(
+def discrepancy(
     history: History,
     kind: Kind,
     line: SettlementLine,
@@ -24,7 +24,7 @@ def question(
 ) -> None:
     """Put a line to a person; the same line of another file is the same question."""
     evidence = {"at": history.now.isoformat(), "detail": detail, **said_by(line, settlement)}
-    history.ask(
+    history.open_discrepancy(
         kind,
         f"line:{line.digest}",
         evidence,

@@ -9,12 +9,14 @@ from ...models.clock import current_time
 from ...models.database import one_transaction
 from ...states import Remark
 from ...traces import traced
-from .book import open_book
 from .history import History
+from .locked import lock_order
 
 
 @traced()
-def note(order: Order | None, remark: Remark, *, actor: str, detail: str = "", now: datetime | None = None) -> None:
+def record_remark(
+    order: Order | None, remark: Remark, *, actor: str, detail: str = "", now: datetime | None = None
+) -> None:
     """Append an event that moves nothing, to an order's history or, without one, to that of the shop."""
     now = now or current_time()
     with one_transaction() as alias:
@@ -23,6 +25,6 @@ def note(order: Order | None, remark: Remark, *, actor: str, detail: str = "", n
             history.tell(None, "noted", remark, detail=detail)
             history.write()
             return
-        book = open_book(order, alias=alias, now=now, actor=actor)
-        book.history.tell(book.order, "noted", remark, detail=detail, before=book.order.state)
-        book.write()
+        locked = lock_order(order, alias=alias, now=now, actor=actor)
+        locked.history.tell(locked.order, "noted", remark, detail=detail, before=locked.order.state)
+        locked.write()

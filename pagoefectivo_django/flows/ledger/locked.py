@@ -17,12 +17,12 @@ from ...models import Cip, Discrepancy, Order, OrderEvent, Payment, Refund
 from ...models.clock import current_time
 from ...models.database import Attempted, unless_locked, write_first
 from ...signals import refund_account_asked
-from ...states import LIVE, CipStatus, Fact, Kind, OrderState, Remark, Standing, Wish
+from ...states import LIVE, CipStatus, Fact, Kind, OrderState, PaymentStatus, PendingAction, Remark
 from ..possible.loading import ordered_again
 from ..possible.rules import OrderSituation
 from ..provider.accounts import accounts
 from .history import History, evidence_of
-from .watch import lapse, next_poll, reminder
+from .schedule import lapse, next_poll, reminder
 
 #: What is told when an order moves.
 TOLD = {
@@ -33,59 +33,59 @@ TOLD = {
     OrderState.REJECTED: "payment_rejected",
     OrderState.REFUNDED: "payment_refunded",
 }
-_SAVED = ["state", "paid_at", "operation_number", "cip_id", "expires_at", "event_count", "wish", "next_attempt_at"]
-_SAVED += ["lapses_at", "remind_at", "settled_at", "deferred_wish", "attempts"]
-_SAVED += ["wish_date", "wish_actor", "wish_reason", "wished_at"]
+_SAVED = ["state", "paid_at", "operation_number", "cip_id", "expires_at", "event_count", "pending_action", "retry_at"]
+_SAVED += ["lapses_at", "remind_at", "settled_at", "deferred_action", "attempts"]
+_SAVED += ["action_date", "action_requested_by", "action_reason", "action_requested_at"]
 
 #: Not what claims change without the order's lock.
 _SAVED_OF_CIP = ["code", "status", "live", "expires_at", "url", "qr", "changed_at", "paid_at", "early_reversals"]
-_SAVED_OF_CIP += ["next_attempt_at", "poll_at", "reversed_version", "answer"]
+_SAVED_OF_CIP += ["retry_at", "poll_at", "reversed_version", "answer"]
 
 
-class Shelf:
+class UnitOfWork:
     """What the books of one transaction share: their history, and what is read once for all of them."""
 
     def __init__(self, alias: str, now: datetime, actor: str) -> None:
         self.alias, self.now, self.actor = alias, now, actor
         self.history = History(alias, now, actor)
-        self.books: list[Book] = []
+        self.locked_orders: list[LockedOrder] = []
 
     @cached_property
     def payments(self) -> dict[int, list[Payment]]:
         """Every payment on any code of these orders, by order, oldest first."""
-        found: dict[int, list[Payment]] = {book.order.pk: [] for book in self.books}
-        orders = {cip.pk: book.order.pk for book in self.books for cip in book.cips}
+        found: dict[int, list[Payment]] = {locked.order.pk: [] for locked in self.locked_orders}
+        orders = {cip.pk: locked.order.pk for locked in self.locked_orders for cip in locked.cips}
         for payment in Payment.objects.using(self.alias).filter(cip__in=list(orders)).order_by("pk"):
             found[orders[payment.cip_id]].append(payment)
         return found
 
     @cached_property
-    def questioned(self) -> set[int]:
+    def in_review(self) -> set[int]:
         """The orders about whose money a person had yet to decide when this was first asked."""
-        orders = [book.order.pk for book in self.books]
-        questions = Discrepancy.objects.using(self.alias).filter(order__in=orders).open().about_money()
-        return set(questions.values_list("order", flat=True))
+        orders = [locked.order.pk for locked in self.locked_orders]
+        discrepancies = Discrepancy.objects.using(self.alias).filter(order__in=orders).open().about_money()
+        return set(discrepancies.values_list("order", flat=True))
 
     def write(self) -> None:
         """Save what changed, in as few statements as there are different changes."""
-        for book in self.books:
-            book.settle()
-        cips = [cip for book in self.books for cip in book.changed_cips]
+        for locked in self.locked_orders:
+            locked.follow_up()
+        cips = [cip for locked in self.locked_orders for cip in locked.changed_cips]
         # Codes that stop being live first: an order has at most one that is.
         _save([cip for cip in cips if not cip.live], _SAVED_OF_CIP, self.alias, version=F("version") + 1)
         _save([cip for cip in cips if cip.live], _SAVED_OF_CIP, self.alias, version=F("version") + 1)
-        for book in self.books:
-            book.saved()
-        _save([book.order for book in self.books], _SAVED, self.alias)
+        for locked in self.locked_orders:
+            locked.saved()
+        _save([locked.order for locked in self.locked_orders], _SAVED, self.alias)
         self.history.write()
 
 
-class Book:
+class LockedOrder:
     """An order that is locked until the transaction ends."""
 
-    def __init__(self, order: Order, cips: list[Cip], shelf: Shelf) -> None:
-        self.order, self.cips, self.shelf = order, cips, shelf
-        self.alias, self.now, self.actor, self.history = shelf.alias, shelf.now, shelf.actor, shelf.history
+    def __init__(self, order: Order, cips: list[Cip], unit: UnitOfWork) -> None:
+        self.order, self.cips, self.unit = order, cips, unit
+        self.alias, self.now, self.actor, self.history = unit.alias, unit.now, unit.actor, unit.history
         self._changed: set[int] = set()
         for row in (order, *cips):
             _remember(row, _SAVED if row is order else _SAVED_OF_CIP)
@@ -93,7 +93,7 @@ class Book:
     @property
     def payments(self) -> list[Payment]:
         """Every payment on any code of the order, oldest first."""
-        return self.shelf.payments[self.order.pk]
+        return self.unit.payments[self.order.pk]
 
     @property
     def changed_cips(self) -> list[Cip]:
@@ -125,9 +125,9 @@ class Book:
     def live_cip(self) -> Cip | None:
         return next((cip for cip in self.cips if cip.live), None)
 
-    def in_question(self) -> bool:
+    def in_review(self) -> bool:
         """Return whether a person has yet to decide about money of this order."""
-        return self.order.pk in self.shelf.questioned or self.order.pk in self.history.questioned
+        return self.order.pk in self.unit.in_review or self.order.pk in self.history.in_review
 
     def ordered_again(self) -> bool:
         """Return whether another order of the same reference stands in this one's place."""
@@ -135,10 +135,10 @@ class Book:
 
     def situation(self) -> OrderSituation:
         """Return what decides what may be done to the order now, under its lock."""
-        questions = Discrepancy.objects.using(self.alias).filter(order=self.order).open()
-        asked = bool(questions) or self.in_question()
+        discrepancies = Discrepancy.objects.using(self.alias).filter(order=self.order).open()
+        asked = bool(discrepancies) or self.in_review()
         channels, again = accounts(), self.ordered_again()
-        return OrderSituation(self.order, self.cips, self.payments, self.in_question(), asked, again, channels)
+        return OrderSituation(self.order, self.cips, self.payments, self.in_review(), asked, again, channels)
 
     # Writing.
 
@@ -185,8 +185,8 @@ class Book:
 
     def delete_at_provider(self, cip: Cip) -> None:
         """Let a code that must not be paid any more be deleted, once its digits are known."""
-        if cip.code and cip.next_attempt_at is None:
-            cip.next_attempt_at = self.now
+        if cip.code and cip.retry_at is None:
+            cip.retry_at = self.now
             self.touch(cip)
 
     def drop_others(self, keep: Cip | None) -> None:
@@ -199,26 +199,30 @@ class Book:
             self.delete_at_provider(cip)
 
     def move_order(
-        self, to: OrderState, fact: Fact, cip: Cip | None, detail: str = "", *, ended: Wish | None = None
+        self, to: OrderState, fact: Fact, cip: Cip | None, detail: str = "", *, ended: PendingAction | None = None
     ) -> None:
         """Give the order another state and tell of it. ``ended``: the wish that is fulfilled by it."""
         before = self.order.state
         self.order.state = to
-        vain = {*Wish} - {Wish.EXTEND, Wish.REISSUE} if to == OrderState.EXPIRED else {*Wish}
-        wish = self.order.wish or self.order.deferred_wish
-        over = to != OrderState.PENDING and wish in vain
+        vain = (
+            {*PendingAction} - {PendingAction.EXTEND, PendingAction.REISSUE}
+            if to == OrderState.EXPIRED
+            else {*PendingAction}
+        )
+        pending_action = self.order.pending_action or self.order.deferred_action
+        over = to != OrderState.PENDING and pending_action in vain
         self.history.tell(self.order, TOLD[to], fact, cip, detail, before)
-        if over or self.order.wish == ended:
-            fulfilled = Wish.CANCEL if to == OrderState.CANCELLED else ended
-            self.end_wish(f"the order is {to}", but=fulfilled)
+        if over or self.order.pending_action == ended:
+            fulfilled = PendingAction.CANCEL if to == OrderState.CANCELLED else ended
+            self.end_action(f"the order is {to}", but=fulfilled)
 
-    def end_wish(self, why: str, but: Wish | None = None) -> None:
-        """Wish for nothing any more, and say so where somebody asked for it; ``but``: what is done, or wished anew."""
-        wish = self.order.wish or self.order.deferred_wish
-        self.order.wish = self.order.deferred_wish = ""
-        self.order.next_attempt_at = None
-        if wish and wish not in (Wish.ISSUE, but):
-            self.history.tell(self.order, "noted", Remark.ENDED, self.cip, f"{wish}: {why}", self.order.state)
+    def end_action(self, why: str, but: PendingAction | None = None) -> None:
+        """Clear the pending action, with an event where a person had asked for one; ``but``: the one done."""
+        pending_action = self.order.pending_action or self.order.deferred_action
+        self.order.pending_action = self.order.deferred_action = ""
+        self.order.retry_at = None
+        if pending_action and pending_action not in (PendingAction.ISSUE, but):
+            self.history.tell(self.order, "noted", Remark.ENDED, self.cip, f"{pending_action}: {why}", self.order.state)
 
     def note(self, fact: Fact, cip: Cip | None, detail: str = "") -> None:
         """Write down what moved nothing, once."""
@@ -233,7 +237,7 @@ class Book:
         if not known:
             self.history.tell(self.order, "noted", fact, cip, detail, self.order.state)
 
-    def ask(
+    def open_discrepancy(
         self,
         kind: Kind,
         report: Report | None,
@@ -246,12 +250,12 @@ class Book:
         subject = f"payment:{payment.pk}" if payment else f"cip:{cip.pk}" if cip else f"order:{self.order.pk}"
         evidence = evidence_of(report) if report else {"at": self.now.isoformat()}
         together = self._difference(evidence, payment) if kind == Kind.AMOUNT_MISMATCH and payment else False
-        self.history.ask(kind, subject, evidence, order=self.order, cip=cip, payment=payment, anew=anew)
+        self.history.open_discrepancy(kind, subject, evidence, order=self.order, cip=cip, payment=payment, anew=anew)
         if together:
             # What is usually right for one of them isn't for all.
             mine = [one.pk for one in self.payments if one.pk]
-            questions = Discrepancy.objects.using(self.alias).filter(kind=kind, payment__in=[*mine, payment.pk])  # type: ignore[union-attr]
-            questions.open().update(suggestion="")
+            discrepancies = Discrepancy.objects.using(self.alias).filter(kind=kind, payment__in=[*mine, payment.pk])  # type: ignore[union-attr]
+            discrepancies.open().update(suggestion="")
 
     def _difference(self, evidence: dict[str, str], payment: Payment) -> bool:
         """Add how much too much (+) or too little (-) was paid; return whether the order's payments add up to it."""
@@ -261,7 +265,7 @@ class Book:
         evidence["difference"] = f"{said - self.order.amount:+.2f}"
         others = [
             one for one in self.payments
-            if one.pk != payment.pk and one.standing == Standing.HELD and one.currency == payment.currency
+            if one.pk != payment.pk and one.status == PaymentStatus.HELD and one.currency == payment.currency
         ]  # fmt: skip
         if others:
             whole = sum((one.amount for one in others), said)
@@ -269,7 +273,7 @@ class Book:
             return whole == self.order.amount
         return False
 
-    def settle(self) -> None:
+    def follow_up(self) -> None:
         """Bring along what follows: ``order.cip`` (the code that was paid, else the current one, else the last), and
         when the clock looks again.
         """
@@ -298,7 +302,7 @@ class Book:
 
     def write(self) -> None:
         """Save everything, with whatever other books are open in this transaction."""
-        self.shelf.write()
+        self.unit.write()
 
 
 def _remember(row: Attempted, names: Sequence[str]) -> None:
@@ -335,27 +339,29 @@ def lock_orders(pks: Iterable[int], alias: str, *, without: Sequence[str] = (), 
     return list((orders.select_for_update() if wait else unless_locked(orders)).defer(*without))
 
 
-def open_shelf(pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: str, wait: bool = True) -> Shelf:
+def open_unit_of_work(
+    pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: str, wait: bool = True
+) -> UnitOfWork:
     """Lock orders and read their codes. ``wait`` False: leave out the orders that somebody else holds."""
     moment = now or current_time()
-    shelf = Shelf(alias, moment, actor)
+    unit = UnitOfWork(alias, moment, actor)
     # Without what is large, and nothing here depends on.
     orders = lock_orders(pks, alias, without=("payer_data", "metadata"), wait=wait)
     cips: dict[int, list[Cip]] = {order.pk: [] for order in orders}
     for cip in Cip.objects.using(alias).filter(order__in=orders).order_by("pk"):
         cips[cip.order_id].append(cip)
-    shelf.books = [Book(order, cips[order.pk], shelf) for order in orders]
-    return shelf
+    unit.locked_orders = [LockedOrder(order, cips[order.pk], unit) for order in orders]
+    return unit
 
 
-def open_free_book(order: Order, *, alias: str, now: datetime, actor: str) -> Book | None:
+def lock_free_order(order: Order, *, alias: str, now: datetime, actor: str) -> LockedOrder | None:
     """Lock one order unless somebody else holds it, for a worker, who comes again."""
-    return next(iter(open_shelf([order.pk], alias=alias, now=now, actor=actor, wait=False).books), None)
+    return next(iter(open_unit_of_work([order.pk], alias=alias, now=now, actor=actor, wait=False).locked_orders), None)
 
 
-def open_book(order: Order, *, alias: str, now: datetime | None = None, actor: str) -> Book:
+def lock_order(order: Order, *, alias: str, now: datetime | None = None, actor: str) -> LockedOrder:
     """Lock one order; raises ``InvalidRequest`` if there is none."""
-    books = open_shelf([order.pk], alias=alias, now=now, actor=actor).books
-    if not books:
+    locked_orders = open_unit_of_work([order.pk], alias=alias, now=now, actor=actor).locked_orders
+    if not locked_orders:
         raise InvalidRequest(f"Order {order.pk} is not in the database; save it by create_order first.")
-    return books[0]
+    return locked_orders[0]

@@ -16,7 +16,7 @@ from ...documents.words import known_language
 from ...errors import InvalidRequest
 from ...models import Discrepancy, Order, Refund
 from ...models.database import database
-from ...states import CipStatus, Kind, OrderState, RefundStatus, VoucherState, Wish
+from ...states import CipStatus, Kind, OrderState, PendingAction, RefundStatus, VoucherState
 from ..possible import actions_of
 
 SHOWN = {
@@ -39,14 +39,14 @@ PROMISED = Q(status__in=(RefundStatus.APPROVED, RefundStatus.SENT)) | (
 )
 
 
-def show(token: uuid.UUID, now: datetime) -> Voucher:
+def voucher_content(token: uuid.UUID, now: datetime) -> Voucher:
     """Return the voucher that a token opens; raises ``InvalidRequest`` for one that opens none.
 
     Where money goes back it takes a second statement.
     """
-    questions = Discrepancy.objects.filter(order=OuterRef("pk")).open().about_money()
-    asked = Exists(questions.exclude(kind__in=NOT_THEIRS))
-    taken_back = Exists(questions.filter(kind=Kind.REVERSED))
+    discrepancies = Discrepancy.objects.filter(order=OuterRef("pk")).open().about_money()
+    asked = Exists(discrepancies.exclude(kind__in=NOT_THEIRS))
+    taken_back = Exists(discrepancies.filter(kind=Kind.REVERSED))
     orders = Order.objects.using(database()).select_related("cip").defer("payer_data", "metadata")
     promised = Exists(Refund.objects.filter(PROMISED, order=OuterRef("pk")))
     found: Any = orders.annotate(asked=asked, taken_back=taken_back, promised=promised).filter(token=token).first()
@@ -68,7 +68,7 @@ def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool) -> Vou
     # Until somebody has looked, nobody knows whether the payer has the money again.
     if (asked and order.state not in ANSWERED) or (taken_back and order.state != OrderState.PAID):
         return VoucherState.IN_REVIEW
-    if order.wish == Wish.REISSUE and state in (VoucherState.WAITING, VoucherState.EXPIRED):
+    if order.pending_action == PendingAction.REISSUE and state in (VoucherState.WAITING, VoucherState.EXPIRED):
         return VoucherState.GETTING
     if state == VoucherState.WAITING and (cip is None or cip.status != CipStatus.CURRENT):
         # Its code is gone: with money that a person judged, or while another one could not be had.
@@ -95,7 +95,7 @@ def _voucher(order: Order, now: datetime, refunds: tuple[Returning, ...], *, ask
         url=site + reverse("pagoefectivo:voucher", args=[order.token]) if site else "",
         paid_at=order.paid_at,
         operation_number=order.operation_number,
-        in_question=asked,
+        in_review=asked,
         refunds=refunds,
         renewable=state == VoucherState.EXPIRED and conf.payer_may_renew and not actions_of([order])[order]["renew"],
         ways=ways_of(order.currency),

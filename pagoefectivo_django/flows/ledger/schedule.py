@@ -39,9 +39,9 @@ def next_poll(cip: Cip, now: datetime) -> datetime | None:
     if cip.status == CipStatus.REFUSED or not cip.code:
         return None
     if cip.status == CipStatus.PAID:
-        pause, until = PAID_EVERY, cip.changed_at + conf.watch_paid
+        pause, until = PAID_EVERY, cip.changed_at + conf.poll_after_payment
     else:
-        pause, until = abs(cip.expires_at - now) / 4, cip.expires_at + conf.watch
+        pause, until = abs(cip.expires_at - now) / 4, cip.expires_at + conf.poll_after_expiry
         pause = min(max(pause, SOONEST), LATEST)
     # In whole minutes, so that those of one batch are put back together.
     moment = (now + pause).replace(second=0, microsecond=0) + timedelta(minutes=1)

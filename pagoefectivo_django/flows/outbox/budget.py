@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from ...models.clock import current_time
 
 
-class Turn:
+class TimeBudget:
     """Some time for one kind of work. Between two pieces of it ``over`` is asked; none is ever interrupted.
 
     ``budget`` None: until all is done. ``stopped`` says whether the process shall end.
@@ -22,7 +22,7 @@ class Turn:
         self._start, self._began = now or current_time(), time.monotonic()
         self._stop = self._end()
 
-    def renew(self) -> Turn:
+    def renew(self) -> TimeBudget:
         """Begin the time for the next kind of work; what time it is, the database says."""
         if self._given is None:
             self._start, self._began = current_time(), time.monotonic()

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from ...channels.base import Report
 from ...models import Cip, Discrepancy, Payment
 from ...states import Fact, Kind, OrderState
-from .book import Book
 from .history import closed
-from .watch import LIMIT, MOST_ATTEMPTS, deadline
+from .locked import LockedOrder
+from .schedule import LIMIT, MOST_ATTEMPTS, deadline
 
 #: What the answer "paid" contradicts.
 ENDED_BY_PAID = (Kind.MISSING_THERE, Kind.REVERSED)
@@ -20,7 +20,7 @@ def is_answer(report: Report, cip: Cip) -> bool:
     return report.asked_at is not None and report.version in (None, cip.version)
 
 
-def doubt(book: Book, kind: Kind, report: Report, cip: Cip, payment: Payment | None = None) -> None:
+def doubt(locked: LockedOrder, kind: Kind, report: Report, cip: Cip, payment: Payment | None = None) -> None:
     """Put to a person that a provider says otherwise than we know.
 
     A question that a person answered is asked again if this is news: an answer that is not the last one about the code,
@@ -28,60 +28,60 @@ def doubt(book: Book, kind: Kind, report: Report, cip: Cip, payment: Payment | N
     """
     anew = None
     if is_answer(report, cip):
-        said = _said(book, cip, report)
+        said = _said(locked, cip, report)
         anew = said != cip.answer
-        book.keep_answer(cip, said)
-    book.ask(kind, report, cip, payment, anew=anew)
+        locked.keep_answer(cip, said)
+    locked.open_discrepancy(kind, report, cip, payment, anew=anew)
 
 
-def heard(book: Book, cip: Cip, report: Report, before: str) -> None:
+def heard(locked: LockedOrder, cip: Cip, report: Report, before: str) -> None:
     """Forget the doubt that an answer ends. If it says paid, close what nothing but the provider's answers had asked.
 
     ``before``: the doubt, as it was kept before this answer was applied.
     """
-    if not before or report.fact == Fact.UNKNOWN or before == _said(book, cip, report):
+    if not before or report.fact == Fact.UNKNOWN or before == _said(locked, cip, report):
         return
     if cip.answer == before:
-        book.keep_answer(cip, "")
+        locked.keep_answer(cip, "")
     if report.fact == Fact.PAYMENT:
-        _close_contradicted(book, cip)
+        _close_contradicted(locked, cip)
 
 
-def close_unconfirmed(book: Book, reason: str, about: str = "") -> None:
+def close_unconfirmed(locked: LockedOrder, reason: str, about: str = "") -> None:
     """Close what a person was asked because nobody confirmed a change, or the end, of the order."""
-    asked = Discrepancy.objects.using(book.alias).filter(order=book.order, kind=Kind.NOT_CONFIRMED).open()
-    of_order = asked.filter(subject__startswith=f"order:{book.order.pk}:{about}")
-    of_order.update(**closed(book.actor, reason, book.now))
+    asked = Discrepancy.objects.using(locked.alias).filter(order=locked.order, kind=Kind.NOT_CONFIRMED).open()
+    of_order = asked.filter(subject__startswith=f"order:{locked.order.pk}:{about}")
+    of_order.update(**closed(locked.actor, reason, locked.now))
 
 
-def close_lost(book: Book, cip: Cip) -> None:
+def close_lost(locked: LockedOrder, cip: Cip) -> None:
     """Close what a person was asked because nobody knew a code, which is known now."""
-    asked = Discrepancy.objects.using(book.alias).filter(kind=Kind.LOST_CODE, subject=f"cip:{cip.pk}").open()
-    asked.update(**closed(book.actor, f"The provider told of code {cip}.", book.now))
+    asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.LOST_CODE, subject=f"cip:{cip.pk}").open()
+    asked.update(**closed(locked.actor, f"The provider told of code {cip}.", locked.now))
 
 
-def now_confirmed(book: Book, reason: str) -> None:
+def now_confirmed(locked: LockedOrder, reason: str) -> None:
     """Close such a question after the provider has told what became of the code.
 
     One is open after a day or after many attempts at the earliest, so that otherwise this costs no statement.
     """
-    late = book.now - deadline(book.order.expires_at) > LIMIT
-    if late or book.order.attempts >= MOST_ATTEMPTS:
-        whole = book.state in (OrderState.PAID, OrderState.CANCELLED)
-        close_unconfirmed(book, reason, "" if whole else "expiry:")
+    late = locked.now - deadline(locked.order.expires_at) > LIMIT
+    if late or locked.order.attempts >= MOST_ATTEMPTS:
+        whole = locked.state in (OrderState.PAID, OrderState.CANCELLED)
+        close_unconfirmed(locked, reason, "" if whole else "expiry:")
 
 
-def _close_contradicted(book: Book, cip: Cip) -> None:
+def _close_contradicted(locked: LockedOrder, cip: Cip) -> None:
     reason = "The provider says paid again."
-    asked = Discrepancy.objects.using(book.alias).filter(cip=cip.pk, kind__in=ENDED_BY_PAID).open()
-    mine = [question for question in asked if all(map(_is_contradicted, question.evidence))]
+    asked = Discrepancy.objects.using(locked.alias).filter(cip=cip.pk, kind__in=ENDED_BY_PAID).open()
+    mine = [discrepancy for discrepancy in asked if all(map(_is_contradicted, discrepancy.evidence))]
     if not mine:
         return
-    keys = [question.pk for question in mine]
-    asked.filter(pk__in=keys).update(**closed("pagoefectivo", reason, book.now))
-    for question in mine:
-        detail = f"{question.kind}: {reason}"
-        book.history.tell(book.order, "noted", Fact.PAYMENT, cip, detail, book.order.state, question)
+    keys = [discrepancy.pk for discrepancy in mine]
+    asked.filter(pk__in=keys).update(**closed("pagoefectivo", reason, locked.now))
+    for discrepancy in mine:
+        detail = f"{discrepancy.kind}: {reason}"
+        locked.history.tell(locked.order, "noted", Fact.PAYMENT, cip, detail, locked.order.state, discrepancy)
 
 
 def _is_contradicted(said: Mapping[str, str]) -> bool:
@@ -89,11 +89,11 @@ def _is_contradicted(said: Mapping[str, str]) -> bool:
     return said.get("source") == "answer" and said.get("fact") != Fact.PAYMENT
 
 
-def _said(book: Book, cip: Cip, report: Report) -> str:
+def _said(locked: LockedOrder, cip: Cip, report: Report) -> str:
     """Return what an answer says, as far as it matters, and after which payment: another one is another matter."""
     words = [str(report.fact)]
     if report.fact == Fact.PAYMENT:
         amount = "?" if report.amount is None else f"{report.amount:.2f}"
         words += [report.currency, amount, report.operation_number]
-    mine = book.payments_of(cip)
+    mine = locked.payments_of(cip)
     return " ".join(filter(None, [*words, f"#{mine[-1].pk}" if mine else ""]))[:100]

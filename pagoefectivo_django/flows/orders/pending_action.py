@@ -1,0 +1,220 @@
+"""What the shop wants done at a provider: recorded first, then tried until it is done or a person looks at it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from ...conf import conf
+from ...errors import AlreadyPaid, InReview, InvalidRequest, PagoEfectivoError
+from ...models import Discrepancy, Order
+from ...models.clock import current_time
+from ...models.database import after_commit, database, in_shop_transaction, one_transaction
+from ...states import Fact, Kind, PendingAction, Remark
+from ...traces import traced
+from ..ledger.locked import lock_free_order, lock_order, lock_orders
+from ..ledger.schedule import MOST_ATTEMPTS
+from ..outbox.budget import TimeBudget
+from ..possible.refusing import refuse_change
+from ..possible.rules import order_actions
+
+logger = logging.getLogger("pagoefectivo.provider")
+
+#: Does what was wished for, and returns when to go on (None: done). The last argument: wait for who holds the order.
+Deed = Callable[[Order, datetime, bool], datetime | None]
+
+
+@traced()
+def record(
+    order: Order,
+    pending_action: PendingAction,
+    *,
+    actor: str,
+    date: datetime | None = None,
+    now: datetime,
+    by_payer: bool = False,
+    reason: str = "",
+) -> None:
+    """Write down what is wanted instead of what was wanted before, and why, if a person said so.
+
+    ``by_payer``: only for an order that has expired and wishes nothing, so that a second click changes nothing. Raises
+    ``AlreadyPaid``, ``InReview``, or ``InvalidRequest`` if it is impossible in the order's state.
+    """
+    with one_transaction() as alias:
+        locked = lock_order(order, alias=alias, now=now, actor=actor)
+        action = "renew" if by_payer else str(pending_action)
+        if why := order_actions(locked.situation())[action]:
+            raise refuse_change(action, why, locked.order)
+        if pending_action == PendingAction.ISSUE and locked.order.pending_action:
+            return
+        locked.end_action(f"{pending_action} is wanted instead", but=pending_action)
+        wanted = locked.order
+        wanted.pending_action, wanted.action_date, wanted.action_requested_by, wanted.action_reason = (
+            pending_action,
+            date,
+            actor[:150],
+            reason[:500],
+        )
+        wanted.action_requested_at, wanted.retry_at, wanted.attempts = now, now, 0
+        if reason:
+            locked.history.tell(locked.order, "noted", Remark.REASON, detail=reason, before=locked.order.state)
+        locked.write()
+
+
+def fulfil(order: Order, pending_action: PendingAction, deed: Deed, now: datetime) -> Order:
+    """Try it now and return the order as it is then; inside a transaction of the shop's, after its commit."""
+    if in_shop_transaction():
+        after_commit(attempt_quietly, order.pk, pending_action, deed, None, True)
+        return order
+    attempt(order.pk, pending_action, deed, now, wait=True, heard=True)
+    order.reload()
+    return order
+
+
+def attempt_quietly(pk: int, pending_action: str, deed: Deed, now: datetime | None = None, wait: bool = False) -> bool:
+    """Try it once where nobody would catch an error, which is logged and kept on the order."""
+    try:
+        return attempt(pk, pending_action, deed, now or current_time(), wait=wait)
+    except PagoEfectivoError as error:
+        logger.warning("Order %s: %s", pk, error)
+    return True
+
+
+@traced()
+def attempt(pk: int, pending_action: str, deed: Deed, now: datetime, *, wait: bool, heard: bool = False) -> bool:
+    """Try once what an order wishes; False if it wishes something else by now, or somebody else is at it.
+
+    ``wait``: for whoever has locked the order; otherwise, if somebody takes it while the provider is asked, it is tried
+    again when the claim is over. ``heard``: somebody gets the error. Raises what the provider's answer means:
+    ``AlreadyPaid`` and other ``InvalidRequest`` are final, after anything else the wish stays and is tried again, and
+    at last is put to a person.
+    """
+    order = Order.objects.using(database()).select_related("cip").get(pk=pk)
+    due = order.retry_at
+    if order.pending_action != pending_action or due is None or due > now or not order.claim(now, wait=wait):
+        return False
+    problem: Exception | None = None
+    go_on: datetime | None = None
+    try:
+        if (
+            pending_action != PendingAction.ISSUE
+            and Discrepancy.objects.using(database()).filter(order=pk).open().about_money().exists()
+        ):
+            raise refuse_change(pending_action, "in_review", order)  # before the provider changes anything
+        go_on = deed(order, now, wait)
+    except Exception as error:  # the provider's, or a mistake of ours: nothing that was wished for is forgotten
+        problem = error
+    with one_transaction() as alias:
+        if not lock_orders([pk], alias, wait=wait):
+            logger.warning(
+                "Order %s was taken by somebody while it was worked on; %s is tried again.", pk, pending_action
+            )
+            return True
+        if problem:
+            _go_wrong(order, pending_action, problem, now, heard=heard)
+        elif go_on:
+            _mine(order).update(retry_at=go_on)
+        else:
+            _end(order)
+    if problem:
+        raise problem
+    return True
+
+
+def _go_wrong(order: Order, pending_action: str, error: Exception, now: datetime, *, heard: bool) -> None:
+    """Write down what becomes of a wish after an error; its order is locked."""
+    detail = f"{type(error).__name__}: {error}"
+    if isinstance(error, InReview):
+        _defer(order, pending_action, now)
+    elif isinstance(error, InvalidRequest):
+        _tell(order, pending_action, error, now)
+        _end(order)
+        # A payment tells by itself; else, where nobody hears the error, nothing comes of what was wished for.
+        if not heard and pending_action != PendingAction.ISSUE and not isinstance(error, AlreadyPaid):
+            put_to_person(order, Kind.NOT_CONFIRMED, now, f"Refused: {pending_action}. {error}")
+    elif order.attempts >= MOST_ATTEMPTS and pending_action != PendingAction.ISSUE:
+        put_to_person(order, Kind.NOT_CONFIRMED, now, detail)
+        _end(order)
+    else:
+        order.put_off(now, detail)
+
+
+@traced()
+def put_to_person(order: Order, kind: Kind, now: datetime, detail: str, about: str = "") -> None:
+    """Ask a person about an order, or ``about`` something of it."""
+    with one_transaction() as alias:
+        locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
+        evidence = {"at": now.isoformat(), "detail": detail[:500]}
+        order = locked.order
+        # Of this wish, so that a question that was answered once doesn't silence the next.
+        subject = (
+            f"order:{order.pk}:{order.action_requested_at.isoformat() if order.action_requested_at else ''}{about}"
+        )
+        locked.history.open_discrepancy(kind, subject, evidence, order=locked.order, cip=locked.order.cip)
+        locked.write()
+
+
+def take_up(budget: TimeBudget) -> int:
+    """PendingAction again for what met a question about money, where none is open any more; return for how many orders.
+
+    However the question was closed: a person answered it, or the facts did.
+    """
+    asked, taken, last = Discrepancy.objects.open().about_money().filter(order=OuterRef("pk")), 0, 0
+    waiting = (
+        Order.objects.using(database()).filter(~Exists(asked), deferred_action__in=PendingAction.values).order_by("pk")
+    )
+    while orders := list(waiting.filter(pk__gt=last)[: conf.batch_size]):
+        for order in orders:
+            if budget.over:
+                return taken
+            last = order.pk
+            taken += _taken_up(order, budget)
+    return taken
+
+
+def _taken_up(order: Order, budget: TimeBudget) -> bool:
+    with one_transaction() as alias:
+        locked = lock_free_order(order, alias=alias, now=budget.now, actor="pagoefectivo")
+        if locked is None or locked.in_review() or not (pending_action := locked.order.deferred_action):
+            return False
+        locked.order.pending_action, locked.order.deferred_action = pending_action, ""
+        locked.order.attempts, locked.order.retry_at = 0, budget.now
+        detail = f"{pending_action}: taken up again, since no discrepancy about money is open"
+        locked.history.tell(locked.order, "noted", "", locked.cip, detail, locked.order.state)
+        locked.write()
+    return True
+
+
+def _defer(order: Order, pending_action: str, now: datetime) -> None:
+    """Have a wish wait until no question about money is open."""
+    with one_transaction() as alias:
+        locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
+        if _mine(order).update(pending_action="", deferred_action=pending_action, retry_at=None):
+            detail = f"{pending_action}: waits for the answer to a discrepancy about money"
+            locked.history.tell(locked.order, "noted", "", locked.cip, detail, locked.order.state)
+            locked.write()
+
+
+def _tell(order: Order, pending_action: str, error: Exception, now: datetime) -> None:
+    """Write down that what was wished for is refused."""
+    with one_transaction() as alias:
+        locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
+        locked.history.tell(
+            locked.order, "noted", Fact.REFUSED, locked.cip, f"{pending_action}: {error}", locked.order.state
+        )
+        locked.write()
+
+
+def _end(order: Order) -> None:
+    _mine(order).update(pending_action="", action_reason="", retry_at=None)
+
+
+def _mine(order: Order) -> QuerySet[Order]:
+    """The order, if it still wishes what this process has claimed."""
+    mine = Order.objects.using(database()).filter(
+        pk=order.pk, pending_action=order.pending_action, action_requested_at=order.action_requested_at
+    )
+    return mine.filter(attempts=order.attempts)
