@@ -97,7 +97,7 @@ class AdoptForm(forms.Form):
 class _PaymentField(forms.ModelChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, payment: Any) -> str:
         about = {"payment": payment, "status": payment.get_status_display(), "left": f"{payment.refundable:.2f}"}
-        return gettext("%(payment)s (%(standing)s): %(left)s left") % about
+        return gettext("%(payment)s (%(status)s): %(left)s left") % about
 
 
 class RefundForm(ReasonForm):

@@ -99,4 +99,4 @@ class NotificationAdmin(RecordAdmin):
 def _outcome(row: Notification) -> str:
     row.refresh_from_db()
     about = {"message": row, "status": row.get_status_display(), "error": row.last_error}
-    return gettext("%(message)s: %(fate)s. %(error)s") % about
+    return gettext("%(message)s: %(status)s. %(error)s") % about

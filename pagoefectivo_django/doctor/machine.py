@@ -80,5 +80,5 @@ def examine_worker() -> Iterator[Finding]:
     else:
         yield well("worker", f"The last round began {timesince(state.beaten_at or now, now)} ago.")
     if state.dead:
-        hint = "Look at them in the admin: notifications, fate dead."
+        hint = "Look at them in the admin: notifications, status dead."
         yield Finding("worker", Verdict.WARNING, f"{state.dead} message(s) were given up.", hint)

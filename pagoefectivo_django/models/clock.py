@@ -12,35 +12,35 @@ from django.utils import timezone
 from .database import database
 
 #: By vendor, what tells the moment and not the transaction's begin. SQLite runs in this process: its time is ours.
-DISCREPANCIES = {"postgresql": "SELECT clock_timestamp()", "mysql": "SELECT UTC_TIMESTAMP(6)"}
+QUERIES = {"postgresql": "SELECT clock_timestamp()", "mysql": "SELECT UTC_TIMESTAMP(6)"}
 
 
 def current_time() -> datetime:
     """Return what time it is for everybody: leases, paces and dates are written and compared by it."""
     connection = connections[database()]
-    discrepancy = DISCREPANCIES.get(connection.vendor)
-    if discrepancy is None:
+    query = QUERIES.get(connection.vendor)
+    if query is None:
         return timezone.now()
     try:
-        moment = _ask(connection, discrepancy)
+        moment = _ask(connection, query)
     except (InterfaceError, OperationalError):
         if connection.in_atomic_block:
             raise
         connection.close()  # it died while nobody looked, and this is the first statement that finds out
-        moment = _ask(connection, discrepancy)
+        moment = _ask(connection, query)
     return moment.astimezone(UTC) if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
 
 
-def _ask(connection: BaseDatabaseWrapper, discrepancy: str) -> datetime:
+def _ask(connection: BaseDatabaseWrapper, query: str) -> datetime:
     with connection.cursor() as cursor:
-        cursor.execute(discrepancy)
+        cursor.execute(query)
         moment: datetime = cursor.fetchone()[0]
     return moment
 
 
 def skew() -> timedelta:
     """Return how far this machine's clock is ahead of the database's; zero where that is the machine's."""
-    if connections[database()].vendor not in DISCREPANCIES:
+    if connections[database()].vendor not in QUERIES:
         return timedelta(0)
     before = timezone.now()
     moment = current_time()

@@ -37,9 +37,9 @@ def test_refresh_asks_the_provider(staff: Client, new_order: Make, act: Act) -> 
 
 def test_cancel_asks_first(staff: Client, new_order: Make, act: Act) -> None:
     order = new_order()
-    discrepancy = act(staff, "cancel", order)
-    assert order.reference in discrepancy
-    assert "Yes: Cancel" in discrepancy
+    asked = act(staff, "cancel", order)
+    assert order.reference in asked
+    assert "Yes: Cancel" in asked
     order.refresh_from_db()
     assert order.state == "pending"
     assert "SHOP-1001: cancelled" in act(staff, "cancel", order, confirmed="yes", reason="asked")
@@ -119,9 +119,9 @@ def test_a_record_s_button_returns_to_the_record(staff: Client, new_order: Make)
     data = {"action": "refresh", "_selected_action": order.pk, "from_record": "yes"}
     assert staff.post(LIST, data).url == url  # type: ignore[attr-defined]
     data = {"action": "cancel", "_selected_action": order.pk, "from_record": "yes"}
-    discrepancy = staff.post(LIST, data).content.decode()
-    assert f'href="{url}"' in discrepancy
-    assert 'name="from_record"' in discrepancy
+    asked = staff.post(LIST, data).content.decode()
+    assert f'href="{url}"' in asked
+    assert 'name="from_record"' in asked
 
 
 def test_get_changes_nothing(staff: Client, new_order: Make) -> None:

@@ -86,8 +86,8 @@ def test_a_reason_is_asked_for_and_kept(staff: Client, new_order: Make, act: Act
 @pytest.mark.parametrize("action", ["cancel", "extend", "reissue"])
 def test_the_second_is_told_what_the_first_did(staff: Client, new_order: Make, act: Act, action: str) -> None:
     order = new_order()
-    discrepancy = act(staff, action, order)  # opened before the first acts
-    assert "Yes:" in discrepancy
+    asked = act(staff, action, order)  # opened before the first acts
+    assert "Yes:" in asked
     cancel_order(order, actor="ana")
     count = order.events.count()
     until = (timezone.now() + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M")

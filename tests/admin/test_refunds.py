@@ -159,10 +159,10 @@ def test_from_the_request_to_the_bank(approver: Client, sender: Client, new_refu
     assert (status(refund), refund.approved_by) == ("approved", "marta")
     assert "S/\u00a0120.50: sent" in act(sender, "send", refund)
     assert status(refund) == "sent"
-    discrepancy = act(sender, "done", refund)
-    assert "Yes: Done" in discrepancy
-    assert "SHOP-1001 S/\u00a0120.50" in discrepancy
-    assert GROUPED not in discrepancy
+    asked = act(sender, "done", refund)
+    assert "Yes: Done" in asked
+    assert "SHOP-1001 S/\u00a0120.50" in asked
+    assert GROUPED not in asked
     assert REQUIRED in act(sender, "done", refund, confirmed="yes", reason=" ")
     assert status(refund) == "sent"
     assert "S/\u00a0120.50: done" in act(sender, "done", refund, confirmed="yes", reason="On the statement")

@@ -29,7 +29,7 @@ database = [
 ]
 #: So many codes are in a batch, and so many questions find the bad one among them at most.
 MANY = 40
-DISCREPANCIES = 1 + 2 * ceil(log2(MANY))
+CALLS = 1 + 2 * ceil(log2(MANY))
 
 
 class Poisoned(MemoryChannel):
@@ -100,7 +100,7 @@ class TestOneRow:
         ask(orders)
         assert Order.objects.filter(state="paid").count() == MANY - 1
         assert Order.objects.get(pk=orders[17].pk).state == "pending"
-        assert searches() <= DISCREPANCIES
+        assert searches() <= CALLS
         # Each question took its turn: so far is the pace used up.
         used = Heartbeat.objects.get(name="search memory:default").beaten_at - begin
         assert used >= (searches() - 1) * timedelta(minutes=1) / 1200
@@ -116,7 +116,7 @@ class TestOneRow:
         Order.objects.filter(pk=orders[17].pk).update(event_count=0)  # the number of its next event is taken
         ask(orders)
         assert Order.objects.filter(state="paid").count() == MANY - 1
-        assert searches() <= DISCREPANCIES
+        assert searches() <= CALLS
 
     def test_a_mistake_of_ours_about_a_code_that_nobody_knows(self) -> None:
         """Its answer names an order that can't be written."""

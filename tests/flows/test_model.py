@@ -406,7 +406,7 @@ class Story(RuleBasedStateMachine):
             connection.cursor().execute("PRAGMA synchronous = OFF")
         connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), [each._meta.db_table for each in TABLES]))
         self.ending.enter_context(pytest.MonkeyPatch.context()).setattr(timezone, "now", self.clock)
-        self.ending.enter_context(pytest.MonkeyPatch.context()).setattr(database_clock, "QUESTIONS", {})
+        self.ending.enter_context(pytest.MonkeyPatch.context()).setattr(database_clock, "QUERIES", {})
         for signal in SIGNALS.values():
             signal.connect(self.hears, dispatch_uid="model")
             self.ending.callback(signal.disconnect, dispatch_uid="model")

@@ -34,7 +34,7 @@ pytestmark = [
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(timezone, "now", clock)
-    monkeypatch.setattr(database_clock, "QUESTIONS", {})
+    monkeypatch.setattr(database_clock, "QUERIES", {})
     return clock
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from pagoefectivo_django.conf import DEFAULTS
 from pagoefectivo_django.flows.inbox.refuse import refuse
 from pagoefectivo_django.models import Notification, Refusal
-from pagoefectivo_django.models.clock import DISCREPANCIES
+from pagoefectivo_django.models.clock import QUERIES
 from pagoefectivo_django.views.sources import source_of
 from tests.hostile.doing import URL, paid, post, sold
 
@@ -61,7 +61,7 @@ def test_a_refusal_is_one_statement(client: Client) -> None:
     with CaptureQueriesContext(connection) as queries:
         client.post(URL, "1", content_type="application/json")
     # Besides it a database server is asked what time it is.
-    assert len([each for each in queries if each["sql"] not in DISCREPANCIES.values()]) == 1
+    assert len([each for each in queries if each["sql"] not in QUERIES.values()]) == 1
 
 
 def test_a_refusal_that_cannot_be_counted_is_a_refusal(client: Client, caplog: pytest.LogCaptureFixture) -> None:

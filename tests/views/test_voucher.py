@@ -23,7 +23,7 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from pagoefectivo_django.flows import refund_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.models import Cip, Discrepancy, Order
-from pagoefectivo_django.models.clock import DISCREPANCIES
+from pagoefectivo_django.models.clock import QUERIES
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import expire, notify, pay
@@ -300,7 +300,7 @@ def test_the_page_costs_one_statement(client: Client) -> None:
     order = order_in(VoucherState.IN_REVIEW)
     with CaptureQueriesContext(connection) as made:
         client.get(order.voucher_url)
-    assert len([each for each in made if each["sql"] not in DISCREPANCIES.values()]) == 1  # besides what time it is
+    assert len([each for each in made if each["sql"] not in QUERIES.values()]) == 1  # besides what time it is
 
 
 def test_it_can_be_put_into_the_shops_own_pages(client: Client, settings: Any, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ JOIN {cip} c ON c.account = %s
 JOIN {payment} p ON p.cip_id = c.id AND {rule}
 LEFT JOIN {match} m ON m.payment_id = p.id AND m.kind = %s AND m.part = 0 AND m.stands
 WHERE l.settlement_id = %s AND l.status = 'new' AND l.reason = '' AND l.number > %s AND l.number <= %s
-    AND p.standing <> 'reversed' AND p.amount = l.gross AND p.currency = l.currency
+    AND p.status <> 'reversed' AND p.amount = l.gross AND p.currency = l.currency
     AND (l.operation_number = '' OR p.operation_number IS NULL OR p.operation_number = l.operation_number)
 """
 #: Plain is: one such payment that no other line has. The windows are by line and by payment: neither is matched twice,
