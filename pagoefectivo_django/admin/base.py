@@ -30,7 +30,7 @@ from ..models.database import outside_atomic_requests
 from ..money import display
 from ..states import Fact, Remark
 from ..texts import one_line
-from .finding import BoundedPaginator, OrderedList
+from .lists import BoundedPaginator, OrderedList
 
 #: What Django's own filters ask of the fields that they are for.
 ASKED_BY_FILTERS = {"exact", "isnull", "gte", "gt", "lte", "lt"}
@@ -54,7 +54,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Deed:
+class StaffAction:
     """A page on which staff does one thing to one record, after reading what will happen."""
 
     #: Part of the page's address and of its name.
@@ -171,7 +171,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     change_list_template = "admin/pagoefectivo/change_list.html"
 
     #: What staff does on pages of their own.
-    deeds: tuple[Deed, ...] = ()
+    staff_actions: tuple[StaffAction, ...] = ()
     #: For the codes of reasons that nobody sees on the page: why a button of somebody's can't be pressed.
     reasons: Mapping[str, Any] = {}
     #: Fields that links of our own ask about besides the filters, such as those of the app's first page.
@@ -260,40 +260,46 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return OrderedList
 
     def get_urls(self) -> list[URLPattern]:
-        def of(deed: Deed) -> URLPattern:
+        def of(staff_action: StaffAction) -> URLPattern:
             @sensitive_variables()
             @outside_atomic_requests  # in which no flow can ask the provider
             def view(request: HttpRequest, object_id: str) -> HttpResponse:
-                return self.deed_view(deed, request, object_id)
+                return self.staff_action_view(staff_action, request, object_id)
 
-            name = f"{self.opts.app_label}_{self.opts.model_name}_{deed.name}"
-            return path(f"<path:object_id>/{deed.name}/", self.admin_site.admin_view(view), name=name)
+            name = f"{self.opts.app_label}_{self.opts.model_name}_{staff_action.name}"
+            return path(f"<path:object_id>/{staff_action.name}/", self.admin_site.admin_view(view), name=name)
 
-        return [*map(of, self.deeds), *super().get_urls()]
+        return [*map(of, self.staff_actions), *super().get_urls()]
 
-    def deed_view(self, deed: Deed, request: HttpRequest, object_id: str) -> HttpResponse:
+    def staff_action_view(self, staff_action: StaffAction, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the record, say what will happen, and do it; what the flow refuses stands in the form."""
-        if not _may(request, deed):
+        if not _may(request, staff_action):
             raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
         if row is None:
             raise Http404
         posted = request.method == "POST"
-        in_review = deed.fits is None and why_not(row, deed.name) == "in_review"
-        if not posted and not deed.makes_sense(row) and not in_review:
+        in_review = staff_action.fits is None and why_not(row, staff_action.name) == "in_review"
+        if not posted and not staff_action.makes_sense(row) and not in_review:
             # A question that stands in the way stands on the page too, for whoever answers it.
             return HttpResponseRedirect(self.address(row))
-        form = deed.form(request.POST if posted else None, row)
+        form = staff_action.form(request.POST if posted else None, row)
         if form.is_valid():
             try:
-                done = deed.flow(row, actor=request.user.get_username(), **form.cleaned_data)
+                done = staff_action.flow(row, actor=request.user.get_username(), **form.cleaned_data)
             except PagoEfectivoError as error:
                 form.add_error(None, f"{error} {self.since(row)}".rstrip())
             else:
-                self.message_user(request, deed.tell(done), messages.SUCCESS)
+                self.message_user(request, staff_action.tell(done), messages.SUCCESS)
                 return HttpResponseRedirect(self.address(row) if self._is_there(row) else self.list_address())
         return self.ask(
-            request, deed.label, deed.explanation, self.summary(row), form, self.address(row), subtitle=str(row)
+            request,
+            staff_action.label,
+            staff_action.explanation,
+            self.summary(row),
+            form,
+            self.address(row),
+            subtitle=str(row),
         )
 
     def ask(
@@ -344,7 +350,11 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         obj: Any = None,
     ) -> HttpResponse:
         actions = [str(name) for name in self.get_actions(request) if self.offers(obj, str(name))]
-        deeds = [deed for deed in self.deeds if _may(request, deed) and deed.makes_sense(obj)]
+        staff_actions = [
+            staff_action
+            for staff_action in self.staff_actions
+            if _may(request, staff_action) and staff_action.makes_sense(obj)
+        ]
         refused = {str(name): why_not(obj, str(name)) for name in self.get_actions(request)} if self.reasons else {}
         context |= {
             "refused": [
@@ -355,7 +365,10 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "sections": self.sections(obj),
             "discrepancies": self.discrepancies(obj),
             "buttons": [(name, getattr(self, name).short_description) for name in actions],
-            "links": [*((self.address(obj, deed.name), deed.label) for deed in deeds), *self.links(request, obj)],
+            "links": [
+                *((self.address(obj, staff_action.name), staff_action.label) for staff_action in staff_actions),
+                *self.links(request, obj),
+            ],
             "action_checkbox_name": CHOSEN,
         }
         return super().render_change_form(request, context, add, change, form_url, obj)
@@ -450,5 +463,5 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return self.ask(request, label, prompt, [chosen], form, back, **more)
 
 
-def _may(request: HttpRequest, deed: Deed) -> bool:
-    return request.user.has_perm(f"pagoefectivo.{deed.permission}")
+def _may(request: HttpRequest, staff_action: StaffAction) -> bool:
+    return request.user.has_perm(f"pagoefectivo.{staff_action.permission}")

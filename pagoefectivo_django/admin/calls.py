@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import ApiCall
 from .base import RecordAdmin, badge
-from .finding import keys
+from .lists import keys
 
 
 class FailedFilter(admin.SimpleListFilter):

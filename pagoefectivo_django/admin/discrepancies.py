@@ -19,10 +19,10 @@ from ..forms import AssignForm, CommentForm, ReopenForm, ResolveForm
 from ..models import Discrepancy, Settlement
 from ..money import display
 from ..states import Kind
-from .base import Deed, RecordAdmin, Section, badge_of, is_possible, table
-from .desk import Desk
-from .finding import codes_found, keys, orders_found
-from .meanings import MEANINGS
+from .base import RecordAdmin, Section, StaffAction, badge_of, is_possible, table
+from .comparison import Comparison
+from .explanations import EXPLANATIONS
+from .lists import codes_found, keys, orders_found
 
 
 def _resolved(done: Discrepancy) -> str:
@@ -148,8 +148,8 @@ class DiscrepancyAdmin(RecordAdmin):
     )
     #: Shown once there is one.
     answer_fieldset = (_("Answer"), {"fields": (("resolution", "resolved_by"), "resolved_at", "reason")})
-    deeds = (
-        Deed(
+    staff_actions = (
+        StaffAction(
             name="resolve",
             label=_("Resolve"),
             permission="change_discrepancy",
@@ -162,7 +162,7 @@ class DiscrepancyAdmin(RecordAdmin):
             fits=_is_open,
             tell=_resolved,
         ),
-        Deed(
+        StaffAction(
             name="reopen",
             label=_("Reopen"),
             permission="change_discrepancy",
@@ -174,7 +174,7 @@ class DiscrepancyAdmin(RecordAdmin):
             flow=reopen_discrepancy,
             tell=_reopened,
         ),
-        Deed(
+        StaffAction(
             name="assign",
             label=_("Assign"),
             permission="change_discrepancy",
@@ -183,7 +183,7 @@ class DiscrepancyAdmin(RecordAdmin):
             flow=_assign,
             tell=_assigned,
         ),
-        Deed(
+        StaffAction(
             name="comment",
             label=_("Comment"),
             permission="change_discrepancy",
@@ -220,8 +220,8 @@ class DiscrepancyAdmin(RecordAdmin):
         return discrepancy.assigned_to or gettext("nobody")
 
     @admin.display(description=_("what to do"))
-    def meaning(self, discrepancy: Discrepancy) -> Any:
-        return MEANINGS[Kind(discrepancy.kind)]
+    def explanation(self, discrepancy: Discrepancy) -> Any:
+        return EXPLANATIONS[Kind(discrepancy.kind)]
 
     # The page of one question.
 
@@ -251,5 +251,5 @@ class DiscrepancyAdmin(RecordAdmin):
         columns = ("kind", order, state, amount, "payment", "suggestion", "assigned_to", "created_at")
         return [table(_("discrepancy"), mine, columns), *self.sections(row)]
 
-    def _desk(self, discrepancy: Discrepancy) -> Desk:
-        return Desk(discrepancy, self.link)
+    def _desk(self, discrepancy: Discrepancy) -> Comparison:
+        return Comparison(discrepancy, self.link)

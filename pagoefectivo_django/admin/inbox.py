@@ -20,7 +20,7 @@ from ..models import Notification
 from ..models.clock import current_time
 from ..states import Fact, Remark
 from .base import KnownValuesFilter, RecordAdmin, badge_of, fact_label, masked
-from .finding import keys
+from .lists import keys
 
 
 class ChannelFilter(KnownValuesFilter):

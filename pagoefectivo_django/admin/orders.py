@@ -46,18 +46,18 @@ from ..states import OrderState, RefundStatus, Remark
 from .base import (
     OF_REFUNDS,
     Column,
-    Deed,
     KnownValuesFilter,
     RecordAdmin,
     Section,
+    StaffAction,
     badge_of,
     is_possible,
     masked,
     may_see_people,
     table,
 )
-from .finding import orders_found
-from .story import story
+from .lists import orders_found
+from .order_tables import order_tables
 
 
 def _evidence_pdf(evidence: Mapping[str, Any]) -> bytes:
@@ -119,8 +119,8 @@ class OrderAdmin(RecordAdmin):
         {"fields": (("pending_text", "action_date"), "action_requested_by", ("attempts", "retry_at"), "whole_error")},
     )
 
-    deeds = (
-        Deed(
+    staff_actions = (
+        StaffAction(
             name="mark_paid",
             label=_("Mark as paid"),
             permission="mark_paid",
@@ -133,7 +133,7 @@ class OrderAdmin(RecordAdmin):
             flow=mark_paid,
             tell=_outcome,
         ),
-        Deed(
+        StaffAction(
             name="adopt_code",
             label=_("Attach a code"),
             permission="adopt_code",
@@ -145,7 +145,7 @@ class OrderAdmin(RecordAdmin):
             flow=adopt_code,
             tell=_outcome,
         ),
-        Deed(
+        StaffAction(
             name="refund",
             label=_("Refund"),
             permission="add_refund",
@@ -157,7 +157,7 @@ class OrderAdmin(RecordAdmin):
             flow=refund_order,
             tell=_asked_back,
         ),
-        Deed(
+        StaffAction(
             name="erase_payer",
             label=_("Erase the payer's data"),
             permission="erase_payer",
@@ -287,13 +287,15 @@ class OrderAdmin(RecordAdmin):
         row = self.get_object(request, unquote(object_id))
         if row is None or not row.email:
             raise Http404
-        accounts = any(request.user.has_perm(f"pagoefectivo.{deed}_refund") for deed in ("approve", "send"))
+        accounts = any(
+            request.user.has_perm(f"pagoefectivo.{staff_action}_refund") for staff_action in ("approve", "send")
+        )
         found = hand_out(email=row.email, actor=request.user.get_username(), accounts=accounts)
         headers = {"Content-Disposition": "attachment; filename=payer.json", "Cache-Control": "no-store"}
         return JsonResponse(found, headers=headers)
 
     def sections(self, row: Order) -> list[Section]:
-        return story(self, row)
+        return order_tables(self, row)
 
     def asked_about(self) -> Sequence[Column]:
         return ((_("order"), self.link), "state", (_("amount"), self.money), "cip", "expires_at")

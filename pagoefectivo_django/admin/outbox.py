@@ -18,7 +18,7 @@ from ..models import Delivery, FailingReceiver
 from ..signals import SIGNALS
 from ..states import Remark
 from .base import RecordAdmin, Section, badge, table
-from .finding import keys, orders_found
+from .lists import keys, orders_found
 
 #: Deliveries on the page of a receiver, the oldest: what it fails at.
 MOST_SHOWN = 20

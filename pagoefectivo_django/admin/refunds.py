@@ -28,8 +28,8 @@ from ..models.refunds import RefundQuerySet
 from ..states import RefundStatus, Remark
 from .base import OF_REFUNDS, Column, KnownValuesFilter, RecordAdmin, Section, badge_of, is_possible, table
 from .exports import csv_response
-from .finding import keys, orders_found
-from .story import change_label, event_label
+from .lists import keys, orders_found
+from .order_tables import change_label, event_label
 
 
 class AccountFilter(KnownValuesFilter):

@@ -28,9 +28,9 @@ from ..models.clock import current_time
 from ..models.database import outside_atomic_requests
 from ..money import display
 from ..states import LineStatus, SettlementStatus, StatementKind
-from .base import Column, Deed, RecordAdmin, Section, badge_of, table
+from .base import Column, RecordAdmin, Section, StaffAction, badge_of, table
 from .exports import export_view
-from .finding import keys, orders_found
+from .lists import keys, orders_found
 
 #: How long a request goes on matching; the rest is the worker's.
 BUDGET = timedelta(seconds=8)
@@ -78,8 +78,8 @@ class SettlementAdmin(RecordAdmin):
         (None, {"fields": (("name", "status_badge"), ("kind", "dated"), ("account", "currency"), "progress")}),
         (_("File"), {"fields": ("file_name", "reading_text", ("imported_by", "created_at"), "finished_at")}),
     )
-    deeds = (
-        Deed(
+    staff_actions = (
+        StaffAction(
             name="confirm",
             label=_("Import"),
             permission="import_settlement",
@@ -92,7 +92,7 @@ class SettlementAdmin(RecordAdmin):
             fits=_is_draft,
             tell=_told,
         ),
-        Deed(
+        StaffAction(
             name="discard",
             label=_("Discard"),
             permission="import_settlement",
@@ -102,7 +102,7 @@ class SettlementAdmin(RecordAdmin):
             fits=_is_draft,
             tell=lambda draft: gettext("%(settlement)s was discarded.") % {"settlement": draft},
         ),
-        Deed(
+        StaffAction(
             name="deposit",
             label=_("Enter a deposit"),
             permission="match_settlement",
@@ -200,7 +200,10 @@ class SettlementAdmin(RecordAdmin):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        may = {f"may_{deed}": request.user.has_perm(f"pagoefectivo.{deed}_settlement") for deed in ("import", "export")}
+        may = {
+            f"may_{staff_action}": request.user.has_perm(f"pagoefectivo.{staff_action}_settlement")
+            for staff_action in ("import", "export")
+        }
         return super().changelist_view(request, {**(extra_context or {}), **may})
 
     @sensitive_variables()
@@ -265,8 +268,8 @@ class SettlementLineAdmin(RecordAdmin):
         ),
         (_("Money"), {"fields": (("gross_money", "net"), ("fee", "tax"))}),
     )
-    deeds = (
-        Deed(
+    staff_actions = (
+        StaffAction(
             name="match",
             label=_("Match by hand"),
             permission="match_settlement",
@@ -278,7 +281,7 @@ class SettlementLineAdmin(RecordAdmin):
             fits=lambda line: line.status in (LineStatus.DISCREPANCY, LineStatus.IGNORED) and line.gross > 0,
             tell=lambda line: gettext("%(line)s is matched.") % {"line": line},
         ),
-        Deed(
+        StaffAction(
             name="unmatch",
             label=_("Undo the match"),
             permission="match_settlement",

@@ -30,8 +30,8 @@ DEEDS = {
 OTHERS = {"view_order", "change_order", "add_order", "delete_order", "change_refund", "approve_refund", "send_refund"}
 
 
-def url(row: Order, deed: str) -> str:
-    return reverse(f"admin:pagoefectivo_order_{deed}", args=[row.pk])
+def url(row: Order, verb: str) -> str:
+    return reverse(f"admin:pagoefectivo_order_{verb}", args=[row.pk])
 
 
 def state(order: Order) -> str:
@@ -222,55 +222,55 @@ def test_only_payments_of_this_order_are_offered(cashier: Client, new_order: Mak
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_each_page_has_its_own_permission(hire: Hire, lost: Order, new_order: Make, deed: str) -> None:
-    order = lost if deed == "adopt_code" else new_order("OTHER-2")
-    order = pay(order) if deed == "refund" else order
-    own, data = DEEDS[deed]
+def test_each_page_has_its_own_permission(hire: Hire, lost: Order, new_order: Make, verb: str) -> None:
+    order = lost if verb == "adopt_code" else new_order("OTHER-2")
+    order = pay(order) if verb == "refund" else order
+    own, data = DEEDS[verb]
     data = {name: str(Payment.objects.get().pk) if name == "payment" else value for name, value in data.items()}
-    data |= {"code": code_there()} if deed == "adopt_code" else {}
+    data |= {"code": code_there()} if verb == "adopt_code" else {}
     rest = OTHERS | {permission for permission, _data in DEEDS.values()} - {own}
     other = hire("eva", *rest)
     before = (state(order), Refund.objects.count())
-    assert url(order, deed) not in page(other, order)
-    assert other.get(url(order, deed)).status_code == 403
-    assert other.post(url(order, deed), data).status_code == 403
+    assert url(order, verb) not in page(other, order)
+    assert other.get(url(order, verb)).status_code == 403
+    assert other.post(url(order, verb), data).status_code == 403
     assert (state(order), Refund.objects.count()) == before
     only = hire("rosa", own)
-    assert only.get(url(order, deed)).status_code == 200
-    assert only.post(url(order, deed), data).status_code == 302
+    assert only.get(url(order, verb)).status_code == 200
+    assert only.post(url(order, verb), data).status_code == 302
     assert (state(order), Refund.objects.count()) != before
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_nobody_else_gets_in(client: Client, new_order: Make, deed: str) -> None:
+def test_nobody_else_gets_in(client: Client, new_order: Make, verb: str) -> None:
     order = new_order()
-    assert "/login/" in client.get(url(order, deed)).headers["Location"]
+    assert "/login/" in client.get(url(order, verb)).headers["Location"]
     user = User.objects.create_user("customer")
-    user.user_permissions.set(Permission.objects.filter(codename=DEEDS[deed][0]))
+    user.user_permissions.set(Permission.objects.filter(codename=DEEDS[verb][0]))
     client.force_login(user)
-    assert "/login/" in client.post(url(order, deed), DEEDS[deed][1]).headers["Location"]
+    assert "/login/" in client.post(url(order, verb), DEEDS[verb][1]).headers["Location"]
     assert state(order) == "pending"
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_without_csrf_token_nothing_happens(cashier: Client, new_order: Make, deed: str) -> None:
+def test_without_csrf_token_nothing_happens(cashier: Client, new_order: Make, verb: str) -> None:
     order = new_order()
     cashier.handler.enforce_csrf_checks = True
-    assert cashier.post(url(order, deed), DEEDS[deed][1]).status_code == 403
+    assert cashier.post(url(order, verb), DEEDS[verb][1]).status_code == 403
     assert state(order) == "pending"
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_an_order_that_is_not_there(cashier: Client, deed: str) -> None:
+def test_an_order_that_is_not_there(cashier: Client, verb: str) -> None:
     for key in ("999999", "abc"):
-        assert cashier.get(f"/admin/pagoefectivo/order/{key}/{deed}/").status_code == 404
+        assert cashier.get(f"/admin/pagoefectivo/order/{key}/{verb}/").status_code == 404
 
 
 def test_buttons_appear_where_they_make_sense(cashier: Client, new_order: Make) -> None:
     def offered(order: Order) -> set[str]:
         text = page(cashier, order)
-        found = {deed for deed in DEEDS if url(order, deed) in text}
-        assert found == {deed for deed in DEEDS if cashier.get(url(order, deed)).status_code == 200}
+        found = {verb for verb in DEEDS if url(order, verb) in text}
+        assert found == {verb for verb in DEEDS if cashier.get(url(order, verb)).status_code == 200}
         return found
 
     assert offered(new_order()) == {"mark_paid"}

@@ -17,16 +17,16 @@ from tests.hostile.doing import sold
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
 DEEDS = [
-    (str(ours.opts.model_name), deed.name)
+    (str(ours.opts.model_name), staff_action.name)
     for ours in admin.site._registry.values()
     if isinstance(ours, RecordAdmin)
-    for deed in ours.deeds
+    for staff_action in ours.staff_actions
 ]
 
 
 @pytest.mark.parametrize(("name", "deed"), DEEDS)
 @pytest.mark.parametrize("over", [False, True])
-def test_no_page_of_a_deed_is_an_error(admin_client: Client, name: str, deed: str, over: bool) -> None:
+def test_no_page_of_a_deed_is_an_error(admin_client: Client, name: str, staff_action: str, over: bool) -> None:
     order = pay(sold())
     discrepancy = ask(Kind.UNMATCHED, line=line())
     if over:
@@ -37,7 +37,7 @@ def test_no_page_of_a_deed_is_an_error(admin_client: Client, name: str, deed: st
         "order": Order.objects.get(), "discrepancy": discrepancy, "settlement": Settlement.objects.get(),
         "settlementline": SettlementLine.objects.get(),
     }  # fmt: skip
-    answer = admin_client.get(f"/admin/pagoefectivo/{name}/{rows[name].pk}/{deed}/")
+    answer = admin_client.get(f"/admin/pagoefectivo/{name}/{rows[name].pk}/{staff_action}/")
     assert answer.status_code in (200, 302)
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from pagoefectivo_django.admin.finding import MOST_LISTED, BoundedPaginator
+from pagoefectivo_django.admin.lists import MOST_LISTED, BoundedPaginator
 from pagoefectivo_django.flows import cancel_order, refund_order
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Delivery, Discrepancy, Notification, Order, OrderEvent, Refund

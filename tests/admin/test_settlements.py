@@ -35,9 +35,9 @@ def upload(client: Client, data: bytes, name: str = "LIQ-5.txt", status: int = 2
     return answer.content.decode()
 
 
-def do(client: Client, row: object, deed: str, status: int = 200, **said: object) -> str:
+def do(client: Client, row: object, staff_action: str, status: int = 200, **said: object) -> str:
     name = row._meta.model_name  # type: ignore[attr-defined]
-    url = reverse(f"admin:pagoefectivo_{name}_{deed}", args=[row.pk])  # type: ignore[attr-defined]
+    url = reverse(f"admin:pagoefectivo_{name}_{staff_action}", args=[row.pk])  # type: ignore[attr-defined]
     answer = client.post(url, said, follow=True)
     assert answer.status_code == status
     return answer.content.decode()

@@ -106,8 +106,8 @@ def test_the_desk(desk: Page) -> None:
         tops = {box["y"] for panel in desk.locator(".pagoefectivo-panel").all() if (box := panel.bounding_box())}
         assert len(tops) == rows
     look(desk)
-    for deed in ("resolve", "assign", "comment"):
-        look(desk, desk_of(discrepancy, deed))
+    for staff_action in ("resolve", "assign", "comment"):
+        look(desk, desk_of(discrepancy, staff_action))
 
 
 def test_the_pages_of_settlements(desk: Page) -> None:

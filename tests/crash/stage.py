@@ -181,11 +181,11 @@ def work_left() -> list[str]:
     ]
 
 
-def tried(*deeds: Callable[[], object]) -> None:
+def tried(*steps: Callable[[], object]) -> None:
     """Do what may be impossible by now, or unknown."""
-    for deed in deeds:
+    for step in steps:
         with suppress(PagoEfectivoError):
-            deed()
+            step()
 
 
 def sweep() -> None:

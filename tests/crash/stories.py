@@ -54,7 +54,7 @@ TWO_CODES = {Kind.LOST_CODE, Kind.DUPLICATE_PAYMENT}
 #: What may be asked when the payer pays a code on its way out.
 CANCELLED_AND_PAID = {Kind.PAID_AFTER_CANCEL, Kind.DUPLICATE_PAYMENT}
 
-Deed = Callable[[Stage], object]
+Step = Callable[[Stage], object]
 
 
 def _nothing(stage: Stage) -> Iterator[str]:
@@ -65,9 +65,9 @@ def _nothing(stage: Stage) -> Iterator[str]:
 class Story:
     """One flow, killed at every point of ``act``."""
 
-    act: Deed
+    act: Step
     #: What is there before; nothing of it is counted.
-    scene: Deed
+    scene: Step
     #: In which states the orders may be when all is quiet,
     ends: Set[OrderState]
     #: and in which if the process died before it committed anything, and nobody asked again,
@@ -77,7 +77,7 @@ class Story:
     #: What a person may be asked.
     asks: Set[Kind] = frozenset()
     #: Whoever wanted it wants it again after the crash (a person, the shop, the provider's repetition).
-    again: Deed | None = None
+    again: Step | None = None
     #: They certainly do: nobody else could know of it.
     sure: bool = False
     #: The payer may be quicker than whoever goes on.
@@ -246,21 +246,21 @@ def revive(stage: Stage) -> None:
     extend_order(stage.order(), stage.now + timedelta(hours=72), now=stage.now)
 
 
-def together(deed: Deed) -> Deed:
+def together(step: Step) -> Step:
     """Do it inside of a transaction of the shop's."""
 
     def within(stage: Stage) -> None:
         with transaction.atomic():
-            deed(stage)
+            step(stage)
 
     return within
 
 
-def trying(deed: Deed) -> Deed:
+def trying(step: Step) -> Step:
     """Do it where it may be too late."""
 
     def attempt(stage: Stage) -> None:
-        tried(lambda: deed(stage))
+        tried(lambda: step(stage))
 
     return attempt
 

@@ -37,7 +37,7 @@ PATIENCE = 0.08
 #: How often it does.
 MEETINGS = 4
 
-Deed = Callable[[], object]
+Step = Callable[[], object]
 
 
 class Scene:
@@ -113,7 +113,7 @@ def past() -> None:
 
 
 WHY: dict[str, Any] = {"actor": "eva", "reason": "The payer asked for it."}
-DEEDS: dict[str, Deed] = {
+STEPS: dict[str, Step] = {
     "create_order": lambda: flows.create_order(
         reference="OPEN", amount=Decimal("40.00"), currency="PEN", payer=order("OPEN").payer, replace=True
     ),
@@ -193,7 +193,7 @@ def tables_of(name: str, scene: Scene) -> set[str]:
     scene.begin()
     recorder = Recorder()
     with connection.execute_wrapper(recorder), suppress(PagoEfectivoError):
-        DEEDS[name]()
+        STEPS[name]()
     return recorder.tables & {*LOCK_ORDER, *UNDER_ORDER}
 
 
@@ -202,10 +202,10 @@ def meet(one: str, other: str, scene: Scene) -> list[Any]:
     scene.begin()
     meeting = Meeting()
 
-    def watched(name: str) -> Deed:
+    def watched(name: str) -> Step:
         def run() -> object:
             with connection.execute_wrapper(Recorder(meeting)):
-                return DEEDS[name]()
+                return STEPS[name]()
 
         return run
 

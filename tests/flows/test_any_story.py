@@ -74,7 +74,7 @@ def stumbles(order: Order, choice: int) -> None:
     MemoryChannel.fail(["issue", "delete", "search", "extend"][choice % 4], error, after=after)
 
 
-DEEDS: dict[str, Callable[[Order, int], Any]] = {
+STEPS: dict[str, Callable[[Order, int], Any]] = {
     "pays": pays,
     "pays another amount": lambda order, choice: pays(order, choice, amount="1.00"),
     "pays late": lambda order, choice: pays(order, choice, paid_at=later(days=9)),
@@ -105,13 +105,13 @@ def check(order: Order) -> None:
 
 
 @settings(max_examples=25)
-@given(story=st.lists(st.tuples(st.sampled_from(sorted(DEEDS)), st.integers(0, 7)), max_size=14))
+@given(story=st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 7)), max_size=14))
 def test_the_books_stand_after_every_deed(story: list[tuple[str, int]]) -> None:
     MemoryChannel.clear()
     order = make()
-    for deed, choice in story:
+    for step, choice in story:
         with suppress(PagoEfectivoError):
-            DEEDS[deed](order, choice)
+            STEPS[step](order, choice)
         check(order)
     MemoryChannel.failures.clear()
     for hours in range(10, 40, 2):

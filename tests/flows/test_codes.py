@@ -268,7 +268,7 @@ def test_a_payment_on_the_old_code_counts_and_deletes_the_new_one() -> None:
     assert MemoryChannel.calls[-1] == ("delete", new.code)
 
 
-def test_wishes_inside_a_transaction_wait_for_its_commit() -> None:
+def test_pending_actions_inside_a_transaction_wait_for_its_commit() -> None:
     order = make()
     before = len(MemoryChannel.calls)
     with transaction.atomic():
@@ -290,9 +290,9 @@ def test_an_order_in_question_is_frozen_until_a_person_answers() -> None:
     assert fresh(order).state == "pending"
     discrepancy = Discrepancy.objects.get()
     assert (discrepancy.kind, discrepancy.suggestion) == ("amount_mismatch", "refund_due")
-    for deed in (cancel_order, reissue_code, lambda order: extend_order(order, later(days=9))):
+    for step in (cancel_order, reissue_code, lambda order: extend_order(order, later(days=9))):
         with pytest.raises(InReview):
-            deed(order)
+            step(order)
     assert make(reference=order.reference).pk == order.pk
     with pytest.raises(InvalidRequest):
         resolve_discrepancy(discrepancy, "accept", actor="marta", reason=" ")

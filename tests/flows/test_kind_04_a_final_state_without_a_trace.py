@@ -56,7 +56,7 @@ def that_lost_its_code(order: Order) -> None:
 @pytest.mark.parametrize(
     "refused",
     [in_transaction, after_unavailable, reissued_in_transaction, that_lost_its_code],
-    ids=lambda deed: deed.__name__,
+    ids=lambda step: step.__name__,
 )
 def test_what_was_recorded_and_is_refused_later_is_asked_about(refused: Callable[[Order], None]) -> None:
     order = make()
@@ -183,9 +183,9 @@ def hear(sender: Any, order: Order, **named: Any) -> None:
 @memory
 @pytest.mark.django_db
 @pytest.mark.parametrize(("deed", "state"), [(pay, "paid"), (notify, "paid"), (expire, "expired")])
-def test_a_plain_test_pays_and_expires(deed: Callable[[Order], object], state: str) -> None:
+def test_a_plain_test_pays_and_expires(step: Callable[[Order], object], state: str) -> None:
     order = make()
-    deed(order)
+    step(order)
     order.reload()
     assert order.state == state
 

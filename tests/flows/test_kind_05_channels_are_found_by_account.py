@@ -38,7 +38,7 @@ def polled(order: Order) -> None:
     tick(later(days=1))
 
 
-DEEDS: dict[str, tuple[Callable[[Order], object], str]] = {
+STEPS: dict[str, tuple[Callable[[Order], object], str]] = {
     "cancel": (cancel_order, "cancelled"),
     "extend": (lambda order: extend_order(order, later(days=5)), "pending"),
     "reissue": (reissue_code, "pending"),
@@ -52,11 +52,11 @@ DEEDS: dict[str, tuple[Callable[[Order], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_everything_goes_on_after_an_alias_was_renamed(settings: Any, deed: str) -> None:
+@pytest.mark.parametrize("deed", STEPS)
+def test_everything_goes_on_after_an_alias_was_renamed(settings: Any, step: str) -> None:
     order = make()
     renamed(settings)
-    do, state = DEEDS[deed]
+    do, state = STEPS[step]
     do(order)
     assert fresh(order).state == state
 

@@ -111,10 +111,10 @@ SITUATIONS: dict[str, Callable[[], Order]] = {
     "cancelled": lambda: cancel_order(make()),
     "rejected": rejected,
     "refunded": refunded,
-    "in discrepancy": in_review,
+    "in review": in_review,
 }
 #: How each action is done.
-DEEDS: dict[str, Callable[[Order], object]] = {
+STEPS: dict[str, Callable[[Order], object]] = {
     "issue": lambda order: issue_code(order),
     "cancel": lambda order: cancel_order(order, **STAFF),
     "extend": lambda order: extend_order(order, later(days=5)),
@@ -145,13 +145,13 @@ def at_provider(order: Order, code: str) -> None:
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_a_flow_does_what_may_be_done_and_refuses_the_rest(settings: Any, situation: str) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PAYER_MAY_RENEW": True}
-    for action, do in DEEDS.items():
+    for action, do in STEPS.items():
         order = SITUATIONS[situation]()
         order.reload()
         if action == "adopt_code" and situation == "lost":
             at_provider(order, "123")
         actions = actions_of([order])[order]
-        assert set(actions) == set(DEEDS)
+        assert set(actions) == set(STEPS)
         before = (order.state, order.cip_id, order.pending_action, order.event_count)
         try:
             do(order)
@@ -185,7 +185,7 @@ def refund_at(step: str) -> Refund:
     return refund
 
 
-STEPS: dict[str, Callable[[Refund], object]] = {
+REFUND_STEPS: dict[str, Callable[[Refund], object]] = {
     "approve": lambda refund: approve_refund(refund, actor="eva"),
     "send": lambda refund: send_refund(refund, actor="eva"),
     "done": lambda refund: close_refund(refund, done=True, **STAFF),
@@ -198,7 +198,7 @@ STEPS: dict[str, Callable[[Refund], object]] = {
 @pytest.mark.parametrize("taken_back", [False, True])
 @pytest.mark.parametrize("step", ["requested", "approved", "named", "sent", "done", "failed"])
 def test_a_refund_goes_on_as_it_says(step: str, taken_back: bool) -> None:
-    for action, do in STEPS.items():
+    for action, do in REFUND_STEPS.items():
         refund = refund_at(step)
         if taken_back:
             notify(refund.order, Fact.PAYMENT_REVERSED)

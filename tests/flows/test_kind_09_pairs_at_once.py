@@ -14,7 +14,7 @@ import pytest
 
 from pagoefectivo_django import flows
 from pagoefectivo_django.errors import PagoEfectivoError
-from tests.flows.pairs import DEEDS, Scene, meet, problems, quiet, tables_of
+from tests.flows.pairs import STEPS, Scene, meet, problems, quiet, tables_of
 
 pytestmark = [
     pytest.mark.once,
@@ -66,18 +66,18 @@ def test_some_pairs_at_once(one: str, other: str, scene: Scene) -> None:
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize("one", DEEDS)
+@pytest.mark.parametrize("one", STEPS)
 def test_every_pair_that_shares_tables_at_once(one: str, scene: Scene) -> None:
-    tables = {name: tables_of(name, scene) for name in DEEDS}
-    pairs = [(a, b) for a, b in combinations_with_replacement(DEEDS, 2) if a == one]
+    tables = {name: tables_of(name, scene) for name in STEPS}
+    pairs = [(a, b) for a, b in combinations_with_replacement(STEPS, 2) if a == one]
     shared = [(a, b) for a, b in pairs if len(tables[a] & tables[b]) >= SHARED]
     for pair in shared:
         tried(*pair, scene)
 
 
 def test_every_flow_is_in_a_pair(scene: Scene) -> None:
-    names = {name.partition(":")[0] for name in DEEDS}
+    names = {name.partition(":")[0] for name in STEPS}
     assert {*flows.__all__} - {"actions_of"} <= names
-    locked: dict[str, Any] = {name: tables_of(name, scene) for name in DEEDS}
+    locked: dict[str, Any] = {name: tables_of(name, scene) for name in STEPS}
     assert {name for name, tables in locked.items() if not tables} <= {"publish_events"}, locked
     assert list(problems()) == []

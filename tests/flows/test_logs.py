@@ -20,7 +20,7 @@ from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.signals import SIGNALS, payment_confirmed
 from pagoefectivo_django.testing import notify, pay
 from tests.flows.making import later, make
-from tests.flows.test_any_story import DEEDS
+from tests.flows.test_any_story import STEPS
 
 pytestmark = [
     pytest.mark.every_database,
@@ -106,7 +106,7 @@ def test_every_event_is_one_line_and_no_line_names_anybody(caplog: pytest.LogCap
         order = make(reference=f"SHOP-{number}", payer=secret, concept="Secret concept")
         for _ in range(5):
             with suppress(PagoEfectivoError):
-                DEEDS[dice.choice(sorted(DEEDS))](order, dice.randrange(8))
+                STEPS[dice.choice(sorted(STEPS))](order, dice.randrange(8))
     MemoryChannel.failures.clear()
     refused()
     refunded()

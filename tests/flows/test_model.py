@@ -372,7 +372,7 @@ WRONG = st.sampled_from(["", "amount", "", "currency"])
 VIEWS = st.sampled_from(["number time", "number time order", "number", "time", "order", "", "another-order"])
 
 
-def deed(**what: Any) -> Callable[[Callable[..., Any]], Any]:
+def step(**what: Any) -> Callable[[Callable[..., Any]], Any]:
     """A rule that comes some minutes after the one before, with a round of the worker between them.
 
     All have the same name: Hypothesis would leave some names out of each story, and most of these need each other.
@@ -440,7 +440,7 @@ class Story(RuleBasedStateMachine):
         with suppress(PagoEfectivoError), transaction.atomic() if inside else nullcontext():
             yield
 
-    @deed(
+    @step(
         target=ORDERS,
         reference=st.sampled_from(["A", "B", "C"]),
         amount=st.sampled_from([Decimal("35.50"), Decimal(60)]),
@@ -456,19 +456,19 @@ class Story(RuleBasedStateMachine):
             return create_order(payer=ANA, expires_at=timezone.now() + timedelta(hours=hours), **what)
         return multiple()  # type: ignore[unreachable]
 
-    @deed(order=ORDERS, fault=FAULTS, inside=st.booleans())
+    @step(order=ORDERS, fault=FAULTS, inside=st.booleans())
     def cancels(self, order: Order, fault: str, inside: bool) -> None:
         self.next_call_fails("delete", fault)
         with self.trying(inside):
             cancel_order(order)
 
-    @deed(order=ORDERS, hours=st.sampled_from([2, 20, 60]), fault=FAULTS, inside=st.booleans())
+    @step(order=ORDERS, hours=st.sampled_from([2, 20, 60]), fault=FAULTS, inside=st.booleans())
     def extends(self, order: Order, hours: int, fault: str, inside: bool) -> None:
         self.next_call_fails("extend", fault)
         with self.trying(inside):
             extend_order(order, timezone.now() + timedelta(hours=hours))
 
-    @deed(order=ORDERS, hours=st.sampled_from([None, None, 2, 60]), fault=FAULTS, inside=st.booleans())
+    @step(order=ORDERS, hours=st.sampled_from([None, None, 2, 60]), fault=FAULTS, inside=st.booleans())
     def reissues(self, order: Order, hours: int | None, fault: str, inside: bool) -> None:
         self.next_call_fails("issue", fault)
         with self.trying(inside):
@@ -476,11 +476,11 @@ class Story(RuleBasedStateMachine):
 
     # The payer.
 
-    @deed(order=ORDERS, which=ANY, wrong=WRONG)
+    @step(order=ORDERS, which=ANY, wrong=WRONG)
     def pays_and_nobody_tells(self, order: Order, which: int, wrong: str) -> None:
         self.pay(order, which, wrong)
 
-    @deed(order=ORDERS, which=ANY, wrong=WRONG, says=VIEWS)
+    @step(order=ORDERS, which=ANY, wrong=WRONG, says=VIEWS)
     def pays(self, order: Order, which: int, wrong: str, says: str) -> None:
         self.pay(order, which, wrong, says)
 
@@ -501,7 +501,7 @@ class Story(RuleBasedStateMachine):
             self.tell(operation, says or "")
 
     @precondition(lambda self: all(operation.order for operation in self.model.operations))
-    @deed(says=VIEWS)
+    @step(says=VIEWS)
     def pays_a_strangers_code(self, says: str) -> None:
         operation = Operation(
             "memory:default", "555001", self.number(), Decimal("35.50"), "PEN", timezone.now(), None, False
@@ -541,7 +541,7 @@ class Story(RuleBasedStateMachine):
         assert notify(Order(), fact, channel=ALIASES[account], code=code, **message) == 200
 
     @precondition(lambda self: self.model.operations)
-    @deed(which=ANY, says=VIEWS)
+    @step(which=ANY, says=VIEWS)
     def tells(self, which: int, says: str) -> None:
         """Late, again, or again in other words."""
         self.tell(self.model.operations[-1 - which % len(self.model.operations)], says)
@@ -550,7 +550,7 @@ class Story(RuleBasedStateMachine):
         return Cip.objects.filter(account=account, code=code, poll_at__isnull=False).exists()
 
     @precondition(lambda self: self.model.operations)
-    @deed(
+    @step(
         which=ANY,
         says=st.none() | VIEWS,
         becomes=st.sampled_from([Fact.ISSUED, Fact.CODE_EXPIRED, Fact.CODE_DELETED]),
@@ -569,7 +569,7 @@ class Story(RuleBasedStateMachine):
         if says is not None:
             self.tell(operation, says, Fact.PAYMENT_REVERSED)
 
-    @deed(
+    @step(
         order=ORDERS,
         which=ANY,
         becomes=st.sampled_from([Fact.CODE_EXPIRED, Fact.CODE_DELETED, Fact.UNKNOWN, None]),
@@ -588,7 +588,7 @@ class Story(RuleBasedStateMachine):
             # Of an expiry that is not true, a hint; what is said to be deleted was.
             self.send(account, code, becomes if slip.report.fact == becomes else Fact.CODE_EXPIRED)
 
-    @deed(call=st.sampled_from(["issue", "search", "delete", "extend", "refund"]), fault=FAULTS)
+    @step(call=st.sampled_from(["issue", "search", "delete", "extend", "refund"]), fault=FAULTS)
     def fails_twice(self, call: str, fault: str) -> None:
         for _ in range(2):
             self.next_call_fails(call, fault)
@@ -600,7 +600,7 @@ class Story(RuleBasedStateMachine):
 
     # Staff.
 
-    @deed(order=ORDERS)
+    @step(order=ORDERS)
     def looks_again(self, order: Order) -> None:
         with self.trying():
             refresh_order(order)
@@ -608,14 +608,14 @@ class Story(RuleBasedStateMachine):
             retry(row, timezone.now())
 
     @precondition(lambda self: Cip.objects.filter(status="lost", code=None).exists())
-    @deed(order=ORDERS, which=ANY)
+    @step(order=ORDERS, which=ANY)
     def adopts(self, order: Order, which: int) -> None:
         slip = self.slip_of(order, which)
         with self.trying():
             adopt_code(order, slip.report.code if slip else "123", actor="marta")
 
     @precondition(lambda self: len(self.model.marked) < 2)
-    @deed(order=ORDERS, by_its_number=st.booleans())
+    @step(order=ORDERS, by_its_number=st.booleans())
     def marks_as_paid(self, order: Order, by_its_number: bool) -> None:
         mine = [each.number for each in self.model.operations if each.order == order.pk]
         with self.trying():
@@ -624,7 +624,7 @@ class Story(RuleBasedStateMachine):
             self.model.marked.add((order.pk, number))
 
     @precondition(lambda self: Discrepancy.objects.open().exists())
-    @deed(which=ANY, resolution=st.sampled_from(Resolution.values))
+    @step(which=ANY, resolution=st.sampled_from(Resolution.values))
     def answers(self, which: int, resolution: str) -> None:
         discrepancies = list(Discrepancy.objects.open().order_by("pk"))
         discrepancy = discrepancies[which % len(discrepancies)]
@@ -634,7 +634,7 @@ class Story(RuleBasedStateMachine):
                 self.model.accepted.add(discrepancy.payment_id)
 
     @precondition(lambda self: Payment.objects.exists())
-    @deed(which=ANY, part=st.sampled_from([None, Decimal("0.50"), Decimal("35.00")]), approved=st.booleans())
+    @step(which=ANY, part=st.sampled_from([None, Decimal("0.50"), Decimal("35.00")]), approved=st.booleans())
     def asks_for_a_refund(self, which: int, part: Decimal | None, approved: bool) -> None:
         payments = list(Payment.objects.select_related("cip__order").order_by("pk"))
         payment = payments[which % len(payments)]
@@ -644,7 +644,7 @@ class Story(RuleBasedStateMachine):
                 approve_refund(refund, actor="marta")
 
     @precondition(lambda self: Refund.objects.exclude(status__in=["done", "failed"]).exists())
-    @deed(which=ANY, becomes=st.sampled_from(["approved", "sent", "sent", "done", "failed"]))
+    @step(which=ANY, becomes=st.sampled_from(["approved", "sent", "sent", "done", "failed"]))
     def goes_on_with_a_refund(self, which: int, becomes: str) -> None:
         refunds = list(Refund.objects.select_related("order", "payment__cip").order_by("-pk"))
         refund = refunds[which % len(refunds)]
@@ -667,7 +667,7 @@ class Story(RuleBasedStateMachine):
 
     # The clock.
 
-    @deed(minutes=st.sampled_from([2, 70, 780]), ticks=st.integers(0, 2), receiver_fails=st.integers(0, 3))
+    @step(minutes=st.sampled_from([2, 70, 780]), ticks=st.integers(0, 2), receiver_fails=st.integers(0, 3))
     def lets_time_pass(self, minutes: int, ticks: int, receiver_fails: int) -> None:
         self.stumbles = receiver_fails
         self.time_passes(minutes, ticks)

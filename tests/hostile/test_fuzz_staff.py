@@ -61,7 +61,7 @@ answers = st.dictionaries(
 )
 ACTIONS = sorted({str(name) for each in OURS.values() for name in each.actions or ()})
 PAGES = ["change", "history", "delete", "evidence.json", "evidence.pdf", "evidence.exe", "payer.json"]
-PAGES += sorted({deed.name for each in OURS.values() for deed in each.deeds})
+PAGES += sorted({staff_action.name for each in OURS.values() for staff_action in each.staff_actions})
 
 
 class TestStaff(Door):

@@ -98,7 +98,9 @@ def it_is_given_up(refund: Refund) -> None:
     close_refund(refund, done=False, **STAFF)
 
 
-@pytest.mark.parametrize("meanwhile", [account_is_known, it_is_given_up], ids=lambda deed: deed.__name__)
+@pytest.mark.parametrize(
+    "meanwhile", [account_is_known, it_is_given_up], ids=lambda staff_action: staff_action.__name__
+)
 def test_what_is_wanted_no_more_is_not_asked_for(
     messages: Connect, mailoutbox: Outbox, meanwhile: Callable[[Refund], None]
 ) -> None:

@@ -252,7 +252,7 @@ MUTATIONS = (
         text="part(lambda: take_up(turn.renew()))",
         replacement="pass",
         tests=(
-            "tests/flows/test_kind_04_refunds_and_wishes.py"
+            "tests/flows/test_kind_04_refunds_and_pending_actions.py"
             "::test_a_wish_that_meets_a_discrepancy_is_taken_up_however_that_is_closed",
         ),
     ),

@@ -54,9 +54,9 @@ pytestmark = [
 ]
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 
-Deed = Callable[[], object]
+StaffAction = Callable[[], object]
 #: The deed, its undo, and what both change, as a value.
-Story = tuple[Deed, Deed, Callable[[], Any]]
+Story = tuple[StaffAction, StaffAction, Callable[[], Any]]
 
 
 def holds() -> None:

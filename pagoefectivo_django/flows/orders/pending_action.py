@@ -24,7 +24,7 @@ from ..possible.rules import order_actions
 logger = logging.getLogger("pagoefectivo.provider")
 
 #: Does what was wished for, and returns when to go on (None: done). The last argument: wait for who holds the order.
-Deed = Callable[[Order, datetime, bool], datetime | None]
+Step = Callable[[Order, datetime, bool], datetime | None]
 
 
 @traced()
@@ -64,27 +64,27 @@ def record(
         locked.write()
 
 
-def fulfil(order: Order, pending_action: PendingAction, deed: Deed, now: datetime) -> Order:
+def fulfil(order: Order, pending_action: PendingAction, step: Step, now: datetime) -> Order:
     """Try it now and return the order as it is then; inside a transaction of the shop's, after its commit."""
     if in_shop_transaction():
-        after_commit(attempt_quietly, order.pk, pending_action, deed, None, True)
+        after_commit(attempt_quietly, order.pk, pending_action, step, None, True)
         return order
-    attempt(order.pk, pending_action, deed, now, wait=True, heard=True)
+    attempt(order.pk, pending_action, step, now, wait=True, heard=True)
     order.reload()
     return order
 
 
-def attempt_quietly(pk: int, pending_action: str, deed: Deed, now: datetime | None = None, wait: bool = False) -> bool:
+def attempt_quietly(pk: int, pending_action: str, step: Step, now: datetime | None = None, wait: bool = False) -> bool:
     """Try it once where nobody would catch an error, which is logged and kept on the order."""
     try:
-        return attempt(pk, pending_action, deed, now or current_time(), wait=wait)
+        return attempt(pk, pending_action, step, now or current_time(), wait=wait)
     except PagoEfectivoError as error:
         logger.warning("Order %s: %s", pk, error)
     return True
 
 
 @traced()
-def attempt(pk: int, pending_action: str, deed: Deed, now: datetime, *, wait: bool, heard: bool = False) -> bool:
+def attempt(pk: int, pending_action: str, step: Step, now: datetime, *, wait: bool, heard: bool = False) -> bool:
     """Try once what an order wishes; False if it wishes something else by now, or somebody else is at it.
 
     ``wait``: for whoever has locked the order; otherwise, if somebody takes it while the provider is asked, it is tried
@@ -104,7 +104,7 @@ def attempt(pk: int, pending_action: str, deed: Deed, now: datetime, *, wait: bo
             and Discrepancy.objects.using(database()).filter(order=pk).open().about_money().exists()
         ):
             raise refuse_change(pending_action, "in_review", order)  # before the provider changes anything
-        go_on = deed(order, now, wait)
+        go_on = step(order, now, wait)
     except Exception as error:  # the provider's, or a mistake of ours: nothing that was wished for is forgotten
         problem = error
     with one_transaction() as alias:

@@ -27,7 +27,7 @@ from ..orders.cancel import cancel
 from ..orders.delete import delete_superseded
 from ..orders.extend import extend
 from ..orders.issue import issue
-from ..orders.pending_action import Deed, attempt_quietly, take_up
+from ..orders.pending_action import Step, attempt_quietly, take_up
 from ..orders.reissue import reissue
 from ..outbox.budget import TimeBudget
 from ..outbox.publish import after, publish_events
@@ -46,7 +46,7 @@ Row = TypeVar("Row", bound=Attempted)
 #: Time for each kind of work in a round, so that a provider that hangs starves neither inbox nor deliveries.
 BUDGET = timedelta(seconds=20)
 
-DEEDS: dict[str, Deed] = {
+STEPS: dict[str, Step] = {
     PendingAction.ISSUE: issue,
     PendingAction.CANCEL: cancel,
     PendingAction.EXTEND: extend,
@@ -136,7 +136,7 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
 
 def _fulfil(order: Order, now: datetime) -> bool:
     return bool(order.pending_action) and attempt_quietly(
-        order.pk, order.pending_action, DEEDS[order.pending_action], now
+        order.pk, order.pending_action, STEPS[order.pending_action], now
     )
 
 

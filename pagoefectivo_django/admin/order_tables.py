@@ -13,14 +13,14 @@ from ..models import ApiCall, Delivery, Match, Order, OrderEvent, Payment
 from ..money import display
 from ..states import OrderState
 from .base import OF_REFUNDS, RecordAdmin, Section, badge, fact_label, table
-from .meanings import EVENTS
+from .explanations import EVENTS
 from .outbox import heard
 
 #: Rows of one kind on a page, the newest: a code that is polled for months has many calls.
 MOST_SHOWN = 200
 
 
-def story(admin: RecordAdmin, row: Order) -> list[Section]:
+def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
     """Return the tables of an order's page; as many statements for a long history as for a short one."""
     error = (_("last error"), admin.error_text)
     told = (_("fact"), lambda row: fact_label(row.fact))

@@ -445,13 +445,13 @@ def test_a_question_answered_once_does_not_silence_the_next() -> None:
 
 
 @pytest.mark.parametrize("deed", [cancel_order, reissue_code, lambda order: extend_order(order, later(days=5))])
-def test_a_stale_answer_that_says_paid_is_asked_again_and_not_forgotten(during: Happens, deed: Any) -> None:
+def test_a_stale_answer_that_says_paid_is_asked_again_and_not_forgotten(during: Happens, step: Any) -> None:
     order = make()
     MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     taken_back = {"version": 99, "reversed_version": 99}
     during["search"] = [lambda: Cip.objects.filter(order=order).update(**taken_back)]
     with pytest.raises(OutcomeUnknown):
-        deed(order)
+        step(order)
     assert (fresh(order).state, bool(fresh(order).pending_action)) == ("pending", True)
     tick(later(minutes=10))
     assert (fresh(order).state, fresh(order).pending_action) == ("paid", "")

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
 
-from pagoefectivo_django.admin.desk import MOST_SHOWN, guesses
-from pagoefectivo_django.admin.meanings import MEANINGS
+from pagoefectivo_django.admin.comparison import MOST_SHOWN, guesses
+from pagoefectivo_django.admin.explanations import EXPLANATIONS
 from pagoefectivo_django.flows import assign_discrepancy, comment_on, reopen_discrepancy, resolve_discrepancy
 from pagoefectivo_django.models import Deposit, Discrepancy, Notification, Order
 from pagoefectivo_django.payer import Payer
@@ -37,8 +37,8 @@ def discrepancy(new_order: NewOrder) -> Discrepancy:
     return Discrepancy.objects.get()
 
 
-def url(discrepancy: Discrepancy, deed: str) -> str:
-    return reverse(f"admin:pagoefectivo_discrepancy_{deed}", args=[discrepancy.pk])
+def url(discrepancy: Discrepancy, verb: str) -> str:
+    return reverse(f"admin:pagoefectivo_discrepancy_{verb}", args=[discrepancy.pk])
 
 
 def panel(html: str, title: str) -> dict[str, str]:
@@ -64,15 +64,15 @@ def listed(staff: Client, **filters: str) -> set[int]:
 
 
 def test_every_kind_says_what_it_means_and_what_to_do() -> None:
-    assert set(MEANINGS) == set(Kind)
-    assert len({str(text) for text in MEANINGS.values()}) == len(Kind)
+    assert set(EXPLANATIONS) == set(Kind)
+    assert len({str(text) for text in EXPLANATIONS.values()}) == len(Kind)
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_every_kind_has_a_page_and_a_page_to_answer_it(staff: Client, kind: Kind) -> None:
     discrepancy = ask(kind)
     html = page(staff, discrepancy)
-    assert str(MEANINGS[kind]).split(".")[0] in html.replace("&#x27;", "'")
+    assert str(EXPLANATIONS[kind]).split(".")[0] in html.replace("&#x27;", "'")
     assert "None." in html
     assert "ignore" in staff.get(url(discrepancy, "resolve")).content.decode()
 
@@ -247,23 +247,23 @@ def test_suggestions_are_few_and_only_for_lines_that_nobody_knows(staff: Client,
 
 def test_the_page_offers_what_can_be_done(staff: Client, discrepancy: Discrepancy) -> None:
     html = page(staff, discrepancy)
-    offered = {deed: url(discrepancy, deed) in html for deed in ("resolve", "reopen", "assign", "comment")}
+    offered = {verb: url(discrepancy, verb) in html for verb in ("resolve", "reopen", "assign", "comment")}
     assert offered == {"resolve": True, "reopen": False, "assign": True, "comment": True}
     resolve_discrepancy(discrepancy, "ignore", **STAFF)
     html = page(staff, discrepancy)
-    offered = {deed: url(discrepancy, deed) in html for deed in ("resolve", "reopen", "assign", "comment")}
+    offered = {verb: url(discrepancy, verb) in html for verb in ("resolve", "reopen", "assign", "comment")}
     assert offered == {"resolve": False, "reopen": True, "assign": False, "comment": True}
 
 
 @pytest.mark.parametrize("deed", ["resolve", "reopen", "assign", "comment"])
-def test_who_may_only_look_does_nothing(looker: Client, discrepancy: Discrepancy, deed: str) -> None:
+def test_who_may_only_look_does_nothing(looker: Client, discrepancy: Discrepancy, verb: str) -> None:
     data = {"resolution": "ignore", "reason": "x", "who": "me", "text": "x"}
-    if deed == "reopen":
+    if verb == "reopen":
         resolve_discrepancy(discrepancy, "ignore", **STAFF)
     known = discrepancy.events.count()
-    assert url(discrepancy, deed) not in page(looker, discrepancy)
-    assert looker.get(url(discrepancy, deed)).status_code == 403
-    assert looker.post(url(discrepancy, deed), data).status_code == 403
+    assert url(discrepancy, verb) not in page(looker, discrepancy)
+    assert looker.get(url(discrepancy, verb)).status_code == 403
+    assert looker.post(url(discrepancy, verb), data).status_code == 403
     assert discrepancy.events.count() == known
 
 
@@ -312,9 +312,9 @@ def test_comments_and_answers_stand_in_the_timeline(staff: Client, discrepancy: 
     ("deed", "data"), [("comment", {"text": " "}), ("comment", {"text": "x" * 501}), ("assign", {})]
 )
 def test_what_is_incomplete_is_asked_again(
-    staff: Client, discrepancy: Discrepancy, deed: str, data: dict[str, str]
+    staff: Client, discrepancy: Discrepancy, verb: str, data: dict[str, str]
 ) -> None:
-    answer = staff.post(url(discrepancy, deed), data)
+    answer = staff.post(url(discrepancy, verb), data)
     assert (answer.status_code, discrepancy.events.count()) == (200, 1)
     assert "errorlist" in answer.content.decode()
 

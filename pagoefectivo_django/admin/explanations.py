@@ -23,7 +23,7 @@ EVENTS = {
 }
 
 #: What each kind of question means, and what one usually does.
-MEANINGS = {
+EXPLANATIONS = {
     Kind.AMOUNT_MISMATCH: _(
         "The amount that was paid is not the order's. Usually: give the payment back, or accept it if the shop agreed; "
         "for a line of a statement, ask the provider which amount is right."

@@ -44,7 +44,7 @@ class Panel:
 
 
 @dataclass
-class Desk:
+class Comparison:
     """One question, and everything that is known about its case. ``link`` makes a link to a record."""
 
     discrepancy: Discrepancy
