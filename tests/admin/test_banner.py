@@ -30,7 +30,7 @@ def test_it_is_not_on_other_apps_pages(admin_client: Client) -> None:
     assert "pagoefectivo_worker" not in admin_client.get("/admin/auth/user/").content.decode()
 
 
-def test_it_is_on_a_record_s_page_and_the_question_before_a_flow(
+def test_it_is_on_a_record_s_page_and_the_discrepancy_before_a_flow(
     staff: Client, new_order: Callable[..., Order], act: Callable[..., str]
 ) -> None:
     order = new_order()
@@ -40,7 +40,7 @@ def test_it_is_on_a_record_s_page_and_the_question_before_a_flow(
     assert "pagoefectivo_worker" in staff.get(f"/admin/pagoefectivo/order/{order.pk}/change/").content.decode()
 
 
-def test_it_counts_the_open_questions(staff: Client, new_order: Callable[..., Order]) -> None:
+def test_it_counts_the_open_discrepancies(staff: Client, new_order: Callable[..., Order]) -> None:
     assert "waits for a person" not in staff.get("/admin/pagoefectivo/").content.decode()
     notify(new_order(), amount=Decimal("1.00"))
     assert "1 discrepancy waits for a person" in staff.get("/admin/pagoefectivo/").content.decode()

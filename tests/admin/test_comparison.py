@@ -278,7 +278,7 @@ def test_take_it_give_it_put_it_back(staff: Client, discrepancy: Discrepancy, hi
 
 
 @pytest.mark.parametrize("name", ["", "nobody-here", "eva", "paula"])
-def test_a_question_is_given_only_to_who_may_answer_it(
+def test_a_discrepancy_is_given_only_to_who_may_answer_it(
     staff: Client, discrepancy: Discrepancy, hire: Callable[..., Client], django_user_model: type, name: str
 ) -> None:
     hire("eva", "view_discrepancy")
@@ -401,7 +401,7 @@ def test_search_finds_a_settlement(staff: Client) -> None:
     assert listed(staff, q="2026-77") == {of.pk}
 
 
-def test_a_question_of_no_order_is_known_by_its_line_or_settlement(staff: Client) -> None:
+def test_a_discrepancy_of_no_order_is_known_by_its_line_or_settlement(staff: Client) -> None:
     of = line(settlement(reference="LIQ-A"), number=7)
     ask(Kind.MISSING_HERE, line=of)
     ask(Kind.PAYOUT_MISMATCH, settlement=settlement(reference="LIQ-B"))

@@ -32,7 +32,7 @@ def url(discrepancy: Discrepancy, page: str = "resolve") -> str:
     return reverse(f"admin:pagoefectivo_discrepancy_{page}", args=[discrepancy.pk])
 
 
-def test_list_and_page_show_the_question(staff: Client, discrepancy: Discrepancy) -> None:
+def test_list_and_page_show_the_discrepancy(staff: Client, discrepancy: Discrepancy) -> None:
     text = staff.get(LIST).content.decode()
     assert "paid another amount" in text
     assert "SHOP-1001" in text
@@ -108,6 +108,6 @@ def test_who_is_nobody_logs_in_first(client: Client, discrepancy: Discrepancy) -
     assert "/login/" in client.get(url(discrepancy)).headers["Location"]
 
 
-def test_an_unknown_question(staff: Client, discrepancy: Discrepancy) -> None:
+def test_an_unknown_discrepancy(staff: Client, discrepancy: Discrepancy) -> None:
     assert staff.get(f"{LIST}999999/resolve/").status_code == 404
     assert staff.get(f"{LIST}abc/resolve/").status_code == 404

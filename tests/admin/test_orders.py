@@ -66,7 +66,7 @@ def test_the_page_shows_everything_that_happened(staff: Client, new_order: Make)
     assert "<script>" not in text
 
 
-def test_the_page_leads_to_its_open_questions(staff: Client, new_order: Make) -> None:
+def test_the_page_leads_to_its_open_discrepancies(staff: Client, new_order: Make) -> None:
     order = new_order()
     notify(order, amount=Decimal("1.00"))
     discrepancy = Discrepancy.objects.get()

@@ -102,7 +102,7 @@ def test_the_same_file_again_leads_to_what_it_became(accountant: Client, new_ord
     assert Settlement.objects.count() == 1
 
 
-def test_a_deposit_is_entered_and_a_difference_is_a_question(
+def test_a_deposit_is_entered_and_a_difference_is_a_discrepancy(
     accountant: Client, new_order: Callable[..., Order]
 ) -> None:
     settlement = load(line(pay(new_order())))

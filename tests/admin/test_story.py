@@ -40,7 +40,7 @@ def called(order: Order, **changes: Any) -> ApiCall:
     return call
 
 
-def test_calls_and_answered_questions_are_part_of_the_story(staff: Client, new_order: Make) -> None:
+def test_calls_and_answered_discrepancies_are_part_of_the_story(staff: Client, new_order: Make) -> None:
     order = pay(new_order())
     called(order)
     called(order, status=None, error="ReadTimeout", milliseconds=8000)

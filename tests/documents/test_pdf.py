@@ -114,7 +114,7 @@ def test_the_same_voucher_is_the_same_file() -> None:
     assert voucher_pdf(VOUCHER) == voucher_pdf(VOUCHER)
 
 
-def test_chinese_is_text_and_emoji_are_question_marks() -> None:
+def test_chinese_is_text_and_emoji_are_discrepancy_marks() -> None:
     text = text_of(replace(VOUCHER, concept="两件棉质T恤 🎁 ñ", language="zh-hans"))
     assert "两件棉质" in text  # PDFium leaves out single letters between two fonts
     assert "?ñ" in text

@@ -59,7 +59,7 @@ def test_utf_8_begins_with_its_mark_once() -> None:
     assert content.count(b"\r\n") == content.count(b"\n") == 1201
 
 
-def test_windows_1252_has_a_question_mark_for_what_it_lacks() -> None:
+def test_windows_1252_has_a_discrepancy_mark_for_what_it_lacks() -> None:
     content = b"".join(csv_pieces(("order",), [("Ñ € 电",)], encoding="windows-1252"))
     assert content == b"order\r\n\xd1 \x80 ?\r\n"
 

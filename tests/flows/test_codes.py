@@ -284,7 +284,7 @@ def test_pending_actions_inside_a_transaction_wait_for_its_commit() -> None:
 # Questions.
 
 
-def test_an_order_in_question_is_frozen_until_a_person_answers() -> None:
+def test_an_order_in_review_is_frozen_until_a_person_answers() -> None:
     order = make()
     notify(order, amount="1.00", operation_number="1")
     assert fresh(order).state == "pending"
@@ -305,7 +305,7 @@ def test_an_order_in_question_is_frozen_until_a_person_answers() -> None:
     assert Discrepancy.objects.get().status == "resolved"
 
 
-def test_a_second_payment_is_a_question_and_never_accepted() -> None:
+def test_a_second_payment_is_a_discrepancy_and_never_accepted() -> None:
     order = pay(make(), operation_number="1")
     notify(order, operation_number="2")
     discrepancy = Discrepancy.objects.get()
@@ -414,7 +414,7 @@ def test_adopt_refuses_another_orders_code() -> None:
     assert statuses(order) == ["lost"]
 
 
-def test_an_unknown_code_is_a_question_and_adopting_it_answers() -> None:
+def test_an_unknown_code_is_a_discrepancy_and_adopting_it_answers() -> None:
     MemoryChannel.fail("issue", LOST, after=True)
     order = make()
     (code,) = MemoryChannel.slips["memory:default"]

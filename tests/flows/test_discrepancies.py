@@ -56,7 +56,7 @@ def story(discrepancy: Discrepancy) -> list[tuple[str, str, str]]:
 # Whose money.
 
 
-def test_a_question_says_how_much_money_it_is_about() -> None:
+def test_a_discrepancy_says_how_much_money_it_is_about() -> None:
     of_payment = late()
     assert (of_payment.amount, of_payment.currency) == (Decimal("99.00"), "PEN")
     of_line = ask(Kind.MISSING_HERE, line=line(gross=Decimal("8.10"), currency="USD"))
@@ -104,7 +104,7 @@ def test_nobody_does_nothing(verb: Callable[..., Any]) -> None:
     assert story(discrepancy) == known
 
 
-def test_a_question_is_assigned_and_given_on() -> None:
+def test_a_discrepancy_is_assigned_and_given_on() -> None:
     discrepancy = late()
     assert assign_discrepancy(discrepancy, "rosa", actor="rosa").assigned_to == "rosa"
     assert assign_discrepancy(discrepancy, "luis", actor="rosa").assigned_to == "luis"
@@ -116,7 +116,7 @@ def test_a_question_is_assigned_and_given_on() -> None:
     assert discrepancy.order.event_count == discrepancy.order.events.count()
 
 
-def test_who_takes_a_question_second_is_told_who_has_it() -> None:
+def test_who_takes_a_discrepancy_second_is_told_who_has_it() -> None:
     discrepancy = late()
     results = at_once(
         *(partial(assign_discrepancy, Discrepancy.objects.get(), name, actor=name) for name in ("rosa", "luis"))
@@ -135,13 +135,13 @@ def test_the_same_person_twice_is_one_event() -> None:
     assert len(story(discrepancy)) == 2
 
 
-def test_a_resolved_question_is_given_to_nobody() -> None:
+def test_a_resolved_discrepancy_is_given_to_nobody() -> None:
     discrepancy = resolve_discrepancy(late(), "ignore", **STAFF)
     with pytest.raises(InvalidRequest, match="was resolved by rosa; reopen it"):
         assign_discrepancy(discrepancy, "luis", actor="luis")
 
 
-def test_a_comment_stays_whatever_becomes_of_the_question() -> None:
+def test_a_comment_stays_whatever_becomes_of_the_discrepancy() -> None:
     discrepancy = late()
     comment_on(discrepancy, "  amount_mismatch: accept  ", actor="luis")
     resolve_discrepancy(discrepancy, "ignore", **STAFF)
@@ -168,7 +168,7 @@ def test_comments_at_once_are_all_kept() -> None:
     assert sorted(detail for fact, _, detail in story(discrepancy) if fact == "commented") == ["0", "1", "2", "3"]
 
 
-def test_a_question_of_no_order_has_a_timeline_too() -> None:
+def test_a_discrepancy_of_no_order_has_a_timeline_too() -> None:
     discrepancy = ask(Kind.MISSING_HERE, line=line())
     assign_discrepancy(discrepancy, "rosa", actor="rosa")
     comment_on(discrepancy, "Theirs?", actor="rosa")
@@ -193,7 +193,7 @@ def test_remarks_wake_nobody() -> None:
 # Reopening.
 
 
-def test_a_reopened_question_can_be_answered_otherwise() -> None:
+def test_a_reopened_discrepancy_can_be_answered_otherwise() -> None:
     discrepancy = late()
     resolve_discrepancy(discrepancy, "ignore", **STAFF)
     reopen_discrepancy(discrepancy, actor="luis", reason="The payer called.")
@@ -214,7 +214,7 @@ def test_a_reopened_question_can_be_answered_otherwise() -> None:
     ]
 
 
-def test_a_reopened_question_about_money_freezes_its_order_again() -> None:
+def test_a_reopened_discrepancy_about_money_freezes_its_order_again() -> None:
     discrepancy = late()
     resolve_discrepancy(discrepancy, "ignore", **STAFF)
     reopen_discrepancy(discrepancy, **STAFF)
@@ -223,12 +223,12 @@ def test_a_reopened_question_about_money_freezes_its_order_again() -> None:
         cancel_order(discrepancy.order)
 
 
-def test_a_question_that_is_open_is_not_reopened() -> None:
+def test_a_discrepancy_that_is_open_is_not_reopened() -> None:
     with pytest.raises(InvalidRequest, match="is open; answer it"):
         reopen_discrepancy(late(), **STAFF)
 
 
-def test_a_question_is_reopened_for_a_reason() -> None:
+def test_a_discrepancy_is_reopened_for_a_reason() -> None:
     discrepancy = resolve_discrepancy(late(), "ignore", **STAFF)
     with pytest.raises(InvalidRequest, match="pass reason"):
         reopen_discrepancy(discrepancy, actor="rosa", reason=" ")
@@ -272,7 +272,7 @@ def possible(kind: Kind, **about: Any) -> set[str]:
     return {str(answer) for answer in answers_to(Discrepancy(kind=kind, **about))}
 
 
-def test_each_question_has_the_answers_that_it_can_have() -> None:
+def test_each_discrepancy_has_the_answers_that_it_can_have() -> None:
     order = pay(make())
     payment = Payment.objects.get(cip__order=order)
     of = line()
@@ -297,7 +297,7 @@ def test_a_statement_pays_no_order() -> None:
     assert (order.state, discrepancy.line.status) == ("pending", "discrepancy")  # type: ignore[union-attr]
 
 
-def test_a_line_is_ignored_by_the_answer_and_comes_back_with_the_question() -> None:
+def test_a_line_is_ignored_by_the_answer_and_comes_back_with_the_discrepancy() -> None:
     discrepancy = ask(Kind.MISSING_HERE, line=line())
     of = discrepancy.line
     assert of
@@ -310,7 +310,7 @@ def test_a_line_is_ignored_by_the_answer_and_comes_back_with_the_question() -> N
 
 
 @pytest.mark.parametrize("status", [status for status in LineStatus if status != LineStatus.DISCREPANCY])
-def test_a_line_that_is_not_in_question_stays_what_it_is(status: LineStatus) -> None:
+def test_a_line_that_is_not_in_review_stays_what_it_is(status: LineStatus) -> None:
     discrepancy = ask(Kind.MISSING_HERE, line=line(status=status, reason="before"))
     resolve_discrepancy(discrepancy, "ignore", **STAFF)
     assert discrepancy.line
@@ -320,7 +320,7 @@ def test_a_line_that_is_not_in_question_stays_what_it_is(status: LineStatus) -> 
 
 @pytest.mark.parametrize("status", ["discrepancy", "matched", "ignored"])
 @pytest.mark.parametrize("kind", [Kind.FEE_MISMATCH, Kind.PAYOUT_MISMATCH, Kind.UNSETTLED_OVERDUE])
-def test_a_question_about_a_fee_moves_no_line(kind: Kind, status: str) -> None:
+def test_a_discrepancy_about_a_fee_moves_no_line(kind: Kind, status: str) -> None:
     discrepancy = ask(kind, line=line(status=status, reason="before"))
     resolve_discrepancy(discrepancy, "ignore", **STAFF)
     reopen_discrepancy(discrepancy, **STAFF)

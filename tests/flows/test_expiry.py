@@ -225,7 +225,7 @@ def test_a_deletion_whose_answer_got_lost_with_the_process_still_ends_as_expired
     assert (order.state, Cip.objects.get().status) == ("expired", "deleted")
 
 
-def test_an_order_in_question_does_not_end_before_somebody_answers() -> None:
+def test_an_order_in_review_does_not_end_before_somebody_answers() -> None:
     order = make()
     notify(order, amount="1.00")
     tick(at(order))
@@ -254,7 +254,7 @@ def test_its_stock_is_free_and_the_reference_can_be_ordered_again() -> None:
     assert again.state == "pending"
 
 
-def test_many_orders_end_in_few_questions_and_a_bad_one_holds_nobody_up(settings: Any) -> None:
+def test_many_orders_end_in_few_discrepancies_and_a_bad_one_holds_nobody_up(settings: Any) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 10}
     orders = [make() for _ in range(25)]
     for order in orders:

@@ -256,7 +256,7 @@ def test_fees_are_of_every_line_that_counts(settings: Any) -> None:
 # Questions.
 
 
-def test_a_question_from_its_opening_to_its_answer() -> None:
+def test_a_discrepancy_from_its_opening_to_its_answer() -> None:
     order = paid("SHOP-1")
     notify(order, operation_number="TWICE", paid_at=NOON)
     discrepancy = Discrepancy.objects.get()
@@ -280,7 +280,7 @@ def test_a_question_from_its_opening_to_its_answer() -> None:
     assert exported("discrepancies", until=today - timedelta(days=1)) == []
 
 
-def test_a_question_about_a_line_says_which() -> None:
+def test_a_discrepancy_about_a_line_says_which() -> None:
     settlement = settle(line_of(paid("SHOP-1"), gross=Decimal("30.00")), reference="LIQ-A")
     row = exported("discrepancies", account="memory:default", currency="PEN")[0]
     assert (row["settlement"], row["line"], row["order"], row["CIP"]) == (

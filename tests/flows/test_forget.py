@@ -152,7 +152,7 @@ def test_calls_go_with_what_they_are_about() -> None:
     assert ApiCall.objects.count() == ApiCallSubject.objects.count() == 1
 
 
-def test_a_question_keeps_what_it_needs_until_it_is_answered() -> None:
+def test_a_discrepancy_keeps_what_it_needs_until_it_is_answered() -> None:
     order = sold("A")
     notify(order, operation_number="another")
     Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)

@@ -172,7 +172,7 @@ def test_what_is_refunded_by_default_is_the_payment_that_pays_not_one_that_was_g
     assert refund_order(order, actor="marta", reason="Sent back.").payment.operation_number == "1"
 
 
-def test_an_answer_closes_no_question_that_a_reversal_before_its_payment_asked() -> None:
+def test_an_answer_closes_no_discrepancy_that_a_reversal_before_its_payment_asked() -> None:
     order = make()
     notify(order, Fact.PAYMENT_REVERSED, operation_number="1")
     order.refresh_from_db()

@@ -226,7 +226,7 @@ def test_an_account_that_is_set_again_deletes_the_code(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("what", ["the provider forgot the code", "the account is another", "can't delete"])
-def test_money_after_the_end_is_a_question(settings: Any, what: str) -> None:
+def test_money_after_the_end_is_a_discrepancy(settings: Any, what: str) -> None:
     order = make()
     cip = order.cips.get()
     OBSTACLES[what][0](settings)
@@ -236,7 +236,7 @@ def test_money_after_the_end_is_a_question(settings: Any, what: str) -> None:
     assert list(Discrepancy.objects.open().values_list("kind", flat=True)) == ["paid_after_cancel"]
 
 
-def test_an_order_with_an_open_money_question_is_not_ended(settings: Any) -> None:
+def test_an_order_with_an_open_money_discrepancy_is_not_ended(settings: Any) -> None:
     order = make()
     notify(order, amount="1.00")
     before = settings.PAGOEFECTIVO
@@ -269,7 +269,7 @@ def test_a_payment_that_came_first_is_not_given_up(settings: Any) -> None:
     assert order.state == "paid"
 
 
-def test_its_old_question_is_answered_by_the_end() -> None:
+def test_its_old_discrepancy_is_answered_by_the_end() -> None:
     order = make(expires_at=later(minutes=20))
     MemoryChannel.slips.clear()
     for day in range(3):
@@ -319,7 +319,7 @@ def test_a_production_order_always_stands(settings: Any, paid: bool, inside: boo
 
 
 @pytest.mark.every_database
-def test_a_rehearsal_under_its_reference_does_not_question_a_production_payment(settings: Any) -> None:
+def test_a_rehearsal_under_its_reference_does_not_discrepancy_a_production_payment(settings: Any) -> None:
     sandbox = settings.PAGOEFECTIVO
     moved(settings)
     old = make(reference="SHOP-1", expires_at=later(minutes=20))

@@ -84,7 +84,7 @@ def test_who_hears_of_the_refusal_is_not_asked_about_it() -> None:
 @pytest.mark.parametrize(
     ("answer", "state"), [("refund_due", "cancelled"), ("ignore", "cancelled"), ("accept", "paid")]
 )
-def test_a_cancel_that_meets_a_question_is_done_after_its_answer(answer: str, state: str) -> None:
+def test_a_cancel_that_meets_a_discrepancy_is_done_after_its_answer(answer: str, state: str) -> None:
     order = make()
     MemoryChannel.fail("delete", Unavailable("down"))
     with pytest.raises(Unavailable):

@@ -260,7 +260,7 @@ def is_late_and_was_in_time_after_all(order: Order, pending_action: str) -> None
     [is_paid, is_overtaken, is_ordered_again, is_asked_about_and_accepted, is_late_and_was_in_time_after_all],
     ids=lambda ending: ending.__name__,
 )
-def test_a_wish_that_comes_to_nothing_is_in_the_history(
+def test_a_pending_action_that_comes_to_nothing_is_in_the_history(
     pending_action: str, ending: Callable[[Order, str], None]
 ) -> None:
     order = make()
@@ -273,7 +273,7 @@ def test_a_wish_that_comes_to_nothing_is_in_the_history(
 
 
 @pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
-def test_a_wish_that_is_done_did_not_come_to_nothing(pending_action: str) -> None:
+def test_a_pending_action_that_is_done_did_not_come_to_nothing(pending_action: str) -> None:
     order = make()
     put_off(order, pending_action)
     tick(later(hours=1))
@@ -296,7 +296,7 @@ def whatever_closes_it(discrepancy: Discrepancy) -> None:
 @pytest.mark.every_database
 @pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
 @pytest.mark.parametrize("close", [a_person_answers, whatever_closes_it], ids=lambda close: close.__name__)
-def test_a_wish_that_meets_a_question_is_taken_up_however_that_is_closed(
+def test_a_pending_action_that_meets_a_discrepancy_is_taken_up_however_that_is_closed(
     pending_action: str, close: Callable[[Discrepancy], None]
 ) -> None:
     order = make()
@@ -327,7 +327,7 @@ def test_a_wish_that_meets_a_question_is_taken_up_however_that_is_closed(
     assert done_so[pending_action]
 
 
-def test_one_question_of_two_is_not_enough() -> None:
+def test_one_discrepancy_of_two_is_not_enough() -> None:
     order = make()
     put_off(order, "cancel")
     notify(order, amount="1.00", operation_number="1")

@@ -106,7 +106,7 @@ class TestOneRow:
         assert used >= (searches() - 1) * timedelta(minutes=1) / 1200
 
     @pytest.mark.parametrize("ask", [polled, hinted])
-    def test_a_mistake_of_ours_in_one_answer_costs_few_questions_and_no_other_answer(
+    def test_a_mistake_of_ours_in_one_answer_costs_few_discrepancies_and_no_other_answer(
         self, ask: Callable[[Sequence[Order]], None]
     ) -> None:
         orders = [make() for _ in range(MANY)]

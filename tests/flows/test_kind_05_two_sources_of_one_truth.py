@@ -215,7 +215,7 @@ def test_a_refund_goes_on_as_it_says(step: str, taken_back: bool) -> None:
 @pytest.mark.parametrize(
     "situation", ["in discrepancy", "paid twice", "no payment", "no order", "taken back", "closed"]
 )
-def test_a_question_has_the_answers_that_it_says(situation: str) -> None:
+def test_a_discrepancy_has_the_answers_that_it_says(situation: str) -> None:
     for answer, again in itertools.product(Resolution, (False, True)):
         discrepancy = asked(situation)
         if again:
@@ -250,7 +250,7 @@ def asked(situation: str) -> Discrepancy:
     return Discrepancy.objects.open().get()
 
 
-def test_what_else_can_be_done_with_a_question() -> None:
+def test_what_else_can_be_done_with_a_discrepancy() -> None:
     discrepancy = asked("in discrepancy")
     actions = actions_of([discrepancy])[discrepancy]
     assert {name: actions[name] for name in ("reopen", "assign", "comment")} == {

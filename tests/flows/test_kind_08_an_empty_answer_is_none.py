@@ -37,7 +37,7 @@ def ignorant() -> list[str]:
 
 
 @pytest.mark.parametrize("size", [100, 2, 1])
-def test_an_empty_answer_opens_no_question_and_one_alert_for_the_account(settings: Any, size: int) -> None:
+def test_an_empty_answer_opens_no_discrepancy_and_one_alert_for_the_account(settings: Any, size: int) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": size}
     orders = [pay(make()) for _ in range(4)] + [make()]
     look()

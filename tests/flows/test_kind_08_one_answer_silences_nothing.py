@@ -194,7 +194,7 @@ def test_an_unknown_code_that_is_paid_once_more_is_asked_about_again() -> None:
 
 
 @pytest.mark.parametrize("said", GONE)
-def test_a_question_that_an_answer_opened_closes_when_the_provider_says_paid_again(order: Order, said: str) -> None:
+def test_a_discrepancy_that_an_answer_opened_closes_when_the_provider_says_paid_again(order: Order, said: str) -> None:
     answers(order, 1, GONE[said])
     answers(order, 2, Fact.PAYMENT)
     discrepancy = Discrepancy.objects.get()
@@ -273,7 +273,7 @@ def test_a_message_late_in_the_day_closes_it_too() -> None:
     assert (order.state, asked()) == ("paid", [])
 
 
-def test_a_lost_code_that_turns_up_is_nobodys_question_any_more() -> None:
+def test_a_lost_code_that_turns_up_is_nobodys_discrepancy_any_more() -> None:
     MemoryChannel.fail("issue", OutcomeUnknown("dropped"), after=True)
     order = make()
     tick(later(minutes=2))

@@ -61,7 +61,7 @@ def unwatched() -> None:
 
 
 @pytest.mark.every_database
-def test_three_hundred_hints_are_three_questions_and_no_payment_waits_behind_them(settings: Any) -> None:
+def test_three_hundred_hints_are_three_discrepancies_and_no_payment_waits_behind_them(settings: Any) -> None:
     orders = [make() for _ in range(12)]
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 4, "SEARCHES_PER_MINUTE": 6}
     unwatched()

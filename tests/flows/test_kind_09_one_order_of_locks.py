@@ -39,7 +39,7 @@ def resting(*parts: str) -> Any:
     return connection.execute_wrapper(run)
 
 
-def test_staff_answers_a_question_while_its_line_is_judged_anew(server_log: Callable[[], str]) -> None:
+def test_staff_answers_a_discrepancy_while_its_line_is_judged_anew(server_log: Callable[[], str]) -> None:
     order = make()
     load(line(order))
     discrepancy = Discrepancy.objects.get(kind="status_mismatch")

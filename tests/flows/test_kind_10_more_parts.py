@@ -53,7 +53,7 @@ def test_parts_that_are_the_whole_together_are_in_front_of_a_person() -> None:
     assert sorted(one["amount"] for one in Discrepancy.objects.get().evidence) == ["15.50", "20.00"]
 
 
-def test_a_part_after_its_question_was_answered_is_asked_about_again() -> None:
+def test_a_part_after_its_discrepancy_was_answered_is_asked_about_again() -> None:
     order = pay(make(), operation_number="7")
     told(order, Fact.PAYMENT_REVERSED, operation_number="7", amount=Decimal("5.00"))
     resolve_discrepancy(Discrepancy.objects.get(), "ignore", **STAFF)

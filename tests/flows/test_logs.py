@@ -61,7 +61,7 @@ def test_a_sale_is_three_lines(caplog: pytest.LogCaptureFixture) -> None:
     assert {record.levelname for record in caplog.records if record.name == "pagoefectivo.orders"} == {"INFO"}
 
 
-def test_a_question_is_named_and_a_person_is_not(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_discrepancy_is_named_and_a_person_is_not(caplog: pytest.LogCaptureFixture) -> None:
     order = make(reference="SHOP-1002")
     notify(order, amount="1.00")
     digest = Notification.objects.get().digest[:8]

@@ -137,7 +137,7 @@ def test_two_at_once_pay_once() -> None:
     assert (Payment.objects.count(), Heard.objects.count()) == (1, 1)
 
 
-def test_an_open_question_is_answered_first() -> None:
+def test_an_open_discrepancy_is_answered_first() -> None:
     order = make()
     notify(order, amount="1.00", operation_number="7")
     with pytest.raises(InReview, match="answer it"):

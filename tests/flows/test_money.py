@@ -127,7 +127,7 @@ def test_a_refunded_orders_code_that_can_be_paid_again_is_deleted() -> None:
 # Twice.
 
 
-def test_one_reference_paid_twice_is_a_question_that_cannot_be_accepted() -> None:
+def test_one_reference_paid_twice_is_a_discrepancy_that_cannot_be_accepted() -> None:
     first = make(reference="TWICE")
     when = first.expires_at + timedelta(minutes=1)
     advance(report(first.cips.get(), Fact.CODE_EXPIRED), now=when)
@@ -176,7 +176,7 @@ def test_a_payment_that_seemed_late_pays_no_second_order_of_its_reference() -> N
 # Too little is said.
 
 
-def test_a_providers_paid_without_amount_is_a_question() -> None:
+def test_a_providers_paid_without_amount_is_a_discrepancy() -> None:
     order = make()
     at_provider(order, Fact.PAYMENT, paid_at=timezone.now(), amount=None)
     refresh_order(order)

@@ -254,7 +254,7 @@ def test_a_newer_extension_is_not_ended_by_an_older_one(during: Happens) -> None
     assert (fresh(order).expires_at, fresh(order).pending_action) == (date, "")
 
 
-def test_a_wish_that_the_payment_ended_is_not_revived_by_its_failure(during: Happens) -> None:
+def test_a_pending_action_that_the_payment_ended_is_not_revived_by_its_failure(during: Happens) -> None:
     order = make()
     cip = order.cips.get()
     during["delete"] = [lambda: advance(report(cip))]
@@ -291,7 +291,7 @@ def test_issue_code_with_an_old_object_does_not_overwrite_a_cancellation() -> No
     assert (fresh(order).state, payable_codes()) == ("cancelled", [])
 
 
-def test_a_wish_is_not_ended_before_its_question_is_written() -> None:
+def test_a_pending_action_is_not_ended_before_its_discrepancy_is_written() -> None:
     order = make()
     MemoryChannel.failures["delete"] = [(DOWN, False)] * 20
     with pytest.raises(Unavailable):
@@ -431,7 +431,7 @@ def test_a_cancelled_order_is_not_brought_back(pending_action: Callable[[Order],
 # Questions.
 
 
-def test_a_question_answered_once_does_not_silence_the_next() -> None:
+def test_a_discrepancy_answered_once_does_not_silence_the_next() -> None:
     order = make()
     for _ in range(2):
         MemoryChannel.failures["delete"] = [(DOWN, False)] * 9

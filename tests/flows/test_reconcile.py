@@ -139,7 +139,7 @@ def test_a_payment_marked_by_hand_is_compared_as_well() -> None:
     assert Discrepancy.objects.get().kind == "reversed", "the provider still calls it unpaid"
 
 
-def test_a_batch_costs_one_question_and_no_statement_for_each_code(settings: Any) -> None:
+def test_a_batch_costs_one_discrepancy_and_no_statement_for_each_code(settings: Any) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 50}
 
     def cost(count: int) -> int:
@@ -244,7 +244,7 @@ def test_a_refused_batch_is_halved(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("error", [Unavailable("down"), OutcomeUnknown("dropped")])
-def test_an_unreachable_provider_costs_one_question_a_round_and_nothing_is_forgotten(error: Exception) -> None:
+def test_an_unreachable_provider_costs_one_discrepancy_a_round_and_nothing_is_forgotten(error: Exception) -> None:
     for _ in range(5):
         make()
     watch_again(later())
@@ -283,7 +283,7 @@ def test_a_lost_code_that_nobody_heard_of_is_put_to_a_person() -> None:
     assert len(discrepancy.evidence) == 1
 
 
-def test_a_lost_code_that_was_found_is_nobodys_question() -> None:
+def test_a_lost_code_that_was_found_is_nobodys_discrepancy() -> None:
     MemoryChannel.fail("issue", OutcomeUnknown("dropped"), after=True)
     order = make()
     (code,) = channel().book

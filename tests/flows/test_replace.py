@@ -70,7 +70,7 @@ def test_one_that_turns_out_to_be_paid_is_not_replaced() -> None:
     assert old.state == "paid"
 
 
-def test_one_in_question_is_not_replaced() -> None:
+def test_one_in_review_is_not_replaced() -> None:
     notify(make(reference="CART-1"), amount="1.00")
     with pytest.raises(InReview):
         make(**MORE)

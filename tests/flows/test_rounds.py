@@ -50,7 +50,7 @@ def test_an_answer_that_still_tells_of_a_payment_taken_back_is_that_payment() ->
     assert Payment.objects.count() == 2, "one that was made after it is another"
 
 
-def test_what_there_was_no_time_to_ask_about_is_nobodys_question() -> None:
+def test_what_there_was_no_time_to_ask_about_is_nobodys_discrepancy() -> None:
     make()
     stopped = iter([False])
     expire_orders(TimeBudget(later(days=5), stopped=lambda: next(stopped, True)))

@@ -182,7 +182,7 @@ def test_many_wishes_at_once() -> None:
 @pytest.mark.parametrize(
     ("pending_action", "state"), [(PendingAction.CANCEL, "cancelled"), (PendingAction.REISSUE, "pending")]
 )
-def test_a_wish_that_comes_while_a_code_is_asked_for_is_not_forgotten(
+def test_a_pending_action_that_comes_while_a_code_is_asked_for_is_not_forgotten(
     settings: Any, pending_action: PendingAction, state: str
 ) -> None:
     entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]

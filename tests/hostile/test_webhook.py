@@ -346,7 +346,7 @@ def test_a_mistake_in_reading_is_ours_to_repeat(stumbling: dict[str, int]) -> No
 
 
 @committing
-def test_a_mistake_in_the_shop_s_policy_is_a_question(settings: Any) -> None:
+def test_a_mistake_in_the_shop_s_policy_is_a_discrepancy(settings: Any) -> None:
     policy = f"{late_with_a_mistake.__module__}.{late_with_a_mistake.__qualname__}"
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"LATE_PAYMENTS": policy}
     order = sold()

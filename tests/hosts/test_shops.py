@@ -199,7 +199,7 @@ PENDING_ACTIONS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
-def test_a_wish_waits_for_the_commit(pending_action: str) -> None:
+def test_a_pending_action_waits_for_the_commit(pending_action: str) -> None:
     order = sold()
     code, expires_at, calls = order.code, order.expires_at, len(MemoryChannel.calls)
     ask, state = PENDING_ACTIONS[pending_action]
@@ -217,7 +217,7 @@ def test_a_wish_waits_for_the_commit(pending_action: str) -> None:
 
 
 @pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
-def test_a_wish_that_was_rolled_back_is_none(pending_action: str) -> None:
+def test_a_pending_action_that_was_rolled_back_is_none(pending_action: str) -> None:
     order = sold()
     calls = len(MemoryChannel.calls)
     with transaction.atomic():
@@ -230,7 +230,9 @@ def test_a_wish_that_was_rolled_back_is_none(pending_action: str) -> None:
 
 @pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
 @pytest.mark.parametrize("error", [Unavailable("down"), OutcomeUnknown("lost")])
-def test_a_wish_that_meets_a_provider_that_is_down_is_done_later(pending_action: str, error: Exception) -> None:
+def test_a_pending_action_that_meets_a_provider_that_is_down_is_done_later(
+    pending_action: str, error: Exception
+) -> None:
     order = sold()
     code = order.code
     for call in ("delete", "extend", "search"):
@@ -262,7 +264,7 @@ def test_a_mistake_after_the_commit_is_not_the_shop_s(pending_action: str) -> No
 
 
 @pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
-def test_a_wish_that_meets_a_mistake_of_ours_comes_to_a_person(pending_action: str) -> None:
+def test_a_pending_action_that_meets_a_mistake_of_ours_comes_to_a_person(pending_action: str) -> None:
     order = sold()
     for _time in range(100):
         for call in ("delete", "extend"):

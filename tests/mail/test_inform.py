@@ -121,7 +121,7 @@ def test_the_date_that_is_told_is_the_one_that_counts(messages: Connect, mailout
     assert "Saturday, January 2, 12:00" in mailoutbox[0].body
 
 
-def test_a_question_that_was_answered_meanwhile_worries_nobody(messages: Connect, mailoutbox: Outbox) -> None:
+def test_a_discrepancy_that_was_answered_meanwhile_worries_nobody(messages: Connect, mailoutbox: Outbox) -> None:
     messages()
     order = order_in(VoucherState.IN_REVIEW)
     resolve_discrepancy(Discrepancy.objects.get(order=order), "accept", actor="rosa", reason="It is near enough.")
@@ -129,7 +129,7 @@ def test_a_question_that_was_answered_meanwhile_worries_nobody(messages: Connect
     assert names(mailoutbox) == ["paid"]
 
 
-def test_a_question_about_a_statement_is_not_the_payers(messages: Connect, mailoutbox: Outbox) -> None:
+def test_a_discrepancy_about_a_statement_is_not_the_payers(messages: Connect, mailoutbox: Outbox) -> None:
     messages()
     order = make()
     ask(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=line(code=order.code))

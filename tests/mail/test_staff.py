@@ -87,7 +87,7 @@ def ask(reference: str = "SHOP-1001") -> Discrepancy:
     return Discrepancy.objects.get(order__reference=reference)
 
 
-def test_a_question_about_money_is_mailed_by_the_round() -> None:
+def test_a_discrepancy_about_money_is_mailed_by_the_round() -> None:
     discrepancy = ask()
     tick()
     (message,) = mail.outbox

@@ -41,18 +41,18 @@ MUTATIONS = (
         name="a payment of another amount pays the order",
         promise=2,
         file="ledger/payments.py",
-        text="if payment.amount != book.order.amount:",
+        text="if payment.amount != locked.order.amount:",
         replacement="if False:",
         tests=(
             "tests/flows/test_codes.py::test_what_does_not_fit_is_held",
-            "tests/flows/test_codes.py::test_an_order_in_discrepancy_is_frozen_until_a_person_answers",
+            "tests/flows/test_codes.py::test_an_order_in_review_is_frozen_until_a_person_answers",
         ),
     ),
     Mutation(
         name="a payment in another currency pays the order",
         promise=2,
         file="ledger/payments.py",
-        text="if payment.currency != book.order.currency:",
+        text="if payment.currency != locked.order.currency:",
         replacement="if False:",
         tests=("tests/flows/test_codes.py::test_what_does_not_fit_is_held",),
     ),
@@ -68,7 +68,7 @@ MUTATIONS = (
         name="a repetition of a payment counts as another payment",
         promise=2,
         file="ledger/payments.py",
-        text="if known := same_payment(book.payments_of(cip), report):",
+        text="if known := same_payment(locked.payments_of(cip), report):",
         replacement="if known := None:",
         tests=("tests/flows/test_rounds.py::test_an_answer_that_still_tells_of_a_payment_taken_back_is_that_payment",),
     ),
@@ -83,15 +83,15 @@ MUTATIONS = (
     Mutation(
         name="an order's new state is told and not saved",
         promise=1,
-        file="ledger/book.py",
-        text="_save([book.order for book in self.books], _SAVED, self.alias)",
-        replacement="_save([book.order for book in self.books], _SAVED[1:], self.alias)",
+        file="ledger/locked.py",
+        text="_save([locked.order for locked in self.locked_orders], _SAVED, self.alias)",
+        replacement="_save([locked.order for locked in self.locked_orders], _SAVED[1:], self.alias)",
         tests=("tests/flows/test_expiry.py::test_a_payment_that_nobody_told_of_is_found_by_the_last_look",),
     ),
     Mutation(
         name="an order moves without an event, so that no receiver hears of it",
         promise=1,
-        file="ledger/book.py",
+        file="ledger/locked.py",
         text="self.history.tell(self.order, TOLD[to], fact, cip, detail, before)",
         replacement="pass",
         tests=(
@@ -102,7 +102,7 @@ MUTATIONS = (
     Mutation(
         name="two payments at once each move an order that neither has locked",
         promise=2,
-        file="ledger/book.py",
+        file="ledger/locked.py",
         text="(orders.select_for_update() if wait else unless_locked(orders)).defer(*without)",
         replacement="orders.defer(*without)",
         tests=("tests/flows/test_two_at_once.py::test_the_second_payment_waits_for_the_first_and_counts_beside_it",),
@@ -111,7 +111,7 @@ MUTATIONS = (
     Mutation(
         name="a glitch that a person ignored silences what really happens later",
         promise=3,
-        file="ledger/doubts.py",
+        file="ledger/contradictions.py",
         text="anew = said != cip.answer",
         replacement="anew = False",
         tests=(
@@ -125,7 +125,7 @@ MUTATIONS = (
         name="a message without a signature is believed",
         promise=2,
         file="inbox/receive.py",
-        text="return channels[-1], channels[-1].prove(body, headers)",
+        text="return channels[-1], channels[-1].verify(body, headers)",
         replacement='return channels[-1], ""',
         tests=("tests/hostile/test_webhook.py::test_unproven_is_refused_and_not_kept",),
     ),
@@ -203,7 +203,7 @@ MUTATIONS = (
         name="an order expires without a last look at the provider",
         promise=1,
         file="worker/expire.py",
-        text="answers |= search(channel, mine, turn)",
+        text="answers |= search(channel, mine, budget)",
         replacement="answers |= {"
         'cip.pk: Report(account=account, fact=Fact.CODE_EXPIRED, code=cip.code or "") for cip in mine}',
         tests=(
@@ -249,11 +249,11 @@ MUTATIONS = (
         name="a change that met a discrepancy is never taken up again",
         promise=3,
         file="worker/round.py",
-        text="part(lambda: take_up(turn.renew()))",
+        text="part(lambda: take_up(budget.renew()))",
         replacement="pass",
         tests=(
             "tests/flows/test_kind_04_refunds_and_pending_actions.py"
-            "::test_a_wish_that_meets_a_discrepancy_is_taken_up_however_that_is_closed",
+            "::test_a_pending_action_that_meets_a_discrepancy_is_taken_up_however_that_is_closed",
         ),
     ),
 )

@@ -259,7 +259,7 @@ def test_receivers_get_sender_event_and_the_order_as_it_is_now(listen: Connect) 
     assert (heard["discrepancy"], heard["order"]) == (Discrepancy.objects.get(), order)
 
 
-def test_a_question_without_an_order_is_heard(listen: Connect) -> None:
+def test_a_discrepancy_without_an_order_is_heard(listen: Connect) -> None:
     ears = Ears()
     listen(signals.discrepancy_opened, ears, "ears")
     post(b"{}")

@@ -70,7 +70,7 @@ def test_what_a_wrong_match_ended_begins_again() -> None:
     assert set(kinds) == {"unsettled_overdue", "missing_there"}, "the provider says otherwise, and that is seen"
 
 
-def test_a_question_that_a_person_answered_stays_answered() -> None:
+def test_a_discrepancy_that_a_person_answered_stays_answered() -> None:
     now, first, order = timezone.now(), pay(make()), pay(make(), operation_number="111")
     load(line(first), name="FIRST.txt")
     tick(now + timedelta(days=20))
@@ -117,7 +117,7 @@ def test_the_match_of_an_order_that_was_refunded_is_undone_and_done_again() -> N
     assert OrderEvent.objects.filter(order=order, kind="payment_settled").count() == 1, "nobody ships it now"
 
 
-def test_an_overdue_payment_that_was_given_back_before_its_settlement_came_is_no_question_any_more() -> None:
+def test_an_overdue_payment_that_was_given_back_before_its_settlement_came_is_no_discrepancy_any_more() -> None:
     now, first, order = timezone.now(), pay(make()), pay(make(), operation_number="111")
     load(line(first), name="FIRST.txt")
     tick(now + timedelta(days=20))

@@ -116,7 +116,7 @@ def test_a_line_settles_only_what_nothing_that_it_says_denies(code: str, number:
 @pytest.mark.parametrize("number", ["", "000123"])
 @pytest.mark.parametrize("named", ["code", "transaction_code"])
 @pytest.mark.parametrize(("ago", "settled"), [(0, True), (10, True), (30, True), (60, False), (250, False)])
-def test_a_code_of_another_season_is_a_question(named: str, number: str, ago: int, settled: bool) -> None:
+def test_a_code_of_another_season_is_a_discrepancy(named: str, number: str, ago: int, settled: bool) -> None:
     order = pay(make(), operation_number="000123")
     if named == "code":
         settlement = load_own(f"{order.code};{number};35.50;1.89;{day(ago)}")

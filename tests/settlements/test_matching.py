@@ -119,7 +119,7 @@ def test_a_line_in_two_files_counts_once() -> None:
     holds()
 
 
-def test_a_line_twice_in_one_file_is_a_question_unless_its_number_says_that_it_is_the_same() -> None:
+def test_a_line_twice_in_one_file_is_a_discrepancy_unless_its_number_says_that_it_is_the_same() -> None:
     order = pay(make(), operation_number="77")
     settlement = load(line(order), line(order))
     assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "discrepancy"]
@@ -140,7 +140,7 @@ def test_a_line_that_counts_already_takes_no_other_payment_of_its_code() -> None
     holds()
 
 
-def test_another_line_of_a_settled_payment_is_a_question() -> None:
+def test_another_line_of_a_settled_payment_is_a_discrepancy() -> None:
     order = pay(make())
     settlement = load(line(order), line(order, commission=Decimal("2.00")))
     assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "discrepancy"]
@@ -155,7 +155,7 @@ def test_without_its_code_a_line_is_known_by_its_transaction_code() -> None:
     assert Match.objects.get().rule == "transaction_code"
 
 
-def test_code_and_transaction_code_of_two_orders_are_a_question() -> None:
+def test_code_and_transaction_code_of_two_orders_are_a_discrepancy() -> None:
     one, two = pay(make()), pay(make())
     assert two.cip
     settlement = load(line(one, transaction_code=two.cip.transaction_code))
@@ -183,7 +183,7 @@ def test_another_currency_is_never_a_match() -> None:
     assert balance("USD").holds
 
 
-def test_a_question_about_a_line_neither_freezes_its_order_nor_tells_the_payer() -> None:
+def test_a_discrepancy_about_a_line_neither_freezes_its_order_nor_tells_the_payer() -> None:
     order = pay(make())
     load(line(order, gross=Decimal("35.49")))
     assert not Discrepancy.objects.open().about_money().exists()
@@ -203,7 +203,7 @@ def test_for_an_order_that_is_not_paid_here_the_provider_is_asked_and_believed()
     holds()
 
 
-def test_what_the_provider_does_not_confirm_is_a_question_and_pays_nothing() -> None:
+def test_what_the_provider_does_not_confirm_is_a_discrepancy_and_pays_nothing() -> None:
     order = make()
     settlement = load(line(order))
     order.reload()
@@ -214,7 +214,7 @@ def test_what_the_provider_does_not_confirm_is_a_question_and_pays_nothing() -> 
     holds()
 
 
-def test_no_answer_is_a_question() -> None:
+def test_no_answer_is_a_discrepancy() -> None:
     order = make()
     at_provider(order).fail("search", OutcomeUnknown("The line went dead."))
     settlement = load(line(order))
@@ -234,7 +234,7 @@ def test_a_line_whose_order_is_paid_later_is_matched_then() -> None:
     holds()
 
 
-def test_a_code_that_nobody_knows_is_a_question() -> None:
+def test_a_code_that_nobody_knows_is_a_discrepancy() -> None:
     order = make()
     settlement = load(line(order, code="99999999", transaction_code="NOBODYS"))
     assert asked(settlement) == ["missing_here"]
@@ -323,7 +323,7 @@ def given_back(order: Order, amount: Decimal) -> None:
     close_refund(send_refund(refund, actor="eva"), done=True, actor="eva", reason="Seen.")
 
 
-def test_a_negative_line_is_our_refund_or_a_question() -> None:
+def test_a_negative_line_is_our_refund_or_a_discrepancy() -> None:
     order = pay(make())
     given_back(order, Decimal("5.50"))
     settlement = load_own(
@@ -465,7 +465,7 @@ def test_no_money_is_no_deposit(amount: Any) -> None:
 # Overdue.
 
 
-def test_paid_and_in_no_settlement_in_time_is_a_question_once_settlements_are_imported() -> None:
+def test_paid_and_in_no_settlement_in_time_is_a_discrepancy_once_settlements_are_imported() -> None:
     paid, settled = pay(make()), pay(make())
     tick(later(days=30))
     assert not Discrepancy.objects.filter(kind=Kind.UNSETTLED_OVERDUE).exists()
