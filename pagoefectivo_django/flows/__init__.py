@@ -20,7 +20,7 @@ from .refunds.refund import approve_refund, close_refund, refund_order, send_ref
 from .settlements.deposit import enter_deposit
 from .settlements.imports import import_settlement
 from .settlements.match import match_line, unmatch_line
-from .worker.round import tick
+from .worker.tick import tick
 
 __all__ = [
     "actions_of",

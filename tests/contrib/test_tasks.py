@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 import pagoefectivo_django.contrib.tasks
 from pagoefectivo_django.contrib.tasks import apps
-from pagoefectivo_django.flows.worker.round import Round
+from pagoefectivo_django.flows.worker.tick import TickResult
 from pagoefectivo_django.models import Delivery, Order
 from tests import valkey
 from tests.contrib.running import celery_worker, shopping, with_celery, with_sandbox
@@ -62,7 +62,7 @@ def test_what_a_tick_did_is_kept_as_json(child_environment: dict[str, str]) -> N
         shop.do("create", "SHOP-1")
         Delivery.objects.update(delivered_at=None, retry_at="2026-01-01T00:00:00Z")
         did = shop.do("run_tick_as_task")
-        assert set(did) == set(Round.__dataclass_fields__)
+        assert set(did) == set(TickResult.__dataclass_fields__)
         assert did["deliveries"] == 1
         assert shop.do("run_tick_as_task")["deliveries"] == 0
 

@@ -38,7 +38,7 @@ class Told(MemoryChannel):
 
 @dataclass(frozen=True)
 class Work:
-    """Work for one part of a round, as ``Round`` names it."""
+    """Work for one part of a round, as ``TickResult`` names it."""
 
     part: str
     #: Leave work to do with each of these orders.

@@ -18,7 +18,7 @@ from pagoefectivo_django.conf import conf
 from pagoefectivo_django.flows import cancel_order, import_settlement, tick
 from pagoefectivo_django.flows.orders.pending_action import record
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, read_settlement
-from pagoefectivo_django.flows.worker.round import Round
+from pagoefectivo_django.flows.worker.tick import TickResult
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Match, Order, Settlement
 from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.states import Fact, PendingAction
@@ -97,7 +97,7 @@ def test_a_round_goes_on_with_what_is_free_and_comes_back(work: str, caplog: pyt
 
 def test_every_part_of_a_round_has_work_that_is_tried() -> None:
     """Messages are tried by the tests of the webhook."""
-    assert {mine.part for mine in WORK.values()} == {field.name for field in fields(Round)} - {"notifications"}
+    assert {mine.part for mine in WORK.values()} == {field.name for field in fields(TickResult)} - {"notifications"}
 
 
 def test_however_many_orders_are_held_the_others_come_to_their_turn(settings: Any) -> None:

@@ -248,7 +248,7 @@ MUTATIONS = (
     Mutation(
         name="a change that met a discrepancy is never taken up again",
         promise=3,
-        file="worker/round.py",
+        file="worker/tick.py",
         text="part(lambda: take_up(budget.renew()))",
         replacement="pass",
         tests=(

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import tick
-from pagoefectivo_django.flows.worker.round import Round
+from pagoefectivo_django.flows.worker.tick import TickResult
 from pagoefectivo_django.models import Delivery, Heartbeat
 from tests.flows.making import later, make
 from tests.sandbox.running import wait_for
@@ -68,7 +68,7 @@ def test_each_round_is_one_line_and_a_heartbeat(child_environment: dict[str, str
     (line,) = [line for line in (tmp_path / "log").read_text().splitlines() if "round " in line]
     numbers = dict(re.findall(r"(\w+)=([\d.]+)", line))
     assert line.startswith("pagoefectivo.worker round ")
-    assert set(numbers) == {*Round.__dataclass_fields__, "seconds"}
+    assert set(numbers) == {*TickResult.__dataclass_fields__, "seconds"}
     assert int(numbers["deliveries"]) >= 3
     assert Heartbeat.objects.get(name="tick").beaten_at > timezone.now() - timedelta(minutes=1)
 

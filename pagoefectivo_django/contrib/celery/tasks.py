@@ -11,7 +11,7 @@ from kombu.pools import producers
 
 from ... import flows
 from ...flows.messages.alert import notice_silence
-from ...flows.worker.round import BUDGET
+from ...flows.worker.tick import BUDGET
 
 #: Seconds that a broker may take for an answer. It is a shop's request that waits.
 TIMEOUT = 1

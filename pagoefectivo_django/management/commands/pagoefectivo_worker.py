@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from django.views.decorators.debug import sensitive_variables
 
 from ...flows import tick
-from ...flows.worker.round import Round
+from ...flows.worker.tick import TickResult
 
 logger = logging.getLogger("pagoefectivo.worker")
 
@@ -53,7 +53,7 @@ class Command(BaseCommand):
                     logger.error("The database is away, trying again in %.0f s: %s", pause, type(error).__name__)
                 stopped.wait(pause)
 
-    def _round(self, stopped: threading.Event) -> Round:
+    def _round(self, stopped: threading.Event) -> TickResult:
         """Do one round and tell of it in one line."""
         begin = time.monotonic()
         done = tick(stopped=stopped.is_set)

@@ -55,7 +55,7 @@ STEPS: dict[str, Step] = {
 
 
 @dataclass(frozen=True)
-class Round:
+class TickResult:
     """How much one round did; ``str()`` is its line in the log."""
 
     notifications: int
@@ -77,7 +77,7 @@ class Round:
         return " ".join(f"{name}={count}" for name, count in asdict(self).items())
 
 
-def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = None) -> Round:
+def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = None) -> TickResult:
     """Do one round of everything due: inbox, deliveries, then provider work, each within its budget.
 
     Any number of processes may do it at once, on any number of machines. ``stopped`` is asked between two pieces of
@@ -117,21 +117,8 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     deliveries += part(lambda: publish_events(budget.now, budget=BUDGET, stopped=stopped))
     part(lambda: tell_staff(budget.now))
     measure(Measure.ROUND, time.monotonic() - begin)
-    return Round(
-        *(
-            notifications,
-            deliveries,
-            pending_actions,
-            deletions,
-            refunds,
-            reminders,
-            expiries,
-            polls,
-            settlements,
-            overdue,
-        ),
-        forgotten,
-    )
+    rest = (refunds, reminders, expiries, polls, settlements, overdue, forgotten)
+    return TickResult(notifications, deliveries, pending_actions, deletions, *rest)
 
 
 def _fulfil(order: Order, now: datetime) -> bool:
