@@ -1,0 +1,53 @@
+"""A database of the first migration, with rows, reaches the last one and keeps what it holds."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+pytestmark = [pytest.mark.every_database, pytest.mark.django_db(transaction=True)]
+
+FIRST = [("pagoefectivo", "0001_initial")]
+MOMENT = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def first() -> Iterator[MigrationExecutor]:
+    """The tables as the first migration made them; the newest are back when the test has ended."""
+    newest = MigrationExecutor(connection).loader.graph.leaf_nodes("pagoefectivo")
+    MigrationExecutor(connection).migrate(FIRST)
+    yield MigrationExecutor(connection)
+    MigrationExecutor(connection).migrate(newest)
+
+
+def test_renamed_columns_keep_their_values(first: MigrationExecutor) -> None:
+    old = first.loader.project_state(FIRST).apps
+    order = old.get_model("pagoefectivo", "Order").objects.create(
+        reference="SHOP-1001", amount="120.50", currency="PEN", email="ana@example.com", expires_at=MOMENT,
+        created_at=MOMENT, state="pending", wish="cancel", wish_actor="rosa", wished_at=MOMENT, next_attempt_at=MOMENT,
+    )  # fmt: skip
+    cip = old.get_model("pagoefectivo", "Cip").objects.create(
+        order=order, channel="default", account="memory:default", transaction_code="SHOP-1001-a", code="70000001",
+        status="current", expires_at=MOMENT, changed_at=MOMENT,
+    )  # fmt: skip
+    old.get_model("pagoefectivo", "Payment").objects.create(
+        cip=cip, operation_number="4711", amount="120.50", currency="PEN", first_heard_at=MOMENT, standing="held"
+    )
+    old.get_model("pagoefectivo", "Notification").objects.create(
+        channel="default", account="memory:default", digest="a" * 64, body=b"{}", received_at=MOMENT,
+        last_received_at=MOMENT, fate="dead", proved_by="abcd",
+    )  # fmt: skip
+
+    newest = first.loader.graph.leaf_nodes("pagoefectivo")
+    first.loader.build_graph()
+    first.migrate(newest)
+
+    new = first.loader.project_state(newest).apps
+    kept = new.get_model("pagoefectivo", "Order").objects.get()
+    assert (kept.pending_action, kept.action_requested_by, kept.action_requested_at) == ("cancel", "rosa", MOMENT)
+    assert kept.retry_at == MOMENT
+    assert new.get_model("pagoefectivo", "Payment").objects.get().status == "held"
+    message = new.get_model("pagoefectivo", "Notification").objects.get()
+    assert (message.status, message.verified_by) == ("dead", "abcd")
