@@ -221,7 +221,7 @@ def test_only_payments_of_this_order_are_offered(cashier: Client, new_order: Mak
 # Who may, and where.
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("verb", DEEDS)
 def test_each_page_has_its_own_permission(hire: Hire, lost: Order, new_order: Make, verb: str) -> None:
     order = lost if verb == "adopt_code" else new_order("OTHER-2")
     order = pay(order) if verb == "refund" else order
@@ -241,7 +241,7 @@ def test_each_page_has_its_own_permission(hire: Hire, lost: Order, new_order: Ma
     assert (state(order), Refund.objects.count()) != before
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("verb", DEEDS)
 def test_nobody_else_gets_in(client: Client, new_order: Make, verb: str) -> None:
     order = new_order()
     assert "/login/" in client.get(url(order, verb)).headers["Location"]
@@ -252,7 +252,7 @@ def test_nobody_else_gets_in(client: Client, new_order: Make, verb: str) -> None
     assert state(order) == "pending"
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("verb", DEEDS)
 def test_without_csrf_token_nothing_happens(cashier: Client, new_order: Make, verb: str) -> None:
     order = new_order()
     cashier.handler.enforce_csrf_checks = True
@@ -260,7 +260,7 @@ def test_without_csrf_token_nothing_happens(cashier: Client, new_order: Make, ve
     assert state(order) == "pending"
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("verb", DEEDS)
 def test_an_order_that_is_not_there(cashier: Client, verb: str) -> None:
     for key in ("999999", "abc"):
         assert cashier.get(f"/admin/pagoefectivo/order/{key}/{verb}/").status_code == 404

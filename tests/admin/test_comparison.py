@@ -255,7 +255,7 @@ def test_the_page_offers_what_can_be_done(staff: Client, discrepancy: Discrepanc
     assert offered == {"resolve": False, "reopen": True, "assign": False, "comment": True}
 
 
-@pytest.mark.parametrize("deed", ["resolve", "reopen", "assign", "comment"])
+@pytest.mark.parametrize("verb", ["resolve", "reopen", "assign", "comment"])
 def test_who_may_only_look_does_nothing(looker: Client, discrepancy: Discrepancy, verb: str) -> None:
     data = {"resolution": "ignore", "reason": "x", "who": "me", "text": "x"}
     if verb == "reopen":
@@ -309,7 +309,7 @@ def test_comments_and_answers_stand_in_the_timeline(staff: Client, discrepancy: 
 
 
 @pytest.mark.parametrize(
-    ("deed", "data"), [("comment", {"text": " "}), ("comment", {"text": "x" * 501}), ("assign", {})]
+    ("verb", "data"), [("comment", {"text": " "}), ("comment", {"text": "x" * 501}), ("assign", {})]
 )
 def test_what_is_incomplete_is_asked_again(
     staff: Client, discrepancy: Discrepancy, verb: str, data: dict[str, str]

@@ -24,7 +24,7 @@ DEEDS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "deed"), DEEDS)
+@pytest.mark.parametrize(("name", "staff_action"), DEEDS)
 @pytest.mark.parametrize("over", [False, True])
 def test_no_page_of_a_deed_is_an_error(admin_client: Client, name: str, staff_action: str, over: bool) -> None:
     order = pay(sold())

@@ -182,7 +182,7 @@ def hear(sender: Any, order: Order, **named: Any) -> None:
 
 @memory
 @pytest.mark.django_db
-@pytest.mark.parametrize(("deed", "state"), [(pay, "paid"), (notify, "paid"), (expire, "expired")])
+@pytest.mark.parametrize(("step", "state"), [(pay, "paid"), (notify, "paid"), (expire, "expired")])
 def test_a_plain_test_pays_and_expires(step: Callable[[Order], object], state: str) -> None:
     order = make()
     step(order)

@@ -52,7 +52,7 @@ STEPS: dict[str, tuple[Callable[[Order], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("deed", STEPS)
+@pytest.mark.parametrize("step", STEPS)
 def test_everything_goes_on_after_an_alias_was_renamed(settings: Any, step: str) -> None:
     order = make()
     renamed(settings)

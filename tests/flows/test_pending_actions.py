@@ -444,7 +444,7 @@ def test_a_discrepancy_answered_once_does_not_silence_the_next() -> None:
     assert Discrepancy.objects.filter(order=order).count() == 2
 
 
-@pytest.mark.parametrize("deed", [cancel_order, reissue_code, lambda order: extend_order(order, later(days=5))])
+@pytest.mark.parametrize("step", [cancel_order, reissue_code, lambda order: extend_order(order, later(days=5))])
 def test_a_stale_answer_that_says_paid_is_asked_again_and_not_forgotten(during: Happens, step: Any) -> None:
     order = make()
     MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
