@@ -18,19 +18,15 @@ def assign_discrepancy(discrepancy: Discrepancy, to: str, *, actor: str, now: da
     since ``discrepancy`` was read.
     """
     to = to.strip()[:150]
-    with locked_discrepancy(discrepancy, actor=actor, now=now) as (discrepancy, unit):
-        if discrepancy.status == Discrepancy.Status.RESOLVED:
-            raise InvalidRequest(
-                f"Discrepancy {discrepancy.pk} was resolved by {discrepancy.resolved_by}; reopen it first."
-            )
-        if discrepancy.assigned_to not in (discrepancy.assigned_to, to):
-            holder = discrepancy.assigned_to or "nobody"
-            raise InvalidRequest(
-                f"Discrepancy {discrepancy.pk} is assigned to {holder} by now; look at it again first."
-            )
-        if discrepancy.assigned_to != to:
-            discrepancy.assigned_to = to
-            discrepancy.save(using=unit.alias, update_fields=["assigned_to"])
-            remark(unit, discrepancy, Remark.ASSIGNED, to)
+    with locked_discrepancy(discrepancy, actor=actor, now=now) as (locked, unit):
+        if locked.status == Discrepancy.Status.RESOLVED:
+            raise InvalidRequest(f"Discrepancy {locked.pk} was resolved by {locked.resolved_by}; reopen it first.")
+        if locked.assigned_to not in (discrepancy.assigned_to, to):
+            holder = locked.assigned_to or "nobody"
+            raise InvalidRequest(f"Discrepancy {locked.pk} is assigned to {holder} by now; look at it again first.")
+        if locked.assigned_to != to:
+            locked.assigned_to = to
+            locked.save(using=unit.alias, update_fields=["assigned_to"])
+            remark(unit, locked, Remark.ASSIGNED, to)
     discrepancy.refresh_from_db(using=database())
     return discrepancy

@@ -21,6 +21,6 @@ def comment_on(discrepancy: Discrepancy, text: str, *, actor: str, now: datetime
     text = text.strip()
     if not text or len(text) > LONGEST:
         raise InvalidRequest(f"The comment has {len(text)} characters; write 1 to {LONGEST}.")
-    with locked_discrepancy(discrepancy, actor=actor, now=now) as (discrepancy, unit):
-        remark(unit, discrepancy, Remark.COMMENTED, text)
+    with locked_discrepancy(discrepancy, actor=actor, now=now) as (locked, unit):
+        remark(unit, locked, Remark.COMMENTED, text)
     return discrepancy

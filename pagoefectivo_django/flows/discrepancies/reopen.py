@@ -23,14 +23,14 @@ def reopen_discrepancy(
     """
     if not reason.strip():
         raise InvalidRequest("A discrepancy is reopened for a reason; pass reason.")
-    with locked_discrepancy(discrepancy, actor=actor, now=now) as (discrepancy, unit):
-        if discrepancy.status == Discrepancy.Status.OPEN:
-            again = discrepancy.events.filter(fact=Remark.REOPENED).order_by("created_at", "number").last()
+    with locked_discrepancy(discrepancy, actor=actor, now=now) as (locked, unit):
+        if locked.status == Discrepancy.Status.OPEN:
+            again = locked.events.filter(fact=Remark.REOPENED).order_by("created_at", "number").last()
             by = f"was reopened by {again.actor}" if again else "is open"
-            raise InvalidRequest(f"Discrepancy {discrepancy.pk} {by}; answer it, or leave it open.")
-        if discrepancy.resolution == Resolution.IGNORE:
-            ask_about_line(discrepancy, reason, unit.alias)
-        Discrepancy.objects.using(unit.alias).filter(pk=discrepancy.pk).update(**UNANSWERED)
-        remark(unit, discrepancy, Remark.REOPENED, reason)
+            raise InvalidRequest(f"Discrepancy {locked.pk} {by}; answer it, or leave it open.")
+        if locked.resolution == Resolution.IGNORE:
+            ask_about_line(locked, reason, unit.alias)
+        Discrepancy.objects.using(unit.alias).filter(pk=locked.pk).update(**UNANSWERED)
+        remark(unit, locked, Remark.REOPENED, reason)
     discrepancy.refresh_from_db(using=database())
     return discrepancy
