@@ -1,4 +1,4 @@
-"""What people are asked before a flow is called."""
+"""The forms for staff and payers: the input of flows, validated."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ def _zone() -> str:
 
 
 def _date_field(*, required: bool) -> forms.DateTimeField:
-    # The browser's own picker: no script of ours, and good on a phone.
+    # The browser's own date picker needs no script of ours and works on a phone.
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
     return forms.DateTimeField(label=_("Until"), required=required, widget=widget, help_text=lazy(_zone, str)())
 
 
 class ReasonForm(forms.Form):
-    """Why staff does something."""
+    """The reason for a staff action."""
 
     reason = forms.CharField(label=_("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
 
 
 class ExtendForm(ReasonForm):
-    """Until when a code shall be payable, and why."""
+    """The new expiry of a code, in the current time zone, and the reason."""
 
     expires_at = _date_field(required=True)
     field_order = ("expires_at", "reason")
 
 
 class ReissueForm(ReasonForm):
-    """Until when the next code shall be payable; empty for the order's own date."""
+    """The expiry of the next code (empty: the order's own), and the reason."""
 
     expires_at = _date_field(required=False)
     field_order = ("expires_at", "reason")
 
 
 class ResolveForm(ReasonForm):
-    """A person's answer to a question, of those that it can have, and why."""
+    """The resolution of a discrepancy, among the given answers, and the reason."""
 
     resolution = forms.ChoiceField(label=_("Answer"), widget=forms.RadioSelect)
     field_order = ("resolution", "reason")
@@ -69,14 +69,14 @@ class ResolveForm(ReasonForm):
 
 
 class EraseForm(ReasonForm):
-    """Why a payer's data is erased."""
+    """The reason for erasing a payer's data."""
 
     def __init__(self, data: Any, order: Order) -> None:
         super().__init__(data)
 
 
 class MarkPaidForm(ReasonForm):
-    """The operation by which somebody saw an order paid."""
+    """The operation number of a payment seen by staff, and the reason."""
 
     operation_number = forms.CharField(label=_("Operation number"), max_length=40, help_text=_("As on the receipt."))
     field_order = ("operation_number", "reason")
@@ -86,7 +86,7 @@ class MarkPaidForm(ReasonForm):
 
 
 class AdoptForm(forms.Form):
-    """A code that staff found."""
+    """The digits of a code that staff found."""
 
     code = forms.CharField(label="CIP", max_length=40, help_text=_("From the provider's portal, or from its mail."))
 
@@ -101,7 +101,7 @@ class _PaymentField(forms.ModelChoiceField):  # type: ignore[type-arg]
 
 
 class RefundForm(ReasonForm):
-    """Which payment of an order goes back, how much of it, and why."""
+    """The payment of an order to refund, the amount (empty: all that is left), and the reason."""
 
     payment = _PaymentField(Payment.objects.none(), label=_("Payment"), empty_label=None)
     amount = forms.DecimalField(
@@ -116,7 +116,7 @@ class RefundForm(ReasonForm):
 
 
 class StatementForm(forms.Form):
-    """A statement to import, and what its file may not say."""
+    """A statement to import, and the facts that the file may lack."""
 
     file = forms.FileField(label=_("File"))
     channel = forms.ChoiceField(label=_("Channel"), required=False)
@@ -154,7 +154,7 @@ class StatementForm(forms.Form):
 
 
 class ConfirmForm(forms.Form):
-    """Whether lines that can't be read are left out."""
+    """The consent to import a statement without the bad lines; empty for a statement without bad lines."""
 
     skip_bad = forms.BooleanField(label=_("Import everything else, without the bad lines"), required=True)
 
@@ -165,14 +165,14 @@ class ConfirmForm(forms.Form):
 
 
 class NothingForm(forms.Form):
-    """Only whether."""
+    """A form without fields: the confirmation alone."""
 
     def __init__(self, data: Any, row: Any) -> None:
         super().__init__(data)
 
 
 class DepositForm(forms.Form):
-    """What somebody saw at the bank."""
+    """A deposit seen at the bank: amount, day, reference and reason."""
 
     amount = forms.DecimalField(
         label=_("Amount"), max_digits=18, decimal_places=2, help_text=_("Negative to take a mistake back.")
@@ -188,7 +188,11 @@ class DepositForm(forms.Form):
 
 
 class MatchForm(ReasonForm):
-    """Which payment a line is."""
+    """The code whose payment a settlement line is, and the reason.
+
+    ``cleaned_data["payment"]`` is a payment of the line's account, amount and currency, first a payment without a
+    match.
+    """
 
     code = forms.CharField(label="CIP", max_length=40, help_text=_("The code that was paid."))
     field_order = ("code", "reason")
@@ -212,27 +216,27 @@ class MatchForm(ReasonForm):
 
 
 class UnmatchForm(ReasonForm):
-    """Why a match is undone."""
+    """The reason for undoing a match."""
 
     def __init__(self, data: Any, line: SettlementLine) -> None:
         super().__init__(data)
 
 
-#: Proposed to the payer, who may write another.
+#: Names of banks proposed to the payer, who may write another name.
 BANKS = (
     "BCP", "BBVA", "Interbank", "Scotiabank", "Banco de la Nación", "BanBif", "Banco Pichincha", "Mibanco", "GNB",
     "Banco Falabella", "Banco Ripley", "Alfin Banco", "Caja Arequipa", "Caja Huancayo", "Caja Piura", "Caja Cusco",
     "Caja Trujillo",
 )  # fmt: skip
 
-#: Starts with a letter or a digit, so that no spreadsheet takes it for a formula.
+#: A name begins with a letter or a digit, so that no spreadsheet takes the name for a formula.
 _name = RegexValidator(
     r"\A[^\W_](?:[^\W_]|[ .,'’&()/-])*\Z", _("Only letters, digits, blanks and . , ' & ( ) / - please.")
 )
 
 
 class AccountForm(forms.Form):
-    """Where a payer wants money back."""
+    """The bank account for a payer's refund."""
 
     bank = forms.CharField(
         label=_("Bank"), max_length=60, validators=[_name], widget=forms.TextInput(attrs={"list": "banks"})
@@ -252,7 +256,7 @@ class AccountForm(forms.Form):
     )
 
     def __init__(self, data: Any = None) -> None:
-        if data is not None:  # before anything is judged: accents come in two spellings
+        if data is not None:  # accents come in two spellings
             data = {name: one_line(value) for name, value in data.items()}
         super().__init__(data, label_suffix="")
 
@@ -267,17 +271,17 @@ class AccountForm(forms.Form):
 
 
 class LineField(forms.CharField):
-    """One line of text as people paste it, read as ``check_text`` does."""
+    """A line of text as people paste text, cleaned by ``check_text``."""
 
     def to_python(self, value: Any) -> str:
         return check_text(super().to_python(value) or "")
 
 
 class MailField(LineField, forms.EmailField):
-    """An e-mail address as people paste it."""
+    """An e-mail address as people paste text, cleaned by ``check_text``."""
 
 
-#: What has no sense without another field.
+#: Fields by name, with the field without which the first makes no sense.
 _NEEDED = {
     "document_type": "document_number",
     "document_number": "document_type",
@@ -288,10 +292,12 @@ _NEEDED = {
 
 
 class PayerForm(forms.Form):
-    """Who pays, and for whom the shop writes a boleta or a factura, by Peru's rules; ``payer`` is what it makes of it.
+    """The payer's data, with the document for a boleta or factura by Peru's rules; ``payer`` is the resulting
+    ``Payer``.
 
-    A subclass that sets a field to ``None`` asks for less: without the document there is no choice of receipt either.
-    Whatever a subclass makes of a field, its value is judged as ``Payer`` judges it: a valid form has a payer.
+    A subclass that sets a field to ``None`` asks for less: without the document, the choice of a receipt is left out
+    too. Every value is checked as ``Payer`` does, also in a field that a subclass replaced, so a valid form always has
+    a payer.
     """
 
     email = MailField(
@@ -342,12 +348,12 @@ class PayerForm(forms.Form):
                 self.fields.pop(name, None)
 
     def clean_phone(self) -> str:
-        """Return the number with its prefix, ``+51999888777``; the field may be left out or not be required."""
+        """Return the number with the country prefix, ``+51999888777``, or "" for an optional field left empty."""
         phone: str = self.cleaned_data["phone"]
         return "".join(check_phone(phone)) if phone else ""
 
     def clean(self) -> dict[str, Any]:
-        """Compare the fields with each other."""
+        """Check the document's number by its type, and the fields that a factura needs."""
         cleaned = self.cleaned_data
         kind, number = cleaned.get("document_type"), cleaned.get("document_number")
         if cleaned.get("receipt") == Receipt.FACTURA:
@@ -375,7 +381,7 @@ class PayerForm(forms.Form):
                 self.add_error(name, error)
 
     def _known(self) -> dict[str, str]:
-        """Return what of a payer was said, as texts."""
+        """Return the values of the payer's fields as text."""
         return {
             name: "" if value is None else str(value)
             for name, value in self.cleaned_data.items()
@@ -384,7 +390,7 @@ class PayerForm(forms.Form):
 
     @property
     def payer(self) -> Payer:
-        """Who pays, once the form is valid; ``order.payer`` of the order that is made with it."""
+        """The payer, once the form is valid, for ``create_order``."""
         known = self._known()
         if not known.get("document_number"):
             known.pop("document_type", None)
@@ -394,14 +400,14 @@ class PayerForm(forms.Form):
 
 
 class ReopenForm(ReasonForm):
-    """Why a question is asked once more."""
+    """The reason for reopening a discrepancy."""
 
     def __init__(self, data: Any, discrepancy: Discrepancy) -> None:
         super().__init__(data)
 
 
 class CommentForm(forms.Form):
-    """What somebody knows about a question."""
+    """A comment on a discrepancy."""
 
     text = forms.CharField(label=_("Comment"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
 
@@ -410,7 +416,7 @@ class CommentForm(forms.Form):
 
 
 class AssignForm(forms.Form):
-    """Who looks at a question."""
+    """The staff user who shall look at a discrepancy: oneself, a named user, or nobody."""
 
     ME, OTHER, NOBODY = "me", "other", "nobody"
 
@@ -426,7 +432,7 @@ class AssignForm(forms.Form):
         super().__init__(data)
 
     def clean(self) -> dict[str, Any]:
-        """See to it that the question comes to somebody who can answer it."""
+        """Refuse a named user who may not answer discrepancies."""
         cleaned, users = self.cleaned_data, get_user_model()._default_manager
         if cleaned.get("who") == self.OTHER and "name" in cleaned:
             try:

@@ -1,4 +1,4 @@
-"""What staff sees; records are read-only and the buttons call flows."""
+"""The admin pages of the app: records are read-only, and every button calls a flow."""
 
 from .calls import ApiCallAdmin
 from .discrepancies import DiscrepancyAdmin

@@ -1,4 +1,4 @@
-"""What all our admin pages share: records are looked at, never edited, and buttons call flows."""
+"""The base of all admin pages of the app: ``RecordAdmin`` shows a record without editing, and buttons call flows."""
 
 from __future__ import annotations
 
@@ -32,58 +32,61 @@ from ..states import Fact, Remark
 from ..texts import one_line
 from .lists import BoundedPaginator, OrderedList
 
-#: What Django's own filters ask of the fields that they are for.
+#: The last parts of the look-ups that Django's own list filters put into an address, such as ``created_at__gte``.
 ASKED_BY_FILTERS = {"exact", "isnull", "gte", "gt", "lte", "lt"}
-#: More than this is not done in one request: each of them may ask the provider.
+#: The most rows for which one request may call a flow: each call may ask the provider and so take seconds.
 MOST_AT_ONCE = 50
 
 Row = TypeVar("Row", bound=Model)
 
-#: The name of a field, or a heading and a function of a row.
+#: A column of a table: the name of a field, or a heading and a function that returns the cell of a row.
 Column = str | tuple[Any, Callable[[Any], Any]]
 
 
 @dataclass(frozen=True)
 class Section:
-    """A table below a record."""
+    """A table below a record: a title, the headings of the columns, and the rows of cells."""
 
     title: Any
     columns: list[Any]
-    #: Not in an error report: they may name people.
+    #: Left out of ``repr``: a cell may name a payer, and an error report prints the values of variables.
     rows: list[list[Any]] = field(repr=False)
 
 
 @dataclass(frozen=True)
 class StaffAction:
-    """A page on which staff does one thing to one record, after reading what will happen."""
+    """A staff action: a page that shows one record, says what will happen, and calls one flow when staff confirms."""
 
-    #: Part of the page's address and of its name.
+    #: The last part of the page's address, of its URL name, and by default the action that ``actions_of`` is asked for.
     name: str
     label: Any
-    #: Of this app; nothing else is needed, and nothing else implies it.
+    #: The codename of the only permission of this app that opens the page; no permission implies another.
     permission: str
     explanation: Any
-    #: Called with what was posted, or None, and with the record.
+    #: Called with the posted data (None for a GET) and the record; returns the form.
     form: Callable[[Any, Any], forms.Form]
-    #: Called with the record, the actor, and what the form says.
+    #: Called with the record, ``actor=`` the username, and the form's cleaned data as keywords.
     flow: Callable[..., Any]
-    #: Returns what to tell, from what the flow returned.
+    #: Called with the flow's result; returns the message for staff.
     tell: Callable[[Any], Any]
-    #: Returns, for a record, whether the deed makes sense there; by default ``actions_of`` says so.
+    #: Called with the record; returns whether the page may open. None: ``actions_of`` decides.
     fits: Callable[[Any], bool] | None = None
 
     def makes_sense(self, row: Any) -> bool:
-        """Return whether the deed can be done to a record now."""
+        """Return whether the staff action is possible for a record now."""
         return self.fits(row) if self.fits else is_possible(row, self.name)
 
 
 def is_possible(row: Any, action: str) -> bool:
-    """Return whether something can be done to a record now."""
+    """Return whether ``actions_of`` allows an action for a record now."""
     return not why_not(row, action)
 
 
 def why_not(row: Any, action: str) -> str:
-    """Return the code of why something can't be done to a record now; a page asks once for all its buttons."""
+    """Return the code of the reason against an action for a record now, or "" if the action is possible.
+
+    The answer of ``actions_of`` is kept on the record, so a page with many buttons asks once.
+    """
     if "_actions" not in row.__dict__:
         viewer = getattr(row, "viewer", None)  # set by RecordAdmin.get_object
         row.__dict__["_actions"] = actions_of([row], viewer.get_username() if viewer else "")[row]
@@ -92,7 +95,7 @@ def why_not(row: Any, action: str) -> str:
 
 
 def table(title: Any, rows: QuerySet[Any], columns: Sequence[Column]) -> Section:
-    """Return a table of rows."""
+    """Return a section with a row for each record of a queryset."""
     fields = rows.model._meta
     return Section(
         title,
@@ -106,27 +109,27 @@ def _cell(row: Any, name: str) -> Any:
 
 
 def badge(value: str, label: Any) -> SafeString | str:
-    """Return a state as text in a coloured frame."""
+    """Return a state's label in a coloured frame, or "" for an empty state."""
     return format_html('<span class="pagoefectivo-badge pagoefectivo-{}">{}</span>', value, label) if value else ""
 
 
 def badge_of(row: Any, name: str) -> SafeString | str:
-    """Return a field that has choices as a badge."""
+    """Return the value of a record's choice field as a badge."""
     return badge(getattr(row, name), getattr(row, f"get_{name}_display")())
 
 
 def fact_label(fact: str) -> Any:
-    """Return a fact in the reader's language, or as it is if we don't know it."""
+    """Return the label of a fact or remark in the reader's language, or an unknown fact as stored."""
     known = next((words for words in (Fact, Remark) if fact in words.values), None)
     return known(fact).label if known else fact
 
 
 def short(text: str) -> str:
-    """Return the beginning of an error message."""
+    """Return the first 80 characters of an error message."""
     return Truncator(text).chars(80)
 
 
-#: What of a payment went back, and what is still to go.
+#: Two columns of a payment: the amount sent back so far, and the amount of refunds that are not sent yet.
 OF_REFUNDS: tuple[Column, ...] = (
     (_("refunded"), lambda payment: display(payment.sent_back, payment.currency)),
     (_("being refunded"), lambda payment: display(payment.refunded - payment.sent_back, payment.currency)),
@@ -134,56 +137,61 @@ OF_REFUNDS: tuple[Column, ...] = (
 
 
 class KnownValuesFilter(admin.SimpleListFilter):
-    """A filter over values known beforehand, so that no page searches the table for them."""
+    """A list filter over values known beforehand; Django's own would read the whole table for the distinct values."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(**{str(self.parameter_name): self.value()}) if self.value() else queryset
 
 
-#: What is shown to who may not see personal data.
+#: Shown in place of personal data to staff without the permission ``see_personal_data``.
 MASK = "•••"
-#: An e-mail address, or a telephone number with its country's.
+#: An e-mail address, or a telephone number with a country prefix.
 _ADDRESS = re.compile(r"[^\s@<>()\"',;:{}\[\]]+@[^\s@<>()\"',;:{}\[\]]+|\+[0-9][0-9 ()-]{6,18}[0-9]")
 
 
 def may_see_people(request: HttpRequest) -> bool:
-    """Return whether somebody may see personal data."""
+    """Return whether the request's user has the permission to see personal data."""
     return bool(request.user.has_perm("pagoefectivo.see_personal_data"))
 
 
 def masked(row: Any, value: Any) -> Any:
-    """Return a value that names somebody, or a mask; masked too where nobody said who looks."""
+    """Return a personal value, or ``MASK`` if the viewer may not see personal data.
+
+    A record that was not loaded by ``RecordAdmin.get_object`` names no viewer and is masked too.
+    """
     return value if getattr(row, "names_people", False) or not value else MASK
 
 
 class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A record that nobody edits; its actions stand on its own page too, beside its deeds."""
+    """The admin of a model that nobody edits; bulk actions and staff actions are buttons on the record's page too."""
 
     list_per_page = MOST_AT_ONCE
     paginator = BoundedPaginator
     show_full_result_count = False
-    #: Which would count the whole table for each choice of each filter.
+    #: Never: facets would count the whole table for each choice of each filter.
     show_facets = admin.ShowFacets.NEVER
-    #: By nothing but the list's own order; see ``OrderedList``.
+    #: Empty: a list has one order, for which an index exists; see ``OrderedList``.
     sortable_by = ()
-    # Named here so that a template of the shop's for all its models doesn't hide the banner and the buttons.
+    # Named here, because a template of the shop's for all models (``admin/change_form.html``) would hide the banner and
+    # the buttons.
     change_form_template = "admin/pagoefectivo/change_form.html"
     change_list_template = "admin/pagoefectivo/change_list.html"
 
-    #: What staff does on pages of their own.
+    #: The staff actions, each on a page of its own.
     staff_actions: tuple[StaffAction, ...] = ()
-    #: For the codes of reasons that nobody sees on the page: why a button of somebody's can't be pressed.
+    #: By reason code, the text beside a disabled button; for reasons that the record's page does not show by itself.
     reasons: Mapping[str, Any] = {}
-    #: Fields that links of our own ask about besides the filters, such as those of the app's first page.
+    #: Fields besides those of the filters that links of the app, such as the dashboard's, may look up in a list's
+    #: address.
     linked_fields: tuple[str, ...] = ()
 
     class Media:
         css = {"all": ["pagoefectivo/admin.css"]}
 
-    # To be written by subclasses.
+    # Overridden by subclasses.
 
     def found(self, request: HttpRequest, term: str) -> set[Any]:
-        """Return the keys that a search finds; each look-up by an index of its own."""
+        """Return the keys of the records that match a search term; each look-up uses an index."""
         return set()
 
     def sections(self, row: Any) -> list[Section]:
@@ -191,27 +199,32 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return []
 
     def summary(self, row: Any) -> list[Section]:
-        """Return what staff has to see of a record before a deed."""
+        """Return the tables above the form of a staff action: the facts that staff needs before confirming."""
         return []
 
     def asked_about(self) -> Sequence[Column]:
-        """Return the columns of the records that staff is asked about."""
+        """Return the columns that identify the records on a bulk action's confirmation page."""
         return ()
 
     def offers(self, row: Any, action: str) -> bool:
-        """Return whether an action's button makes sense on a record's page."""
+        """Return whether a bulk action's button appears on a record's page."""
         return True
 
     def links(self, request: HttpRequest, row: Any) -> list[tuple[str, Any]]:
-        """Return addresses and labels of what else there is about a record, for who may look at it."""
+        """Return addresses and labels of further pages and files about a record, as far as the request's user may open
+        each.
+        """
         return []
 
     def since(self, row: Any) -> str:
-        """Return who brought a record where it is, and when, for who was slower."""
+        """Return a sentence about the person and the time that brought a record to its state, or "".
+
+        The sentence follows the error of a flow, for a staff member whom a colleague has forestalled.
+        """
         return ""
 
     def discrepancies(self, row: Any) -> list[SafeString | str]:
-        """Return links to the open questions about a record."""
+        """Return links to the open discrepancies about a record."""
         return []
 
     @admin.display(description=_("last error"))
@@ -220,7 +233,11 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("last error"))
     def whole_error(self, row: Any) -> str:
-        """Return an error's text without addresses, such as a mail server's refusal has, unless they may be seen."""
+        """Return a record's last error, with e-mail addresses and telephone numbers masked from viewers without the
+        permission.
+
+        A mail server's refusal, for example, repeats the payer's address.
+        """
         return str(row.last_error if getattr(row, "names_people", False) else _ADDRESS.sub(MASK, row.last_error))
 
     # Permissions.
@@ -235,14 +252,15 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def has_act_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether somebody may use the usual buttons: those with the change permission."""
+        """Return whether the request's user may use the usual buttons, which need the model's change permission."""
         return super().has_change_permission(request, obj)
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Return whether the list may be asked this: what its filters and our own links ask, and nothing else.
+        """Return whether a list's address may contain a look-up: only look-ups of the list's filters and of
+        ``linked_fields`` may.
 
-        Django allows any question about any field of the model, and who may not see a value would learn it letter by
-        letter: ``?email__startswith=a``.
+        Django allows look-ups on any field of the model. By ``?email__startswith=a`` a viewer without the permission to
+        see personal data would learn an e-mail address letter by letter.
         """
         field, _, last = lookup.rpartition("__")
         filters = self.get_list_filter(request)
@@ -250,7 +268,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return (field if field and last in ASKED_BY_FILTERS else lookup) in asked.union(self.linked_fields)
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
-        # Django's own breaks at a relation that leads here, which is no field of the row.
+        # Django's own method raises for a reverse relation, which is no concrete field of the row.
         own = any(to_field == field.name for field in self.opts.concrete_fields)
         return own and super().to_field_allowed(request, to_field)
 
@@ -262,7 +280,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_urls(self) -> list[URLPattern]:
         def of(staff_action: StaffAction) -> URLPattern:
             @sensitive_variables()
-            @outside_atomic_requests  # in which no flow can ask the provider
+            @outside_atomic_requests  # inside a transaction no flow can ask the provider
             def view(request: HttpRequest, object_id: str) -> HttpResponse:
                 return self.staff_action_view(staff_action, request, object_id)
 
@@ -272,7 +290,12 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return [*map(of, self.staff_actions), *super().get_urls()]
 
     def staff_action_view(self, staff_action: StaffAction, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show the record, say what will happen, and do it; what the flow refuses stands in the form."""
+        """Return the page of a staff action for GET; for POST call the flow, and show a flow's refusal as an error of
+        the form.
+
+        Raises ``PermissionDenied`` without the action's permission and ``Http404`` for an unknown record. A GET for an
+        action that is not possible redirects to the record.
+        """
         if not _may(request, staff_action):
             raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
@@ -281,7 +304,8 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         posted = request.method == "POST"
         in_review = staff_action.fits is None and why_not(row, staff_action.name) == "in_review"
         if not posted and not staff_action.makes_sense(row) and not in_review:
-            # A question that stands in the way stands on the page too, for whoever answers it.
+            # An order in review opens the page all the same: the page shows the discrepancy that staff has to resolve
+            # first.
             return HttpResponseRedirect(self.address(row))
         form = staff_action.form(request.POST if posted else None, row)
         if form.is_valid():
@@ -312,7 +336,9 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         back: str,
         **more: Any,
     ) -> HttpResponse:
-        """Return the page that says what will happen, and asks."""
+        """Return the confirmation page: a prompt, tables about the records, a form, and the address that *back* leads
+        to.
+        """
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -334,7 +360,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @sensitive_variables()
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not all(one.isascii() and one.isdigit() and len(one) < 19 for one in request.POST.getlist(CHOSEN)):
-            raise BadRequest("A key of a chosen row is no number.")  # Django's own admin has a 500 for it
+            raise BadRequest("A key of a chosen row is no number.")  # Django's own admin answers 500
         asked = set(request.POST.getlist("action")).intersection(self.actions or ())
         if asked.difference(self.get_actions(request)):
             raise PermissionDenied
@@ -376,7 +402,9 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find a code as the payer reads it aloud: in groups, padded with zeros."""
+        """Return the rows that match a search term; digits may be grouped and padded with zeros, as a payer reads a
+        code aloud.
+        """
         term = one_line(search_term)
         digits = "".join(term.split())
         if digits.isascii() and digits.isdigit():
@@ -384,21 +412,23 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return (queryset.filter(pk__in=self.found(request, term)) if term else queryset), False
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Return a record that knows whether it may name people to who looks at it."""
+        """Return a record with ``viewer`` and ``names_people`` set: the user, and whether the user may see personal
+        data.
+        """
         row = super().get_object(request, object_id, from_field)
         if row is not None:
             row.names_people, row.viewer = may_see_people(request), request.user
         return row
 
-    # What the pages and actions of subclasses are made of.
+    # For the pages and actions of subclasses.
 
     def address(self, row: Model, page: str = "change") -> str:
-        """Return the path of a page about a record on this admin site."""
+        """Return the path of a record's page on this admin site."""
         name = f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}"
         return reverse(name, args=[quote(row.pk)], current_app=self.admin_site.name)
 
     def list_address(self) -> str:
-        """Return the path of the list on this admin site."""
+        """Return the path of the model's list on this admin site."""
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
         return reverse(name, current_app=self.admin_site.name)
 
@@ -407,13 +437,13 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return type(row)._base_manager.filter(pk=row.pk).exists()
 
     def link(self, row: Model | None, text: Any = None) -> SafeString | str:
-        """Return a link to a record, or its name where this admin site has no page of it."""
+        """Return a link to a record, or the record's name where this admin site has no page for the model."""
         if not (row and self.admin_site.is_registered(type(row))):
             return str(text or row or "")
         return format_html('<a href="{}">{}</a>', self.address(row), text or row)
 
     def too_many(self, request: HttpRequest, rows: QuerySet[Any]) -> bool:
-        """Return whether there are more rows than one request can do, and say so."""
+        """Return whether the chosen rows exceed ``MOST_AT_ONCE``, and tell staff if so."""
         many = rows.count() > MOST_AT_ONCE
         if many:
             text = gettext("Choose at most %(most)d at once; nothing was done.") % {"most": MOST_AT_ONCE}
@@ -423,7 +453,11 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def for_each(
         self, request: HttpRequest, rows: Iterable[Row], flow: Callable[[Row], Any], tell: Callable[[Row], Any]
     ) -> HttpResponse | None:
-        """Call a flow for each row and tell what came of it; return to the page whose button it was."""
+        """Call a flow for each row and show a message with each result or error.
+
+        Returns a redirect to the record's page if the button was pressed on that page, else None (Django shows the
+        list).
+        """
         done = list(rows)
         for row in done:
             try:
@@ -444,7 +478,9 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         flow: Callable[..., Any],
         tell: Callable[[Any], Any],
     ) -> HttpResponse | None:
-        """Show what would be done and ask; call the flow for each row, with what the form says, once it is answered."""
+        """Return a bulk action's confirmation page; once confirmed, call the flow for each row with the form's cleaned
+        data.
+        """
         if self.too_many(request, rows):
             return None
         form = form_class(request.POST if "confirmed" in request.POST else None)

@@ -1,4 +1,4 @@
-"""Calls to the provider: what was asked, what came back, redacted."""
+"""The admin of calls to providers: request, answer and duration, redacted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .lists import keys
 
 
 class FailedFilter(admin.SimpleListFilter):
-    """Calls without an answer, or whose answer says that the provider is at fault."""
+    """A filter for calls without an answer or with a status of 500 or more."""
 
     title = _("failed")
     parameter_name = "failed"
@@ -31,7 +31,7 @@ class FailedFilter(admin.SimpleListFilter):
 
 @admin.register(ApiCall)
 class ApiCallAdmin(RecordAdmin):
-    """What support asks for: the request id, the time, the address and the order."""
+    """Calls to providers, with the facts that a provider's support asks for: request id, time, address and order."""
 
     list_display = ("began_at", "channel", "method", "path", "outcome", "milliseconds", "trace")
     list_filter = (FailedFilter, "began_at")

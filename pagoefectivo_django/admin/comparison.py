@@ -1,4 +1,4 @@
-"""What a question's page shows side by side: our order, the provider's line, the notifications."""
+"""A discrepancy's page: our order, the provider's line or settlement, and the notifications, side by side."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ..states import Kind, LineStatus, PaymentStatus, Remark, Resolution
 from ..workdays import lima_day
 from .base import Column, Section, badge_of, fact_label, table
 
-#: More of them help nobody who compares.
+#: The most notifications and suggested payments on a page; deposits are limited to ten times as many.
 MOST_SHOWN = 10
 
 
 class Row(NamedTuple):
-    """One value in a panel; ``differs``: from our order, or from what it should be."""
+    """One labelled value in a panel; ``differs`` marks a value that contradicts our order or the expected amount."""
 
     label: Any
     value: Any
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the columns that are compared."""
+    """One column of the comparison."""
 
     title: Any
     rows: list[Row] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Panel:
 
 @dataclass
 class Comparison:
-    """One question, and everything that is known about its case. ``link`` makes a link to a record."""
+    """A discrepancy with the records about the same case; ``link`` is a function that makes a link to a record."""
 
     discrepancy: Discrepancy
     link: Callable[..., Any]
@@ -63,7 +63,7 @@ class Comparison:
             self.line = match.line if match else None
 
     def panels(self) -> list[Panel]:
-        """Return the columns; what differs from our order is marked."""
+        """Return the three columns, with the values marked that differ from our order."""
         theirs = self._settlement() if self.discrepancy.settlement and not self.line else self._line()
         return [self._order(), theirs, self._notifications()]
 
@@ -156,7 +156,7 @@ class Comparison:
     def _cips(self) -> list[Cip]:
         return list(self.order.cips.order_by("pk")) if self.order else [self.own_cip] if self.own_cip else []
 
-    # What differs; what one side does not say does not.
+    # Differences. A value that one side leaves empty never differs.
 
     def _not_our_code(self, code: str) -> bool:
         return bool(code and self.own_cip and self.own_cip.code and code != self.own_cip.code)
@@ -174,14 +174,16 @@ class Comparison:
         return ours is not None and (abs(line.gross), line.currency) != (ours.amount, ours.currency)
 
     def _other_day(self, line: SettlementLine) -> bool:
-        # By the day: files say no more, or no more exactly.
+        # Compared by Lima's day: many statements have no time of day.
         ours = self.order and self.order.paid_at
         return bool(ours and line.paid_at and lima_day(ours) != lima_day(line.paid_at))
 
     # Below the columns.
 
     def sections(self) -> list[Section]:
-        """Return the evidence, what a line that nobody knows may be, and the timeline."""
+        """Return the tables below the columns: the evidence, suggested payments for a line without an order, and the
+        timeline.
+        """
         evidence = self.discrepancy.evidence
         names = list(dict.fromkeys(name for said in evidence for name in said))
         currency = self.order.currency if self.order else self.discrepancy.currency
@@ -196,7 +198,7 @@ class Comparison:
             (_("payment"), str),
             (_("paid"), lambda payment: payment.cip.order.paid_at),
         ]
-        # Who may import a file could ask by it whose order is whose.
+        # Only for viewers who see personal data: others could learn from an imported file which orders a payer has.
         by_payer = bool(getattr(self.discrepancy, "names_people", False))
         if by_payer:
             columns.append((_("same payer"), lambda payment: _("yes") if payment.same_payer else _("no")))
@@ -210,7 +212,11 @@ class Comparison:
 
 
 def guesses(line: SettlementLine, *, by_payer: bool = True) -> QuerySet[Payment]:
-    """Return payments that a line may be, those ``by_payer`` first that are of the same; nothing is matched by this."""
+    """Return at most ``MOST_SHOWN`` payments that a settlement line may be about; nothing is matched by this.
+
+    A payment qualifies if applied, not settled, of the line's account, amount and currency, and paid within a day of
+    the line. With ``by_payer`` the payments of the line's payer come first. A line without a time has none.
+    """
     if line.paid_at is None:
         return Payment.objects.none()
     day = timedelta(days=1)
@@ -221,7 +227,7 @@ def guesses(line: SettlementLine, *, by_payer: bool = True) -> QuerySet[Payment]
         amount=line.gross,
         currency=line.currency,
         cip__account=line.settlement.account,
-        # The order's time, which has an index.
+        # The order's ``paid_at``, which has an index; the payment's own has none.
         cip__order__paid_at__range=(line.paid_at - day, line.paid_at + day),
         cip__order__settled_at__isnull=True,
     )
@@ -230,7 +236,7 @@ def guesses(line: SettlementLine, *, by_payer: bool = True) -> QuerySet[Payment]
 
 
 def _said(name: str, value: Any, currency: str) -> Any:
-    """Return a value of the evidence, times and sums as the reader writes them."""
+    """Return a value of the evidence for display: times and amounts in the reader's format."""
     if value and name in _NAMES:
         amount = Decimal(value)
         sign = (amount > 0) - (amount < 0) if name == "difference" else 0
@@ -238,7 +244,7 @@ def _said(name: str, value: Any, currency: str) -> Any:
     return parse_datetime(value) or value if value and name in ("at", "paid_at") else value
 
 
-#: What was computed about a payment, in words.
+#: Words for the amounts in the evidence that the ledger computed.
 _SIGNS = {1: _("%s too much"), 0: "%s", -1: _("%s too little")}
 _NAMES = {"difference": _("difference from the order"), "together": _("with the order's other payments")}
 

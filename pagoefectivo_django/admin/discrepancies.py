@@ -1,4 +1,4 @@
-"""Discrepancies: questions for a person, the evidence side by side, and the pages to answer them."""
+"""The admin of discrepancies: the list, the comparison of the evidence, and the staff actions that resolve a case."""
 
 from __future__ import annotations
 
@@ -48,7 +48,11 @@ def _is_open(discrepancy: Discrepancy) -> bool:
 
 
 def _resolve_form(data: Any, discrepancy: Discrepancy) -> ResolveForm:
-    """Return the answers that who looks at it may give; the flow refuses what is impossible by now, and says why."""
+    """Return the form with the resolutions for which the viewer has the permission.
+
+    A GET offers only resolutions that are possible now. A POST accepts all, so that the flow can say why a resolution
+    has become impossible.
+    """
     viewer = discrepancy.viewer  # type: ignore[attr-defined] # set by RecordAdmin.get_object
     may = [answer for answer in answers_to(discrepancy) if viewer.has_perm(f"pagoefectivo.{PERMISSIONS[answer]}")]
     return ResolveForm(
@@ -64,7 +68,7 @@ def _assign(discrepancy: Discrepancy, *, actor: str, who: str, name: str) -> Dis
 class AgeFilter(admin.SimpleListFilter):
     title = _("age")
     parameter_name = "age"
-    #: In days, from and to.
+    #: The youngest and the oldest age, in days; None: no limit.
     SPANS: dict[str, tuple[int, int | None]] = {"0": (0, 0), "1-3": (1, 3), "4-7": (4, 7), "8": (8, None)}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -82,7 +86,7 @@ class AgeFilter(admin.SimpleListFilter):
 class AmountFilter(admin.SimpleListFilter):
     title = _("amount")
     parameter_name = "amount"
-    _large = Q(amount__gt=1000) | Q(amount__lt=-1000)  # what goes back is negative in a statement
+    _large = Q(amount__gt=1000) | Q(amount__lt=-1000)  # an amount that goes back is negative in a statement
     _small = Q(amount__gt=-100, amount__lt=100)
     RANGES = {"small": _small, "middle": ~_small & ~_large & Q(amount__isnull=False), "large": _large}
 
@@ -106,13 +110,13 @@ class AssignedFilter(admin.SimpleListFilter):
 
 
 def _days_ago(days: int) -> datetime:
-    """Return when the day began that was so many days ago, where the reader is."""
+    """Return the moment at which the day ``days`` days ago began, in the reader's time zone."""
     return timezone.make_aware(datetime.combine(timezone.localdate() - timedelta(days=days), time.min))
 
 
 @admin.register(Discrepancy)
 class DiscrepancyAdmin(RecordAdmin):
-    """Cases that no rule decides; staff compares, comments, and resolves them with a reason."""
+    """Cases that no rule decides; staff compares, assigns, comments, and resolves each with a reason."""
 
     list_display = ("kind", "about", "money", "age", "status_badge", "assigned_to", "suggestion")
     list_select_related = ("order", "settlement", "line__settlement")
@@ -146,7 +150,7 @@ class DiscrepancyAdmin(RecordAdmin):
             },
         ),
     )
-    #: Shown once there is one.
+    #: Shown for a resolved discrepancy.
     answer_fieldset = (_("Answer"), {"fields": (("resolution", "resolved_by"), "resolved_at", "reason")})
     staff_actions = (
         StaffAction(
@@ -223,7 +227,7 @@ class DiscrepancyAdmin(RecordAdmin):
     def explanation(self, discrepancy: Discrepancy) -> Any:
         return EXPLANATIONS[Kind(discrepancy.kind)]
 
-    # The page of one question.
+    # The page of one discrepancy.
 
     def get_fieldsets(self, request: HttpRequest, obj: Discrepancy | None = None) -> Any:
         return self.fieldsets if obj is None or _is_open(obj) else (*self.fieldsets, self.answer_fieldset)

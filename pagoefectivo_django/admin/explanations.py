@@ -1,4 +1,4 @@
-"""What each kind of event and of question means."""
+"""Words for staff: a label for each kind of event, and the meaning of each kind of discrepancy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..states import Kind
 
-#: What happened, by an event's kind: the names of the signals, and of what nobody listens to.
+#: Labels by the kind of an event: the names of the signals, and ``noted``, for which no signal exists.
 EVENTS = {
     "order_created": _("order made"),
     "cip_issued": _("code issued"),
@@ -22,7 +22,7 @@ EVENTS = {
     "noted": _("noted"),
 }
 
-#: What each kind of question means, and what one usually does.
+#: By kind of discrepancy: the meaning, and the usual action of staff.
 EXPLANATIONS = {
     Kind.AMOUNT_MISMATCH: _(
         "The amount that was paid is not the order's. Usually: give the payment back, or accept it if the shop agreed; "

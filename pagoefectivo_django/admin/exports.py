@@ -1,4 +1,4 @@
-"""The accountant's exports: a form, and a file that is made while it is sent."""
+"""The accountant's exports: a form that asks for contents and period, and a CSV or XLSX file."""
 
 from __future__ import annotations
 
@@ -30,20 +30,22 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 def _day(label: Any, help_text: Any) -> forms.DateField:
     within = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2199, 12, 31))]
-    # The browser's own picker: no script of ours, and good on a phone.
+    # The browser's own date picker needs no script of ours and works on a phone.
     widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     return forms.DateField(label=label, required=False, validators=within, widget=widget, help_text=help_text)
 
 
 def _channels() -> list[tuple[str, Any]]:
-    """Return the accounts that are set or have settlements, with the alias of those that have one."""
+    """Return the choices of the account field: every configured account with its alias, and accounts that have
+    settlements.
+    """
     known = {account: f"{channel.alias} ({account})" for account, channel in accounts().items()}
     settled = Settlement.objects.order_by().values_list("account", flat=True).distinct()
     return [("", _("all")), *({account: account for account in settled} | known).items()]
 
 
 class ExportForm(forms.Form):
-    """What an accountant wants, of when and of whom, and what for."""
+    """The contents, period, account and currency of an export, and the format of the file. Days are Lima's."""
 
     what = forms.ChoiceField(label=_("What"), choices=Export.choices)
     since = _day(_("From"), _("Empty: from the beginning. Days are Lima's."))
@@ -67,7 +69,7 @@ class ExportForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Compare the days with each other."""
+        """Refuse a period that ends before it begins."""
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
         if since and until and until < since:
             raise ValidationError(_("The period ends before it begins; please exchange the days."))
@@ -75,7 +77,11 @@ class ExportForm(forms.Form):
 
 
 def export_view(model_admin: RecordAdmin, request: HttpRequest) -> HttpResponseBase:
-    """Ask what is wanted, and return the file; a CSV is streamed, an XLSX is made in a temporary file first."""
+    """Return the export form, or the file for a valid form; a CSV is streamed, an XLSX is written to a temporary file
+    first.
+
+    Raises ``PermissionDenied`` without the permission ``export_settlement``.
+    """
     if not request.user.has_perm("pagoefectivo.export_settlement"):
         raise PermissionDenied
     form = ExportForm(request.POST if request.method == "POST" else None)
@@ -109,7 +115,7 @@ def _file(
 
 
 def csv_response(pieces: Iterator[bytes], name: str, encoding: str = "utf-8-sig") -> StreamingHttpResponse:
-    """Return a CSV as a file to keep."""
+    """Return a streamed CSV that the browser saves under a name."""
     charset = encoding.removesuffix("-sig")
     response = StreamingHttpResponse(pieces, content_type=f"text/csv; charset={charset}")
     response["Content-Disposition"] = f'attachment; filename="{name}"'

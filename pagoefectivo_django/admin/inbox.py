@@ -1,4 +1,4 @@
-"""Notifications: what providers sent, byte for byte."""
+"""The admin of notifications: the messages of providers, byte for byte."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FactFilter(KnownValuesFilter):
 
 @admin.register(Notification)
 class NotificationAdmin(RecordAdmin):
-    """Proven messages; staff has one applied again."""
+    """Messages whose signature was verified; staff can have a message applied again."""
 
     list_display = (
         "received_at", "channel", "fact_text", "code", "status_text", "times_received", "attempts", "error_text",
@@ -59,7 +59,7 @@ class NotificationAdmin(RecordAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notification]:
-        # Its bytes are for its own page, where they are read by themselves.
+        # The list shows no body. On the record's own page ``body_text`` loads the bytes by a query of its own.
         return super().get_queryset(request).defer("body")
 
     @admin.display(description=_("fact"), ordering="fact")

@@ -1,4 +1,4 @@
-"""Lists and searches that take as long among a million rows as among a thousand: bounded, and by an index each."""
+"""Lists and searches whose duration does not grow with the table: each is bounded and served by an index."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django.http import HttpRequest
 from ..flows.reports.accounts import known_accounts
 from ..models import Cip, Order, Payment
 
-#: Rows that a list counts and shows; who looks for others searches or filters.
+#: The most rows that a list counts and shows, or a search looks up; a search or a filter finds the rest.
 MOST_LISTED = 1_000
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Pages of the first rows; it never counts a whole table."""
+    """A paginator of the first ``MOST_LISTED`` rows, which never counts a whole table."""
 
     @cached_property
     def count(self) -> int:
@@ -27,9 +27,10 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class OrderedList(ChangeList):
-    """A list in its own order, which has an index, whatever the address asks for.
+    """A change list that keeps its own indexed order and ignores ``?o=`` in the address.
 
-    Django obeys ``?o=`` for every column, also where it offers no such link: each time it would sort the whole table.
+    Django obeys ``?o=`` for every column, even for a column without a sort link, and would sort the whole table each
+    time.
     """
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
@@ -39,12 +40,16 @@ class OrderedList(ChangeList):
 
 
 def keys(rows: QuerySet[Any], name: str = "pk") -> list[Any]:
-    """Return the keys of the first rows, without their order."""
+    """Return the keys, or another column, of at most ``MOST_LISTED`` rows in no order."""
     return list(rows.order_by().values_list(name, flat=True)[:MOST_LISTED])
 
 
 def orders_found(term: str, *, by_payer: bool) -> set[int]:
-    """Return the keys of orders: by the beginning of a reference or e-mail, or by a whole code or number."""
+    """Return the keys of orders that match a term.
+
+    The term is the beginning of a reference or, with ``by_payer``, of an e-mail address; or a whole code, transaction
+    code or operation number.
+    """
     found = {*keys(Order.objects.filter(reference__startswith=term)), *codes_found(term, "order")}
     found |= {*keys(Payment.objects.filter(operation_number=term), "cip__order")}
     if by_payer:
@@ -53,7 +58,10 @@ def orders_found(term: str, *, by_payer: bool) -> set[int]:
 
 
 def codes_found(term: str, name: str = "pk") -> set[int]:
-    """Return keys of codes by their digits or transaction code; an index has them by account."""
+    """Return the keys, or another column, of codes with these digits or this transaction code.
+
+    The look-up names every known account, because the index begins with the account.
+    """
     accounts = list(known_accounts())
     mine = Cip.objects.filter(account__in=accounts)
     return {*keys(mine.filter(code=term), name), *keys(mine.filter(transaction_code=term), name)}

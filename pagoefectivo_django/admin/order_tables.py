@@ -1,4 +1,4 @@
-"""The story of an order: everything that happened, in tables."""
+"""The history of an order as tables: events, codes, payments, refunds, discrepancies, messages, calls, deliveries."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from .base import OF_REFUNDS, RecordAdmin, Section, badge, fact_label, table
 from .explanations import EVENTS
 from .outbox import heard
 
-#: Rows of one kind on a page, the newest: a code that is polled for months has many calls.
+#: The most events, calls or deliveries on a page: a code that is polled for months has many calls.
 MOST_SHOWN = 200
 
 
 def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
-    """Return the tables of an order's page; as many statements for a long history as for a short one."""
+    """Return the tables of an order's page; the number of database queries does not depend on the length of the
+    history.
+    """
     error = (_("last error"), admin.error_text)
     told = (_("fact"), lambda row: fact_label(row.fact))
     cips = row.cips.order_by("pk")
@@ -60,7 +62,7 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
 
 
 def event_label(event: OrderEvent) -> Any:
-    """Return what happened in the reader's language, or its name if we have no words for it."""
+    """Return an event's label in the reader's language, or an unknown kind's name."""
     return EVENTS.get(event.kind, event.kind)
 
 

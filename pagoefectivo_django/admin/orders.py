@@ -1,4 +1,4 @@
-"""Orders: what is owed, how it is paid, and everything that happened."""
+"""The admin of orders: amounts, codes, payments and history, and the buttons and staff actions on an order."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ from .order_tables import order_tables
 
 
 def _evidence_pdf(evidence: Mapping[str, Any]) -> bytes:
-    # Django imports every admin at start, and reportlab is for who asks for paper.
+    # Imported on use: Django imports every admin module at start, and reportlab is heavy.
     from ..documents.evidence_pdf import evidence_pdf
 
     return evidence_pdf(evidence)
@@ -75,7 +75,10 @@ def _erase(order: Order, *, actor: str, reason: str) -> Erased:
 
 
 def _outcome(order: Order) -> str:
-    """Return where an order stands after a flow, for a message."""
+    """Return a message that says where an order stands after a flow.
+
+    Inside a transaction of the shop the flow runs after the commit, and the message says so.
+    """
     if in_shop_transaction():
         return gettext("%(order)s: will be done in a moment.") % {"order": order}
     until = localize(localtime(order.expires_at))
@@ -97,7 +100,7 @@ class CurrencyFilter(KnownValuesFilter):
 
 @admin.register(Order)
 class OrderAdmin(RecordAdmin):
-    """Orders, their codes and payments; staff refreshes, cancels, extends, reissues, and acts by hand."""
+    """Orders with codes and payments; staff refreshes, cancels, extends, reissues, and records by hand."""
 
     list_display = ("reference", "state_badge", "money", "code", "expires_at", "account")
     list_select_related = ("cip",)
@@ -113,7 +116,7 @@ class OrderAdmin(RecordAdmin):
         (_("Payer"), {"fields": ("email_text", "payer_text", "language")}),
         (_("Sale"), {"fields": ("concept_text", "metadata_text", "created_at")}),
     )
-    #: Shown while something is wished for.
+    #: Shown while the order has a pending or deferred action.
     pending_fieldset = (
         _("Still to be done at the provider"),
         {"fields": (("pending_text", "action_date"), "action_requested_by", ("attempts", "retry_at"), "whole_error")},
@@ -221,7 +224,7 @@ class OrderAdmin(RecordAdmin):
         return orders_found(term, by_payer=may_see_people(request))
 
     def since(self, row: Order) -> str:
-        """Return who brought an order to its state, and when."""
+        """Return a sentence about the person and the time that brought an order to its state, or ""."""
         row.refresh_from_db()
         moved = row.events.filter(state_after=row.state).exclude(state_before=row.state).order_by("-number").first()
         if moved is None:
@@ -268,7 +271,7 @@ class OrderAdmin(RecordAdmin):
 
     @sensitive_variables()
     def evidence_view(self, request: HttpRequest, object_id: str, kind: str) -> HttpResponse:
-        """Return what the provider's support asks for about an order, without anybody's data."""
+        """Return the evidence file about an order for the provider's support, as PDF or JSON, without personal data."""
         row, write = self.get_object(request, unquote(object_id)), _EVIDENCE.get(kind)
         if row is None or write is None:
             raise Http404
@@ -281,7 +284,11 @@ class OrderAdmin(RecordAdmin):
 
     @sensitive_variables()
     def payer_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Return everything that is kept of an order's payer, for the payer who asks for it."""
+        """Return all stored data of an order's payer as a JSON file, for a payer who asks for it.
+
+        Needs the permission ``erase_payer``. Bank accounts of refunds are included only for viewers who may approve or
+        send.
+        """
         if not request.user.has_perm("pagoefectivo.erase_payer"):
             raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
@@ -341,13 +348,16 @@ class OrderAdmin(RecordAdmin):
         return self.confirmed(request, orders.select_related("cip"), "reissue", prompt, ReissueForm, flow, _outcome)
 
     def _because(self, request: HttpRequest, action: str, flow: Callable[..., Order]) -> Callable[..., Order]:
-        """Return a flow that looks first where the order stands by now, and keeps the reason beside what it did."""
+        """Return a flow for a bulk action; the flow rereads the order first and passes on actor and reason.
+
+        Raises ``InvalidRequest`` if the order's state by now forbids the action.
+        """
         actor = request.user.get_username()
 
         def run(order: Order, reason: str, **wanted: Any) -> Order:
             order.reload()
             if actions_of([order])[order][action] in OrderState:
-                raise InvalidRequest(gettext("Nothing was changed."))  # the sentence after it says why
+                raise InvalidRequest(gettext("Nothing was changed."))  # for_each() adds since()
             return flow(order, actor=actor, reason=reason, **wanted)
 
         return run

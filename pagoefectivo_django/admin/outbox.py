@@ -1,4 +1,4 @@
-"""Deliveries: which receiver has heard of which event."""
+"""The admin of deliveries: which receiver has received which event, and which receivers keep failing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from ..states import Remark
 from .base import RecordAdmin, Section, badge, table
 from .lists import keys, orders_found
 
-#: Deliveries on the page of a receiver, the oldest: what it fails at.
+#: The most deliveries on a failing receiver's page, oldest first.
 MOST_SHOWN = 20
 
 
 def heard(delivery: Delivery) -> Any:
-    """Return when a delivery arrived, or that this process knows nobody who listens."""
+    """Return when a delivery arrived, or a badge *nobody listens* if this process has no receiver of the delivery's
+    name.
+    """
     signal = SIGNALS.get(delivery.event.kind)
     if delivery.delivered_at or (signal and delivery.receiver in signal.by_name):
         return delivery.delivered_at
@@ -45,7 +47,7 @@ class DeliveredFilter(admin.SimpleListFilter):
 
 @admin.register(Delivery)
 class DeliveryAdmin(RecordAdmin):
-    """One event for one receiver; staff has it delivered again."""
+    """Deliveries of events to receivers; staff can have an event delivered again."""
 
     list_display = ("kind", "order_link", "heard_text", "attempts", "retry_at", "receiver", "error_text")
     list_select_related = ("event__order",)
@@ -91,7 +93,7 @@ def _outcome(delivery: Delivery) -> str:
 
 @admin.register(FailingReceiver)
 class FailingReceiverAdmin(RecordAdmin):
-    """Receivers that keep failing, and how long they are left alone; staff has one tried now."""
+    """Receivers that keep failing, with the end of each pause; staff can end a pause."""
 
     list_display = ("receiver", "failures", "since", "paused_until")
     search_fields = ("receiver",)
@@ -100,7 +102,8 @@ class FailingReceiverAdmin(RecordAdmin):
     actions = ("try_now",)
     fields = ("receiver", ("failures", "since"), "paused_until")
 
-    # Who may see deliveries, and have one delivered again, may see who fails at them, and have that one tried again.
+    # The permissions are those of deliveries: view_delivery shows a failing receiver, change_delivery has it tried
+    # again.
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return any(request.user.has_perm(f"pagoefectivo.{verb}_delivery") for verb in ("view", "change"))

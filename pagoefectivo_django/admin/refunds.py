@@ -1,4 +1,4 @@
-"""Refunds: the queue of money that goes back."""
+"""The admin of refunds: the queue of money that goes back, and the file for the bank."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class AccountFilter(KnownValuesFilter):
 
 @admin.register(Refund)
 class RefundAdmin(RecordAdmin):
-    """What waits for approval, for an account, for the bank; staff approves, sends and closes."""
+    """Refunds that wait for approval, for the payer's account or for the bank; staff approves, sends and closes."""
 
     list_display = ("__str__", "status_badge", "goes_to", "requested_at", "requested_by")
     list_select_related = ("order",)
     list_filter = ("status", AccountFilter, "requested_at")
     search_fields = ("order__reference", "payment__cip__code", "payment__operation_number")
     search_help_text = _("Order, CIP or operation number")
-    # What is still to be done, oldest first; then what is closed, latest first.
+    # Open refunds first, oldest first; then closed refunds, newest first.
     ordering = (F("closed_at").desc(nulls_first=True), "requested_at")
     change_list_template = "admin/pagoefectivo/refund/change_list.html"
 
@@ -193,7 +193,11 @@ class RefundAdmin(RecordAdmin):
 
     @sensitive_variables()
     def bank_view(self, request: HttpRequest) -> StreamingHttpResponse:
-        """Return what staff sends by bank: approved, with an account, and not sent yet."""
+        """Return the refunds for staff to send by bank, as CSV: approved, with an account, not sent, not refunded by
+        the provider.
+
+        Each refund's order gets an event that records the download. Needs the permission ``send_refund``.
+        """
         if not self.has_send_permission(request):
             raise PermissionDenied
         rows = Refund.objects.filter(status=RefundStatus.APPROVED, by_channel=False).exclude(cci="")
@@ -204,7 +208,7 @@ class RefundAdmin(RecordAdmin):
 
 
 def grouped(cci: str) -> str:
-    """Return a CCI as banks print it, which no spreadsheet takes for a number and rounds."""
+    """Return a CCI (20 digits) in the groups that banks print; a spreadsheet would round the plain number."""
     return "-".join((cci[:3], cci[3:6], cci[6:18], cci[18:])) if cci else ""
 
 

@@ -1,4 +1,4 @@
-"""Settlements: statements of the provider, their lines, and what reached the bank."""
+"""The admin of settlements: the provider's statements, their lines, and the deposits at the bank."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from .base import Column, RecordAdmin, Section, StaffAction, badge_of, table
 from .exports import export_view
 from .lists import keys, orders_found
 
-#: How long a request goes on matching; the rest is the worker's.
+#: The time that a request spends on matching; the worker matches the rest.
 BUDGET = timedelta(seconds=8)
-#: Lines that a preview shows.
+#: The number of lines in a preview.
 SHOWN = 20
 
 _OF_LINE: tuple[Column, ...] = ("number", "code", "transaction_code", "gross", "fee", "tax", "net", "paid_at")
@@ -61,14 +61,14 @@ def _is_draft(settlement: Settlement) -> bool:
 
 @admin.register(Settlement)
 class SettlementAdmin(RecordAdmin):
-    """Statements; staff imports them after a preview, and enters what reached the bank."""
+    """Statements; staff imports a file after a preview, and enters deposits at the bank."""
 
     list_display = ("name", "kind", "dated", "status_badge", "line_count", "open_money", "account")
     list_filter = ("kind", "status", "dated")
     search_fields = ("reference", "file_name")
 
     def found(self, request: HttpRequest, term: str) -> set[int]:
-        # One row for each file: few enough to be read.
+        # A search in the middle of a text has no index; a table with one row for each file is short enough.
         return set(keys(Settlement.objects.filter(Q(reference__contains=term) | Q(file_name__contains=term))))
 
     search_help_text = _("Transfer number or file")
@@ -187,7 +187,7 @@ class SettlementAdmin(RecordAdmin):
     # Upload and exports.
 
     def get_urls(self) -> list[URLPattern]:
-        @outside_atomic_requests  # in which no flow can ask the provider
+        @outside_atomic_requests  # inside a transaction no flow can ask the provider
         def import_view(request: HttpRequest) -> HttpResponse:
             return self.import_view(request)
 
@@ -208,7 +208,7 @@ class SettlementAdmin(RecordAdmin):
 
     @sensitive_variables()
     def import_view(self, request: HttpRequest) -> HttpResponse:
-        """Read a file into a draft; its page is the preview."""
+        """Return the upload form; for a valid file read a draft and redirect to the draft's page, the preview."""
         if not request.user.has_perm("pagoefectivo.import_settlement"):
             raise PermissionDenied
         form = StatementForm(request.POST, request.FILES) if request.method == "POST" else StatementForm()
@@ -241,7 +241,7 @@ class SettlementAdmin(RecordAdmin):
 
 @admin.register(SettlementLine)
 class SettlementLineAdmin(RecordAdmin):
-    """Lines of statements; staff matches what no rule does, and undoes what is wrong."""
+    """Lines of statements; staff matches lines that no rule matched, and undoes wrong matches."""
 
     list_display = ("__str__", "status_badge", "code", "transaction_code", "gross_money", "net", "paid_at", "reason")
     list_select_related = ("settlement",)

@@ -1,1 +1,1 @@
-"""Bridges to other packages, each an app of its own."""
+"""Integrations of other packages, each an app of its own."""

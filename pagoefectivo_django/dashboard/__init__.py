@@ -1,6 +1,6 @@
-"""The first page of the app in the admin: what is shown, in words and links; it imports no admin.
+"""The dashboard on the first page of the app in the admin, as words and links; the folder imports no admin.
 
-Its template tag is loaded by every project, also by one without ``django.contrib.admin``.
+The template tag is loaded in every project, also in a project without ``django.contrib.admin``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Panel", "Verdict", "dashboard"]
 
 
 def dashboard(request: HttpRequest, now: datetime) -> dict[str, Any]:
-    """Return what the dashboard's template shows of one environment, to who may see orders."""
+    """Return the template's context for one environment; ``{"shown": False}`` for users who may not see orders."""
     user = request.user
     if not (user.has_perm("pagoefectivo.view_order") or user.has_perm("pagoefectivo.change_order")):
         return {"shown": False}

@@ -1,4 +1,4 @@
-"""The equation of the books, and how old what is not settled is."""
+"""The equation of the books, and the age of payments that are not settled."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..money import CURRENCIES, display
 from ..workdays import lima_day
 from .panels import Panel, link
 
-#: Days that are shown until somebody asks for others: the whole time of a large shop takes seconds to sum.
+#: The default period in days: for a large shop the sum over all days takes seconds.
 EQUATION_DAYS = 2
 
-#: Each line of the equation: what it is, the sums on its left, and on its right with their signs.
+#: Each line of the equation: a label, the names of the sums on the left, and the signed names on the right.
 _EQUATION = (
     (_("Paid by payers"), ("payments",), (("in_transit", "+"), ("settled", "+"))),
     (_("In settlements, gross"), ("gross",), (("matched", "+"), ("unmatched", "+"))),
@@ -40,7 +40,7 @@ _NAMES = {
 
 
 def books(request: HttpRequest, now: datetime) -> dict[str, Any]:
-    """Return what the books' template shows, to who may see settlements."""
+    """Return the context of the books' template; ``{"shown": False}`` for users who may not see settlements."""
     if not request.user.has_perm("pagoefectivo.view_settlement"):
         return {"shown": False}
     since, until = (_day(request.GET.get(name, "")) for name in ("since", "until"))

@@ -1,4 +1,4 @@
-"""Is anything wrong, and is it still working."""
+"""The health part of the dashboard: the three verdicts at the top, and tables of discrepancies, messages and calls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .queues import queues_panel
 
 
 def verdicts(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, now: datetime) -> list[Verdict]:
-    """Return the answers to the three questions of the morning."""
+    """Return the answers to "Was I paid?", "Is anything wrong?" and "Is it still working?"."""
     today = paid_per_day(accounts, days_until(now, 1))
     sums = {one.currency: sum(each.amount for each in today if each.currency == one.currency) for one in today}
     came = ", ".join(display(amount, currency) for currency, amount in sorted(sums.items()))  # type: ignore[arg-type]
@@ -84,12 +84,12 @@ def verdicts(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, 
 
 
 def _receiver(said: str, left_alone: bool) -> SafeString | str:
-    """Return a link to where staff can have it tried again; one bad delivery alone makes no failing receiver."""
+    """Return a link to the page where staff ends a receiver's pause; without a pause, to the undelivered events."""
     return link(said, "failingreceiver") if left_alone else link(said, "delivery", delivered="no")
 
 
 def health_panels(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, now: datetime) -> list[Panel]:
-    """Return open questions, messages, refusals, calls and queues; each to who may see what it is about."""
+    """Return the tables about discrepancies, messages, refusals, calls and queues that the request's user may see."""
     panels = [_discrepancies(accounts, now)] if _may(request, "discrepancy") else []
     if _may(request, "notification"):
         panels += [_messages(accounts, now), _refusals(accounts, now)]

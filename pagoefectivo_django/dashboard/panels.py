@@ -1,4 +1,4 @@
-"""What the dashboard is made of, and the addresses of the lists behind it."""
+"""The parts of the dashboard, and links to the filtered lists behind each figure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..documents.charts import Columns
 
 @dataclass(frozen=True)
 class Panel:
-    """A titled table, with a chart of the same figures where that helps."""
+    """A titled table, with a note and a chart of the same figures where given."""
 
     title: Any
     columns: list[Any]
@@ -35,20 +35,20 @@ class Panel:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of the three answers at the top; ``mood``: good, wait or bad."""
+    """One of the three answers at the top of the dashboard; ``mood`` is "good", "wait" or "bad"."""
 
     subject: Any
     answer: Any
     mood: str
 
 
-#: The admin site that asks; a shop may have several, and not everybody may enter each.
+#: The name of the admin site whose page is being made. A shop may have several, with different users.
 _site: ContextVar[str | None] = ContextVar("pagoefectivo admin site", default=None)
 
 
 @contextmanager
 def on_site_of(request: HttpRequest) -> Iterator[None]:
-    """Let addresses lead to the admin site whose page is asked for."""
+    """Have ``address`` and ``link`` lead to the admin site of a request, inside a ``with`` block."""
     match = request.resolver_match
     token = _site.set(getattr(request, "current_app", None) or (match.namespace if match else None))
     try:
@@ -58,7 +58,7 @@ def on_site_of(request: HttpRequest) -> Iterator[None]:
 
 
 def address(model: str, **wanted: Any) -> str:
-    """Return the address of a filtered list; empty where the admin has no such page."""
+    """Return the path of a model's filtered list, or "" where the admin has no such list."""
     try:
         path = reverse(f"admin:pagoefectivo_{model}_changelist", current_app=_site.get())
     except NoReverseMatch:
@@ -67,13 +67,13 @@ def address(model: str, **wanted: Any) -> str:
 
 
 def link(text: Any, model: str, **wanted: Any) -> SafeString | str:
-    """Return a text that leads to a filtered list."""
+    """Return a text as a link to a model's filtered list, or the bare text where the admin has no such list."""
     where = address(model, **wanted)
     return format_html('<a href="{}">{}</a>', where, text) if where else str(text)
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """Return a moment and how long ago it was."""
+    """Return a moment with the time since then, such as "Nov. 23, 2026, 3 p.m. (2 hours ago)"; "never" for None."""
     if moment is None:
         return _("never")
     return _("%(when)s (%(ago)s ago)") % {"when": localize(localtime(moment)), "ago": timesince(moment, now)}

@@ -1,4 +1,4 @@
-"""What waits, for whom, and since when: nothing that is not final stands nowhere on the first page."""
+"""The table of everything that waits: for whom, and since when. Every state that is not final is shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..flows.reports.health import MOST_COUNTED
 from ..flows.reports.queues import REFUND_LISTS, queues
 from .panels import Panel, link
 
-#: For each queue what waits, who moves it on, and the list behind it.
+#: By queue name: a label, the responsible side, the model of the list behind the count ("": no list) and its filters.
 QUEUES: dict[str, tuple[Any, Any, str, dict[str, Any]]] = {
     "new": (gettext_lazy("orders without a code"), gettext_lazy("the worker"), "order", {"state__exact": "new"}),
     "cancel": (gettext_lazy("cancellations on their way"), gettext_lazy("the worker"), "", {}),
@@ -83,9 +83,9 @@ QUEUES: dict[str, tuple[Any, Any, str, dict[str, Any]]] = {
 
 
 def queues_panel(accounts: Mapping[str, str], now: datetime, may: Callable[[str], bool]) -> Panel:
-    """Return everything that waits besides open questions, messages and deliveries, which have panels of their own.
+    """Return the table of all queues besides discrepancies, messages and deliveries, which have panels of their own.
 
-    ``may`` tells whose lists a person may see: what is behind others is not counted for them.
+    ``may(model)`` says whether the viewer may see a model's list; queues of other models are left out.
     """
     rows: list[list[Any]] = []
     for queue in queues(accounts):

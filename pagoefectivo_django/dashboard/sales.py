@@ -1,4 +1,4 @@
-"""Was I paid: the money of the last days, how soon it came, what can still come."""
+"""The sales part of the dashboard: payments of the last days, time from code to payment, amounts still payable."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..states import OrderState
 from ..workdays import midnight
 from .panels import Panel, link
 
-#: Days in the charts: a week, which a large shop's database still counts while the page is waited for.
+#: Days in the charts. A large shop's database can sum a week while the page loads.
 DAYS = 7
 
 
 def sales_panels(accounts: Mapping[str, str], now: datetime) -> list[Panel]:
-    """Return what was paid per day and channel, the conversion, and the open amount by expiry."""
+    """Return charts of payments per day and channel, one for each currency, the conversion, and the open amounts."""
     days = days_until(now, DAYS)
     paid = paid_per_day(accounts, days)
     charts = [_per_day([one for one in paid if one.currency == currency], days, accounts) for currency in CURRENCIES]
@@ -102,7 +102,7 @@ def _hours(bucket: Bucket) -> str:
 
 
 def _name(account: str, accounts: Mapping[str, str]) -> str:
-    """Return the channel's alias where there is one: staff knows that; else the account."""
+    """Return an account's alias, which staff knows, or the account where the settings have no alias."""
     return accounts.get(account) or account
 
 

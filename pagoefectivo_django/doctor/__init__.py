@@ -1,4 +1,4 @@
-"""Look at everything that a shop needs to be paid, step by step; a step that fails stops no other."""
+"""The doctor: examines everything a shop needs for payments, step by step; a failing step stops no later step."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ STEPS: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
 
 
 def examine() -> Iterator[Finding]:
-    """Yield what each step finds, as soon as it does; sends no money, no mail and no text."""
+    """Yield the findings of each step as soon as known; moves no money and sends no mail and no text message."""
     for name, step in STEPS:
         try:
             yield from step()
-        except Exception as error:  # whatever it is: the others go on, and no text of it may hold a secret
+        except Exception as error:  # see not_looked_at(); the next steps go on
             yield not_looked_at(name, error)

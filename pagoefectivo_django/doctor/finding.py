@@ -1,4 +1,4 @@
-"""What the doctor says of one thing."""
+"""A finding of the doctor: the result of one look."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How it stands."""
+    """The result of a look: fine, worth a look, or broken."""
 
     OK = "ok"
     WARNING = "warning"
@@ -16,7 +16,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: which step, how it stands, what was seen, and what to do unless it is well."""
+    """One line of the doctor's report: the step, the verdict, the observation, and the remedy unless all is well."""
 
     step: str
     verdict: Verdict
@@ -25,11 +25,11 @@ class Finding:
 
 
 def well(step: str, seen: str) -> Finding:
-    """Return a finding that asks for nothing."""
+    """Return a finding with the verdict OK."""
     return Finding(step, Verdict.OK, seen)
 
 
 def not_looked_at(step: str, error: Exception) -> Finding:
-    """Return that a step broke; by the kind of its error alone, since the text may hold a secret."""
+    """Return the finding for a step that raised an error, with only the error's class: the text may hold a secret."""
     hint = "This step could not be done; mend what its name says, or run it in a shell to see more."
     return Finding(step, Verdict.FAILURE, f"{type(error).__name__} while this was looked at.", hint)

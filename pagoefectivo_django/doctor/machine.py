@@ -1,4 +1,4 @@
-"""What the shop's own machines have: the database, a cache that processes share, a worker."""
+"""The steps about the shop's own machines: the database, a cache shared by processes, the worker."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ..models.clock import current_time
 from ..models.database import database
 from .finding import Finding, Verdict, well
 
-#: What another process runs to see whether it finds what this one put into the cache.
+#: The program of another process, which prints the value that this process put into the cache.
 GLIMPSE = "import sys, django; django.setup(); from django.core.cache import cache; print(cache.get(sys.argv[1]))"
-#: Seconds for it to start.
+#: Seconds for that process to start and answer.
 PATIENCE = 20
 
 
 def examine_database() -> Iterator[Finding]:
-    """Yield which database it is, what it can, and whether its tables are as the code wants them."""
+    """Yield findings about the app's database: product and version, row locks, and migrations not applied."""
     connection = connections[database()]
     connection.ensure_connection()
     version = ".".join(map(str, connection.get_database_version()))
@@ -45,7 +45,7 @@ def examine_database() -> Iterator[Finding]:
 
 
 def examine_cache() -> Iterator[Finding]:
-    """Yield whether another process finds what this one puts into the default cache."""
+    """Yield whether another process finds a value that this process puts into the default cache."""
     key, value = f"pagoefectivo:doctor:{uuid.uuid4().hex}", uuid.uuid4().hex
     cache.set(key, value, 60)
     try:
@@ -71,7 +71,7 @@ def examine_cache() -> Iterator[Finding]:
 
 
 def examine_worker() -> Iterator[Finding]:
-    """Yield when a worker last made its round, and what waits for it."""
+    """Yield when a worker last made a round, and the number of messages given up."""
     state, now = waiting(), current_time()
     if state.asleep(now):
         seen = "No worker has run yet." if state.beaten_at is None else f"None for {timesince(state.beaten_at, now)}."

@@ -1,4 +1,4 @@
-"""Mail and short texts: who carries them is reached, and nothing is sent."""
+"""The steps about mail and text messages: whether servers and options are ready; nothing is sent."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..conf import conf
 from ..errors import Misconfigured
 from .finding import Finding, Verdict, well
 
-#: Seconds that a mail server may be silent here.
+#: Seconds to wait for a mail server whose settings name no timeout.
 PATIENCE = 10
-#: Backends that never reach a payer.
+#: Modules of Django's mail backends that never reach a payer.
 TOYS = ("console", "dummy", "filebased", "locmem")
 
 
 def examine_mail() -> Iterator[Finding]:
-    """Yield whether the mail server opens a connection."""
+    """Yield whether the mail backend opens a connection."""
     if not conf.messages:
         yield well("mail", "No messages are sent: MESSAGES is empty.")
         return
@@ -40,7 +40,7 @@ def examine_mail() -> Iterator[Finding]:
     try:
         backend.open()
         backend.close()
-    except Exception as error:  # each backend has its own; its text may hold a password
+    except Exception as error:  # each backend raises errors of its own, whose text may hold a password
         hint = "Check host, port, user and password of Django's mail settings; payers get no messages until then."
         yield Finding("mail", Verdict.FAILURE, f"{name} can't be opened ({type(error).__name__}).", hint)
         return
@@ -48,18 +48,19 @@ def examine_mail() -> Iterator[Finding]:
 
 
 def _backend() -> Any:
-    """Return the backend that Django's mails go by: that of MAILERS where it is set (Django 6.1)."""
+    """Return the backend of Django's mails: the default of MAILERS where set (Django 6.1), else EMAIL_BACKEND."""
     if hasattr(settings, "MAILERS"):
         return mail.mailers["default"]
     with warnings.catch_warnings():
-        # Django 6.1 calls the older settings deprecated; it says so itself whenever a mail is sent.
+        # Django 6.1 deprecates the older settings and warns at every mail; a second warning here would tell nothing
+        # new.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", PendingDeprecationWarning)
         return import_string(settings.EMAIL_BACKEND)(fail_silently=False)
 
 
 def examine_carriers() -> Iterator[Finding]:
-    """Yield whether each carrier's options are whole; a text would cost money, so none is sent."""
+    """Yield whether each carrier's options are complete; no text message is sent, because each costs money."""
     for alias, entry in conf.carriers.items():
         step = f"carrier {alias}"
         try:

@@ -1,4 +1,4 @@
-"""Each provider: reached, its keys taken, its clock compared with ours."""
+"""The step about the providers: whether each answers, accepts our keys, and has the same time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ..conf import conf
 from ..errors import Misconfigured, PagoEfectivoError
 from .finding import Finding, Verdict, not_looked_at, well
 
-#: Seconds between two clocks that are worth a word, and that are too many. What the provider bears is unknown; its
-#: requests carry a date (protocol 2.1), and tokens are used until a margin of half a minute.
+#: Seconds between the provider's clock and ours from which the finding is a warning, and a failure. The provider's
+#: tolerance is unknown; requests carry a date (protocol 2.1), and a token is used until 30 s before its end.
 ODD, WRONG = 30, 300
 
 
 def examine_providers() -> Iterator[Finding]:
-    """Yield what an authorization for real tells, for each channel."""
+    """Yield the result of one real authorization for each channel."""
     for alias in conf.channels:
         step = f"provider {alias}"
         try:
@@ -28,7 +28,7 @@ def examine_providers() -> Iterator[Finding]:
             hint = "Is there a way out of this network (DNS, proxy, firewall), and is TLS not broken on it?"
             yield Finding(step, Verdict.FAILURE, str(error), hint)
             continue
-        except Exception as error:  # an option of any type; no text of it may hold a secret
+        except Exception as error:  # an option may have any type; the error's text may hold a secret
             yield not_looked_at(step, error)
             continue
         if found is None:

@@ -1,4 +1,4 @@
-"""Settings and keys, and environments that are mixed up: Django's system checks of this app say it."""
+"""The step about the settings: Django's system checks of this app, as findings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .finding import Finding, Verdict, well
 
 
 def examine_settings() -> Iterator[Finding]:
-    """Yield each message of our system checks, those for deployment too."""
+    """Yield a finding for each message of the app's system checks, deployment checks included."""
     found = run_checks(tags=["pagoefectivo"], include_deployment_checks=True)
     for message in found:
         verdict = Verdict.FAILURE if message.level >= ERROR else Verdict.WARNING

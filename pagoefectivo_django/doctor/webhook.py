@@ -1,4 +1,4 @@
-"""The webhook's public address: a signed test message leaves and returns by it, and moves no money."""
+"""The step about the webhook: a signed test message goes out to the public address and returns; no money moves."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ..models import Notification
 from ..models.database import database
 from .finding import Finding, Verdict, not_looked_at, well
 
-#: Seconds for the whole way, and for an answer to the head of a message.
+#: Seconds for a message with its answer, and for an answer to a message's head alone.
 PATIENCE, QUIET = 10.0, 3.0
-#: What a message says of its length that nobody may take in before refusing it.
+#: A Content-Length (bytes) that a server should refuse before reading the body.
 HUGE = 1024**3
 
 
 def examine_webhooks() -> Iterator[Finding]:
-    """Yield whether the address of each channel is found, is private to none, and leads to this shop's database."""
+    """Yield findings about each channel's address: known to the DNS, public, HTTPS, answered by this installation."""
     if not conf.public_url:
         hint = "Set PAGOEFECTIVO['PUBLIC_URL'] to your shop's address, such as 'https://shop.example'."
         yield Finding("webhook", Verdict.FAILURE, "The public address is not known.", hint)
@@ -47,7 +47,7 @@ def examine_webhooks() -> Iterator[Finding]:
             yield from _reached(step, alias, urljoin(conf.public_url, path))
         except Misconfigured as error:
             yield Finding(step, Verdict.FAILURE, str(error), "Mend this channel's settings; the others were looked at.")
-        except Exception as error:  # an option of any type; no text of it may hold a secret
+        except Exception as error:  # an option may have any type; the error's text may hold a secret
             yield not_looked_at(step, error)
 
 
@@ -77,7 +77,7 @@ def _reached(step: str, alias: str, address: str) -> Iterator[Finding]:
 
 
 def _message(alias: str) -> tuple[bytes, Mapping[str, str], QuerySet[Notification]]:
-    """Return a signed message that means nothing, its headers, and its row once it arrived in this shop's database."""
+    """Return a signed test message without meaning, its headers, and a queryset of its row in this shop's database."""
     body = TEST_BEGINS + f',"nonce":"{uuid.uuid4().hex}"}}'.encode()
     headers = {"Content-Type": "application/json", **get_channel(alias).signed(body)}
     return (
@@ -88,12 +88,12 @@ def _message(alias: str) -> tuple[bytes, Mapping[str, str], QuerySet[Notificatio
 
 
 def _returned(step: str, alias: str, address: str) -> Finding:
-    """Send a signed message that means nothing, and look whether it arrived in this shop's own database."""
+    """Send a signed test message and return whether this shop's own database received the message."""
     body, headers, mine = _message(alias)
     try:
         answer = send(Call("POST", address, PATIENCE, headers, body), Deadline(PATIENCE))
     except PagoEfectivoError as error:
-        mine.delete()  # it may have arrived, and its answer got lost
+        mine.delete()  # the message may have arrived although the answer was lost
         hint = "Does the server run, does its certificate fit the name, and may this machine reach itself from outside?"
         return Finding(step, Verdict.FAILURE, f"{address} can't be reached. {error}", hint)
     if answer.status != 200:
@@ -105,12 +105,12 @@ def _returned(step: str, alias: str, address: str) -> Finding:
 
 
 def _believes(step: str, address: str) -> Iterator[Finding]:
-    """Say so where something at that address believes a message that nobody signed."""
+    """Yield a failure if the address accepts a message without a signature."""
     body = TEST_BEGINS + f',"nonce":"{uuid.uuid4().hex}"}}'.encode()
     try:
         answer = send(Call("POST", address, PATIENCE, {"Content-Type": "application/json"}, body), Deadline(PATIENCE))
     except PagoEfectivoError:
-        return  # the signed one has said it
+        return  # _returned has reported it
     if answer.status < 300:
         hint = "Find out what answers there: whoever knows the address could tell it of payments."
         yield Finding(
@@ -119,7 +119,7 @@ def _believes(step: str, address: str) -> Iterator[Finding]:
 
 
 def _taken_in_pieces(step: str, alias: str, address: str) -> Finding:
-    """Send a signed message as Transfer-Encoding: chunked, and say what the server does with it."""
+    """Send a signed message with Transfer-Encoding: chunked, and return how the server treated the message."""
     body, headers, mine = _message(alias)
     hint = (
         "A provider that sends so is not heard. Have the proxy in front read requests whole before it passes them on "
@@ -143,10 +143,9 @@ def _taken_in_pieces(step: str, alias: str, address: str) -> Finding:
 
 
 def _takes_everything(step: str, address: str) -> Iterator[Finding]:
-    """Say so where a body is taken in whole, however large it says that it is, before anything can refuse it.
+    """Yield whether the server refuses a message of 1 GiB by its head, before taking in the body.
 
-    Only the head is sent. Under ASGI Django itself reads every body to its end, on to the disk, before any code of a
-    project runs.
+    Only the head is sent. Under ASGI, Django itself writes every body to disk before any code of a project runs.
     """
     parts = urlsplit(address)
     secure = parts.scheme == "https"
@@ -166,7 +165,7 @@ def _takes_everything(step: str, address: str) -> Iterator[Finding]:
         )
         yield Finding(step, Verdict.WARNING, seen, hint)
     except (OSError, http.client.HTTPException):
-        return  # closed without a word: it is not taken in
+        return  # closed without an answer: the body is not taken in
     else:
         yield well(step, f"A message that says it has {HUGE:,} bytes is answered {status} before they are sent.")
     finally:

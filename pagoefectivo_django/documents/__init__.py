@@ -1,1 +1,1 @@
-"""What a payer is handed: the voucher, its words, its barcode and QR, its PDF. Pure: no database, no network."""
+"""Documents made from plain values: voucher, evidence, barcode, QR, charts, CSV, XLSX; no database, no network."""

@@ -1,4 +1,4 @@
-"""The code as a Code 128 barcode."""
+"""A payment code as a Code 128 barcode."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from reportlab.graphics.barcode.code128 import Code128
 
-#: Modules of white on both sides; readers need ten (ISO/IEC 15417).
+#: Modules of white on each side; readers need ten (ISO/IEC 15417).
 QUIET = 10
 HEIGHT = 24
 
 
 def bars(code: str) -> str:
-    """Return the modules of a code from left to right: ``1`` is a bar, ``0`` a gap."""
-    # ReportLab's, which draws the PDF anyway; python-barcode 0.16 loses the digits 99, as an independent reader found.
+    """Return a barcode's modules from left to right: ``1`` is a bar, ``0`` a gap."""
+    # By ReportLab, needed for the PDF anyway; python-barcode 0.16 loses the digits 99, as an independent reader found.
     symbol = Code128(code)
     symbol.validate()
     symbol.encode()
@@ -25,7 +25,7 @@ def bars(code: str) -> str:
 
 
 def barcode_svg(code: str, label: str) -> SafeString:
-    """Return a barcode for a page: one path, without style, script or id; ``label`` is what a screen reader says."""
+    """Return a barcode as SVG: one path, without style, script or id; ``label`` is for screen readers."""
     modules, at, path = bars(code), QUIET, ""
     for module, run in groupby(modules):
         width = len(list(run))

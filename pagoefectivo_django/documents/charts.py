@@ -1,4 +1,4 @@
-"""Columns in SVG, stacked: where each rectangle stands; what they mean is said by a table beside them."""
+"""The geometry of a chart of stacked columns in SVG; a table beside the chart gives the same figures."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-#: Units of the picture; it is as wide as its place on the page.
+#: Width, height and space for labels in units of the SVG, which scales to its place on the page.
 WIDTH, HEIGHT, FOOT = 700, 180, 22
-#: Colours that differ in the style sheet; more series share them.
+#: The number of colours in the style sheet; further series repeat the colours.
 COLOURS = 4
 
 
 @dataclass(frozen=True)
 class Rectangle:
-    """One piece of a column; ``colour`` from 1."""
+    """One piece of a column; ``colour`` counts from 1, ``title`` is shown under the pointer."""
 
     x: float
     y: float
@@ -26,7 +26,7 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class Label:
-    """A text below a column, at its middle."""
+    """A text below a column; ``x`` is the column's middle."""
 
     x: float
     text: str
@@ -34,11 +34,11 @@ class Label:
 
 @dataclass(frozen=True)
 class Columns:
-    """A chart, ready to be drawn."""
+    """A chart of stacked columns, with every position computed."""
 
     rectangles: list[Rectangle]
     labels: list[Label]
-    #: The names of the series with their colours.
+    #: The colour and name of each series.
     legend: list[tuple[int, str]]
     most: str
     width: int = WIDTH
@@ -49,7 +49,11 @@ class Columns:
 def columns(
     names: Sequence[str], series: Sequence[tuple[str, Sequence[tuple[Decimal, str]]]], most: str = ""
 ) -> Columns:
-    """Return a column for each name, with a piece for each series: its value, and what it says when pointed at."""
+    """Return a chart with a column for each name, made of a piece for each series.
+
+    Each series is a name and, for each column, a value and the piece's title. ``most`` is the text for the tallest
+    column.
+    """
     tallest = max((sum(values[place][0] for _, values in series) for place in range(len(names))), default=Decimal(0))
     step = WIDTH / max(1, len(names))
     scale = (HEIGHT - FOOT - 8) / float(tallest) if tallest else 0.0

@@ -1,4 +1,4 @@
-"""The evidence file: what a support desk reads, as JSON; on paper it is in ``evidence_pdf.py``."""
+"""The evidence file for a provider's support as JSON; ``evidence_pdf.py`` makes the PDF."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from typing import Any
 
 
 def evidence_json(evidence: Mapping[str, Any]) -> bytes:
-    """Return the evidence as JSON in UTF-8, made to be read."""
+    """Return the evidence as indented JSON in UTF-8."""
     return json.dumps(evidence, ensure_ascii=False, indent=2).encode()

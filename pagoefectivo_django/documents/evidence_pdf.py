@@ -1,4 +1,4 @@
-"""The evidence file on paper; as JSON it is in ``evidence_json.py``."""
+"""The evidence file for a provider's support as PDF; ``evidence_json.py`` makes the JSON."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _HEADING = ParagraphStyle("heading", fontName="Helvetica-Bold", fontSize=10.5, l
 _TEXT = ParagraphStyle("text", fontName="Helvetica", fontSize=8, leading=10)
 _NAME = ParagraphStyle("name", _TEXT, textColor="#444444")
 _BODY = ParagraphStyle("body", fontName="Courier", fontSize=7, leading=8.5, leftIndent=6)
-#: Characters of a line of a body, and lines of one, that a page has room for.
+#: The most characters in a line of a message's body, and the most lines of a body, in the PDF.
 _WIDE, _LONG = 110, 60
 
 
 def evidence_pdf(evidence: Mapping[str, Any]) -> bytes:
-    """Return the evidence on sheets of A4, in the present language."""
+    """Return the evidence as a PDF of A4 sheets, in the active language."""
     title = _("Evidence about order %(reference)s") % {"reference": evidence["order"]["reference"]}
     file = BytesIO()
     sheets = SimpleDocTemplate(
@@ -74,12 +74,12 @@ def _table(fields: Mapping[str, Any]) -> Iterator[Flowable]:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):  # a time, by both clocks
+    if isinstance(value, Mapping):  # a time, by Lima's clock and in UTC
         return f"{value['lima']} ({value['utc']})"
     return str(value)
 
 
 def _latin(text: str, *, escaped: bool = True) -> str:
-    """Return a text in the letters that the built-in fonts have; others as a question mark."""
+    """Return a text with a question mark for each letter that the built-in fonts lack."""
     plain = text.encode("cp1252", "replace").decode("cp1252")
     return escape(plain) if escaped else plain

@@ -1,4 +1,4 @@
-"""How moments are written for a payer; by Lima's clock, whatever the shop's is."""
+"""Moments in words for a payer, by Lima's clock, whatever time zone the shop's settings name."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from django.utils.translation import override
 from ..workdays import LIMA
 from .words import LOCALES, known_language
 
-#: With the day of the week, since "tomorrow" is misread in a mail that is a day old.
+#: With the day of the week: "tomorrow" would be misread in a mail that is opened a day later.
 PATTERNS = {
     "es": "EEEE d 'de' MMMM, h:mm a",
     "en": "EEEE, MMMM d, h:mm a",
     "zh-hans": "M月d日EEEE HH:mm",
 }
 
-#: Between the time and its "p. m." no line breaks.
+#: The blank between the time and "p. m.", at which no line may break.
 _STAYS = re.compile(r"\s(?=[apAP]\.?\s?[mM])")
 
 

@@ -1,4 +1,4 @@
-"""The voucher on paper: one sheet of A6, which prints on A4 too."""
+"""The voucher as a PDF: one sheet of A6, which prints on A4 too."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from .voucher import Voucher
 from .ways import COMPANY
 from .words import groups
 
-#: Chinese is not embedded: every reader of PDF has letters for this name, and a font would weigh megabytes.
+#: The name of a font that PDF readers provide for Chinese; an embedded font would weigh megabytes.
 CHINESE = "STSong-Light"
 pdfmetrics.registerFont(UnicodeCIDFont(CHINESE))
 
 WIDTH, HEIGHT = A6
 MARGIN = 8 * mm
 INNER = WIDTH - 2 * MARGIN
-#: From the bottom: the address, then barcode and QR with what they are for.
+#: The height above which barcode and QR with their captions stand; the address is below.
 SYMBOLS = MARGIN + 7 * mm
 QR_SIZE, BAR_WIDTH, BAR_HEIGHT = 25 * mm, 58 * mm, 14 * mm
 
@@ -54,9 +54,9 @@ AMOUNT = ParagraphStyle("amount", BOLD, fontSize=14, leading=16)
 
 
 def voucher_pdf(voucher: Voucher) -> bytes:
-    """Return one page in the voucher's language, the same bytes for the same voucher; raises for none.
+    """Return the voucher as one page in the voucher's language; equal vouchers give equal bytes.
 
-    The code and what scans it are there only while it can be paid.
+    Code, barcode and QR are drawn only while the code can be paid.
     """
     file = BytesIO()
     canvas = Canvas(file, pagesize=A6, invariant=1, lang=voucher.language)
@@ -68,7 +68,7 @@ def voucher_pdf(voucher: Voucher) -> bytes:
 
 
 class _Sheet:
-    """A page that is filled from its top; what finds no room is left out."""
+    """A page that is filled from the top; text without room is left out."""
 
     def __init__(self, canvas: Canvas, voucher: Voucher) -> None:
         self.canvas, self.voucher = canvas, voucher
@@ -92,7 +92,7 @@ class _Sheet:
                     "company": COMPANY[found.money.currency],
                 }
                 names = ", ".join(f"{place.name} {place.company}".strip() for place in way.places)
-                if self.y - 30 >= self.end:  # for both, or none
+                if self.y - 30 >= self.end:  # heading and names together, or neither
                     self._put(said, ParagraphStyle("way", BOLD, fontSize=7.5, leading=9.5))
                     self._put(names, SMALL, lines=2, after=1 * mm)
         if found.url:
@@ -149,13 +149,13 @@ class _Sheet:
         self.y -= height
 
     def _symbols(self) -> None:
-        """Draw barcode and QR above the address; what follows ends above them."""
+        """Draw barcode and QR above the address; the text drawn later ends above both."""
         canvas, found = self.canvas, self.voucher
         modules = barcode.bars(found.code)
         unit = BAR_WIDTH / (len(modules) + 2 * barcode.QUIET)
         low = SYMBOLS + 7 * mm
         canvas.setFillGray(0)
-        at = MARGIN  # the margin is quiet enough on the left
+        at = MARGIN  # the page's margin is the quiet zone on the left
         for module, run in groupby(modules):
             width = len(list(run)) * unit
             if module == "1":
@@ -185,16 +185,18 @@ class _Sheet:
                 at += width
 
     def _picture(self, x: float, y: float) -> bool:
-        """Draw the provider's own picture; one that is broken or huge is left out."""
+        """Draw the provider's own QR picture, and return whether the picture could be drawn (not broken, at most 2000
+        pixels).
+        """
         data = self.voucher.qr_picture.partition(",")[2]
         try:
             picture = Image.open(BytesIO(base64.b64decode(data, validate=True)))
             if max(picture.size) > 2000:
                 return False
-            paper = Image.new("RGBA", picture.size, "white")  # what is transparent would print black
+            paper = Image.new("RGBA", picture.size, "white")  # transparent parts would print black
             paper.alpha_composite(picture.convert("RGBA"))
             self.canvas.drawImage(ImageReader(paper.convert("L")), x, y, QR_SIZE, QR_SIZE)
-        except Exception:  # Pillow's readers raise whatever their bytes lead them to
+        except Exception:  # Pillow raises many kinds of errors for broken bytes
             return False
         return True
 
@@ -209,7 +211,7 @@ class _Sheet:
 
 
 def _fitting(text: str, style: ParagraphStyle, width: float, lines: int) -> Any:
-    """Return a paragraph of at most so many lines; what is too long ends with an ellipsis."""
+    """Return a paragraph of at most ``lines`` lines; a longer text is cut and ends with an ellipsis."""
     text = _printable(text)
     wide = any(letter > "\u2e7f" for letter in text)
     kept, style = text, ParagraphStyle("fitting", style, wordWrap="CJK" if wide else None)
@@ -222,12 +224,12 @@ def _fitting(text: str, style: ParagraphStyle, width: float, lines: int) -> Any:
 
 
 def _printable(text: str) -> str:
-    """Return a text with a question mark for each letter that no font of ours has."""
+    """Return a text with a question mark for each letter that no font of the PDF has."""
     return "".join(letter if _font(letter) else "?" for letter in re.sub(r"[\s\x00-\x1f]+", " ", text))
 
 
 def _markup(text: str) -> str:
-    """Return a text for a paragraph, its Chinese in a font that has it."""
+    """Return a text as a paragraph's markup, with Chinese letters in a Chinese font."""
     parts = ((font, escape("".join(run))) for font, run in groupby(text, _font))
     return "".join(f'<font name="{CHINESE}">{run}</font>' if font == CHINESE else run for font, run in parts)
 

@@ -8,12 +8,12 @@ import segno
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-#: Modules of white around it; readers need four (ISO/IEC 18004).
+#: Modules of white around the code; readers need four (ISO/IEC 18004).
 QUIET = 4
 
 
 def modules(text: str) -> list[list[bool]]:
-    """Return the rows of a QR code with correction M, without its quiet zone; True is dark."""
+    """Return the rows of a QR code with error correction M, without the quiet zone; True is dark."""
     return [
         [bool(module) for module in row]
         for row in segno.make_qr(text, error="m", encoding="utf-8", eci=not text.isascii()).matrix
@@ -21,7 +21,7 @@ def modules(text: str) -> list[list[bool]]:
 
 
 def qr_svg(text: str, label: str) -> SafeString:
-    """Return a QR code for a page: one path, without style, script or id; ``label`` is what a screen reader says."""
+    """Return a QR code as SVG: one path, without style, script or id; ``label`` is for screen readers."""
     rows, path = modules(text), ""
     for y, row in enumerate(rows, QUIET):
         x = QUIET

@@ -1,4 +1,4 @@
-"""Tables for spreadsheets, row after row: CSV that no spreadsheet takes for a formula, and XLSX."""
+"""Tables for spreadsheets, written row by row: CSV in which no cell runs as a formula, and XLSX."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from typing import IO, Any
 from ..errors import Misconfigured
 from ..workdays import LIMA
 
-#: What a cell can be. A ``datetime`` is aware, and written by Lima's clock; a ``Decimal`` with two decimals.
+#: The types of a cell. A ``datetime`` is aware and written by Lima's clock; a ``Decimal`` is written with two decimals.
 Cell = str | int | Decimal | date | datetime | None
 
-#: How a CSV can be encoded. Without its first bytes Excel takes UTF-8 for Windows-1252.
+#: The encodings of a CSV. Without the byte order mark Excel takes UTF-8 for Windows-1252.
 ENCODINGS = ("utf-8-sig", "windows-1252")
 SEPARATORS = (",", ";")
-#: Rows that are written at once, and that a sheet of Excel takes below its headings.
+#: The rows written at once, and the rows that fit below the headings in a sheet of Excel.
 _AT_ONCE = 500
 MOST_ROWS = 1_048_575
 
-#: Where a formula would begin: after what may end a cell too, since a spreadsheet may expect another separator.
+#: The places where a formula could begin: also after a separator, since a spreadsheet may expect another separator.
 _FORMULA = re.compile(r"(^|[,;|\t\r\n\"])([\s\x00-\x1f\u200b-\u200f\ufeff]*)(?=[=+\-@＝＋－＠])")
-#: Text that a spreadsheet takes for a number or a date, and changes for good: it eats leading zeros and digits after
-#: the 15th, shows 12 as 1.2E+11 and saves that, and makes 10-11 and NOV-10 days in November, 5% and (5) other numbers.
+#: Text that a spreadsheet takes for a number or a date and changes for good: leading zeros and digits after the 15th
+#: are lost, 120000000000 becomes 1.2E+11, 10-11 and NOV-10 become days in November, 5% and (5) other numbers.
 _MONTH = (
     "(?:ene(?:ro)?|jan(?:uary)?|feb(?:rero|ruary)?|mar(?:zo|ch)?|abr(?:il)?|apr(?:il)?|mayo?|jun(?:io|e)?|jul(?:io|y)?|"
     "ago(?:sto)?|aug(?:ust)?|sept?(?:iembre|ember)?|set(?:iembre)?|oct(?:ubre|ober)?|nov(?:iembre|ember)?|"
@@ -41,16 +41,16 @@ _MISREAD = re.compile(
     rf"\d\d?[-/ .]?{_MONTH}(?:[-/ .]?(?:\d\d|(?:19|20)\d\d))?)\s*",
     re.I | re.A,
 )
-#: Not allowed in XML.
+#: Characters that XML forbids.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
 def csv_pieces(
     headings: Iterable[Any], rows: Iterable[Sequence[Cell]], *, encoding: str = "utf-8-sig", separator: str = ","
 ) -> Iterator[bytes]:
-    """Return a CSV in pieces, of which the first has the headings; a letter that the encoding lacks becomes ``?``.
+    """Yield a CSV in pieces, the headings in the first; a letter that the encoding lacks becomes ``?``.
 
-    A CSV has no types: text that a spreadsheet would run or change begins with an apostrophe, which Excel shows.
+    A CSV has no types: a text that a spreadsheet would run or change gets an apostrophe in front, which Excel shows.
     """
     encode = codecs.getincrementalencoder(encoding)("replace").encode
     lines = chain([[str(heading) for heading in headings]], rows)
@@ -63,10 +63,10 @@ def csv_pieces(
 def write_xlsx(
     file: IO[bytes], sheet_name: str, headings: Iterable[Any], rows: Iterable[Sequence[Cell]], *, most: int = MOST_ROWS
 ) -> None:
-    """Write a workbook; what is more than a sheet takes goes to the next.
+    """Write a workbook; rows beyond ``most`` go to further sheets.
 
-    Text is text, whatever it looks like. Its end is written first by ZIP's rules, so it can't be sent while it is made:
-    ``file`` is a temporary one. Raises ``Misconfigured`` without openpyxl.
+    Text stays text, whatever the content. ``file`` is a temporary file: a ZIP can't be sent while being written. Raises
+    ``Misconfigured`` without openpyxl.
     """
     openpyxl = _load("openpyxl")
     book = openpyxl.Workbook(write_only=True)
@@ -96,7 +96,7 @@ def _load(name: str) -> Any:
 
 
 def _cell(openpyxl: Any, sheet: Any, value: Cell) -> Any:
-    """Return what a sheet takes for a value."""
+    """Return a value as openpyxl writes it, with the number format of its type."""
     formatted = ""
     if isinstance(value, Decimal):
         formatted = "#,##0.00"
@@ -112,13 +112,14 @@ def _cell(openpyxl: Any, sheet: Any, value: Cell) -> Any:
     cell = openpyxl.cell.WriteOnlyCell(sheet, value)
     cell.number_format = formatted
     if formatted == "@":
-        # For openpyxl what begins with "=" is a formula, and "#N/A" an error. By its format it stays text when edited.
+        # openpyxl would take text that begins with "=" for a formula, and "#N/A" for an error. The format "@" keeps the
+        # cell text when a person edits it.
         cell.data_type = "s"
     return cell
 
 
 def _shown(value: Cell) -> str:
-    """Return a cell of a CSV."""
+    """Return the text of a CSV cell."""
     if isinstance(value, str):
         return f"'{value}" if value[:1] in ("\t", "\r", "\n") or _MISREAD.fullmatch(value) else _inert(value)
     if isinstance(value, Decimal):
@@ -129,7 +130,7 @@ def _shown(value: Cell) -> str:
 
 
 def _inert(text: str) -> str:
-    """Return a text that no spreadsheet runs as a formula, wherever it begins a cell."""
+    """Return a text that no spreadsheet runs as a formula, wherever the spreadsheet splits cells."""
     begins = _FORMULA.match(text)
     if begins and not begins[1]:
         text = f"'{text}"

@@ -1,7 +1,7 @@
-"""How a code can be paid, and what the payer says or chooses there.
+"""The ways to pay a code, and the company name or number that the payer needs for each.
 
-The names are the common core of the lists in protocol 7.1, which differ by publisher and year; a shop knows its own
-contract and says so in ``PAGOEFECTIVO["WAYS"]``.
+The names are the common core of the lists in protocol 7.1, which differ by publisher and year; a shop sets the names of
+its own contract in ``PAGOEFECTIVO["WAYS"]``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..conf import conf
 
 
 class Means(TextChoices):
-    """The ways to pay, in the order of the page."""
+    """The means of payment, in the order of the page."""
 
     WALLET = "wallet", _("Wallet")
     ONLINE = "online", _("Online banking")
@@ -29,22 +29,23 @@ class Place:
     """One wallet, bank, or chain of agents."""
 
     name: str
-    #: What one asks for or searches there instead of PagoEfectivo, by its number.
+    #: The number to ask or search for at this place instead of the name PagoEfectivo.
     company: str = ""
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way to pay, with the places that know it."""
+    """A means of payment and the places with this means."""
 
     means: Means
     places: tuple[Place, ...]
 
 
-#: The company that a payer chooses or names, by currency (protocol 7.2).
+#: The company name that a payer chooses or says, by currency (protocol 7.2).
 COMPANY = {"PEN": "PagoEfectivo Soles", "USD": "PagoEfectivo Dólares"}
 
-#: Wallets are known for soles only (protocol 7.3). Agents of BCP ask for a number (protocol 7.2, one source of 2018).
+#: The default places. Wallets are known for soles only (protocol 7.3). BCP's agents ask for a number (protocol 7.2, one
+#: source of 2018).
 USUAL: dict[str, Sequence[Any]] = {
     "wallet": ["Yape", "Plin"],
     "online": ["BCP", "BBVA", "Interbank", "Scotiabank", "BanBif", "Caja Arequipa"],
@@ -56,7 +57,7 @@ USUAL: dict[str, Sequence[Any]] = {
 
 
 def ways_of(currency: str) -> tuple[Way, ...]:
-    """Return how an amount in a currency can be paid."""
+    """Return the ways to pay an amount in a currency, by ``PAGOEFECTIVO["WAYS"]`` or else ``USUAL``."""
     told = USUAL if conf.ways is None else conf.ways
     found = []
     for means in Means:

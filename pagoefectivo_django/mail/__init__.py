@@ -1,1 +1,1 @@
-"""What the payer is written, as a mail or as a short text. Pure: no database, no network."""
+"""Messages to payers and staff, as mails or SMS texts, composed without database or network."""

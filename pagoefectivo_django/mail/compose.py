@@ -1,4 +1,4 @@
-"""The mails: a voucher and the name of a message in, a message of Django's out."""
+"""Mails to the payer, composed from a voucher and the name of a message."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ from ..documents.voucher import Voucher
 from ..documents.ways import COMPANY
 from ..documents.words import groups
 
-#: Letters of a subject; what comes after them no list of mails shows.
+#: The most characters of a subject; mail programs show no more in a list.
 LONGEST_SUBJECT = 150
 
 
 def compose(name: str, voucher: Voucher, *, to: str, event_id: uuid.UUID) -> EmailMultiAlternatives:
-    """Return a message to the payer, in the voucher's language, from ``DEFAULT_FROM_EMAIL``; not sent yet.
+    """Return an unsent mail to the payer, in the voucher's language, from ``DEFAULT_FROM_EMAIL``.
 
-    ``name`` is one of ``conf.MESSAGES``. Its words are the templates ``pagoefectivo/mail/<name>.subject.txt``,
-    ``.txt`` and ``.html``. Composed again for the same event it has the same Message-ID, so that mail programs fold a
-    repetition.
+    ``name`` is one of ``conf.MESSAGES``; the words are the templates ``pagoefectivo/mail/<name>.subject.txt``, ``.txt``
+    and ``.html``. The Message-ID depends only on the event and the name, so mail programs hide a repeated mail.
     """
     context = told(name, voucher)
     with translation.override(voucher.language):
@@ -47,15 +46,15 @@ def compose(name: str, voucher: Voucher, *, to: str, event_id: uuid.UUID) -> Ema
         headers={
             "Message-ID": f"<{event_id}.{name}@{_domain()}>",
             "Content-Language": voucher.language,
-            "Auto-Submitted": "auto-generated",  # RFC 3834: no holiday notice answers it
+            "Auto-Submitted": "auto-generated",  # RFC 3834: prevents automatic replies
         },
     )
 
 
 def told(name: str, voucher: Voucher) -> dict[str, Any]:
-    """Return what the templates of a message know."""
+    """Return the context of a message's templates."""
     refund = voucher.refund
-    if refund and not voucher.url:  # a mail has no host that a path would belong to
+    if refund and not voucher.url:  # without PUBLIC_URL the address is a path, useless in a mail
         refund = replace(refund, account_url="")
     link = voucher.url or voucher.provider_url
     return {

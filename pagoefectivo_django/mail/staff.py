@@ -1,4 +1,4 @@
-"""The mail to staff: what is new, what stays open, and where each of it is in the admin. It has nobody's data."""
+"""The alert mail to staff: new and open troubles, with links into the admin and without personal data."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.core.mail import EmailMessage
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-#: Lines of one kind; the others are counted.
+#: The most lines of one kind; the mail counts the rest.
 MOST_SHOWN = 20
 
-#: Kinds of trouble, in the order in which they are told.
+#: Headings by kind of trouble, in the order of the mail.
 TITLES: dict[str, Any] = {
     "money": gettext_lazy("Discrepancies about money"),
     "worker": gettext_lazy("The worker"),
@@ -30,7 +30,7 @@ TITLES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Trouble:
-    """One thing that needs a person: its kind and subject know it again, ``text`` and ``link`` are for the reader."""
+    """A case that needs a person; ``kind`` and ``subject`` identify the case for the next mail."""
 
     kind: str
     subject: str
@@ -39,7 +39,7 @@ class Trouble:
 
 
 def compose_alert(new: Sequence[Trouble], still: Sequence[Trouble], *, to: Iterable[str]) -> EmailMessage:
-    """Return the mail that tells what is new and, in the daily one, what stays open; in the active language."""
+    """Return the unsent alert mail with new and still open troubles, in the active language."""
     if new:
         count = len(new)
         subject = ngettext("%(count)d new thing needs somebody", "%(count)d new things need somebody", count)

@@ -1,4 +1,4 @@
-"""Start a sandbox from the command line."""
+"""The command line of the sandbox: ``python -m pagoefectivo_django.sandbox --port N``."""
 
 import argparse
 import re
@@ -18,7 +18,7 @@ from .wire import Json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or Ctrl-C; then 0."""
+    """Serve until SIGTERM or Ctrl-C, then return 0; wrong arguments exit with 2."""
     parser = _parser()
     options = parser.parse_args(arguments)
     settings = Settings(
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _announce(server: Server, settings: Settings) -> None:
-    """Print the address, then a `.env`: each service's keys in plain names, and the first one's in those of the app."""
+    """Print the address, then a `.env`: each service's keys in plain names, and the first's in the app's names."""
     base = f"{server.site}/v1/"
     lines = [f"PagoEfectivo sandbox: {base}"]
     for number, service in enumerate(settings.services, start=1):
@@ -69,7 +69,7 @@ def _announce(server: Server, settings: Settings) -> None:
 
 
 def _services(parser: argparse.ArgumentParser, given: Sequence[Json]) -> tuple[Service, ...]:
-    """Make the services of what was given for each; keys that were not are made up."""
+    """Return the services given on the command line; keys that were not given are made up."""
     services: list[Service] = []
     for each in given or ({},):
         number = int(each.get("service_id", 1234))
@@ -82,7 +82,7 @@ def _services(parser: argparse.ArgumentParser, given: Sequence[Json]) -> tuple[S
 
 
 class _OfService(argparse.Action):
-    """Collects what belongs to one service: `--service-id` begins the next one, if the one before has its number."""
+    """An argparse action for the options of a service; a second `--service-id` begins the next service."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: Any = None
@@ -133,9 +133,9 @@ def _form(expression: str) -> Callable[[str], str]:
     return read
 
 
-# argparse shows the names of these four in its complaint: "invalid port value".
+# argparse shows the names of the next four functions in its complaint: "invalid port value".
 def port(text: str) -> int:
-    """Read a port; 0 takes a free one."""
+    """Return a port; 0 means any free port."""
     number = int(text)
     if not 0 <= number <= 65535:
         raise ValueError
@@ -143,7 +143,7 @@ def port(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """Read a time of at most a year."""
+    """Return a time of at most a year, in seconds."""
     number = float(text)
     if not 0 <= number <= 31_536_000:
         raise ValueError
@@ -151,7 +151,7 @@ def seconds(text: str) -> float:
 
 
 def amount(text: str) -> Decimal:
-    """Read an amount above zero."""
+    """Return an amount above zero."""
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -162,7 +162,7 @@ def amount(text: str) -> Decimal:
 
 
 def url(text: str) -> str:
-    """Read where notices go; empty is nowhere yet."""
+    """Return the webhook's URL; "" for none."""
     if text and not is_web_address(text):
         raise ValueError
     return text

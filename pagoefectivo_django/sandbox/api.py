@@ -16,7 +16,7 @@ from .wire import Answer, Entry, Json, Request, json_answer, read_object, refusa
 _BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
 _ONE_CIP = re.compile(r"/v1/cips/([0-9]{1,14})")
 
-#: path, method, name of the call
+#: Path → method, and name of the call for faults.
 _CALLS = {
     "/v1/authorizations": ("POST", "authorizations"),
     "/v1/cips": ("POST", "create"),
@@ -26,17 +26,17 @@ _ONE_CIP_CALLS = {"PATCH": "update", "DELETE": "delete"}
 
 
 class Api:
-    """Answers like PagoEfectivo, or misbehaves as told."""
+    """The merchant's API of PagoEfectivo, with faults where ordered."""
 
     def __init__(self, settings: Settings, book: Book, faults: Faults, site: str) -> None:
         self._settings = settings
         self._book = book
         self._faults = faults
-        #: where the payment pages are
+        #: The address before the payment pages' paths.
         self._site = site
 
     def answer(self, request: Request) -> Answer | None:
-        """Answer one call; None means to close the connection without a word."""
+        """Return the answer to a call; None means to close the connection without an answer."""
         path = request.path.rstrip("/")
         match = _ONE_CIP.fullmatch(path)
         cip = int(match.group(1)) if match else None
@@ -67,7 +67,7 @@ class Api:
         return answer
 
     def _subjects(self, call: str, body: Json, cip: int | None) -> tuple[set[int], set[str]]:
-        """Give the codes and transaction codes a call is about, for faults aimed at them."""
+        """Return the codes and transaction codes in a call, for faults aimed at a code."""
         if call == "create":
             codes = [value for key, value in body.items() if key.lower() == "transactioncode"]
             return set(), {str(code) for code in codes}
@@ -94,12 +94,14 @@ class Api:
         return self._search(request, service, body)
 
     def _bearer(self, request: Request) -> int | None:
-        """Give the service whose token the request bears."""
+        """Return the number of the service whose token the request bears, or None."""
         match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
         return None if match is None else self._book.service_of(match.group(1))
 
     def _own(self, service: int | None, number: int | None) -> Cip | None:
-        """Give a code of this service; what another one issued is unknown here (protocol 5 knows no answer)."""
+        """Return a code of this service, or None: another service's code counts as unknown (protocol 5 names no
+        answer).
+        """
         cip = self._book.find(number)
         return cip if cip is not None and cip.service_id == service else None
 
@@ -168,7 +170,7 @@ class Api:
             self._expect_own(service, cip)
             self._book.extend(cip, values["dateExpiry"])
         except NotPossible:
-            # UNKNOWN in protocol 5: what a paid, deleted or foreign code gets is assumed.
+            # UNKNOWN in protocol 5: the answer for a paid, deleted or foreign code is assumed.
             return refusal(request, 111, [Entry(INVALID, "cip")])
         return _done(request)
 
@@ -177,9 +179,10 @@ class Api:
             raise NotPossible(None)
 
     def _too_soon(self, values: Json) -> list[Entry]:
-        """Complain about an end that comes before the least life of a code is over (protocol 3.2)."""
+        """Return a complaint about an expiry earlier than the shortest life of a code (protocol 3.2), if any."""
         end = values.get("dateExpiry")
-        # A client that asks for exactly ten minutes has lost some of the first second on the way.
+        # A client that asks for exactly ten minutes has lost part of the first second on the way, so a second is
+        # allowed.
         soonest = now() + max(self._settings.shortest_life - timedelta(seconds=1), timedelta())
         return [Entry(INVALID, "dateExpiry")] if end is not None and end < soonest else []
 
@@ -188,7 +191,7 @@ class Api:
             self._expect_own(service, cip)
             self._book.remove(cip)
         except NotPossible:
-            # UNKNOWN in protocol 5, as above.
+            # UNKNOWN in protocol 5, as in _update().
             return refusal(request, 111, [Entry(INVALID, "cip")])
         return _done(request)
 
@@ -198,12 +201,12 @@ def _done(request: Request) -> Answer:
 
 
 def _short(amount: Decimal) -> int | Decimal:
-    """Drop trailing zeros (protocol 3.3)."""
+    """Return an amount without trailing zeros (protocol 3.3)."""
     return int(amount) if amount == int(amount) else amount.normalize()
 
 
 def _search_list(body: Json) -> list[object] | None:
-    """Give the list asked for; None if there is none, empty if it is not a list."""
+    """Return the list of a search; None without a list, empty if the value is no list."""
     value = next((value for key, value in body.items() if key.lower() == "data"), None)
     if value is None:
         return None
@@ -217,7 +220,7 @@ def _element_cip(element: object) -> int | None:
 
 
 def _found(cip: Cip | None) -> Json:
-    """Give one element of a search answer; a wrong number gets an empty structure (protocol 4)."""
+    """Return one element of a search answer; an empty structure for an unknown code (protocol 4)."""
     if cip is None:
         return {}
     status, payment = cip.status, cip.standing_payment

@@ -1,4 +1,4 @@
-"""The book: every code, payment, token and API call of this run, behind one lock."""
+"""The state of a sandbox: every code, payment, token and API call of this run, behind one lock."""
 
 import secrets
 import threading
@@ -12,13 +12,13 @@ from .settings import Settings
 from .signing import make_token
 from .wire import Json
 
-#: protocol 4.1; the names carry a full stop, and "Cancelado" means paid
+#: Protocol 4.1. The names end with a full stop, and "Cancelado" means paid.
 EXPIRED, GENERATED, PAID, DELETED = 21, 22, 23, 25
 STATUS_NAMES = {EXPIRED: "Expirado.", GENERATED: "Generado.", PAID: "Cancelado.", DELETED: "Eliminado."}
 
 
 class NotPossible(Exception):
-    """The code is unknown (status None) or in a status that forbids this."""
+    """The error for a code that is unknown (status None) or in a status that forbids the step."""
 
     def __init__(self, status: int | None) -> None:
         super().__init__("unknown" if status is None else STATUS_NAMES[status])
@@ -27,7 +27,7 @@ class NotPossible(Exception):
 
 @dataclass(frozen=True)
 class Payment:
-    """Money that a collector took."""
+    """A payment taken by a collector."""
 
     operation_number: str
     amount: Decimal
@@ -38,11 +38,11 @@ class Payment:
 
 @dataclass(frozen=True)
 class Cip:
-    """One code; a value, so that whoever holds one sees one moment. Holds nothing about the payer."""
+    """A code at one moment, immutable; no data about the payer is kept."""
 
     number: int
     service_id: int
-    #: names the payment page, and is search's `token` (protocol 1.1)
+    #: The name of the payment page, and the `token` in search answers (protocol 1.1).
     guid: str
     transaction_code: str
     currency: str
@@ -55,12 +55,12 @@ class Cip:
 
     @property
     def standing_payment(self) -> Payment | None:
-        """The last payment that was not reversed."""
+        """The last payment that was not reversed, or None."""
         return next((payment for payment in reversed(self.payments) if not payment.reversed), None)
 
     @property
     def status(self) -> int:
-        """The state id at this moment (protocol 4.1); nobody has to turn an old code into an expired one."""
+        """The state id at this moment (protocol 4.1); a code expires by the clock alone, without a step."""
         if self.standing_payment is not None:
             return PAID
         if self.removed_at is not None:
@@ -70,7 +70,7 @@ class Cip:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a collector says when it takes money; None means as the code says."""
+    """The values that a collector reports for a payment; None means as the code says."""
 
     amount: Decimal | None = None
     currency: str | None = None
@@ -79,7 +79,7 @@ class Taken:
 
 
 class Book:
-    """All state of one run. Every method is one step that no other thread sees half of."""
+    """All state of one run; each method is one atomic step for other threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -91,7 +91,7 @@ class Book:
         self._last_operation = 7000
 
     def open_token(self, service_id: int) -> tuple[str, datetime, datetime]:
-        """Give a new token of a service, its start and its end (protocol 2.3)."""
+        """Return a new token of a service, with start and end of the token's life (protocol 2.3)."""
         start = this_second()
         end = start + self._settings.token_life
         token = make_token(service_id, end)
@@ -100,13 +100,13 @@ class Book:
         return token, start, end
 
     def service_of(self, token: str) -> int | None:
-        """Give the service whose token this is; None if it was never given, or its life is over."""
+        """Return the number of the service whose token this is; None for an unknown or expired token."""
         with self._lock:
             service_id, end = self._tokens.get(token, (None, None))
         return service_id if end is not None and now() < end else None
 
     def issue(self, service_id: int, values: Json) -> Cip:
-        """Write a new code; a repeated transaction code makes another one (protocol 3.5)."""
+        """Return a new code; a repeated transaction code makes another code (protocol 3.5)."""
         created = this_second()
         with self._lock:
             self._last_number += 1 + secrets.randbelow(9)
@@ -125,39 +125,45 @@ class Book:
         return cip
 
     def find(self, number: int | None) -> Cip | None:
-        """Give the code of this number."""
+        """Return the code with a number, or None."""
         with self._lock:
             return None if number is None else self._cips.get(number)
 
     def find_page(self, guid: str) -> Cip | None:
-        """Give the code whose payment page this is; a deleted one has none (protocol 5)."""
+        """Return the code of a payment page, or None; a deleted code has no page (protocol 5)."""
         return next((cip for cip in self.all() if cip.guid == guid and cip.removed_at is None), None)
 
     def all(self) -> list[Cip]:
-        """Give every code, oldest first."""
+        """Return every code, oldest first."""
         with self._lock:
             return list(self._cips.values())
 
     def extend(self, number: int, expires_at: datetime) -> Cip:
-        """Move the end of a code; an expired one can be paid again (protocol 5)."""
+        """Move the end of an open or expired code, which can then be paid again (protocol 5).
+
+        Raises ``NotPossible`` for any other code.
+        """
         with self._lock:
             cip = self._expect(number, GENERATED, EXPIRED)
             return self._write(replace(cip, expires_at=expires_at))
 
     def remove(self, number: int) -> Cip:
-        """Take a code away, only while it can be paid (protocol 5)."""
+        """Delete a code that can be paid (protocol 5); raises ``NotPossible`` for any other code."""
         with self._lock:
             cip = self._expect(number, GENERATED)
             return self._write(replace(cip, removed_at=this_second()))
 
     def expire(self, number: int) -> Cip:
-        """Move a code's end just into the past, whatever its state."""
+        """Move a code's end just into the past, whatever its state; raises ``NotPossible`` for an unknown code."""
         with self._lock:
             cip = self._expect(number, EXPIRED, GENERATED, PAID, DELETED)
             return self._write(replace(cip, expires_at=min(cip.expires_at, this_second())))
 
     def pay(self, number: int, taken: Taken, force: bool = False) -> tuple[Cip, Payment]:
-        """Take money for a code; by force also when it is paid, expired or deleted."""
+        """Record a payment of an open code; with ``force`` also of a paid, expired or deleted code.
+
+        Raises ``NotPossible`` for any other code.
+        """
         with self._lock:
             allowed = (EXPIRED, GENERATED, PAID, DELETED) if force else (GENERATED,)
             cip = self._expect(number, *allowed)
@@ -172,7 +178,7 @@ class Book:
             return self._write(replace(cip, payments=(*cip.payments, payment))), payment
 
     def reverse(self, number: int) -> tuple[Cip, Payment]:
-        """Undo the last payment, as a collector can (protocol 6.6)."""
+        """Undo the last payment of a paid code, as a collector can (protocol 6.6); raises ``NotPossible``."""
         with self._lock:
             cip = self._expect(number, PAID)
             payment = cip.standing_payment
@@ -183,12 +189,12 @@ class Book:
             return self._write(replace(cip, payments=payments)), undone
 
     def note_call(self, method: str, path: str, status: int | None) -> None:
-        """Remember that an API call came; status None means its answer was dropped."""
+        """Record an API call; status None means a dropped answer."""
         with self._lock:
             self._calls.append({"method": method, "path": path, "status": status})
 
     def calls(self) -> list[Json]:
-        """Give every API call, oldest first."""
+        """Return every API call, oldest first."""
         with self._lock:
             return list(self._calls)
 

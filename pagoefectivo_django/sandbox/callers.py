@@ -1,4 +1,4 @@
-"""Who may call: programs and pages of this machine. A page of the web that a browser shows here may not."""
+"""The check of callers: programs and pages of this machine may call, pages of the web may not."""
 
 import ipaddress
 import re
@@ -8,12 +8,12 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+?)\.?(?::[0-9]{1,5})?")
 
 
 def refused(method: str, headers: Message) -> str:
-    """Give the reason why a request is not for this sandbox; empty if it is.
+    """Return the reason for refusing a request, or "" for a request from this machine.
 
-    A name of the web's can be made to lead to this machine, so the name in `Host` must be one of the machine's own
-    (localhost, *.localhost, 127.0.0.0/8, [::1]; any port, for tunnels). A browser says in `Origin` whose page sends a
-    request that can change something: only a page of the sandbox's own may. PagoEfectivo's clients send a word there
-    (`web`, `android`, `IOS`; protocol 1.2), which is no origin of a page.
+    An attacker can make a name of the web lead to this machine, so the name in `Host` must be one of the machine's own
+    (localhost, *.localhost, 127.0.0.0/8, [::1]; any port, for tunnels). A browser names in `Origin` the page that sends
+    a request with effects: only the sandbox's own pages may. PagoEfectivo's clients send a word in `Origin` (`web`,
+    `android`, `IOS`; protocol 1.2), which is no origin of a page.
     """
     hosts = headers.get_all("Host", [])
     if len(hosts) != 1 or not _is_own_name(hosts[0].strip()):

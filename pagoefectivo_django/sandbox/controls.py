@@ -12,7 +12,7 @@ from .wire import Answer, Json, Request, encode, json_answer, read_object, write
 
 
 class Controls:
-    """Moves the sandbox from outside."""
+    """The control endpoints, by which tests cause payments, expiries, faults and notices."""
 
     def __init__(self, book: Book, faults: Faults, postman: Postman, collector: Collector) -> None:
         self._book = book
@@ -29,7 +29,9 @@ class Controls:
         }
 
     def answer(self, request: Request) -> Answer:
-        """Answer one order or question; 400 says what is wrong with it, 409 that the code's state forbids."""
+        """Return the answer to an order or a look; 400 explains a wrong order, 404 an unknown code, 409 a state that
+        forbids.
+        """
         if request.method == "GET":
             return self._show(request.path)
         if request.method != "POST" or request.path not in self._orders:
@@ -85,7 +87,7 @@ class Controls:
         return {"url": url}
 
     def _services(self, body: Json) -> list[int]:
-        """Give the service that is named; all, the first one first, where none is."""
+        """Return the number of the named service in a list; without a name all numbers, the first service's first."""
         services = list(self._postman.urls)
         if body.get("serviceId") is None:
             return services
@@ -153,7 +155,7 @@ def _optional(body: Json, name: str, read: Any) -> Any:
 
 
 def _operation_number(value: object) -> str:
-    """Read 0 to 14 characters (protocol 6.3)."""
+    """Return an operation number of 0 to 14 characters (protocol 6.3)."""
     if not isinstance(value, str) or len(value) > 14:
         raise Wrong
     return value

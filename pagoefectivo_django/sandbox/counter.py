@@ -1,4 +1,4 @@
-"""The agent's counter at /counter: type a code, look at the amount, take the money."""
+"""The agent's counter at /counter: a person types a code, sees the amount, and takes the money."""
 
 from html import escape
 from urllib.parse import parse_qs
@@ -21,14 +21,14 @@ _UNKNOWN = "No existe un código con ese número. Revisa los dígitos."
 
 
 class Counter:
-    """Serves the person behind the counter."""
+    """The pages for the person behind the counter."""
 
     def __init__(self, book: Book, collector: Collector) -> None:
         self._book = book
         self._collector = collector
 
     def answer(self, request: Request) -> Answer:
-        """Show the form, then the code, then what came of the payment."""
+        """Return the form, the code's page, or the result of the payment."""
         sent = request.query if request.method == "GET" else request.body.decode(errors="replace")
         try:
             form = parse_qs(sent, max_num_fields=10)
@@ -39,7 +39,7 @@ class Counter:
         typed = form.get("cip", [""])[0]
         if not typed.strip():
             return page(TITLE, _form())
-        # People copy the groups they see: blanks and hyphens are not theirs to worry about.
+        # People copy a code in groups, so blanks and hyphens are ignored.
         number = read_cip("".join(typed.split()).replace("-", ""))
         if request.method == "POST" and "confirm" in form and number is not None:
             return self._pay(number)

@@ -1,10 +1,10 @@
-"""Dates as PagoEfectivo writes and reads them: Lima time, whole seconds, 25 characters (protocol 3.2)."""
+"""Dates as PagoEfectivo writes and reads: Lima time, whole seconds, 25 characters (protocol 3.2)."""
 
 import re
 from datetime import datetime, timedelta, timezone
 
 LIMA = timezone(timedelta(hours=-5))
-#: an event that has not happened (protocol 4)
+#: The date of an event that has not happened (protocol 4).
 NEVER = "1900-01-01T00:00:00-05:00"
 
 _FORM = re.compile(
@@ -15,24 +15,25 @@ _FORM = re.compile(
 
 
 def now() -> datetime:
-    """This moment in Lima, with microseconds."""
+    """Return this moment in Lima, with microseconds."""
     return datetime.now(LIMA)
 
 
 def this_second() -> datetime:
-    """This moment in Lima as it goes on the wire."""
+    """Return this moment in Lima in whole seconds, as dates on the wire."""
     return now().replace(microsecond=0)
 
 
 def write_date(moment: datetime | None) -> str:
-    """Give the 25 characters; a moment that never came is in the year 1900."""
+    """Return a moment in 25 characters; None gives the year 1900."""
     return NEVER if moment is None else moment.astimezone(LIMA).strftime("%Y-%m-%dT%H:%M:%S-05:00")
 
 
 def read_date(value: object) -> datetime | None:
-    """Read `T` or a blank, any fraction of a second, `Z` or any offset with or without a colon; anything else is None.
+    """Return the moment in a text: `T` or a blank, any fraction, `Z` or any offset; None for any other value.
 
-    The vendor's parser is .NET's lenient one (additions A, 3.2). What has no offset names no instant.
+    The vendor's parser is .NET's lenient one (additions A, 3.2). A date without an offset names no instant and gives
+    None.
     """
     match = _FORM.fullmatch(value) if isinstance(value, str) else None
     if match is None:

@@ -1,4 +1,4 @@
-"""How the sandbox misbehaves when told to: by call, by code, by transaction code, or by a request header."""
+"""The faults of the sandbox, ordered by call, by code, by transaction code, or by a request header."""
 
 import threading
 from collections.abc import Collection
@@ -8,7 +8,7 @@ from .rules import read_cip
 from .wire import Answer, Json, Request, json_answer, refusal
 
 CALLS = ("authorizations", "create", "search", "update", "delete")
-#: slow: work, late; drop: work, no answer; the others do no work
+#: slow: the call works and answers late; drop: the call works without an answer; all other faults do no work.
 API_FAULTS = ("slow", "drop", "401", "500", "503")
 WEBHOOK_FAULTS = (
     "webhook_twice",
@@ -18,7 +18,7 @@ WEBHOOK_FAULTS = (
     "webhook_bad_signature",
     "webhook_never",
 )
-#: one request can ask for one API fault; `slow:0.5` gives the seconds
+#: The header by which a request asks for one API fault; `slow:0.5` gives the seconds.
 HEADER = "X-Sandbox-Fault"
 
 DEFAULT_SECONDS = 2.0
@@ -28,7 +28,7 @@ _DOWN = b"<html><head><title>503</title></head><body><h1>Service Unavailable</h1
 
 @dataclass
 class Fault:
-    """One order to misbehave; None means any. ``transaction_code``: what the code begins with."""
+    """An order for a fault; None means any call or code, ``transaction_code`` is a beginning."""
 
     name: str
     call: str | None = None
@@ -38,7 +38,7 @@ class Fault:
     left: int = 1
 
     def fits(self, call: str, cips: Collection[int], codes: Collection[str]) -> bool:
-        """Tell whether it is meant for this call about these codes."""
+        """Return whether the fault applies to a call about these codes."""
         if (call == "webhook") != (self.name in WEBHOOK_FAULTS) or self.call not in (None, call):
             return False
         if self.cip is not None and self.cip not in cips:
@@ -47,19 +47,19 @@ class Fault:
 
 
 class Faults:
-    """The faults that wait for their call."""
+    """The faults that wait for a matching call."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Let a fault wait."""
+        """Add a waiting fault."""
         with self._lock:
             self._waiting.append(fault)
 
     def take(self, call: str, cips: Collection[int], codes: Collection[str]) -> Fault | None:
-        """Use the oldest fault that fits, once."""
+        """Return the oldest fault that fits and count one use, or None."""
         with self._lock:
             fault = next((each for each in self._waiting if each.fits(call, cips, codes)), None)
             if fault is not None:
@@ -69,7 +69,7 @@ class Faults:
 
 
 def read_fault(body: Json) -> Fault:
-    """Read a fault of the control endpoint; raise ValueError with what is wrong."""
+    """Return the fault in the body of a control call; raises ``ValueError`` with the reason."""
     name, call, times = body.get("fault"), body.get("call"), body.get("times", 1)
     if name not in (*API_FAULTS, *WEBHOOK_FAULTS):
         raise ValueError("fault: one of " + ", ".join((*API_FAULTS, *WEBHOOK_FAULTS)))
@@ -88,7 +88,7 @@ def read_fault(body: Json) -> Fault:
 
 
 def read_header(request: Request) -> Fault | None:
-    """Read the fault that the request itself asks for; raise ValueError if there is no such fault."""
+    """Return the fault that a request's own header asks for, or None; raises ``ValueError`` for an unknown fault."""
     value = request.headers.get(HEADER)
     if value is None:
         return None
@@ -99,7 +99,7 @@ def read_header(request: Request) -> Fault | None:
 
 
 def read_seconds(value: object) -> float:
-    """Read a waiting time of at most ten minutes."""
+    """Return a waiting time of at most ten minutes, in seconds."""
     try:
         seconds = float(str(value))
     except ValueError:
@@ -110,7 +110,7 @@ def read_seconds(value: object) -> float:
 
 
 def failing_answer(request: Request, fault: Fault) -> Answer | None:
-    """Give the answer of a fault that does no work (protocol 1.3), or None for one that does."""
+    """Return the answer of a fault that does no work (protocol 1.3); None for "slow" and "drop"."""
     if fault.name == "401":
         return Answer(401)
     if fault.name == "500":
@@ -121,5 +121,5 @@ def failing_answer(request: Request, fault: Fault) -> Answer | None:
 
 
 def bad_order(error: ValueError) -> Answer:
-    """Say what is wrong with an order to the sandbox itself."""
+    """Return the answer to a wrong control call, with the reason."""
     return json_answer(400, {"error": str(error)})

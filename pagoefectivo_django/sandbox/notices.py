@@ -14,7 +14,7 @@ from .settings import Settings
 from .signing import notice_signature
 from .wire import Json, encode, write_json
 
-#: protocol 6.5: the vendor's own is unknown
+#: Seconds to wait for the shop's answer; the vendor's time-out is unknown (protocol 6.5).
 ANSWER_TIMEOUT = 10.0
 
 _CENT = Decimal("0.01")
@@ -22,11 +22,11 @@ _CENT = Decimal("0.01")
 
 @dataclass
 class Notice:
-    """One webhook and what the shop answered: a status, or the kind of failure."""
+    """A webhook and the shop's answers: each a status, or the kind of failure."""
 
     event: str
     body: bytes
-    #: None sends no header at all
+    #: None: no signature header is sent.
     signature: str | None
     service_id: int
     cip: int | None = None
@@ -34,13 +34,13 @@ class Notice:
     answers: list[int | str] = field(default_factory=list)
 
     def listing(self) -> Json:
-        """Give it for the control endpoint, without the signature."""
+        """Return the notice for the control endpoint, without the signature."""
         body = self.body.decode(errors="replace")
         return {"eventType": self.event, "body": body, "fault": self.fault, "answers": list(self.answers)}
 
 
 def is_web_address(url: str) -> bool:
-    """Tell whether webhooks can be sent there."""
+    """Return whether a text is an address for webhooks: http or https, with a host."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -49,7 +49,7 @@ def is_web_address(url: str) -> bool:
 
 
 def payload(event: str, cip: Cip, payment: Payment | None, full: bool, fault: str | None = None) -> bytes:
-    """Write the body of protocol 6.3: the code as text, the amount with two decimals."""
+    """Return the body of protocol 6.3: the code as text, the amount with two decimals."""
     amount = cip.amount if payment is None else payment.amount
     currency = cip.currency if payment is None else payment.currency
     if fault == "webhook_wrong_amount":
@@ -66,25 +66,25 @@ def payload(event: str, cip: Cip, payment: Payment | None, full: bool, fault: st
 
 
 class Postman:
-    """Carries notices to the one URL that is registered for their service (protocol 6.1)."""
+    """The sender of notices, to the one URL registered for each service (protocol 6.1)."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._notices: list[Notice] = []
         self._secrets = {service.service_id: service.secret_key for service in settings.services}
-        #: by service; empty while no URL is registered
+        #: By service number; "" while no URL is registered.
         self.urls = {service.service_id: service.webhook_url for service in settings.services}
 
     def notices(self, cip: int | None) -> list[Notice]:
-        """Give the notices about one code, or those about none."""
+        """Return the notices about a code; None gives the notices without a code."""
         return [notice for notice in list(self._notices) if notice.cip == cip]
 
     def sign(self, service_id: int, body: bytes) -> str:
-        """Sign as the vendor does, with the key of the service."""
+        """Return the signature of a body with the service's key."""
         return notice_signature(self._secrets[service_id], body)
 
     def tell(self, event: str, cip: Cip, payment: Payment | None, full: bool, fault: Fault | None) -> None:
-        """Send one event in the background; the caller does not wait and holds no lock."""
+        """Send an event in the background; the caller does not wait and holds no lock."""
         name = fault.name if fault else None
         body = payload(event, cip, payment, full, name)
         signature = self.sign(cip.service_id, body)
@@ -97,7 +97,7 @@ class Postman:
             threading.Thread(target=self._carry, args=(notice, delay), daemon=True).start()
 
     def send_now(self, service_id: int, body: bytes, signature: str | None) -> Notice:
-        """Send any body to the URL of a service and wait for the answers."""
+        """Send any body to the URL of a service, and return the notice with the answers."""
         notice = Notice("", body, signature, service_id)
         self._notices.append(notice)
         self._carry(notice, 0.0)
@@ -110,7 +110,7 @@ class Postman:
             self._deliver(notice)
 
     def _deliver(self, notice: Notice) -> None:
-        """Try, and once more when the answer is not 200 (protocol 6.5)."""
+        """Send a notice, and once more if the answer is not 200 (protocol 6.5)."""
         if not self.urls[notice.service_id]:
             return
         notice.answers.append(self._post(self.urls[notice.service_id], notice))

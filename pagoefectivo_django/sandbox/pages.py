@@ -6,7 +6,7 @@ from html import escape
 from .book import DELETED, EXPIRED, GENERATED, PAID, Cip
 from .wire import Answer
 
-#: "Cancelado" is PagoEfectivo's own word for paid; people are told plainly.
+#: PagoEfectivo's own word for paid is "Cancelado"; the sandbox's pages say "Pagado".
 STATUS_TEXTS = {
     GENERATED: "Pendiente de pago",
     PAID: "Pagado",
@@ -36,7 +36,7 @@ footer{margin-top:1.5rem;color:#566072;font-size:.85rem}
 
 
 def page(title: str, content: str, status: int = 200) -> Answer:
-    """Give a whole page; the content is HTML already."""
+    """Return a whole page around content that is HTML already."""
     text = (
         '<!DOCTYPE html>\n<html lang="es-PE"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -48,7 +48,7 @@ def page(title: str, content: str, status: int = 200) -> Answer:
 
 
 def describe(cip: Cip) -> str:
-    """Give what a payer and an agent compare: code, amount, concept, end."""
+    """Return the facts that payer and agent compare: code, amount, concept, deadline, state."""
     rows = [
         ("Código de pago (CIP)", str(cip.number), "code"),
         ("Monto", money(cip.amount, cip.currency), ""),
@@ -61,18 +61,18 @@ def describe(cip: Cip) -> str:
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """Write an amount as in Peru."""
+    """Return an amount as written in Peru."""
     return f"{'S/' if currency == 'PEN' else 'US$'} {amount:,.2f}"
 
 
 def payment_page(cip: Cip) -> Answer:
-    """Show one code to its payer."""
+    """Return the payment page of a code."""
     link = f'<p><a href="/counter?cip={cip.number}">Pagar este código en el agente simulado</a></p>'
     return page("PagoEfectivo", describe(cip) + link)
 
 
 def missing_page(key: str) -> Answer:
-    """Answer as the storage behind the payment pages does for a deleted code (protocol 5)."""
+    """Return the answer for a missing or deleted payment page, as the vendor's storage gives (protocol 5)."""
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code>'
         f"<Message>The specified key does not exist.</Message><Key>{escape(key)}</Key></Error>"

@@ -12,7 +12,7 @@ from .wire import Entry, Json
 
 REQUIRED, INVALID = 112, 113
 
-#: the shortest run of six months, so that whoever passes here passes any reading of "under 6 months" (protocol 3.2)
+#: The shortest six months, so that a date accepted here passes any reading of "under 6 months" (protocol 3.2).
 LONGEST = timedelta(days=181)
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
@@ -20,12 +20,12 @@ _AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 class Wrong(ValueError):
-    """The value is not valid."""
+    """The error for an invalid value."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One row of a request table: a reader gives the clean value or raises Wrong."""
+    """A row of a request table; ``read`` returns the clean value or raises ``Wrong``."""
 
     name: str
     read: Callable[[Any], Any]
@@ -33,7 +33,7 @@ class Field:
 
 
 def text(longest: int | None = None, shortest: int = 1) -> Callable[[Any], str]:
-    """Read text; a whole number is taken as its digits, as a lenient JSON reader does (protocol 8)."""
+    """Return a reader of text; a whole number is read as its digits, as a lenient JSON reader does (protocol 8)."""
 
     def read(value: Any) -> str:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -48,7 +48,7 @@ def text(longest: int | None = None, shortest: int = 1) -> Callable[[Any], str]:
 
 
 def pattern(expression: str) -> Callable[[Any], str]:
-    """Read text of a form, or a number whose digits have that form."""
+    """Return a reader of text, or of a number's digits, in a given form."""
     form = re.compile(expression)
 
     def read(value: Any) -> str:
@@ -61,7 +61,7 @@ def pattern(expression: str) -> Callable[[Any], str]:
 
 
 def email(value: Any) -> str:
-    """Read an address: something, an @, something. Narrower patterns are the clients' own (protocol 8)."""
+    """Return an e-mail address: text, an @, text. Narrower patterns are the clients' own (protocol 8)."""
     found = text(100)(value)
     if _EMAIL.fullmatch(found) is None:
         raise Wrong
@@ -69,7 +69,10 @@ def email(value: Any) -> str:
 
 
 def amount(value: Any) -> Decimal:
-    """Read a number or numeric text above zero, 16 digits and 2 decimals; more zeros change nothing (protocol 3.1)."""
+    """Return a number or numeric text above zero, of at most 16 digits and 2 decimals; further zeros are allowed.
+
+    Protocol 3.1.
+    """
     if isinstance(value, str):
         if _AMOUNT.fullmatch(value) is None:
             raise Wrong
@@ -84,7 +87,7 @@ def amount(value: Any) -> Decimal:
 
 
 def date(value: Any) -> datetime:
-    """Read a date in one of the forms of protocol 3.2."""
+    """Return a date in one of the forms of protocol 3.2."""
     found = read_date(value)
     if found is None:
         raise Wrong
@@ -92,7 +95,7 @@ def date(value: Any) -> datetime:
 
 
 def expiry(value: Any) -> datetime:
-    """Read a date under 6 months ahead, in whole seconds (protocol 3.2); the least life is a setting's."""
+    """Return a date under 6 months ahead, in whole seconds (protocol 3.2); the API checks the shortest life."""
     found = date(value)
     if found - now() >= LONGEST:
         raise Wrong
@@ -100,7 +103,7 @@ def expiry(value: Any) -> datetime:
 
 
 def dated_text(value: Any) -> str:
-    """Read a date and give its text as it was sent."""
+    """Return the text of a valid date, as sent."""
     date(value)
     return str(value)
 
@@ -108,7 +111,7 @@ def dated_text(value: Any) -> str:
 AUTHORIZATION = (
     Field("accessKey", pattern("[A-Za-z0-9]{20}"), required=True),
     Field("idService", pattern("[0-9]{1,5}"), required=True),
-    # Kept as text: the hash is over the very characters that were sent.
+    # Kept as text: the hash is over the very characters sent.
     Field("dateRequest", dated_text, required=True),
     Field("hashString", pattern("[0-9a-f]{64}"), required=True),
 )
@@ -125,29 +128,30 @@ CREATE = (
     Field("userId", text()),
     Field("userName", text(30)),
     Field("userLastName", text(30)),
-    # Six digits in the table, yet two were once accepted.
+    # Six digits in the table, but two were once accepted.
     Field("userUbigeo", pattern("[0-9]{1,6}")),
     Field("userCountry", text(20)),
-    # Five in the table; CE is a merchant's (additions A, 3.1), PASS the vendor's own iOS library's (protocol 9.2).
+    # Five types in the table; CE is from a merchant (additions A, 3.1), PASS from the vendor's iOS library (protocol
+    # 9.2).
     Field("userDocumentType", pattern("DNI|PAS|PASS|LMI|PAR|NAN|CE")),
     Field("userDocumentNumber", pattern("[A-Za-z0-9]{1,14}")),
-    # Digits in the table; the plus is an international number's, and 15 characters stay the most.
+    # Digits in the table; a plus begins an international number, and 15 characters stay the most.
     Field("userPhone", pattern(r"(?=.{1,15}$)\+?[0-9]+"), required=True),
     Field("userCodeCountry", text(5), required=True),
     Field("serviceId", pattern("[0-9]{1,5}")),
 )
 
-#: Required by the document's table, left out by the vendor's own demo: a switch (protocol 3.1).
+#: Required by the document's table, left out by the vendor's own demo: a setting (protocol 3.1).
 PHONE = ("userPhone", "userCodeCountry")
 
 UPDATE = (Field("dateExpiry", expiry, required=True),)
 
 
 def check(body: Json, fields: Sequence[Field], optional: Collection[str] = ()) -> tuple[Json, list[Entry]]:
-    """Read a body by its table: the clean values, and every complaint; what is `optional` is so against the table.
+    """Return the clean values of a body and every complaint; fields in `optional` may be missing against the table.
 
-    Names of keys are compared without case (protocol 3.1); unknown keys are ignored (protocol 8); null and empty
-    text are what is unset (additions A, 3.1).
+    Keys are compared without case (protocol 3.1); unknown keys are ignored (protocol 8); null and empty text count as
+    unset (additions A, 3.1).
     """
     sent = {key.lower(): value for key, value in body.items()}
     values: Json = {}
@@ -166,7 +170,7 @@ def check(body: Json, fields: Sequence[Field], optional: Collection[str] = ()) -
 
 
 def check_create(body: Json, optional_phone: bool) -> tuple[Json, list[Entry]]:
-    """Read a create request; a document number must fit its type (protocol 3.1)."""
+    """Return the clean values of a create request and every complaint; a DNI has eight digits (protocol 3.1)."""
     values, complaints = check(body, CREATE, PHONE if optional_phone else ())
     number = values.get("userDocumentNumber", "")
     if number and values.get("userDocumentType") == "DNI" and re.fullmatch("[0-9]{8}", number) is None:
@@ -175,7 +179,9 @@ def check_create(body: Json, optional_phone: bool) -> tuple[Json, list[Entry]]:
 
 
 def read_cip(value: Any) -> int | None:
-    """Read a code given as a number or as digits, with or without leading zeros (protocol 4)."""
+    """Return a code given as a number or as digits, with or without leading zeros (protocol 4); None for any other
+    value.
+    """
     try:
         return int(pattern("[0-9]{1,14}")(value))
     except Wrong:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on 127.0.0.1: reads requests, writes answers, logs one short line each."""
+"""The HTTP/1.1 server on 127.0.0.1: reads requests, writes answers, logs a short line for each."""
 
 import re
 import socketserver
@@ -22,14 +22,14 @@ from .wire import Answer, Request, json_answer
 
 HOST = "127.0.0.1"
 LARGEST_BODY = 1_000_000
-#: of a body that is sent in chunks
+#: The most bytes of a line, and the most trailers, of a chunked body.
 LONGEST_LINE, MOST_TRAILERS = 1000, 20
 
 _PAGE = re.compile(r"/([^/]+)\.html")
 
 
 class Server(ThreadingHTTPServer):
-    """One sandbox with all its state."""
+    """A sandbox with all its state."""
 
     daemon_threads = True
     # A closing sandbox does not wait for clients that keep their connection open.
@@ -53,14 +53,14 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = HOST, self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stay quiet about clients that went away."""
+        """Print no traceback for a client that went away."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
     def answer(self, request: Request) -> Answer | None:
-        """Find who answers; None means to close the connection without a word."""
-        # Names of paths are compared without case, as the vendor's server does with those of fields (additions A, 2.1);
-        # and a base with a slash before a path with one is one slash.
+        """Return the answer of the API, the controls, the counter or a page; None means to close the connection."""
+        # Paths are compared without case, as the vendor's server does with field names (additions A, 2.1). Two slashes
+        # count as one: a base URL may end with a slash and a path begin with another.
         path = re.sub("/+", "/", request.path).lower()
         if path.startswith("/v1/"):
             return self._api.answer(replace(request, path=path))
@@ -76,13 +76,13 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Between the socket and the sandbox."""
+    """The handler of one connection."""
 
     server: Server
     protocol_version = "HTTP/1.1"
     server_version = "PagoEfectivoSandbox"
     sys_version = ""
-    # Otherwise header and body wait for each other on a kept connection.
+    # With Nagle's algorithm, header and body would wait for each other on a kept connection.
     disable_nagle_algorithm = True
 
     def _serve(self) -> None:
@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _serve
 
     def _read_body(self) -> bytes | Answer:
-        """Give the body, or the refusal of one that is too long or whose end cannot be known."""
+        """Return the body, or the refusal of a body that is too long or has no known end."""
         coding = self.headers.get("Transfer-Encoding", "").lower()
         if coding:
             return self._read_chunks() if coding == "chunked" else Answer(411)
@@ -113,10 +113,10 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(text)) if int(text) <= LARGEST_BODY else Answer(413)
 
     def _read_chunks(self) -> bytes | Answer:
-        """Read a body in chunks, as .NET's JSON client and many proxies send it."""
+        """Return a chunked body, as .NET's JSON client and many proxies send, or the refusal."""
         body = b""
         while True:
-            # The rest of the line is an extension; what cannot be a size ends the connection.
+            # The rest of the line is an extension; an invalid size ends the connection.
             size = self.rfile.readline(LONGEST_LINE).partition(b";")[0].strip()
             if re.fullmatch(b"[0-9A-Fa-f]{1,8}", size) is None:
                 return Answer(400)
@@ -145,8 +145,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def _log(self, path: str, outcome: str) -> None:
-        # Neither headers nor the query: they may carry a token or what a person typed.
+        # No headers and no query: a token or typed text may be inside.
         sys.stderr.write(f"{self.command} {quote(path, safe='/._-~%')} {outcome}\n")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the line of `_log` is enough, and this one would show the query."""
+        """Log nothing: the base class would log the query, and `_log` has logged the request."""

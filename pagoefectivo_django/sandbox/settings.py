@@ -1,4 +1,4 @@
-"""What one run of the sandbox is told, and the keys it makes up when it is not told."""
+"""The settings of one run of the sandbox, and made-up keys where none are given."""
 
 import hashlib
 import string
@@ -11,12 +11,14 @@ _BASE64 = string.ascii_letters + string.digits + "+/"
 
 
 def made_up_access_key(service_id: int) -> str:
-    """20 letters and digits (protocol 2.1), the same for a service at every start: they guard nothing of worth."""
+    """Return 20 letters and digits (protocol 2.1), the same for a service at every start: the keys guard nothing of
+    worth.
+    """
     return "SANDBOX" + _made_up(f"access {service_id}", _ALPHANUMERIC, 13)
 
 
 def made_up_secret_key(service_id: int) -> str:
-    """40 characters of the base64 alphabet, plus and slash among them (protocol 2.1), the same at every start."""
+    """Return 40 base64 characters with plus and slash (protocol 2.1), the same for a service at every start."""
     return "Sandbox" + _made_up(f"secret {service_id}", _BASE64, 31) + "/+"
 
 
@@ -27,7 +29,7 @@ def _made_up(seed: str, letters: str, length: int) -> str:
 
 @dataclass(frozen=True)
 class Service:
-    """One service of the merchant's: its number, its keys, and where its webhooks go at first (nowhere if empty)."""
+    """A service of the merchant: number, keys, and the webhook's first URL ("" for none)."""
 
     service_id: int
     access_key: str
@@ -37,24 +39,24 @@ class Service:
 
 @dataclass(frozen=True)
 class Settings:
-    """One merchant, with at least one service: QR and Cuotéalo are sold as services of their own (protocol 7.2)."""
+    """A merchant with at least one service: QR and Cuotéalo are sold as services of their own (protocol 7.2)."""
 
     services: tuple[Service, ...]
-    #: protocol 2.3: two hours in the document, five minutes once seen
+    #: Protocol 2.3: two hours in the document, five minutes once seen.
     token_life: timedelta = timedelta(hours=2)
-    #: protocol 3.2: the sandbox's default period
+    #: Protocol 3.2: the default period of the vendor's sandbox.
     expires_after: timedelta = timedelta(hours=4)
-    #: protocol 3.4, code 511; the figure is a contract's (protocol 7.3)
+    #: Protocol 3.4, code 511; the figure is from a contract (protocol 7.3).
     maximum_amount: Decimal = Decimal(30000)
-    #: protocol 6.5: one second attempt, interval unknown
+    #: Seconds. Protocol 6.5: one second attempt, interval unknown.
     repeat_delay: float = 1.0
-    #: protocol 3.2: ten minutes are known from one reseller, no bound of the vendor's is
+    #: Protocol 3.2: ten minutes are known from one reseller; the vendor names no minimum.
     shortest_life: timedelta = timedelta(minutes=10)
-    #: protocol 3.1: the document's table demands userPhone and userCodeCountry, the vendor's own demo leaves them out
+    #: Protocol 3.1: the document's table demands userPhone and userCodeCountry, the vendor's own demo leaves both out.
     optional_phone: bool = False
-    #: protocol 2.4: tolerance unknown
+    #: Protocol 2.4: the vendor's tolerance is unknown.
     clock_skew: timedelta = timedelta(minutes=5)
 
     def service(self, service_id: int) -> Service | None:
-        """Give the service of this number."""
+        """Return the service with a number, or None."""
         return next((service for service in self.services if service.service_id == service_id), None)

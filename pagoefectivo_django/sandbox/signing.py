@@ -1,4 +1,4 @@
-"""The three secrets' work: request hash, bearer token, webhook signature; each from the protocol file."""
+"""The request hash, the bearer token and the webhook signature, written from the protocol file."""
 
 import base64
 import hashlib
@@ -8,25 +8,25 @@ import secrets
 import uuid
 from datetime import datetime
 
-#: protocol 2.3: a short service code, 3 to 5 characters
+#: Protocol 2.3: a short service code, 3 to 5 characters.
 CODE_SERVICE = "SAND"
 
 _TOKEN_KEY = secrets.token_bytes(32)
 
 
 def request_hash(service_id: int, access_key: str, secret_key: str, date_request: str) -> str:
-    """SHA-256 of the four values joined by full stops, lower-case hex (protocol 2.2)."""
+    """Return the SHA-256 of the four values joined by full stops, in lower-case hex (protocol 2.2)."""
     joined = ".".join((str(service_id), access_key, secret_key, date_request))
     return hashlib.sha256(joined.encode()).hexdigest()
 
 
 def notice_signature(secret_key: str, body: bytes) -> str:
-    """HMAC-SHA256 of the raw body; the key is the secret's own characters, not decoded (protocol 6.2)."""
+    """Return the HMAC-SHA256 of the raw body; the key is the secret's own characters, not decoded (protocol 6.2)."""
     return hmac.new(secret_key.encode(), body, hashlib.sha256).hexdigest()
 
 
 def make_token(service_id: int, expires: datetime) -> str:
-    """Make a JWT of 200 characters and a few with the claims that were seen (protocol 2.3)."""
+    """Return a JWT of a little over 200 characters, with the claims seen in real tokens (protocol 2.3)."""
     claims = {
         "sub": CODE_SERVICE,
         "jti": str(uuid.uuid4()),

@@ -1,4 +1,4 @@
-"""What comes in and goes out over HTTP: requests, answers, exact JSON, error bodies (protocol 3.4)."""
+"""HTTP requests and answers, exact JSON, and error bodies (protocol 3.4)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ MESSAGES = {
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request, its body already read."""
+    """An HTTP request with the whole body."""
 
     method: str
     path: str
@@ -43,14 +43,14 @@ class Request:
 
     @property
     def messages(self) -> dict[int, str]:
-        """The texts in the language asked for; Spanish unless English (protocol 1.2)."""
+        """The messages by code, in Spanish unless the request asks for English (protocol 1.2)."""
         english = self.headers.get("Accept-Language", "").lower().startswith("en")
         return MESSAGES["en" if english else "es"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer."""
+    """An HTTP answer."""
 
     status: int
     body: bytes = b""
@@ -60,14 +60,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Entry:
-    """One inner error: 112 (missing) or 113 (not valid), and the camelCase field."""
+    """An inner error: 112 (missing) or 113 (not valid), and the camelCase field."""
 
     code: int
     field: str
 
 
 def read_json(body: bytes) -> Any:
-    """Read JSON with decimals kept exactly as written; raise ValueError for anything else."""
+    """Return JSON with decimals exactly as written; raises ``ValueError`` for any other text."""
     try:
         return json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse_constant)
     except (ArithmeticError, RecursionError) as error:
@@ -75,7 +75,7 @@ def read_json(body: bytes) -> Any:
 
 
 def read_object(body: bytes) -> Json | None:
-    """Read a JSON object, or None if it is not one."""
+    """Return a JSON object, or None for any other body."""
     try:
         value = read_json(body)
     except ValueError:
@@ -84,7 +84,7 @@ def read_object(body: bytes) -> Json | None:
 
 
 def write_json(value: object) -> str:
-    """Write compact JSON; a Decimal keeps its digits, which `json` cannot do."""
+    """Return compact JSON; a Decimal keeps its digits, which `json` cannot do."""
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, Mapping):
@@ -96,17 +96,17 @@ def write_json(value: object) -> str:
 
 
 def encode(text: str) -> bytes:
-    """Give UTF-8; half a surrogate pair, which JSON can carry and UTF-8 cannot, becomes a question mark."""
+    """Return UTF-8; half a surrogate pair, possible in JSON but not in UTF-8, becomes a question mark."""
     return text.encode(errors="replace")
 
 
 def json_answer(status: int, value: object) -> Answer:
-    """Answer with JSON."""
+    """Return an answer with a JSON body."""
     return Answer(status, encode(write_json(value)))
 
 
 def refusal(request: Request, code: int, entries: Sequence[Entry] = (), status: int = 400) -> Answer:
-    """Answer with the error body of protocol 3.4; codes are text, as in the vendor's sample."""
+    """Return an answer with the error body of protocol 3.4; codes are text, as in the vendor's sample."""
     messages = request.messages
     data = [{"code": str(entry.code), "message": messages[entry.code], "field": entry.field} for entry in entries]
     return json_answer(status, {"code": str(code), "message": messages[code], "data": data})

@@ -1,4 +1,4 @@
-"""Readers of statements: what the provider says it collected or paid out, as files that a person downloads."""
+"""Readers of statements: files that staff downloads from a provider, with the amounts collected or paid out."""
 
 from .base import Fault, Line, Statement
 from .detect import open_statement

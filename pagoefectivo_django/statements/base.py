@@ -1,4 +1,4 @@
-"""What a reader of statements returns: lines as they are meant, and what is wrong with the others."""
+"""The result of reading a statement: ``Statement``, ``Line``, and ``Fault`` for an unreadable line."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..states import StatementKind
 
 
 class Line(NamedTuple):
-    """One line of a statement. Of money at least ``gross`` is there; what the file doesn't say is None or empty."""
+    """One line of a statement; ``gross`` is always set, a value missing in the file is None or ""."""
 
-    #: In the file, from 1.
+    #: The number in the file, from 1.
     number: int
-    #: Without blanks and leading zeros.
+    #: The CIP, without blanks and leading zeros.
     code: str
     transaction_code: str
     operation_number: str
-    #: What the payer paid; negative for a refund.
+    #: The amount that the payer paid; negative for a refund.
     gross: Decimal
     #: The provider's fee without its IGV, and the IGV on it.
     fee: Decimal | None
     tax: Decimal | None
-    #: Both together, where the file doesn't tell them apart.
+    #: Fee and IGV as one sum, where the file has only the sum.
     commission: Decimal | None
     net: Decimal | None
     #: By Lima's clock, aware.
@@ -34,25 +34,25 @@ class Line(NamedTuple):
     payer: str
     #: Bank and channel.
     collector: str
-    #: Why this line is no money ("a total", "not paid: Expirada"); else empty.
+    #: The reason why the line is no payment ("a total", "not paid: Expirada"), or "".
     ignored: str
-    #: What a person has to decide about it before it may be matched; else empty.
+    #: Why staff has to decide before the line may be matched (the line becomes a discrepancy), or "".
     doubt: str = ""
 
 
 class Fault(NamedTuple):
-    """What is wrong with one line."""
+    """One line that can't be read, with the problem."""
 
     number: int
-    #: As the file calls it: its heading, its letter (``C``) or its number.
+    #: The column's name in the file: the heading, the letter (``C``) or the number.
     column: str
-    #: What is wrong, and what to do.
+    #: A sentence with the problem and the remedy.
     problem: str
 
 
 @dataclass
 class Statement:
-    """A file that was recognised. ``lines()`` reads it from its beginning, as often as it is called."""
+    """A recognised file; each call of ``lines()`` reads the file from its beginning."""
 
     name: str
     kind: StatementKind
@@ -60,9 +60,9 @@ class Statement:
     currency: str
     #: SHA-256 of the file, in hex.
     digest: str
-    #: How it is read, for whoever looks at the preview: ``{"format": …, "encoding": …, "separator": …, "header": …,
-    #: "decimal": …, "dates": …, "columns": …}``, texts only.
+    #: How the file is read, for the preview: ``{"format": …, "encoding": …, "separator": …, "header": …, "decimal": …,
+    #: "dates": …, "columns": …}``, texts only.
     reading: dict[str, str]
     lines: Callable[[], Iterator[Line | Fault]]
-    #: What a person should know before importing it.
+    #: Sentences for staff to read before the import.
     notes: list[str] = field(default_factory=list)

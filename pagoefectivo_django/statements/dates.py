@@ -1,4 +1,4 @@
-"""What a cell means as a date, by Lima's clock; exact, or ``Unreadable``."""
+"""Readers of dates in statements: a cell becomes a moment by Lima's clock, or ``Unreadable`` is raised."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..errors import InvalidRequest
 from ..workdays import LIMA
 from .values import Unreadable, flat, hint
 
-#: A statement has fewer days.
+#: Dates that are parsed once and remembered; a statement has fewer days.
 _DAYS = 1_000
 _SIXTY = {f"{number:02}": number for number in range(60)}
 _CLOCK = (
     r"(?:(?:,? +(?:[-|] |a las )?|T)(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]\d+)?)?"
     r"(?: ?(?P<half>[ap])\.? ?m\.?| ?(?:h|hrs?|horas)\.?)?(?: ?(?P<zone>Z|(?:UTC|GMT)?(?:[+-]\d\d(?::?\d\d)?)?))?)?"
 )
-#: What may stand before a date. Tried after the date alone, since "mar" is a month too.
+#: A weekday before a date. Tried after the date alone, because "mar" (martes) is also a month (marzo).
 _WEEKDAY = re.compile(
     r"(?:lun|mar|mi[eé]|jue|vie|s[aá]b|dom|mon|tue|wed|thu|fri|sat|sun)[a-zé]*[.,]* +(?=.*\d)", re.IGNORECASE
 )
-#: A date beyond it is a mistake, and can't be compared with others.
+#: The last year that is read. A later date is a mistake, and comparisons with it would overflow.
 LAST_YEAR = 2199
-#: How dates are written: only in the last notation the order of day, month and year is not plain.
+#: The notations of a date. Only the last notation leaves the order of day, month and year open.
 _DATES = tuple(
     re.compile(date + _CLOCK, re.ASCII | re.IGNORECASE)
     for date in (
@@ -45,12 +45,12 @@ _MONTHS = {
     )
     for whole in words.split() for word in (whole, whole[:3], whole[:4])
 }  # fmt: skip
-#: In which order a date has day, month and year, where its own notation doesn't tell: ``DATES``.
+#: The possible orders of day, month and year, for the last notation: the format's ``DATES``.
 ORDERS = ("dmy", "mdy", "ymd")
 
 
 def style_of(cell: Any, order: str = "dmy") -> str:
-    """Return how a date is written: ``dd/mm/yyyy``, ``yyyy-mm-dd``, ``dd-mmm-yyyy``, ``workbook``, …; or nothing."""
+    """Return the notation of a date: ``dd/mm/yyyy``, ``yyyy-mm-dd``, ``workbook``, …; "" for no date."""
     if isinstance(cell, date):
         return "workbook"
     found = _dated(cell)
@@ -66,18 +66,23 @@ def style_of(cell: Any, order: str = "dmy") -> str:
 
 
 def moments(styles: frozenset[str], order: str = "dmy") -> Callable[[Any], datetime | None]:
-    """Return a reader of moments by Lima's clock; empty, and 1900-01-01 (protocol 8), is None."""
+    """Return a function that reads a cell as a moment by Lima's clock; empty cells and 1900-01-01 (protocol 8) give
+    None.
+
+    The function raises ``Unreadable`` for any other text or a notation not in ``styles``, and ``InvalidRequest`` for a
+    date that contradicts ``order``.
+    """
 
     def read(cell: Any) -> datetime | None:
         if not isinstance(cell, str):
             return None if cell is None else _moment_of_workbook(cell)
-        if len(cell) == 19 and cell[10] == " " and cell[13] == cell[16] == ":":  # most by far
+        if len(cell) == 19 and cell[10] == " " and cell[13] == cell[16] == ":":  # the usual notation
             try:
                 return datetime(
                     *day(cell[:10]), _SIXTY[cell[11:13]], _SIXTY[cell[14:16]], _SIXTY[cell[17:]], tzinfo=LIMA
                 )
             except (KeyError, ValueError):
-                pass  # told below, or another notation
+                pass  # written() raises the error, or reads another notation
         return written(cell)
 
     @lru_cache(_DAYS)
@@ -110,7 +115,7 @@ _FIRST = {"d": "the day", "m": "the month", "y": "the year"}
 
 def _dated(cell: Any) -> re.Match[str] | None:
     if isinstance(cell, int) and not isinstance(cell, bool):
-        cell = str(cell)  # 20261123 in a workbook
+        cell = str(cell)  # a workbook may hold 20261123 as a number
         return _DATES[1].fullmatch(cell)
     if not isinstance(cell, str):
         return None
@@ -120,7 +125,9 @@ def _dated(cell: Any) -> re.Match[str] | None:
 
 
 def _moment(found: re.Match[str], order: str) -> datetime:
-    """Return a moment that was found; raises ``InvalidRequest`` if its day and month can only be the other way."""
+    """Return the moment of a matched date by Lima's clock; raises ``InvalidRequest`` if day and month must be
+    exchanged.
+    """
     parts = found.groupdict()
     if "one" in parts:
         named = dict(zip(order, (parts["one"], parts["two"], parts["three"]), strict=True))
@@ -128,7 +135,7 @@ def _moment(found: re.Match[str], order: str) -> datetime:
         if len(month) > 2 or len(day) > 2:
             raise ValueError("a year where the day or the month should be")
         if int(month) > 12 >= int(day) and int(month) <= 31:
-            # No bad line but a bad guess: of the other lines, days up to 12 would be read as months.
+            # The whole file is refused, not the line: in other lines a day up to 12 would be read as a month.
             wrong, right = ("month", "day") if order == "dmy" else ("day", "month")
             told = f"A date is written {hint(found[0])}: this file has the {wrong} before the {right}"
             raise InvalidRequest(
@@ -138,7 +145,7 @@ def _moment(found: re.Match[str], order: str) -> datetime:
         year, day = parts["year"], parts["day"]
         month = parts["month"] if "month" in parts else str(_MONTHS.get(parts["name"].lower(), 0))
     hour = int(parts["hour"] or 0)
-    if parts["half"] and hour <= 12:  # 15:04 p. m. is written too
+    if parts["half"] and hour <= 12:  # some files write 15:04 p. m.
         hour = hour % 12 + (12 if parts["half"] in "pP" else 0)
     elif parts["half"] in ("a", "A"):
         raise ValueError("no hour of the morning")
@@ -173,7 +180,10 @@ def _moment_of_workbook(cell: Any) -> datetime | None:
 
 
 def _plausible(moment: datetime) -> datetime | None:
-    """Return a moment, or None for the one of an empty cell; the last of all days has no day after it."""
+    """Return a moment, or None for the year 1900, by which some programs mean an empty cell.
+
+    Raises ``Unreadable`` for a year after ``LAST_YEAR``.
+    """
     if moment.year > LAST_YEAR:
         raise Unreadable(f"is of the year {moment.year}; the last that is read is {LAST_YEAR}.")
     return None if moment.year <= 1900 else moment

@@ -1,4 +1,4 @@
-"""Finds out what a file is and how it is written. What isn't certain is asked for, never guessed."""
+"""Recognition of a statement: format, sheet or separator, currency, decimal mark. An ambiguous file is refused."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .text import open_texts
 from .values import OtherCurrency, Unreadable, amounts, currency_of, flat, folded, mark_of, sign_of, unwrapped
 from .xlsx import open_sheets
 
-#: A header stands in one of so many first rows.
+#: The number of first rows that are searched for the headings.
 HEADER_WITHIN = 50
-#: Rows that tell how a file's values are written.
+#: The number of rows after the headings whose values show the notation of amounts and dates.
 SAMPLE = 1_000
 MONEY = ("gross", "fee", "tax", "commission", "net")
 
@@ -37,19 +37,19 @@ _MAGIC = {
     b"Rar!": "a RAR archive; unpack it",
 }
 _AMOUNTISH = re.compile(r"(?=.*[\d-])[\sSPENUDOLAR/.,'$()+\-\d]+", re.IGNORECASE)
-#: A currency behind a heading: "Monto (S/)".
+#: A currency at the end of a heading: "Monto (S/)".
 _UNIT = re.compile(r"[\s(\[]+(S/|S/\.|US\$|PEN|USD|soles|d[oó]lares)[)\]\s]*$", re.IGNORECASE)
 _CODEISH = re.compile(r"[\s\d.,E+]*", re.IGNORECASE)
 
 
 class _Fit(NamedTuple):
-    """A table that a format fits, and where its columns are."""
+    """A table that fits a format, with the positions of the columns."""
 
     form: Format
     table: Table
-    #: Number of the row with the headings; 0: none.
+    #: The number of the row with the headings; 0: the file has none.
     header: int
-    #: Our name → places from 0, and the heading of each place.
+    #: Our column name → positions from 0; then position → heading.
     places: dict[str, tuple[int, ...]]
     headings: dict[int, str]
     width: int
@@ -64,13 +64,15 @@ def open_statement(
     decimal: str = "",
     formats: Mapping[str, Any] = {},
 ) -> Statement:
-    """Recognise a file and return how to read it; ``source`` is binary, seekable and stays open.
+    """Recognise a file and return a ``Statement`` that reads the file; ``source`` is binary, seekable and stays open.
 
     ``formats`` are the shop's own besides ``FORMATS``. ``format``, ``currency`` (``PEN``, ``USD``) and ``decimal``
-    (``.``, ``,``) are needed only where the file doesn't tell. Raises ``InvalidRequest`` for a file that can't be read,
-    with its name; ``lines()`` raises it too for what comes later and concerns the whole file.
+    (``.``, ``,``) are needed only where the file is ambiguous. Raises ``InvalidRequest`` for a file that can't be read;
+    the message begins with the file's name. ``lines()`` raises ``InvalidRequest`` too for a later problem of the whole
+    file.
     """
-    # Of a name that is no UTF-8 (a ZIP from Windows) Python makes halves of surrogate pairs, which no database holds.
+    # A ZIP from Windows can give a name that is no UTF-8, which Python keeps as lone surrogates; no database stores
+    # them.
     name = re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "?", PurePath(name).name)[:100] or "file"
     known = known_formats(formats)
     if format and format not in known:
@@ -116,7 +118,7 @@ def _fit(tables: Iterable[Table], forms: list[Format], name: str) -> _Fit:
     for table in tables:
         try:
             head = list(islice(table.rows(), HEADER_WITHIN))
-        except InvalidRequest as error:  # by a wrong separator good quoting looks broken
+        except InvalidRequest as error:  # read with a wrong separator, correct quoting looks broken
             broken = broken or error
             continue
         if not any(not is_empty(row) for _, row in head):
@@ -124,7 +126,7 @@ def _fit(tables: Iterable[Table], forms: list[Format], name: str) -> _Fit:
         for form in forms:
             found = _by_headings(form, table, head) if form.has_headings else _by_numbers(form, table, head)
             if isinstance(found, str):
-                # Of all separators and sheets, the one that comes nearest says least.
+                # Of all separators and sheets, the nearest to the format has the shortest list of missing columns.
                 missing[form.name] = min(missing.get(form.name, found), found, key=len)
             else:
                 fits.setdefault(form.name, []).append(found)
@@ -185,7 +187,7 @@ def _by_numbers(form: Format, table: Table, head: Sequence[tuple[int, Sequence[A
 
 
 def _looks_right(row: Sequence[Any], places: dict[str, tuple[int, ...]]) -> bool:
-    """Return whether most of what a row has, and all but one, is what its columns promise: one may be bad."""
+    """Return whether most cells of a row fit their columns, and at most one does not."""
     right = wrong = 0
     for ours, (place, *_) in places.items():
         cell = row[place] if place < len(row) else None
@@ -233,7 +235,7 @@ def _plan(fit: _Fit, name: str, currency: str, decimal: str) -> tuple[Plan, dict
 
 
 def _deducted(fit: _Fit, sample: Sequence[tuple[int, Sequence[Any]]], amount: Callable[[Any], Decimal | None]) -> bool:
-    """Return whether a file writes what is taken off a payment as negative amounts."""
+    """Return whether a file writes fees as negative amounts."""
     signs = set()
     for _, row in sample:
         try:
@@ -294,7 +296,7 @@ def _currency(fit: _Fit, sample: Sequence[tuple[int, Sequence[Any]]], name: str,
 def _currency_cells(
     fit: _Fit, sample: Sequence[tuple[int, Sequence[Any]]]
 ) -> Iterable[tuple[int, int, Any, Callable[[Any, str], str]]]:
-    """Yield what may tell a currency: its own column, then headings of amounts, then the amounts."""
+    """Yield the cells that may name a currency: the currency column, then headings of amounts, then the amounts."""
     for number, place, cell in _cells(fit, sample, ("currency",)):
         yield number, place, cell, currency_of
     for place in (place for ours in MONEY for place in fit.places.get(ours, ())):

@@ -1,4 +1,4 @@
-"""Formats of statements, as data; a shop adds its own in ``PAGOEFECTIVO["STATEMENTS"]``."""
+"""The formats of statements, as data; a shop adds formats in ``PAGOEFECTIVO["STATEMENTS"]``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ NAMES = (
     "code", "transaction_code", "operation_number", "currency", "gross", "fee", "tax", "commission", "net", "paid_at",
     "status", "payer", "collector",
 )  # fmt: skip
-#: A file may lack these; of the headings that are named, the payer is the first that isn't empty, the collector all.
+#: Columns that a file may lack. Of several headings the payer is the first value that is not empty, the collector all
+#: values.
 OPTIONAL = ("payer", "collector")
 
-#: PagoEfectivo's own (protocol 7.5). What it leaves unknown stays unread.
+#: PagoEfectivo's formats (protocol 7.5). Columns of unknown meaning are not read.
 FORMATS: dict[str, dict[str, Any]] = {
     "cip_report": {
         "KIND": "sales",
@@ -31,7 +32,7 @@ FORMATS: dict[str, dict[str, Any]] = {
             "payer": ("Cliente Email", "Nro Documento"),
             "collector": "Canal",
         },
-        # A false friend: in Peru a debt that is "cancelada" is settled, so the provider's "Cancelada" means paid.
+        # In Peru a debt that is "cancelada" has been paid, so the provider's status "Cancelada" means paid.
         "PAID": ("Cancelada", "Cancelado", "Pagada", "Pagado"),
     },
     "settlement_text": {
@@ -51,26 +52,26 @@ FORMATS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Format:
-    """A format whose faults are known to be none."""
+    """A statement format that passed ``faults_of_formats``."""
 
     name: str
     kind: StatementKind
     columns: dict[str, tuple[str | int, ...]]
     paid: tuple[str, ...]
     refunds: bool
-    #: Columns that each line has exactly; 0: any number.
+    #: The exact number of columns in each line; 0: any number.
     width: int
-    #: The order of day, month and year where a date doesn't tell: ``dmy``, ``mdy`` or ``ymd``.
+    #: The order of day, month and year in an ambiguous date: ``dmy``, ``mdy`` or ``ymd``.
     dates: str
 
     @property
     def has_headings(self) -> bool:
-        """Whether columns are told by headings, not by numbers."""
+        """Whether columns are named by headings, not by numbers."""
         return isinstance(self.columns["gross"][0], str)
 
 
 def faults_of_formats(formats: Any) -> list[str]:
-    """Return what is wrong with ``PAGOEFECTIVO["STATEMENTS"]``, one sentence each."""
+    """Return the faults of ``PAGOEFECTIVO["STATEMENTS"]``, one sentence each."""
     if not isinstance(formats, Mapping):
         return ["STATEMENTS is no dict of name and format."]
     return [f"STATEMENTS[{name!r}]: {fault}" for name, one in formats.items() for fault in _faults(name, one)]
@@ -125,7 +126,7 @@ def _faults(name: Any, one: Any) -> list[str]:
 
 
 def known_formats(formats: Mapping[str, Any]) -> dict[str, Format]:
-    """Return the shipped formats and the shop's own; raises ``Misconfigured`` for a faulty one."""
+    """Return the shipped formats and the shop's own; raises ``Misconfigured`` for a faulty format."""
     if faults := faults_of_formats(formats):
         raise Misconfigured(f"PAGOEFECTIVO: {' '.join(faults)}")
     return {
@@ -143,7 +144,7 @@ def known_formats(formats: Mapping[str, Any]) -> dict[str, Format]:
 
 
 def order_of(written: Any) -> str:
-    """Return the order of day, month and year in ``dmy``, ``DD/MM/YYYY`` or ``%d/%m/%Y``; empty if it is none."""
+    """Return the order of day, month and year in ``dmy``, ``DD/MM/YYYY`` or ``%d/%m/%Y`` (all ``dmy``), or ""."""
     letters = [letter for letter in written.lower() if letter in "dmy"] if isinstance(written, str) else []
     return "".join(dict.fromkeys(letters))
 
@@ -156,7 +157,7 @@ def _places(value: Any) -> tuple[Any, ...]:
 
 
 def _same(place: Any) -> Any:
-    """Return what two names of one place have in common."""
+    """Return a key that is equal for two names of the same column."""
     return "".join(filter(str.isalnum, folded(place))) if isinstance(place, str) else repr(place)
 
 

@@ -1,4 +1,4 @@
-"""Lines of a recognised file, one after another."""
+"""The lines of a recognised statement, read one after another."""
 
 from __future__ import annotations
 
@@ -30,28 +30,29 @@ from .values import (
 )
 
 LONGEST_CELL = 1_000
-#: In this order a line's columns are read.
+#: The order in which a line's columns are read.
 READ = (
     "code", "transaction_code", "operation_number", "paid_at", "currency", "status", "gross", "fee", "tax",
     "commission", "net",
 )  # fmt: skip
-#: Amounts, banks and channels repeat; so many of each are parsed once.
+#: The number of different amounts, banks or channels whose parsed value is remembered, since the same texts repeat.
 _REMEMBERED = 4_096
-#: Line ends and tabs may stand in a quoted cell.
+#: Control characters that make a line unreadable; line ends and tabs are allowed in a quoted cell.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _TOTAL = re.compile(
     r"\W*(?:(?:sub|gran|importe|monto|suma)[ -]*)?(?:t ?o ?t ?a ?l(?:es)?|sumas?|sumatoria|acumulad[oa]s?)\b[^\d]*"
 )
-#: A total in the place of a number: with digits only behind a blank, as in "Total al 23/11/2026", not in "TOTAL-9".
+#: A total in the column of a code or number. Digits are allowed only after a blank: "Total al 23/11/2026", not
+#: "TOTAL-9".
 _TOTAL_OF = re.compile(_TOTAL.pattern.removesuffix(r"[^\d]*") + r"(?:[^\d]*|:?[ (].*)")
-#: How a line of one text begins that is about the file, and may have numbers.
+#: The beginnings of a line with one cell that is about the file and no payment, though the cell may have digits.
 _REMARK = re.compile(
     r"\W*(?:sub ?|gran )?(?:totale?s?|cantidad|registros|numero|nro|pagina|pag|page|hoja|fin|end|fecha|emitido|emision|"
     r"generado|impreso|reporte|report|usuario|periodo|desde|hasta|del?|sep|notas?|obs|observacion(?:es)?|leyenda|ruc|igv|"
     r"moneda|razon|comercio|empresa|servicio|cuenta|resumen|elaborado|www|https?)\b.*"
 )
 _STATUS = re.compile(r"[^\W\d_][^\W\d_ ]*(?: [^\W\d_]+){0,3}\W?")
-#: What is said of a code that nobody has paid; any other word that the format doesn't know is a doubt.
+#: The words for an unpaid code. A line with any further word that the format does not know becomes a discrepancy.
 _UNPAID = re.compile(
     r"(?:expirad|vencid|caducad|eliminad|anulad|rechazad|generad|emitid|cread|inactiv|fallid)[oa]s?|pendientes?|"
     r"(?:por|sin|no|pendiente de) (?:pag\w+|cancel\w+|cobr\w+)|en (?:espera|proceso)|"
@@ -64,21 +65,21 @@ _VALUES = (int, float, date, time, timedelta, type(None))
 
 @dataclass(frozen=True)
 class Plan:
-    """How the rows of a file become lines."""
+    """The way in which the rows of a file become lines."""
 
     form: Format
     header: int
-    #: Our name → places from 0, and what the file calls them.
+    #: Our column name → positions from 0.
     places: dict[str, tuple[int, ...]]
-    #: Place → heading, where there are headings.
+    #: Position → heading; empty for a file without headings. Then our column name → the file's name for the column.
     headings: dict[int, str]
     columns: dict[str, str]
-    #: Columns of a row; 0: any number.
+    #: The number of columns in a row; 0: any number.
     width: int
     currency: str
     mark: str
     styles: frozenset[str]
-    #: Whether fee, tax and commission are written as negative amounts.
+    #: Whether the file writes fee, tax and commission as negative amounts.
     deducted: bool = False
 
 
@@ -88,19 +89,19 @@ def is_empty(row: Sequence[Any]) -> bool:
 
 
 def trimmed(row: Sequence[Any], width: int) -> Sequence[Any]:
-    """Return a row without empty cells beyond a width (0: any): separators at its end."""
+    """Return a row without empty cells beyond a width, as left by separators at a line's end; width 0 keeps all."""
     return row[:width] if width and len(row) > width and is_empty(row[width:]) else row
 
 
 def is_aside(row: Sequence[Any], places: dict[str, tuple[int, ...]], headings: dict[int, str]) -> str:
-    """Return why a row is about the file and no line of it: headings once more, or a remark; else nothing."""
+    """Return why a row is about the file and no payment ("headings" repeated, or "a remark"), or ""."""
     said = [(place, cell) for place, cell in enumerate(row) if not is_empty([cell])]
     gross, first = places["gross"][0], folded(said[0][1]) if said and isinstance(said[0][1], str) else ""
     if len(said) == 1 and first:
         return "a remark" if _REMARK.fullmatch(first) or not any(map(str.isdigit, first)) else ""
     cells = dict(said)
     if not {gross, *places.get("paid_at", ())} & set(cells) and _REMARK.fullmatch(first):
-        return "a remark"  # in several cells: "TOTAL REGISTROS", "25"
+        return "a remark"  # several cells: "TOTAL REGISTROS", "25"
     head = cells.get(gross)
     if not isinstance(head, str):
         return ""
@@ -113,7 +114,9 @@ def is_aside(row: Sequence[Any], places: dict[str, tuple[int, ...]], headings: d
 
 
 def lines_of(table: Table, plan: Plan, name: str) -> Iterator[Line | Fault]:
-    """Return what each row below the header says; raises ``InvalidRequest`` for one of another currency."""
+    """Yield a ``Line`` or ``Fault`` for each row below the header; raises ``InvalidRequest`` for a line in another
+    currency.
+    """
     read = _Reader(table, plan, name).read
     for number, row in table.rows():
         if number > plan.header and not is_empty(row):
@@ -121,7 +124,9 @@ def lines_of(table: Table, plan: Plan, name: str) -> Iterator[Line | Fault]:
 
 
 class _Wrong(Exception):
-    """What is wrong with a line, and in which place if in one; ``whole``: with the file."""
+    """A problem of a line: the position of the cell if the problem is in a cell; ``whole`` if the whole file is
+    refused.
+    """
 
     def __init__(self, problem: object, place: int | None = None, *, whole: bool = False) -> None:
         super().__init__(str(problem))
@@ -129,11 +134,11 @@ class _Wrong(Exception):
 
 
 class _Reader:
-    """Reads rows by a plan. Files have a million lines: what can be decided before the first is decided here."""
+    """A reader of rows by a plan; files have a million lines, so decisions common to all lines are made here once."""
 
     def __init__(self, table: Table, plan: Plan, name: str) -> None:
         self.table, self.plan, self.name = table, plan, name
-        # A workbook's 1, 1.0 and True are equal, but not the same.
+        # typed: a workbook's 1, 1.0 and True are equal but have different meanings.
         remembered = lru_cache(_REMEMBERED, typed=table.has_letters)
         amount = remembered(amounts(plan.mark, plan.currency))
         parsers: dict[str, Callable[[Any], Any]] = {
@@ -154,7 +159,7 @@ class _Reader:
         self.paid = {_bare(word) for word in plan.form.paid}
 
     def read(self, number: int, row: Sequence[Any]) -> Line | Fault:
-        """Return what a row says, or what is wrong with it."""
+        """Return a row as ``Line``, or as ``Fault`` with the problem."""
         try:
             return self._line(number, row if self._is_plain(row) else self._shaped(row))
         except _Wrong as error:
@@ -213,9 +218,9 @@ class _Reader:
     def _parts(
         self, gross: Decimal, fee: Decimal | None, tax: Decimal | None, commission: Decimal | None, net: Decimal | None
     ) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-        """Return fee, tax and commission as what is taken off; raise for amounts that can't be of one payment.
+        """Return fee, tax and commission as positive deductions; raises for amounts that can't belong to one payment.
 
-        A net that is off by one céntimo is what is paid out: the céntimo is the fee's, or the commission's.
+        A net that differs by one céntimo is taken as paid out: the céntimo goes to the fee, or to the commission.
         """
         at, refunds = self.at, self.plan.form.refunds
         whole = commission if fee is None or tax is None else fee + tax
@@ -254,7 +259,7 @@ class _Reader:
         return fee, tax, commission if commission is None or kept_apart else whole
 
     def _adjustment(self, number: int, row: Sequence[Any]) -> Line | None:
-        """Return a row that has an amount and words, but nothing that a payment could be known by, for a person."""
+        """Return a line for staff for a row with an amount and words but no identity of a payment; else None."""
         found: dict[str, Any] = {}
         try:
             row = self._shaped(row)
@@ -278,7 +283,7 @@ class _Reader:
         )  # fmt: skip
 
     def _is_plain(self, row: Sequence[Any]) -> bool:
-        """Return whether a row is as most are, by one look: of the right width, and short and printable as one text."""
+        """Return whether a row needs no closer look: the right width, short, printable, without quotes or formulas."""
         if self.table.has_letters or len(row) != self.plan.width:
             return False
         joined = "".join(row)
@@ -287,7 +292,9 @@ class _Reader:
         return joined.isascii() or visible(joined) is joined
 
     def _shaped(self, row: Sequence[Any]) -> Sequence[Any]:
-        """Return a row that has all columns and no cell that can't be meant; else raise."""
+        """Return a row with all columns, each cell trimmed to its meaning; raises for control characters, formulas,
+        wrong width.
+        """
         width, exact = self.plan.width, self.plan.form.width
         row = [
             cell if not isinstance(cell, str) else visible(cell) if place in self.texts else unwrapped(cell)
@@ -304,7 +311,7 @@ class _Reader:
         row = [*row, *(None,) * (self.needed[-1] + 1 - len(row))]
         if self.table.has_letters:
             for place in self.needed:
-                # openpyxl gives a formula as a text, or as an object of its own.
+                # openpyxl gives a formula as a text or as an object of its own class.
                 cell = row[place]
                 if cell.startswith("=") if isinstance(cell, str) else not isinstance(cell, _VALUES):
                     raise _Wrong("is a formula; save the file with values only.", place)
@@ -320,9 +327,10 @@ class _Reader:
         raise AssertionError
 
     def _total(self, row: Sequence[Any], aside: Container[int] = (), *, dated: bool = True) -> str:
-        """Return that a row says, outside some places, that it is a total, and has no payment's number; else nothing.
+        """Return "a total" for a row whose words say so and whose identifying columns are empty or say the same, else
+        "".
 
-        ``dated``: it may have a date.
+        Cells at the positions ``aside`` are not looked at. ``dated``: a total may have a date.
         """
         for ours in READ[: 3 if dated else 4]:
             cell = row[self.at[ours]] if self.at.get(ours, len(row)) < len(row) else None
@@ -338,9 +346,10 @@ class _Reader:
             raise OtherCurrency(f"is in {said}, but the file is read as {self.plan.currency}; import each alone.")
 
     def _unpaid(self, cell: Any) -> str:
-        """Return why a line is no payment, if its status says so; with ``?`` if nobody knows what the status says.
+        """Return why a line is no payment by its status, or ""; begins with ``?`` for a status the format does not
+        know.
 
-        A text that is no status is not repeated.
+        A cell that does not look like a status is not repeated in the answer: it may hold personal data.
         """
         status = text(cell)
         if not status:
@@ -353,17 +362,17 @@ class _Reader:
 
 
 def _bare(status: str) -> str:
-    """Return the words of a status."""
+    """Return the words of a status, folded, without punctuation."""
     return " ".join(re.findall(r"\w+", folded(status)))
 
 
 def _is_words(cell: str) -> bool:
-    """Return whether a cell is a description: letters, and no digits as in numbers, nor an address."""
+    """Return whether a cell is a description: at least four letters, no digit and no ``@``."""
     return sum(map(str.isalpha, cell)) >= 4 and not any(letter.isdigit() or letter == "@" for letter in cell)
 
 
 def _names(identity: str | None) -> bool:
-    """Return whether a number may be a payment's, and is not the word of a total."""
+    """Return whether a text may be a payment's number, and is not the word for a total."""
     return identity is not None and identity != "" and (identity.isdigit() or not _TOTAL_OF.fullmatch(folded(identity)))
 
 
@@ -372,4 +381,4 @@ def _ignored(number: int, why: str) -> Line:
 
 
 def _absent(cell: Any) -> None:
-    """Parse the cell of a column that the file doesn't have."""
+    """Parse the cell of a column that the file does not have: always None."""

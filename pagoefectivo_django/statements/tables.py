@@ -1,4 +1,4 @@
-"""A table in a file: rows of cells, read from the beginning as often as somebody asks."""
+"""A table in a file: rows of cells, read from the beginning at each call."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any
 
 from ..errors import InvalidRequest
 
-#: A file above this is refused by its size.
+#: The largest file, in bytes; a larger file is refused unread.
 LARGEST_FILE = 512 * 1024**2
-#: No statement has more columns, and no workbook of Excel a longer cell.
+#: More columns than any statement has, and the most characters in a cell of Excel.
 MOST_COLUMNS = 1_000
 LONGEST_CELL = 32_767
 
 
 @dataclass(frozen=True)
 class Table:
-    """A text file read by one separator, or one sheet of a workbook."""
+    """A table of a file: a text file read with one separator, or one sheet of a workbook."""
 
-    #: How it is read, texts only.
+    #: How the table is read, for the preview; texts only.
     reading: dict[str, str]
-    #: Number from 1, and cells: texts, or a workbook's own values.
+    #: Yields each row's number, from 1, and cells: texts, or a workbook's own values.
     rows: Callable[[], Iterator[tuple[int, Sequence[Any]]]]
-    #: The letters of a workbook's columns; a text file's have numbers.
+    #: Whether columns have letters, as in a workbook; a text file's columns have numbers.
     has_letters: bool = False
 
     def column(self, index: int) -> str:
-        """Return what people call a column: ``C`` in a workbook, ``3`` in a text file."""
+        """Return the usual name of a column: ``C`` in a workbook, ``3`` in a text file."""
         if not self.has_letters:
             return str(index + 1)
         letters, rest = "", index + 1
@@ -38,7 +38,7 @@ class Table:
 
 
 def measured(name: str, number: int, row: Sequence[Any]) -> Sequence[Any]:
-    """Return a row that is small enough to be looked at by every format; raises ``InvalidRequest`` for another."""
+    """Return a row unchanged; raises ``InvalidRequest`` if the row is too large to try every format on."""
     if len(row) > MOST_COLUMNS:
         raise refused(name, f"row {number} has more than {MOST_COLUMNS} columns; this is no statement.")
     if any(isinstance(cell, str) and len(cell) > LONGEST_CELL for cell in row):

@@ -1,4 +1,4 @@
-"""Text files: encoding, separators and rows. A file is read in pieces, never as a whole."""
+"""Text files as tables: encoding, separators and rows; a file is read in pieces, never as a whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PIECE = 1024**2
 
 
 def open_texts(source: BinaryIO, name: str) -> list[Table]:
-    """Return the file as a table by each separator that occurs in its beginning."""
+    """Return the file as a table for each separator found in the first 64 KiB."""
     encoding = _encoding(source, name)
     source.seek(0)
     beginning = codecs.getincrementaldecoder(encoding)().decode(source.read(64 * 1024))
@@ -35,7 +35,7 @@ def _pieces(source: BinaryIO) -> Iterator[bytes]:
 
 
 def _encoding(source: BinaryIO, name: str) -> str:
-    """Return the encoding that the whole file is valid in; the first bytes alone would be a guess."""
+    """Return the encoding in which the whole file is valid; a test of the first bytes alone would be a guess."""
     source.seek(0)
     first = source.read(4)
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -48,7 +48,7 @@ def _encoding(source: BinaryIO, name: str) -> str:
         decoder = codecs.getincrementaldecoder(encoding)()
         try:
             for piece in _pieces(source):
-                if "\0" in decoder.decode(piece):  # UTF-32 too: its mark begins with that of UTF-16
+                if "\0" in decoder.decode(piece):  # UTF-32 too: its byte order mark begins with UTF-16's
                     raise refused(name, "is no text (it has NUL characters); export it as CSV in UTF-8, or as XLSX.")
             decoder.decode(b"", final=True)
         except UnicodeError:
@@ -58,7 +58,7 @@ def _encoding(source: BinaryIO, name: str) -> str:
 
 
 class _Lines:
-    """Lines of a file that somebody else closes; one too long to be meant is refused."""
+    """The lines of a file, which stays open; a line over ``LONGEST_LINE`` characters raises ``InvalidRequest``."""
 
     def __init__(self, source: BinaryIO, name: str, encoding: str) -> None:
         source.seek(0)
@@ -72,7 +72,7 @@ class _Lines:
             piece = self.source.read(_PIECE // 4)
             text = rest + self.decoder.decode(piece, not piece)
             lines = io.StringIO(text, newline="").readlines()
-            # The last may go on in the next piece; so may a line end of two characters.
+            # The last line, or a line end of two characters, may continue in the next piece.
             rest = lines.pop() if piece and lines else ""
             yield from lines
             number += len(lines)
@@ -86,7 +86,7 @@ def _rows(
     source: BinaryIO, name: str, encoding: str, separator: str
 ) -> Callable[[], Iterator[tuple[int, Sequence[str]]]]:
     def rows() -> Iterator[tuple[int, Sequence[str]]]:
-        # Strict: otherwise a quote that is never closed would swallow lines in silence.
+        # strict=True: without, an unclosed quote would silently swallow the lines that follow.
         reader = csv.reader(_Lines(source, name, encoding), delimiter=separator, strict=True)
         number = 1
         try:
@@ -102,5 +102,5 @@ def _rows(
 
 
 def _swallows(cell: str, separator: str, width: int) -> bool:
-    """Return whether a cell has a line end and all separators of a row: a stray quote, and another lines below."""
+    """Return whether a cell has a line end and all separators of a row, as after a stray quote."""
     return width > 2 and cell.count(separator) >= width - 1 and not cell.isprintable()

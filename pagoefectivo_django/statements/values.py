@@ -1,4 +1,7 @@
-"""What a cell means: amounts, codes and currencies; exact, or ``Unreadable``. Dates: see ``dates.py``."""
+"""Readers of amounts, codes and currencies: a cell becomes an exact value, or ``Unreadable`` is raised.
+
+Dates: see ``dates.py``.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from ..codes import plain
 from ..money import LARGEST
 from ..texts import visible
 
-#: The book stores no more digits.
+#: The most digits of a code in the database.
 LONGEST_CODE = 40
 _CENT = Decimal("0.01")
-#: What adding binary fractions leaves behind is far below this.
+#: The largest difference to whole céntimos that counts as noise of binary fractions.
 _NOISE = Decimal("0.0000001")
 _SIGN = r"S/\.?|US\$|PEN|USD|\$|(?:nuevos? )?sol(?:es)?|d[oóÓ]lar(?:es)?"
 _AMOUNT = re.compile(
@@ -23,9 +26,9 @@ _AMOUNT = re.compile(
     rf"(?P<digits>[.,]?\d(?:[\d.,']|\ (?=\d{{3}}))*)\s*(?P<behind>{_SIGN})?\s*(?P<last>[-+])?\s*(?P<close>\))?",
     re.IGNORECASE | re.ASCII,
 )
-#: How a spreadsheet's format for accounts shows 0.
+#: The ways in which a spreadsheet's accounting format shows 0.
 _NOTHING = re.compile(rf"(?:{_SIGN})?\s*-+\s*(?:{_SIGN})?", re.IGNORECASE)
-#: Thousands may also be set apart by a blank or an apostrophe: those are no decimal mark.
+#: By decimal mark, the digits of an amount. Thousands may also be separated by a blank or an apostrophe.
 _DIGITS = {
     ".": re.compile(r"(?:\d*|\d{1,3}(?:[, ']\d{3})+)(?:\.(\d+))?", re.ASCII),
     ",": re.compile(r"(?:\d*|\d{1,3}(?:[. ']\d{3})+)(?:,(\d+))?", re.ASCII),
@@ -35,9 +38,9 @@ _USUAL = re.compile(r"\d{1,16}\.\d\d", re.ASCII)
 _SCIENTIFIC = re.compile(r"\d+(?:[.,]\d+)?E\+?\d+", re.IGNORECASE | re.ASCII)
 _ROUNDED = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE | re.ASCII)
 _HARMLESS = re.compile(r"(?=.*[.,/:E])[\d.,/:()E+ T$S-]{1,30}", re.ASCII)
-#: What a program makes of digits that it took for a number.
+#: Digits with ``.0``, as written by a program that took the digits for a number.
 _WHOLE = re.compile(r"(\d{1,15})\.00?", re.ASCII)
-#: What Excel needs to keep digits as text: ``'0123`` and ``="0123"``.
+#: The marks by which Excel keeps digits as text: ``'0123`` and ``="0123"``.
 _KEPT = re.compile(r"\s*(?:'(?P<text>[^']*)|=\s*\"(?P<formula>[^\"]*)\")\s*")
 _BLANKS = re.compile(r"[\s\u2000-\u200a]+")
 _MINUS = str.maketrans(
@@ -49,16 +52,16 @@ _CURRENCIES = {
     ),
     **dict.fromkeys(("usd", "us$", "dolar", "dolares", "840"), "USD"),
 }
-#: Words beside those of a currency.
+#: Words of a country beside the name of a currency.
 _OF_A_COUNTRY = re.compile(r" (?:peruan[oa]s?|american[oa]s?|estadounidenses?)\b")
 
 
 class Unreadable(ValueError):
-    """A cell isn't what its column promises."""
+    """The error for a cell that does not fit its column; the message completes "column x …"."""
 
 
 class OtherCurrency(Unreadable):
-    """A cell is of another currency than the file, so the whole file is refused."""
+    """The error for a cell in another currency than the file's; the whole file is refused."""
 
 
 def folded(text: Any) -> str:
@@ -68,7 +71,7 @@ def folded(text: Any) -> str:
 
 
 def unwrapped(cell: str) -> str:
-    """Return a text as it is meant: without what nobody sees, and without what keeps a spreadsheet from changing it."""
+    """Return a text without invisible characters, and without the marks by which a spreadsheet keeps digits as text."""
     cell = visible(cell)
     if cell[:1] in "'= " and (kept := _KEPT.fullmatch(cell)):
         return str(kept["text"] if kept["formula"] is None else kept["formula"])
@@ -76,13 +79,15 @@ def unwrapped(cell: str) -> str:
 
 
 def hint(value: Any) -> str:
-    """Return a value for a message. A misplaced name or document number is told by its length only."""
+    """Return a value for an error message; any text that may be personal data is described by its length only."""
     text = str(value).strip()
     return repr(text) if _HARMLESS.fullmatch(text) else f"a text of {len(text)} characters"
 
 
 def text(cell: Any) -> str:
-    """Return a cell as text; a number that a spreadsheet made of digits (it keeps 15) becomes digits again."""
+    """Return a cell as text; a number becomes its digits. Raises ``Unreadable`` where a spreadsheet has rounded (it
+    keeps 15).
+    """
     if isinstance(cell, str):
         return " ".join(cell.split())
     if cell is None:
@@ -95,7 +100,7 @@ def text(cell: Any) -> str:
 
 
 def identifier(longest: int) -> Callable[[Any], str]:
-    """Return a reader of transaction codes or operation numbers of at most so many characters."""
+    """Return a function that reads transaction codes or operation numbers of at most ``longest`` characters."""
 
     def read(cell: Any) -> str:
         found = text(cell)
@@ -109,13 +114,13 @@ def identifier(longest: int) -> Callable[[Any], str]:
 
 
 def _whole(digits: str) -> str:
-    """Return digits without the ``.0`` of a program that took them for a number."""
+    """Return digits without the ``.0`` that a program added."""
     found = _WHOLE.fullmatch(digits) if "." in digits else None
     return found[1] if found else digits
 
 
 def code(cell: Any) -> str:
-    """Return a payment code's digits, as ``codes.plain``."""
+    """Return a payment code's digits, without blanks and leading zeros, as ``codes.plain`` does."""
     digits = _whole(plain(cell if isinstance(cell, str) else text(cell)))
     if digits and not (digits.isascii() and digits.isdigit()):
         if _SCIENTIFIC.fullmatch(digits):
@@ -127,7 +132,10 @@ def code(cell: Any) -> str:
 
 
 def currency_of(cell: Any, said: str = "") -> str:
-    """Return ``PEN``, ``USD``, or nothing for an empty cell; ``$`` is dollars where a person ``said`` so."""
+    """Return ``PEN`` or ``USD``, or "" for an empty cell; ``$`` means dollars if a person ``said`` "USD".
+
+    Raises ``OtherCurrency`` for any other text.
+    """
     word = _OF_A_COUNTRY.sub("", folded(cell)).strip(" .") if cell is not None else ""
     if not word or word in _CURRENCIES:
         return _CURRENCIES.get(word, "")
@@ -142,7 +150,7 @@ def currency_of(cell: Any, said: str = "") -> str:
 
 
 def sign_of(cell: Any, said: str = "") -> str:
-    """Return the currency that an amount is written with, or nothing."""
+    """Return the currency of the sign that an amount has, or ""."""
     found = _AMOUNT.fullmatch(flat(cell)) if isinstance(cell, str) else None
     return next((currency_of(sign, said) for sign in _signs(found) if sign), "") if found else ""
 
@@ -152,7 +160,7 @@ def _signs(amount: re.Match[str]) -> tuple[str | None, ...]:
 
 
 def mark_of(cell: Any) -> str:
-    """Return the decimal mark that an amount shows, ``?`` for one like ``1,234``, or nothing."""
+    """Return the decimal mark in an amount, ``?`` for an ambiguous amount such as ``1,234``, or ""."""
     found = _AMOUNT.fullmatch(flat(cell)) if isinstance(cell, str) else None
     digits = found["digits"] if found else ""
     last = max(digits.rfind("."), digits.rfind(","))
@@ -168,7 +176,7 @@ def mark_of(cell: Any) -> str:
 
 
 def amounts(mark: str, currency: str) -> Callable[[Any], Decimal | None]:
-    """Return a reader of amounts with two decimals; an empty cell is None."""
+    """Return a reader of amounts with two decimals (None for an empty cell); ``mark`` is the decimal mark or ""."""
     form = _DIGITS[mark]
     usual = _USUAL.fullmatch if mark == "." else lambda cell: None
 
@@ -205,7 +213,7 @@ def amounts(mark: str, currency: str) -> Callable[[Any], Decimal | None]:
             how = f"with decimal mark '{mark}'" if mark else "without a decimal mark; say which it is (decimal)"
             raise Unreadable(f"is {hint(cell)}, but the file's amounts are written {how}.")
         decimals = digits[1] or ""
-        if len(decimals) > 2 and (len(decimals) == 3 or decimals[2:].strip("0")):  # a database may write 35.5000
+        if len(decimals) > 2 and (len(decimals) == 3 or decimals[2:].strip("0")):  # a database may export 35.5000
             raise Unreadable(f"is {hint(cell)}, which has more than two decimals.")
         bare = re.sub(r"[ ',]" if mark == "." else r"[ '.]", "", parts["digits"]).replace(",", ".")
         value = Decimal(bare)
@@ -218,5 +226,5 @@ def amounts(mark: str, currency: str) -> Callable[[Any], Decimal | None]:
 
 
 def flat(cell: str) -> str:
-    """Return a cell with plain blanks and hyphens, whatever kind they are of."""
+    """Return a cell with plain blanks, hyphens and apostrophes in place of every other kind."""
     return _BLANKS.sub(" ", visible(cell).translate(_MINUS)).strip()

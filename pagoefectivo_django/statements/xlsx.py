@@ -1,4 +1,4 @@
-"""Workbooks, by openpyxl, which a shop may not have; refused before parsing where they could do harm."""
+"""Workbooks as tables, read by the optional openpyxl; a file that could exhaust memory or time is refused first."""
 
 from __future__ import annotations
 
@@ -18,26 +18,30 @@ T = TypeVar("T")
 
 LARGEST_UNPACKED = 1024**3
 LARGEST_PART = 100 * 1024**2
-#: Of a part that openpyxl makes a tree of: workbook, styles, relations, properties. A second of work.
+#: Bytes of a part that openpyxl reads into a tree (workbook, styles, relations, properties): about a second of work.
 LARGEST_TREE = 1024**2
-#: Of one row or shared text, with all its markup.
+#: Bytes of one row or shared text, markup included.
 LONGEST_ROW = 1024**2
 MOST_TEXTS = 2_000_000
 MOST_SHEETS = 50
 MOST_PARTS = 1_000
 HIGHEST_RATIO = 200
-#: The last row that Excel has.
+#: The number of rows in a sheet of Excel.
 LAST_ROW = 1_048_576
 _AT_ONCE = 100
-#: Where a row or a shared text begins; and a comment or CDATA, of which no workbook has any: one could begin in there.
+#: The beginning of a row or a shared text. Then comments and CDATA, refused because a hidden row could begin inside; no
+#: workbook has any.
 _BEGINNING = re.compile(rb"<(?:[\w.-]+:)?(?:row|(si))(?=[\s/>])")
 _HIDING = re.compile(rb"<![-\[]")
-#: XML whose root comes first: no DOCTYPE, and no comment for one to hide behind.
+#: XML that begins with its root: no DOCTYPE, and no comment that could hide a DOCTYPE.
 _PLAIN_XML = re.compile(rb"(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*(<\?xml[^>]*>)?\s*<[A-Za-z]")
 
 
 def open_sheets(source: BinaryIO, name: str) -> Iterator[Table]:
-    """Return the visible sheets of a workbook, in their order."""
+    """Yield the visible sheets of a workbook in order.
+
+    Raises ``InvalidRequest`` for a file that is no workbook or too large, and ``Misconfigured`` without openpyxl.
+    """
     _refuse_harm(source, name)
     sheets = _guarded(name, lambda: [each for each in _load(source, name) if each.sheet_state == "visible"])
     if not sheets:
@@ -47,7 +51,7 @@ def open_sheets(source: BinaryIO, name: str) -> Iterator[Table]:
 
 
 def _load(source: BinaryIO, name: str) -> list[Any]:
-    """Return the sheets of a workbook, each of which may be read again and again; loaded once, within bounds."""
+    """Return the sheets of a workbook, each of which may be read repeatedly; the workbook itself is loaded once."""
     source.seek(0)
     reader = _openpyxl().reader.excel.ExcelReader(source, read_only=True, keep_links=False)
     reader.archive = _Bounded(source, name)
@@ -62,14 +66,14 @@ def _load(source: BinaryIO, name: str) -> list[Any]:
         read_worksheets()
 
     reader.read_worksheets = counted
-    # A sheet that is a chart has no rows, and openpyxl breaks at one whose relations it doesn't read.
+    # A chart sheet has no rows, and openpyxl raises for a chart sheet whose relations it does not read.
     reader.read_chartsheet = lambda sheet, relation: None
     reader.read()
     return list(reader.wb.worksheets)
 
 
 class _Bounded(zipfile.ZipFile):
-    """A workbook for openpyxl: what it makes a tree of is small, and no row or text of what it streams is endless."""
+    """A ZIP archive for openpyxl that limits the size of trees, rows and texts while openpyxl reads."""
 
     def __init__(self, source: BinaryIO, name: str) -> None:
         super().__init__(source)
@@ -80,7 +84,7 @@ class _Bounded(zipfile.ZipFile):
 
 
 class _Stream:
-    """A part of a workbook while it is read."""
+    """A part of a workbook, measured while being read."""
 
     def __init__(self, part: Any, name: str) -> None:
         self.part, self.name, self.close = part, name, part.close
@@ -104,7 +108,10 @@ class _Stream:
         return piece
 
     def _measure(self, text: bytes) -> None:
-        """Count what began in a piece and the end of the one before, which may be cut in the middle of a name."""
+        """Measure the rows and count the shared texts in a piece of a part; raises ``InvalidRequest`` above a limit.
+
+        ``text`` begins with the last bytes of the piece before, because a name may be cut in the middle.
+        """
         if _HIDING.search(text):
             raise refused(self.name, "has a comment or CDATA among its rows; save it again as XLSX.")
         last, done = None, len(self.end)
@@ -120,7 +127,7 @@ class _Stream:
 
 def _rows(sheet: Any, name: str) -> Callable[[], Iterator[tuple[int, Sequence[Any]]]]:
     def opened() -> Iterator[Sequence[Any]]:
-        sheet.reset_dimensions()  # what the file says of its size may be wrong, and would cut rows
+        sheet.reset_dimensions()  # the declared dimensions may be wrong, and would cut rows
         return iter(sheet.iter_rows(values_only=True))
 
     def rows() -> Iterator[tuple[int, Sequence[Any]]]:
@@ -141,11 +148,11 @@ def _rows(sheet: Any, name: str) -> Callable[[], Iterator[tuple[int, Sequence[An
 def _guarded(name: str, call: Callable[[], T]) -> T:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # such as "no default style", which most portals' files lack
+            warnings.simplefilter("ignore")  # such as "no default style", which most portals' files cause
             return call()
     except (InvalidRequest, Misconfigured):
         raise
-    except Exception as error:  # a broken workbook makes openpyxl, zipfile and the XML parser raise anything
+    except Exception as error:  # for a broken workbook openpyxl, zipfile and the XML parser raise anything
         raise refused(name, f"can't be read as a workbook ({type(error).__name__}); save it again as XLSX.") from None
 
 
@@ -178,7 +185,7 @@ def _refuse_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo, name: str) -> 
         raise refused(name, "is encrypted; save it without a password.")
     if part.file_size > 1024**2 and part.file_size > HIGHEST_RATIO * max(part.compress_size, 1):
         raise refused(name, "is packed like a ZIP bomb; nothing of it is unpacked.")
-    if "/worksheets/" not in part.filename and part.file_size > LARGEST_PART:  # those that are parsed as a whole
+    if "/worksheets/" not in part.filename and part.file_size > LARGEST_PART:  # read as a whole
         raise refused(name, "has more than 100 MiB of texts or styles; export it as CSV.")
     with archive.open(part) as opened:
         head = opened.read(4096).replace(b"\0", b"")

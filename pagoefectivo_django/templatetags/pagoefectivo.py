@@ -1,4 +1,4 @@
-"""What a shop shows of PagoEfectivo on pages of its own: ``{% load pagoefectivo %}``."""
+"""Template tags for a shop's own pages: ``{% load pagoefectivo %}``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ register = template.Library()
 
 @register.inclusion_tag("pagoefectivo/method.html")
 def pagoefectivo_method(amount: Decimal, currency: str) -> dict[str, Any]:
-    """Offer PagoEfectivo at the checkout: what it is, where one can pay, and whether it takes this amount.
+    """Show PagoEfectivo as a payment method at the checkout: an explanation, the ways to pay, and the limits.
 
-    ``amount`` as ``create_order`` takes it. The limits are those of ``PAGOEFECTIVO["LIMITS"]``; a currency that it
-    does not name has none. The template's ``available`` is False outside of them, its ``ways`` are
-    ``documents.ways.ways_of``. Raises ``InvalidRequest`` for an amount that nobody could pay.
+    ``amount`` as ``create_order`` takes it. The limits are those of ``PAGOEFECTIVO["LIMITS"]``; a currency without an
+    entry has none. In the template, ``available`` is False outside of the limits, and ``ways`` is the result of
+    ``documents.ways.ways_of``. Raises ``InvalidRequest`` for an amount that no order can have.
     """
     money = Money(amount, currency)
     least, most = conf.limits.get(currency, (None, None))
@@ -37,5 +37,5 @@ def pagoefectivo_method(amount: Decimal, currency: str) -> dict[str, Any]:
 
 @register.inclusion_tag("pagoefectivo/icon.svg")
 def pagoefectivo_icon(size: int = 40) -> dict[str, int]:
-    """Draw our icon of this way to pay, ``size`` pixels high; it has no name, so put words beside it."""
+    """Show our icon of the payment method, ``size`` pixels high; the icon has no text, so put words beside it."""
     return {"size": size}

@@ -1,4 +1,4 @@
-"""What every admin page of this app shows at its top, and what its first page shows."""
+"""Template tags for the admin: the banner on every page of this app, and the panels of the first page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ register = template.Library()
 @register.inclusion_tag("admin/pagoefectivo/banner.html", takes_context=True)
 @sensitive_variables()
 def pagoefectivo_banner(context: dict[str, Any]) -> dict[str, Any]:
-    """Warn when no worker ran lately, by mail too, and count the questions that wait for a person."""
+    """Warn if no worker ran lately, by mail too, and show the number of open discrepancies."""
     notice_silence()
     last = Heartbeat.objects.filter(name="tick").values_list("beaten_at", flat=True).first()
     user = context["request"].user
@@ -30,14 +30,14 @@ def pagoefectivo_banner(context: dict[str, Any]) -> dict[str, Any]:
         "asleep": is_asleep(last, current_time()),
         "last": last,
         "discrepancies": Discrepancy.objects.open().count() if may_see else 0,
-        "request": context["request"],  # {% url %} takes the admin site's name from it
+        "request": context["request"],  # {% url %} takes the admin site's name from the request
     }
 
 
 @register.inclusion_tag("admin/pagoefectivo/dashboard.html", takes_context=True)
 @sensitive_variables()
 def pagoefectivo_dashboard(context: dict[str, Any]) -> dict[str, Any]:
-    """Answer the three questions of the morning, to who may see orders."""
+    """Show the dashboard to users who may see orders."""
     with on_site_of(context["request"]):
         return dashboard(context["request"], current_time())
 
@@ -45,6 +45,6 @@ def pagoefectivo_dashboard(context: dict[str, Any]) -> dict[str, Any]:
 @register.inclusion_tag("admin/pagoefectivo/books.html", takes_context=True)
 @sensitive_variables()
 def pagoefectivo_books(context: dict[str, Any]) -> dict[str, Any]:
-    """Show the equation of the books and the age of what is not settled, to who may see settlements."""
+    """Show the equation of the books, and the age of unsettled payments, to users who may see settlements."""
     with on_site_of(context["request"]):
         return books(context["request"], current_time())

@@ -1,4 +1,4 @@
-"""Doors for the provider and the payer."""
+"""The views for the provider (the webhook) and for the payer (voucher, status, renewal, refund)."""
 
 from .refund import refund
 from .renew import renew

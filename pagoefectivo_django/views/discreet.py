@@ -1,4 +1,4 @@
-"""What all pages of the payer have in common: nothing of them is kept, found, framed or told to others."""
+"""The protection of all payer pages: never cached, indexed, framed, or named to another site."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ View = Callable[..., HttpResponse]
 
 
 def discreet(view: View) -> View:
-    """Open a view to whoever has its address; have browsers, proxies, search engines and reports keep quiet."""
+    """Return a view that needs no login, with headers against caches, search engines, frames and referrers."""
 
     @login_not_required
     @never_cache
@@ -39,10 +39,12 @@ def discreet(view: View) -> View:
 
 
 def strictest() -> str:
-    """Return the policy that our pages work with: nothing inline, from nowhere but the shop and its static files."""
+    """Return the Content-Security-Policy of our pages: nothing inline, and sources only of the shop and its static
+    files.
+    """
     try:
         place = urlsplit(static("pagoefectivo/voucher.css"))
-    except ValueError:  # a manifest that lacks it: what needs no style goes out all the same
+    except ValueError:  # a manifest without our style sheet: a page without style still goes out
         place = urlsplit("")
     host = f"{place.scheme}://{place.netloc}" if place.scheme else place.netloc
     ours = f"'self' {host}".strip()

@@ -1,4 +1,4 @@
-"""The page on which a payer names the account for a refund."""
+"""The page on which a payer names the bank account for a refund."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ from .discreet import discreet
 @csrf_protect
 @sensitive_post_parameters("bank", "cci", "holder")
 def refund(request: HttpRequest, token: str) -> HttpResponse:
-    """Ask where the money shall go; once it is known, show only how its number ends."""
+    """Return the form for the account; once an account is named, a page that shows only the last digits.
+
+    An unknown or outdated link answers 404.
+    """
     try:
         found = refund_of(token)
     except InvalidRequest:
@@ -33,7 +36,7 @@ def refund(request: HttpRequest, token: str) -> HttpResponse:
         form = AccountForm(request.POST if request.method == "POST" else None)
         if not form.is_valid():
             return _page(request, found, form)
-    with suppress(InvalidRequest):  # it was named meanwhile, or isn't needed any more: the page says so
+    with suppress(InvalidRequest):  # named meanwhile or no longer needed: the page says so
         give_account(found, **form.cleaned_data)
     return redirect(request.path)
 
@@ -42,6 +45,7 @@ def _page(request: HttpRequest, found: Refund | None, form: AccountForm | None) 
     language = known_language(found.order.language) if found else translation.get_language()
     context = {"refund": found, "form": form, "banks": BANKS, "language": language}
     response = render(request, "pagoefectivo/refund.html", context, status=200 if found else 404)
-    # Not "no-referrer": browsers would send the form with "Origin: null", which Django's CSRF protection refuses.
+    # Not "no-referrer", with which browsers would send the form with "Origin: null", and Django's CSRF check would
+    # refuse it.
     response["Referrer-Policy"] = "same-origin"
     return response

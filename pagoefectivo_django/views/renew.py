@@ -1,4 +1,4 @@
-"""The button "get a new code" of an expired voucher."""
+"""The view behind the button "get a new code" of an expired voucher."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ from .status import refuse, too_many
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-#: In a minute, for one order: each may ask the provider.
+#: The most requests a minute for one order; each may ask the provider.
 MOST_REQUESTS = 10
 
 
-# Whoever knows the address may press the button, and nobody else can: there is no session that a forged form could use.
+# CSRF-exempt: anybody with the secret address may press the button, and no session exists that a forged form could use.
 @discreet
 @csrf_exempt
 @outside_atomic_requests
 @require_POST
 def renew(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
-    """Ask for a new code and lead back to the voucher, which tells what came of it."""
+    """Ask for a new code and redirect to the voucher, which shows the result.
+
+    Answers 404 for an unknown token and 429 for too many requests.
+    """
     if too_many(f"renew:{token}", MOST_REQUESTS):
         return refuse()
     order = Order.objects.using(database()).filter(token=token).first()
@@ -42,6 +45,7 @@ def renew(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
     except PagoEfectivoError as error:
         logger.warning("Order %s has no new code: %s", order.pk, error)
     order.reload()
-    # Whatever else came of it, the voucher says: paid meanwhile, in review, getting a code.
+    # The query string is for an order that is still expired. Any other result (paid, in review, a code on its way)
+    # shows on the voucher by itself.
     in_vain = order.state == OrderState.EXPIRED and not order.pending_action
     return redirect(order.voucher_url + ("?renewal=failed" if in_vain else ""))

@@ -1,4 +1,4 @@
-"""Whether a message came from an address that the shop lists; only named proxies are believed, from the right."""
+"""The check of a message's source address; ``X-Forwarded-For`` is believed only from trusted proxies."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ Address = IPv4Address | IPv6Address
 
 
 def is_listed(request: HttpRequest) -> bool:
-    """Return whether the sender's address is one of ``WEBHOOK_ALLOWED_NETWORKS``; everybody's is where none are listed.
+    """Return whether a request's source is in ``WEBHOOK_ALLOWED_NETWORKS``; True for every source if the setting is
+    empty.
 
-    Raises ``Misconfigured`` where the settings can't tell: WSGI servers don't run the system checks.
+    Raises ``Misconfigured`` if the settings cannot decide; WSGI servers do not run the system checks that would tell.
     """
     if not conf.webhook_allowed_networks:
         return True
@@ -35,10 +36,11 @@ def is_listed(request: HttpRequest) -> bool:
 
 
 def source_of(request: HttpRequest) -> Address | None:
-    """Return who sent a request: the last address, from the right, that is no named proxy; None if it can't be read.
+    """Return the address that sent a request: the rightmost address of no trusted proxy; None for an unreadable
+    address.
 
-    What stands left of it may be written by anybody. Who asks by a unix socket has no address, and is on this machine:
-    it is the shop's proxy, where the shop has any.
+    Addresses further left in ``X-Forwarded-For`` are ignored: any client can write them. A request over a unix socket
+    has no address; its sender is on this machine and counts as the shop's proxy where ``TRUSTED_PROXIES`` names any.
     """
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     source = _read(request.META.get("REMOTE_ADDR") or (hops.pop() if conf.trusted_proxies else ""))
@@ -57,7 +59,7 @@ def _within(address: Address, networks: Iterable[str]) -> bool:
 
 
 def _read(text: str) -> Address | None:
-    """Return an address without brackets and port; one of IPv4 in IPv6's clothes is one of IPv4."""
+    """Return an address without brackets and port, or None; an IPv4 address mapped into IPv6 becomes IPv4 again."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

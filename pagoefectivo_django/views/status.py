@@ -1,4 +1,4 @@
-"""Where an order stands, for the page that follows it: one question to the database, and mostly no news."""
+"""The state of an order as JSON, for the script of the voucher page: one database query, and mostly 304."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ from .discreet import discreet
 
 logger = logging.getLogger("pagoefectivo.webhook")
 
-#: Seconds until it is worth asking again.
+#: Seconds until the page asks again, by state; ``LONGEST_PAUSE`` for all other states.
 PAUSES = {VoucherState.GETTING: 2, VoucherState.WAITING: 5, VoucherState.OVERDUE: 10, VoucherState.IN_REVIEW: 30}
 LONGEST_PAUSE = 60
-#: For one order, a minute: some pages of it open at once, not a program that runs wild.
+#: The most requests a minute for one order: enough for several open pages, too few for a runaway program.
 MOST_REQUESTS = 120
 
 
 @discreet
 @require_safe
 def voucher_status(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
-    """Tell a page where its order stands, without anything personal; 304 if it knows, 429 if it asks too often."""
+    """Return the state of an order without personal data; 304 for an unchanged state, 429 for too many requests.
+
+    ``Retry-After`` says in how many seconds to ask again. An unknown token answers 404.
+    """
     if too_many(f"status:{token}"):
         return refuse()
     try:
@@ -48,7 +51,7 @@ def voucher_status(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
 
 
 def told(found: Voucher) -> dict[str, Any]:
-    """Return what a program is told of a voucher."""
+    """Return the JSON content for a voucher; the amount is text, times are ISO 8601."""
     return {
         "state": found.order_state,
         "shown": str(found.state),
@@ -62,30 +65,30 @@ def told(found: Voucher) -> dict[str, Any]:
 
 
 def etag_of(found: Voucher) -> str:
-    """Return what changes whenever the page would."""
+    """Return an ETag that changes whenever the voucher page would."""
     seen = [told(found), found.operation_number, found.provider_url, found.provider_qr, found.renewable]
-    # Not the links: each of them is new.
+    # Whether a link exists, not the link itself, which is new at every request.
     seen.append([(one.money.display, one.sent, bool(one.account_url)) for one in found.refunds])
     return f'"{hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:24]}"'
 
 
 def too_many(name: str, most: int = MOST_REQUESTS) -> bool:
-    """Count a request, and return whether its kind was asked for too often in this minute.
+    """Count a request under a name, and return whether this minute has had more than ``most``.
 
-    By the default cache: where that keeps nothing or is down, nothing is limited.
+    The default cache counts. Without a working cache no request is limited.
     """
     key = f"pagoefectivo:{name}:{int(time.time() // 60)}"
     try:
         cache.add(key, 0, 120)
         return cache.incr(key) > most
-    except ValueError:  # gone at once
+    except ValueError:  # the cache dropped the key at once
         return False
-    except Exception as error:  # each cache has errors of its own, and a payer waits for their voucher
+    except Exception as error:  # each cache raises errors of its own, and the payer waits for the voucher
         logger.warning("Requests are not limited, since the cache fails (%s).", type(error).__name__)
         return False
 
 
 def refuse() -> HttpResponse:
-    """Return the answer to who asks too often."""
+    """Return the 429 answer for too many requests, with the seconds until the next minute in ``Retry-After``."""
     pause = 60 - int(time.time() % 60)
     return JsonResponse({"error": "too many requests"}, status=429, headers={"Retry-After": str(pause)})

@@ -1,4 +1,4 @@
-"""The voucher: a page and a PDF."""
+"""The voucher of an order, as a page and as a PDF."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .status import etag_of
 @discreet
 @require_safe
 def voucher(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
-    """Show the payer what to pay, how, until when, and where it stands."""
+    """Return the voucher page in the order's language: amount, code, ways to pay, deadline and state."""
     found = _found(request, token)
     with translation.override(found.language):
         response = render(request, "pagoefectivo/voucher.html", _context(request, token, found))
@@ -43,7 +43,7 @@ def voucher(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
 @discreet
 @require_safe
 def voucher_pdf(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
-    """Return the voucher on paper."""
+    """Return the voucher as a PDF download."""
     found = _found(request, token)
     name = f"pagoefectivo-{found.code or 'voucher'}.pdf"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Language": found.language}
@@ -54,7 +54,7 @@ def _found(request: HttpRequest, token: uuid.UUID) -> Voucher:
     try:
         found = voucher_content(token, current_time())
     except InvalidRequest:
-        raise Http404 from None  # says nothing
+        raise Http404 from None  # the 404 page gives no reason
     page = reverse("pagoefectivo:voucher", args=[token])
     return found if found.url else replace(found, url=request.build_absolute_uri(page))
 
@@ -90,8 +90,9 @@ def _context(request: HttpRequest, token: uuid.UUID, found: Voucher) -> dict[str
 
 
 def _left(seconds: int) -> str:
-    """Return the time that is left as the page's script goes on writing it; in digits that stay as many, so that
-    nothing beside it moves.
+    """Return the remaining time as text, in the format that the page's script goes on counting in.
+
+    Hours, minutes and seconds always have two digits, so the text's width does not change.
     """
     days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
     parts = (_("%d d") % days, _("%02d h") % hours, _("%02d min") % minutes, _("%02d s") % (seconds % 60))

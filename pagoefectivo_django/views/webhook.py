@@ -1,4 +1,4 @@
-"""The webhook: believes nothing unproven and loses nothing proven."""
+"""The webhook: accepts only verified messages, and loses no verified message."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ logger = logging.getLogger("pagoefectivo.webhook")
 @sensitive_variables()
 @traced()
 def webhook(request: HttpRequest, channel: str) -> HttpResponse:
-    """Take one notification. 200: kept. 403: not proven. 503: could not be kept, send it again."""
+    """Store one notification. 200: stored. 403: not verified. 503: not stored, the provider shall send it again.
+
+    Further answers: 404 unknown channel, 400 unreadable body, 411 without length, 413 too large, 415 compressed.
+    """
     try:
         known = bool(channels_at(channel))
     except Misconfigured as error:
@@ -62,7 +65,7 @@ def _take(request: HttpRequest, channel: str) -> HttpResponse:
 
 
 def _read(request: HttpRequest, channel: str) -> bytes | HttpResponse:
-    """Return the body, or the answer to a message whose body can't be read."""
+    """Return a message's body, or the answer to a message with an unreadable or too large body."""
     try:
         if int(request.headers.get("Content-Length") or 0) > conf.webhook_limit:
             raise RequestDataTooBig
@@ -85,7 +88,7 @@ def _receive(request: HttpRequest, channel: str, body: bytes) -> HttpResponse:
     try:
         receive(channel, body, request.headers)
     except InvalidSignature:
-        # Asked only now: a header alone packs nothing, and some clients call "utf-8" a Content-Encoding.
+        # Checked only after the signature failed: some clients send "Content-Encoding: utf-8" with a plain body.
         if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
             refuse(channel, Refusal.Reason.ENCODING)
             return _answer(415, "packed")
@@ -99,18 +102,18 @@ def _receive(request: HttpRequest, channel: str, body: bytes) -> HttpResponse:
 
 
 class _NoLength(Exception):
-    """Neither the message nor the server says where the body ends."""
+    """The length of a message's body is unknown: no header tells, and the server does not mark the end."""
 
 
 def _body(request: HttpRequest) -> bytes:
-    """Return the body, also one in pieces without its length, which Django takes for an empty one under WSGI."""
+    """Return a request's body, chunked bodies included, which Django under WSGI reads as empty."""
     environ = getattr(request, "environ", {})
     if "HTTP_TRANSFER_ENCODING" not in environ or environ.get("CONTENT_LENGTH"):
         return request.body
     if not environ.get("wsgi.input_terminated"):
         raise _NoLength
     pieces, left = [], conf.webhook_limit + 1
-    while left > 0 and (piece := environ["wsgi.input"].read(left)):  # a server may return less at once
+    while left > 0 and (piece := environ["wsgi.input"].read(left)):  # a server may return less at a time
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)

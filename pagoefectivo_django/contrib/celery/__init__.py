@@ -1,1 +1,1 @@
-"""Celery does what the worker does."""
+"""An integration by which Celery does the worker's rounds and delivers events."""

@@ -1,4 +1,4 @@
-"""The app that Celery finds its tasks in."""
+"""The app ``pagoefectivo_django.contrib.celery``, in which Celery finds the tasks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 class PagoEfectivoCeleryConfig(AppConfig):
-    """Celery delivers."""
+    """The app config; has Celery deliver events after a commit, and registers ``check_beat``.
+
+    Raises ``ImproperlyConfigured`` at start without Celery.
+    """
 
     name = "pagoefectivo_django.contrib.celery"
     label = "pagoefectivo_celery"
@@ -32,7 +35,7 @@ class PagoEfectivoCeleryConfig(AppConfig):
 
 
 def check_beat(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Warn where Celery delivers, and nobody calls its tick by the clock: no code would expire or be looked up."""
+    """Return warning W011 if no Celery beat calls ``tick``: no code would expire and no provider would be asked."""
     from .tasks import tick
 
     entries = tick.app.conf.beat_schedule or {}

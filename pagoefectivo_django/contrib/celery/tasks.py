@@ -1,7 +1,7 @@
-"""What Celery runs, and how it is told.
+"""The tasks that Celery runs, and the function that enqueues a delivery.
 
-Messages are acknowledged when they begin, whatever the shop's default: what a dead worker had begun is kept in the
-database, where the next ``tick`` finds it, and a receiver that kills its process must not be handed to the next one.
+A message is acknowledged when its task begins, whatever the shop's default: the work of a dead worker is in the
+database, where the next ``tick`` finds it, and a receiver that kills its process must not be given to the next worker.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from ... import flows
 from ...flows.messages.alert import notice_silence
 from ...flows.worker.tick import BUDGET
 
-#: Seconds that a broker may take for an answer. It is a shop's request that waits.
+#: Seconds to wait for the broker; a request of the shop's waits too.
 TIMEOUT = 1
-#: A connection that the broker dropped is opened again, once and at once; Celery's own default goes on for seconds.
+#: A connection dropped by the broker is reopened once, at once; Celery's default would go on for seconds.
 RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-#: By the names of Redis, then of RabbitMQ; either ignores the other's.
+#: The time-outs under the names of Redis, then of RabbitMQ; each transport ignores the other's names.
 BRIEFLY = {
     **RETRY,
     "socket_connect_timeout": TIMEOUT,
@@ -29,21 +29,21 @@ BRIEFLY = {
 
 @shared_task(name="pagoefectivo.tick", ignore_result=True, acks_late=False)
 def tick() -> None:
-    """Do one round of everything due."""
+    """Do one round of everything due, as the worker does."""
     flows.tick()
 
 
 @shared_task(name="pagoefectivo.publish_events", ignore_result=True, acks_late=False)
 def publish_events() -> None:
-    """Deliver what is due, for a while; the rest is the next one's."""
+    """Deliver due events within a time budget; the next task delivers the rest."""
     flows.publish_events(budget=BUDGET)
-    notice_silence()  # beat may have ended while this goes on
+    notice_silence()  # beat may have stopped while tasks still run
 
 
 def enqueue() -> None:
-    """Ask for ``publish_events``; raises what Celery raises, within a few seconds."""
-    # Not Celery's own pool: its connections have the shop's time-outs, by default none.
+    """Enqueue ``publish_events``; raises Celery's own errors, within a few seconds."""
+    # Not Celery's own pool, whose connections have the shop's time-outs, by default none.
     connection = publish_events.app.connection_for_write(connect_timeout=TIMEOUT, transport_options=BRIEFLY)
     with producers[connection].acquire(block=True, timeout=TIMEOUT) as producer:
-        # Expires, so that a burst of events doesn't keep every tick waiting behind it: whoever delivers, delivers all.
+        # Expires: each task delivers everything due, so the tasks of a burst would only keep ticks waiting.
         publish_events.apply_async(producer=producer, retry=True, retry_policy=RETRY, expires=BUDGET.total_seconds())

@@ -1,4 +1,4 @@
-"""The app that measures."""
+"""The app ``pagoefectivo_django.contrib.prometheus``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 class PagoEfectivoPrometheusConfig(AppConfig):
-    """Counters and histograms of this process, and what the database says when it is scraped."""
+    """The app config; registers counters and histograms of this process, and gauges that query the database when
+    scraped.
+
+    Raises ``ImproperlyConfigured`` at start without prometheus-client.
+    """
 
     name = "pagoefectivo_django.contrib.prometheus"
     label = "pagoefectivo_prometheus"

@@ -1,4 +1,4 @@
-"""The metrics themselves."""
+"""The metrics: calls, messages, events, deliveries, rounds, and gauges of the queues."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...flows.reports.health import open_discrepancies, refusals, waiting
 from ...measures import Measure, observe_by
 from ...models.clock import current_time
 
-#: Seconds: a provider answers in tenths of one, and is given up after eight or ten.
+#: Bucket limits in seconds: a provider answers within tenths of a second, and a call times out after eight to ten.
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 12)
 
 CALLS = Histogram(
@@ -30,7 +30,7 @@ ROUNDS = Histogram("pagoefectivo_round_seconds", "Rounds of a worker.", buckets=
 
 
 def begin() -> None:
-    """Measure from now on; the gauges are read when somebody scrapes."""
+    """Start measuring, and register the gauges, which query the database when scraped."""
     observe_by(_observe)
     if _Gauges.registered is None:
         _Gauges.registered = _Gauges()
@@ -52,18 +52,18 @@ def _observe(measure: Measure, value: float, labels: tuple[str, ...]) -> None:
 
 
 class _Gauges(Collector):
-    """What the database says: the same from every process, so scrape one of them."""
+    """Gauges from the database, equal in every process of a shop, so one process is enough to scrape."""
 
     registered: _Gauges | None = None
 
     def describe(self) -> list[Metric]:
-        return []  # so that registering asks no database
+        return []  # empty: registering must not query the database
 
     def collect(self) -> Iterator[Metric]:
         try:
             yield from self._read()
         except Error:
-            return  # a database that is away is somebody else's alarm; the counters are still told
+            return  # an unreachable database is another alarm's subject; the counters are still exported
 
     def _read(self) -> Iterator[Metric]:
         accounts, now, state = known_accounts(), current_time(), waiting()

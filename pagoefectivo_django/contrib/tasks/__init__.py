@@ -1,1 +1,1 @@
-"""Django's own tasks do what the worker does."""
+"""An integration by which Django's tasks do the worker's rounds and deliver events."""

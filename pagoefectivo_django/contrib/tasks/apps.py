@@ -1,4 +1,4 @@
-"""The app that enqueues Django's tasks."""
+"""The app ``pagoefectivo_django.contrib.tasks``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 class PagoEfectivoTasksConfig(AppConfig):
-    """Django's tasks deliver."""
+    """The app config; has a task backend deliver events after a commit.
+
+    Raises ``ImproperlyConfigured`` at start where neither Django 6.0 nor django-tasks is installed.
+    """
 
     name = "pagoefectivo_django.contrib.tasks"
     label = "pagoefectivo_tasks"

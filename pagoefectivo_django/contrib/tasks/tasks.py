@@ -1,4 +1,4 @@
-"""What a task backend runs, and how it is told."""
+"""The tasks that a task backend runs, and the function that enqueues a delivery."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ except ModuleNotFoundError:  # before Django 6.0
 
 @task
 def tick() -> dict[str, int]:
-    """Do one round of everything due, and return how much was done."""
+    """Do one round of everything due, as the worker does; return the counts of the round."""
     return asdict(flows.tick())
 
 
 @task
 def publish_events() -> int:
-    """Deliver what is due, for a while, and return how many were delivered; the rest is the next one's.
+    """Deliver due events within a short time budget, and return the number delivered; the next task delivers the rest.
 
-    A short while: Django's default backend runs it in the shop's request.
+    Short, because Django's default backend runs a task within the shop's request.
     """
-    notice_silence()  # whatever calls tick by the clock may have ended
+    notice_silence()  # the scheduler that calls tick may have stopped
     return flows.publish_events(budget=REQUEST_BUDGET)
 
 
 def enqueue() -> None:
-    """Ask for ``publish_events``; raises what the backend raises."""
+    """Enqueue ``publish_events``; raises the backend's own errors."""
     publish_events.enqueue()

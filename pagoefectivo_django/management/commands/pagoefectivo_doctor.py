@@ -1,4 +1,4 @@
-"""Say what keeps the shop from being paid, and what to do."""
+"""The command ``pagoefectivo_doctor``: reports obstacles to being paid, with remedies."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ...doctor import Finding, Verdict, examine
 
 
 class Command(BaseCommand):
-    """Exit code 0: nothing failed; 1: something did."""
+    """Prints the doctor's findings. Exit code 0: no failure; 1: at least one failure."""
 
     help = "Looks at settings, database, cache, worker, provider, webhook and mail; moves no money, sends no message."
-    requires_system_checks = ()  # they are its first step, and must not keep it from the others
+    requires_system_checks = ()  # the first step runs them; a failing check must not stop the later steps
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print a list of findings for programs")

@@ -1,4 +1,4 @@
-"""Forget what is old enough; erase one payer; tell what is kept of one."""
+"""The command ``pagoefectivo_forget``: forgets old personal data, erases a payer, or prints a payer's data."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ...flows.privacy.forget import forget
 
 
 class Whom(TypedDict):
-    """Whose data; one of both."""
+    """The payer, by e-mail address or by document number; the unused key is ""."""
 
     email: str
     document_number: str
 
 
 class Command(BaseCommand):
-    """Without arguments what the worker does by age, all of it at once."""
+    """Without arguments, forgets all personal data past its age at once, as the worker does little by little."""
 
     help = "Forgets personal data by age; --erase takes one payer out of all orders, --export prints what is kept."
 

@@ -1,4 +1,4 @@
-"""Compare our book of codes with the provider's now."""
+"""The command ``pagoefectivo_reconcile``: compares our codes with the provider's now."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ from ...models.database import database
 logger = logging.getLogger("pagoefectivo.worker")
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-#: What became of codes that were looked up.
+#: The results of looking up codes, as ``find_forgotten`` counts.
 LOOKED_UP = ("known", "found", "attached", "closed", "asked", "unknown")
 
 
 def _moment(text: str) -> datetime:
-    """Read a moment, in Django's time zone where none is named; it has to be over."""
+    """Return a moment read from ISO 8601, by default in Django's time zone; raises ``ArgumentTypeError`` for the
+    future.
+    """
     moment = datetime.fromisoformat(text)
     moment = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
     if moment > current_time():
@@ -42,7 +44,10 @@ def _moment(text: str) -> datetime:
 
 
 class Command(BaseCommand):
-    """What the worker does by itself, for whoever wants to see it now."""
+    """Asks the provider about due codes now, as the worker does by itself, and prints the counts.
+
+    Raises ``CommandError`` (exit code 1) if codes stay unanswered or unknown, or the books do not add up.
+    """
 
     help = (
         "Asks the provider about the codes that are due and applies its answers. Interrupted, it goes on where it was."
@@ -84,7 +89,7 @@ class Command(BaseCommand):
             raise CommandError("The provider did not answer about some codes; run it again later, nothing is lost.")
 
     def _restored(self, moment: datetime) -> None:
-        """Remember it, and tell whoever runs this what can't be known here."""
+        """Record that the database was restored from a backup, and print which events receivers may hear again."""
         declare_restored(moment)
         waiting = Delivery.objects.using(database()).filter(delivered_at__isnull=True).count()
         text = (
@@ -95,7 +100,7 @@ class Command(BaseCommand):
         self.stdout.write(text)
 
     def _look_up(self, path: Path, account: str) -> int:
-        """Find the orders of codes from a file, and return how many of them no account knows."""
+        """Find the orders of codes from a file, and return the number of codes that no account knows."""
         try:
             data = path.read_bytes()
             lines = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig").splitlines()
@@ -110,7 +115,9 @@ class Command(BaseCommand):
         return found["unknown"]
 
     def _report(self, since: date | None, until: date | None) -> None:
-        """Print the equation for each currency; fails if it does not hold, which no data should bring about."""
+        """Print the equation of the books for each currency; raises ``CommandError`` if an equation does not hold, a
+        bug.
+        """
         broken = []
         for books in all_books(since, until):
             self.stdout.write(f"{books.currency}")

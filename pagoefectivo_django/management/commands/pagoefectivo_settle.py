@@ -1,4 +1,4 @@
-"""Import a statement of the provider."""
+"""The command ``pagoefectivo_settle``: imports a statement of the provider."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ...states import LineStatus, SettlementStatus
 
 
 class Command(BaseCommand):
-    """Shows how a file is read, then imports it; the same file again changes nothing."""
+    """Shows how a file is read, then imports the file; importing the same file again changes nothing."""
 
     help = (
         "Reads a statement (PagoEfectivo's CIP report, its settlement text, or one of PAGOEFECTIVO['STATEMENTS']), "

@@ -1,4 +1,4 @@
-"""Do whatever is due, for ever."""
+"""The command ``pagoefectivo_worker``: does everything due, until stopped."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ...flows.worker.tick import TickResult
 
 logger = logging.getLogger("pagoefectivo.worker")
 
-#: Seconds between two rounds in which nothing was due, and between two tries to reach a database that is away.
+#: Seconds to wait after a round in which nothing was due, and the longest wait before retrying a database that is away.
 PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 
 class Command(BaseCommand):
-    """A plain loop over ``tick``; any number of them may run."""
+    """A loop over ``tick``; any number of workers may run at once."""
 
     help = (
         "Applies waiting notifications, delivers events and asks providers, until it is stopped by SIGTERM or SIGINT."
@@ -44,7 +44,8 @@ class Command(BaseCommand):
             pause = PAUSE
             while not stopped.is_set():
                 try:
-                    # Django does this for each request; whoever holds a connection for days has to ask.
+                    # Django closes old connections after each request; a process that runs for days has to do so
+                    # itself.
                     close_old_connections()
                     pause = 0.0 if self._round(stopped) else PAUSE
                 except (OperationalError, InterfaceError) as error:
@@ -54,11 +55,11 @@ class Command(BaseCommand):
                 stopped.wait(pause)
 
     def _round(self, stopped: threading.Event) -> TickResult:
-        """Do one round and tell of it in one line."""
+        """Do one round, and log and print the counts in one line."""
         begin = time.monotonic()
         done = tick(stopped=stopped.is_set)
         seconds = time.monotonic() - begin
-        level = logging.INFO if done else logging.DEBUG  # an idle worker's line each second is nobody's
+        level = logging.INFO if done else logging.DEBUG  # an idle worker would log a line each second
         logger.log(level, "round %s seconds=%.3f", done, seconds, extra={"round": asdict(done) | {"seconds": seconds}})
         if done:
             self.stdout.write(f"{done} seconds={seconds:.3f}")
@@ -67,10 +68,10 @@ class Command(BaseCommand):
 
 @contextmanager
 def _stopped_by_signal() -> Iterator[threading.Event]:
-    """Yield what is set once the process shall end; what has begun is ended first."""
+    """Yield an event that SIGTERM or SIGINT sets; work already begun is finished before the process ends."""
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield stopped  # only the main thread may listen to signals
+        yield stopped  # only the main thread may handle signals
         return
     before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
