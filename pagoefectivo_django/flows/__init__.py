@@ -1,4 +1,7 @@
-"""Where providers and memory meet; one verb a file."""
+"""Flows, the only place where channels (providers) and models (the database) meet; one folder a subject.
+
+The functions exported here are the shop's Python interface. They may be imported once Django's apps are loaded.
+"""
 
 from django.views.decorators.debug import sensitive_variables
 
@@ -48,7 +51,8 @@ __all__ = [
     "unmatch_line",
 ]
 
-# Django's error reports show the variables of every frame; those below a flow hold keys, addresses and payers. What a
-# shop calls hides them, and so does everything that it calls, the shop's own receivers too.
+# Django's error reports show the local variables of every frame, and frames below a flow hold keys, addresses and
+# payers. ``sensitive_variables`` on a flow hides the variables of the flow and of all frames below, the shop's own
+# receivers included.
 for _name in __all__:
     globals()[_name] = sensitive_variables()(globals()[_name])

@@ -1,1 +1,1 @@
-"""Verified messages are kept first and applied then, at once or later; hints make their code due."""
+"""The inbox: verified messages are kept first and applied at once or later; hints lead to questions to the provider."""

@@ -1,4 +1,4 @@
-"""The inbox: kept messages are applied at once, or as soon as that can be; what can't be goes to a person."""
+"""Apply kept messages, at once or as soon as possible; a message that can't be applied becomes a discrepancy."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from .hints import COUNTED_FROM_MESSAGES, hint, is_hint
 
 logger = logging.getLogger("pagoefectivo.webhook")
 
-#: With the pauses between them about four hours; then a person is asked.
+#: Attempts to apply a message, with the pauses about four hours, before a discrepancy is opened.
 MOST_ATTEMPTS = 10
-#: So long a request waits for an order that somebody else holds, and so often it looks; in seconds.
+#: How long a request waits for an order held by another transaction, and the pause between two looks; in seconds.
 PATIENCE, LOOK_EVERY = 1.0, 0.05
-#: After so long the worker looks again at what it could not even try.
+#: Pause before the worker looks again at a message that could not be tried.
 HELD_PAUSE = timedelta(seconds=5)
-#: What is no attempt at a message: somebody else holds its order, or an earlier message of its code waits.
+#: Outcomes that count as no attempt: another transaction holds the order, or an earlier message of the code waits.
 UNTRIED = (Outcome.LOCKED, Outcome.BEHIND)
 
 
 def apply_waiting(budget: TimeBudget) -> int:
-    """Apply what waits until the time is over, codes with a payment first; return on how many messages it worked.
+    """Apply waiting messages until the budget is over, codes with a payment first; return how many were tried.
 
-    Within a code the order of arrival is kept: a payment, its reversal and the payment again mean something else in any
-    other order. A message that waits longer holds back its own code only.
+    Messages about one code are applied in order of arrival: a payment, a reversal and the payment again mean something
+    else in another order. A message that keeps waiting holds back the message's own code only.
     """
     done, left = 0, set[int]()
     while batch := list(_due(budget.now).exclude(pk__in=left)[:50]):
@@ -54,7 +54,7 @@ def apply_waiting(budget: TimeBudget) -> int:
             try:
                 claimed = apply_again(row, budget.now)
             except Exception:
-                # One bad row never stops the round; it was counted, and comes again after its pause.
+                # One bad row never stops the round: the attempt was counted, and the row is due again after a pause.
                 logger.exception("Notification %s failed in this round.", row.digest[:8])
                 claimed = False
             done += claimed
@@ -79,18 +79,18 @@ def _waiting(account: Any, code: Any, facts: Sequence[Fact]) -> QuerySet[Notific
 
 
 def has_reversal_beside(row: Notification) -> bool:
-    """Return whether a reversal of the same code waits beside a message."""
+    """Return whether another message, a reversal of the same code, is waiting."""
     return _waiting(row.account, row.code, [Fact.PAYMENT_REVERSED]).exclude(pk=row.pk).exists()
 
 
 def _earlier(account: Any, code: Any, heard: Any, pk: Any) -> QuerySet[Notification]:
-    """Return the messages that must be applied before one of that code, which was heard then."""
+    """Return waiting messages about a code to be applied before the message heard at ``heard`` with key ``pk``."""
     rows = _waiting(account, code, COUNTED_FROM_MESSAGES).annotate(heard=Coalesce("queued_at", "received_at"))
     return rows.filter(Q(heard__lt=heard) | Q(heard=heard, pk__lt=pk))
 
 
 def apply_again(row: Notification, now: datetime) -> bool:
-    """Try once more to apply a message that waits; False if somebody else is at it."""
+    """Try once more to apply a waiting message; False if another process is working on the message."""
     if not row.claim(now):
         return False
     with traced(row.trace), applying(row.digest):
@@ -107,8 +107,8 @@ def _try_again(row: Notification, now: datetime) -> None:
             report = read(channel, row)
             row.code, row.fact = report.code, report.fact
         except Malformed as error:
-            over, row.last_error = True, str(error)  # the bytes won't get better
-        if report and row.attempts <= MOST_ATTEMPTS:  # else it killed the process that worked on it, again and again
+            over, row.last_error = True, str(error)  # the bytes stay unreadable, so no further attempt helps
+        if report and row.attempts <= MOST_ATTEMPTS:  # else the message kills each process working on it
             with one_transaction():
                 outcome = apply(row, channel, report, now) if _hold(row) else Outcome.APPLIED
             if outcome != Outcome.APPLIED and outcome not in UNTRIED:
@@ -117,7 +117,7 @@ def _try_again(row: Notification, now: datetime) -> None:
                 _give_back(row, now)
                 return
     except Exception as error:
-        # Whatever it was: one bad message never stops the inbox.
+        # Whatever the error, one bad message must not stop the inbox.
         logger.exception("Notification %s could not be applied.", row.digest[:8])
         row.put_off(now, f"{type(error).__name__}: {error}")
     if over and row.status != NotificationStatus.APPLIED:
@@ -125,9 +125,9 @@ def _try_again(row: Notification, now: datetime) -> None:
 
 
 def retry(row: Notification, now: datetime) -> bool:
-    """Apply a message again that waits or was given up, for staff; False if it is applied already.
+    """Apply a waiting or dead message again, for staff; False if the message is applied already.
 
-    Inside a transaction the next round does it.
+    Inside a transaction the message is made due, and the worker's next round applies the message.
     """
     unapplied = Notification.objects.using(database()).filter(pk=row.pk).exclude(status=NotificationStatus.APPLIED)
     if not unapplied.update(status=NotificationStatus.WAITING, attempts=0, retry_at=now):
@@ -137,7 +137,7 @@ def retry(row: Notification, now: datetime) -> bool:
 
 
 def read(channel: Channel, row: Notification) -> Report:
-    """Return what a kept message says; raises ``Malformed``."""
+    """Return a kept message as a report; raises ``Malformed`` if the bytes can't be read."""
     report = channel.read(bytes(row.body))
     if max(map(len, (report.code, report.operation_number))) > 40:
         raise Malformed("The code or the operation number has more than 40 characters.")
@@ -145,16 +145,20 @@ def read(channel: Channel, row: Notification) -> Report:
 
 
 def _hold(row: Notification) -> bool:
-    """Lock a message that waits until the transaction ends: before its order, as who receives its repetition does."""
+    """Lock a waiting message until the transaction ends; False if the message waits no more.
+
+    The message is locked before the order, as by a request that receives a repetition; else the two could deadlock.
+    """
     waiting = Notification.objects.using(database()).filter(pk=row.pk, status=NotificationStatus.WAITING)
     return bool(waiting.update(attempts=F("attempts")))
 
 
 def apply(row: Notification, channel: Channel, report: Report, now: datetime, *, first: bool = False) -> Outcome:
-    """Apply a kept message in a savepoint; what goes wrong is kept on its row.
+    """Apply a kept message in a savepoint, save the outcome on the message's row, and return the outcome.
 
-    An order that somebody else holds is left to them. ``first``: the message is not committed yet, so it doesn't even
-    try where the database can't leave out what is locked.
+    Errors are logged and kept on the row. An order held by another transaction is not waited for (``LOCKED``).
+    ``first``: the message is not committed yet, so where the database has row locks but no SKIP LOCKED (old MariaDB)
+    nothing is tried: a wait for the lock would delay the commit of the message.
     """
     alias = database()
     report = replace(report, received_at=row.heard_at)
@@ -181,7 +185,7 @@ def _advance(
     features = connections[database()].features
     if first and features.has_select_for_update and not features.has_select_for_update_skip_locked:
         return Outcome.LOCKED
-    # In one statement: a paid notification costs twelve in its request.
+    # The orders and any earlier messages are read in one statement: a request with a payment runs only twelve.
     mine = Cip.objects.using(database()).filter(account=row.account, code=report.code)
     behind = Exists(_earlier(row.account, report.code, row.heard_at, row.pk))
     orders = dict(mine.values_list("order_id", behind))
@@ -191,7 +195,7 @@ def _advance(
 
 
 def apply_soon(row: Notification, channel: Channel, report: Report, now: datetime) -> None:
-    """Apply a committed message as soon as its order is free; after a second that is left to the worker."""
+    """Apply a committed message as soon as the order is free; after ``PATIENCE`` seconds the worker's job."""
     until = time.monotonic() + PATIENCE
     try:
         while (
@@ -207,7 +211,10 @@ def apply_soon(row: Notification, channel: Channel, report: Report, now: datetim
 
 
 def _settle(row: Notification, outcome: Outcome, error: str, now: datetime) -> None:
-    """Keep what became of a message."""
+    """Save the outcome on a message's row: applied, or waiting with the error.
+
+    An applied message closes open discrepancies about the message.
+    """
     if outcome == Outcome.APPLIED:
         if row.status == NotificationStatus.APPLIED and not row.last_error and row.retry_at is None:
             return
@@ -221,7 +228,7 @@ def _settle(row: Notification, outcome: Outcome, error: str, now: datetime) -> N
 
 
 def _give_back(row: Notification, now: datetime) -> None:
-    """Give a claimed message back that could not be tried; that was no attempt."""
+    """Give back a claimed message that could not be tried; the attempt is not counted."""
     rows = Notification.objects.using(database()).filter(
         pk=row.pk, attempts=row.attempts, status=NotificationStatus.WAITING
     )
@@ -229,7 +236,10 @@ def _give_back(row: Notification, now: datetime) -> None:
 
 
 def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: datetime) -> Outcome:
-    """Let the provider's answer complete a message: whose code it is, when it was paid, whether it expired."""
+    """Complete a message with transaction code and payment time from the provider's answer, and apply the message.
+
+    A message whose code the provider doesn't know, or for which no answer comes, is put off.
+    """
     try:
         answers = ask_provider(channel, [report.code], now) if channel.can_search else {}
     except PagoEfectivoError as error:
@@ -255,7 +265,10 @@ def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: da
 
 
 def _give_up(row: Notification, now: datetime) -> None:
-    """Call a message dead and put it to a person."""
+    """Mark a message as dead and open a discrepancy.
+
+    A message about the expiry or deletion of a code that is not ours needs no discrepancy.
+    """
     rows = Notification.objects.using(database()).filter(pk=row.pk).exclude(status=NotificationStatus.APPLIED)
     with one_transaction():
         if not rows.update(status=NotificationStatus.DEAD, retry_at=None):
@@ -269,10 +282,10 @@ def _give_up(row: Notification, now: datetime) -> None:
 
 
 def ask_person(row: Notification, kind: Kind, now: datetime) -> None:
-    """Put a message to a person."""
+    """Open a discrepancy about a message, with the message's facts as evidence."""
     history = History(database(), now, "pagoefectivo")
     evidence = {"digest": row.digest, "received_at": row.received_at.isoformat(), "error": row.last_error[:500]}
-    with suppress(Exception):  # unreadable: the bytes are on the notification's page
+    with suppress(Exception):  # an unreadable message adds no facts; the notification's page shows the bytes
         evidence |= evidence_of(read(channel_for(row.account, row.channel), row))
     history.open_discrepancy(kind, f"notification:{row.pk}", evidence, notification=row)
     history.write()

@@ -1,4 +1,4 @@
-"""Hints: what was told of a code and proves nothing makes its provider be asked; the answer counts."""
+"""Hints, messages that prove nothing: the provider is asked about the code, and only the answer counts."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from ..provider.search import apart, ask_and_apply, search
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-#: From a message these count by themselves; everything else is a hint where the provider can be asked.
+#: Facts that count from a message alone; a message with another fact is a hint if the provider can be asked.
 COUNTED_FROM_MESSAGES = (Fact.PAYMENT, Fact.PAYMENT_REVERSED)
-#: When an answer without news is asked for again, counted from the hint: what is told may be ahead of what is answered.
+#: When a question is repeated after an answer without news, counted from the hint: messages may be ahead of answers.
 AGAIN = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
-#: However many hints come, a code is looked at once in this time at most.
+#: Shortest pause between two questions about a code, however many hints come.
 APART = timedelta(minutes=1)
 
 
 def is_hint(report: Report, channel: Channel) -> bool:
-    """Return whether a message only says where to look."""
+    """Return whether a message only names a code to ask the provider about."""
     return channel.can_search and report.fact in WHAT_BECOMES and report.fact not in COUNTED_FROM_MESSAGES
 
 
 def hint(report: Report, now: datetime) -> None:
-    """Make the code that a message names due: one of ours, watched or not, else the digits alone, kept once."""
+    """Make the code named in a message due for a question to the provider: a code of ours, else an ``UnknownCode``."""
     alias, names = database(), {"account": report.account, "code": report.code}
     if not report.code or _make_due(Cip.objects.using(alias).filter(**names), now):
         return
@@ -48,7 +48,7 @@ def hint(report: Report, now: datetime) -> None:
 
 
 def _make_due(rows: QuerySet[Cip] | QuerySet[UnknownCode], now: datetime) -> int:
-    # A look of the future is a wrong clock's, and nothing to wait for.
+    # A ``looked_at`` in the future was written by a wrong clock, so the question doesn't wait for that time.
     just_looked = Q(looked_at__gt=now - APART, looked_at__lte=now)
     return rows.filter(just_looked).update(hinted_at=now, look_at=F("looked_at") + APART) or rows.update(
         hinted_at=now, look_at=now
@@ -56,21 +56,21 @@ def _make_due(rows: QuerySet[Cip] | QuerySet[UnknownCode], now: datetime) -> int
 
 
 def next_look(row: Cip | UnknownCode, asked_at: datetime) -> datetime | None:
-    """Return when an answer without news is asked for again; None if that was often enough."""
+    """Return when to repeat a question after an answer without news, None after the last repetition."""
     hinted_at = row.hinted_at or asked_at
-    if hinted_at > asked_at + AGAIN[-1]:  # no hint comes so long after the question: a wrong clock's
+    if hinted_at > asked_at + AGAIN[-1]:  # a hint so long after the question has a wrong clock's time
         return None
     moment = next((hinted_at + pause for pause in AGAIN if hinted_at + pause > asked_at), None)
     return moment and max(moment, asked_at + APART)
 
 
 def begin_look(rows: Sequence[Cip] | Sequence[UnknownCode], now: datetime) -> None:
-    """Write down that the provider is asked about claimed rows now."""
+    """Record on claimed rows that the provider is asked about the codes now."""
     type(rows[0])._base_manager.using(database()).filter(pk__in=[row.pk for row in rows]).update(looked_at=now)
 
 
 def end_look(rows: Sequence[Cip], again: dict[int, datetime | None], asked_at: datetime) -> None:
-    """Say when hinted codes are looked at again; a hint that came after the question stays."""
+    """Set when hinted codes are asked about again, and clear answered hints; a hint newer than the question stays."""
     put_back(rows, "look_at", dict(again))
     over = [pk for pk, moment in again.items() if moment is None]
     done = Cip.objects.using(database()).filter(pk__in=over, look_at__isnull=True, hinted_at__lte=asked_at)
@@ -78,11 +78,11 @@ def end_look(rows: Sequence[Cip], again: dict[int, datetime | None], asked_at: d
 
 
 def look_at_unknown_codes(channel: Channel, budget: TimeBudget) -> int:
-    """Ask about digits that hints named and nobody knows, batch after batch at the account's pace; return of how many.
+    """Ask about unknown codes named in hints, in batches at the account's pace; return how many were asked about.
 
-    An answer with a transaction code of ours tells the request whose answer got lost. One of somebody else's code ends
-    the matter, unless it says that this was paid: then a person is asked. A code that the provider doesn't know is
-    asked about again, and then dropped.
+    An answer with a transaction code of ours completes the request whose answer got lost. An answer about a code of
+    another system ends the matter; if the code was paid, a discrepancy is opened. A code that the provider doesn't know
+    is asked about again as after any hint, and then dropped with a warning in the log.
     """
     asked, begun = 0, budget.now
     due = UnknownCode.objects.using(database()).filter(account=channel.account)
@@ -126,7 +126,7 @@ def _identify(channel: Channel, rows: Sequence[UnknownCode], budget: TimeBudget)
 
 
 def _attached(channel: Channel, answer: Report, now: datetime) -> bool:
-    """Give a code to the order that a restored backup forgot it of; False while somebody else holds that order."""
+    """Attach a code missing after a restored backup, if any; False while another transaction holds the order."""
     try:
         attach_forgotten(channel, answer, now, wait=False)
     except OutcomeUnknown:

@@ -1,4 +1,4 @@
-"""Take a notification: prove it, keep it, apply it."""
+"""Receive a notification: verify, keep and apply the message."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ from .hints import hint
 
 logger = logging.getLogger("pagoefectivo.webhook")
 
-#: What a message of ``pagoefectivo_doctor`` begins with, and its fact: it is kept, and nothing else.
+#: The first bytes of a test message of ``pagoefectivo_doctor``, and the fact stored for it; the message is only kept.
 TEST_BEGINS = b'{"eventType":"pagoefectivo_django.doctor"'
 TEST = "test"
 
 
 @traced()
 def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetime | None = None) -> Notification:
-    """Keep a proven message and apply it; when this returns, its money can't be lost.
+    """Verify, keep and apply a message, and return the kept row; from then on the message can't be lost.
 
-    Where somebody else holds the order, the message is committed alone, and applied as soon as the order is free: here
-    within a second, else by the worker. Raises ``InvalidSignature`` (nothing is kept), ``Misconfigured`` for an unknown
-    channel, and ``DatabaseError`` if it could not be kept at all.
+    ``alias``: the channel in the address of the webhook. If another transaction holds the order, the message is
+    committed alone and applied as soon as the order is free: here within a second, else by the worker. Raises
+    ``InvalidSignature`` if no current secret made the signature (nothing is kept), ``Misconfigured`` for an unknown
+    channel, and ``DatabaseError`` if the message could not be kept.
     """
     channel, signature = _verify(alias, body, headers)
-    now = now or current_time()  # after the proof: a stranger's message costs no statement here
+    now = now or current_time()  # after verification: an unverified message costs no such statement
     verified_by, body = channel.verified_by(body, signature), channel.verified(body, signature)
     row = Notification(
         channel=channel.alias,
@@ -54,7 +55,7 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
 
     def begin_with(kept: Notification) -> Notification:
         if report and kept is not row and kept.status == NotificationStatus.WAITING and has_reversal_beside(kept):
-            hint(report, now)  # the same bytes may tell two facts: the payment before the reversal, and one after it
+            hint(report, now)  # equal bytes may report a payment before and a payment after the reversal: ask
         if report:
             apply(kept, channel, report, now, first=True)
         elif row.status == NotificationStatus.DEAD:
@@ -68,7 +69,8 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
                 apply_soon(kept, channel, report, now)
         return kept
     except Exception as error:
-        # A deadlock on MariaDB takes the whole transaction with it. The message alone, then; the inbox applies it.
+        # A deadlock on MariaDB rolls the whole transaction back, so the message is stored alone in a new transaction
+        # and applied later by the inbox.
         logger.warning("Notification %s is kept for later: %s", row.digest[:8], type(error).__name__)
         connections[database()].close_if_unusable_or_obsolete()  # the server may have been restarted
         row.pk = None
@@ -79,7 +81,7 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str], *, now: datetim
 
 
 def _verify(alias: str, body: bytes, headers: Mapping[str, str]) -> tuple[Channel, str]:
-    """Return the channel whose message this is, and the signature; raises ``InvalidSignature`` where none fits."""
+    """Return the channel that verifies the message, and the signature; raises ``InvalidSignature`` if none does."""
     channels = channels_at(alias)
     if not channels:
         raise Misconfigured(f"There is no channel {alias!r}, and no code was issued under that alias.")
@@ -90,7 +92,10 @@ def _verify(alias: str, body: bytes, headers: Mapping[str, str]) -> tuple[Channe
 
 
 def _look_at(channel: Channel, row: Notification, now: datetime) -> Report | None:
-    """Return what a new message says, or None, and put on its row what is known of it."""
+    """Return a new message as a report and copy code and fact to the row; None for a test or unreadable message.
+
+    A malformed message is marked dead, since the bytes stay unreadable.
+    """
     try:
         if bytes(row.body).startswith(TEST_BEGINS):
             row.fact = TEST
@@ -101,23 +106,23 @@ def _look_at(channel: Channel, row: Notification, now: datetime) -> Report | Non
     except Malformed as error:
         row.status, row.last_error = NotificationStatus.DEAD, str(error)
     except Exception as error:
-        # A mistake in the channel, not in the message, which waits until it can be read.
+        # A bug in the channel, not a fault of the message: the message waits until the channel can read it.
         logger.exception("Notification %s could not be read; it is tried again.", row.digest[:8])
         row.status, row.retry_at = NotificationStatus.WAITING, now
         row.last_error = f"{type(error).__name__}: {error}".replace("\0", "")[:2000]
     return None
 
 
-#: What a repetition changes of a message.
+#: Fields of a kept message that a repetition changes.
 _REPEATED = ["times_received", "last_received_at", "queued_at", "verified_by", "body", "signature", "forgotten"]
 _REPEATED += ["code", "fact", "status", "attempts", "retry_at", "last_error"]
 
 
 def _keep(row: Notification, then: Callable[[Notification], Notification], *, wait: bool = False) -> Notification:
-    """Store the message, or count a repetition of it, and do the rest, in one transaction.
+    """Store a message, or count a repetition of a kept message, and run ``then`` in the same transaction.
 
-    A repetition begins a transaction of its own: an INSERT that finds its row there may leave a shared lock on MySQL
-    and MariaDB, and two repetitions that both want more would deadlock.
+    A repetition is counted in a new transaction: a failed INSERT of a duplicate may leave a shared lock on MySQL and
+    MariaDB, and two repetitions that then lock the row for writing would deadlock.
     """
     with suppress(IntegrityError), one_transaction() as alias:
         row.save(using=alias, force_insert=True)
@@ -128,16 +133,18 @@ def _keep(row: Notification, then: Callable[[Notification], Notification], *, wa
 
 
 def _count(row: Notification, alias: str, *, wait: bool) -> Notification:
-    """Count a repetition. ``wait``: the inbox applies it, whatever became of the message before; its bytes may say
-    something new, such as a payment after a reversal.
+    """Count a repetition of a kept message and return the kept row.
+
+    ``wait``: the message is to be applied by the inbox even if applied before, since equal bytes may report a new fact,
+    such as a payment after a reversal.
     """
     known = Notification.objects.using(alias).select_for_update().get(account=row.account, digest=row.digest)
     known.times_received += 1
     known.last_received_at, known.verified_by = row.last_received_at, row.verified_by
-    # Its bytes may have been taken away by age, and what could not be read then may be read now.
+    # The kept bytes may have been erased by age, and a message unreadable at first may be readable by now.
     known.body, known.signature, known.forgotten = row.body, row.signature, False
     known.code, known.fact = row.code, row.fact
-    # A repetition of what could not be applied was received when its first was.
+    # The repetition of an applied message is queued as of now; a message still waiting keeps its place in the queue.
     if known.status == NotificationStatus.APPLIED:
         known.queued_at = row.last_received_at
     else:

@@ -1,1 +1,4 @@
-"""The one writer of states and payments: locks the order, reads it again, asks the tables, writes what became of it."""
+"""The ledger, the only writer of order states and payments.
+
+``advance`` locks the orders, reads the rows again, consults the state tables, and writes states, events and deliveries.
+"""

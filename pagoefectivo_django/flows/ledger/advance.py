@@ -1,4 +1,4 @@
-"""The only code that applies what was reported or decided: the writer of order states, code statuses and payments."""
+"""``advance``, the only function that applies reports and decisions to orders, codes and payments."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ __all__ = ["Decision", "Outcome", "advance"]
 
 
 class Outcome(StrEnum):
-    """What became of one report or decision."""
+    """Result of applying one report or decision."""
 
     APPLIED = "applied"
-    #: No code of ours; nothing was written.
+    #: The report names no code of ours; nothing was written.
     NOT_OURS = "not ours"
-    #: The code changed after the provider was asked; ask again.
+    #: The code changed after the provider was asked; nothing was written, ask again.
     STALE = "stale"
-    #: Somebody else holds the order, and nobody waited; try it later.
+    #: Another transaction holds the order and the caller did not wait; nothing was written, try again later.
     LOCKED = "locked"
-    #: A message that came earlier about the same code waits, and must be applied first.
+    #: An earlier message about the same code is not applied yet and must be applied first.
     BEHIND = "behind an earlier message"
-    #: The provider knows when it was paid; ask it first.
+    #: The payment seems late only because the report names no payment time; ask the provider for the time first.
     ASK_FIRST = "ask first"
 
 
-#: Who lets a report move its own code and, through the table, the order. The last argument: the shop wants it.
+#: By fact, the function that applies a report to its code and, through the state table, to the order. The last argument
+#: says whether the shop asked for the change; for a payment, whether the shop accepts the payment though late.
 WHAT_BECOMES: dict[Fact, Callable[[LockedOrder, Cip, Report, bool], None]] = {
     Fact.ISSUED: issued,
     Fact.REFUSED: ended,
@@ -63,12 +64,13 @@ def advance(
     now: datetime | None = None,
     orders: Collection[int] = (),
 ) -> list[Outcome]:
-    """Apply reports and decisions to their codes and orders, in one transaction, and return what became of each.
+    """Apply reports and decisions to codes and orders in one transaction; return an ``Outcome`` per change, in order.
 
-    ``asked``: the shop asked for this (an extension, a new code, a code to adopt). ``may_ask``: the caller can still
-    ask the provider when a payment that came late was made. Orders are locked in key order and read again. ``wait``
-    False: nothing is done about an order that somebody else holds, so that one of them never stops a batch. ``orders``:
-    the keys of all orders that are meant, of a caller who has just read them.
+    Orders are locked in key order and read again. ``asked``: the shop asked for the change (an extension, a new code, a
+    code to adopt). ``may_ask``: the caller can still ask the provider for the time of a payment. ``wait`` False: a
+    change to an order held by another transaction is skipped as ``LOCKED``, so a held order never stops a batch.
+    ``orders``: keys of all orders concerned, from a caller who has just read the keys; saves a query.
+    Raises ``InvalidRequest`` for a decision that the order's situation forbids; then nothing is written.
     """
     if not changes:
         return []
@@ -115,9 +117,10 @@ def _apply(locked: LockedOrder, cip: Cip, report: Report, wanted: bool) -> None:
 
 
 def is_stale(report: Report, cip: Cip) -> bool:
-    """Return whether a code changed after its provider was asked; a payment is a payment unless one was taken back.
+    """Return whether a code changed after the provider was asked, which makes the answer useless.
 
-    Before this is asked nothing of the same batch is written, so that answers that belong together count together.
+    A payment is stale only if a reversal was recorded meanwhile. Versions rise when the batch is written, so several
+    answers of one batch about one code are all compared with the version before the batch.
     """
     if report.version is None or not cip.code:
         return False
@@ -127,7 +130,7 @@ def is_stale(report: Report, cip: Cip) -> bool:
 
 
 def _finder(unit: UnitOfWork) -> Callable[[Report], tuple[LockedOrder, Cip] | None]:
-    """Return what finds the code that a report is about: by its digits, else by its transaction code."""
+    """Return a function from a report to the locked order and code named by digits, else by transaction code."""
     by_name: dict[tuple[str, str], list[LockedOrder]] = {}
     for locked in unit.locked_orders:
         for cip in locked.cips:
@@ -139,7 +142,7 @@ def _finder(unit: UnitOfWork) -> Callable[[Report], tuple[LockedOrder, Cip] | No
         found = None
         for name in (report.code, report.transaction_code):
             for locked in by_name.get((report.account, name), ()):
-                # Digits say more than a transaction code, should a report name two of our codes.
+                # If digits and transaction code name two different codes of ours, the digits decide.
                 if (cip := locked.cip_of(report)) and (found is None or cip.code == report.code):
                     found = locked, cip
             if found and found[1].code == report.code:

@@ -1,4 +1,4 @@
-"""A restored backup has forgotten codes: each is attached to the order that its transaction code names."""
+"""Attach codes missing after a restored backup to the orders named in their transaction codes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from ...states import CipStatus, Fact
 from ..provider.transaction_codes import reference_in
 from .locked import open_unit_of_work
 
-#: The heartbeat that says from which moment the database was restored last.
+#: Name of the heartbeat whose time is the moment of the backup restored last.
 RESTORED = "restored from"
-#: Orders of one reference that are looked at.
+#: Most orders of one reference that are compared.
 MOST_NAMED = 100
 
 
 def declare_restored(moment: datetime) -> None:
-    """Remember that the database is a backup of this moment: what was issued since may be unknown here."""
+    """Record the moment of the backup from which the database was restored.
+
+    Codes issued after the moment may be missing here; from now on ``attach_forgotten`` attaches such codes.
+    """
     Heartbeat.objects.using(database()).update_or_create(name=RESTORED, defaults={"beaten_at": moment})
 
 
 def restored_from() -> datetime | None:
-    """Return the moment of the backup that was restored last, None if none ever was."""
+    """Return the moment of the backup restored last, None if no restore was declared."""
     found = Heartbeat.objects.using(database()).filter(name=RESTORED).values_list("beaten_at", flat=True)
     return found.first()
 
@@ -34,11 +37,12 @@ def restored_from() -> datetime | None:
 def attach_forgotten(
     channel: Channel, answer: Report, now: datetime, order: Order | None = None, *, wait: bool = True
 ) -> bool:
-    """Give a code that no row of ours has to the order that its transaction code names; False if it names none.
+    """Attach a code without a row here to the order named in the code's transaction code; False if nothing fits.
 
-    Only after a restored backup, and only to the one order of that reference, amount and currency; or to the ``order``
-    that a person chose, if its reference is named. The answer is the provider's: it is not applied here. ``wait``
-    False: raises ``OutcomeUnknown`` if somebody else holds that order.
+    Without ``order``: only after a restored backup, and only if exactly one order has the named reference and the
+    answer's amount and currency. With ``order`` (chosen by a person): only if the order's reference is the named one.
+    ``answer`` is the provider's answer about the code; the caller applies the answer with ``advance``. With ``wait``
+    False raises ``OutcomeUnknown`` if another transaction holds the order.
     """
     reference = reference_in(answer.transaction_code, channel)
     if not reference or answer.asked_at is None or (order is None and restored_from() is None):
@@ -74,7 +78,7 @@ def attach_forgotten(
             with transaction.atomic(using=alias):
                 cip.save(using=alias, force_insert=True)
         except IntegrityError:
-            return True  # somebody else found it at the same moment
+            return True  # another process attached the same code at the same moment
         locked.note(Fact.LOST, cip, "A restored backup had forgotten this code.")
         locked.write()
     return True

@@ -1,4 +1,4 @@
-"""What becomes of a code that was issued, refused, lost, deleted or that expired."""
+"""Apply reports about the life of a code: issued, refused, lost, expired, deleted, unknown."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from .schedule import deadline
 
 
 def issued(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
-    """The provider says that the code can be paid."""
+    """Apply a report saying the code can be paid."""
     rule = TABLE[locked.state][Fact.ISSUED]
     live = locked.live_cip()
     was = CipStatus(cip.status)
-    # Whoever hears of it first: the code lives on, as was wished for.
+    # While an extension is pending, an expired code that can be paid again was revived on request, even if another
+    # process than the extending one hears of the revival first.
     asked = asked or (was == CipStatus.EXPIRED and locked.order.pending_action == PendingAction.EXTEND)
-    # What was not asked for with a search: the answer of a request for a code, which may be written late.
+    # A report without ``asked_at`` is the answer to the request for the code. The answer may be written late, so its
+    # date is ignored for a code that is current already.
     answered = report.asked_at is not None
     locked.learn(cip, report, date=answered or was != CipStatus.CURRENT)
     if was == CipStatus.PAID and not answered:
-        return  # it says nothing of what became of the code since
+        return  # the answer to the request for the code says nothing about the time since
     if was == CipStatus.PAID:
         if taken := _taken(locked, cip):
             doubt(locked, Kind.REVERSED, report, cip, taken[-1])
@@ -54,14 +56,15 @@ def issued(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
 
 
 def _reaches(was: CipStatus, live: Cip | None, cip: Cip, asked: bool) -> bool:
-    """Return whether a code that can be paid becomes the order's: it was requested, found again, or wished for."""
+    """Return whether an issued code becomes the order's current code: requested, found again, or asked for."""
     return was == CipStatus.REQUESTED or asked or (was == CipStatus.LOST and live in (None, cip))
 
 
 def ended(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
-    """The code was refused, got lost, expired or was deleted."""
+    """Apply a report saying the code was refused, lost, expired or deleted."""
     was, fact = CipStatus(cip.status), report.fact
-    # Whoever hears of it first: another code follows a deletion that was wished for.
+    # While a reissue is pending, a deletion was ours, even if another process than the reissuing one hears of the
+    # deletion first: the code is superseded and the order stays.
     asked = asked or (fact == Fact.CODE_DELETED and locked.order.pending_action == PendingAction.REISSUE)
     becomes, from_these = {
         Fact.REFUSED: (CipStatus.REFUSED, {CipStatus.REQUESTED}),
@@ -98,20 +101,23 @@ def ended(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
 
 
 def unknown(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
-    """The provider said something that we don't know, or knows no such code: shown to staff, never guessed."""
+    """Record an unknown fact, or a code unknown to the provider, for staff; states and statuses stay.
+
+    A paid code unknown to the provider opens a ``MISSING_THERE`` discrepancy.
+    """
     if cip.status == CipStatus.PAID and report.fact == Fact.ABSENT:
         missing_there(locked, cip, report)
     locked.note(report.fact, cip, report.detail)
 
 
 def missing_there(locked: LockedOrder, cip: Cip, report: Report) -> None:
-    """We say paid, and the provider's own answer says otherwise."""
+    """Open a ``MISSING_THERE`` discrepancy for a code whose payments the provider's answer contradicts."""
     if _taken(locked, cip):
         doubt(locked, Kind.MISSING_THERE, report, cip)
 
 
 def _taken(locked: LockedOrder, cip: Cip) -> list[Payment]:
-    """Return the payments of a code that the provider should still know of: nobody took or gave them back."""
+    """Return the payments of a code that the provider should still list: not reversed, not given back whole."""
     status = [payment for payment in locked.payments_of(cip) if payment.status != PaymentStatus.REVERSED]
     return [payment for payment in status if not given_back(locked, payment)]
 

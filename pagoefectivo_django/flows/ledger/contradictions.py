@@ -1,4 +1,7 @@
-"""Answers that are not what we know: put to a person when they change, and no question any more when they end."""
+"""Contradictions between a provider's answers and our records: opened as discrepancies, closed when an answer agrees.
+
+The last contradicting answer is kept on the code (``Cip.answer``), so that an unchanged answer opens nothing twice.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,20 @@ from .history import closed
 from .locked import LockedOrder
 from .schedule import LIMIT, MOST_ATTEMPTS, deadline
 
-#: What the answer "paid" contradicts.
+#: Kinds of discrepancy that the answer "paid" may close.
 ENDED_BY_PAID = (Kind.MISSING_THERE, Kind.REVERSED)
 
 
 def is_answer(report: Report, cip: Cip) -> bool:
-    """Return whether a report is what the provider says now: it was asked for, and the code is as it was then."""
+    """Return whether a report is the provider's present answer: we asked, and the code has not changed since."""
     return report.asked_at is not None and report.version in (None, cip.version)
 
 
 def doubt(locked: LockedOrder, kind: Kind, report: Report, cip: Cip, payment: Payment | None = None) -> None:
-    """Put to a person that a provider says otherwise than we know.
+    """Open a discrepancy because a report contradicts our records.
 
-    A question that a person answered is asked again if this is news: an answer that is not the last one about the code,
-    or a message that says what none before it said.
+    A resolved discrepancy is reopened only for news: an answer different from the last answer about the code, or a
+    message about money that no earlier evidence mentions.
     """
     anew = None
     if is_answer(report, cip):
@@ -35,9 +38,9 @@ def doubt(locked: LockedOrder, kind: Kind, report: Report, cip: Cip, payment: Pa
 
 
 def heard(locked: LockedOrder, cip: Cip, report: Report, before: str) -> None:
-    """Forget the doubt that an answer ends. If it says paid, close what nothing but the provider's answers had asked.
+    """Clear the contradiction kept on a code if the answer differs; "paid" closes discrepancies based on answers alone.
 
-    ``before``: the doubt, as it was kept before this answer was applied.
+    ``before``: the contradiction kept on the code before the answer was applied.
     """
     if not before or report.fact == Fact.UNKNOWN or before == _said(locked, cip, report):
         return
@@ -48,22 +51,23 @@ def heard(locked: LockedOrder, cip: Cip, report: Report, before: str) -> None:
 
 
 def close_unconfirmed(locked: LockedOrder, reason: str, about: str = "") -> None:
-    """Close what a person was asked because nobody confirmed a change, or the end, of the order."""
+    """Close the order's open ``NOT_CONFIRMED`` discrepancies; ``about``: only of this part of the subject."""
     asked = Discrepancy.objects.using(locked.alias).filter(order=locked.order, kind=Kind.NOT_CONFIRMED).open()
     of_order = asked.filter(subject__startswith=f"order:{locked.order.pk}:{about}")
     of_order.update(**closed(locked.actor, reason, locked.now))
 
 
 def close_lost(locked: LockedOrder, cip: Cip) -> None:
-    """Close what a person was asked because nobody knew a code, which is known now."""
+    """Close the open ``LOST_CODE`` discrepancy about a code whose digits are known now."""
     asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.LOST_CODE, subject=f"cip:{cip.pk}").open()
     asked.update(**closed(locked.actor, f"The provider told of code {cip}.", locked.now))
 
 
 def now_confirmed(locked: LockedOrder, reason: str) -> None:
-    """Close such a question after the provider has told what became of the code.
+    """Close ``NOT_CONFIRMED`` discrepancies once the code's outcome is known: all, or of the expiry only.
 
-    One is open after a day or after many attempts at the earliest, so that otherwise this costs no statement.
+    A paid or cancelled order needs no confirmation at all; any other order may still wait for a change. Such a
+    discrepancy is opened after ``LIMIT`` or ``MOST_ATTEMPTS`` at the earliest, so before then no statement is run.
     """
     late = locked.now - deadline(locked.order.expires_at) > LIMIT
     if late or locked.order.attempts >= MOST_ATTEMPTS:
@@ -85,12 +89,18 @@ def _close_contradicted(locked: LockedOrder, cip: Cip) -> None:
 
 
 def _is_contradicted(said: Mapping[str, str]) -> bool:
-    """Return whether the answer "paid" contradicts a piece of evidence: not a payment whose reversal came first."""
+    """Return whether a piece of evidence is a provider's answer different from "paid".
+
+    Evidence with the fact "payment" tells of a payment reported after its reversal, which "paid" does not contradict.
+    """
     return said.get("source") == "answer" and said.get("fact") != Fact.PAYMENT
 
 
 def _said(locked: LockedOrder, cip: Cip, report: Report) -> str:
-    """Return what an answer says, as far as it matters, and after which payment: another one is another matter."""
+    """Return an answer as text to compare: fact, money and number of a payment, key of the last payment known here.
+
+    At most 100 characters. The key makes the same answer after a further payment a different text.
+    """
     words = [str(report.fact)]
     if report.fact == Fact.PAYMENT:
         amount = "?" if report.amount is None else f"{report.amount:.2f}"

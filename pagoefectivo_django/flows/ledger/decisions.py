@@ -1,4 +1,4 @@
-"""What a person, the shop itself, or the clock decided."""
+"""Apply decisions of a person, the shop or the clock."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from .refunds import step
 from .schedule import deadline
 from .vouching import mark
 
-#: When an order that could not end by the clock, since a person has to decide first, is looked at again.
+#: Pause before the clock tries again to end an order with a payable code or an open discrepancy about money.
 LOOK_AGAIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided about an order: an answer to a question, or the fact that it is."""
+    """A decision about an order, given by ``fact`` or by the fields of the decision's kind.
+
+    In this order: ``discrepancy`` (resolve), ``refund`` (move on), ``given_up`` (supersede a code), else ``fact``.
+    """
 
     order: Order | None
     reason: str = ""
@@ -36,15 +39,15 @@ class Decision:
     fact: Fact = Fact.WITHDRAWN
     discrepancy: Discrepancy | None = None
     answer: Resolution | None = None
-    #: The code that is known not to be payable any more, for ``LAPSED``.
+    #: For ``LAPSED``: the code known not to be payable any more.
     gone: Cip | None = None
-    #: The code that is given up though it may still be paid; the order stays as it is, and so does ``fact``.
+    #: The code given up though still payable perhaps. The order keeps its state, and ``fact`` is ignored.
     given_up: Cip | None = None
-    #: Nobody can be asked whether the code that is given up can be paid, so a person is told of it.
+    #: The provider can't be asked whether the given-up code can be paid, so a discrepancy is opened.
     nobody: bool = False
-    #: The payment that a person vouches for, for ``ACCEPTED``.
+    #: For ``ACCEPTED``: the payment that a person vouches for.
     vouched: Report | None = None
-    #: The refund that goes on, and what it becomes.
+    #: The refund to move on, and the refund's next status.
     refund: Refund | None = None
     becomes: RefundStatus | None = None
 
@@ -67,12 +70,12 @@ def _withdraw(locked: LockedOrder, decision: Decision) -> None:
     if _may_go(locked).to:
         locked.drop_others(None)
         locked.move_order(OrderState.CANCELLED, Fact.WITHDRAWN, locked.cip, decision.reason)
-        # What nobody confirmed is not waited for any more.
+        # The order has ended, so no confirmation by the provider is waited for any more.
         close_unconfirmed(locked, decision.reason or "The order was cancelled.")
 
 
 def _give_up(locked: LockedOrder, decision: Decision, code: Cip) -> None:
-    """Leave a code that may still be paid; it is watched, and due for deletion until it can't be."""
+    """Supersede a current code that may still be paid; polling and attempts to delete the code go on."""
     _may_go(locked)
     cip = next(cip for cip in locked.cips if cip.pk == code.pk)
     if cip.status == CipStatus.CURRENT:
@@ -84,7 +87,10 @@ def _give_up(locked: LockedOrder, decision: Decision, code: Cip) -> None:
 
 
 def _may_go(locked: LockedOrder) -> Rule:
-    """Return what a withdrawal does; raises if the order is paid, or if a person has to decide first."""
+    """Return the rule for a withdrawal in the order's state.
+
+    Raises ``AlreadyPaid`` for a paid order and ``InReview`` while a discrepancy about money is open.
+    """
     rule = TABLE[locked.state][Fact.WITHDRAWN]
     if rule.refused:
         raise AlreadyPaid(f"Order {locked.order} is paid; refund it instead.")
@@ -94,7 +100,10 @@ def _may_go(locked: LockedOrder) -> Rule:
 
 
 def _lapse(locked: LockedOrder, decision: Decision) -> None:
-    """End an order whose date has passed, unless it moved, somebody must decide, or a code of it can be paid."""
+    """Expire an order whose deadline has passed, or set when to try again.
+
+    An order does not expire while a request for a code is running, a code can be paid, or money is in review.
+    """
     rule, live = TABLE[locked.state][Fact.LAPSED], locked.live_cip()
     asking = live and live.status == CipStatus.REQUESTED and live.asked_at and live.asked_at + LEASE > locked.now
     payable = live and live.status == CipStatus.CURRENT and (decision.gone is None or live.pk != decision.gone.pk)
@@ -108,13 +117,13 @@ def _lapse(locked: LockedOrder, decision: Decision) -> None:
 
 
 def _vouch(locked: LockedOrder, decision: Decision) -> None:
-    """Pay an order by a payment that a person saw, where neither message nor answer tells of it."""
-    assert decision.vouched  # nosec B101 # says what mypy must know
+    """Pay an order by a payment that a person saw and the provider has not reported."""
+    assert decision.vouched  # nosec B101 # narrows the type for mypy
     report, order = decision.vouched, locked.order
     if why := order_actions(locked.situation())["mark_paid"]:
         raise refuse_marking(why, order)
     cip = payable_by_hand(order, locked.cips)
-    assert cip  # nosec B101 # says what mypy must know
+    assert cip  # nosec B101 # narrows the type for mypy
     mark(locked, cip, report, decision.reason)
 
 
@@ -126,11 +135,14 @@ _BY_FACT: dict[Fact, Callable[[LockedOrder, Decision], None]] = {
 
 
 def _answer(unit: UnitOfWork, locked: LockedOrder | None, decision: Decision) -> None:
-    """Resolve a question, and pay the order with its payment if that is the answer."""
-    assert decision.discrepancy  # nosec B101 # says what mypy must know
+    """Resolve a discrepancy and do what the resolution says.
+
+    ``ACCEPT`` pays the order with the payment, ``REFUND_DUE`` requests a refund, ``IGNORE`` ignores the line.
+    """
+    assert decision.discrepancy  # nosec B101 # narrows the type for mypy
     history = unit.history
     discrepancy = lock_discrepancy(decision.discrepancy, unit.alias)
-    assert decision.answer  # nosec B101 # says what mypy must know
+    assert decision.answer  # nosec B101 # narrows the type for mypy
     payment = (
         next((payment for payment in locked.payments if payment.pk == discrepancy.payment_id), None) if locked else None
     )
@@ -142,7 +154,7 @@ def _answer(unit: UnitOfWork, locked: LockedOrder | None, decision: Decision) ->
             pay(locked, payment, Fact.ACCEPTED)
             tell_if_settled(locked, payment)
     elif locked and payment and decision.answer == Resolution.REFUND_DUE and payment.refundable:
-        # Otherwise nothing would remind anybody of the money.
+        # A resolved discrepancy is out of sight; the requested refund keeps the money due in the list of refunds.
         step(locked, Refund(payment=payment, amount=0, reason=decision.reason[:500]), RefundStatus.REQUESTED)
     answered = closed(history.actor, decision.reason, history.now) | {"resolution": decision.answer}
     Discrepancy.objects.using(unit.alias).filter(pk=discrepancy.pk).update(**answered)
@@ -150,6 +162,6 @@ def _answer(unit: UnitOfWork, locked: LockedOrder | None, decision: Decision) ->
         ignore_line(discrepancy, decision.reason, unit.alias)
     order = locked.order if locked else None
     state = order.state if order else ""
-    # With the reason: should it be reopened, that stands nowhere else.
+    # Reopening clears the reason on the row, so the event keeps a copy.
     detail = f"{discrepancy.kind}: {decision.answer}: {decision.reason}"
     history.tell(order, "noted", "", discrepancy.cip, detail, state, discrepancy)

@@ -1,4 +1,4 @@
-"""A question under its lock."""
+"""Lock a discrepancy, move its settlement line, and record remarks about a discrepancy."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .locked import UnitOfWork, open_unit_of_work
 
 
 def lock_discrepancy(discrepancy: Discrepancy, alias: str) -> Discrepancy:
-    """Return a question as it is now, locked until the transaction ends; its order is locked."""
+    """Return a fresh row of the discrepancy, locked until the transaction ends; the caller has locked the order."""
     if discrepancy.line_id:
-        # Before the question, as who matches the line does.
+        # The line is locked before the discrepancy, as the flow that matches lines does; else the two could deadlock.
         list(SettlementLine.objects.using(alias).filter(pk=discrepancy.line_id).select_for_update())
     return Discrepancy.objects.using(alias).select_for_update().get(pk=discrepancy.pk)
 
 
 def ignore_line(discrepancy: Discrepancy, reason: str, alias: str) -> None:
-    """Let the line that a question is about count as ignored; not one that was matched meanwhile."""
+    """Mark the discrepancy's settlement line as ignored, unless the line was matched meanwhile."""
     _move_line(discrepancy, LineStatus.DISCREPANCY, LineStatus.IGNORED, reason, alias)
 
 
 def ask_about_line(discrepancy: Discrepancy, reason: str, alias: str) -> None:
-    """Let the line that was ignored by the answer to a question be in question again."""
+    """Mark the discrepancy's ignored settlement line as in discrepancy again, for a reopened discrepancy."""
     _move_line(discrepancy, LineStatus.IGNORED, LineStatus.DISCREPANCY, f"Reopened: {reason}", alias)
 
 
@@ -43,7 +43,10 @@ def _move_line(discrepancy: Discrepancy, of: LineStatus, to: LineStatus, reason:
 def locked_discrepancy(
     discrepancy: Discrepancy, *, actor: str, now: datetime | None
 ) -> Iterator[tuple[Discrepancy, UnitOfWork]]:
-    """Lock a question and its order; raises ``InvalidRequest`` without an actor."""
+    """Yield a locked discrepancy and the unit of work with its order; write the unit of work at the end.
+
+    Raises ``InvalidRequest`` if ``actor`` is blank.
+    """
     if not actor.strip():
         raise InvalidRequest("Somebody does this to a discrepancy; pass actor.")
     with one_transaction() as alias:
@@ -54,6 +57,6 @@ def locked_discrepancy(
 
 
 def remark(unit: UnitOfWork, discrepancy: Discrepancy, what: Remark, detail: str) -> None:
-    """Write down what somebody did about a question."""
+    """Record an event for what a person did with a discrepancy, without resolving."""
     order = unit.locked_orders[0].order if unit.locked_orders else None
     unit.history.tell(order, "noted", what, discrepancy.cip, detail, order.state if order else "", discrepancy)

@@ -1,4 +1,4 @@
-"""What happened and what is asked, written together at the end of a change."""
+"""The history of a change: events, deliveries to receivers, and discrepancies."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from ..outbox.publish import is_handed_over, publish_written
 
 logger = logging.getLogger("pagoefectivo.orders")
 
-#: Actors that are nobody; every other one is somebody's name, which no log has.
+#: Actors that are no people. Any other actor is a person's name, which the log replaces by "staff".
 NOBODY = {"shop", "payer", "provider", "notification", "poll", "clock", "settlement", "pagoefectivo"}
 
-#: What is usually right, for the person who is asked.
+#: The resolution suggested to staff, by kind of discrepancy.
 SUGGESTIONS = {
     Kind.AMOUNT_MISMATCH: Resolution.REFUND_DUE,
     Kind.CURRENCY_MISMATCH: Resolution.REFUND_DUE,
@@ -48,12 +48,12 @@ SUGGESTIONS = {
 
 
 class History:
-    """Events and their deliveries, written together at the end of a change."""
+    """Events of one change, collected with ``tell`` and written with one delivery per receiver by ``write``."""
 
     def __init__(self, alias: str, now: datetime, actor: str) -> None:
         self.alias, self.now, self.actor = alias, now, actor
         self.events: list[OrderEvent] = []
-        #: Orders about whose money a person was asked here.
+        #: Keys of the orders about whose money this history opened a discrepancy.
         self.in_review: set[int] = set()
 
     def tell(
@@ -67,7 +67,7 @@ class History:
         discrepancy: Discrepancy | None = None,
         refund: Refund | None = None,
     ) -> None:
-        """Remember that something happened; the order is locked, so that its events can be counted."""
+        """Collect an event for ``write``. The caller holds the order's lock, since the event takes the next number."""
         if order:
             order.event_count += 1
         self.events.append(
@@ -105,11 +105,12 @@ class History:
         account: str = "",
         anew: bool | None = False,
     ) -> None:
-        """Open a question, or add evidence to the one that was opened before.
+        """Open a discrepancy, or add evidence to the discrepancy of the same kind and subject.
 
-        ``anew``: something happened since a person answered it, so it is open again; None: if the evidence says what
-        none before it said. What closed by itself opens by itself. ``amount`` and ``currency`` are the payment's if not
-        given, else the line's, else the order's; ``account``: that of the code or message if not given.
+        ``anew``: whether a discrepancy resolved by a person is reopened: True, False, or None for "if no earlier
+        evidence tells of the same money". A discrepancy closed without a person's resolution is always reopened.
+        Defaults: ``amount`` and ``currency`` of the payment, else the line, else the order; ``account`` of the code,
+        else the payment, message, settlement, line or order.
         """
         told = _money_of(payment, line, order) if amount is None else (amount, currency)
         about: dict[str, Any] = {"order": order, "cip": cip, "payment": payment, "notification": notification}
@@ -132,7 +133,7 @@ class History:
             self.tell(order, "discrepancy_opened", "", cip, kind, state, discrepancy)
 
     def _reopen(self, discrepancy: Discrepancy, evidence: dict[str, str], anew: bool | None) -> bool:
-        """Add evidence to a question that was opened before, and return whether it was closed and is open again."""
+        """Add evidence to an existing discrepancy and return whether the discrepancy was reopened."""
         if anew is None:
             anew = not any(_tells_the_same(evidence, known) for known in discrepancy.evidence)
         reopened = discrepancy.status == Discrepancy.Status.RESOLVED and (anew or not discrepancy.resolution)
@@ -140,13 +141,13 @@ class History:
             Discrepancy.objects.using(self.alias).filter(pk=discrepancy.pk).update(**UNANSWERED)
         alike = any(_alike(evidence, known) for known in discrepancy.evidence)
         again = {"at": self.now.isoformat()} if alike and reopened and "source" in evidence else {}
-        if again or not alike:  # said again in the same words, the moment tells them apart
+        if again or not alike:  # equal evidence counts again only after a reopening, with the moment added
             discrepancy.evidence = [*discrepancy.evidence, evidence | again][:50]
             discrepancy.save(using=self.alias, update_fields=["evidence"])
         return reopened
 
     def write(self) -> None:
-        """Write the events and one delivery for each receiver; they are published after the commit."""
+        """Write the collected events and one delivery per receiver; publishing starts after the commit."""
         if not self.events:
             return
         events, self.events = self.events, []
@@ -165,14 +166,15 @@ class History:
             after_commit(publish_written, deliveries)
 
     def _delivery(self, event: OrderEvent, receiver: Receiver) -> Delivery:
-        # Taken by us already, so that no second statement has to claim what we are about to publish ourselves.
+        # A delivery to be published by this process right after the commit is inserted as claimed (one attempt, due
+        # after the lease), which saves the statement of a claim.
         ours = receiver.in_request and not is_handed_over()
         attempts, due = (1, self.now + LEASE) if ours else (0, self.now)
         return Delivery(event=event, receiver=receiver.name, attempts=attempts, retry_at=due)
 
 
 def _line(event: OrderEvent) -> str:
-    """Return an event as a line of the log: facts and the shop's reference, nothing that anybody wrote freely."""
+    """Return an event as a log line: facts and the shop's reference, without free text or people's names."""
     order = f"order {event.order.reference}" if event.order else "no order"
     before, after = event.state_before, event.state_after
     moved = f"{before} -> {after}" if before and before != after else after
@@ -193,7 +195,7 @@ def _log(lines: Sequence[tuple[str, str]]) -> None:
 
 
 def evidence_of(report: Report) -> dict[str, str]:
-    """Return what a report says, without personal data, for a person to look at."""
+    """Return a report's facts as evidence for staff, without personal data; empty values are left out."""
     said: dict[str, Any] = {
         "fact": report.fact,
         "code": report.code,
@@ -210,15 +212,16 @@ def evidence_of(report: Report) -> dict[str, str]:
 
 def _suggestion(kind: Kind, line: SettlementLine | None, payment: Payment | None) -> Resolution | str:
     if kind == Kind.DUPLICATE_LINE and line and not line.operation_number:
-        return ""  # only by its number is it the same payment once more, and no second one
-    # A statement proves no payment, so what is usual with one is not with a line; and without one nothing goes back.
+        return ""  # without an operation number the line may be about a second payment, so "ignore" is not suggested
+    # A statement proves no payment, so a line gets no suggestion about money. Without a payment nothing can be accepted
+    # or refunded, so nothing is suggested.
     usual = SUGGESTIONS.get(kind, "")
     return "" if kind in MONEY_KINDS and (line or payment is None) else usual
 
 
 def _money_of(payment: Payment | None, line: SettlementLine | None, order: Order | None) -> tuple[Decimal | None, str]:
     if payment:
-        # What no column holds stands in the evidence.
+        # An amount too large for the column is kept in the evidence only.
         return (payment.amount if abs(payment.amount) <= LARGEST else None), payment.currency
     if line:
         return line.gross, line.currency
@@ -242,12 +245,12 @@ def _alike(evidence: dict[str, str], known: dict[str, str]) -> bool:
 
 
 def _tells_the_same(evidence: dict[str, str], known: dict[str, str]) -> bool:
-    """Return whether two reports are about the same money, in whatever words; one may lack the operation's number."""
+    """Return whether two pieces of evidence tell of the same money; a missing operation number equals any number."""
     numbers = {evidence.get("operation_number"), known.get("operation_number")} - {None}
     return len(numbers) < 2 and all(evidence.get(name) == known.get(name) for name in ("fact", "amount", "currency"))
 
 
-#: The fields of a question that nobody has answered.
+#: Field values of an open discrepancy.
 UNANSWERED: dict[str, Any] = {
     "status": Discrepancy.Status.OPEN,
     "resolution": "",
@@ -258,7 +261,7 @@ UNANSWERED: dict[str, Any] = {
 
 
 def closed(actor: str, reason: str, now: datetime) -> dict[str, Any]:
-    """Return the fields of a question that is answered."""
+    """Return the field values of a closed discrepancy; a person's resolution is added by the caller."""
     return {
         "status": Discrepancy.Status.RESOLVED,
         "resolved_by": actor[:150],

@@ -1,4 +1,4 @@
-"""One order under its lock, with its codes and payments: what ``advance`` reads from and writes with."""
+"""Locked orders and the unit of work in which the ledger changes and saves orders, codes and payments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..provider.accounts import accounts
 from .history import History, evidence_of
 from .schedule import lapse, next_poll, reminder
 
-#: What is told when an order moves.
+#: The kind of event recorded when an order enters a state.
 TOLD = {
     OrderState.PENDING: "cip_issued",
     OrderState.PAID: "payment_confirmed",
@@ -33,17 +33,19 @@ TOLD = {
     OrderState.REJECTED: "payment_rejected",
     OrderState.REFUNDED: "payment_refunded",
 }
+#: Fields of an order that a unit of work saves.
 _SAVED = ["state", "paid_at", "operation_number", "cip_id", "expires_at", "event_count", "pending_action", "retry_at"]
 _SAVED += ["lapses_at", "remind_at", "settled_at", "deferred_action", "attempts"]
 _SAVED += ["action_date", "action_requested_by", "action_reason", "action_requested_at"]
 
-#: Not what claims change without the order's lock.
+#: Fields of a code that a unit of work saves. Left out: ``attempts``, ``last_error`` and the times of hints, which
+#: claims change without the order's lock.
 _SAVED_OF_CIP = ["code", "status", "live", "expires_at", "url", "qr", "changed_at", "paid_at", "early_reversals"]
 _SAVED_OF_CIP += ["retry_at", "poll_at", "reversed_version", "answer"]
 
 
 class UnitOfWork:
-    """What the books of one transaction share: their history, and what is read once for all of them."""
+    """The orders locked in one transaction, with a shared history and queries made once for all locked orders."""
 
     def __init__(self, alias: str, now: datetime, actor: str) -> None:
         self.alias, self.now, self.actor = alias, now, actor
@@ -52,7 +54,7 @@ class UnitOfWork:
 
     @cached_property
     def payments(self) -> dict[int, list[Payment]]:
-        """Every payment on any code of these orders, by order, oldest first."""
+        """Payments on any code of the locked orders, by order key, oldest first."""
         found: dict[int, list[Payment]] = {locked.order.pk: [] for locked in self.locked_orders}
         orders = {cip.pk: locked.order.pk for locked in self.locked_orders for cip in locked.cips}
         for payment in Payment.objects.using(self.alias).filter(cip__in=list(orders)).order_by("pk"):
@@ -61,17 +63,17 @@ class UnitOfWork:
 
     @cached_property
     def in_review(self) -> set[int]:
-        """The orders about whose money a person had yet to decide when this was first asked."""
+        """Keys of the locked orders with an open discrepancy about money, read at first use."""
         orders = [locked.order.pk for locked in self.locked_orders]
         discrepancies = Discrepancy.objects.using(self.alias).filter(order__in=orders).open().about_money()
         return set(discrepancies.values_list("order", flat=True))
 
     def write(self) -> None:
-        """Save what changed, in as few statements as there are different changes."""
+        """Save the changed rows and write the history; rows with equal changes share one statement."""
         for locked in self.locked_orders:
             locked.follow_up()
         cips = [cip for locked in self.locked_orders for cip in locked.changed_cips]
-        # Codes that stop being live first: an order has at most one that is.
+        # Codes that stop being live are saved first, since a unique column allows an order one live code.
         _save([cip for cip in cips if not cip.live], _SAVED_OF_CIP, self.alias, version=F("version") + 1)
         _save([cip for cip in cips if cip.live], _SAVED_OF_CIP, self.alias, version=F("version") + 1)
         for locked in self.locked_orders:
@@ -81,7 +83,10 @@ class UnitOfWork:
 
 
 class LockedOrder:
-    """An order that is locked until the transaction ends."""
+    """An order locked until the transaction ends, with codes, payments and methods to change the order.
+
+    Changes stay in memory until ``UnitOfWork.write``.
+    """
 
     def __init__(self, order: Order, cips: list[Cip], unit: UnitOfWork) -> None:
         self.order, self.cips, self.unit = order, cips, unit
@@ -92,7 +97,7 @@ class LockedOrder:
 
     @property
     def payments(self) -> list[Payment]:
-        """Every payment on any code of the order, oldest first."""
+        """Payments on any code of the order, oldest first."""
         return self.unit.payments[self.order.pk]
 
     @property
@@ -101,7 +106,7 @@ class LockedOrder:
 
     @property
     def cip(self) -> Cip | None:
-        """The code that the order shows."""
+        """The code that the order shows, ``order.cip``."""
         return next((cip for cip in self.cips if cip.pk == self.order.cip_id), None)
 
     @property
@@ -112,7 +117,10 @@ class LockedOrder:
         return [payment for payment in self.payments if payment.cip_id == cip.pk]
 
     def cip_of(self, report: Report) -> Cip | None:
-        """Return the code that a report is about: by its digits, else by its transaction code."""
+        """Return the order's code named in a report by digits, else by transaction code; None if no code fits.
+
+        The transaction code counts only if the digits are missing on either side.
+        """
         mine = [cip for cip in self.cips if cip.account == report.account]
         for cip in mine:
             if report.code and cip.code == report.code:
@@ -126,15 +134,15 @@ class LockedOrder:
         return next((cip for cip in self.cips if cip.live), None)
 
     def in_review(self) -> bool:
-        """Return whether a person has yet to decide about money of this order."""
+        """Return whether a discrepancy about the order's money is open."""
         return self.order.pk in self.unit.in_review or self.order.pk in self.history.in_review
 
     def ordered_again(self) -> bool:
-        """Return whether another order of the same reference stands in this one's place."""
+        """Return whether another order holds the same reference (see ``possible.loading.ordered_again``)."""
         return bool(ordered_again([self.order], {self.order.pk: self.cips}, self.alias))
 
     def situation(self) -> OrderSituation:
-        """Return what decides what may be done to the order now, under its lock."""
+        """Return the situation from which ``order_actions`` decides, read under the order's lock."""
         discrepancies = Discrepancy.objects.using(self.alias).filter(order=self.order).open()
         asked = bool(discrepancies) or self.in_review()
         channels, again = accounts(), self.ordered_again()
@@ -143,35 +151,38 @@ class LockedOrder:
     # Writing.
 
     def move_cip(self, cip: Cip, status: CipStatus) -> None:
-        """Give a code another status."""
+        """Set a code's status and ``live`` flag, and mark the code as changed if the status differs."""
         if cip.status != status:
             cip.status, cip.live = status, True if status in LIVE else None
             self.touch(cip)
 
     def touch(self, cip: Cip) -> None:
-        """Have a code saved, and its order. An answer that was asked for before is stale."""
+        """Mark a code as changed: the row is saved, and answers asked for before are stale."""
         cip.changed_at = self.now
         self._changed.add(cip.pk)
 
     def keep_answer(self, cip: Cip, said: str) -> None:
-        """Have a code saved with what its provider said of it, which is no change of the code."""
+        """Keep the provider's last answer on a code; ``changed_at`` stays, since the code itself did not change."""
         if cip.answer != said:
             cip.answer = said
             self._changed.add(cip.pk)
 
     def touch_reversed(self, cip: Cip) -> None:
-        """Have a code saved that a reversal was recorded of. An answer from before that tells of a payment is stale."""
+        """Mark a code as changed by a reversal: payments in answers asked for before are stale."""
         cip.reversed_version = cip.version + 1
         self.touch(cip)
 
     def saved(self) -> None:
-        """Begin to count changes anew."""
+        """Raise the versions of the saved codes in memory, as saved in the database, and clear the marks."""
         for cip in self.changed_cips:
             cip.version += 1
         self._changed.clear()
 
     def learn(self, cip: Cip, report: Report, *, date: bool = True) -> None:
-        """Keep what a report tells about its code; its date unless that is known better."""
+        """Copy digits, link, QR and, if ``date``, the expiry date from a report to a code.
+
+        Known digits are never replaced, and empty values of the report change nothing.
+        """
         news = {
             "code": None if cip.code else report.code or None,
             "url": report.url,
@@ -184,13 +195,13 @@ class LockedOrder:
                 self.touch(cip)
 
     def delete_at_provider(self, cip: Cip) -> None:
-        """Let a code that must not be paid any more be deleted, once its digits are known."""
+        """Make a code due for deletion at the provider now, if the digits are known and no attempt is scheduled."""
         if cip.code and cip.retry_at is None:
             cip.retry_at = self.now
             self.touch(cip)
 
     def drop_others(self, keep: Cip | None) -> None:
-        """Make every other code of the order unpayable, as far as we know it."""
+        """Supersede the current code and make current and lost codes due for deletion, all but ``keep``."""
         for cip in self.cips:
             if cip is keep or cip.status not in (CipStatus.CURRENT, CipStatus.LOST):
                 continue
@@ -201,7 +212,10 @@ class LockedOrder:
     def move_order(
         self, to: OrderState, fact: Fact, cip: Cip | None, detail: str = "", *, ended: PendingAction | None = None
     ) -> None:
-        """Give the order another state and tell of it. ``ended``: the wish that is fulfilled by it."""
+        """Set the order's state, record the event, and end a pending action that has become pointless.
+
+        ``ended``: the pending action fulfilled by the move. An expired order keeps an extension or a reissue pending.
+        """
         before = self.order.state
         self.order.state = to
         vain = (
@@ -217,7 +231,7 @@ class LockedOrder:
             self.end_action(f"the order is {to}", but=fulfilled)
 
     def end_action(self, why: str, but: PendingAction | None = None) -> None:
-        """Clear the pending action, with an event where a person had asked for one; ``but``: the one done."""
+        """Clear the pending or deferred action, with an event unless the action is ``ISSUE`` or ``but`` (done)."""
         pending_action = self.order.pending_action or self.order.deferred_action
         self.order.pending_action = self.order.deferred_action = ""
         self.order.retry_at = None
@@ -225,7 +239,7 @@ class LockedOrder:
             self.history.tell(self.order, "noted", Remark.ENDED, self.cip, f"{pending_action}: {why}", self.order.state)
 
     def note(self, fact: Fact, cip: Cip | None, detail: str = "") -> None:
-        """Write down what moved nothing, once."""
+        """Record a fact that moved nothing; an equal event is recorded again only if the code changed just now."""
         if cip is not None and cip.pk in self._changed:
             known = False
         else:
@@ -246,19 +260,22 @@ class LockedOrder:
         *,
         anew: bool | None = False,
     ) -> None:
-        """Put a question to a person; one that was answered, if it is ``anew`` (as for the history)."""
+        """Open a discrepancy about a payment, else a code, else the order; ``anew`` as in ``History``."""
         subject = f"payment:{payment.pk}" if payment else f"cip:{cip.pk}" if cip else f"order:{self.order.pk}"
         evidence = evidence_of(report) if report else {"at": self.now.isoformat()}
         together = self._difference(evidence, payment) if kind == Kind.AMOUNT_MISMATCH and payment else False
         self.history.open_discrepancy(kind, subject, evidence, order=self.order, cip=cip, payment=payment, anew=anew)
         if together:
-            # What is usually right for one of them isn't for all.
+            # Several held payments add up to the order's amount, so the suggestion for a single payment is cleared.
             mine = [one.pk for one in self.payments if one.pk]
             discrepancies = Discrepancy.objects.using(self.alias).filter(kind=kind, payment__in=[*mine, payment.pk])  # type: ignore[union-attr]
             discrepancies.open().update(suggestion="")
 
     def _difference(self, evidence: dict[str, str], payment: Payment) -> bool:
-        """Add how much too much (+) or too little (-) was paid; return whether the order's payments add up to it."""
+        """Add the amount paid too much (+) or too little (-), and return whether held payments add up to the order's.
+
+        Amounts are text with two decimals in the order's currency; a payment in another currency adds nothing.
+        """
         if payment.currency != self.order.currency:
             return False
         said = Decimal(evidence.get("amount") or payment.amount)
@@ -274,8 +291,9 @@ class LockedOrder:
         return False
 
     def follow_up(self) -> None:
-        """Bring along what follows: ``order.cip`` (the code that was paid, else the current one, else the last), and
-        when the clock looks again.
+        """Set ``order.cip`` and the times at which the worker looks at the order and the changed codes again.
+
+        ``order.cip`` is the code that was paid, else the current code, else the last.
         """
         if self.state not in (OrderState.PAID, OrderState.REFUNDED):
             current = [cip for cip in self.cips if cip.status == CipStatus.CURRENT]
@@ -292,16 +310,16 @@ class LockedOrder:
             self.order.remind_at = reminder(self.order, issued_at or self.now)
 
     def tell_refund(self, refund: Refund, what: str = "", kind: str = "noted") -> None:
-        """Write down where a refund stands, or what happened to it."""
+        """Record an event about a refund: the status, or ``what`` happened."""
         detail = f"refund {refund.pk} of {refund.currency} {refund.amount:.2f}: {what or refund.status}"
         self.history.tell(self.order, kind, Fact.RETURNED, self.cip, detail, self.order.state, refund=refund)
 
     def ask_account(self, refund: Refund) -> None:
-        """Have the payer asked to which account an approved refund goes."""
+        """Record the event whose receivers ask the payer for the account of an approved refund."""
         self.tell_refund(refund, "the payer is asked for an account", refund_account_asked.name)
 
     def write(self) -> None:
-        """Save everything, with whatever other books are open in this transaction."""
+        """Save the whole unit of work, with any further orders locked in the transaction."""
         self.unit.write()
 
 
@@ -316,7 +334,10 @@ def _remembered(row: Attempted) -> dict[str, Any]:
 
 
 def _save(rows: Sequence[Attempted], names: Sequence[str], alias: str, **always: Any) -> None:
-    """Save the fields that changed since the rows were locked; rows with the same changes by one statement."""
+    """Save the fields changed since the rows were locked; rows with equal changes share one statement.
+
+    ``always``: fields saved on every row, changed or not.
+    """
     groups: dict[tuple[tuple[str, str], ...], tuple[dict[str, Any], list[int]]] = {}
     for row in rows:
         before = _remembered(row)
@@ -330,9 +351,9 @@ def _save(rows: Sequence[Attempted], names: Sequence[str], alias: str, **always:
 
 
 def lock_orders(pks: Iterable[int], alias: str, *, without: Sequence[str] = (), wait: bool = True) -> list[Order]:
-    """Lock orders in key order until the transaction ends, and read them as they are now, some fields left out.
+    """Lock orders in key order until the transaction ends and return fresh rows, without the fields ``without``.
 
-    ``wait`` False: not those that somebody else holds, where the database can tell.
+    ``wait`` False: skips orders held by another transaction, on databases with SKIP LOCKED.
     """
     orders = Order.objects.using(alias).filter(pk__in=list(pks)).order_by("pk")
     write_first(orders)
@@ -342,10 +363,10 @@ def lock_orders(pks: Iterable[int], alias: str, *, without: Sequence[str] = (), 
 def open_unit_of_work(
     pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: str, wait: bool = True
 ) -> UnitOfWork:
-    """Lock orders and read their codes. ``wait`` False: leave out the orders that somebody else holds."""
+    """Lock orders, read the orders' codes and return the unit of work; ``wait`` as in ``lock_orders``."""
     moment = now or current_time()
     unit = UnitOfWork(alias, moment, actor)
-    # Without what is large, and nothing here depends on.
+    # Large fields that no rule of the ledger reads are left out.
     orders = lock_orders(pks, alias, without=("payer_data", "metadata"), wait=wait)
     cips: dict[int, list[Cip]] = {order.pk: [] for order in orders}
     for cip in Cip.objects.using(alias).filter(order__in=orders).order_by("pk"):
@@ -355,12 +376,12 @@ def open_unit_of_work(
 
 
 def lock_free_order(order: Order, *, alias: str, now: datetime, actor: str) -> LockedOrder | None:
-    """Lock one order unless somebody else holds it, for a worker, who comes again."""
+    """Lock one order and return it, or None while another transaction holds the order; the worker tries again."""
     return next(iter(open_unit_of_work([order.pk], alias=alias, now=now, actor=actor, wait=False).locked_orders), None)
 
 
 def lock_order(order: Order, *, alias: str, now: datetime | None = None, actor: str) -> LockedOrder:
-    """Lock one order; raises ``InvalidRequest`` if there is none."""
+    """Lock one order, waiting for the lock; raises ``InvalidRequest`` if the order is not in the database."""
     locked_orders = open_unit_of_work([order.pk], alias=alias, now=now, actor=actor).locked_orders
     if not locked_orders:
         raise InvalidRequest(f"Order {order.pk} is not in the database; save it by create_order first.")

@@ -1,4 +1,4 @@
-"""What a payment counts for, and what its reversal undoes."""
+"""Apply reports of payments and reversals: which payment counts, is held, or is undone."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from .schedule import deadline
 logger = logging.getLogger("pagoefectivo.worker")
 
 
-#: The questions about how much was paid.
+#: Kinds of discrepancy about the amount paid.
 AMOUNTS = (Kind.AMOUNT_MISMATCH, Kind.CURRENCY_MISMATCH)
 
 
 def took_payment(locked: LockedOrder, cip: Cip, report: Report, accepted: bool) -> None:
-    """A proven payment: it counts, is held, or is one that we know."""
+    """Apply a report of a payment: the payment counts, is held, or repeats a known payment."""
     locked.learn(cip, report)
     if report.amount is None or not report.currency:
-        # Paid, but how much can't be read: nothing is guessed and nothing forgotten.
+        # The report says paid, but the amount can't be read: no payment is written, and a person decides.
         doubt(locked, Kind.AMOUNT_MISMATCH, report, cip)
         return
     if report.paid_at and not report.operation_number and cip.paid_at is None:
@@ -49,7 +49,7 @@ def took_payment(locked: LockedOrder, cip: Cip, report: Report, accepted: bool) 
         )
         kind = _doubt(locked, cip, payment, report, accepted)
         locked.payments.append(payment)
-        if cip.retry_at:  # it should have been deleted; what follows from its payment is another question
+        if cip.retry_at:  # the code was due for deletion: "still payable" is answered, and the payment is judged below
             asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.STILL_PAYABLE, cip=cip).open()
             asked.update(**closed(locked.actor, "It was paid.", locked.now))
         locked.move_cip(cip, CipStatus.PAID)
@@ -61,21 +61,21 @@ def took_payment(locked: LockedOrder, cip: Cip, report: Report, accepted: bool) 
 
 
 def receipt(cip: Cip, number: str | None) -> str:
-    """Return what a payment that a person vouches for is one by: the account and the operation's number."""
+    """Return the unique key of a vouched payment: account and operation number."""
     return f"{cip.account} {number}"
 
 
 def _vouched_elsewhere(locked: LockedOrder, cip: Cip, number: str | None) -> list[Payment]:
-    """Return the payments on other codes that a person vouched for by this receipt, knowing nothing of its code."""
+    """Return payments of the order on further codes, vouched for by a person with the same receipt."""
     mine = [payment for payment in locked.payments if number and payment.vouched == receipt(cip, number)]
     return [payment for payment in mine if payment.cip_id != cip.pk]
 
 
 def same_payment(known: list[Payment], report: Report) -> Payment | None:
-    """Return the payment that a report repeats.
+    """Return the known payment that a report repeats, or None for a new payment.
 
-    Same code and same operation number: the same, always. A number missing on either side: the same, unless a
-    reversal lies between. Both present and different: another.
+    ``known``: payments of the report's code, oldest first. Equal operation numbers: the same payment, always. A number
+    missing on either side: the last payment, unless a reversal lies between. Two different numbers: a new payment.
     """
     number = report.operation_number
     for payment in known if number else []:
@@ -87,14 +87,15 @@ def same_payment(known: list[Payment], report: Report) -> Payment | None:
     last = candidates[-1]
     if last.status != PaymentStatus.REVERSED:
         return last
-    # No state of a search says "taken back" (protocol 4.1): an answer may go on telling of a payment that was.
+    # No state of a search says "taken back" (protocol 4.1), so an answer may still show a reversed payment: an answer
+    # with a payment time not after the reversed payment's repeats the reversed payment.
     old = report.asked_at and report.paid_at and report.paid_at <= (last.paid_at or last.first_heard_at)
     return last if old else None
 
 
 def _doubt(locked: LockedOrder, cip: Cip, payment: Payment, report: Report, accepted: bool) -> Kind | None:
-    """Return why a payment can't count by itself, whatever the order's state."""
-    # First of all: a person who is asked about the amount only would accept money that went back long ago.
+    """Return the kind of discrepancy that keeps a payment from counting in any state of the order, or None."""
+    # A reversal comes first: asked about the amount only, a person could accept money that went back long ago.
     if _went_back_early(locked, cip, payment):
         return Kind.REVERSED
     if report.transaction_code and report.transaction_code != cip.transaction_code:
@@ -103,16 +104,17 @@ def _doubt(locked: LockedOrder, cip: Cip, payment: Payment, report: Report, acce
         return Kind.CURRENCY_MISMATCH
     if payment.amount != locked.order.amount:
         return Kind.AMOUNT_MISMATCH
-    # Of an open order that is the newest of its reference no other can stand.
+    # An open order that is the newest of its reference can't have been ordered again, which saves the query.
     if (locked.order.newest is None or locked.state == OrderState.EXPIRED) and locked.ordered_again():
         return Kind.DUPLICATE_PAYMENT
     return Kind.LATE_PAYMENT if is_late(locked.order, payment) and not accepted else None
 
 
 def _went_back_early(locked: LockedOrder, cip: Cip, payment: Payment) -> bool:
-    """Return whether a reversal that came before its payment may be this one's; it has the reversal's number then.
+    """Return whether a reversal reported before a payment may belong to the payment, and use the reversal up.
 
-    Without a number it would take the reversal from the payment that has it, and that one would count when it is told.
+    A payment without an operation number takes the reversal's number. Otherwise a later report of the reversed payment,
+    with the number, would count as a new payment.
     """
     known = {each.operation_number for each in locked.payments_of(cip)}
     numbered = [payment.operation_number] if payment.operation_number else [*filter(None, cip.early_reversals)]
@@ -126,12 +128,15 @@ def _went_back_early(locked: LockedOrder, cip: Cip, payment: Payment) -> bool:
 
 
 def is_late(order: Order, payment: Payment) -> bool:
-    """Return whether it was paid after the date and its grace; our first hearing stands in for a missing time."""
+    """Return whether a payment was made after the order's date plus ``GRACE``.
+
+    For a payment without a time, the moment when we first heard of the payment counts.
+    """
     return (payment.paid_at or payment.first_heard_at) > deadline(order.expires_at)
 
 
 def _more_known(locked: LockedOrder, cip: Cip, payment: Payment, report: Report) -> None:
-    """Keep what a repetition adds to a payment."""
+    """Apply a repeated report to a known payment: a missing number or time is added, a contradiction is opened."""
     numbered = bool(report.operation_number and not payment.operation_number)
     if numbered:
         payment.operation_number = report.operation_number
@@ -145,11 +150,11 @@ def _more_known(locked: LockedOrder, cip: Cip, payment: Payment, report: Report)
         if report.transaction_code not in shown:
             doubt(locked, Kind.UNMATCHED, report, cip, payment)
     told, owed = (report.amount, report.currency), (locked.order.amount, locked.order.currency)
-    accepted = payment.status == PaymentStatus.APPLIED and told == owed  # as what the provider says by now
+    accepted = payment.status == PaymentStatus.APPLIED and told == owed  # the report now names the amount due
     if told != (payment.amount, payment.currency) and not accepted:
         doubt(locked, Kind.AMOUNT_MISMATCH, report, cip, payment)
     if report.asked_at and told == owed:
-        # The provider's own answer is the order's amount, so nothing is usually right any more.
+        # The provider's own answer confirms the amount due, so the suggested refund may be wrong; a person decides.
         doubts = Discrepancy.objects.using(locked.alias).filter(kind__in=AMOUNTS, payment=payment).open()
         doubts.update(suggestion="")
 
@@ -163,7 +168,7 @@ def _set_time(locked: LockedOrder, cip: Cip, payment: Payment, time: datetime, r
 
 
 def _reconsider(locked: LockedOrder, cip: Cip, payment: Payment, report: Report) -> None:
-    """Count a payment that was held because it seemed late, if its time shows that it was not."""
+    """Count a payment held as late if the provider's time shows a payment in time."""
     if payment.status != PaymentStatus.HELD or payment.refunded or is_late(locked.order, payment):
         return
     late = Discrepancy.objects.using(locked.alias).filter(kind=Kind.LATE_PAYMENT, payment=payment).open()
@@ -174,7 +179,7 @@ def _reconsider(locked: LockedOrder, cip: Cip, payment: Payment, report: Report)
 
 
 def _count(locked: LockedOrder, cip: Cip, payment: Payment, report: Report, rule: Rule) -> None:
-    """Do what the rule says about a payment."""
+    """Save a payment with the status given by a rule: the payment pays the order, or opens a discrepancy."""
     duplicate = rule.discrepancy == Kind.DUPLICATE_PAYMENT
     payment.status = PaymentStatus.APPLIED if rule.to else PaymentStatus.DUPLICATE if duplicate else PaymentStatus.HELD
     payment.save(using=locked.alias)
@@ -183,18 +188,19 @@ def _count(locked: LockedOrder, cip: Cip, payment: Payment, report: Report, rule
     elif rule.discrepancy:
         locked.open_discrepancy(rule.discrepancy, report, cip, payment)
         if _vouched_elsewhere(locked, cip, payment.operation_number):
-            # One receipt: a refund of what seems to be paid twice would give the only payment back.
+            # The same receipt was vouched for on another code of the order: a refund of the seeming duplicate would
+            # give the only payment back, so no refund is suggested.
             Discrepancy.objects.using(locked.alias).filter(kind=rule.discrepancy, payment=payment).update(suggestion="")
 
 
 def pay(locked: LockedOrder, payment: Payment, fact: Fact, detail: str = "") -> None:
-    """Let a payment pay the order."""
+    """Apply a payment to the order: the order becomes paid, and further codes are dropped."""
     if payment.status != PaymentStatus.APPLIED:
         payment.status = PaymentStatus.APPLIED
         payment.save(using=locked.alias, update_fields=["status"])
     cip = next(cip for cip in locked.cips if cip.pk == payment.cip_id)
     locked.order.cip = cip
-    locked.order.settled_at = None  # what settled a payment that was taken back since is not this one's money
+    locked.order.settled_at = None  # set by the settlement of an earlier, reversed payment, which is other money
     _show_payment(locked, cip, payment)
     locked.drop_others(cip)
     locked.move_order(OrderState.PAID, fact, cip, detail)
@@ -202,7 +208,7 @@ def pay(locked: LockedOrder, payment: Payment, fact: Fact, detail: str = "") -> 
 
 
 def tell_if_settled(locked: LockedOrder, payment: Payment) -> None:
-    """Tell the shop that the money is there, if a settlement had a payment before it came to pay the order."""
+    """Set ``settled_at`` and record ``payment_settled`` if a settlement already lists a payment applied just now."""
     if payment.status != PaymentStatus.APPLIED or locked.order.settled_at:
         return
     matches = Match.objects.using(locked.alias).filter(
@@ -215,14 +221,14 @@ def tell_if_settled(locked: LockedOrder, payment: Payment) -> None:
 
 
 def _pays(locked: LockedOrder, payment: Payment) -> bool:
-    """Return whether the order is, or was, paid by a payment; a paid one is not by what was given back before."""
+    """Return whether a payment pays or has paid the order; a paid order is not paid by a wholly refunded payment."""
     if payment.status != PaymentStatus.APPLIED:
         return False
     return locked.state != OrderState.PAID or payment.refunded < payment.amount or not returned(locked, payment)
 
 
 def _show_payment(locked: LockedOrder, cip: Cip, payment: Payment) -> None:
-    """Let the order show when and by which operation it was paid."""
+    """Copy time and operation number of a payment to the order, if the payment pays the order."""
     if _pays(locked, payment):
         locked.order.paid_at = payment.paid_at or payment.first_heard_at
         locked.order.operation_number = payment.operation_number or ""
@@ -230,7 +236,11 @@ def _show_payment(locked: LockedOrder, cip: Cip, payment: Payment) -> None:
 
 
 def took_back(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
-    """The provider took a payment back: one that we know, one that we have yet to hear of, or we can't tell which."""
+    """Apply a reversal to the payment meant, or keep the reversal for a payment not heard of yet.
+
+    Meant is the payment with the reversal's operation number, else the last without a number; a reversal without a
+    number means the only payment of the code. Where none is meant but payments stand, a discrepancy is opened.
+    """
     number, mine = report.operation_number, locked.payments_of(cip)
     for elsewhere in _vouched_elsewhere(locked, cip, number):
         _went_back(locked, elsewhere, report)
@@ -253,7 +263,7 @@ def took_back(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> Non
 
 
 def _went_back(locked: LockedOrder, payment: Payment, report: Report) -> None:
-    """Take a payment back, unless it was, or what the provider says came back of it."""
+    """Reverse a payment, or record a partial return; a payment reversed before stays as it is."""
     if payment.status == PaymentStatus.REVERSED:
         return
     cip = next(cip for cip in locked.cips if cip.pk == payment.cip_id)
@@ -265,7 +275,10 @@ def _went_back(locked: LockedOrder, payment: Payment, report: Report) -> None:
 
 
 def _part_came_back(locked: LockedOrder, cip: Cip, payment: Payment, report: Report) -> None:
-    """The provider took another amount back than the payment's: it stands, and a person is asked if it wasn't ours."""
+    """Record a return of another amount than the payment's: the payment stands.
+
+    A discrepancy is opened unless a refund of ours explains the amount, or the same evidence was recorded before.
+    """
     heard = (report.received_at or report.asked_at or locked.now).isoformat()
     evidence = evidence_of(report) | {"heard": heard}
     subject = f"payment:{payment.pk}"
@@ -302,14 +315,17 @@ def _undo(locked: LockedOrder, cip: Cip, payment: Payment, report: Report) -> No
 
 
 def unknown_time(locked: LockedOrder, cip: Cip, report: Report) -> bool:
-    """Return whether a new payment would be late only because nobody said when it was made."""
+    """Return whether a new payment would count as late only because the report names no payment time."""
     if report.paid_at or same_payment(locked.payments_of(cip), report):
         return False
     return is_late(locked.order, Payment(first_heard_at=report.received_at or locked.now))
 
 
 def shop_accepts(report: Report, now: datetime) -> bool:
-    """Return what the shop says of a late payment. Its own function runs here, before any lock on an order."""
+    """Return whether the shop accepts a late payment, by the setting ``LATE_PAYMENTS``.
+
+    A function of the shop's runs here, before any order is locked. False for a report that is no late payment.
+    """
     if report.fact != Fact.PAYMENT or conf.late_payments == "hold":
         return False
     if conf.late_payments == "accept":
@@ -322,12 +338,12 @@ def shop_accepts(report: Report, now: datetime) -> bool:
     if not cip or not is_late(cip.order, Payment(paid_at=report.paid_at, first_heard_at=report.received_at or now)):
         return False
     if same_payment(list(cip.payments.using(database()).order_by("pk")), report):
-        return False  # it was asked about this one before
+        return False  # a known payment: the shop decided when the payment was new
     try:
         policy = conf.late_policy
-        with transaction.atomic(using=database()):  # an error in its SQL is its own
+        with transaction.atomic(using=database()):  # an SQL error in the shop's function rolls back to here only
             return callable(policy) and bool(policy(cip.order, report))
     except Exception:
-        # The shop's own code failed: the payment is held, and a person decides.
+        # The shop's function failed: the payment is held, and a person decides.
         logger.exception("LATE_PAYMENTS failed for order %s; its payment is held.", cip.order_id)
         return False

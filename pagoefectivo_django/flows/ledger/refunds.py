@@ -1,4 +1,4 @@
-"""What the way back of money does to its payment and order."""
+"""Move refunds from step to step, with the consequences for payment and order."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from .locked import LockedOrder
 
 
 def step(locked: LockedOrder, refund: Refund, becomes: RefundStatus, said: str = "") -> None:
-    """Let a refund go on; raises ``InvalidRequest`` if it can't, or if more would go back than came.
+    """Move a refund to the next status and change payment and order with it.
 
-    One that is requested needs its payment, reason and amount (0: all that is left).
+    To be ``REQUESTED``, ``refund`` is an unsaved row with payment, reason and amount (0: all that is left). Raises
+    ``InvalidRequest`` if ``STEPS`` doesn't allow the move, if the payment was reversed, or if more would go back than
+    is left of the payment.
     """
     payment = next(payment for payment in locked.payments if payment.pk == refund.payment_id)
     if becomes == RefundStatus.REQUESTED:
@@ -59,7 +61,7 @@ def _reserve(locked: LockedOrder, payment: Payment, refund: Refund) -> None:
 
 
 def _by_channel(locked: LockedOrder, payment: Payment) -> bool:
-    """Return whether the provider gives this money back itself; not if it failed at that before."""
+    """Return whether the provider sends the refund: the channel can, and no refund of the payment failed there."""
     cip: Cip = next(cip for cip in locked.cips if cip.pk == payment.cip_id)
     try:
         channel = channel_of(cip)
@@ -70,7 +72,7 @@ def _by_channel(locked: LockedOrder, payment: Payment) -> bool:
 
 
 def _move(locked: LockedOrder, payment: Payment, row: Refund, becomes: RefundStatus, said: str) -> None:
-    """Save where a refund stands; one that failed frees its amount, and one that ended needs no answer any more."""
+    """Save a refund's new status. A failed refund frees the amount; an ended refund closes open discrepancies."""
     row.status, row.outcome = becomes, said[:500] or row.outcome
     if becomes in (RefundStatus.DONE, RefundStatus.FAILED):
         row.closed_at, row.retry_at = locked.now, None
@@ -83,7 +85,7 @@ def _move(locked: LockedOrder, payment: Payment, row: Refund, becomes: RefundSta
 
 
 def _returned(locked: LockedOrder, payment: Payment, refund: Refund) -> None:
-    """Money went back: when nothing of what paid the order is left, it is refunded."""
+    """Move the order to refunded if all of the payment went back; else record the event of a refund that is done."""
     rule = TABLE[locked.state][Fact.RETURNED]
     whole = payment.status == PaymentStatus.APPLIED and returned(locked, payment)
     if rule.to and (whole or rule.condition != Condition.ALL_RETURNED):
@@ -93,20 +95,23 @@ def _returned(locked: LockedOrder, payment: Payment, refund: Refund) -> None:
 
 
 def returned(locked: LockedOrder, payment: Payment) -> bool:
-    """Return whether all of a payment went back by refunds that are done."""
+    """Return whether refunds with status done add up to the whole payment."""
     done = Refund.objects.using(locked.alias).filter(payment=payment, status=RefundStatus.DONE)
     return sum(refund.amount for refund in done) == payment.amount
 
 
 def given_back(locked: LockedOrder, payment: Payment) -> bool:
-    """Return whether the provider gave all of a payment back for us, or may have."""
+    """Return whether refunds by the provider, sent or done, add up to the whole payment."""
     sent = Refund.objects.using(locked.alias).filter(payment=payment, by_channel=True)
     sent = sent.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE))
     return sum(refund.amount for refund in sent) == payment.amount
 
 
 def confirmed(locked: LockedOrder, payment: Payment, amount: Decimal, heard: str) -> bool:
-    """Return whether a part that the provider gave back is a refund of ours; each is confirmed by one message."""
+    """Return whether a partial return is a refund of ours by the provider, of this amount, and mark the refund done.
+
+    ``heard``: the moment of the message in ISO format, kept on the refund, so that one message confirms one refund.
+    """
     ours = (
         Refund.objects.using(locked.alias).select_for_update().filter(payment=payment, by_channel=True, amount=amount)
     )
@@ -124,9 +129,10 @@ def confirmed(locked: LockedOrder, payment: Payment, amount: Decimal, heard: str
 
 
 def taken_back(locked: LockedOrder, payment: Payment) -> tuple[bool, bool]:
-    """Bring refunds in line with a payment that the provider took back.
+    """Bring the refunds of a reversed payment in line; return ``(ours, twice)``.
 
-    Returns whether that was all our doing, and whether some of the money went back twice.
+    ``ours``: refunds by the provider explain the whole reversal. ``twice``: the shop had sent money back by another
+    way, so some money went back twice. Refunds not sent yet fail; refunds sent by the provider are done.
     """
     ours, twice, said = [], False, "The provider took the payment back."
     for refund in Refund.objects.using(locked.alias).select_for_update().filter(payment=payment).order_by("pk"):

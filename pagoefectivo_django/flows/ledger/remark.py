@@ -1,4 +1,4 @@
-"""Write down what a person did, where no flow does: the history says who, when and why."""
+"""Remarks: events for deeds of people, or endings, that no other flow records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .locked import lock_order
 def record_remark(
     order: Order | None, remark: Remark, *, actor: str, detail: str = "", now: datetime | None = None
 ) -> None:
-    """Append an event that moves nothing, to an order's history or, without one, to that of the shop."""
+    """Append an event that moves nothing to an order's history or, with ``order`` None, to the shop's history."""
     now = now or current_time()
     with one_transaction() as alias:
         if order is None:

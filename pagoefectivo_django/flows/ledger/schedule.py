@@ -1,4 +1,4 @@
-"""When the clock looks at a code and at an order next; pure."""
+"""The schedule: when the worker looks at a code or an order next; no database."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from ...models import Cip, Order
 from ...models.database import LEASE
 from ...states import CipStatus, OrderState
 
-#: A code is asked about rarely while its date is far, more and more often as it comes near, and rarely again after it.
+#: Shortest and longest pause between two polls of an unpaid code: short near the code's date, long before and after.
 SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=12)
-#: How long after its deadline an order may be open before a person is asked what became of its code.
+#: How long after the deadline an order may stay open before a discrepancy about the order's code is opened.
 LIMIT = timedelta(days=1)
-#: How often a paid code is asked about: collectors undo payments, mostly on the same day (protocol 6.6).
+#: Pause between two polls of a paid code: collectors undo payments, mostly on the same day (protocol 6.6).
 PAID_EVERY = timedelta(days=1)
-#: After so many attempts, about two hours, a change that the provider doesn't confirm is a person's.
+#: Attempts (about two hours) after which a change not confirmed by the provider becomes a discrepancy.
 MOST_ATTEMPTS = 8
-#: A payer who was just told the date needs no reminder of it (pretix#1106).
+#: Pause between telling the payer the date and the reminder: right after, a reminder is useless (pretix#1106).
 REMIND_AFTER = timedelta(hours=2)
 
 
 def deadline(expires_at: datetime) -> datetime:
-    """Return until when a payment counts as on time."""
+    """Return the last moment at which a payment is on time: the date plus ``GRACE``."""
     until: datetime = expires_at + conf.grace
     return until
 
 
 def next_poll(cip: Cip, now: datetime) -> datetime | None:
-    """Return when a provider is asked about a code next, None if it is not watched any more.
+    """Return when the provider is asked about a code next, None if the code is not polled any more.
 
-    One without digits can't be asked about: then is when its request is called lost, or put to a person.
+    The provider can't be asked about a code without digits: for a requested code the moment is when the request counts
+    as lost; for a lost code, when a discrepancy is opened.
     """
     if cip.status == CipStatus.REQUESTED:
         return cip.asked_at and cip.asked_at + LEASE
@@ -43,17 +44,17 @@ def next_poll(cip: Cip, now: datetime) -> datetime | None:
     else:
         pause, until = abs(cip.expires_at - now) / 4, cip.expires_at + conf.poll_after_expiry
         pause = min(max(pause, SOONEST), LATEST)
-    # In whole minutes, so that those of one batch are put back together.
+    # In whole minutes, so that codes polled in one batch get the same moment and are saved by one statement.
     moment = (now + pause).replace(second=0, microsecond=0) + timedelta(minutes=1)
     return moment if moment <= until else None
 
 
 def lapse(order: Order) -> datetime | None:
-    """Return when an order ends by the clock, None if it is not open."""
+    """Return when the clock ends an order: the deadline of a new or pending order, else None."""
     return deadline(order.expires_at) if order.state in (OrderState.NEW, OrderState.PENDING) else None
 
 
 def reminder(order: Order, issued_at: datetime) -> datetime | None:
-    """Return when the payer is reminded of the date that they were told, None if it is too near for that."""
+    """Return when the payer of a pending order is reminded of the date, None if that is not before the date."""
     moment: datetime = max(order.expires_at - conf.remind_before, issued_at + REMIND_AFTER)
     return moment if order.state == OrderState.PENDING and moment < order.expires_at else None

@@ -1,4 +1,4 @@
-"""A payment that a person vouches for: one receipt is one payment."""
+"""Payments vouched for by a person; one receipt pays one order."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from ...states import CipStatus, Fact, Kind, PaymentStatus, Resolution
 from .locked import LockedOrder
 from .payments import pay, receipt, same_payment, tell_if_settled
 
-#: In such a time an operation number is one operation's; later a bank may give it again.
+#: How long an operation number identifies one operation; later a bank may use the number again.
 ONE_RECEIPT = timedelta(days=60)
 
 
 def mark(locked: LockedOrder, cip: Cip, report: Report, reason: str) -> None:
-    """Let a payment that a person vouches for pay the order; the same one is the same, should it be told later."""
+    """Pay the order by a payment that a person saw; a later report of the same payment changes nothing.
+
+    Raises ``InvalidRequest`` if the receipt paid another order, if the known payment of the receipt was reversed,
+    refunded or of another amount, or if the provider reported a reversal that may be of this payment.
+    """
     number, account = report.operation_number, cip.account
     _refuse_if_it_paid_another(locked, cip, number)
     alike = [each for each in locked.cips if each.account == account]
-    for each in alike:  # a receipt that we know is its code's, whichever the order shows
+    for each in alike:  # a receipt known on another code belongs to that code, whichever code the order shows
         if number in [payment.operation_number for payment in locked.payments_of(each)]:
             cip = each
     payment = same_payment(locked.payments_of(cip), report)
@@ -49,7 +53,7 @@ def mark(locked: LockedOrder, cip: Cip, report: Report, reason: str) -> None:
             status=PaymentStatus.APPLIED,
         )
         locked.payments.append(payment)
-    assert payment  # nosec B101 # says what mypy must know
+    assert payment  # nosec B101 # narrows the type for mypy
     payment.operation_number = number
     _save_vouched(locked, cip, payment)
     locked.move_cip(cip, CipStatus.PAID)
@@ -59,7 +63,7 @@ def mark(locked: LockedOrder, cip: Cip, report: Report, reason: str) -> None:
 
 
 def _asked_whether_it_went_back(locked: LockedOrder, payment: Payment) -> bool:
-    """Return whether a person was asked whether a payment went back, and did not accept it."""
+    """Return whether a person resolved a reversal of a payment as "refund due" or "ignore"."""
     asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.REVERSED, payment=payment)
     return asked.filter(resolution__in=(Resolution.REFUND_DUE, Resolution.IGNORE)).exists()
 
@@ -73,12 +77,15 @@ def _refuse_if_it_paid_another(locked: LockedOrder, cip: Cip, number: str) -> No
 
 
 def _save_vouched(locked: LockedOrder, cip: Cip, payment: Payment) -> None:
-    """Save a payment that a person saw; the database takes a receipt once, from two people at the same instant too."""
+    """Save a vouched payment; the unique column ``vouched`` takes a receipt once, even from two people at once.
+
+    A receipt older than ``ONE_RECEIPT`` is released first.
+    """
     payment.vouched = receipt(cip, payment.operation_number)
     known = Payment.objects.using(locked.alias).filter(
         vouched=payment.vouched, first_heard_at__lte=locked.now - ONE_RECEIPT
     )
-    if old := known.values_list("pk", flat=True).first():  # by its key: where it is missing, MariaDB would lock a gap
+    if old := known.values_list("pk", flat=True).first():  # by key: with no row to match, MariaDB would lock a gap
         Payment.objects.using(locked.alias).filter(pk=old).update(vouched=None)
     try:
         with transaction.atomic(using=locked.alias):

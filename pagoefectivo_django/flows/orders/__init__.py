@@ -1,1 +1,1 @@
-"""An order from its creation to its end: each verb of the shop's, and the actions that wait for the provider."""
+"""Orders: the verbs that create, change and end an order, and the pending actions behind the verbs."""

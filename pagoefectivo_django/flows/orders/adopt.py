@@ -1,4 +1,4 @@
-"""Attach a code that staff found in the provider's portal or in its mail."""
+"""Attach a code found by staff in the provider's portal or mail."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from ..provider.look_up import ask_provider
 
 @traced()
 def adopt_code(order: Order, code: str | int, *, actor: str, now: datetime | None = None) -> Order:
-    """Attach a code to the order that asked for it, and return the order as it is then.
+    """Attach a code to the order from which the code was requested, and return the order afterwards.
 
-    The provider's answer must show the transaction code of a request of this order whose answer got lost, or that a
-    restored backup forgot. Raises ``InvalidRequest`` if it doesn't, and inside a transaction, since the provider has to
-    be asked.
+    The provider is asked about the code, and the answer must show the transaction code of a request of this order: a
+    request whose answer got lost, or a request missing since a backup was restored. Raises ``InvalidRequest`` if the
+    answer shows no such code, if ``code`` has anything but digits, and inside a transaction; errors of the provider
+    (``Unavailable``, ``OutcomeUnknown``, ``Misconfigured``) are raised too.
     """
     now = now or current_time()
     digits = plain(str(code))
@@ -51,7 +52,7 @@ def adopt_code(order: Order, code: str | int, *, actor: str, now: datetime | Non
 
 
 def _try_messages(account: str, code: str, now: datetime) -> None:
-    """Have the messages about a code tried again that came before anybody knew whose it is, also those given up."""
+    """Make messages about a code due that came before the code's order was known, also messages given up."""
     waiting = Notification.objects.using(database()).filter(account=account, code=code)
     waiting.exclude(status=NotificationStatus.APPLIED).update(
         status=NotificationStatus.WAITING, retry_at=now, attempts=0

@@ -1,4 +1,4 @@
-"""Cancel an order: its code is deleted at the provider first."""
+"""Cancel an order; the code is deleted at the provider first."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ _HELD = "Somebody else holds order {}, or changed it; the pending action is trie
 
 
 def cancel_order(order: Order, *, actor: str = "shop", reason: str = "", now: datetime | None = None) -> Order:
-    """Cancel an open order and return it as it is then; one that is over already is returned unchanged.
+    """Cancel an open order and return the order afterwards; an order that ended unpaid is returned unchanged.
 
-    Raises ``AlreadyPaid`` if it is or turns out to be paid, ``InReview`` if a person has to decide first, and
-    ``Unavailable`` or ``OutcomeUnknown`` if the provider doesn't confirm: then nothing changed, and it is tried again.
-    Where waiting is in vain the order ends all the same: the provider doesn't know the code or can't delete codes, or
-    its account is configured no longer; with a ``reason`` also if the provider refuses, or a person was asked about it
-    before. The code is then watched, and due for deletion until it can't be paid. A code whose answer got lost can't be
-    deleted; the order's history says so. Inside a transaction the pending action is recorded, done after the
-    commit, and the order returned unchanged.
+    The code is deleted at the provider first. Raises ``AlreadyPaid`` if the order is paid or turns out to be paid,
+    ``InReview`` while a discrepancy about the order's money is open, and ``Unavailable`` or ``OutcomeUnknown`` if the
+    provider doesn't confirm the deletion: then nothing has changed, and the worker tries again.
+
+    The order is cancelled without confirmation if waiting is in vain: the provider doesn't know the code or can't
+    delete codes, or the account is no longer configured; with a ``reason`` also if the provider refuses, or if a
+    discrepancy about an unconfirmed change was opened before. The code may still be paid then: polling goes on, and so
+    do attempts to delete the code. A code whose digits are unknown can't be deleted; the order's history says so.
+
+    Inside a transaction the cancellation is recorded, done after the commit, and the order returned unchanged.
     """
     now = now or current_time()
     try:
@@ -40,7 +43,7 @@ def cancel_order(order: Order, *, actor: str = "shop", reason: str = "", now: da
 
 
 def cancel(order: Order, now: datetime, wait: bool) -> None:
-    """Delete the code of a claimed order, and withdraw the order."""
+    """Delete the current code of a claimed order and cancel the order."""
     remove_current_code(order, now, wait=wait)
     lost = Cip.objects.using(database()).filter(order=order, status__in=(CipStatus.LOST, CipStatus.REQUESTED))
     detail = "A code may exist that could not be deleted, since its answer is not known." if lost.exists() else ""
@@ -48,10 +51,10 @@ def cancel(order: Order, now: datetime, wait: bool) -> None:
 
 
 def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wait: bool) -> None:
-    """Delete the code that can be paid, if there is one, or give it up; raises ``AlreadyPaid`` if it was paid.
+    """Delete the order's current code, if any, or give the code up where waiting is in vain.
 
-    ``asked``: the order stays as it is, since another code follows. ``wait`` False: raises ``OutcomeUnknown`` if
-    somebody else holds the order.
+    ``asked``: the order keeps its state, since another code follows. Raises ``AlreadyPaid`` if the code was paid, the
+    errors of ``delete_code``, and with ``wait`` False ``OutcomeUnknown`` if another transaction holds the order.
     """
     for cip in Cip.objects.using(database()).filter(order=order, status=CipStatus.CURRENT):
         if not begin_deletion(cip, now, wait=wait) and not wait:
@@ -76,7 +79,7 @@ def _decide(decision: Decision, order: Order, now: datetime, wait: bool) -> None
 
 
 def _in_vain(order: Order, error: Exception) -> bool:
-    """Return whether waiting for the provider's yes is in vain, so that the order ends, or changes, without it."""
+    """Return whether waiting for the provider's confirmation is in vain, so the order may change without."""
     if isinstance(error, StillPayable) and error.final:
         return True
     if not order.action_reason:

@@ -1,4 +1,4 @@
-"""Write down what the shop wants paid, and have a code issued for it."""
+"""Create an order and have a payment code issued after the commit."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from ..provider.environment import is_live, orders_of_tests
 from .cancel import cancel_order
 from .issue import issue_quietly
 
-#: Known from resellers only (protocol 3.2): at least 10 minutes ahead, less than 6 months.
+#: How far ahead an expiry date may be: 10 minutes to 6 months (protocol 3.2, known from resellers only).
 SOONEST = timedelta(minutes=10)
 LATEST = timedelta(days=182)
 
-#: Each try that fails means that somebody else made or replaced the order meanwhile.
+#: Most tries to insert an order; a try fails if another process created or replaced the order meanwhile.
 MOST_TRIES = 10
 
 
@@ -56,15 +56,18 @@ def create_order(
     replace: bool = False,
     now: datetime | None = None,
 ) -> Order:
-    """Return the order of this reference, made now or standing already; its code is issued after the commit.
+    """Return a new order with this reference, or the order holding the reference; a code is issued after the commit.
 
-    ``amount`` is a ``Decimal`` with at most two decimals; a whole number as ``reference`` is its digits, a UUID its
-    text; ``language`` is one that the voucher is written in. Raises ``InvalidRequest`` for input that nobody could
-    pay, and ``ReferenceConflict`` if an order with another amount or currency stands on the reference. A new order
-    can take a reference whose old order expired, or was cancelled, rejected or refunded, and has no open money
-    question. ``replace``: for a cart that changed; an order with another amount or currency is cancelled first,
-    which raises what ``cancel_order`` does. Inside a transaction it is withdrawn at once, and its code deleted
-    after the commit.
+    ``reference``: the shop's number for the order, at most 64 characters; a whole number counts as its digits, a UUID
+    as its text. ``amount``: a ``Decimal`` with at most two decimals. ``expires_at``: an aware datetime 10 minutes to 6
+    months ahead, cut to whole seconds; default: now plus ``EXPIRES_AFTER``. ``concept``: at most 200 characters.
+    ``language``: a language of the voucher. ``metadata``: whatever JSON can hold, for the shop's own use.
+
+    An order that is new, pending, paid or in review holds its reference. If amount and currency are the same, that
+    order is returned; else ``ReferenceConflict`` is raised. With ``replace`` (the cart has changed) the old order is
+    cancelled first, with the errors of ``cancel_order``; inside a transaction the old order is cancelled at once and
+    the old code deleted after the commit. Raises ``InvalidRequest`` for arguments that can't become a payable order,
+    and ``Misconfigured`` if no channel issues codes in the currency.
     """
     now = now or current_time()
     money = Money(amount, currency)
@@ -96,7 +99,7 @@ def _made(new: Order, now: datetime, replace: bool) -> Order:
         try:
             return _status_or(new, now)
         except IntegrityError:
-            # Somebody else made it at the same moment; the next try finds theirs.
+            # Another process created an order with this reference at the same moment; the next try finds that order.
             if not left:
                 raise
         except ReferenceConflict as conflict:
@@ -118,7 +121,8 @@ def _status_or(new: Order, now: datetime) -> Order:
         if status := _status(new, alias):
             if PendingAction.CANCEL not in (status.pending_action, status.deferred_action):
                 return status
-            # An attempt to replace it that failed, or the shop thought better of it.
+            # A cancellation is pending, as after a failed replacement. The shop orders the same again, so the
+            # cancellation is dropped.
             locked = lock_order(status, alias=alias, now=now, actor="shop")
             locked.end_action("it is ordered again")
             locked.write()
@@ -130,7 +134,10 @@ def _status_or(new: Order, now: datetime) -> Order:
 
 
 def check_expiry(expires_at: datetime, now: datetime) -> datetime:
-    """Return, in whole seconds, a date until which a code can be asked for; raises ``InvalidRequest`` for any other."""
+    """Return an expiry date cut to whole seconds.
+
+    Raises ``InvalidRequest`` unless the date is an aware datetime 10 minutes to 6 months ahead.
+    """
     if not isinstance(expires_at, datetime) or timezone.is_naive(expires_at):
         raise InvalidRequest(f"expires_at is {shown(expires_at)}; pass an aware datetime.")
     if not now + SOONEST <= expires_at <= now + LATEST:
@@ -141,7 +148,11 @@ def check_expiry(expires_at: datetime, now: datetime) -> datetime:
 
 
 def _status(new: Order, alias: str) -> Order | None:
-    """Return the order that holds the reference, or None after making room for a new one."""
+    """Return the order holding the reference, or None after making room for a new order.
+
+    Raises ``ReferenceConflict`` if the order has another amount or currency. An order of a sandbox holds no reference
+    against an order paid with real money.
+    """
     pks = list(Order.objects.using(alias).filter(reference=new.reference).values_list("pk", flat=True))
     orders = lock_orders(pks, alias) if pks else []
     discrepancies = Discrepancy.objects.using(alias).filter(order__in=orders).open().about_money()
@@ -158,13 +169,13 @@ def _status(new: Order, alias: str) -> Order | None:
 
 
 def _is_live(currency: str) -> bool:
-    """Return whether the settings have real money paid in a currency."""
+    """Return whether the present settings take real money in a currency."""
     set_now = accounts().values()
     return any(channel.alias in conf.route(currency) and is_live(channel.account) for channel in set_now)
 
 
 def _conflict(order: Order, new: Order) -> ReferenceConflict:
-    """Return why an order can't become another; without a key where it must not be replaced either."""
+    """Return the error for an order of another amount or currency; without ``key`` if replacing is forbidden too."""
     taken = Cip.objects.using(database()).filter(order=order).values_list("account", flat=True)
     if any(map(is_live, taken)) and not _is_live(new.currency):
         return ReferenceConflict(
@@ -182,7 +193,7 @@ def _insert(new: Order, alias: str, now: datetime) -> Order:
     history = History(alias, now, "shop")
     new.pk = None
     new.event_count = 0
-    with transaction.atomic(using=alias):  # so that a lost race does not spoil the shop's own transaction
+    with transaction.atomic(using=alias):  # a savepoint: a lost race must not break the shop's own transaction
         new.save(using=alias, force_insert=True)
     history.tell(new, "order_created")
     new.save(using=alias, update_fields=["event_count"])
@@ -191,7 +202,7 @@ def _insert(new: Order, alias: str, now: datetime) -> Order:
 
 
 def _digits(reference: Any) -> Any:
-    """Return a whole number's digits, as many shops number their orders, a UUID's text; anything else as it is."""
+    """Return a reference as text: a whole number as digits, a UUID as text; anything else unchanged."""
     number = isinstance(reference, int | Decimal) and not isinstance(reference, bool)
     if number and isinstance(reference, Decimal):
         number = reference.is_finite() and reference == reference.to_integral_value()

@@ -1,4 +1,4 @@
-"""Make a code unpayable at the provider, and find out what became of it."""
+"""Delete codes at the provider and find out the outcome."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ logger = logging.getLogger("pagoefectivo.provider")
 
 
 class StillPayable(OutcomeUnknown):
-    """A code may still be paid, and asking once more would tell nothing else: the answer is there, or nobody gives one.
+    """A code may still be paid, and asking the provider again now would not help.
 
-    ``final``: the provider doesn't know the code, can't delete codes at all, or its account is configured no longer.
-    ``nobody``: nobody can be asked what became of it. ``watched``: it can't be deleted, but asked about.
+    ``final``: waiting is in vain, since the provider doesn't know the code or can't delete codes, or the account is no
+    longer configured. ``nobody``: the provider can't be asked about the code. ``watched``: the code can't be deleted,
+    but polling goes on.
     """
 
     def __init__(self, message: str, *, final: bool = True, nobody: bool = False, watched: bool = False) -> None:
@@ -38,10 +39,10 @@ class StillPayable(OutcomeUnknown):
 
 
 def delete_code(cip: Cip, now: datetime) -> Report:
-    """Delete a code and return what is known of it then: deleted, paid or expired.
+    """Delete a code at the provider and return a report of the outcome: deleted, paid or expired.
 
-    A refusal or a lost answer is followed by a question. Raises ``StillPayable`` if the answer is that it may still be
-    paid or if nobody can answer; ``Unavailable`` or ``OutcomeUnknown`` if no answer came.
+    After a refusal or a lost answer the provider is asked about the code. Raises ``StillPayable`` if the code may still
+    be paid or nobody can tell; ``Unavailable``, ``OutcomeUnknown`` or ``Misconfigured`` if no answer comes.
     """
     code = cip.code or ""
     if cip.account not in accounts():
@@ -71,13 +72,14 @@ def delete_code(cip: Cip, now: datetime) -> Report:
 
 
 def begin_deletion(cip: Cip, now: datetime, *, date: datetime | None = None, wait: bool = False) -> bool:
-    """Write down, under its order's lock, that the code which can be paid is being deleted.
+    """Mark, under the order's lock, a current code as being deleted; False if the code must not be deleted now.
 
-    ``date``: the clock wants it, because of this date; False if the order has another by now or wishes for something.
-    ``wait`` False: also if somebody else holds the order.
+    ``date``: the expiry date for which the clock deletes the code; the result is False if the order has another date by
+    now or a pending action, or if a deletion is due already. ``wait`` False: False also if another transaction holds
+    the order.
 
-    From here until the deletion is over, or a lease has passed, nobody is told that the code was extended. Should this
-    process die, the next round deletes it.
+    The mark is ``retry_at``, one lease ahead. A marked code is not extended. If this process dies, the worker deletes
+    the code once the lease is over.
     """
     with one_transaction() as alias:
         opening: dict[str, Any] = {"alias": alias, "now": now, "actor": "clock"}
@@ -99,23 +101,23 @@ def begin_deletion(cip: Cip, now: datetime, *, date: datetime | None = None, wai
 
 
 def give_up_deletion(cip: Cip) -> None:
-    """Leave a code as it is whose deletion the provider did not confirm."""
+    """Remove the mark of ``begin_deletion`` from a code whose deletion the provider did not confirm."""
     mine = Cip.objects.using(database()).filter(pk=cip.pk, status=CipStatus.CURRENT)
     mine.filter(retry_at=cip.retry_at).update(retry_at=None)
 
 
 @traced()
 def delete_superseded(cip: Cip, now: datetime) -> bool:
-    """Try once to delete a code that must not be paid any more; False if somebody else is at it.
+    """Try once to delete a code due for deletion; False if another process is working on the code.
 
-    It stays due until the provider confirms that it can't be paid, or its date and its watch have passed. A person
-    knows of it while nobody can be asked, and when the provider doesn't confirm it.
+    Attempts go on until the provider confirms that the code can't be paid, or until the code's date and polling time
+    have passed. A discrepancy is opened if the provider can't be asked, or after ``MOST_ATTEMPTS`` in vain.
     """
     if not cip.claim(now):
         return False
     try:
         apply_answer(delete_code(cip, now), actor="pagoefectivo", wait=False, now=now)
-    except Exception as error:  # the provider's, or a mistake of ours: the code must still go
+    except Exception as error:  # an error of the provider or a bug of ours: the code must still be deleted
         if not isinstance(error, PagoEfectivoError):
             logger.exception("Code %s could not be deleted.", cip)
         doubt = error if isinstance(error, StillPayable) else None
@@ -129,7 +131,10 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
 
 
 def ask_if_payable(cip: Cip, now: datetime, detail: str) -> None:
-    """Let a person know that a code which must not be paid any more may still be; at the next attempt if it is held."""
+    """Open a ``STILL_PAYABLE`` discrepancy about a code due for deletion.
+
+    While another transaction holds the order nothing is opened; the next attempt to delete the code tries again.
+    """
     with one_transaction() as alias:
         locked = lock_free_order(cip.order, alias=alias, now=now, actor="pagoefectivo")
         if locked is None:
@@ -144,14 +149,17 @@ def ask_if_payable(cip: Cip, now: datetime, detail: str) -> None:
 
 
 def _is_left(cip: Cip, now: datetime) -> bool:
-    """Leave a code that can't be deleted to those who ask about it, and say so."""
+    """Record that attempts to delete a code end, since the code can't be deleted but is polled; always True."""
     detail = f"deletion of {cip}: it can't be deleted; it is watched"
     record_remark(cip.order, Remark.ENDED, actor="pagoefectivo", detail=detail, now=now)
     return True
 
 
 def _is_over(cip: Cip, now: datetime) -> bool:
-    """Leave a code alone whose date and watch have passed, and say so; False while it is watched, or its order held."""
+    """Record the end of attempts to delete a code whose date and polling time have passed.
+
+    False while the code is polled, or while another transaction holds the order.
+    """
     if now <= cip.expires_at + conf.poll_after_expiry:
         return False
     with one_transaction() as alias:

@@ -1,4 +1,4 @@
-"""Move the date until which a code can be paid."""
+"""Extend a code: move the date until which the code can be paid."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from .create import check_expiry
 from .pending_action import fulfil, record
 from .refresh import apply_answer
 
-#: Rounding seen at the provider is about a minute (protocol 3.2, low confidence).
+#: Largest difference between the date asked for and the date shown: the provider rounds (protocol 3.2, low confidence).
 ROUNDING = timedelta(minutes=1)
 
 
 def extend_order(
     order: Order, expires_at: datetime, *, actor: str = "shop", reason: str = "", now: datetime | None = None
 ) -> Order:
-    """Let a code be paid until another date, reviving one that expired, and return the order as it is then.
+    """Move the expiry date of an order's code, reviving an expired code, and return the order afterwards.
 
-    It is believed when the provider shows the new date. Raises like ``cancel_order``, and ``InvalidRequest`` if there
-    is no code to extend. Inside a transaction the pending action is recorded, done after the commit, and
-    the order returned unchanged.
+    ``expires_at`` is an aware datetime 10 minutes to 6 months ahead. The new date counts once the provider shows the
+    date. Raises like ``cancel_order``, and ``InvalidRequest`` if no code can be extended or the channel can't extend.
+    Inside a transaction the extension is recorded, done after the commit, and the order returned unchanged.
     """
     now = now or current_time()
     record(order, PendingAction.EXTEND, actor=actor, date=check_expiry(expires_at, now), now=now, reason=reason.strip())
@@ -36,7 +36,7 @@ def extend_order(
 
 
 def extend(order: Order, now: datetime, wait: bool) -> None:
-    """Ask for the date that a claimed order wishes for."""
+    """Ask the provider for the date in the pending action of a claimed order, and apply the date shown."""
     cip, date = extendable(Cip.objects.using(database()).filter(order=order)), order.action_date
     if cip is None or not cip.code or date is None:
         raise InvalidRequest(f"Order {order} has no code that could be extended; reissue it.")
@@ -52,7 +52,7 @@ def extend(order: Order, now: datetime, wait: bool) -> None:
     except Refused as error:
         refusal = error
     except OutcomeUnknown:
-        refusal = None  # the question below tells
+        refusal = None  # the question to the provider below tells whether the date moved
     answer = ask_provider(channel, [cip.code], now).get(cip.code)
     if answer is None or answer.fact == Fact.UNKNOWN:
         raise OutcomeUnknown(f"The provider doesn't say until when code {cip} can be paid; it is asked again.")

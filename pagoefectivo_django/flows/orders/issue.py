@@ -1,4 +1,4 @@
-"""Ask a provider for a code: claim, commit, call, and apply the answer; it may be yes, no or not known."""
+"""Request a code from a provider: claim, commit, call, and apply the answer (yes, no or not known)."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ from .pending_action import attempt_quietly, fulfil, put_to_person, record
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-#: A lost code may still be mailed to the payer and paid, so the next one waits a little; and there is only one more.
+#: Pause after a lost answer before another code is requested, and the most lost answers of one pending action: a lost
+#: code may still be mailed to the payer and paid.
 AFTER_LOST = timedelta(minutes=1)
 MOST_LOST = 2
-#: How soon it is looked again whether a request that died was called lost.
+#: Shortest pause before checking again whether a request whose process died counts as lost.
 SOON = timedelta(seconds=5)
 
 
 def issue_code(order: Order, *, now: datetime | None = None) -> Order:
-    """Have a code issued for a new order that has none, and return the order as it is then.
+    """Have a code issued for a new order without a code, and return the order afterwards.
 
-    Never raises for what a provider does: the order's state and its events tell. Inside a transaction it waits for
-    the commit.
+    Errors of the provider are logged, not raised: see the order's state and events. An order in any state but new is
+    returned unchanged. Inside a transaction the code is requested after the commit.
     """
     now = now or current_time()
     try:
@@ -55,17 +56,19 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
 
 
 def issue_quietly(order: Order, now: datetime) -> None:
-    """Issue after a commit, and let the caller's object show the code."""
+    """Request a code after a commit, and reload ``order`` so that the caller's object shows the code."""
     attempt_quietly(order.pk, PendingAction.ISSUE, issue, max(now, current_time()), wait=True)
     order.reload()
 
 
 def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
-    """Ask the channels of a claimed order in turn until one issues; return when to go on (None: nothing left to do).
+    """Request a code for a claimed order from each channel in turn; return when to go on, None if nothing is left.
 
-    ``wait`` False: not if somebody else holds the order. The provider's answer waits for them: it can't be asked again.
+    ``wait`` False: raises ``Unavailable`` if another transaction holds the order before the request. The answer is
+    applied with waiting in any case, since the answer to a request can't be asked for again.
 
-    Raises ``Unavailable`` or ``Misconfigured`` if no channel could be asked; the claim on the order then goes back.
+    Raises ``Unavailable`` or ``Misconfigured`` if no channel could be asked, and for a reissue ``Refused`` if every
+    channel refused, or ``InReview`` or ``InvalidRequest`` if the order may not get another code any more.
     """
     asked = order.pending_action == PendingAction.REISSUE
     if busy_until := _busy_until(order, now):
@@ -73,7 +76,7 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     if _lost_of_this_action(order) >= MOST_LOST:
         put_to_person(order, Kind.LOST_CODE, now, "Twice the provider's answer got lost; both codes may be payable.")
         return None
-    # Where the settings have no route at this moment, it is tried again: they may be mended.
+    # Without any route in the settings this error is raised, and tried again, since the settings may be mended.
     problem: PagoEfectivoError | None = refuse_change("issue", "no_route", order)
     refusal = ""
     for channel in _channels(order, asked):
@@ -86,7 +89,7 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
         try:
             report = _ask(channel, order, cip)
         except (Unavailable, Misconfigured) as error:
-            # Certainly not sent: the same row may ask again, there or elsewhere.
+            # The request was certainly not sent, so the same row may be used for the next request, on any channel.
             Cip.objects.using(database()).filter(pk=cip.pk, status=CipStatus.REQUESTED).update(asked_at=None)
             problem = error
             continue
@@ -108,7 +111,10 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
 
 
 def _ask(channel: Channel, order: Order, cip: Cip) -> Report:
-    """Return the provider's answer, whichever of the three it is; raises only if it was not asked."""
+    """Return the provider's answer as a report: issued, refused or lost.
+
+    Raises ``Unavailable`` or ``Misconfigured`` only if the request was certainly not sent.
+    """
     charge = Charge(
         transaction_code=cip.transaction_code,
         amount=order.amount,
@@ -129,13 +135,16 @@ def _ask(channel: Channel, order: Order, cip: Cip) -> Report:
     except OutcomeUnknown as error:
         detail = str(error)
     except Exception:
-        # A mistake of ours or the channel's: it may have been sent.
+        # A bug of ours or the channel's: the request may have been sent, so the code counts as lost.
         logger.exception("Issuing a code for order %s failed; it may exist.", order.pk)
     return Report(account=cip.account, fact=answer, transaction_code=cip.transaction_code, detail=detail)
 
 
 def _channels(order: Order, asked: bool) -> Iterator[Channel | PagoEfectivoError]:
-    """Yield the order's channels in order of preference, without those that refused it before."""
+    """Yield the channels of the order's route by preference, without channels that refused the order before.
+
+    A channel that can't be built is yielded as the error. For a reissue (``asked``) refusals don't count.
+    """
     cips = Cip.objects.using(database()).filter(order=order, status=CipStatus.REFUSED)
     refused = set() if asked else set(cips.values_list("account", flat=True))
     for alias in conf.route(order.currency):
@@ -147,7 +156,10 @@ def _channels(order: Order, asked: bool) -> Iterator[Channel | PagoEfectivoError
 
 
 def _busy_until(order: Order, now: datetime) -> datetime | None:
-    """Return until when another process may be at a request; one that died is called lost by ``reconcile``."""
+    """Return until when another process may be working on a request for the order, None if no request is running.
+
+    A request whose process died is declared lost by ``reconcile``.
+    """
     requested = Cip.objects.using(database()).filter(order=order, status=CipStatus.REQUESTED, asked_at__isnull=False)
     cip = requested.first()
     return max(cip.asked_at + LEASE, now + SOON) if cip and cip.asked_at else None
@@ -163,7 +175,10 @@ def _moved(cip: Cip) -> bool:
 
 
 def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait: bool) -> Cip | None:
-    """Claim by writing the code that will be asked for; None if the order needs none, or somebody else is at it."""
+    """Claim the request by writing the code's row, with status requested, under the order's lock.
+
+    None if the order needs no code or another process is requesting. Raises for a reissue that is not allowed any more.
+    """
     with one_transaction() as alias:
         opening: dict[str, Any] = {"alias": alias, "now": now, "actor": "pagoefectivo"}
         locked = lock_order(order, **opening) if wait else lock_free_order(order, **opening)
@@ -172,7 +187,7 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait
         live = locked.live_cip()
         if locked.state not in IN_STATES["reissue" if asked else "issue"]:
             return None
-        # What was asked for before money came, or before the reference was ordered again, is not wanted any more.
+        # A reissue requested before money came, or before the reference was ordered again, is not done any more.
         if asked and locked.in_review():
             raise refuse_change("reissue", "in_review", locked.order)
         if asked and locked.ordered_again():

@@ -1,4 +1,4 @@
-"""Mark an order as paid by hand, when neither message nor answer tells of a payment that a person has seen."""
+"""Mark an order as paid by hand, for a payment seen by a person and not reported by the provider."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from ..ledger.advance import Decision, advance
 
 @traced()
 def mark_paid(order: Order, operation_number: str, actor: str, reason: str, *, now: datetime | None = None) -> Order:
-    """Let an order count as paid in full by the operation that a person saw, and return it as it is then.
+    """Mark an order as paid in full by an operation seen by a person, and return the order afterwards.
 
-    A message or an answer that tells of the same operation later changes nothing; one that contradicts becomes a
-    question. Raises ``InvalidRequest`` without operation number, actor or reason, if the order has no code that could
-    have been paid, or if that operation paid another order in these weeks; ``AlreadyPaid`` if it is paid;
-    ``InReview`` if a person has to answer a question first.
+    ``operation_number`` is the number on the receipt, at most 40 characters. A later report of the same operation
+    changes nothing; a report that contradicts opens a discrepancy. Raises ``InvalidRequest`` without operation number,
+    actor or reason, if no code of the order can have been paid, if the reference was ordered again, or if the operation
+    paid another order in the last 60 days; ``AlreadyPaid`` for an order that is paid or refunded; ``InReview`` while a
+    discrepancy about the order's money is open.
     """
     number = one_line(operation_number) if isinstance(operation_number, str) else ""
     if not number or len(number) > 40 or not number.isprintable():

@@ -1,4 +1,4 @@
-"""What the shop wants done at a provider: recorded first, then tried until it is done or a person looks at it."""
+"""Pending actions, the shop's requests to a provider: recorded first, then tried until done or put to a person."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from ..possible.rules import order_actions
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-#: Does what was wished for, and returns when to go on (None: done). The last argument: wait for who holds the order.
+#: A function that does the pending action of a claimed order, at the moment ``now``, and returns when to go on (None:
+#: done). The last argument: whether to wait for the order's lock.
 Step = Callable[[Order, datetime, bool], datetime | None]
 
 
@@ -38,10 +39,11 @@ def record(
     by_payer: bool = False,
     reason: str = "",
 ) -> None:
-    """Write down what is wanted instead of what was wanted before, and why, if a person said so.
+    """Record a pending action on an order, in place of any earlier pending action; ``reason`` is kept in the history.
 
-    ``by_payer``: only for an order that has expired and wishes nothing, so that a second click changes nothing. Raises
-    ``AlreadyPaid``, ``InReview``, or ``InvalidRequest`` if it is impossible in the order's state.
+    ``date``: the expiry date asked for. ``by_payer``: a renewal by the payer, allowed only for an expired order without
+    a pending action, so that a second click changes nothing. Raises ``AlreadyPaid``, ``InReview``, ``InvalidRequest``
+    or ``Misconfigured`` if the action can't be done to the order now.
     """
     with one_transaction() as alias:
         locked = lock_order(order, alias=alias, now=now, actor=actor)
@@ -65,7 +67,7 @@ def record(
 
 
 def fulfil(order: Order, pending_action: PendingAction, step: Step, now: datetime) -> Order:
-    """Try it now and return the order as it is then; inside a transaction of the shop's, after its commit."""
+    """Try a recorded action now and return the order afterwards; in a transaction of the shop, after the commit."""
     if in_shop_transaction():
         after_commit(attempt_quietly, order.pk, pending_action, step, None, True)
         return order
@@ -75,7 +77,7 @@ def fulfil(order: Order, pending_action: PendingAction, step: Step, now: datetim
 
 
 def attempt_quietly(pk: int, pending_action: str, step: Step, now: datetime | None = None, wait: bool = False) -> bool:
-    """Try it once where nobody would catch an error, which is logged and kept on the order."""
+    """Try a pending action once and log the provider's error instead of raising; returns like ``attempt``."""
     try:
         return attempt(pk, pending_action, step, now or current_time(), wait=wait)
     except PagoEfectivoError as error:
@@ -85,12 +87,14 @@ def attempt_quietly(pk: int, pending_action: str, step: Step, now: datetime | No
 
 @traced()
 def attempt(pk: int, pending_action: str, step: Step, now: datetime, *, wait: bool, heard: bool = False) -> bool:
-    """Try once what an order wishes; False if it wishes something else by now, or somebody else is at it.
+    """Try an order's pending action once; False if the action is no longer pending or due, or claimed elsewhere.
 
-    ``wait``: for whoever has locked the order; otherwise, if somebody takes it while the provider is asked, it is tried
-    again when the claim is over. ``heard``: somebody gets the error. Raises what the provider's answer means:
-    ``AlreadyPaid`` and other ``InvalidRequest`` are final, after anything else the wish stays and is tried again, and
-    at last is put to a person.
+    ``wait``: wait for the order's lock; without, an order locked by another transaction while the provider is asked is
+    tried again once the claim has run out. ``heard``: a caller receives the error, so no discrepancy is needed.
+
+    Raises the errors of ``step``. ``InReview`` defers the action until no discrepancy about money is open; any other
+    ``InvalidRequest``, such as ``AlreadyPaid``, ends the action. After an error of another class the action stays
+    pending and is tried again; after ``MOST_ATTEMPTS`` a discrepancy is opened instead (not for ``ISSUE``).
     """
     order = Order.objects.using(database()).select_related("cip").get(pk=pk)
     due = order.retry_at
@@ -105,7 +109,7 @@ def attempt(pk: int, pending_action: str, step: Step, now: datetime, *, wait: bo
         ):
             raise refuse_change(pending_action, "in_review", order)  # before the provider changes anything
         go_on = step(order, now, wait)
-    except Exception as error:  # the provider's, or a mistake of ours: nothing that was wished for is forgotten
+    except Exception as error:  # an error of the provider or a bug of ours: the pending action must not be forgotten
         problem = error
     with one_transaction() as alias:
         if not lock_orders([pk], alias, wait=wait):
@@ -125,14 +129,15 @@ def attempt(pk: int, pending_action: str, step: Step, now: datetime, *, wait: bo
 
 
 def _go_wrong(order: Order, pending_action: str, error: Exception, now: datetime, *, heard: bool) -> None:
-    """Write down what becomes of a wish after an error; its order is locked."""
+    """Record the consequence of an error for a pending action: deferred, ended or tried again. The order is locked."""
     detail = f"{type(error).__name__}: {error}"
     if isinstance(error, InReview):
         _defer(order, pending_action, now)
     elif isinstance(error, InvalidRequest):
         _tell(order, pending_action, error, now)
         _end(order)
-        # A payment tells by itself; else, where nobody hears the error, nothing comes of what was wished for.
+        # If no caller receives the error, a person must learn that the action failed. A payment needs no discrepancy:
+        # the order's state shows the payment.
         if not heard and pending_action != PendingAction.ISSUE and not isinstance(error, AlreadyPaid):
             put_to_person(order, Kind.NOT_CONFIRMED, now, f"Refused: {pending_action}. {error}")
     elif order.attempts >= MOST_ATTEMPTS and pending_action != PendingAction.ISSUE:
@@ -144,12 +149,13 @@ def _go_wrong(order: Order, pending_action: str, error: Exception, now: datetime
 
 @traced()
 def put_to_person(order: Order, kind: Kind, now: datetime, detail: str, about: str = "") -> None:
-    """Ask a person about an order, or ``about`` something of it."""
+    """Open a discrepancy about an order's pending action; ``about`` narrows the subject."""
     with one_transaction() as alias:
         locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
         evidence = {"at": now.isoformat(), "detail": detail[:500]}
         order = locked.order
-        # Of this wish, so that a question that was answered once doesn't silence the next.
+        # The subject names the pending action by its moment, so that a discrepancy resolved for an earlier action does
+        # not silence the present one.
         subject = (
             f"order:{order.pk}:{order.action_requested_at.isoformat() if order.action_requested_at else ''}{about}"
         )
@@ -158,9 +164,9 @@ def put_to_person(order: Order, kind: Kind, now: datetime, detail: str, about: s
 
 
 def take_up(budget: TimeBudget) -> int:
-    """PendingAction again for what met a question about money, where none is open any more; return for how many orders.
+    """Make deferred actions pending again on orders without an open discrepancy about money; return how many.
 
-    However the question was closed: a person answered it, or the facts did.
+    By whom the discrepancy was closed, a person or the facts, makes no difference.
     """
     asked, taken, last = Discrepancy.objects.open().about_money().filter(order=OuterRef("pk")), 0, 0
     waiting = (
@@ -189,7 +195,7 @@ def _taken_up(order: Order, budget: TimeBudget) -> bool:
 
 
 def _defer(order: Order, pending_action: str, now: datetime) -> None:
-    """Have a wish wait until no question about money is open."""
+    """Defer a pending action until no discrepancy about the order's money is open."""
     with one_transaction() as alias:
         locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
         if _mine(order).update(pending_action="", deferred_action=pending_action, retry_at=None):
@@ -199,7 +205,7 @@ def _defer(order: Order, pending_action: str, now: datetime) -> None:
 
 
 def _tell(order: Order, pending_action: str, error: Exception, now: datetime) -> None:
-    """Write down that what was wished for is refused."""
+    """Record an event saying the pending action was refused."""
     with one_transaction() as alias:
         locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
         locked.history.tell(
@@ -213,7 +219,7 @@ def _end(order: Order) -> None:
 
 
 def _mine(order: Order) -> QuerySet[Order]:
-    """The order, if it still wishes what this process has claimed."""
+    """Return a query for the order's row, empty unless the action and attempt claimed by this process are pending."""
     mine = Order.objects.using(database()).filter(
         pk=order.pk, pending_action=order.pending_action, action_requested_at=order.action_requested_at
     )

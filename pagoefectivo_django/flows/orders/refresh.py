@@ -1,4 +1,4 @@
-"""Ask the provider what it knows, and apply its answer."""
+"""Refresh an order: ask the provider about the order's codes and apply the answers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from ..ledger.advance import Outcome, advance
 from ..provider.accounts import channel_of
 from ..provider.look_up import look_up
 
-#: How often a stale answer is asked again before the next round does.
+#: Most questions about a code in a row while the answers are stale.
 MOST_ASKED = 3
 _STALE = "Code {} changed while the provider was asked; ask it again."
 
 
 @traced()
 def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
-    """Ask about every code of an order and return the order as it is then; inside a transaction, after its commit.
+    """Ask the provider about every code of an order, apply the answers, and return the order afterwards.
 
-    Raises ``Unavailable`` or ``OutcomeUnknown`` if the provider doesn't answer, or suddenly knows none of our codes.
+    Inside a transaction the provider is asked after the commit, and the order is returned unchanged. Codes of a channel
+    that can't search are skipped. Raises ``Unavailable`` or ``OutcomeUnknown`` if the provider doesn't answer, or knows
+    none of our codes; ``Misconfigured`` if the account of a code is no longer configured.
     """
     if in_shop_transaction():
         after_commit(refresh_order, order)
@@ -43,9 +45,9 @@ def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
 
 
 def apply_answer(answer: Report, *, actor: str, asked: bool = False, wait: bool = True, now: datetime) -> None:
-    """Apply what a provider answered; raises ``OutcomeUnknown`` if the code changed while it was asked.
+    """Apply a provider's answer; raises ``OutcomeUnknown`` if the code changed while the provider was asked.
 
-    ``wait`` False: or if somebody else holds its order.
+    With ``wait`` False raises ``OutcomeUnknown`` also if another transaction holds the order.
     """
     if {Outcome.STALE, Outcome.LOCKED} & {*advance(answer, actor=actor, asked=asked, wait=wait, now=now)}:
         raise OutcomeUnknown(_STALE.format(answer.code))

@@ -1,4 +1,4 @@
-"""Give an order another code: the old one is deleted at the provider first."""
+"""Reissue an order's code; the old code is deleted at the provider first."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ def reissue_code(
     reason: str = "",
     now: datetime | None = None,
 ) -> Order:
-    """Replace the code of an open, expired, cancelled-by-nobody or rejected order and return the order as it is then.
+    """Replace the code of a new, pending, expired or rejected order and return the order afterwards.
 
-    Without ``expires_at`` the order's date stays if it is still ahead. Raises like ``cancel_order``. Inside a
-    transaction the pending action is recorded, done after the commit, and the order returned unchanged.
+    ``expires_at`` is an aware datetime 10 minutes to 6 months ahead. Default: the order's date if at least 10 minutes
+    ahead, else now plus ``EXPIRES_AFTER``. Raises like ``cancel_order``, and ``Refused`` if no provider issues another
+    code. Inside a transaction the reissue is recorded, done after the commit, and the order returned unchanged.
     """
     now = now or current_time()
     if expires_at is None:
@@ -38,7 +39,10 @@ def reissue_code(
 
 
 def reissue(order: Order, now: datetime, wait: bool) -> datetime | None:
-    """Delete the code of a claimed order and ask for another; not while nobody could issue it."""
+    """Delete the current code of a claimed order and request another code; returns and raises like ``issue``.
+
+    Raises ``Misconfigured``, before anything is deleted, if no channel issues codes in the order's currency.
+    """
     if not conf.route(order.currency):
         raise refuse_change("reissue", "no_route", order)
     remove_current_code(order, now, asked=True, wait=wait)

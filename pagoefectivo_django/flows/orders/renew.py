@@ -1,4 +1,4 @@
-"""Let the payer have a new code when theirs has expired, where the shop allows it."""
+"""Renew an expired code on the payer's request, where the shop allows renewals."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .reissue import reissue
 
 
 def renew_code(order: Order, now: datetime) -> Order:
-    """Ask for a new code of an expired order and return the order as it is then.
+    """Request a new code for an expired order, valid for ``EXPIRES_AFTER``, and return the order afterwards.
 
-    Raises ``InvalidRequest`` if the shop doesn't allow it (``PAYER_MAY_RENEW``), if the order has not expired, or was
-    ordered again; otherwise what ``reissue_code`` does.
+    Raises ``InvalidRequest`` if the shop doesn't allow renewals (``PAYER_MAY_RENEW``), if the order has not expired, or
+    if the reference was ordered again; otherwise raises like ``reissue_code``.
     """
     record(order, PendingAction.REISSUE, actor="payer", date=now + conf.expires_after, now=now, by_payer=True)
     return fulfil(order, PendingAction.REISSUE, reissue, now)

@@ -1,1 +1,1 @@
-"""Events reach the shop's receivers: each delivery until its receiver has had it, within a time budget."""
+"""The outbox: deliver events to the shop's receivers, each delivery until the receiver succeeds; time budgets."""

@@ -1,4 +1,4 @@
-"""A turn of work: what time it is in it, and whether it is over."""
+"""Time budgets for the worker's rounds."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from ...models.clock import current_time
 
 
 class TimeBudget:
-    """Some time for one kind of work. Between two pieces of it ``over`` is asked; none is ever interrupted.
+    """A limit on the time spent on one kind of work; ``over`` is read between two pieces of work.
 
-    ``budget`` None: until all is done. ``stopped`` says whether the process shall end.
+    A piece of work that has begun is never interrupted. ``now``: the moment at the start, by default the database's.
+    ``budget`` None: no limit. ``stopped``: a function that returns whether the process is to end.
     """
 
     def __init__(
@@ -23,7 +24,10 @@ class TimeBudget:
         self._stop = self._end()
 
     def renew(self) -> TimeBudget:
-        """Begin the time for the next kind of work; what time it is, the database says."""
+        """Start the budget anew for the next kind of work and return the budget.
+
+        The database's time is read again, unless ``now`` was given.
+        """
         if self._given is None:
             self._start, self._began = current_time(), time.monotonic()
         self._stop = self._end()
@@ -34,7 +38,7 @@ class TimeBudget:
 
     @property
     def now(self) -> datetime:
-        """The time of the round, which goes on: a lease taken late in it is a whole one."""
+        """The present moment: the start plus the time passed, so that a lease taken late lasts as long as any."""
         return self._start + timedelta(seconds=time.monotonic() - self._began)
 
     @property

@@ -1,4 +1,4 @@
-"""Let every receiver hear every event, each on its own and until it succeeds."""
+"""Publish events: every receiver hears every event, independently of further receivers, until the receiver succeeds."""
 
 from __future__ import annotations
 
@@ -22,31 +22,32 @@ from .budget import TimeBudget
 
 logger = logging.getLogger("pagoefectivo.delivery")
 
-#: How long the request that wrote an event goes on publishing; the rest is the worker's. Each receiver is called once,
-#: however long the others took.
+#: How long the request that wrote events goes on publishing; the worker delivers the rest. Each receiver is called at
+#: least once, however long earlier receivers took.
 REQUEST_BUDGET = timedelta(seconds=3)
-#: How long one receiver is served before it is the turn of another.
+#: How long one receiver is served before the next receiver is served.
 SHARE = timedelta(seconds=1)
 BATCH = 50
 NEVER_BACK = "The process that tried it ended, or its receiver took longer than its lease."
-#: When a delivery that was given back is due again: not within the same look.
+#: Pause before a delivery that was given back is due again, so that the same query does not find the delivery twice.
 A_MOMENT = timedelta(milliseconds=100)
-#: What to call when there is something to deliver, instead of delivering it in the process that wrote it.
+#: Functions that enqueue a delivery task, called instead of delivering in the process that wrote the events.
 _handed_to: list[Callable[[], object]] = []
 
 
 class _NotYet(Exception):
-    """An earlier event of the order has not reached this receiver, or the receiver is left to the worker."""
+    """The receiver must not be called now: an earlier event of the order comes first, or the receiver is paused."""
 
 
 def publish_events(
     now: datetime | None = None, *, budget: timedelta | None = None, stopped: Callable[[], bool] | None = None
 ) -> int:
-    """Deliver what is due to the receivers that this process knows, and return how many were delivered.
+    """Deliver due events to the receivers connected in this process, and return the number of deliveries made.
 
-    The receivers take turns, so that a slow one keeps no other waiting; one that keeps failing is left alone for a
-    pause. ``budget`` bounds the time, ``stopped`` says whether the process shall end; a receiver that has begun is
-    never interrupted. A delivery whose receiver this process doesn't know waits, uncounted, for one that does.
+    Receivers are served in turn, so that a slow receiver delays no further receiver; a receiver that keeps failing is
+    paused. ``budget``: the time after which no receiver is called any more; ``stopped``: a function that returns
+    whether the process is to end. A receiver that has begun is never interrupted. A delivery for a receiver not
+    connected here waits, without counting an attempt, for a process with the receiver.
     """
     remaining, delivered = TimeBudget(now, budget, stopped), 0
     if not _due(remaining.now).exists():
@@ -63,16 +64,16 @@ def publish_events(
         if not more:
             waiting.discard(name)
         elif time.monotonic() - began > SHARE.total_seconds():
-            waiting = set(used)  # something may have come for the others meanwhile
+            waiting = set(used)  # after a slow receiver all are served again: events may have come meanwhile
     return delivered
 
 
 def _count_those_that_never_came_back(now: datetime) -> None:
-    """Count the receivers with attempts of which nobody wrote down the end: they hang, or kill their processes.
+    """Count a failure for each receiver with attempts that never ended: the receiver hangs or killed the process.
 
-    However many attempts a receiver lost, they count once: a machine that was switched off loses many at a time. The
-    worker whose statement marks them counts; for another worker at the same moment there are none left. A delivery in
-    whose transaction a receiver still hangs is locked: waiting for it, every worker would hang with that receiver.
+    Several such attempts of a receiver count once, since a machine switched off loses many at a time. The worker whose
+    statement marks the deliveries counts; a second worker at the same moment finds none left to mark. A delivery in
+    whose transaction a receiver still hangs is locked and skipped: else every worker would hang with the receiver.
     """
     lost = Delivery.objects.using(database()).filter(
         delivered_at__isnull=True, retry_at__lte=now, attempts__gt=0, last_error=""
@@ -86,7 +87,7 @@ def _count_those_that_never_came_back(now: datetime) -> None:
 
 
 def _those_least_busy_first(now: datetime) -> list[str]:
-    """Return the receivers' names; last those on which other processes are at work, or died."""
+    """Return the receivers' names, last the receivers being called, or left unfinished, by other processes."""
     claimed = Delivery.objects.using(database()).filter(
         delivered_at__isnull=True, retry_at__gt=now, attempts__gt=0, last_error=""
     )
@@ -96,20 +97,20 @@ def _those_least_busy_first(now: datetime) -> list[str]:
 
 
 def _serve(name: str, budget: TimeBudget) -> tuple[int, bool]:
-    """Let one receiver hear for its share of the time; return how many events, and whether more may wait for it."""
+    """Serve one receiver for ``SHARE``; return how many events were heard, and whether more may be waiting."""
     due, heard = _due(budget.now).filter(receiver=name), 0
     batch = list(due[:BATCH])
     failing = FailingReceiver.objects.using(database()).filter(receiver=name).first() if batch else None
     if failing and failing.paused_until:
         if not failing.claim(budget.now):
             return 0, False
-        # What was tried least, so that bad rows don't hold back the good ones behind them.
+        # A paused receiver is tried with the delivery of the fewest attempts: bad rows don't hold back good rows.
         batch = list(due.order_by("attempts", "retry_at", "pk")[:1])
     stop, claimed = time.monotonic() + SHARE.total_seconds(), False
     for delivery in batch:
         if budget.over:
             return heard, True
-        moment = budget.now  # receivers take time, and a lease is a whole one
+        moment = budget.now  # read for each delivery, since receivers take time and a lease must not start in the past
         if not delivery.claim(moment):
             continue
         claimed = True
@@ -117,30 +118,34 @@ def _serve(name: str, budget: TimeBudget) -> tuple[int, bool]:
         heard += success
         if not success or time.monotonic() > stop:
             return heard, True
-    return heard, claimed  # what only others are at would be found due again and again
+    return heard, claimed  # without any claim here, other processes are at work, and looking again at once is useless
 
 
 def after(row: Attempted) -> Q:
-    """Return what comes after a row in a queue, so that a round tries each row once and a bad one ends nothing."""
+    """Return a filter for the rows after a row in a queue by ``retry_at``, so that a round tries each row once."""
     return Q(retry_at__gt=row.retry_at) | Q(retry_at=row.retry_at, pk__gt=row.pk)
 
 
 def hand_over_to(enqueue: Callable[[], object]) -> None:
-    """Have a task queue deliver; for its app's ``ready()``. Called after each commit of something to be delivered."""
+    """Register a function that enqueues a delivery task; called after each commit with events to deliver.
+
+    For ``ready()`` of the app of a task queue. From then on a process no longer delivers after its own commits.
+    """
     if enqueue not in _handed_to:
         _handed_to.append(enqueue)
 
 
 def is_handed_over() -> bool:
-    """Return whether a task queue delivers what this process writes."""
+    """Return whether a task queue delivers the events written by this process."""
     return bool(_handed_to)
 
 
 def publish_written(deliveries: Sequence[Delivery]) -> None:
-    """Deliver what this process has just committed and wrote as claimed by itself, or let a task queue do it.
+    """Deliver events just committed by this process, or enqueue a task where a task queue is registered.
 
-    Each receiver has its turn, however long another one took. What nobody has claimed is the worker's: its receivers
-    must not keep a request waiting; nor must one that keeps failing.
+    Only deliveries inserted as claimed are made here, each receiver at least once, however long an earlier receiver
+    took. Deliveries to receivers with ``in_request=False`` and to paused receivers are left to the worker, so that no
+    request waits for a slow receiver.
     """
     for enqueue in _handed_to:
         try:
@@ -161,14 +166,16 @@ def publish_written(deliveries: Sequence[Delivery]) -> None:
 
 
 def deliver(delivery: Delivery, now: datetime, *, reraise: bool = False, in_request: bool = False) -> bool:
-    """Run the receiver of a delivery that this process has claimed, and return whether it heard the event now.
+    """Run the receiver of a delivery claimed by this process, and return whether the receiver heard the event now.
 
-    ``in_request``: not a receiver that keeps failing; it is left to the worker.
+    A receiver's error is logged, counted and kept on the delivery; ``reraise`` True: raised, too. ``in_request``: a
+    paused receiver is not called but left to the worker.
     """
     receiver = SIGNALS[delivery.event.kind].by_name[delivery.receiver]
     try:
         with traced(delivery.event.trace), one_transaction() if receiver.atomic else nullcontext():
-            # Marked before it runs: who comes second waits here, and then finds nothing left to do.
+            # The delivery is marked before the receiver runs: a second process waits here for the row, and then finds
+            # the delivery done.
             if receiver.atomic and not _mark(delivery, now):
                 return False
             signal, about, failures = _read_afresh(delivery, in_request)
@@ -184,7 +191,7 @@ def deliver(delivery: Delivery, now: datetime, *, reraise: bool = False, in_requ
     except _NotYet:
         _give_back(delivery, now)
     except Exception as error:
-        # The shop's own code failed, in whatever way: it alone is called again, and staff sees why.
+        # The receiver, the shop's own code, failed: only this receiver is called again, and staff sees the error.
         tell(Measure.DELIVERY, 1, delivery.receiver, "failed")
         told = (delivery.receiver, delivery.event_id, _order_of(delivery.event))
         logger.exception("Receiver %s failed at event %s of %s.", *told)
@@ -197,7 +204,7 @@ def deliver(delivery: Delivery, now: datetime, *, reraise: bool = False, in_requ
 
 
 def _order_of(event: OrderEvent) -> str:
-    """Return the order of an event by the shop's reference, for the log; its key where the database is away."""
+    """Return the order of an event for the log: the reference, or the key if the database can't be reached."""
     if event.order_id is None:
         return "no order"
     with suppress(Exception):
@@ -206,30 +213,30 @@ def _order_of(event: OrderEvent) -> str:
 
 
 def _fail_if_broken() -> None:
-    """Raise if a receiver hid an error that broke the transaction: the commit would roll back silently."""
+    """Raise if a receiver hid a database error, which broke the transaction: the commit would roll back silently."""
     connections[database()].validate_no_broken_transaction()
     with transaction.atomic(using=database()):
-        pass  # PostgreSQL opens no savepoint in a transaction that failed
+        pass  # PostgreSQL refuses a savepoint in a failed transaction
 
 
 def deliver_again(delivery: Delivery) -> None:
-    """Let a receiver hear an event once more, whether or not it heard it before, and end its pause; for staff."""
+    """Make a delivery due again, heard before or not, and end the receiver's pause; for staff."""
     FailingReceiver.objects.using(database()).filter(receiver=delivery.receiver).delete()
     mine = Delivery.objects.using(database()).filter(pk=delivery.pk)
     mine.update(delivered_at=None, retry_at=current_time(), attempts=0)
 
 
 def end_pause(failing: FailingReceiver) -> bool:
-    """Have a receiver that is left alone tried by the next worker, for staff; False if it is not, or not any more.
+    """End a receiver's pause, so that the next worker tries the receiver, for staff; False if no pause is running.
 
-    It goes on counting as failing until it hears something: another failure begins another pause.
+    The receiver counts as failing until an event is heard: a further failure begins a new pause.
     """
     now, alias = current_time(), database()
     paused = FailingReceiver.objects.using(alias).filter(pk=failing.pk, paused_until__isnull=False)
     if not paused.update(paused_until=now):
         return False
     if not _due(now).filter(receiver=failing.receiver).exists():
-        # All were put off. The first is tried; one without an error is being tried now.
+        # All deliveries are put off, so the first is made due. A delivery without an error is being tried right now.
         waiting = Delivery.objects.using(alias).filter(receiver=failing.receiver, delivered_at__isnull=True)
         of_budget: Any = _with_earlier(waiting).filter(earlier=False)  # type: ignore[misc]
         if first := of_budget.exclude(last_error="").order_by("retry_at", "pk").first():
@@ -238,7 +245,7 @@ def end_pause(failing: FailingReceiver) -> bool:
 
 
 def _known() -> Q:
-    """Deliveries whose receivers this process knows."""
+    """Return a filter for deliveries to the receivers connected in this process."""
     known = Q(pk__in=[])
     for signal in SIGNALS.values():
         if signal.by_name:
@@ -257,9 +264,9 @@ def _due(now: datetime) -> QuerySet[Delivery]:
 
 
 def _with_earlier(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    """Add whether an earlier event of the same order has still to reach the same receiver.
+    """Annotate deliveries with ``earlier``: whether an earlier event of the order has yet to reach the receiver.
 
-    One that the receiver doesn't listen to any more holds nothing back.
+    An earlier event of a kind to which the receiver is no longer connected holds nothing back.
     """
     earlier = Delivery.objects.filter(
         _known(),
@@ -277,7 +284,10 @@ def _mark(delivery: Delivery, now: datetime) -> bool:
 
 
 def _read_afresh(delivery: Delivery, in_request: bool) -> tuple[OutboxSignal, dict[str, Any], int]:
-    """Return the signal, what it is sent with as it is now, and how often in a row its receiver has failed."""
+    """Return the signal, the keyword arguments read afresh, and the receiver's number of failures in a row.
+
+    Raises ``_NotYet`` if an earlier event comes first, or ``in_request`` if the receiver is paused.
+    """
     failing = FailingReceiver.objects.filter(receiver=OuterRef("receiver"))
     rows = _with_earlier(_this(delivery)).annotate(
         failures=Subquery(failing.values("failures")), paused_until=Subquery(failing.values("paused_until"))
@@ -295,11 +305,11 @@ def _read_afresh(delivery: Delivery, in_request: bool) -> tuple[OutboxSignal, di
 
 
 def _this(delivery: Delivery) -> QuerySet[Delivery]:
-    # Not by key: MySQL doesn't tell the keys of rows inserted in bulk.
+    # Found by event and receiver, not by key, since MySQL doesn't tell the keys of rows inserted in bulk.
     return Delivery.objects.using(database()).filter(event=delivery.event_id, receiver=delivery.receiver)
 
 
 def _give_back(delivery: Delivery, now: datetime) -> None:
-    """Let a delivery that this process has claimed, and whose receiver it didn't call, be due again at once."""
+    """Make a delivery due again whose receiver was not called by the claiming process; no attempt is counted."""
     mine = _this(delivery).filter(delivered_at__isnull=True, attempts=delivery.attempts)
     mine.update(attempts=F("attempts") - 1, retry_at=now + A_MOMENT)

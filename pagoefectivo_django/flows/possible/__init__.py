@@ -1,4 +1,4 @@
-"""What may be done to an order, a refund or a discrepancy now: one answer for flows, admin, API and voucher."""
+"""Possible actions on an order, a refund or a discrepancy: the same answer for flows, admin, API and voucher."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ Row = Order | Refund | Discrepancy
 
 
 def actions_of(rows: Iterable[Row], actor: str = "") -> dict[Row, Actions]:
-    """Return, for each row, each action with why it can't be done now: the code of the reason, empty where it can.
+    """Return the actions of each row, each action with the code of the reason why not; empty if possible now.
 
-    ``actor``: who would do it, where that matters (``REFUND_FOUR_EYES``). A few statements, however many rows. The
-    flows ask the same rules again under the lock, and that answer decides.
+    Example: ``actions_of([order])[order]["cancel"]`` is ``"paid"`` for a paid order, ``""`` for a pending order that is
+    not in review. ``actor``: the person who would act, which matters for refunds with ``REFUND_FOUR_EYES``. The number
+    of statements doesn't depend on the number of rows. Flows apply the same rules again under the order's lock, and
+    that answer decides. Permissions are not considered (see ``rules.PERMISSIONS``).
     """
     wanted = list(rows)
     orders = order_situations(row for row in wanted if isinstance(row, Order))

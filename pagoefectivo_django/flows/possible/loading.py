@@ -1,4 +1,4 @@
-"""Read the situations of many rows in a few statements, for lists and pages."""
+"""Load the situations of many rows in a few statements, for lists and pages."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from .rules import STATUS, DiscrepancySituation, OrderSituation, RefundSituation
 
 
 def ordered_again(orders: Iterable[Order], cips: Mapping[int, Sequence[Cip]], alias: str) -> set[int]:
-    """Return the keys of those orders in whose place another of the same reference stands.
+    """Return the keys of orders whose reference is held by another order (new, pending or paid).
 
-    An order of a sandbox never stands in the place of one of production.
+    A sandbox order never holds the reference against an order with a code on a production account. ``cips``: the
+    orders' codes, by order key.
     """
     wanted = list(orders)
     others = Order.objects.using(alias).filter(reference__in={order.reference for order in wanted})
@@ -29,7 +30,7 @@ def ordered_again(orders: Iterable[Order], cips: Mapping[int, Sequence[Cip]], al
 
 
 def order_situations(orders: Iterable[Order]) -> dict[int, OrderSituation]:
-    """Return the situations of orders, by key."""
+    """Return the situations of orders, by primary key."""
     alias, wanted = database(), {order.pk: order for order in orders}
     cips: dict[int, list[Cip]] = {pk: [] for pk in wanted}
     payments: dict[int, list[Payment]] = {pk: [] for pk in wanted}
@@ -49,7 +50,7 @@ def order_situations(orders: Iterable[Order]) -> dict[int, OrderSituation]:
 
 
 def refund_situations(refunds: Iterable[Refund], actor: str = "") -> dict[int, RefundSituation]:
-    """Return the situations of refunds, by key, for who would move them on."""
+    """Return the situations of refunds, by primary key; ``actor``: the person who would move a refund on."""
     wanted = list(refunds)
     about = Payment.objects.using(database()).select_related("cip__order")
     payments = about.in_bulk([refund.payment_id for refund in wanted])
@@ -64,7 +65,7 @@ def refund_situations(refunds: Iterable[Refund], actor: str = "") -> dict[int, R
 
 
 def discrepancy_situations(discrepancies: Iterable[Discrepancy]) -> dict[int, DiscrepancySituation]:
-    """Return the situations of questions, by key."""
+    """Return the situations of discrepancies, by primary key."""
     wanted = list(discrepancies)
     orders = Order.objects.using(database()).in_bulk({one.order_id for one in wanted if one.order_id})
     found = order_situations(orders.values()) if orders else {}

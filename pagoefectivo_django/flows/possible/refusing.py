@@ -1,4 +1,4 @@
-"""Say no: the error and the sentence that belong to the code of a reason."""
+"""Turn the code of a reason into the error, with a sentence, that a flow raises."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .rules import answers_to
 
 
 def refuse_change(action: str, why: str, order: Order) -> PagoEfectivoError:
-    """Return the error for a code that can't be had, moved or taken away."""
+    """Return the error for a change of an order's code (``order_actions``) refused for the reason ``why``."""
     if why in (OrderState.PAID, OrderState.REFUNDED):
         return AlreadyPaid(f"Order {order} is {why}; a code of it can't be changed any more.")
     if why == "in_review":
@@ -34,7 +34,7 @@ def refuse_change(action: str, why: str, order: Order) -> PagoEfectivoError:
 
 
 def refuse_marking(why: str, order: Order) -> PagoEfectivoError:
-    """Return the error for an order that nobody can mark as paid."""
+    """Return the error for an order that can't be marked as paid for the reason ``why``."""
     if why in (OrderState.PAID, OrderState.REFUNDED):
         return AlreadyPaid(f"Order {order} is {why}; it can't be paid again.")
     if why == "in_review":
@@ -45,7 +45,7 @@ def refuse_marking(why: str, order: Order) -> PagoEfectivoError:
 
 
 def refuse_answer(answer: str, why: str, discrepancy: Discrepancy, payment: Payment | None) -> PagoEfectivoError:
-    """Return the error for an answer that a question can't have."""
+    """Return the error for a resolution that a discrepancy can't have for the reason ``why``."""
     named, order = f"Discrepancy {discrepancy.pk}", discrepancy.order
     if why == "closed":
         return InvalidRequest(f"{named} was resolved by {discrepancy.resolved_by}; it stays so.")
@@ -67,7 +67,7 @@ def refuse_answer(answer: str, why: str, discrepancy: Discrepancy, payment: Paym
 
 
 def refuse_step(action: str, why: str, refund: Refund, payment: Payment) -> PagoEfectivoError:
-    """Return the error for a refund that can't go on so."""
+    """Return the error for a step of a refund (``refund_actions``) refused for the reason ``why``."""
     if why == "same_person":
         about = {"refund": refund, "who": refund.requested_by}
         return InvalidRequest(

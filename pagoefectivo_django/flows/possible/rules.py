@@ -1,4 +1,4 @@
-"""What may be done now, and why not: pure, over situations that were loaded in bulk or under the lock."""
+"""The rules of possible actions: pure functions over situations loaded in bulk or under the order's lock."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ...models import Cip, Discrepancy, Order, Payment, Refund
 from ...signals import refund_account_asked
 from ...states import TABLE, CipStatus, Fact, Kind, OrderState, PaymentStatus, RefundStatus, Resolution
 
-#: Each action with the code of why it can't be done; empty where it can.
+#: By action, the code of the reason why the action can't be done; empty if possible.
 Actions = dict[str, str]
 
-#: In these states an order holds its reference: no other one of it is made, revived or paid.
+#: States in which an order holds its reference: no second order with the reference is created, revived or paid.
 STATUS = (OrderState.NEW, OrderState.PENDING, OrderState.PAID)
 OVER = (OrderState.PAID, OrderState.REFUNDED)
-#: In which states a code can be changed; that of an order that is ``OVER`` never.
+#: By action on an order's code, the states of the order in which the action is possible.
 IN_STATES = {
     "issue": (OrderState.NEW,),
     "cancel": (OrderState.NEW, OrderState.PENDING),
@@ -25,25 +25,25 @@ IN_STATES = {
     "reissue": (OrderState.NEW, OrderState.PENDING, OrderState.EXPIRED, OrderState.REJECTED),
     "renew": (OrderState.EXPIRED,),
 }
-#: A code of these statuses was never payable.
+#: Statuses of a code that was never payable.
 NEVER_PAYABLE = (CipStatus.REQUESTED, CipStatus.REFUSED)
 
-#: What a refund can become.
+#: By status of a refund, the possible next statuses.
 STEPS: dict[RefundStatus, set[RefundStatus]] = {
     RefundStatus.REQUESTED: {RefundStatus.APPROVED, RefundStatus.FAILED},
     RefundStatus.APPROVED: {RefundStatus.SENT, RefundStatus.FAILED},
-    # Back to approved: it certainly was not sent.
+    # Back to approved if the request to the provider was certainly not sent.
     RefundStatus.SENT: {RefundStatus.APPROVED, RefundStatus.DONE, RefundStatus.FAILED},
     RefundStatus.DONE: set(),
     RefundStatus.FAILED: set(),
 }
 
-#: A person reads these and says so; no answer moves money or a line.
+#: Kinds of discrepancy that a person only reads: the resolution moves neither money nor a settlement line.
 TO_BE_READ = frozenset({Kind.FEE_MISMATCH, Kind.PAYOUT_MISMATCH, Kind.UNSETTLED_OVERDUE})
-#: Of the questions about a line, those where the payer may be owed something.
+#: Kinds of discrepancy about a settlement line in which the payer may be owed money.
 MAY_BE_OWED = frozenset({Kind.DUPLICATE_PAYMENT, Kind.DUPLICATE_LINE, Kind.REFUND_UNMATCHED})
 
-#: What somebody needs to do it, through every door, of this app; the same deed needs the same, whatever leads to it.
+#: By action, the permission of this app that a person needs, the same in the admin, the API and every other place.
 PERMISSIONS = {
     "issue": "change_order",
     "cancel": "change_order",
@@ -58,7 +58,7 @@ PERMISSIONS = {
     "done": "send_refund",
     "fail": "send_refund",
     "ask_account": "send_refund",
-    # Answers to a discrepancy, beside ``change_discrepancy``, which all of them need.
+    # Resolutions of a discrepancy, each in addition to ``change_discrepancy``.
     "accept": "mark_paid",
     "refund_due": "add_refund",
     "ignore": "change_discrepancy",
@@ -70,43 +70,43 @@ PERMISSIONS = {
 
 @dataclass(frozen=True)
 class OrderSituation:
-    """An order with everything that decides what may be done to it."""
+    """An order with all facts from which ``order_actions`` decides."""
 
     order: Order
     #: Oldest first.
     cips: Sequence[Cip]
     payments: Sequence[Payment]
-    #: A person has yet to decide about money of it; and: about anything of it.
+    #: ``in_review``: a discrepancy about the order's money is open. ``asked``: any discrepancy about the order is open.
     in_review: bool
     asked: bool
-    #: Another order stands in its place.
+    #: Another order holds the reference.
     ordered_again: bool
-    #: By account; those that are set now.
+    #: By account, the channels configured now.
     channels: Mapping[str, Channel]
 
 
 @dataclass(frozen=True)
 class RefundSituation:
-    """A refund, its payment, the payer's address, and who would move it on; empty where nobody in particular would."""
+    """A refund with payment, payer's e-mail address, and the person who would act (empty: nobody in particular)."""
 
     refund: Refund
     payment: Payment
     email: str
     actor: str = ""
-    #: A line of a statement is matched with it: the money went.
+    #: A line of a statement is matched with the refund, so the money was sent.
     in_statement: bool = False
 
 
 @dataclass(frozen=True)
 class DiscrepancySituation:
-    """A question, and the order that it is about, if any."""
+    """A discrepancy, with the situation of the order concerned, if any."""
 
     discrepancy: Discrepancy
     of: OrderSituation | None
 
 
 def order_actions(of: OrderSituation) -> Actions:
-    """Return what may be done to an order."""
+    """Return the actions on an order, each with the reason why not."""
     changes = {action: _change(of, action) for action in IN_STATES}
     return {
         **changes,
@@ -118,7 +118,7 @@ def order_actions(of: OrderSituation) -> Actions:
 
 
 def _change(of: OrderSituation, action: str) -> str:
-    """Return why a code of an order can't be had, moved or taken away."""
+    """Return the reason why an order's code can't be issued, extended, cancelled, reissued or renewed; else empty."""
     order, state = of.order, OrderState(of.order.state)
     if state in OVER:
         return str(state)
@@ -148,7 +148,7 @@ def _extend(of: OrderSituation) -> str:
 
 
 def extendable(cips: Iterable[Cip]) -> Cip | None:
-    """Return the code that an extension is about: the one that can be paid, else the last that expired."""
+    """Return the code to extend: the current code, else the last expired code; None if the order has no such code."""
     found = [cip for cip in cips if cip.code and cip.status in (CipStatus.CURRENT, CipStatus.EXPIRED)]
     return max(found, key=lambda cip: (cip.live is True, cip.pk), default=None)
 
@@ -175,17 +175,17 @@ def _mark_paid(of: OrderSituation) -> str:
 
 
 def payable_by_hand(order: Order, cips: Sequence[Cip]) -> Cip | None:
-    """Return the code with which an order could have been paid without our hearing of it."""
+    """Return the code shown by an order, if the code can have been paid without a report to us; else None."""
     return next((cip for cip in cips if cip.pk == order.cip_id and cip.status not in NEVER_PAYABLE), None)
 
 
 def may_be_adopted(cip: Cip) -> bool:
-    """Return whether a code may exist whose digits nobody knows: it was asked for, and its answer got lost."""
+    """Return whether a code may exist at the provider without known digits: requested, with no answer yet or lost."""
     return not cip.code and (cip.status == CipStatus.LOST or (cip.status == CipStatus.REQUESTED and bool(cip.asked_at)))
 
 
 def refund_actions(of: RefundSituation) -> Actions:
-    """Return what people may do to a refund."""
+    """Return a person's actions on a refund, each with the reason why not."""
     refund, status = of.refund, RefundStatus(of.refund.status)
     steps = {
         "approve": RefundStatus.APPROVED if status == RefundStatus.REQUESTED else None,
@@ -214,7 +214,7 @@ def refund_actions(of: RefundSituation) -> Actions:
 
 
 def discrepancy_actions(of: DiscrepancySituation) -> Actions:
-    """Return which answers a question can have, and what else people may do with it."""
+    """Return the resolutions of a discrepancy and a person's further actions, each with the reason why not."""
     discrepancy = of.discrepancy
     closed = discrepancy.status == Discrepancy.Status.RESOLVED
     answers = {str(answer): "closed" if closed else _answer(of, answer) for answer in Resolution}
@@ -226,7 +226,10 @@ def discrepancy_actions(of: DiscrepancySituation) -> Actions:
 
 
 def answers_to(discrepancy: Discrepancy) -> list[Resolution]:
-    """Return the answers that a question of this kind can have; a statement is no proof, so a line pays no order."""
+    """Return the resolutions possible for a discrepancy's kind.
+
+    A statement proves no payment, so ``ACCEPT`` is never possible for a discrepancy about a line or a settlement.
+    """
     if discrepancy.kind in TO_BE_READ:
         return [Resolution.IGNORE]
     if discrepancy.line_id is None and discrepancy.settlement_id is None:
@@ -236,7 +239,11 @@ def answers_to(discrepancy: Discrepancy) -> list[Resolution]:
 
 
 def _answer(of: DiscrepancySituation, answer: Resolution) -> str:
-    """Return why a question can't be answered so; each answer leaves what it says behind, or is none."""
+    """Return the reason why a discrepancy can't have a resolution, empty if possible.
+
+    A resolution is possible only if its consequence can be carried out: ``ACCEPT`` needs a payment that can pay the
+    order, ``REFUND_DUE`` a payment that was not reversed.
+    """
     if answer not in answers_to(of.discrepancy):
         return "no_proof"
     if answer == Resolution.IGNORE:

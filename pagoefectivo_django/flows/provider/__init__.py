@@ -1,1 +1,1 @@
-"""Which channel serves an account; questions to providers at the account's pace, and the log of every call."""
+"""Providers: the channel serving each account, questions at the account's pace, and the log of calls."""

@@ -1,4 +1,4 @@
-"""Which channel speaks for an account."""
+"""Find the channel that serves an account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger("pagoefectivo.provider")
 
 
 def accounts() -> dict[str, Channel]:
-    """Return a channel for each account that is set, by account."""
+    """Return a channel per configured account, by account; a channel that can't be built is logged and left out."""
     found: dict[str, Channel] = {}
     for alias in conf.channels:
         try:
@@ -27,7 +27,7 @@ def accounts() -> dict[str, Channel]:
 
 
 def account_at(alias: str) -> str:
-    """Return the account that an alias stands for now; empty if it can't be used."""
+    """Return the account configured under an alias, empty if the channel can't be built."""
     try:
         return get_channel(alias).account
     except Misconfigured:
@@ -35,15 +35,15 @@ def account_at(alias: str) -> str:
 
 
 def channel_for(account: str, alias: str = "") -> Channel:
-    """Return the channel that serves an account, under whatever alias it stands now; ``alias`` is tried first.
+    """Return the channel that serves an account, under any alias; ``alias`` is tried first.
 
-    Raises ``Misconfigured`` if the account is not configured any more.
+    Raises ``Misconfigured`` if the account is no longer configured.
     """
     try:
         if alias in conf.channels and (channel := get_channel(alias)).account == account:
             return channel
     except Misconfigured:
-        pass  # under that alias; perhaps it stands under another
+        pass  # the alias is broken; another alias may serve the account
     if serving := accounts().get(account):
         return serving
     raise Misconfigured(
@@ -52,19 +52,21 @@ def channel_for(account: str, alias: str = "") -> Channel:
 
 
 def channel_of(cip: Cip) -> Channel:
-    """Return the channel that serves the account of a code; raises ``Misconfigured`` like ``channel_for``."""
+    """Return the channel that serves a code's account; raises ``Misconfigured`` like ``channel_for``."""
     return channel_for(cip.account, cip.channel)
 
 
 def channels_at(alias: str) -> list[Channel]:
-    """Return the channels that messages to an alias's address may be of: its own, else those of codes issued under it.
+    """Return the channels whose messages may come to the webhook address of an alias.
 
-    So an address that the provider was told before its alias was renamed goes on to take messages.
+    The alias's own channel; for an alias no longer configured, the channels of accounts with codes issued under the
+    alias, so that the address given to a provider before a renaming keeps taking messages. Empty for an unknown alias.
     """
     if alias in conf.channels:
         return [get_channel(alias)]
     if "\0" in alias:
         return []  # PostgreSQL takes no such text
-    # One look into the index for each account: anybody may ask for any alias, and DISTINCT would read every code of it.
+    # One look into the index per account: strangers may request any alias, and DISTINCT would read all codes of the
+    # alias.
     issued = Cip.objects.using(database()).filter(channel=alias)
     return [channel for account, channel in accounts().items() if issued.filter(account=account).exists()]

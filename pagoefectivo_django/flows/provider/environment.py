@@ -1,4 +1,4 @@
-"""Which accounts take real money: an order of a sandbox never stands in the way of one of production."""
+"""Tell accounts that take real money from sandboxes: a sandbox order never stands in a production order's way."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ LIVE = "production"
 
 
 def is_live(account: str) -> bool:
-    """Return whether real money is paid to an account; its environment is the second part of its name."""
+    """Return whether an account takes real money, by the second part of the account's name."""
     return account.split(":")[1:2] == [LIVE]
 
 
 def orders_of_tests(pks: Iterable[int], alias: str) -> set[int]:
-    """Return those of the orders that had codes, and none that could be paid with real money."""
+    """Return the keys of orders with codes, but none on a production account; orders without codes are left out."""
     live: dict[int, bool] = {}
     codes = Cip.objects.using(alias).filter(order__in=list(pks)).order_by()
     for pk, account in codes.values_list("order_id", "account").distinct():

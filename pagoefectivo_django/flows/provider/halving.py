@@ -1,4 +1,4 @@
-"""One way to split a poisoned batch: halves of halves, until the bad row stands alone."""
+"""Split a failing batch into halves of halves, until the bad row is alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Row = TypeVar("Row")
 
 
 def halves(rows: Sequence[Row]) -> tuple[Sequence[Row], Sequence[Row]]:
-    """Return the first and the second half of a batch; the second is the larger one of an odd number."""
+    """Return the first and the second half of a batch; of an odd number the second is larger."""
     middle = len(rows) // 2
     return rows[:middle], rows[middle:]
 
@@ -21,10 +21,10 @@ def in_halves(
     splits: Callable[[Exception], bool],
     alone: Callable[[Row, Exception], None],
 ) -> None:
-    """Work on rows at once; where that fails, on each half: a bad row costs a few tries, and no other row waits.
+    """Call ``work`` with all rows; after an error, with each half, so a bad row costs a few tries and delays no row.
 
-    ``splits`` says of an error whether a smaller batch may do better; any other error is raised. ``alone`` is called
-    with each row that fails alone, and its error.
+    ``splits`` returns whether a smaller batch may help against an error; else the error is raised. ``alone`` is called
+    with each row that fails alone, and the error.
     """
     try:
         work(rows)

@@ -1,4 +1,4 @@
-"""Ask a provider about codes: what it says of each, or that it knows none of ours, which is no answer."""
+"""Ask a provider about codes. A provider that knows none of our codes has given no answer."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ from ...states import Fact
 from .pace import may_search
 from .record import recorded
 
-#: The version of a code that we did not know when we asked.
+#: The version given to reports about a code without a row here at the time of the question.
 UNKNOWN = -1
-#: What the heartbeat of an account that knows none of our codes begins with; it says since when.
+#: Prefix of the heartbeat kept while an account knows none of our codes; the heartbeat's time says since when.
 NOTHING = "knows nothing: "
-#: When an account that knew none of our codes is asked about them again.
+#: Pause before an account that knew none of our codes is asked again.
 AFTER_NOTHING = timedelta(minutes=10)
-#: Other codes that are asked about as well, to see whether an account knows any.
+#: Most further codes included in a second question, to see whether the account knows any.
 MOST_OTHERS = 10
 _WATCHED = Q(live=True) | Q(poll_at__isnull=False)
 
 
 class KnowsNothing(OutcomeUnknown):
-    """An account knew none of the codes of ours that it was asked about: nothing follows from that for any of them."""
+    """The account knew none of the codes asked about, from which nothing follows for any of the codes."""
 
 
 def ask_provider(
     channel: Channel, codes: Iterable[str], now: datetime | None = None, *, paced: bool = False
 ) -> dict[str, Report]:
-    """Return what a provider says of codes, with the time at which it was asked and what we knew then.
+    """Return a provider's reports by code, each with the time of the question and the code's version at the time.
 
-    ``paced``: the caller has taken a turn to ask. Any other question can't wait for one, but is counted in the
-    account's pace, so that those which can wait do.
+    A code unknown to the provider is left out. ``paced``: the caller has waited for the account's pace. Without, the
+    question is asked at once, but counted in the pace, so that patient questions wait longer. Raises like
+    ``Channel.search``.
     """
     if not paced:
         may_search(channel)
@@ -54,7 +55,11 @@ def ask_provider(
 
 
 def look_up(channel: Channel, cips: Sequence[Cip], now: datetime) -> dict[int, Report]:
-    """Return what a provider says of codes of ours, by our key, for a person who waits; raises ``KnowsNothing``."""
+    """Return a provider's reports about codes of ours, by primary key, without waiting for the account's pace.
+
+    A code unknown to the provider gets ``Fact.ABSENT``. Raises ``KnowsNothing`` like ``believed``, and the errors of
+    ``Channel.search``.
+    """
     codes = [cip.code or "" for cip in cips]
     said: dict[str, Report | None] = dict.fromkeys(codes) | ask_provider(channel, codes, now)
     return by_key(cips, believed(channel, said, now, lambda: may_search(channel) or True), now)
@@ -63,11 +68,12 @@ def look_up(channel: Channel, cips: Sequence[Cip], now: datetime) -> dict[int, R
 def believed(
     channel: Channel, said: dict[str, Report | None], now: datetime, may_ask: Callable[[], bool]
 ) -> dict[str, Report | None]:
-    """Return the answers about codes of ours that count: that a provider doesn't know one, if it knows another.
+    """Return the answers about codes of ours; "unknown" counts only if the provider knows another code of ours.
 
-    If it knows none of these, it is asked once more, together with others that are open or watched (``may_ask``: there
-    is a turn for that). The only such code of an account counts alone. Raises ``KnowsNothing`` if it knows none of all
-    these; staff is told of that until it knows one again.
+    If the provider knows none of the codes, a second question adds up to ``MOST_OTHERS`` further live or polled codes
+    of the account (``may_ask``: returns whether the pace allows the question). If the account has no further code, a
+    single unknown code counts. Raises ``KnowsNothing`` if no code is known; staff is alerted until a code is known
+    again.
     """
     if not said:
         return said
@@ -96,12 +102,12 @@ def believed(
 
 
 def by_key(cips: Sequence[Cip | UnknownCode], answers: Mapping[str, Report | None], now: datetime) -> dict[int, Report]:
-    """Return for each code what was answered, by our key; ``Fact.ABSENT`` for one of which nothing was."""
+    """Return the answers by the codes' primary keys, ``Fact.ABSENT`` for a code without an answer."""
     return {cip.pk: answers.get(cip.code or "") or _absent(cip, now) for cip in cips}
 
 
 def know_nothing() -> dict[str, datetime]:
-    """Return the accounts that know none of our codes, and since when, while a code of theirs is open or watched."""
+    """Return, by account, since when the account knows none of our codes; only accounts with live or polled codes."""
     alias = database()
     rows = Heartbeat.objects.using(alias).filter(name__startswith=NOTHING).order_by("name")
     found = {row.name.removeprefix(NOTHING): row.beaten_at for row in rows}

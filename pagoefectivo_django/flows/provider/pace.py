@@ -1,4 +1,4 @@
-"""How fast a provider is asked: one pace for each account, which all processes keep together."""
+"""The pace of searches: at most ``searches_per_minute`` per account, counted over all processes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ...models.clock import current_time
 from ...models.heartbeat import in_pace
 from ..outbox.budget import TimeBudget
 
-#: Seconds between two looks whether the pace allows another question.
+#: Seconds between two checks whether the pace allows a search.
 BREATH = 0.05
 
 
 def may_search(channel: Channel) -> bool:
-    """Take a turn to ask; all processes together keep the pace."""
+    """Take one search from the account's pace, shared by all processes; False if the pace allows none now."""
     every = timedelta(minutes=1) / conf.searches_per_minute
     return in_pace(f"search {channel.account}"[:150], every, current_time())
 
 
 def await_pace(channel: Channel, budget: TimeBudget) -> bool:
-    """Wait for a turn to ask; False if the time is over before."""
+    """Wait until the account's pace allows a search; False if the time budget is over first."""
     while not budget.over:
         if may_search(channel):
             return True

@@ -1,4 +1,4 @@
-"""Write down what is asked from a provider and what it answers, redacted, beside the orders that it is about."""
+"""Record calls to providers, redacted, beside the orders concerned."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ logger = logging.getLogger("pagoefectivo.provider")
 
 @contextmanager
 def recorded(channel: Channel, *, order: Order | None = None, codes: Iterable[str] = ()) -> Iterator[None]:
-    """Keep every attempt that is made within; what can't be kept is logged, and never the caller's problem."""
+    """Record every HTTP attempt made inside the ``with`` block, with links to the orders of ``order`` and ``codes``.
+
+    An error while recording is logged and never raised.
+    """
     exchanges: list[Exchange] = []
     with traced():
         try:
@@ -43,7 +46,7 @@ def _write(channel: Channel, exchanges: list[Exchange], order: Order | None, cod
         if codes:
             cips = Cip.objects.using(alias).filter(account=channel.account, code__in=codes)
             about |= set(cips.values_list("order", flat=True))
-        wrong = skew()  # of this machine's clock, by which the exchange was timed
+        wrong = skew()  # error of this machine's clock, by which the exchanges were timed
         with transaction.atomic(using=alias):
             for exchange in exchanges:
                 call = ApiCall.objects.using(alias).create(
@@ -51,7 +54,7 @@ def _write(channel: Channel, exchanges: list[Exchange], order: Order | None, cod
                 )
                 subjects = [ApiCallSubject(call=call, order_id=pk) for pk in sorted(about)]
                 ApiCallSubject.objects.using(alias).bulk_create(subjects)
-    except Exception as error:  # whatever it is, the provider's answer counts, and is on its way to who asked
+    except Exception as error:  # an error here must not keep the provider's answer from the caller
         logger.warning("A call to the provider could not be written down (%s).", type(error).__name__)
 
 

@@ -1,4 +1,4 @@
-"""Ask a provider about many codes at once."""
+"""Ask a provider about many codes in batches, within a time budget."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ Row = TypeVar("Row", Cip, UnknownCode)
 
 
 def further_turns(channel: Channel, budget: TimeBudget) -> Iterator[bool]:
-    """Yield whether the next question may be asked: the first, whose turn was taken, at once, further ones in pace."""
+    """Yield, for each question in turn, whether the question may be asked within the time budget.
+
+    The first question has been counted in the account's pace already; each further question waits for the pace.
+    """
     yield True
     while True:
         yield await_pace(channel, budget)
@@ -31,11 +34,11 @@ def further_turns(channel: Channel, budget: TimeBudget) -> Iterator[bool]:
 def search(
     channel: Channel, cips: Iterable[Cip] | Iterable[UnknownCode], budget: TimeBudget, *, ours: bool = True
 ) -> dict[int, Report]:
-    """Return what a provider says of codes, by our key; ``Fact.ABSENT`` for one that it doesn't know.
+    """Return a provider's reports about codes, by primary key, ``Fact.ABSENT`` for a code unknown to the provider.
 
-    A code about which it refuses to tell, or whose turn is over before, has no answer. Raises ``Unavailable``,
-    ``OutcomeUnknown`` or ``Misconfigured`` if it gives none at all, and ``KnowsNothing`` like ``believed``; not where
-    the codes are not known to be ``ours``.
+    The first question must have been counted in the account's pace. Left out are codes refused by the provider, and
+    codes for which the time budget is too short. Raises ``Unavailable``, ``OutcomeUnknown`` or ``Misconfigured`` if the
+    provider doesn't answer, and for codes of ours (``ours``) ``KnowsNothing`` like ``believed``.
     """
     wanted = [cip for cip in cips if cip.code]
     said = ask_about(channel, [cip.code or "" for cip in wanted], budget)
@@ -49,10 +52,10 @@ def search(
 
 
 def ask_about(channel: Channel, codes: Sequence[str], budget: TimeBudget) -> dict[str, Report | InvalidRequest | None]:
-    """Return what a provider says of codes: None for one that it doesn't know, its refusal for one that it refuses.
+    """Return, by code, the provider's report, None for an unknown code, or the error for a refused code.
 
-    A batch that it refuses is halved, in pace, so that one code keeps no other waiting; what there is no time for is
-    left out. Raises like ``search``.
+    A refused batch is halved, at the account's pace, so that a bad code delays no good code; codes for which the time
+    budget is too short are left out. Raises ``Unavailable``, ``OutcomeUnknown`` or ``Misconfigured``.
     """
     said: dict[str, Report | InvalidRequest | None] = {}
     turns = further_turns(channel, budget)
@@ -73,10 +76,11 @@ def ask_about(channel: Channel, codes: Sequence[str], budget: TimeBudget) -> dic
 def ask_and_apply(
     channel: Channel, rows: Sequence[Row], work: Callable[[Sequence[Row]], None], budget: TimeBudget
 ) -> None:
-    """Let a function ask about claimed rows, whose turn was taken, and apply the answers; a provider's error is raised.
+    """Call ``work`` to ask about claimed rows and apply the answers; errors of the provider are raised.
 
-    A mistake of ours in one answer keeps no other waiting: what fails is halved, in pace, and what fails alone is
-    logged; its lease brings it back.
+    The first question must have been counted in the account's pace. After any other error, a bug of ours, the rows are
+    halved, at the account's pace, so that a bad row delays no good row. A row that fails alone is logged, and due again
+    when the claim's lease is over.
     """
     turns = further_turns(channel, budget)
 
@@ -91,6 +95,9 @@ def ask_and_apply(
 
 
 def apart(cips: Sequence[Cip | UnknownCode], moment: datetime) -> dict[int, datetime | None]:
-    """Return when to ask again after a question without an answer: the halves apart, should one code be the reason."""
+    """Return, by key, when to ask again after no answer.
+
+    The second half of the codes is asked about a minute after the first, in case one of the codes is the cause.
+    """
     minutes = enumerate(halves(cips))
     return {cip.pk: moment + timedelta(minutes=minute) for minute, half in minutes for cip in half}

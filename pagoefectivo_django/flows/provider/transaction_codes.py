@@ -1,4 +1,4 @@
-"""Transaction codes: our number of a request at a provider, which says whose request it is where that can be read."""
+"""Transaction codes: our unique number for a request at a provider, with the order's reference where possible."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import secrets
 from ...channels.base import Channel
 from ...codes import LONGEST
 
-#: The random part of a transaction code.
+#: Length of the random part of a transaction code, in bytes (two hex digits each).
 RANDOM_BYTES = 6
 
 
 def new_transaction_code(reference: str, channel: Channel) -> str:
-    """Return a code of our own for this request, which no other one has, also none that a restored backup forgot.
+    """Return a new transaction code, different from all earlier codes, including codes missing after a restored backup.
 
-    The shop's reference and a random part where that fits and can be read, else their hash.
+    Made of prefix, shop's reference and random part if short and plain enough (letters, digits, ``_``, ``-``), else of
+    the prefix and a hash of the whole.
     """
     prefix = str(channel.options.get("TRANSACTION_CODE_PREFIX", ""))
     readable = f"{prefix}{reference}-{secrets.token_hex(RANDOM_BYTES)}"
@@ -26,7 +27,7 @@ def new_transaction_code(reference: str, channel: Channel) -> str:
 
 
 def reference_in(transaction_code: str, channel: Channel) -> str:
-    """Return the reference of the order for which a readable transaction code of ours was made; empty for any other."""
+    """Return the reference contained in a readable transaction code of ours; empty for any different code."""
     prefix = re.escape(str(channel.options.get("TRANSACTION_CODE_PREFIX", "")))
     found = re.fullmatch(rf"{prefix}(.+)-[0-9a-f]{{{2 * RANDOM_BYTES}}}", transaction_code, re.IGNORECASE)
     return found[1] if found else ""
