@@ -1,4 +1,4 @@
-"""The app: what Django loads."""
+"""The Django app configuration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class PagoEfectivoConfig(AppConfig):
-    """Orders paid by PagoEfectivo."""
+    """The app ``pagoefectivo``: orders paid by PagoEfectivo."""
 
     name = "pagoefectivo_django"
     label = "pagoefectivo"

@@ -1,4 +1,4 @@
-"""The digits that a payer types, and our own numbers of them."""
+"""The digits of a payment code, and our transaction code of each request for a payment code."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 
 from .texts import visible
 
-#: Characters of a transaction code (protocol 3.2), and how many of them the shop may choose: what is left must be
-#: enough to tell it from every other one.
+#: The longest transaction code (protocol 3.2), and the longest prefix that the shop may choose: the rest has to be long
+#: enough to make each transaction code unique.
 LONGEST, LONGEST_PREFIX = 36, 20
 
 
 def is_prefix(value: object) -> bool:
-    """Return whether transaction codes may begin with this: letters that every provider takes, and few enough."""
+    """Return whether transaction codes may begin with a value: up to 20 letters, digits, ``_`` and ``-``, or an int."""
     number = isinstance(value, int) and not isinstance(value, bool)
     return (isinstance(value, str) or number) and bool(re.fullmatch(f"[A-Za-z0-9_-]{{0,{LONGEST_PREFIX}}}", str(value)))
 
 
 def plain(code: str) -> str:
-    """Return a code's digits without blanks and without leading zeros, as we store and compare it.
+    """Return the digits of a code without blanks and leading zeros, as codes are stored and compared.
 
-    Some pad codes to 14 digits, and people read them in groups (protocol 3.3, 6.3).
+    Some providers' messages pad codes to 14 digits, and people read codes out in groups (protocol 3.3, 6.3).
     """
     return "".join(visible(code).split()).lstrip("0")

@@ -1,4 +1,4 @@
-"""What the provider's contract says of its fee, and the IGV on it; pure."""
+"""The provider's fee by contract, and the IGV (sales tax) on the fee; pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROUNDINGS = tuple(name for name in dir(decimal) if name.startswith("ROUND_"))
 
 @dataclass(frozen=True)
 class Fee:
-    """A fee and the IGV on it; ``total`` is what the provider keeps."""
+    """A fee and the IGV on it, in the payment's currency; ``total`` is the sum, which the provider keeps."""
 
     amount: Decimal
     tax: Decimal
@@ -30,9 +30,9 @@ class Fee:
 
 
 def expected_fee(amount: Decimal, currency: str, day: date) -> Fee | None:
-    """Return what the contract of that day charges for a payment; None if no contract covers it.
+    """Return the fee for a payment by the contract in force on a day; None if no contract covers the payment.
 
-    Each part is rounded by itself, IGV on the rounded fee (protocol 7.4, one merchant's contract). Raises
+    The fee is rounded first, then the IGV on the rounded fee (protocol 7.4, one merchant's contract). Raises
     ``Misconfigured`` for a contract that can't be read.
     """
     contract = _since(conf.fees.get(currency, ()), day, lambda entry: entry["SINCE"])
@@ -47,24 +47,24 @@ def expected_fee(amount: Decimal, currency: str, day: date) -> Fee | None:
 
 
 def igv_rate(day: date) -> Decimal:
-    """Return the IGV on a fee of that day, in percent; 0 before the first."""
+    """Return the IGV rate on a day in percent, such as ``Decimal(18)``; 0 before the first rate in the settings."""
     found = _since(conf.igv, day, lambda entry: entry[0])
     return found[1] if found else Decimal(0)
 
 
 def split_commission(commission: Decimal, day: date) -> Fee:
-    """Return the fee and the IGV of a commission that has both; the IGV is the rest, so that nothing is lost."""
+    """Return fee and IGV of a commission with IGV included; the IGV is the remainder after rounding."""
     fee = (commission * 100 / (100 + igv_rate(day))).quantize(CENT, ROUND_HALF_UP)
     return Fee(fee, commission - fee)
 
 
 def _since(entries: Sequence[Any], day: date, since: Any) -> Any:
-    """Return the entry that is in force on a day."""
+    """Return the entry in force on a day: the latest whose date is not after the day, or None."""
     return max((entry for entry in entries if since(entry) <= day), key=since, default=None)
 
 
 def faults_of_contract(fees: Any, igv: Any) -> list[str]:
-    """Return what is wrong with the settings FEES and IGV, for the system checks."""
+    """Return the faults of the settings FEES and IGV as sentences, for the system checks."""
     found = []
     if not isinstance(fees, Mapping) or set(fees) - set(CURRENCIES):
         found.append(f"FEES has to be a dictionary by currency ({', '.join(CURRENCIES)}).")
@@ -94,7 +94,7 @@ def _read_contract(contract: Any) -> None:
         if up_to is not None and not (isinstance(up_to, Decimal) and up_to.is_finite() and up_to > least):
             raise Misconfigured("bands go up, and end with None for all that is more")
         least = up_to if up_to is not None else Decimal("Infinity")
-    if least.is_finite():  # else nobody is told that a large payment is compared with nothing
+    if least.is_finite():  # a payment above every band would be compared with no fee, unnoticed
         raise Misconfigured("bands go up, and end with None for all that is more")
 
 
@@ -105,5 +105,5 @@ def _is_rate(entry: Any) -> bool:
         and type(parts[0]) is date
         and isinstance(parts[1], Decimal)
         and parts[1].is_finite()
-        and (parts[1] == 0 or 1 <= parts[1] < 100)  # 0.18 is a share, and no percent
+        and (parts[1] == 0 or 1 <= parts[1] < 100)  # 0.18 would be a share, not a percentage
     )

@@ -1,4 +1,4 @@
-"""What is counted and timed, told to whoever measures; nobody does unless an app is installed for it."""
+"""Counts and durations of our work, passed to observers; without an observer nothing is measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ logger = logging.getLogger("pagoefectivo.worker")
 
 
 class Measure(StrEnum):
-    """What can be told, with the labels in their order; a value of 1 is a count, others are seconds."""
+    """The measures, each with its labels in order; ``CALL`` and ``ROUND`` are in seconds, the rest are counts of 1."""
 
     CALL = "call"  # account, method, outcome (2xx … 5xx, or error)
     MESSAGE = "message"  # channel, status
@@ -25,15 +25,15 @@ _observers: list[Observer] = []
 
 
 def observe_by(observer: Observer) -> None:
-    """Have a function told of everything that is measured; for an app's ``ready()``."""
+    """Register an observer of every measure, once; meant for an app's ``ready()``."""
     if observer not in _observers:
         _observers.append(observer)
 
 
 def tell(measure: Measure, value: float, *labels: str) -> None:
-    """Tell whoever measures; labels have few values, and name no order, no code and nobody."""
+    """Pass a measure to every observer; labels take few values, and name no order, no code and no person."""
     for observer in _observers:
         try:
             observer(measure, value, labels)
-        except Exception:  # what is measured is money on its way
+        except Exception:  # an observer's mistake must not stop work on payments
             logger.exception("A measure of %s could not be told.", measure)

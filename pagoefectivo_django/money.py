@@ -1,4 +1,4 @@
-"""Amount and currency; ``Decimal`` only."""
+"""Amounts of money with their currency, as exact ``Decimal`` values."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 from .errors import InvalidRequest
 
-#: What PagoEfectivo issues codes in (protocol 3.1).
+#: The currencies in which PagoEfectivo issues codes (protocol 3.1).
 CURRENCIES = ("PEN", "USD")
 SIGNS = {"PEN": "S/", "USD": "US$"}
-#: 16 digits before the point and 2 behind it (protocol 3.1).
+#: The largest amount: 16 digits before the point and 2 after it (protocol 3.1).
 LARGEST = Decimal("9999999999999999.99")
 
 
 @dataclass(frozen=True)
 class Money:
-    """An exact amount in a currency; raises ``InvalidRequest`` for one that nobody can pay."""
+    """An exact, positive amount in ``PEN`` or ``USD``; raises ``InvalidRequest`` for any other amount or currency."""
 
     amount: Decimal
     currency: str
@@ -32,20 +32,20 @@ class Money:
 
     @property
     def display(self) -> str:
-        """See ``display``."""
+        """The money as Peru writes it, such as ``S/ 1,234.50``; see the function ``display``."""
         return display(self.amount, self.currency)
 
 
 def display(amount: Decimal, currency: str) -> str:
-    """Return money as Peru writes it, in every language: ``S/ 1,234.50``, ``US$ 1,234.50``; its blank does not break.
+    """Return money as Peru writes it, in every language: ``S/ 1,234.50``, ``US$ 1,234.50``, with a no-break space.
 
-    Any currency, since a payer may pay in one that was not asked for.
+    Any currency is accepted, since a payer may have paid in a currency that the shop did not ask for.
     """
     return f"{SIGNS.get(currency, currency)}\u00a0{amount:,.2f}"
 
 
 def exact(amount: Any) -> Decimal:
-    """Return a positive amount with two decimals; floats and text are refused, not guessed at."""
+    """Return a positive amount with two decimals; raises ``InvalidRequest`` for floats, text and a third decimal."""
     if isinstance(amount, int) and not isinstance(amount, bool):
         amount = Decimal(amount)
     if not isinstance(amount, Decimal):
@@ -54,7 +54,7 @@ def exact(amount: Any) -> Decimal:
         raise InvalidRequest(f"amount is {shown(amount)}; it must be more than 0 and at most {LARGEST}.")
     try:
         rounded = amount.quantize(Decimal("0.01"))
-    except InvalidOperation:  # more digits than the context's precision
+    except InvalidOperation:  # more digits than the decimal context's precision
         rounded = None
     if rounded != amount:
         raise InvalidRequest(f"amount is {shown(amount)}; it has more than two decimals.")
@@ -62,6 +62,6 @@ def exact(amount: Any) -> Decimal:
 
 
 def shown(value: Any) -> str:
-    """Return a value for an error message: short, whatever was passed."""
+    """Return the ``repr`` of a value for an error message, cut to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,4 +1,4 @@
-"""Who pays: what the providers need to know, and its rules."""
+"""The payer: the fields needed by providers, their checks, and the shop's data for a receipt."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from django.utils.translation import gettext_lazy as _
 from .errors import InvalidRequest
 from .texts import one_line, spelled, visible
 
-#: Digits as an input method for Chinese writes them.
+#: Full-width digits, as input methods for Chinese write digits, and their ASCII digits.
 _NARROW = {0xFF10 + digit: 0x30 + digit for digit in range(10)}
-#: A Peruvian mobile as it is stored: nothing to find out about it.
+#: A Peruvian mobile number as stored; phonenumbers need not be asked about it.
 _MOBILE = re.compile("9[0-9]{8}")
 
 
 @dataclass(frozen=True)
 class Payer:
-    """Who pays an order; only ``email`` is needed by every provider (protocol 3.1).
+    """The payer of an order; only ``email`` is needed by every provider (protocol 3.1).
 
-    Texts are taken as people paste them (``check_text``). A phone says its own country if it begins with ``+``, and
-    ``phone_prefix`` is then that country's; one that exists nowhere stays as it is. A whole number is taken where no
-    zero can stand in front: as ``user_id`` and ``phone``. Raises ``InvalidRequest`` for an e-mail address that nobody
-    can be reached at. Messages name the field and never repeat what the payer typed.
+    Texts are cleaned as ``check_text`` says. A ``phone`` that begins with ``+`` names its own country, and
+    ``phone_prefix`` becomes that country's prefix; a phone number that exists nowhere is stored as typed. ``user_id``
+    and ``phone`` may be ints, since neither can begin with a zero. Raises ``InvalidRequest`` for a field that is not
+    text, for characters that can't be printed and for an invalid e-mail address; messages name the field and never
+    repeat its value.
     """
 
     email: str
@@ -39,15 +40,16 @@ class Payer:
     phone: str = ""
     #: Telephone prefix, ``+51`` for Peru.
     phone_prefix: str = "+51"
-    #: DNI, RUC, CE, PAS, ...; each channel maps it to what its provider knows.
+    #: DNI, RUC, CE, PAS, …; each channel maps the type to one that its provider knows.
     document_type: str = ""
     document_number: str = ""
     #: INEI district code, six digits, leading zeros kept.
     ubigeo: str = ""
     country: str = "PERU"
-    #: The shop's own number of this customer.
+    #: The shop's own number of the payer.
     user_id: str = ""
-    #: What the shop has to write: ``boleta``, ``factura`` or nothing. For the shop alone; no channel sends these three.
+    #: The receipt that the shop has to issue: ``boleta``, ``factura`` or nothing. No channel sends ``receipt``,
+    #: ``company`` or ``address``; all three are for the shop alone.
     receipt: str = ""
     #: For a factura: the name (razón social) and the address (domicilio fiscal) that belong to the RUC.
     company: str = ""
@@ -74,21 +76,24 @@ class Payer:
 
     @property
     def erased(self) -> bool:
-        """Whether its data was erased, so that everything else here is empty."""
+        """Whether the payer's data was erased; then every other field is empty."""
         return not self.email
 
     def data(self) -> dict[str, str]:
-        """Return what is known, for storing; also that a phone's country is not."""
+        """Return the fields that are not empty, for ``Order.payer_data``.
+
+        ``phone_prefix`` is kept beside a phone even if empty: then the phone's country is not known.
+        """
         return {name: value for name, value in asdict(self).items() if value or (name == "phone_prefix" and self.phone)}
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Payer:
-        """Return the payer that ``data()`` described."""
+        """Return the payer described by a value of ``data()``; unknown names are ignored."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in data.items() if name in known})
 
 
-#: Of a text, of an e-mail address.
+#: The problem of a text, and the problem of an e-mail address.
 _PROBLEMS = (
     "has characters that cannot be printed; remove them.",
     "is not an e-mail address of at most 100 characters; PagoEfectivo sends the code to it.",
@@ -97,18 +102,18 @@ _PROBLEMS = (
 
 @dataclass(frozen=True, repr=False)
 class Erased(Payer):
-    """The payer of an order whose data was erased: nobody, and it says so; every field is empty."""
+    """The payer of an order whose payer data was erased: every field is empty, and ``erased`` is True."""
 
     email: str = ""
     country: str = ""
     phone_prefix: str = ""
 
     def __post_init__(self) -> None:
-        """Nothing is checked: there is nothing."""
+        """Skip the checks of ``Payer``: all fields are empty."""
 
 
 class DocumentType(TextChoices):
-    """The documents that SUNAT's catalogue 06 knows for a receipt, as ``Payer.document_type`` has them."""
+    """The identity documents for a receipt (SUNAT's catalogue 06), as values of ``Payer.document_type``."""
 
     DNI = "DNI", "DNI"
     RUC = "RUC", "RUC"
@@ -117,22 +122,22 @@ class DocumentType(TextChoices):
 
 
 class Receipt(TextChoices):
-    """What the shop writes for the payer, as ``Payer.receipt`` has it."""
+    """The kinds of receipt, as values of ``Payer.receipt``."""
 
     BOLETA = "boleta", _("Boleta, for a person")
     FACTURA = "factura", _("Factura, for a company with a RUC")
 
 
-#: Digits of the documents that have no letters.
+#: The number of digits of the documents whose numbers have digits only.
 LENGTHS = {DocumentType.DNI: 8, DocumentType.RUC: 11}
-#: Letters and digits of the others (SUNAT's catalogue 06).
+#: The most letters and digits of all other documents (SUNAT's catalogue 06).
 LONGEST_DOCUMENT = 12
 
 
 def check_text(text: str) -> str:
-    """Return one line of text as it is stored; raises ``ValidationError`` for what can't be printed.
+    """Return a text as stored, in one line and composed (NFC); raises ``ValidationError`` for unprintable characters.
 
-    ``Payer`` and its form judge by this and by ``check_email`` alone, so that a valid form is a payer.
+    ``Payer`` and its form use only this function and ``check_email``, so a form that is valid is always a valid payer.
     """
     text = one_line(text)
     if not text.isprintable() or any("\ud800" <= letter <= "\udfff" for letter in text):
@@ -141,11 +146,11 @@ def check_text(text: str) -> str:
 
 
 def check_email(address: str) -> str:
-    """Return an e-mail address as it is stored; raises ``ValidationError`` for one that can't be."""
+    """Return an e-mail address as stored; raises ``ValidationError`` if invalid or over 100 characters."""
     address = check_text(address)
     validate_email(address)
     host = address.rpartition("@")[2]
-    # Django's validator lets every sign above U+00A0 pass in a host; names of hosts have letters, marks and digits.
+    # Django's validator accepts any character above U+00A0 in a host; host names have only letters, marks and digits.
     if not host.startswith("[") and any(
         unicodedata.category(sign)[0] not in "LMN" for sign in host if sign not in ".-"
     ):
@@ -155,12 +160,15 @@ def check_email(address: str) -> str:
 
 
 def bare(number: str) -> str:
-    """Return a document's number without what people write between its letters and digits."""
+    """Return a document's number in capitals, without blanks, points and hyphens between its letters and digits."""
     return re.sub(r"[\s.‐-―\u2212-]", "", unicodedata.normalize("NFKC", visible(number))).upper()
 
 
 def check_document(kind: str, number: str) -> str:
-    """Return a document's number without blanks and hyphens; raises ``ValidationError`` that says why not."""
+    """Return a document's number without blanks and hyphens; raises ``ValidationError`` for an invalid number.
+
+    ``kind`` is a value of ``DocumentType``. The check digits of a DNI and a RUC are verified.
+    """
     number = bare(number)
     known = DocumentType(kind)
     about = {"document": known.label, "length": LENGTHS.get(known, LONGEST_DOCUMENT), "count": len(number)}
@@ -189,7 +197,7 @@ def check_document(kind: str, number: str) -> str:
 
 
 def check_phone(number: str) -> tuple[str, str]:
-    """Return the prefix (``+51`` if none is written) and the digits after it; raises ``ValidationError`` like above."""
+    """Return prefix (``+51`` by default) and digits of a phone number; raises ``ValidationError`` if invalid."""
     if found := _phone(visible(number), "+51"):
         return found
     raise ValidationError(
@@ -198,22 +206,22 @@ def check_phone(number: str) -> tuple[str, str]:
 
 
 def e164(payer: Payer) -> str:
-    """Return the payer's number as carriers want it, ``+51999888777``, or an empty text if it is none."""
+    """Return the payer's phone number in E.164, such as ``+51999888777``; empty if the phone is no valid number."""
     return "".join(_phone(payer.phone, payer.phone_prefix) or ())
 
 
 def _full(prefix: str, phone: str) -> tuple[str, str]:
-    """Return prefix and number of what was typed; a number of elsewhere is never one of the prefix's country."""
+    """Return prefix and number as stored; an invalid number with its own country (``+``, ``00``) loses the prefix."""
     if not phone or (prefix == "+51" and _MOBILE.fullmatch(phone)):
         return prefix, phone
     return _phone(phone, prefix) or ("" if phone.startswith(("+", "\uff0b", "00")) else prefix, phone)
 
 
 def check_cci(number: str) -> str:
-    """Return the 20 digits of an interbank account number; raises ``ValidationError`` like above.
+    """Return the 20 digits of an interbank account number (CCI); raises ``ValidationError`` for an invalid number.
 
-    Its two check digits are Luhn's, one over bank and office, one over the account. Known from payment companies'
-    documents only (d24, localpayment); the check digits of the second's example fit.
+    Both check digits are Luhn's: the first over bank and office, the second over the account. The source is documents
+    of payment companies only (d24, localpayment); the check digits of the latter's example fit.
     """
     digits = re.sub(r"[\s.‐-―\u2212-]", "", visible(number)).translate(_NARROW)
     if not (digits.isascii() and digits.isdigit()):
@@ -227,15 +235,15 @@ def check_cci(number: str) -> str:
 
 
 def _phone(typed: str, prefix: str) -> tuple[str, str] | None:
-    """Return the prefix and the digits of a number that can exist, typed in the country of a prefix.
+    """Return prefix and national digits of a phone number typed in the country of ``prefix``; None if not valid.
 
-    Only here is phonenumbers known, whose tables take as long to import as all our models.
+    phonenumbers is imported here only: its tables take as long to import as all our models.
     """
     import phonenumbers
 
     home = re.sub("[^0-9]", "", prefix)[:3]
     country = phonenumbers.region_code_for_country_code(int(home)) if home else None
-    for number in (typed, f"+{home}{typed}"):  # the second for numbers of no country, such as +870
+    for number in (typed, f"+{home}{typed}"):  # the second spelling is for prefixes of no country, such as +870
         try:
             found = phonenumbers.parse(number, country)
         except phonenumbers.NumberParseException:
@@ -255,8 +263,8 @@ def _stdnum() -> ModuleType:
 
 
 def has_phones(country: str) -> bool:
-    """Return whether some telephone numbers are of a country, told by its two letters: not of ``UK``, but of ``GB``."""
-    if country == "PE":  # as in most settings, which are judged at each start
+    """Return whether a country, by its two letters, has telephone numbers: ``GB`` has, ``UK`` is no country."""
+    if country == "PE":  # most settings name PE alone, and are checked at each start: no import
         return True
     import phonenumbers
 
@@ -264,10 +272,10 @@ def has_phones(country: str) -> bool:
 
 
 def mobile_country(number: str) -> str:
-    """Return the country of a number in E.164, ``PE``, if it can be of a mobile phone there; else an empty text."""
+    """Return the country (such as ``PE``) of a number in E.164 that can be a mobile phone's; else an empty text."""
     import phonenumbers
 
     found = phonenumbers.parse(number)
     mobile = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
-    # Satellites and others of no country have the region "001".
+    # Numbers of no country, such as satellite phones, have the region "001".
     return str(phonenumbers.region_code_for_number(found)) if phonenumbers.number_type(found) in mobile else ""

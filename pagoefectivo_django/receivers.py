@@ -1,4 +1,4 @@
-"""Receivers of our own, connected by their paths, so that a process starts without what they need."""
+"""Our own receivers, connected by dotted path: a process starts without the receivers' imports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .signals import (
     refund_account_asked,
 )
 
-#: The event that each message tells of.
+#: The signal on which each message to the payer is sent.
 TOLD_BY = {
     "created": cip_issued,
     "reminder": expiry_approaching,
@@ -32,12 +32,12 @@ TEXT = ByPath("pagoefectivo_django.flows.messages.inform.text_payer")
 
 
 def connect_messages() -> None:
-    """Connect what writes to the payer: one receiver for each message in ``MESSAGES``, by mail and by each carrier.
+    """Connect a receiver for each message in the setting ``MESSAGES``: by mail, and short messages by each carrier.
 
-    Deliveries in the database remember these names.
+    Deliveries in the database keep the names given here, so the names must not change.
     """
     chosen, carriers = conf.messages, conf.carriers
-    # What is no list at all is told by a system check, which could not run if the app did not load.
+    # A setting that is no list is reported by a system check, which could not run if the app failed to load.
     for name in MESSAGES if isinstance(chosen, Collection) else ():
         if name not in chosen:
             continue

@@ -1,4 +1,4 @@
-"""What a shop can listen to.
+"""Signals for a shop's receivers, and the names by which receivers are found again after a restart.
 
 Each signal is sent with ``sender=Order, order=…, event=…``; ``discrepancy_opened`` with ``sender=Discrepancy``, its
 ``discrepancy=…`` too, and an ``order`` that may be None; ``refund_account_asked`` with its ``refund=…`` too. All go
@@ -22,7 +22,7 @@ from .errors import Misconfigured
 
 @dataclass(frozen=True)
 class ByPath:
-    """A function known by its dotted path, whose module is imported when it is first called."""
+    """A function named by its dotted path; the module is imported at the first call."""
 
     path: str
 
@@ -30,7 +30,7 @@ class ByPath:
         return self.load()(*bound, **named)
 
     def load(self) -> Callable[..., Any]:
-        """Return the function; raises ``ImportError``, or whatever its module raises, where there is none."""
+        """Return the function; raises ``ImportError`` if the path names no function, or the module's own error."""
         found = import_string(self.path)
         if not callable(found):
             raise ImportError(f"{self.path} is a {type(found).__name__}, which can't be called.")
@@ -39,18 +39,19 @@ class ByPath:
 
 @dataclass(frozen=True)
 class Receiver:
-    """A function of the shop's, and how it wants to be called."""
+    """A receiver of a signal: a function, the function's name in deliveries, and how the function is called."""
 
     name: str
     function: Callable[..., Any]
-    #: True: inside the transaction that marks the delivery, so that what it writes stands exactly once.
+    #: True: the function runs in the transaction that marks the delivery as done, so its writes to the same database
+    #: happen exactly once.
     atomic: bool
     sender: Any = None
-    #: False: never called by the process that wrote the event.
+    #: False: the process that wrote the event never calls the function; the worker does.
     in_request: bool = True
 
     def call(self, **named: Any) -> None:
-        """Run it to its end, whether or not it is asynchronous."""
+        """Call the function with the given arguments, and run an asynchronous function to the end."""
         said = self.function(**named)
         if inspect.isawaitable(said):
             async_to_sync(_finish)(said)
@@ -61,12 +62,12 @@ async def _finish(said: Awaitable[Any]) -> None:
 
 
 class OutboxSignal(Signal):
-    """A signal whose receivers are known by name, so that each hears each event even after a crash."""
+    """A signal with named receivers, each of which hears each event, even after a crash."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        #: Held strongly: a delivery may come days after the connection.
+        #: Strong references: a delivery may come days after the receiver was connected.
         self.by_name: dict[str, Receiver] = {}
 
     def connect(
@@ -79,16 +80,17 @@ class OutboxSignal(Signal):
         atomic: bool = True,
         in_request: bool = True,
     ) -> None:
-        """Connect a receiver by its ``dispatch_uid``, or by its ``module.qualname``.
+        """Connect a receiver under the name ``dispatch_uid``, or else ``module.qualname``.
 
-        A dotted path, ``"shop.receivers.ship"``, stands for the function there and is the receiver's name. It is
-        imported when the receiver first runs, so the process starts without it. A system check imports it too; where
-        nothing checks, a path that leads nowhere is a receiver that fails.
+        ``receiver`` may be a dotted path, ``"shop.receivers.ship"``, which is then also the receiver's name. The path
+        is imported when the receiver first runs, so the process starts without the module. A system check imports the
+        path too; where no check ran, a path that leads nowhere is a receiver that fails.
 
-        ``atomic=False`` is for what can't be rolled back (mail, HTTP): it runs outside of the transaction, at least
-        once, and knows a repetition by ``event.id``. ``in_request=False`` is for what may take long: the worker or
-        the task queue calls it, and the request that wrote the event (the provider's webhook, say) never waits for
-        it. Raises ``Misconfigured`` for a receiver that has no name by which another process finds it.
+        ``atomic=False`` is for effects that can't be rolled back (mail, HTTP): the receiver runs outside of the
+        transaction, at least once, and recognises a repetition by ``event.id``. ``in_request=False`` is for slow
+        receivers: the worker or the task queue calls the receiver, and the request that wrote the event (the provider's
+        webhook, say) never waits. Raises ``Misconfigured`` for a receiver without a name by which another process could
+        find it.
         """
         name = _name(receiver, dispatch_uid)
         function = ByPath(receiver) if isinstance(receiver, str) else receiver
@@ -101,7 +103,10 @@ class OutboxSignal(Signal):
     def disconnect(
         self, receiver: Callable[..., Any] | str | None = None, sender: Any = None, dispatch_uid: Hashable | None = None
     ) -> bool:
-        """Forget a receiver; what is still to be delivered to it waits for a process that knows it."""
+        """Disconnect a receiver, and return whether the receiver was connected.
+
+        Open deliveries wait for a process in which the receiver is connected.
+        """
         name = _name(receiver, dispatch_uid)
         self.by_name.pop(name, None)
         return super().disconnect(None, sender=sender, dispatch_uid=dispatch_uid or name)
@@ -141,7 +146,7 @@ refund_account_asked = OutboxSignal("refund_account_asked")
 expiry_approaching = OutboxSignal("expiry_approaching")
 discrepancy_opened = OutboxSignal("discrepancy_opened")
 
-#: By name, as events remember them.
+#: Every signal by its name, which ``OrderEvent.kind`` stores.
 SIGNALS: dict[str, OutboxSignal] = {
     signal.name: signal
     for signal in (

@@ -1,4 +1,4 @@
-"""The states, the facts and the table that joins them; pure."""
+"""States of orders, codes, payments and statements, facts about codes, and the order table; no database, no network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from django.utils.translation import gettext_lazy as _
 
 
 class OrderState(TextChoices):
-    """Where an order stands. *The payer paid*; whether the money reached us is another fact."""
+    """The state of an order.
+
+    ``paid`` means: the payer paid. Whether the money has reached the shop is a fact of its own, ``Order.settled_at``.
+    """
 
     NEW = "new", _("new")
     PENDING = "pending", _("pending")
@@ -21,11 +24,11 @@ class OrderState(TextChoices):
 
 
 class VoucherState(TextChoices):
-    """What a payer is told of an order: its state, or what matters more to them."""
+    """The state shown to the payer of an order: the order's own state, or the fact that concerns the payer more."""
 
     GETTING = "getting", _("getting your code")
     WAITING = "waiting", _("waiting for your payment")
-    #: Its date has passed, and the provider is yet to be asked a last time.
+    #: The order's date has passed, but the provider is still to be asked a last time whether the code was paid.
     OVERDUE = "overdue", _("its time is over")
     PAID = "paid", _("paid")
     EXPIRED = "expired", _("expired")
@@ -36,7 +39,7 @@ class VoucherState(TextChoices):
 
 
 class CipStatus(TextChoices):
-    """Where one code stands."""
+    """The status of a payment code (CIP)."""
 
     REQUESTED = "requested", _("requested")
     LOST = "lost", _("lost: answer not known")
@@ -48,12 +51,12 @@ class CipStatus(TextChoices):
     REFUSED = "refused", _("refused")
 
 
-#: A code that is asked for or can be paid; an order has at most one.
+#: The statuses of a code that is being requested or can be paid; an order has at most one such code.
 LIVE = frozenset({CipStatus.REQUESTED, CipStatus.CURRENT})
 
 
 class PaymentStatus(TextChoices):
-    """What a proven payment counts for."""
+    """The status of a payment confirmed by a provider: whether the payment counts for the order."""
 
     APPLIED = "applied", _("applied")
     HELD = "held", _("held")
@@ -62,7 +65,10 @@ class PaymentStatus(TextChoices):
 
 
 class Fact(TextChoices):
-    """What can be told about a code; the last four are told by people, the shop and the clock."""
+    """A fact about a code, from a report of the provider or a decision of ours.
+
+    ``accepted``, ``withdrawn``, ``lapsed`` and ``returned`` come from staff, the shop, the clock and a refund.
+    """
 
     ISSUED = "issued", _("issued")
     REFUSED = "refused", _("refused")
@@ -80,7 +86,7 @@ class Fact(TextChoices):
 
 
 class Kind(TextChoices):
-    """The questions that only a person can answer."""
+    """The kinds of discrepancy: cases decided by no rule, which a person resolves."""
 
     AMOUNT_MISMATCH = "amount_mismatch", _("paid another amount")
     CURRENCY_MISMATCH = "currency_mismatch", _("paid in another currency")
@@ -106,7 +112,7 @@ class Kind(TextChoices):
     UNSETTLED_OVERDUE = "unsettled_overdue", _("paid, and in no settlement in time")
 
 
-#: Questions about money that came; while one is open the order is frozen.
+#: Discrepancies about money that came. While one is open, its order cannot be cancelled, extended, reissued or expired.
 MONEY_KINDS = frozenset(
     {
         Kind.AMOUNT_MISMATCH,
@@ -124,7 +130,7 @@ MONEY_KINDS = frozenset(
 
 
 class Resolution(TextChoices):
-    """How a person answers a question."""
+    """The resolutions by which a person closes a discrepancy."""
 
     ACCEPT = "accept", _("accept as paid")
     REFUND_DUE = "refund_due", _("a refund is due")
@@ -132,7 +138,7 @@ class Resolution(TextChoices):
 
 
 class Remark(TextChoices):
-    """What people do besides answering a question, and what comes to nothing: the fact of its event."""
+    """The ``fact`` of an event without effect on the order's state: staff's remarks, and work given up."""
 
     ASSIGNED = "assigned", _("assigned")
     COMMENTED = "commented", _("commented")
@@ -148,7 +154,7 @@ class Remark(TextChoices):
 
 
 class PendingAction(TextChoices):
-    """What the shop wants done at the provider."""
+    """An action requested by the shop and still to be done at the provider."""
 
     ISSUE = "issue", _("issue a code")
     CANCEL = "cancel", _("cancel")
@@ -157,7 +163,7 @@ class PendingAction(TextChoices):
 
 
 class RefundStatus(TextChoices):
-    """Where the way back of money stands."""
+    """The status of a refund."""
 
     REQUESTED = "requested", _("requested")
     APPROVED = "approved", _("approved")
@@ -167,14 +173,14 @@ class RefundStatus(TextChoices):
 
 
 class StatementKind(TextChoices):
-    """What a provider's statement tells of."""
+    """The kind of a provider's statement: payments paid out to the shop, or only payments taken."""
 
     SETTLEMENT = "settlement", _("settlement")
     SALES = "sales", _("sales report")
 
 
 class SettlementStatus(TextChoices):
-    """How far the import of a statement is."""
+    """The status of a statement's import."""
 
     DRAFT = "draft", _("waits for a person")
     MATCHING = "matching", _("being matched")
@@ -182,7 +188,7 @@ class SettlementStatus(TextChoices):
 
 
 class LineStatus(TextChoices):
-    """What became of one line of a statement; the first two are on their way."""
+    """The status of a statement's line; ``new`` and ``asking`` are not final."""
 
     NEW = "new", _("to be matched")
     ASKING = "asking", _("the provider is being asked")
@@ -193,7 +199,7 @@ class LineStatus(TextChoices):
 
 
 class Condition(TextChoices):
-    """What must hold besides the state for a rule to move an order."""
+    """A condition, besides the order's state, under which a rule moves the order."""
 
     ASKED = "if we asked"
     LAST_ROUTE = "if no route is left"
@@ -202,21 +208,21 @@ class Condition(TextChoices):
 
 @dataclass(frozen=True)
 class Rule:
-    """What one fact does to an order in one state; ``str()`` is its cell in the README's table."""
+    """The effect of a fact on an order in a state; ``str()`` gives the cell of the manual's order table."""
 
-    #: The state that the order moves to.
+    #: The state that the order moves to; None: the order stays in its state.
     to: OrderState | None = None
-    #: It moves only if this holds.
+    #: The order moves only if this condition holds.
     condition: Condition | None = None
-    #: Otherwise, or without ``to``: an event is written,
+    #: Where the order does not move: an event ``noted`` is written.
     noted: bool = False
-    #: and the code is due for deletion at the provider.
+    #: Where the order does not move: its code becomes due for deletion at the provider.
     delete: bool = False
-    #: A person is asked.
+    #: A discrepancy of this kind is opened for staff.
     discrepancy: Kind | None = None
-    #: The question is asked when a payment follows (the code itself remembers).
+    #: The code remembers the fact, and the discrepancy is opened only if a payment follows.
     remembered: bool = False
-    #: The person who asked is told that the order is paid.
+    #: The fact is a request, and whoever made the request gets ``AlreadyPaid``.
     refused: bool = False
 
     def __str__(self) -> str:
@@ -248,7 +254,7 @@ _returned = Rule(to=OrderState.REFUNDED, condition=Condition.ALL_RETURNED, noted
 
 # fmt: off
 _BY_FACT: dict[Fact, tuple[Rule, ...]] = {
-    # what is told          new          pending      paid     expired     cancelled      rejected    refunded
+    # fact                   new          pending      paid     expired     cancelled      rejected    refunded
     Fact.ISSUED:           (_pending,    _pending,    _drop,   _if_asked,  _drop,         _if_asked,  _drop),
     Fact.REFUSED:          (_if_last,    _noted,      _noted,  _noted,     _noted,        _nothing,   _noted),
     Fact.LOST:             (_noted,      _noted,      _noted,  _noted,     _noted,        _noted,     _noted),
@@ -265,8 +271,8 @@ _BY_FACT: dict[Fact, tuple[Rule, ...]] = {
 }
 # fmt: on
 
-#: Before a payment is looked up here it was compared with the payments known (the same payment changes nothing), with
-#: the order's amount and currency, and with its date; see ``flows/ledger/payments.py``.
+#: A payment is looked up here only after ``flows/ledger/payments.py`` has compared the payment with those already known
+#: (a repetition changes nothing), with the order's amount and currency, and with the order's date.
 TABLE: dict[OrderState, dict[Fact, Rule]] = {
     state: {fact: rules[column] for fact, rules in _BY_FACT.items()} for column, state in enumerate(OrderState)
 }

@@ -1,4 +1,4 @@
-"""JSON that every database can hold: what PostgreSQL refuses is malformed for us everywhere."""
+"""JSON that every supported database can store; text that PostgreSQL would refuse is malformed everywhere."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .errors import Malformed
 
 
 def load(body: bytes) -> dict[str, Any]:
-    """Return the object in these bytes, numbers with a point as ``Decimal``; raises ``Malformed`` for anything else."""
+    """Return the JSON object in a body, numbers with a point as ``Decimal``; raises ``Malformed`` for anything else."""
     try:
         found = json.loads(
             body.decode("utf-8-sig"), parse_float=_number, parse_constant=_constant, object_pairs_hook=_object
         )
     except (ValueError, ArithmeticError, RecursionError) as error:
-        # The text itself may hold personal data, so only the kind of error is told.
+        # The text may hold personal data, so the message names only the kind of error.
         raise Malformed(f"The body is not JSON that can be stored ({type(error).__name__}).") from None
     if not isinstance(found, dict):
         raise Malformed(f"The body is a JSON {type(found).__name__}, not an object.")
@@ -26,7 +26,7 @@ def load(body: bytes) -> dict[str, Any]:
 
 
 def unstorable(value: Any) -> str:
-    """Return why a value cannot be kept as JSON on every database, or an empty text; walks without recursion."""
+    """Return why a value can't be stored as JSON on every database, or an empty text; walks without recursion."""
     pile: list[tuple[Any, int]] = [(value, 0)]
     while pile:
         item, depth = pile.pop()
@@ -49,7 +49,7 @@ def unstorable(value: Any) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; one that says a thing twice, and not the same, reads differently to each reader."""
+    """Return an object; raises ``ValueError`` for a key with two different values, where readers would disagree."""
     found = dict(pairs)
     if len(found) < len(pairs) and any(found[key] != value for key, value in pairs):
         raise ValueError("a key with two values")

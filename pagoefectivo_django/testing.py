@@ -1,6 +1,6 @@
-"""The fakes and fixtures that we test with, for shops too: ``pytest_plugins = ["pagoefectivo_django.testing"]``.
+"""Helpers and a fixture for tests of shops: ``pytest_plugins = ["pagoefectivo_django.testing"]``.
 
-Works with ``MemoryChannel`` as the BACKEND of a channel; everything goes through the real webhook and the real flows.
+They need ``MemoryChannel`` as the BACKEND of a channel; everything goes through the real webhook and the real flows.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from .states import Fact
 def notify(order: Order, fact: str = Fact.PAYMENT, *, channel: str = "", **changes: Any) -> int:
     """Send a signed notification about an order's code to the real webhook, and return the answer's HTTP status.
 
-    ``channel``: the alias at whose address it comes; by default the one that serves the order's code now.
+    ``channel``: the alias whose address gets the message; by default the alias that serves the order's code now.
     ``changes`` are fields of the message: ``code``, ``transaction_code``, ``amount``, ``currency``, ``paid_at``,
-    ``operation_number``; None leaves one out.
+    ``operation_number``; None leaves a field out. Raises ``AssertionError`` without a code.
     """
     _commit()
     if order.pk:
@@ -55,7 +55,7 @@ def notify(order: Order, fact: str = Fact.PAYMENT, *, channel: str = "", **chang
 
 
 def _commit() -> None:
-    """Do what waits for a commit that Django's ``TestCase`` never makes: issue codes, tell receivers."""
+    """Run the callbacks waiting for a commit that Django's ``TestCase`` never makes: issue codes, call receivers."""
     connection = connections[database()]
     while connection.run_on_commit and not in_shop_transaction():
         waiting, connection.run_on_commit = connection.run_on_commit, []
@@ -70,7 +70,7 @@ def _text(value: datetime | Decimal) -> str:
 
 
 def pay(order: Order, **changes: Any) -> Order:
-    """Pay an order's code: the provider has the money, and the real webhook hears of it."""
+    """Pay an order's code and return the order: the provider has the money, and the real webhook is told."""
     _commit()
     order.reload()
     channel = channel_of(order.cip) if order.cip else None
@@ -83,7 +83,7 @@ def pay(order: Order, **changes: Any) -> Order:
 
 
 def expire(order: Order) -> Order:
-    """Move an order's date into the past: the provider says so, the real webhook hears of it, and the order ends."""
+    """End an order by date, and return the order: the date is moved to the past, and the provider reports expiry."""
     _commit()
     order.reload()
     now = current_time()
@@ -102,7 +102,7 @@ def expire(order: Order) -> Order:
 
 
 def deliver(now: datetime | None = None) -> int:
-    """Deliver every event that a receiver has still to hear, and return how many; raises the first receiver's error."""
+    """Make every open delivery of an event, and return the count; raises the first receiver's error."""
     delivered = 0
     waiting = Delivery.objects.using(database()).filter(delivered_at__isnull=True).select_related("event")
     for delivery in waiting.order_by("event__order", "event__number", "pk"):
@@ -113,7 +113,7 @@ def deliver(now: datetime | None = None) -> int:
 
 @pytest.fixture
 def pagoefectivo_memory() -> Iterator[type[MemoryChannel]]:
-    """The provider in a list, empty before and after the test."""
+    """The class ``MemoryChannel``, without codes before and after the test."""
     MemoryChannel.clear()
     yield MemoryChannel
     MemoryChannel.clear()

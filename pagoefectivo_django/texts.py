@@ -1,4 +1,4 @@
-"""Text that people paste: what they saw of it, in one spelling."""
+"""Pasted text, brought to one spelling without invisible characters."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.utils.functional import Promise
 
-#: Characters without a picture that contacts, chats and phones put around and between letters: Unicode's format
-#: characters (Cf), all else that it calls ignorable by default, the empty Braille cell, the mark of a lost object.
+#: Characters without a glyph that contacts, chats and phones put around and between letters: Unicode's format
+#: characters (Cf), every other "default ignorable" character, the empty Braille cell, the object replacement character.
 _INVISIBLE = re.compile(
     "[\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\U000110bd\U000110cd"
@@ -19,15 +19,15 @@ _INVISIBLE = re.compile(
 
 
 def spelled(value: Any) -> Any:
-    """Return as text what a shop's models have for one: a lazy translation, a UUID; anything else as it is."""
+    """Return a lazy translation or a UUID, as shops' models may have for text, as text; any further value unchanged."""
     return str(value) if isinstance(value, Promise | UUID) else value
 
 
 def visible(text: str) -> str:
-    """Return a text without the characters that nobody sees."""
+    """Return a text without its invisible characters."""
     return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
 def one_line(text: str) -> str:
-    """Return a text as one line: what is visible of it, letters and their accents composed, single blanks."""
+    """Return a text as one line: visible characters only, letters composed with their accents (NFC), single blanks."""
     return " ".join(unicodedata.normalize("NFC", visible(text)).split())

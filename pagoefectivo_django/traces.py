@@ -1,4 +1,4 @@
-"""One id for one piece of work: a request, its calls to the provider, its events, their deliveries, its log lines."""
+"""The trace: an id shared by a request and the provider calls, events, deliveries and log lines of the request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-#: The loggers whose lines carry the id.
+#: The loggers whose lines carry the trace.
 LOGGERS = (
     "pagoefectivo.webhook",
     "pagoefectivo.provider",
@@ -22,13 +22,13 @@ _message: ContextVar[str] = ContextVar("pagoefectivo_message", default="")
 
 
 def current_trace() -> str:
-    """Return the id of the work that is being done: 32 hex digits, or an empty text outside of any."""
+    """Return the trace of the work in progress: 32 hex digits, or an empty text outside of any ``traced()``."""
     return _current.get()
 
 
 @contextmanager
 def traced(trace: str = "") -> Iterator[str]:
-    """Work under one id: the one given, else the one that is there already, else a new one."""
+    """Run a block under a trace, and yield the trace: the given, else the current, else a new trace."""
     token = _current.set(trace or _current.get() or uuid.uuid4().hex)
     try:
         yield _current.get()
@@ -37,13 +37,13 @@ def traced(trace: str = "") -> Iterator[str]:
 
 
 def current_message() -> str:
-    """Return the beginning of the digest of the notification that is being applied, or an empty text."""
+    """Return the digest's first 8 digits of the notification being applied; empty outside of ``applying()``."""
     return _message.get()
 
 
 @contextmanager
 def applying(digest: str) -> Iterator[None]:
-    """Apply a notification: what changes by it is logged with its digest."""
+    """Run a block for a notification: log lines about changes then carry the first 8 digits of the message's digest."""
     token = _message.set(digest[:8])
     try:
         yield
@@ -52,12 +52,12 @@ def applying(digest: str) -> Iterator[None]:
 
 
 def add_trace(record: logging.LogRecord) -> bool:
-    """Give a log line its ``trace``, for formatters that print it; a filter that keeps every line."""
+    """Set ``trace`` on a log record, for formatters; a logging filter that keeps all records."""
     record.trace = current_trace()
     return True
 
 
 def trace_logs() -> None:
-    """Have every line of our loggers carry the id."""
+    """Add the trace to every line of our loggers."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(add_trace)

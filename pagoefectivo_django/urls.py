@@ -1,4 +1,4 @@
-"""Where the provider and the payer come in; include under any path."""
+"""URLs of the provider's webhook and the payer's pages; include this module under any path."""
 
 from django.urls import path
 
@@ -6,7 +6,7 @@ from . import views
 
 app_name = "pagoefectivo"
 urlpatterns = [
-    # A provider follows no redirect to the last slash.
+    # Both spellings, since a provider follows no redirect from the one without a slash to the one with.
     path("webhooks/<str:channel>", views.webhook),
     path("webhooks/<str:channel>/", views.webhook, name="webhook"),
     path("refund/<str:token>/", views.refund, name="refund"),

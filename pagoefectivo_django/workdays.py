@@ -1,4 +1,4 @@
-"""Business days of Peru: when money that was paid is due at the shop."""
+"""Days and business days of Peru, from which the day a payment should be settled is computed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ LIMA = ZoneInfo("America/Lima")
 
 
 def lima_day(moment: datetime) -> date:
-    """Return what day it is in Peru."""
+    """Return the date in Peru at a moment."""
     return moment.astimezone(LIMA).date()
 
 
 def midnight(day: date) -> datetime:
-    """Return when a day begins in Peru."""
+    """Return the moment at which a day begins in Peru."""
     return datetime(day.year, day.month, day.day, tzinfo=LIMA)
 
 
 def due_on(paid_on: date, days: int) -> date:
-    """Return the day that is so many business days after another."""
+    """Return the date ``days`` business days after ``paid_on``."""
     day = paid_on
     while days:
         day += timedelta(days=1)
@@ -30,7 +30,7 @@ def due_on(paid_on: date, days: int) -> date:
 
 
 def latest_due(today: date, days: int) -> date:
-    """Return the first day whose payments are not due before today; all that is older is overdue."""
+    """Return the first day whose payments are not due before today; payments of earlier days are overdue."""
     day = today
     while due_on(day - timedelta(days=1), days) >= today:
         day -= timedelta(days=1)
@@ -38,7 +38,7 @@ def latest_due(today: date, days: int) -> date:
 
 
 def is_workday(day: date) -> bool:
-    """Return whether banks in Peru work on a day: no weekend, no national holiday."""
+    """Return whether banks in Peru work on a day: neither weekend nor national holiday."""
     return day.weekday() < 5 and day not in _holidays()
 
 

@@ -1,4 +1,4 @@
-"""Carry short texts to telephones; no database here."""
+"""Carriers, which send short texts to telephones, without a database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .base import Carrier
 
 
 def get_carrier(alias: str) -> Carrier:
-    """Return the carrier of an alias as it is set now; raises ``Misconfigured`` if it isn't."""
+    """Return the carrier of an alias by the present settings; raises ``Misconfigured`` if the alias is not set up."""
     try:
         entry = conf.carriers[alias]
         path, options = entry["BACKEND"], entry.get("OPTIONS", {})
@@ -20,7 +20,7 @@ def get_carrier(alias: str) -> Carrier:
 
 
 def carrier_class(path: str) -> type[Carrier]:
-    """Return the class at a BACKEND path; raises ``Misconfigured`` for one that is no carrier."""
+    """Return the carrier class at a BACKEND path; raises ``Misconfigured`` if the path names no carrier class."""
     try:
         found = import_string(path)
     except (ImportError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""What every carrier can be asked."""
+"""The base class of carriers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from django.core.checks import CheckMessage
 
 
 class Carrier:
-    """Somebody who carries short texts to telephones. No message, error or log line of it shows a number or a text."""
+    """A service for short texts to telephones; errors and log lines show no number and no text."""
 
-    #: The names of its OPTIONS; a system check tells of any other. None: not said, and nothing is told.
+    #: The names of the carrier's OPTIONS; a system check warns of any other name. None: names are not checked.
     option_names: ClassVar[Sequence[str] | None] = None
 
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
@@ -20,17 +20,18 @@ class Carrier:
 
     @classmethod
     def check(cls, alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
-        """Judge the settings of one alias for Django's system checks. May be extended by subclasses."""
+        """Return the faults of an alias's OPTIONS as messages of Django's system checks; subclasses add their own."""
         return []
 
     @classmethod
     def check_deploy(cls, alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
-        """Judge, for ``check --deploy``, whether they fit where the site runs. May be extended."""
+        """Return the faults of an alias's OPTIONS on a production site, for ``check --deploy``."""
         return []
 
     def send(self, to: str, text: str) -> None:
         """Send a text to a number in E.164, such as ``+51999888777``.
 
-        Raises ``Refused`` if it can never arrive; every other error means that it is tried again later.
+        Raises ``Refused`` for a text or number that can never arrive; after any other error the text is tried again
+        later.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Prints what would be sent; for development."""
+"""A carrier for development, which prints texts to the screen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import Carrier
 
 
 class ConsoleCarrier(Carrier):
-    """A telephone on the screen. It shows numbers and texts, so it is not for production."""
+    """A carrier without a service: numbers and texts are printed to stdout, which is unfit for production."""
 
     option_names = ()
 

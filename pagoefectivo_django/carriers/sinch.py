@@ -20,7 +20,7 @@ from ..errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
 from ..texts import visible
 from .base import Carrier
 
-#: Where Sinch has servers; an account belongs to one of them.
+#: The regions of Sinch's servers; an account belongs to one region.
 REGIONS = ("us", "eu", "au", "br", "ca")
 NEEDED = ("SERVICE_PLAN_ID", "API_TOKEN", "FROM")
 #: Seconds for an answer.
@@ -30,10 +30,10 @@ ABOUT_THE_NUMBER = ("illegal_number_type",)
 
 
 class SinchCarrier(Carrier):
-    """Sinch, with one of its service plans.
+    """A service plan at Sinch.
 
     OPTIONS: ``SERVICE_PLAN_ID``, ``API_TOKEN``, ``FROM`` (a number, short code or name that Sinch has registered for
-    it), ``REGION`` (``us`` by default) or ``BASE_URL``.
+    the plan), ``REGION`` (``us`` by default) or ``BASE_URL``.
     """
 
     option_names = (*NEEDED, "REGION", "BASE_URL")
@@ -83,7 +83,7 @@ class SinchCarrier(Carrier):
 
 
 def _judge(answer: Answer) -> None:
-    """Raise what an answer means, unless it is yes."""
+    """Raise the error that an answer means, or return after a success."""
     if answer.status in (200, 201):
         return
     code = _code(answer)
@@ -100,7 +100,7 @@ def _judge(answer: Answer) -> None:
 
 
 def _code(answer: Answer) -> str:
-    """Return Sinch's own word for a refusal; never what it says besides."""
+    """Return Sinch's error code of a refusal, or an empty text, without the refusal's text: a number may be inside."""
     try:
         code = str(json.loads(answer.body)["code"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Speaks with providers: values in, values out; no database here."""
+"""Channels, which speak with providers: values in, values out, without a database."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .base import Channel
 
 
 def get_channel(alias: str) -> Channel:
-    """Return the channel of an alias as it is set now; raises ``Misconfigured`` if it isn't."""
+    """Return the channel of an alias by the present settings; raises ``Misconfigured`` if the alias is not set up."""
     backend, options = conf.channel(alias)
     return backend_class(backend)(alias, options)
 
 
 def backend_class(path: str) -> type[Channel]:
-    """Return the class at a BACKEND path; raises ``Misconfigured`` for one that is no channel."""
+    """Return the channel class at a BACKEND path; raises ``Misconfigured`` if the path names no channel class."""
     try:
         found = import_string(path)
     except (ImportError, TypeError, AttributeError):

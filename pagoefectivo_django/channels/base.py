@@ -1,4 +1,4 @@
-"""What every channel can be asked, and the values that travel: ``Charge`` (what we ask), ``Report`` (what they say)."""
+"""The base class of channels, and the values exchanged: ``Charge`` (our request), ``Report`` (the provider's word)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..states import Fact
 
 @dataclass(frozen=True)
 class Charge:
-    """One code that we ask a provider for."""
+    """A request for one payment code."""
 
     transaction_code: str
     amount: Decimal
@@ -35,10 +35,10 @@ class Charge:
 
 @dataclass(frozen=True)
 class Report:
-    """What a provider said about one code: by webhook, or as an answer of ours asked for.
+    """The provider's word on one code, from a message or as the answer to a request of ours.
 
-    ``code`` is compared without leading zeros, since some pad it to 14 digits; it is empty when only the
-    transaction code is known. Absent facts are None or empty, never guessed.
+    ``code`` is kept without leading zeros, since some messages pad codes to 14 digits; ``code`` is empty if only the
+    transaction code is known. Facts that the provider did not state are None or empty, never guessed.
     """
 
     account: str
@@ -49,19 +49,20 @@ class Report:
     currency: str = ""
     #: When the payer paid, by the provider's clock.
     paid_at: datetime | None = None
-    #: Until when the code can be paid, as the provider says.
+    #: The moment until which the code can be paid, as the provider says.
     expires_at: datetime | None = None
-    #: The collector's number of the operation.
+    #: The operation number of the bank or agent that took the money.
     operation_number: str = ""
     #: The provider's own page for the payer.
     url: str = ""
-    #: The provider's own QR: what it says, or its picture as a ``data:image/png;base64,…`` address.
+    #: The provider's own QR: its text, or its picture as a ``data:image/png;base64,…`` address.
     qr: str = ""
-    #: When we asked; None for a message that came by itself.
+    #: When the provider was asked; None for a message that came unasked.
     asked_at: datetime | None = None
-    #: The version of our code when we asked, negative for one that we did not know; None for what was not asked for.
+    #: ``Cip.version`` when the provider was asked, negative for a code that we did not know; None for a message that
+    #: came unasked.
     version: int | None = None
-    #: When a message that came by itself was first received.
+    #: When a message that came unasked was first received.
     received_at: datetime | None = None
     #: The provider's words for a refusal or an unknown event, without personal data.
     detail: str = ""
@@ -73,28 +74,28 @@ class Report:
 
 @dataclass(frozen=True)
 class Examination:
-    """What a provider answered that was asked for nothing but an authorization."""
+    """The result of asking a provider for an authorization only."""
 
     host: str
-    #: How far our clock is ahead of the provider's; None where it told no time.
+    #: How far this machine's clock is ahead of the provider's; None if the provider gave no time.
     ahead: timedelta | None
 
 
 class Channel:
-    """One account at one provider.
+    """An account at a provider; the base class of every channel.
 
-    Every call has three endings: it returns (yes), raises ``Refused`` (no) or raises ``OutcomeUnknown`` (not known).
-    Two more errors say that the provider certainly did not get the request: ``Unavailable`` (wait) and
-    ``Misconfigured`` (fix the settings). No message or log line carries a secret, a token or personal data.
+    Each call has three endings: the call returns (yes), raises ``Refused`` (no) or raises ``OutcomeUnknown`` (not
+    known). Two more errors mean that the provider certainly did not get the request: ``Unavailable`` (wait) and
+    ``Misconfigured`` (fix the settings). No error and no log line shows a secret, a token or personal data.
     """
 
-    #: What a provider can do; a subclass that says True writes the method of that name.
+    #: The provider's abilities: a subclass that sets one to True implements the method of that name.
     can_search: ClassVar[bool] = False
     can_delete: ClassVar[bool] = False
     can_extend: ClassVar[bool] = False
     can_refund: ClassVar[bool] = False
 
-    #: The names of its OPTIONS; a system check tells of any other. None: not said, and nothing is told.
+    #: The names of the channel's OPTIONS; a system check warns of any other name. None: names are not checked.
     option_names: ClassVar[Sequence[str] | None] = None
 
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
@@ -103,15 +104,15 @@ class Channel:
 
     @classmethod
     def check(cls, alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
-        """Judge the settings of one alias for Django's system checks. To be extended by subclasses."""
+        """Return the faults of an alias's OPTIONS as messages of Django's system checks; subclasses add their own."""
         return []
 
     @classmethod
     def check_deploy(cls, alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
-        """Judge, for ``check --deploy``, whether they fit where the site runs. May be extended."""
+        """Return the faults of an alias's OPTIONS on a production site, for ``check --deploy``."""
         return []
 
-    # What subclasses write.
+    # Implemented by subclasses.
 
     @property
     def account(self) -> str:
@@ -119,11 +120,11 @@ class Channel:
         raise NotImplementedError
 
     def issue(self, charge: Charge) -> Report:
-        """Ask for a code and return its report (``Fact.ISSUED``); never sent twice, since two codes could be paid."""
+        """Ask for a code and return the report (``Fact.ISSUED``); never sent twice, since both codes could be paid."""
         raise NotImplementedError
 
     def search(self, codes: Iterable[str]) -> dict[str, Report]:
-        """Return what the provider says of these codes, by plain code; one that it doesn't know is left out."""
+        """Return the provider's reports by code (without leading zeros); codes unknown to the provider are left out."""
         raise NotImplementedError
 
     def extend(self, code: str, expires_at: datetime) -> None:
@@ -135,49 +136,55 @@ class Channel:
         raise NotImplementedError
 
     def refund(self, code: str, money: Money, key: str) -> None:
-        """Give money back for a paid code; never sent twice by itself. ``key`` is the same for the same refund."""
+        """Give money back for a paid code; a call is never sent twice.
+
+        ``key`` is unique for each refund, and the same in every call for the same refund.
+        """
         raise NotImplementedError
 
     @property
     def batch_size(self) -> int:
-        """How many codes ``search`` puts in one request."""
+        """The number of codes in one request of ``search``."""
         return int(conf.batch_size)
 
     def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
-        """Return the signature of these bytes by a current secret, in constant time, or raise ``InvalidSignature``."""
+        """Return the signature of a body if made by a current secret, compared in constant time.
+
+        Raises ``InvalidSignature`` otherwise.
+        """
         raise InvalidSignature(f"Channel {self.alias} takes no notifications.")
 
     def verified(self, body: bytes, signature: str) -> bytes:
-        """Return the text that a proven signature was made over; it is what is kept, and what two messages are one by.
+        """Return the text over which a verified signature was made: the text is stored and tells messages apart.
 
-        To be overridden where a signature covers another text than the bytes that came.
+        Subclasses override this method where a signature may cover another text than the bytes received.
         """
         return body
 
     def signed(self, body: bytes) -> dict[str, str]:
-        """Return the headers that prove these bytes to ourselves, for ``pagoefectivo_doctor``; empty for none."""
+        """Return headers that sign a body, for ``pagoefectivo_doctor``; empty if the channel can't sign."""
         return {}
 
     def examine(self) -> Examination | None:
-        """Authorize for real, past every cache, and return what was seen; None where there is nobody to ask.
+        """Ask the provider for a fresh authorization and return the findings; None if the channel has nobody to ask.
 
-        Raises ``Misconfigured`` for refused keys, ``Unavailable`` where the provider can't be reached.
+        Raises ``Misconfigured`` for refused keys, ``Unavailable`` if the provider can't be reached.
         """
         return None
 
     def verified_by(self, body: bytes, signature: str) -> str:
-        """Return the fingerprint of the current secret that made a proven signature; empty where there is none."""
+        """Return the fingerprint of the current secret behind a verified signature, or an empty text."""
         return ""
 
     def fingerprints(self) -> list[str]:
-        """Return the fingerprints of the secrets that prove a message now, in the settings' order."""
+        """Return the fingerprints of the current secrets, in the settings' order."""
         return []
 
     def read(self, body: bytes) -> Report:
-        """Return what proven bytes say, or raise ``Malformed``."""
+        """Return the report of a verified body; raises ``Malformed`` for a body without the fields needed."""
         raise NotImplementedError
 
 
 def fingerprint(secret: bytes) -> str:
-    """Return 12 hex digits that tell secrets apart and give nothing away without Django's SECRET_KEY."""
+    """Return 12 hex digits that identify a secret, and reveal nothing without Django's SECRET_KEY."""
     return salted_hmac("pagoefectivo.webhook-secret", secret, algorithm="sha256").hexdigest()[:12]

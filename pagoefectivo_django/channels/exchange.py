@@ -1,4 +1,4 @@
-"""One attempt to reach a provider as it may be kept, and who is told of it."""
+"""The record of an attempt to reach a provider, without secrets, and the listener of such records."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Exchange:
-    """One attempt as it may be kept: its bodies show nothing personal and no secret."""
+    """An attempt to reach a provider; the bodies are redacted of secrets and personal data."""
 
     method: str
     path: str
-    #: None when there was no answer; ``error`` then has the name of the exception.
+    #: None without an answer; ``error`` is then the name of the exception.
     status: int | None
     error: str
     began_at: datetime
@@ -29,7 +29,7 @@ _listener: ContextVar[Callable[[Exchange], None] | None] = ContextVar("pagoefect
 
 @contextmanager
 def heard_by(listener: Callable[[Exchange], None]) -> Iterator[None]:
-    """Have every attempt told to a function, for the time of a ``with``; it must not raise."""
+    """Pass every attempt made inside the ``with`` block to ``listener``, which must not raise."""
     token = _listener.set(listener)
     try:
         yield
@@ -38,5 +38,5 @@ def heard_by(listener: Callable[[Exchange], None]) -> Iterator[None]:
 
 
 def listener() -> Callable[[Exchange], None] | None:
-    """Return who is told of an attempt that is made now, or None."""
+    """Return the listener of attempts made now, or None."""
     return _listener.get()

@@ -1,7 +1,7 @@
-"""The one way out to providers: time-outs, repetitions only where safe, a redacted log.
+"""HTTP calls to providers: time limits, repetitions only where safe, and a redacted log.
 
-Every call has a connection of its own: a kept one that the server closed meanwhile fails in a way that does not tell
-whether the request arrived, and for a new code that doubt costs a person's time.
+Every call opens a connection of its own. A kept connection that the server has closed meanwhile fails in a way that
+does not tell whether the request arrived, and for a new code that doubt costs a person's time.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from .redact import redact
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-#: Bytes of the largest answer that is read.
+#: The most bytes of an answer that are read.
 LARGEST_ANSWER = 1024 * 1024
-#: Seconds for a connection to stand; one lost SYN is sent again within them.
+#: Seconds to connect: long enough for one lost SYN packet to be sent again.
 CONNECT_TIMEOUT = 3.05
-#: Seconds before a repetition, drawn so that many shops don't come back at once.
+#: Seconds before a repetition, drawn at random so that many shops don't come back at once.
 PAUSE = (0.1, 0.4)
 
 
 class Deadline:
-    """A moment by which something has to end, in seconds from now; unmoved by changes of the clock."""
+    """A moment some seconds from now by which work has to end; changes of the system clock don't move the moment."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     @property
     def left(self) -> float:
-        """Seconds until then, 0 when it has passed."""
+        """Seconds until the deadline, 0 once passed."""
         return max(0.0, self._end - time.monotonic())
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request to a provider; its text never shows what it carries.
+    """A request to a provider; ``repr()`` shows neither headers nor body nor token.
 
-    ``timeout``: seconds that the provider may be silent; ``repeatable``: sent twice, it does no more than sent once.
-    ``chunked``: sent in pieces, which tell no length beforehand.
+    ``timeout``: seconds that the provider may be silent. ``repeatable``: sent twice, the request does no more than sent
+    once. ``chunked``: sent in pieces, without a length beforehand.
     """
 
     method: str
@@ -65,20 +65,20 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, whatever its status."""
+    """A provider's HTTP answer, of any status."""
 
     status: int
     body: bytes = field(default=b"", repr=False)
-    #: The server's ``Date``, as it was sent.
+    #: The server's ``Date`` header, unparsed.
     date: str = field(default="", compare=False)
 
 
 def send(call: Call, deadline: Deadline) -> Answer:
-    """Send a call and return its answer; redirects are answers, never followed.
+    """Send a call and return the answer; a redirect is an answer and never followed.
 
-    What was not sent is tried once more, a dropped line or a 5xx only if the call is repeatable. Raises ``Unavailable``
-    (certainly not sent), ``OutcomeUnknown`` (perhaps sent, no answer) or ``Misconfigured`` (an address that is none).
-    No error holds the request, not even as its context.
+    A call that certainly was not sent is tried once more; after a dropped line or a 5xx only a repeatable call is.
+    Raises ``Unavailable`` (certainly not sent), ``OutcomeUnknown`` (perhaps sent, no answer) or ``Misconfigured`` (an
+    invalid address). No error holds the request, not even as its context.
     """
     outcome = _attempt(call, deadline)
     failed = not isinstance(outcome, Answer) or outcome.status >= 500
@@ -91,10 +91,10 @@ def send(call: Call, deadline: Deadline) -> Answer:
 
 
 class _Body:
-    """A request's bytes that remember whether anybody took them.
+    """A request's body, with a flag that tells whether the body was taken for sending.
 
-    They are taken when the connection stands and the head is on its way; until then the provider cannot have a whole
-    request. Exceptions are less sure: ``requests`` calls a time-out of the TLS handshake a ReadTimeout.
+    The body is taken once the connection stands and the headers are on their way; before, the provider can't have a
+    whole request. Exceptions tell less: ``requests`` calls a time-out of the TLS handshake a ReadTimeout.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -110,20 +110,20 @@ class _Body:
 
 
 class TooLong(Exception):
-    """The answer has more bytes than are read, or did not end in time."""
+    """An answer with more than ``LARGEST_ANSWER`` bytes, or without an end before the deadline."""
 
 
 def _attempt(call: Call, deadline: Deadline) -> Answer | PagoEfectivoError:
-    """Send once, log one line, and return the answer or the error that tells how it ended."""
+    """Send a call once, log one line, and return the answer or the error for the way the attempt failed."""
     body = _Body(call.content) if call.content else None
     began_at, begin = timezone.now(), time.monotonic()
     outcome: Answer | PagoEfectivoError
     try:
         outcome = _exchange(call, body, deadline)
         shown = str(outcome.status)
-    except Exception as error:  # whatever it is, only one thing matters: may the request have left?
+    except Exception as error:  # any failure is sorted by whether the request may have left
         outcome, shown = _sorted(error, body), type(error).__name__
-    # The path is all that is told of the request; the address was refused if it has none that can be read.
+    # The log shows the path alone: queries and hosts may hold keys. ``Misconfigured`` means an address without a path.
     path = "" if isinstance(outcome, Misconfigured) else urlsplit(call.url).path
     level = logging.INFO if isinstance(outcome, Answer) and outcome.status < 500 else logging.WARNING
     milliseconds = round((time.monotonic() - begin) * 1000)
@@ -131,7 +131,7 @@ def _attempt(call: Call, deadline: Deadline) -> Answer | PagoEfectivoError:
     if told := listener():
         try:
             told(_exchange_of(call, path, outcome, shown, began_at, milliseconds))
-        except Exception as error:  # a record is no reason to lose what the provider answered
+        except Exception as error:  # a failing record must not cost the provider's answer
             logger.error("A call could not be recorded (%s).", type(error).__name__)
     return outcome
 
@@ -139,17 +139,17 @@ def _attempt(call: Call, deadline: Deadline) -> Answer | PagoEfectivoError:
 def _exchange_of(
     call: Call, path: str, outcome: Answer | PagoEfectivoError, shown: str, began_at: datetime, milliseconds: int
 ) -> Exchange:
-    """Return what may be kept of an attempt."""
+    """Return the record of an attempt, with redacted bodies."""
     bodies = redact(call.content), redact(outcome.body if isinstance(outcome, Answer) else b"")
     status, failure = (outcome.status, "") if isinstance(outcome, Answer) else (None, shown)
     return Exchange(call.method, path, status, failure, began_at, milliseconds, *bodies)
 
 
 def _exchange(call: Call, body: _Body | None, deadline: Deadline) -> Answer:
-    """Return an answer whose body is neither too large nor dripping in for ever."""
-    # 0 would mean "don't wait at all" to a socket, and urllib3 refuses it.
+    """Send a call and return the answer; raises ``TooLong`` for an answer too large or too slow."""
+    # A time-out of 0 would mean "don't wait" to a socket, and urllib3 refuses 0.
     silence = max(0.05, min(call.timeout, deadline.left))
-    # Not packed, so that the limit counts what is on the line.
+    # No compression, so the limit counts the bytes on the line.
     headers = {"User-Agent": "pagoefectivo-django", "Accept-Encoding": "identity", **call.headers}
     if call.bearer:
         headers["Authorization"] = f"Bearer {call.bearer}"
@@ -160,13 +160,13 @@ def _exchange(call: Call, body: _Body | None, deadline: Deadline) -> Answer:
             call.url,
             data=iter(body) if body and call.chunked else body,
             headers=headers,
-            auth=lambda request: request,  # with none, requests would take what a .netrc file says
+            auth=lambda request: request,  # without auth, requests would send credentials from a .netrc file
             timeout=(min(CONNECT_TIMEOUT, silence), silence),
             allow_redirects=False,
             stream=True,
         ) as response,
     ):
-        # read1 returns what is there; urllib3 1 has only read, which waits for as much as was asked for.
+        # read1 returns the bytes received so far; urllib3 1 has only read, which waits until all 64 KiB have come.
         read = getattr(response.raw, "read1", response.raw.read)
         content = b""
         while chunk := read(64 * 1024, decode_content=True):
@@ -177,12 +177,12 @@ def _exchange(call: Call, body: _Body | None, deadline: Deadline) -> Answer:
 
 
 def _sorted(error: Exception, body: _Body | None) -> PagoEfectivoError:
-    """Say what a failure means. The error itself is dropped: it may hold the request."""
+    """Return the error that a failed attempt means; the failure itself is dropped, since it may hold the request."""
     if isinstance(error, InvalidURL | InvalidSchema | MissingSchema):
         return Misconfigured("The provider's address (or a proxy's) is not an address; check BASE_URL.")
     if body is not None:
         unsent = not body.taken
-    else:  # only what provably failed before there was a connection
+    else:  # without a body, only a failure to connect proves that nothing was sent
         reason = getattr(error.args[0] if error.args else None, "reason", None)
         unsent = isinstance(error, ConnectTimeout) or isinstance(reason, NewConnectionError)
     kind = type(error).__name__

@@ -1,4 +1,4 @@
-"""A provider in a list, for tests: codes live in this process, notifications are signed like the real ones."""
+"""A provider in memory, for tests: codes live in this process, and notifications are signed like real ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .base import Channel, Charge, Report, fingerprint
 
 @dataclass
 class Slip:
-    """One code at the provider."""
+    """A code at the provider."""
 
     report: Report
 
@@ -35,7 +35,7 @@ class Slip:
 
 
 class MemoryChannel(Channel):
-    """A provider that does what tests tell it to.
+    """A provider under the control of tests.
 
     OPTIONS: ``WEBHOOK_SECRETS`` (needed), ``NAME`` (part of the account, default ``default``), ``CAN_REFUND`` (False).
     """
@@ -43,19 +43,19 @@ class MemoryChannel(Channel):
     can_search = can_delete = can_extend = True
     option_names = ("WEBHOOK_SECRETS", "NAME", "CAN_REFUND")
 
-    #: account → code → slip; shared by all instances, emptied by ``clear()``.
+    #: Account → code → slip; shared by all instances, emptied by ``clear()``.
     slips: ClassVar[dict[str, dict[str, Slip]]] = {}
-    #: call name → errors that its next calls raise, in order; a pair (error, True) raises after doing the work.
+    #: Name of a call → errors for its next calls, in order. A pair (error, True) raises the error after doing the work.
     failures: ClassVar[dict[str, list[tuple[Exception, bool]]]] = {}
-    #: What was asked, in order: (call, code or transaction code).
+    #: The calls so far, in order: (call, code or transaction code).
     calls: ClassVar[list[tuple[str, str]]] = []
-    #: What was given back: (code, money, key).
+    #: The refunds so far: (code, money, key).
     refunds: ClassVar[list[tuple[str, Money, str]]] = []
     _codes = itertools.count(70000001)
 
     @classmethod
     def clear(cls) -> None:
-        """Forget every code, failure and call."""
+        """Forget every code, failure, call and refund."""
         cls.slips.clear()
         cls.failures.clear()
         cls.calls.clear()
@@ -63,7 +63,7 @@ class MemoryChannel(Channel):
 
     @classmethod
     def fail(cls, call: str, error: Exception, *, after: bool = False) -> None:
-        """Let the next call of this name raise; ``after`` doing the work, as when an answer gets lost."""
+        """Make the next call of a name raise an error; with ``after``, once the work is done, like a lost answer."""
         cls.failures.setdefault(call, []).append((error, after))
 
     @classmethod
@@ -93,7 +93,7 @@ class MemoryChannel(Channel):
 
     @property
     def book(self) -> dict[str, Slip]:
-        """This account's codes."""
+        """The slips of this account, by code."""
         return self.slips.setdefault(self.account, {})
 
     def issue(self, charge: Charge) -> Report:
@@ -181,13 +181,16 @@ class MemoryChannel(Channel):
 
     @staticmethod
     def sign(body: bytes, secret: str) -> str:
-        """Return the signature that proves these bytes."""
+        """Return the signature of a body by a secret: HMAC-SHA256 in hex."""
         return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
-    # What tests tell it.
+    # Called by tests.
 
     def set(self, code: str, fact: Fact, *, paid_at: datetime | None = None, **changes: object) -> Report:
-        """Change what ``search`` says of a code, and return it."""
+        """Change a code's report, as ``search`` returns it, and return the new report.
+
+        Raises ``Refused`` for an unknown code.
+        """
         slip = self._slip(code)
         slip.report = replace(slip.report, fact=fact, paid_at=paid_at, **changes)  # type: ignore[arg-type]
         return slip.report

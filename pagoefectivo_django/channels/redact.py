@@ -1,4 +1,4 @@
-"""What of a body may be kept and shown: what is known to be harmless; the rest is masked."""
+"""Redaction of bodies for the log of calls: only fields known to be harmless show their values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import Malformed
 from ..strict_json import load
 
-#: Fields of protocol 2 to 6 that name neither a person nor a secret, in small letters: money, numbers, dates, states.
+#: Fields of protocol 2 to 6, in lower case, that name neither a person nor a secret: money, numbers, dates, states.
 HARMLESS = frozenset(
     (
         *("amount", "cip", "code", "currency", "data", "datecreation", "dateexpiry", "datepayment", "dateremoval"),
@@ -18,14 +18,14 @@ HARMLESS = frozenset(
         *("tokenexpires", "tokenstart", "transactioncode"),
     )
 )
-#: What such a field may show: a provider's words could repeat what they complain of.
+#: The values that a harmless field may show: longer or freer text could repeat what the payer typed.
 PLAIN = re.compile(r"[A-Za-z0-9 _.:+/-]{1,64}")
-#: Characters of the longest body that is kept.
+#: The most characters of a body that are kept.
 LONGEST = 8000
 
 
 def redact(body: bytes) -> str:
-    """Return a body as text in which only harmless fields show their values; one that is no JSON tells its size."""
+    """Return a body as text in which only harmless fields show values; a body without JSON shows only its size."""
     if not body:
         return ""
     try:
@@ -40,7 +40,7 @@ def _masked(name: str, value: Any) -> Any:
         return {str(key): _masked(str(key), one) for key, one in value.items()}
     if isinstance(value, list):
         return [_masked(name, one) for one in value]
-    if value is None or value == "" or isinstance(value, bool):  # by kind: 1 and 1.00 equal True
+    if value is None or value == "" or isinstance(value, bool):  # tested by type, since 1 and 1.00 equal True
         return value
     text = str(value) if isinstance(value, Decimal) else value
     return text if name.lower() in HARMLESS and PLAIN.fullmatch(str(value)) else "…"

@@ -1,4 +1,4 @@
-"""Remembers; no network here."""
+"""The models: the app's tables, without any network."""
 
 from .alerts import StaffAlert
 from .calls import ApiCall, ApiCallSubject

@@ -1,4 +1,4 @@
-"""StaffAlert: what staff was told of, until it is over."""
+"""StaffAlert: a trouble already told to staff and not over yet."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .database import ExactCharField
 
 
 class StaffAlert(models.Model):
-    """A trouble that staff was told of by mail; its row goes when it is over, so that it is told anew if it returns."""
+    """A trouble already told to staff by mail; the row is deleted when the trouble ends, and a return is told again."""
 
     kind = models.CharField(max_length=20)
-    #: What it is about: a question's key, a receiver's name, an account.
+    #: The trouble's subject: a discrepancy's key, a receiver's name, an account.
     subject = ExactCharField(max_length=255)
     told_at = models.DateTimeField()
 

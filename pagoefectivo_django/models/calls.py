@@ -1,4 +1,4 @@
-"""ApiCall: one request to a provider and what came back, redacted."""
+"""ApiCall: a request to a provider and the answer, both redacted."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from .orders import Order
 
 
 class ApiCall(models.Model):
-    """One request that left, or tried to. Its bodies hold no secret and nothing personal; kept for ``KEEP_CALLS``."""
+    """A request sent to a provider, or tried to be sent; kept for ``KEEP_CALLS``, without secrets and personal data."""
 
     channel = ExactCharField(_("channel"), max_length=60)
     account = ExactCharField(_("account"), max_length=120)
     method = models.CharField(_("method"), max_length=10)
-    #: The path only: a host is in the settings, and a query is never sent.
+    #: The path only: the settings have the host, and no call has a query.
     path = models.CharField(_("address"), max_length=200)
-    #: NULL when there was no answer.
+    #: NULL without an answer.
     status = models.PositiveSmallIntegerField(_("status"), null=True)
-    #: The name of the exception when there was no answer.
+    #: The name of the exception, without an answer.
     error = models.CharField(_("error"), max_length=80, blank=True, default="")
     began_at = models.DateTimeField(_("when"))
     milliseconds = models.PositiveIntegerField(_("duration (ms)"))
-    #: Joins a call with the events, messages and log lines of the same piece of work.
+    #: Joins the call with the events, messages and log lines of the same unit of work.
     trace = ExactCharField(_("request id"), max_length=32, blank=True, default="")
     request = models.TextField(_("request"), blank=True, default="")
     answer = models.TextField(_("answer"), blank=True, default="")
@@ -43,15 +43,15 @@ class ApiCall(models.Model):
 
     @property
     def failed(self) -> bool:
-        """Whether the provider gave no answer, or said that it is the one at fault."""
+        """Whether the provider gave no answer or a server error (5xx)."""
         return self.status is None or self.status >= 500
 
 
 class ApiCallSubject(models.Model):
-    """One of the orders that a call is about: a question about many codes is about many."""
+    """An order concerned by a call; a call about many codes has many."""
 
     call = models.ForeignKey(ApiCall, models.PROTECT, related_name="subjects", verbose_name=_("call to the provider"))
-    #: Without a constraint, which would have a log wait for whoever has locked the order.
+    #: No foreign key constraint: writing the log would wait for a transaction that has locked the order.
     order = models.ForeignKey(
         Order, models.PROTECT, related_name="call_subjects", verbose_name=_("order"), db_constraint=False
     )

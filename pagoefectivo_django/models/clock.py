@@ -1,4 +1,4 @@
-"""What time it is: the database's, which all processes on all machines share."""
+"""The current time by the database's clock, which all processes on all machines share."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from .database import database
 
-#: By vendor, what tells the moment and not the transaction's begin. SQLite runs in this process: its time is ours.
+#: By vendor, the query for the present moment; ``now()`` would give the transaction's begin. SQLite runs in this
+#: process, so the process's clock is the database's.
 QUERIES = {"postgresql": "SELECT clock_timestamp()", "mysql": "SELECT UTC_TIMESTAMP(6)"}
 
 
 def current_time() -> datetime:
-    """Return what time it is for everybody: leases, paces and dates are written and compared by it."""
+    """Return the time by the database's clock; leases, paces and dates are written and compared by this time."""
     connection = connections[database()]
     query = QUERIES.get(connection.vendor)
     if query is None:
@@ -26,7 +27,7 @@ def current_time() -> datetime:
     except (InterfaceError, OperationalError):
         if connection.in_atomic_block:
             raise
-        connection.close()  # it died while nobody looked, and this is the first statement that finds out
+        connection.close()  # the connection died while idle, and this is the first statement to notice
         moment = _ask(connection, query)
     return moment.astimezone(UTC) if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
 
@@ -39,7 +40,7 @@ def _ask(connection: BaseDatabaseWrapper, query: str) -> datetime:
 
 
 def skew() -> timedelta:
-    """Return how far this machine's clock is ahead of the database's; zero where that is the machine's."""
+    """Return how far this machine's clock is ahead of the database's; zero on SQLite."""
     if connections[database()].vendor not in QUERIES:
         return timedelta(0)
     before = timezone.now()
@@ -48,5 +49,5 @@ def skew() -> timedelta:
 
 
 def machine() -> str:
-    """Return this machine's name, as its clock is called by."""
+    """Return this machine's host name, as used in the names of clock rows in ``Heartbeat``."""
     return socket.gethostname()[:100]

@@ -1,4 +1,4 @@
-"""What all our tables share: one database, exact text, claims with back-off."""
+"""Shared parts of the models: the database's alias, transactions, claims with back-off, exact text."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-#: How long whoever took a row may work on it before somebody else may. Longer than one provider call.
+#: How long a process that claimed a row may work before another process may claim the row; longer than a provider call.
 LEASE = timedelta(minutes=2)
 FIRST_PAUSE = timedelta(seconds=20)
 LONGEST_PAUSE = timedelta(hours=1)
 
-#: The one order of locks: a transaction that locks or changes rows of several of these tables begins with the first of
-#: them that it needs. A delivery (its receiver runs in its transaction), the paper that came from outside, the orders,
-#: by key and all at once, then a line, and last a question. ``tests/crash`` watches every flow.
+#: The order of locks: a transaction that locks or changes rows of several of these tables begins with the table that
+#: comes first here, to avoid deadlocks. First a delivery (its receiver runs in its transaction), then the message or
+#: statement from outside, then the orders, by key and all at once, then a line, and last a discrepancy. ``tests/crash``
+#: checks every flow.
 LOCK_ORDER = ("delivery", "notification", "settlement", "order", "settlementline", "discrepancy")
-#: What belongs to one order: changed together with anything else only while the order is locked, so in any order.
+#: Tables that belong to one order: their rows change only while the order is locked, so in any order.
 UNDER_ORDER = ("cip", "payment", "refund", "match")
 
 Row = TypeVar("Row", bound=models.Model)
@@ -33,13 +34,13 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def database() -> str:
-    """Return the alias that our tables are written to; reads that decide something go there too."""
+    """Return the alias of our tables' database, for writes and for reads before a decision."""
     return router.db_for_write(apps.get_model("pagoefectivo", "Order"))
 
 
 @contextmanager
 def one_transaction() -> Iterator[str]:
-    """Open the transaction that one change happens in, and yield its alias."""
+    """Open a transaction on our database, and yield the alias."""
     alias = database()
     with transaction.atomic(using=alias):
         yield alias
@@ -48,14 +49,14 @@ def one_transaction() -> Iterator[str]:
 def claim_batch(
     rows: QuerySet[Row], field: str, now: datetime, size: int, *, since: datetime | None = None
 ) -> list[Row]:
-    """Take the rows that have been due longest, by a field that says when, for the time of a lease; and commit.
+    """Claim up to ``size`` due rows, longest due first, by moving their date ``field`` ahead by a lease, and commit.
 
-    ``since``: only those that were due then, so that who comes again and again has an end.
-    Rows that somebody else holds at this moment are left to them, and the next ones are taken, however many are held: a
-    claim never waits while it holds others.
+    ``since``: claim only rows due at that moment, so that rows which become due again and again come to an end. Rows
+    that another transaction holds are skipped and further rows are claimed, however many are held: a claim never waits
+    while it holds rows.
     """
     due = rows.filter(**{f"{field}__lte": since or now})
-    # Told apart from every other lease, for databases without row locks.
+    # Random microseconds tell this lease from every other, on databases without row locks.
     lease = now + LEASE + timedelta(microseconds=random.randrange(10**6))  # nosec B311 # a pause, no secret
     claimed, left = list[Row](), due.order_by(field, "pk")
     while not claimed and (first := list(left.values_list(field, "pk")[:size])):
@@ -66,7 +67,7 @@ def claim_batch(
 
 
 def _claim(rows: QuerySet[Row], due: QuerySet[Row], pks: list[Any], field: str, lease: datetime) -> list[Row]:
-    """Take the rows of these keys that are due and that nobody holds, and commit."""
+    """Claim the rows due and not held among the given keys, and commit."""
     mine = due.filter(pk__in=pks)
     with one_transaction() as alias:
         if not connections[alias].features.has_select_for_update:
@@ -80,7 +81,7 @@ def _claim(rows: QuerySet[Row], due: QuerySet[Row], pks: list[Any], field: str, 
 
 
 def put_back(rows: Sequence[Row], field: str, moments: Mapping[Any, datetime | None]) -> None:
-    """Say when claimed rows are due again, by key; not where somebody changed that meanwhile."""
+    """Give claimed rows back, due again at the moment given by key (None: never); rows changed meanwhile stay."""
     claims = {row.pk: getattr(row, field) for row in rows if row.pk in moments}
     if not claims:
         return
@@ -97,10 +98,10 @@ def put_back(rows: Sequence[Row], field: str, moments: Mapping[Any, datetime | N
 
 
 def make_due(rows: QuerySet[Row], field: str, now: datetime, *, wait: bool = True, **also: Any) -> int:
-    """Let rows be due now, batch after batch in key order, and return how many there are; ``also``: other fields.
+    """Make rows due now, in batches in key order, and return their count; ``also``: further fields to set.
 
-    Whoever holds some of them may want others: like a claim it never waits while it holds one. ``wait`` False: rows
-    that somebody else holds are left as they are.
+    A transaction that holds some of the rows may want more of them, so this function, like a claim, never waits while
+    it holds a row. ``wait`` False: rows that another transaction holds stay as they are.
     """
     count, last = 0, 0
     while pks := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:1000]):
@@ -115,9 +116,9 @@ def make_due(rows: QuerySet[Row], field: str, now: datetime, *, wait: bool = Tru
 
 
 def lock_rows(rows: QuerySet[Row], *, wait: bool = True) -> list[Any]:
-    """Lock rows in key order until the transaction ends, and return their keys; the first of its statements.
+    """Lock rows in key order until the transaction ends, and return their keys; call it first in a transaction.
 
-    ``wait`` False: not those that somebody else holds, where the database can tell.
+    ``wait`` False: rows that another transaction holds are skipped, where the database can tell.
     """
     write_first(rows)
     rows = rows.order_by("pk")
@@ -125,7 +126,7 @@ def lock_rows(rows: QuerySet[Row], *, wait: bool = True) -> list[Any]:
 
 
 def write_first(rows: QuerySet[Any]) -> None:
-    """Begin a transaction on SQLite with a write: it locks the file, and after a read that could fail."""
+    """Begin a transaction on SQLite with a write, which locks the file; a write after a read could fail."""
     connection = connections[rows.db]
     if (
         not connection.features.has_select_for_update
@@ -135,22 +136,22 @@ def write_first(rows: QuerySet[Any]) -> None:
 
 
 def unless_locked(rows: QuerySet[Row]) -> QuerySet[Row]:
-    """Lock rows but those that somebody else holds, where the database can tell (SQLite and old MariaDB can't)."""
+    """Return rows with locks, except rows held by another transaction; SQLite and old MariaDB can't skip such rows."""
     features = connections[database()].features
     return rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
 
 
 def insert_many(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows of plain values, the named fields in their order; for so many that a model instance each is too slow.
+    """Insert rows of plain values, in the order of the named fields; faster than model instances for thousands of rows.
 
-    What the fields' validators and ``save`` would do is the caller's.
+    The caller does the work of the fields' validators and of ``save``.
     """
     connection = connections[database()]
     fields: list[models.Field[Any, Any]] = [model._meta.get_field(name) for name in names]  # type: ignore[misc]
     quote = connection.ops.quote_name
     table, columns = quote(model._meta.db_table), ", ".join(quote(str(field.column)) for field in fields)
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql" and hasattr(cursor, "copy"):  # psycopg 3; ten times as fast
+        if connection.vendor == "postgresql" and hasattr(cursor, "copy"):  # psycopg 3; COPY is ten times as fast
             with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
@@ -164,33 +165,34 @@ def insert_many(model: type[models.Model], names: Sequence[str], rows: Iterable[
 
 
 def after_commit(function: Callable[..., Any], *arguments: Any) -> None:
-    """Run a function once the present transaction is committed; what it raises is logged and never the shop's."""
+    """Call a function after the present transaction commits; an error is logged and never reaches the shop's code."""
 
-    @sensitive_variables()  # it runs below whoever commits, which is no flow of ours
-    def run() -> None:  # not a partial: Django logs a failure by the function's name, and would fail at that
+    @sensitive_variables()  # runs at the shop's commit, outside of the flows that hide variables from error reports
+    def run() -> None:  # not a partial: Django logs a failure by the function's name, which a partial lacks
         function(*arguments)
 
     transaction.on_commit(run, using=database(), robust=True)
 
 
 def outside_atomic_requests(view: View) -> View:
-    """Run a view without ATOMIC_REQUESTS on any alias: what it keeps must be committed before it answers."""
+    """Exempt a view from ATOMIC_REQUESTS on every alias: rows have to be committed before the view answers."""
     for alias in settings.DATABASES:
         view = transaction.non_atomic_requests(using=alias)(view)
     return view
 
 
 def in_shop_transaction() -> bool:
-    """Return whether the caller is inside a transaction of its own, so that provider calls wait for its commit.
+    """Return whether the caller has opened a transaction, for whose commit provider calls have to wait.
 
-    The transaction that Django's ``TestCase`` rolls back is no such one: what waits for its commit would never be done.
+    The transaction that Django's ``TestCase`` rolls back does not count: work that waits for its commit would never be
+    done.
     """
     blocks = connections[database()].atomic_blocks
     return any(not getattr(block, "_from_testcase", False) for block in blocks)
 
 
 class ExactCharField(models.CharField):  # type: ignore[type-arg]
-    """Text that is compared letter by letter on every database; MariaDB folds case and accents by default."""
+    """Text compared letter by letter on every database; MariaDB ignores case and accents by default."""
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
         parameters: dict[str, Any] = dict(super().db_parameters(connection))
@@ -200,9 +202,9 @@ class ExactCharField(models.CharField):  # type: ignore[type-arg]
 
 
 class Attempted(models.Model):
-    """A row with work to do: whoever claims it works on it, and nobody else until the lease is over."""
+    """A row with work to do: until the lease is over, only the process with the claim works on the row."""
 
-    #: NULL when there is nothing to do.
+    #: When the work is tried next; NULL without work.
     retry_at = models.DateTimeField(_("next attempt"), null=True, blank=True, editable=False)
     attempts = models.PositiveIntegerField(_("attempts"), default=0, editable=False)
     last_error = models.TextField(_("last error"), blank=True, default="", editable=False)
@@ -211,19 +213,20 @@ class Attempted(models.Model):
         abstract = True
 
     def claim(self, now: datetime, *, wait: bool = False) -> bool:
-        """Take this row for one attempt and commit; False if somebody else has it.
+        """Claim this row for one attempt, and commit; False if another process has the row.
 
-        ``wait``: until whoever has locked it is done, as a person does; a worker goes on with what is free. Counted
-        before the work begins, so that work which kills its process is counted too.
+        ``wait``: wait for a transaction that has locked the row, for a person's request; a worker goes on with free
+        rows. The attempt is counted before the work begins, so that work which kills its process is counted too.
         """
         with one_transaction() as alias:
             row = type(self)._base_manager.using(alias).filter(pk=self.pk)
-            # By its key: InnoDB might come by the index of due rows, and deadlock with who holds it and is done.
+            # Locked by key first: the update alone might reach the row by the index of due rows on InnoDB, and deadlock
+            # with a transaction that holds the row and finishes it.
             locked = row.select_for_update() if wait else unless_locked(row)
             if connections[alias].features.has_select_for_update and not list(locked.values_list("pk")):
                 return False
             due = row.filter(attempts=self.attempts, retry_at=self.retry_at)
-            # Longer each time: work that kills its process never comes back to put itself off.
+            # The lease grows with each attempt, since work that kills its process never reaches ``put_off``.
             until = now + max(LEASE, self.pause())
             if not due.update(attempts=F("attempts") + 1, retry_at=until):
                 return False
@@ -231,7 +234,7 @@ class Attempted(models.Model):
         return True
 
     def put_off(self, now: datetime, error: str) -> None:
-        """Give the row back after a failure, due again after a pause; unless somebody ended its work meanwhile."""
+        """Give the row back after a failure, due again after a pause; unchanged if the work was ended meanwhile."""
         rows = type(self)._base_manager.using(database()).filter(pk=self.pk, attempts=self.attempts)
         rows.filter(retry_at__isnull=False).update(
             retry_at=now + self.pause() * random.uniform(0.8, 1.2),  # nosec B311 # a pause, no secret
@@ -239,16 +242,16 @@ class Attempted(models.Model):
         )
 
     def pause(self) -> timedelta:
-        """Return how long a failure waits: twice as long each time, up to an hour."""
+        """Return the pause after a failure: 20 seconds, doubled by each attempt, up to an hour."""
         return min(FIRST_PAUSE * int(2 ** min(self.attempts, 12)), LONGEST_PAUSE)
 
 
 class Hinted(models.Model):
-    """A code about which something was told that proves nothing: its provider is asked, and that answer counts."""
+    """A code named by a hint, a message without proof: the provider is asked, and only the answer counts."""
 
-    #: When the last hint came; NULL once an answer that was asked for later has been applied.
+    #: When the last hint came; NULL once an answer has been applied that was asked for later.
     hinted_at = models.DateTimeField(_("hinted"), null=True, blank=True, editable=False)
-    #: When the provider is asked because of it; NULL when there is nothing to ask.
+    #: When the provider is asked because of the hint; NULL without a reason to ask.
     look_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: When the provider was last asked because of a hint.
     looked_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -1,4 +1,4 @@
-"""Discrepancy: a question for a person."""
+"""Discrepancy: a case for a person to decide."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from .orders import Cip, Order, Payment
 
 class DiscrepancyQuerySet(models.QuerySet["Discrepancy"]):
     def open(self) -> DiscrepancyQuerySet:
-        """Questions that nobody has answered yet."""
+        """Discrepancies not resolved yet."""
         return self.filter(status=Discrepancy.Status.OPEN)
 
     def about_money(self) -> DiscrepancyQuerySet:
-        """Questions that freeze their order while they are open; those about a statement are the accountant's."""
+        """Discrepancies about money, which freeze the order while open; none about a statement's line."""
         return self.filter(kind__in=sorted(MONEY_KINDS), line__isnull=True)
 
 
 class Discrepancy(models.Model):
-    """A case that no rule decides. A repetition adds evidence; a resolved one opens again when
-    the facts change into doubt.
+    """A case decided by no rule, for a person to resolve.
+
+    A repetition adds evidence to the row; a resolved discrepancy opens again when the facts change into doubt.
     """
 
     class Status(models.TextChoices):
@@ -33,9 +34,9 @@ class Discrepancy(models.Model):
 
     order = models.ForeignKey(Order, models.PROTECT, null=True, related_name="discrepancies", verbose_name=_("order"))
     kind = models.CharField(_("discrepancy"), max_length=20, choices=Kind)
-    #: Of the money or the code that it is about; test and live questions are told apart by it.
+    #: The account of the money or the code; tells test cases from live ones.
     account = ExactCharField(_("account"), max_length=120, blank=True, default="")
-    #: What it is about, as text (a code, a payment, a message), so that one question is asked once.
+    #: The subject as text (a code, a payment, a message), so that a case has one row.
     subject = ExactCharField(_("subject"), max_length=180)
     cip = models.ForeignKey(Cip, models.PROTECT, null=True, related_name="+", verbose_name="CIP")
     payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="+", verbose_name=_("payment"))
@@ -48,10 +49,10 @@ class Discrepancy(models.Model):
     line = models.ForeignKey(
         "SettlementLine", models.PROTECT, null=True, related_name="discrepancies", verbose_name=_("settlement line")
     )
-    #: The money that it is about, where that is known; for whoever looks for the large ones.
+    #: The amount concerned, where known; for staff who look for large amounts.
     amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2, null=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True, default="")
-    #: Who looks at it; empty for nobody yet.
+    #: The person who works on the discrepancy; empty for nobody yet.
     assigned_to = models.CharField(_("assigned to"), max_length=150, blank=True, default="")
     evidence = models.JSONField(_("evidence"), default=list)
     suggestion = models.CharField(_("suggestion"), max_length=20, choices=Resolution, blank=True, default="")

@@ -1,4 +1,4 @@
-"""OrderEvent: what happened, append only."""
+"""OrderEvent: the history of orders, append only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _refuse(*args: Any, **kwargs: Any) -> NoReturn:
 
 class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
     def append(self, events: Iterable[OrderEvent]) -> None:
-        """Write new events; the only way in."""
+        """Insert new events; the only way to write an event."""
         super().bulk_create(events)
 
     create = get_or_create = update_or_create = bulk_create = bulk_update = update = delete = _refuse
@@ -28,15 +28,16 @@ class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
 
 
 class OrderEvent(models.Model):
-    """One thing that happened to an order. Holds no personal data.
+    """An event in the history of an order, without personal data.
 
-    ``kind`` is the name of a signal, or ``noted``. ``id`` travels with the signal: a receiver knows a repetition by it.
+    ``kind`` is the name of a signal, or ``noted``. ``id`` is sent with the signal, so a receiver recognises a
+    repetition.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    #: NULL when money came that belongs to no order.
+    #: NULL where money came without an order.
     order = models.ForeignKey(Order, models.PROTECT, null=True, related_name="events", verbose_name=_("order"))
-    #: Counts the events of an order; 0 for none.
+    #: The event's number among those of its order; 0 without an order.
     number = models.PositiveIntegerField(default=0)
     kind = ExactCharField(_("what"), max_length=30)
     fact = models.CharField(_("fact"), max_length=20, blank=True, default="")
@@ -46,9 +47,9 @@ class OrderEvent(models.Model):
     detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
     cip = models.ForeignKey("Cip", models.PROTECT, null=True, related_name="+", verbose_name="CIP")
     discrepancy = models.ForeignKey("Discrepancy", models.PROTECT, null=True, related_name="events")
-    #: Nobody looks for the events of a refund but among those of its order.
+    #: No index: events of a refund are only looked for among those of its order.
     refund = models.ForeignKey("Refund", models.PROTECT, null=True, related_name="+", db_index=False)
-    #: Joins it with the request, the calls to the provider and the log lines of the same piece of work.
+    #: Joins the event with the request, the calls to the provider and the log lines of the same unit of work.
     trace = ExactCharField(_("request id"), max_length=32, blank=True, default="")
     created_at = models.DateTimeField(_("when"))
 

@@ -1,4 +1,4 @@
-"""Heartbeat: when a worker last made its round, and how fast a provider is asked."""
+"""Heartbeat: when a worker last made a round, and paces that all processes share."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from django.db.models import Case, F, Q, When
 
 from .database import ExactCharField, database
 
-#: What was not used of the pace for so long may be used at once.
+#: Permits of a pace that were unused in this time may be used at once.
 BURST = timedelta(seconds=10)
 
 
-#: What the names of machines begin with here.
+#: The prefix of the names of rows about a machine's clock.
 CLOCK = "clock "
 
 
 class Heartbeat(models.Model):
-    """One row for each kind of round, for the admin's banner; and one for each pace or turn that all share."""
+    """The last round of a kind of work, for the admin's banner; also a pace or an interval shared by all processes."""
 
     name = ExactCharField(max_length=150, unique=True)
     beaten_at = models.DateTimeField()
-    #: Of a machine: how far its clock is ahead of the database's.
+    #: For a row about a machine: how far the machine's clock is ahead of the database's.
     ahead = models.DurationField(null=True)
 
     def __str__(self) -> str:
@@ -30,16 +30,19 @@ class Heartbeat(models.Model):
 
 
 def beat(name: str, now: datetime, *, ahead: timedelta | None = None) -> None:
-    """Write down that something happens now. Not ``update_or_create``: many first ones would deadlock on MariaDB."""
+    """Record that something happens now, under a name; ``ahead`` is for a machine's clock.
+
+    Not ``update_or_create``: many first inserts at once would deadlock on MariaDB.
+    """
     beats = Heartbeat.objects.using(database())
     if not beats.filter(name=name).update(beaten_at=now, ahead=ahead):
         beats.bulk_create([Heartbeat(name=name, beaten_at=now, ahead=ahead)], ignore_conflicts=True)
 
 
 def claim_interval(name: str, every: timedelta, now: datetime) -> bool:
-    """Take the one turn that there is in so long a time; False if any process took it.
+    """Claim the only permit in an interval; False if a process has claimed the permit already.
 
-    A turn that was taken in the future, by a clock that was wrong, holds nobody up.
+    A claim dated in the future, by a clock that was wrong, blocks nobody.
     """
     turns = Heartbeat.objects.using(database()).filter(name=name)
     if turns.filter(Q(beaten_at__lte=now - every) | Q(beaten_at__gt=now + every)).update(beaten_at=now):
@@ -53,10 +56,10 @@ def claim_interval(name: str, every: timedelta, now: datetime) -> bool:
 
 
 def in_pace(name: str, every: timedelta, now: datetime) -> bool:
-    """Take one of the turns that come at this pace, whoever takes them; False if it has to be waited for.
+    """Claim a permit of a pace, one each ``every``, shared by all processes; False if the caller has to wait.
 
-    The row says when the turns that were taken are used up. It can't be further ahead than turns were given away: what
-    is, a wrong clock wrote, and nobody waits for it.
+    The row holds the moment at which all claimed permits are used up. A moment further ahead than claims can bring it
+    was written by a wrong clock and blocks nobody.
     """
     paces = Heartbeat.objects.using(database()).filter(name=name)
     taken = Case(When(beaten_at__range=(now, now + BURST), then=F("beaten_at") + every), default=now + every)

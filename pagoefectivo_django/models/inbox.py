@@ -1,4 +1,4 @@
-"""Notification: what a provider signed, byte for byte."""
+"""Notification: a provider's verified message, byte for byte; and counts of refused messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .database import Attempted, ExactCharField, Hinted
 
 
 class NotificationStatus(models.TextChoices):
-    """What became of a notification."""
+    """The status of a notification."""
 
     APPLIED = "applied", _("applied")
     WAITING = "waiting", _("waiting")
@@ -19,31 +19,31 @@ class NotificationStatus(models.TextChoices):
 
 
 class Notification(Attempted):
-    """A proven message. The inherited ``retry_at`` says when it is applied again."""
+    """A verified message of a provider; the inherited ``retry_at`` says when the message is applied again."""
 
     channel = ExactCharField(_("channel"), max_length=60)
     account = ExactCharField(_("account"), max_length=120)
-    #: SHA-256 of ``body`` in hex. One row for each text, whichever secret signed it.
+    #: SHA-256 of ``body`` in hex. One row for each text, whichever secret signed the text.
     digest = ExactCharField(_("digest"), max_length=64)
-    #: The text that its signature was made over, not always the bytes that came (``Channel.verified``).
+    #: The text over which the signature was made, not always the bytes received (``Channel.verified``).
     body = models.BinaryField(_("body"))
     signature = models.CharField(_("signature"), max_length=200, blank=True)
-    #: What it is about, as far as it could be read; empty otherwise.
+    #: The code and the fact, as far as they could be read; else empty.
     code = ExactCharField(_("code"), max_length=40, blank=True, default="")
     fact = models.CharField(_("fact"), max_length=20, blank=True, default="")
     received_at = models.DateTimeField(_("first received"))
-    #: When the repetition came that is to be applied, or was applied last; NULL: the first reception.
+    #: When the repetition came that is to be applied or was applied last; NULL: the first reception.
     queued_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_received_at = models.DateTimeField(_("last received"))
     times_received = models.PositiveIntegerField(_("times received"), default=1)
     status = models.CharField(
         _("status"), max_length=10, choices=NotificationStatus, default=NotificationStatus.APPLIED
     )
-    #: The fingerprint of the secret that proved it (``Channel.verified_by``); never the secret.
+    #: The fingerprint of the secret that verified the message (``Channel.verified_by``); never the secret.
     verified_by = ExactCharField(_("verified by"), max_length=16, blank=True, default="")
-    #: Its bytes were taken away by age, or with its payer.
+    #: The body was emptied, by age or with the payer's data.
     forgotten = models.BooleanField(default=False, editable=False)
-    #: Joins it with the log lines, events and calls of the request that brought it.
+    #: Joins the notification with the log lines, events and calls of the request that brought it.
     trace = ExactCharField(_("request id"), max_length=32, blank=True, default="")
 
     class Meta:
@@ -63,7 +63,7 @@ class Notification(Attempted):
 
     @property
     def heard_at(self) -> datetime:
-        """When what is to be applied next was received."""
+        """When the reception to be applied next took place."""
         return self.queued_at or self.received_at
 
     def __str__(self) -> str:
@@ -71,10 +71,10 @@ class Notification(Attempted):
 
 
 class UnknownCode(Hinted):
-    """Digits that a hint named and that no code of ours has, until the provider has said whose they are.
+    """A code named by a hint and unknown to us, until the provider has said whose code it is.
 
-    One row for each, however many hints come: perhaps they are of a request whose answer got lost, or of another system
-    on the same account.
+    One row for each code, however many hints come. The code may be of a request whose answer got lost, or of another
+    system on the same account.
     """
 
     account = ExactCharField(_("account"), max_length=120)
@@ -91,7 +91,7 @@ class UnknownCode(Hinted):
 
 
 class Refusal(models.Model):
-    """How many messages a channel refused for one reason; one row for each, however many come."""
+    """How many messages a channel refused for one reason."""
 
     class Reason(models.TextChoices):
         UNSIGNED = "unsigned", _("no signature")

@@ -1,4 +1,4 @@
-"""Order (what is owed), Cip (a code that pays it), Payment (money that came)."""
+"""Order (money asked for by a shop), Cip (a payment code for an order), Payment (money received)."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from .database import Attempted, ExactCharField, Hinted, database
 
 class OrderQuerySet(models.QuerySet["Order"]):
     def open(self) -> OrderQuerySet:
-        """Orders that can still be paid."""
+        """Orders still payable: new or pending."""
         return self.filter(state__in=[OrderState.NEW, OrderState.PENDING])
 
     def paid(self) -> OrderQuerySet:
-        """Orders that are paid."""
+        """Paid orders."""
         return self.filter(state=OrderState.PAID)
 
     def overdue(self, now: datetime) -> OrderQuerySet:
-        """Open orders whose date has passed."""
+        """Open orders past their date."""
         return self.open().filter(expires_at__lt=now)
 
 
 class Order(Attempted):
-    """What the shop wants paid.
+    """A shop's order: the amount to be paid, the payer and the state.
 
     ``state``, ``paid_at``, ``operation_number`` and ``cip`` are written by ``flows/ledger`` alone. The inherited
     ``retry_at`` says when ``pending_action`` is tried at the provider.
@@ -42,7 +42,7 @@ class Order(Attempted):
 
     token = models.UUIDField(_("token"), default=uuid.uuid4, unique=True, editable=False)
     reference = ExactCharField(_("reference"), max_length=64, db_index=True)
-    #: True on the newest order of a reference, else NULL: so two cannot be made at once, on any database.
+    #: True on the newest order of a reference, else NULL: so two can't be created at once, on any database.
     newest = models.BooleanField(null=True, default=True, editable=False)
     amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
     currency = models.CharField(_("currency"), max_length=3)
@@ -56,30 +56,30 @@ class Order(Attempted):
     state = models.CharField(_("state"), max_length=12, choices=OrderState, default=OrderState.NEW)
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     operation_number = models.CharField(_("operation number"), max_length=40, blank=True, default="")
-    #: When a settlement was matched that has its payment; NULL while the money is on its way.
+    #: When the payment was matched with a settlement's line; NULL while the money is on its way.
     settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
-    #: When its payer's data was taken away; and when somebody asked for that while it was still needed.
+    #: When the payer's data was erased; and when the erasure was requested, while the data was still needed.
     forgotten_at = models.DateTimeField(_("payer's data erased"), null=True, blank=True, editable=False)
     erase_asked_at = models.DateTimeField(_("erasure asked for"), null=True, blank=True, editable=False)
-    #: The code that was paid, else the current one, else the last.
+    #: The code that was paid, else the current one, else the last one.
     cip = models.ForeignKey("Cip", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="CIP")
-    #: How many events there are: the next one's number, given under the order's lock.
+    #: The number of events; an event gets its number under the order's lock.
     event_count = models.PositiveIntegerField(default=0, editable=False)
     pending_action = models.CharField(
         _("pending action"), max_length=8, choices=PendingAction, blank=True, default="", editable=False
     )
-    #: The date that an extension or a new code is wished for.
+    #: The new date for a pending extension or reissue.
     action_date = models.DateTimeField(null=True, blank=True, editable=False)
-    #: When it was wished for; tells one wish from the next of its kind.
+    #: When the pending action was requested; tells an action from the next of the same kind.
     action_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     action_requested_by = models.CharField(max_length=150, blank=True, default="", editable=False)
-    #: What was wished for when a person had to decide about money first; it is taken up again once they have.
+    #: An action requested while a discrepancy about money was open; taken up again once that is resolved.
     deferred_action = models.CharField(max_length=8, choices=PendingAction, blank=True, default="", editable=False)
-    #: Why a person wants it; empty where a program does.
+    #: The reason a person gave for the pending action; empty for a program's.
     action_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
-    #: When the clock ends it unless the provider says otherwise; NULL when it is not open.
+    #: When the clock ends the order unless the provider says otherwise; NULL when the order is not open.
     lapses_at = models.DateTimeField(null=True, blank=True, editable=False)
-    #: When ``expiry_approaching`` is told; NULL when there is nothing to tell.
+    #: When ``expiry_approaching`` is sent; NULL when nothing is to be sent.
     remind_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = OrderQuerySet.as_manager()
@@ -110,7 +110,7 @@ class Order(Attempted):
             models.Index(fields=["forgotten_at", "created_at"], name="pagoefectivo_order_forget"),
             models.Index(fields=["erase_asked_at"], name="pagoefectivo_order_erase"),
             models.Index(fields=["deferred_action"], name="pagoefectivo_order_deferred"),
-            # For lists of the newest first, of a state or currency that may be rare.
+            # For lists, newest first, filtered by a rare state or currency.
             models.Index(fields=["state", "id"], name="pagoefectivo_order_state"),
             models.Index(fields=["currency", "id"], name="pagoefectivo_order_currency"),
         )
@@ -126,16 +126,19 @@ class Order(Attempted):
 
     @property
     def voucher_url(self) -> str:
-        """The path of the payer's page. By the name ``get_absolute_url`` Django's admin would lead any staff there."""
+        """The path of the payer's page.
+
+        Not named ``get_absolute_url``: Django's admin would link any staff user to the payer's page.
+        """
         return reverse("pagoefectivo:voucher", args=[self.token])
 
     def reload(self) -> None:
-        """Read the order again as it is now, its code with it, so that an async view may show it."""
+        """Read the order and the order's code again from the database, so an async view needs no query for the code."""
         self.refresh_from_db(from_queryset=Order.objects.using(database()).select_related("cip"))
 
     @property
     def is_settled(self) -> bool:
-        """Whether a settlement has its payment: the provider has paid it out, or says so."""
+        """Whether the order's payment is in a settlement: the provider has paid the money out, or says as much."""
         return self.settled_at is not None
 
     @property
@@ -144,20 +147,20 @@ class Order(Attempted):
 
     @property
     def payer(self) -> Payer:
-        """Who pays; ``payer.erased`` where that was erased, and then nothing else is said."""
+        """The payer; ``payer.erased`` is True, and every further field empty, after the payer's data was erased."""
         return Payer.of(self.payer_data) if self.payer_data else Erased()
 
     @property
     def code(self) -> str:
-        """The digits to pay with, empty until they are known."""
+        """The digits to pay with; empty until known."""
         return (self.cip.code or "") if self.cip else ""
 
 
 class Cip(Attempted, Hinted):
-    """One payment code asked for one order on one account.
+    """A payment code requested for an order on an account.
 
-    Written before the provider is asked, so a lost answer leaves a trace. ``code`` is its digits without leading
-    zeros, NULL until known. The inherited ``retry_at`` says when it is to be deleted at the provider.
+    The row is written before the provider is asked, so a lost answer leaves a trace. ``code`` has the digits without
+    leading zeros, NULL until known. The inherited ``retry_at`` says when the code is deleted at the provider.
     """
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="cips", verbose_name=_("order"))
@@ -166,25 +169,27 @@ class Cip(Attempted, Hinted):
     transaction_code = ExactCharField(_("transaction code"), max_length=36)
     code = ExactCharField(_("code"), max_length=40, null=True, blank=True)
     status = models.CharField(_("status"), max_length=12, choices=CipStatus, default=CipStatus.REQUESTED)
-    #: True while requested or current, else NULL: so an order has at most one, on any database.
+    #: True while requested or current, else NULL: so an order has at most one such code, on any database.
     live = models.BooleanField(null=True, default=True, editable=False)
     expires_at = models.DateTimeField(_("expires"))
     url = models.CharField(_("provider's page"), max_length=500, blank=True, default="")
-    #: The provider's own QR, as its report has it.
+    #: The provider's own QR, as in ``Report.qr``.
     qr = models.TextField(blank=True, default="", editable=False)
-    #: When the provider was asked for it; NULL when the request certainly was not sent.
+    #: When the provider was asked for the code; NULL when the request certainly was not sent.
     asked_at = models.DateTimeField(_("asked"), null=True, blank=True)
     changed_at = models.DateTimeField(_("changed"))
-    #: Counts its changes; an answer that was asked for at another count is stale. And at which a reversal was recorded.
+    #: The number of changes, and the number at which a reversal was recorded. An answer requested at another number may
+    #: be stale.
     version = models.PositiveIntegerField(default=0, editable=False)
     reversed_version = models.PositiveIntegerField(default=0, editable=False)
-    #: What the provider last answered, where a person was asked because it is not what we know; empty where it agrees.
+    #: The provider's last answer, where a discrepancy was opened because the answer contradicts us; empty where both
+    #: agree.
     answer = models.CharField(max_length=100, blank=True, default="", editable=False)
-    #: When it was paid, as told without an operation number; for payments whose own time nobody told.
+    #: When the code was paid, from a report without an operation number; for payments without a time of their own.
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
-    #: When the provider is asked about it next; NULL when it is not watched any more.
+    #: When the provider is asked about the code next, by schedule; NULL when the schedule has ended.
     poll_at = models.DateTimeField(null=True, blank=True, editable=False)
-    #: Operation numbers of reversals that came before their payment ("" where none was given).
+    #: Operation numbers of reversals reported before their payment ("" without a number).
     early_reversals = models.JSONField(default=list, blank=True, editable=False)
 
     class Meta:
@@ -195,7 +200,7 @@ class Cip(Attempted, Hinted):
             models.UniqueConstraint(fields=["account", "code"], name="pagoefectivo_code_of_account"),
             models.UniqueConstraint(fields=["account", "transaction_code"], name="pagoefectivo_transaction_code"),
             models.CheckConstraint(
-                # A check that is NULL holds, so NULL has to be asked for on both sides.
+                # A check constraint holds when NULL, so both sides test for NULL.
                 condition=Q(live__isnull=False, live=True, status__in=sorted(LIVE))
                 | (Q(live__isnull=True) & ~Q(status__in=sorted(LIVE))),
                 name="pagoefectivo_live_follows_status",
@@ -215,20 +220,21 @@ class Cip(Attempted, Hinted):
 
 
 class Payment(models.Model):
-    """Money that a provider proved to have taken for a code."""
+    """Money taken for a code, as a provider confirmed by a signed message or an answer."""
 
     cip = models.ForeignKey(Cip, models.PROTECT, related_name="payments", verbose_name="CIP")
-    #: NULL when the provider gave none: those may repeat (paid, reversed, paid again), a number may not.
+    #: NULL when the provider gave no number. Such payments may repeat (paid, reversed, paid again); a number may not.
     operation_number = ExactCharField(_("operation number"), max_length=40, null=True, blank=True)
     amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
     currency = models.CharField(_("currency"), max_length=3)
-    #: By the provider's clock; NULL until it said so.
+    #: By the provider's clock; NULL until the provider told the time.
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     first_heard_at = models.DateTimeField(_("first heard"))
     status = models.CharField(_("status"), max_length=10, choices=PaymentStatus)
-    #: Account and operation number where a person vouched for it in these weeks, else NULL: one receipt pays one order.
+    #: Account and operation number where a person entered the payment by hand recently, else NULL: a receipt pays one
+    #: order.
     vouched = ExactCharField(max_length=170, null=True, default=None, unique=True, editable=False)
-    #: The sum of its refunds, failed ones apart: what is given back or will be, so that never more goes than came.
+    #: The sum of the payment's refunds, failed ones excluded: reserved, so that no more goes back than came.
     refunded = models.DecimalField(_("reserved for refunds"), max_digits=18, decimal_places=2, default=Decimal(0))
 
     class Meta:
@@ -241,7 +247,7 @@ class Payment(models.Model):
                 condition=Q(refunded__gte=0, refunded__lte=F("amount")), name="pagoefectivo_refunded_at_most_paid"
             ),
         )
-        # MariaDB has no indexes of expressions: there the books of a period read every payment.
+        # MariaDB has no indexes of expressions: reports of a period read every payment there.
         indexes = (
             models.Index(Coalesce("paid_at", "first_heard_at"), name="pagoefectivo_payment_moment"),
             models.Index(fields=["operation_number"], name="pagoefectivo_payment_number"),
@@ -256,16 +262,16 @@ class Payment(models.Model):
 
     @property
     def sent_back(self) -> Decimal:
-        """What was given back: of its refunds those that were sent. The rest of ``refunded`` is still to go."""
+        """The sum of the refunds already sent; the rest of ``refunded`` is reserved."""
         return Decimal(sum(refund.amount for refund in self.refunds.all() if refund.was_sent))
 
     @property
     def refundable(self) -> Decimal:
-        """What could still be given back."""
+        """The amount that can still be refunded; 0 for a reversed payment."""
         return Decimal(0) if self.status == PaymentStatus.REVERSED else self.amount - self.refunded
 
 
 def that_pays(payments: Iterable[Payment]) -> Payment | None:
-    """Return which of an order's payments paid it: not one that was given back, where another has money left."""
+    """Return the payment that pays an order, or None; a refunded payment only if no applied payment has money left."""
     applied = [payment for payment in payments if payment.status == PaymentStatus.APPLIED]
     return max(applied, key=lambda payment: (payment.refundable > 0, payment.pk), default=None)

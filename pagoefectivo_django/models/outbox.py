@@ -1,4 +1,4 @@
-"""Deliveries, each of one event for one receiver, and the receivers that keep failing."""
+"""Delivery (an event for a receiver) and FailingReceiver (a receiver that keeps failing)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .events import OrderEvent
 
 
 class Delivery(Attempted):
-    """One event that one receiver will hear, written in the transaction that wrote the event."""
+    """An event to be delivered to a receiver; the row is written in the same transaction as the event."""
 
     event = models.ForeignKey(OrderEvent, models.PROTECT, related_name="deliveries", verbose_name=_("event"))
     #: The receiver's ``dispatch_uid``, or its ``module.qualname``.
@@ -36,23 +36,24 @@ class Delivery(Attempted):
 
 
 class FailingReceiver(models.Model):
-    """A receiver that has failed and has heard nothing since; without a row, all is well with it.
+    """A receiver with failures since its last success; a receiver without a row is well.
 
-    After a few failures in a row the receiver is left alone for a pause. Then one process tries one delivery, and the
-    pause ends or grows. So a receiver whose server is away costs a worker one call at a time, however much waits.
+    After ``MOST`` failures in a row the receiver gets nothing during a pause. Then one process tries one delivery, and
+    the pause ends or grows. So a receiver whose server is away costs a worker one call at a time, however many
+    deliveries wait.
     """
 
-    #: So many different deliveries that failed one after the other: it is the receiver, not one bad order.
+    #: After so many different deliveries failed in a row, the cause is the receiver and not one bad order.
     MOST = 3
     LONGEST_PAUSE = timedelta(minutes=10)
 
     receiver = ExactCharField(_("receiver"), max_length=255, unique=True)
-    #: In a row, of different deliveries; all of them while it is paused.
+    #: Failures in a row, of different deliveries; during a pause each failure counts.
     failures = models.PositiveIntegerField(_("failures"), default=0)
     since = models.DateTimeField(_("failing since"))
-    #: NULL while it may still be one bad delivery.
+    #: NULL while the cause may still be one bad delivery.
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
-    #: Of the delivery that failed last.
+    #: The event of the delivery that failed last.
     last_event = models.UUIDField(_("last event"), null=True, blank=True)
 
     class Meta:
@@ -64,28 +65,29 @@ class FailingReceiver(models.Model):
 
     @classmethod
     def count(cls, receiver: str, event: UUID, now: datetime, *, lost: bool = False) -> None:
-        """Write down that a receiver failed. The same delivery again says nothing new of a receiver without a pause.
+        """Record a failure of a receiver; a repeated failure of the same delivery counts only during a pause.
 
-        ``lost``: it never came back, which may be the process's fault; so one process may try the receiver at once.
+        ``lost``: the attempt never came back, perhaps because the process died; so the receiver may be tried again at
+        once.
         """
         row, _made = cls.objects.using(database()).get_or_create(receiver=receiver, defaults={"since": now})
         if row.last_event == event and not row.paused_until:
             return
         if lost and row.paused_until:
             return
-        if not row.paused_until:  # else it was counted when the attempt was claimed
+        if not row.paused_until:  # during a pause the failure was counted when the attempt was claimed
             row.failures = min(row.failures + 1, cls.MOST)
         row.last_event = event
         row.paused_until = now + (timedelta(0) if lost else row._pause()) if row.failures >= cls.MOST else None
-        # Not by save(): it would bring back a row that a success has deleted meanwhile.
+        # update() and not save(), which would restore a row that a success has deleted meanwhile.
         cls.objects.using(database()).filter(pk=row.pk).update(
             failures=row.failures, last_event=event, paused_until=row.paused_until
         )
 
     def claim(self, now: datetime) -> bool:
-        """Take the one attempt that a paused receiver has when its pause is over; False if it is not, or is taken.
+        """Claim the only attempt after a pause; False if the pause lasts or another process claimed the attempt.
 
-        Counted before it begins, so that a receiver which kills its process is counted too.
+        The attempt is counted before it begins, so that a receiver which kills its process is counted too.
         """
         mine = type(self).objects.using(database()).filter(pk=self.pk, paused_until=self.paused_until)
         until = now + max(LEASE, self._pause())

@@ -1,4 +1,4 @@
-"""Refund: money on its way back to the payer."""
+"""Refund: money on its way back to a payer."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from ..states import RefundStatus
 from .database import Attempted
 from .orders import Order, Payment
 
-#: What the payer's link is signed for, and nothing else is.
+#: The signing salt of the payer's link, used for nothing else.
 LINK_SALT = "pagoefectivo.refund"
 
 
 class RefundQuerySet(models.QuerySet["Refund"]):
     def sent(self) -> RefundQuerySet:
-        """Refunds whose money went: staff says so, or the provider does. Only of these *refunded* is said."""
+        """Refunds whose money was sent, as staff or the provider says; only such a refund makes an order *refunded*."""
         return self.filter(Q(status=RefundStatus.DONE) | Q(status=RefundStatus.SENT, by_channel=False))
 
     def without_account(self) -> RefundQuerySet:
-        """Refunds by hand whose payer has not said where the money goes."""
+        """Refunds by hand without the payer's account."""
         return self.filter(by_channel=False, cci="")
 
     def with_account(self) -> RefundQuerySet:
-        """All others: nobody has to say where the money goes."""
+        """Refunds by the provider, and refunds by hand with the payer's account."""
         return self.exclude(by_channel=False, cci="")
 
 
 class Refund(Attempted):
-    """A part of one payment, or all of it, that goes back.
+    """A refund of one payment, in part or in full.
 
-    ``Payment.refunded`` is the sum of all that did not fail. The inherited ``retry_at`` says when the channel is
-    asked to do it; one whose channel can't waits for the payer's account and for staff.
+    ``Payment.refunded`` is the sum of the payment's refunds that did not fail. The inherited ``retry_at`` says when the
+    channel is asked for the refund; where the channel can't refund, the refund waits for the payer's account and for
+    staff.
     """
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds", verbose_name=_("payment"))
@@ -43,7 +44,7 @@ class Refund(Attempted):
     amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
     currency = models.CharField(_("currency"), max_length=3)
     status = models.CharField(_("status"), max_length=10, choices=RefundStatus, default=RefundStatus.REQUESTED)
-    #: Done by the provider, not by staff at a bank.
+    #: True: the provider sends the money; False: staff does, at a bank.
     by_channel = models.BooleanField(_("by the provider"), default=False)
     reason = models.CharField(_("reason"), max_length=500)
     requested_by = models.CharField(_("requested by"), max_length=150)
@@ -52,9 +53,9 @@ class Refund(Attempted):
     approved_at = models.DateTimeField(_("approved"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
-    #: What the bank, the provider or staff said of it at last.
+    #: The final word of the bank, the provider or staff.
     outcome = models.CharField(_("outcome"), max_length=500, blank=True, default="")
-    #: Where the payer wants it; empty until told. Personal data.
+    #: The payer's account for the refund; empty until named. Personal data.
     bank = models.CharField(_("bank"), max_length=60, blank=True, default="")
     cci = models.CharField("CCI", max_length=20, blank=True, default="")
     holder = models.CharField(_("account holder"), max_length=100, blank=True, default="")
@@ -90,25 +91,25 @@ class Refund(Attempted):
 
     @property
     def needs_account(self) -> bool:
-        """Whether the payer has still to say where the money goes."""
+        """Whether the payer still has to name an account."""
         return not self.by_channel and not self.cci and self.status in (RefundStatus.REQUESTED, RefundStatus.APPROVED)
 
     @property
     def wants_account(self) -> bool:
-        """Whether the payer is asked where the money goes: it was approved, and waits for nothing else."""
+        """Whether the payer is asked for an account now: the refund is approved and waits for nothing else."""
         return self.needs_account and self.status == RefundStatus.APPROVED
 
     @property
     def was_sent(self) -> bool:
-        """Whether the money went; the provider's own refund only once the provider says so."""
+        """Whether the money was sent; for a refund by the provider, only once the provider has confirmed."""
         return self.status == RefundStatus.DONE or (self.status == RefundStatus.SENT and not self.by_channel)
 
     @property
     def link_token(self) -> str:
-        """What opens the page on which the payer names the account: signed, and good for two weeks from now."""
+        """The token of the page on which the payer names an account: signed, and valid for two weeks from now."""
         return signing.dumps(self.pk, salt=LINK_SALT)
 
     @property
     def account_url(self) -> str:
-        """The path of that page."""
+        """The path of the page on which the payer names an account."""
         return reverse("pagoefectivo:refund", args=[self.link_token])

@@ -16,36 +16,36 @@ from .refunds import Refund
 
 class SettlementQuerySet(models.QuerySet["Settlement"]):
     def counted(self) -> SettlementQuerySet:
-        """Settlements that a person confirmed; a draft is in no book yet."""
+        """Settlements that a person confirmed; a draft counts in no report."""
         return self.exclude(status=SettlementStatus.DRAFT)
 
 
 class Settlement(Attempted):
-    """One statement of a provider: which payments it has paid out (``settlement``), or only that it took (``sales``).
+    """A provider's statement of payments paid out (``settlement``), or only of payments taken (``sales``).
 
-    A draft was read and waits for a person. The inherited ``retry_at`` says when the worker matches it on.
+    A draft was read and waits for a person. The inherited ``retry_at`` says when the worker goes on matching.
     """
 
     kind = models.CharField(_("kind"), max_length=10, choices=StatementKind)
     account = ExactCharField(_("account"), max_length=120)
     #: The provider's number of the transfer.
     reference = ExactCharField(_("reference"), max_length=80, blank=True, default="")
-    #: The day that it counts for.
+    #: The day by which reports count the settlement.
     dated = models.DateField(_("date"))
     currency = models.CharField(_("currency"), max_length=3)
     status = models.CharField(_("status"), max_length=8, choices=SettlementStatus, default=SettlementStatus.DRAFT)
     file_name = models.CharField(_("file"), max_length=200)
     #: SHA-256 of the file.
     digest = models.CharField(max_length=64, editable=False)
-    #: True once confirmed, else NULL: so that a file counts once, on any database.
+    #: True once confirmed, else NULL: so a file counts once, on any database.
     once = models.BooleanField(null=True, default=None, editable=False)
-    #: How it was read: format, encoding, separator, …
+    #: How the file was read: format, encoding, separator, …
     reading = models.JSONField(_("how it was read"), default=dict, editable=False)
-    #: Lines that can't be read, with what is wrong: ``[{"line", "column", "problem"}, …]``, the first hundred of them.
+    #: Lines that can't be read: ``[{"line", "column", "problem"}, …]``, the first hundred of them.
     faults = models.JSONField(_("bad lines"), default=list, editable=False)
     fault_count = models.PositiveIntegerField(_("bad lines"), default=0)
     line_count = models.PositiveIntegerField(_("lines"), default=0)
-    #: What of its net is not at the bank yet; kept with each line that turns out to be a duplicate, and each deposit.
+    #: The part of the net sum not at the bank yet; updated with each duplicate line and each deposit.
     open_amount = models.DecimalField(_("open"), max_digits=18, decimal_places=2, default=0)
     imported_by = models.CharField(_("imported by"), max_length=150)
     created_at = models.DateTimeField(_("imported"))
@@ -78,17 +78,17 @@ class Settlement(Attempted):
 
 
 class SettlementLine(models.Model):
-    """One line of a statement: a payment that was paid out, less fee and IGV; a negative one is a refund.
+    """A line of a statement: a payment paid out, less fee and IGV; a negative line is a refund.
 
-    ``net = gross - fee - tax``, always. One without money (a total, a code that is not paid) is ignored, with zeros.
+    ``net = gross - fee - tax``, always. A line without money (a total, a code that is not paid) is ignored, with zeros.
     """
 
     settlement = models.ForeignKey(
         Settlement, models.PROTECT, related_name="lines", verbose_name=_("settlement"), db_index=False
     )
-    #: In the file, from 1.
+    #: The line's number in the file, from 1.
     number = models.PositiveIntegerField(_("line"))
-    #: Without leading zeros, as ``Cip.code``.
+    #: Without leading zeros, as in ``Cip.code``.
     code = ExactCharField(_("code"), max_length=40, blank=True, default="")
     transaction_code = ExactCharField(_("transaction code"), max_length=64, blank=True, default="")
     operation_number = ExactCharField(_("operation number"), max_length=40, blank=True, default="")
@@ -102,12 +102,12 @@ class SettlementLine(models.Model):
     payer = models.CharField(_("payer"), max_length=100, blank=True, default="")
     #: Bank and channel, as the file has them.
     collector = models.CharField(_("collector"), max_length=120, blank=True, default="")
-    #: SHA-256 of what it says, so that overlapping files don't double it.
+    #: SHA-256 of the line's content, so that overlapping files don't count a line twice.
     digest = models.CharField(max_length=64, editable=False)
-    #: True on the first of its digest that was looked at, else NULL: so that it counts once, on any database.
+    #: True on the first line of a digest that was judged, else NULL: so a line counts once, on any database.
     first = models.BooleanField(null=True, default=None, editable=False)
     status = models.CharField(_("status"), max_length=11, choices=LineStatus, default=LineStatus.NEW)
-    #: Why it is ignored, a duplicate, in question, or will be.
+    #: Why the line is ignored, a duplicate, in discrepancy, or needs a person before it is matched.
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
 
     class Meta:
@@ -116,7 +116,7 @@ class SettlementLine(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["settlement", "number"], name="pagoefectivo_one_line"),
             models.UniqueConstraint(fields=["digest", "first"], name="pagoefectivo_line_counts_once"),
-            # Not by equality: SQLite calculates with floats.
+            # A range and not equality: SQLite calculates with floats.
             models.CheckConstraint(
                 condition=Q(
                     net__gt=F("gross") - F("fee") - F("tax") - Decimal("0.005"),
@@ -140,23 +140,23 @@ class SettlementLine(models.Model):
 
 
 class Match(models.Model):
-    """A line that is one payment's (or one refund's), by whom; undone by another row, never overwritten."""
+    """The match of a line with a payment (or a refund), and its author; undone by another row, never overwritten."""
 
     line = models.ForeignKey(SettlementLine, models.PROTECT, related_name="matches", verbose_name=_("line"))
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="matches", verbose_name=_("payment"))
     refund = models.ForeignKey(Refund, models.PROTECT, null=True, related_name="matches", verbose_name=_("refund"))
     kind = models.CharField(_("kind"), max_length=10, choices=StatementKind)
-    #: In the line's currency; of a row that undoes, what it undoes with the other sign.
+    #: In the line's currency; a row that undoes a match has the amount with the other sign.
     amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
-    #: What they were known by: ``code``, ``transaction_code``, ``operation_number`` or ``hand``.
+    #: The property that line and payment share: ``code``, ``transaction_code``, ``operation_number``; or ``hand``.
     rule = models.CharField(_("known by"), max_length=20)
     author = models.CharField(_("who"), max_length=150)
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
     created_at = models.DateTimeField(_("when"))
     undoes = models.OneToOneField("self", models.PROTECT, null=True, related_name="undone", verbose_name=_("undoes"))
-    #: True while it stands, else NULL: so that a line, a payment and a refund have one that does, on any database.
+    #: True while the match stands, else NULL: so a line, a payment and a refund have one match, on any database.
     stands = models.BooleanField(null=True, default=True, editable=False)
-    #: 0 for the payment itself, the refund's key for a refund of it.
+    #: 0 for a match with the payment, the refund's key for a match with a refund.
     part = models.PositiveBigIntegerField(default=0, editable=False)
 
     class Meta:
@@ -178,12 +178,12 @@ class Match(models.Model):
 
 
 class Deposit(models.Model):
-    """Money of a settlement that a person saw at the bank; a mistake is undone by a negative one."""
+    """Money of a settlement seen at the bank by a person; a negative deposit undoes a mistake."""
 
     settlement = models.ForeignKey(Settlement, models.PROTECT, related_name="deposits", verbose_name=_("settlement"))
     amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
     received_on = models.DateField(_("received"))
-    #: The bank's own number of it.
+    #: The bank's own number of the deposit.
     reference = models.CharField(_("bank's reference"), max_length=80, blank=True, default="")
     author = models.CharField(_("who"), max_length=150)
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")

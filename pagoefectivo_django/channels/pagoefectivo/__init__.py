@@ -1,6 +1,6 @@
-"""PagoEfectivo's own REST interface: codes (CIP) and the notifications about them.
+"""The channel to PagoEfectivo's own REST API: payment codes (CIP) and notifications.
 
-Facts come from ``protocol/pagoefectivo.md``; a number in a docstring ("protocol 3.4") is a section of it.
+Facts come from ``protocol/pagoefectivo.md``; a number in a docstring ("protocol 3.4") is a section of that file.
 """
 
 from .channel import PagoEfectivoChannel

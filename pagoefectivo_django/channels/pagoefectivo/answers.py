@@ -1,4 +1,4 @@
-"""The provider's answers: sorted into yes, no and not known, and read into reports."""
+"""PagoEfectivo's answers: sorted into yes, no and not known, and read into reports."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from .wire import kept, read_amount, read_code, read_currency, read_date, read_o
 
 
 def believed(answer: Answer, sent: Mapping[str, Any], *, one_code: bool = False) -> dict[str, Any]:
-    """Return what a successful answer says, or raise what another one means (protocol 1.3, 3.4).
+    """Return the JSON of a successful answer, or raise the error that a failure means (protocol 1.3, 3.4).
 
-    ``sent`` are our fields: an error may name them and may not repeat their values. ``one_code``: a 404 may mean the
-    one code that the call is about. A success whose code is not 100 is taken as not known: as a no it could lead to a
-    second code, as a yes to a code that nobody takes.
+    ``sent`` are our fields: the error may name them and may not repeat their values. ``one_code``: the call is about
+    one code, so a 404 may mean that code. A success whose code is not 100 raises ``OutcomeUnknown``: taken as a no it
+    could lead to a second code, taken as a yes to a code that nobody keeps.
     """
     if 200 <= answer.status < 300:
         data = _object(answer)
         if read_text(data.get("code")) == "100":
             return data
         cip = read_code(read_object(data.get("data")).get("cip"))
-        hint = f"; it names CIP {cip}" if cip else ""  # lets a person look it up
+        hint = f"; it names CIP {cip}" if cip else ""  # lets a person look the code up
         raise OutcomeUnknown(f"PagoEfectivo answered {answer.status}, but without its code for success{hint}.")
     told = complaints(answer, sent)
     row = STATUSES.get(answer.status, UNKNOWN_STATUS)
     error: type[PagoEfectivoError] = row.error or OutcomeUnknown
-    if error is Refused:  # a status that leaves the decision to the codes
+    if error is Refused:  # the status alone does not decide: the error codes do
         named = {CODES[code].error for code, _ in told if code in CODES}
-        if not told or OutcomeUnknown in named:  # a no of PagoEfectivo has a body; one without is somebody else's
+        if not told or OutcomeUnknown in named:  # PagoEfectivo's no has a body; a no without is a proxy's
             error = OutcomeUnknown
         elif Misconfigured in named:
             error = Misconfigured
@@ -46,7 +46,7 @@ def believed(answer: Answer, sent: Mapping[str, Any], *, one_code: bool = False)
 
 
 def complaints(answer: Answer, sent: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the codes of an error body (protocol 3.4) with words that are safe, the outer one first; at most 20."""
+    """Return the codes of an error body (protocol 3.4) with safe words for each, the outer code first; at most 20."""
     outer = _object(answer)
     inner = outer.get("data")
     names = {name.lower(): name for name in sent}
@@ -60,12 +60,12 @@ def complaints(answer: Answer, sent: Mapping[str, Any]) -> list[tuple[str, str]]
 
 
 def issued(data: Mapping[str, Any], charge: Charge, account: str) -> Report:
-    """Return the report of a new code (protocol 3.3); raises ``OutcomeUnknown`` if it cannot be ours."""
+    """Return the report of a new code (protocol 3.3); raises ``OutcomeUnknown`` if the code is not as requested."""
     found = read_object(data.get("data"))
     code = read_code(found.get("cip"))
     if not code:
         raise OutcomeUnknown("PagoEfectivo says that it made a code, but the answer names none.")
-    # The echo is optional. One that contradicts what we asked means a code that pays something else.
+    # The echo of our fields is optional. An echo that contradicts the request means a code that pays something else.
     echo = {
         "transactionCode": (read_text(found.get("transactionCode")).upper(), charge.transaction_code.upper()),
         "currency": (read_text(found.get("currency")).upper(), charge.currency),
@@ -82,13 +82,13 @@ def issued(data: Mapping[str, Any], charge: Charge, account: str) -> Report:
         amount=charge.amount,
         currency=charge.currency,
         expires_at=read_date(found.get("dateExpiry")),
-        url=url if re.fullmatch("https?://[!-~]{1,480}", url) else "",  # a browser is sent there
+        url=url if re.fullmatch("https?://[!-~]{1,480}", url) else "",  # the payer's browser is sent there
         raw=kept(found),
     )
 
 
 def searched(data: Mapping[str, Any], account: str) -> dict[str, Report]:
-    """Return a search's reports by code; empty structures, which stand for unknown codes, are left out."""
+    """Return a search's reports by code; empty elements, which stand for unknown codes, are left out."""
     elements = data.get("data")
     if not isinstance(elements, list):
         raise OutcomeUnknown("PagoEfectivo's answer to a search holds no list.")
@@ -97,7 +97,7 @@ def searched(data: Mapping[str, Any], account: str) -> dict[str, Report]:
 
 
 def _state(element: Mapping[str, Any], account: str) -> Report:
-    """Return what one element says; its dates go before its status, which is only inferred (protocol 4.1)."""
+    """Return the report of an element; dates decide before the status, a status being only inferred (4.1)."""
     fact = STATES.get(read_text(element.get("status")), Fact.UNKNOWN)
     paid_at = read_date(element.get("datePayment"))
     if paid_at:
@@ -126,13 +126,13 @@ def _object(answer: Answer) -> dict[str, Any]:
 
 
 def _safe_code(value: Any) -> str:
-    """Return a code, or an empty text for what may be something else: document numbers begin at 6 digits."""
+    """Return a code of 1 to 5 digits, else an empty text: a number of 6 digits or more may be a document's."""
     text = read_text(value)
     return text if re.fullmatch("[0-9]{1,5}", text) else ""
 
 
 def _safe_message(text: str, sent: Mapping[str, Any]) -> str:
-    """Return the provider's words if they are few, and none of what was sent is among them."""
+    """Return the provider's message if short, without digits and ``@``, and without any word of the fields sent."""
     if len(text) > 100 or not text.isprintable() or re.search("[0-9@]", text):
         return ""
     folded = _folded(text)

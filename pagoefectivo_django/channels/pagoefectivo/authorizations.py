@@ -1,4 +1,4 @@
-"""Tokens: asked for with a hash (protocol 2), shared by all processes, asked for once when they lapse."""
+"""Bearer tokens: requested with a hash (protocol 2), shared by all processes, renewed once when expired."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .wire import encode, read_date, read_object, write_date
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-#: A token is not used in the last tenth of its life, and at most in its last five minutes. Lives of 2 h and of 5 min
-#: have been seen (protocol 2.3): margins of 5 min and of 30 s.
+#: A token is not used in the last tenth of its life, or in the last five minutes where a tenth is longer. Lives of 2 h
+#: and of 5 min have been seen (protocol 2.3), which gives margins of 5 min and 30 s.
 MARGIN_PART, MARGIN_MOST = 10, 300
-#: Seconds that one waits for somebody else's authorization before asking oneself, and between looks.
+#: Seconds to wait for another process's or thread's authorization before asking oneself, and between two looks.
 PATIENCE, GLANCE = 1.5, 0.05
-#: Seconds after which a claim on it is void, whatever became of its owner.
+#: Seconds after which a claim on the authorization is void, whatever became of its owner.
 CLAIM = 10
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}")
@@ -36,20 +36,20 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}")
 
 @dataclass(frozen=True)
 class Token:
-    """A bearer token and the last moment, in epoch seconds, at which it is used."""
+    """A bearer token, and the last moment of its use in seconds of the epoch."""
 
     text: str = field(repr=False)
     until: float
 
 
-#: This process's own copies and locks, by key: they last longer than a channel, and work when the cache doesn't.
+#: This process's own tokens and locks, by cache key: kept longer than a channel, and in use even if the cache fails.
 _tokens: dict[str, Token] = {}
 _locks: dict[str, threading.Lock] = {}
 _warned: set[str] = set()
 
 
 def write_request(keys: Keys, moment: datetime) -> bytes:
-    """Return the body that asks for a token; the secret key is in its hash alone (protocol 2.1, 2.2)."""
+    """Return the body that asks for a token; the secret key enters only the hash (protocol 2.1, 2.2)."""
     date = write_date(moment)
     hashed = f"{keys.service_id}.{keys.access_key}.{keys.secret_key}.{date}"
     digest = hashlib.sha256(hashed.encode()).hexdigest()
@@ -58,17 +58,17 @@ def write_request(keys: Keys, moment: datetime) -> bytes:
 
 
 def read_token(answer: Answer, asked_at: datetime, keys: Keys) -> Token:
-    """Return the token of an answer; raises ``Misconfigured`` for refused keys, ``Unavailable`` for all else.
+    """Return the token of an answer; raises ``Misconfigured`` for refused keys, ``Unavailable`` without a token.
 
-    Assumption (2.4 knows neither status nor code of a refusal): 400 and 401 refuse the keys, the hash or the date.
-    Nothing else was sent yet, so no outcome is left open here.
+    Assumption (2.4 gives neither status nor code of a refusal): 400 and 401 refuse the keys, the hash or the date. No
+    outcome is left open, since nothing else was sent yet.
     """
     fields = dict.fromkeys(("idService", "dateRequest", "hashString"), "")
     sent = {"accessKey": keys.access_key, "secretKey": keys.secret_key, **fields}
     try:
         data = read_object(believed(answer, sent).get("data"))
     except PagoEfectivoError as error:
-        # A 400 that no code explains is about the keys too, one with the code of an internal error is not.
+        # A 400 without any error code is about the keys too; a 400 with the code of an internal error is not.
         unknown = isinstance(error, OutcomeUnknown)
         if answer.status in (400, 401) and not (unknown and complaints(answer, sent)):
             advice = "check SERVICE_ID, ACCESS_KEY and SECRET_KEY, and whether this machine's clock is right"
@@ -79,29 +79,29 @@ def read_token(answer: Answer, asked_at: datetime, keys: Keys) -> Token:
     text = data.get("token")
     if not isinstance(text, str) or not _TOKEN.fullmatch(text):
         raise Unavailable("PagoEfectivo's authorization holds no token, so nothing else was sent.")
-    # Used once if its end cannot be read. The end is theirs, the clock that is compared with it ours: where the start
-    # is told, the life between them is not exceeded either, so a clock of ours that is slow does no harm.
+    # A token without a readable end is used once. The end is by the provider's clock and compared with ours: where the
+    # provider tells the start, the life between both is not exceeded either, so a slow clock of ours does no harm.
     start, end = read_date(data.get("tokenStart")), read_date(data.get("tokenExpires"))
     life = (end - max(start or asked_at, asked_at)).total_seconds() if end else 0.0
     return Token(text, asked_at.timestamp() + life - min(MARGIN_MOST, life / MARGIN_PART))
 
 
 class Tokens:
-    """The token of one account, from this process, Django's cache or an authorization.
+    """The token of an account, from this process, Django's cache or a new authorization.
 
-    Django's default cache then holds a bearer token under a key without secrets. Who can read that cache can create
-    and delete codes while it lives; keep it as private as sessions are kept.
+    Django's default cache then holds a bearer token, under a key without secrets. Whoever can read that cache can
+    create and delete codes while the token lives; keep the cache as private as sessions are kept.
     """
 
     def __init__(self, account: str, keys: Keys, base_url: str, clock: Callable[[], datetime]) -> None:
         digest = hashlib.sha256(f"{base_url} {keys.access_key}".encode()).hexdigest()[:32]
-        # Quoted and cut: memcached takes neither blanks nor long keys.
+        # Quoted and cut, since memcached takes neither blanks nor long keys.
         self.key = f"pagoefectivo:token:{quote(account, safe=':')[:120]}:{digest}"
         self.claim_key = f"{self.key}:claim"
         self.clock = clock
 
     def get(self, authorize: Callable[[Deadline], Token], deadline: Deadline, refused: str = "") -> str:
-        """Return a token other than the refused one; ``authorize`` is called, and may raise, if nobody else has one."""
+        """Return a token other than ``refused``; ``authorize`` is called, and may raise, if no process has a token."""
         if token := self._known(refused):
             return token
         lock = _locks.setdefault(self.key, threading.Lock())
@@ -113,7 +113,7 @@ class Tokens:
                 lock.release()
 
     def _renewed(self, authorize: Callable[[Deadline], Token], deadline: Deadline, refused: str) -> str:
-        """Return the token that another process is fetching, or a new one if it does not come soon."""
+        """Return the token that another process is fetching, or a new token if none arrives in time."""
         claimed = _guarded(lambda: cache.add(self.claim_key, 1, CLAIM), True)
         patience = Deadline(min(PATIENCE, deadline.left / 2))
         try:
@@ -130,7 +130,7 @@ class Tokens:
                 _guarded(lambda: cache.delete(self.claim_key))
 
     def _known(self, refused: str) -> str:
-        """Return a token that is good now, of this process or of the cache, or an empty text."""
+        """Return a token valid now, from this process or the cache; else an empty text."""
         now = self.clock().timestamp()
         for look in (_tokens.get, _shared):
             token = look(self.key)
@@ -141,7 +141,7 @@ class Tokens:
 
 
 def _shared(key: str) -> Token | None:
-    """Return what the cache holds if it is a token: others can write there."""
+    """Return the cached token, or None for a value of another shape: further programs may write to the cache."""
     match _guarded(lambda: cache.get(key)):
         case (str(text), int() | float() as until) if _TOKEN.fullmatch(text):
             return Token(text, until)
@@ -149,10 +149,10 @@ def _shared(key: str) -> Token | None:
 
 
 def _guarded(ask: Callable[[], Any], otherwise: Any = None) -> Any:
-    """Ask the cache; whatever it raises is told once, and issuing goes on without it."""
+    """Call the cache and return the result; after any error ``otherwise``, with one warning for each kind of error."""
     try:
         return ask()
-    except Exception as error:  # each backend has its own; its text may hold an address with a password
+    except Exception as error:  # each backend raises its own errors, whose text may hold an address with a password
         kind = type(error).__name__
         if kind not in _warned:
             _warned.add(kind)

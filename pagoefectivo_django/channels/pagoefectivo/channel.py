@@ -1,4 +1,4 @@
-"""The direct channel: one verb of the provider a method."""
+"""The channel to PagoEfectivo itself: one method for each call of the protocol."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ from . import answers, notices, wire
 from .authorizations import Token, Tokens, read_token, write_request
 from .options import Configured, webhook_secrets
 
-#: Seconds that the provider may be silent (the payer waits), and that a call with its authorization may take beyond.
+#: Seconds that the provider may be silent while the payer waits, and seconds that a call with its authorization may
+#: take beyond.
 TIMEOUT, SPARE = 8.0, 2.0
 
 
 class PagoEfectivoChannel(Configured):
-    """One service of a merchant at PagoEfectivo itself.
+    """A service of a merchant at PagoEfectivo itself.
 
     OPTIONS: ``SERVICE_ID``, ``ACCESS_KEY``, ``SECRET_KEY`` (needed); ``ENVIRONMENT`` (``sandbox`` or ``production``) or
     ``BASE_URL``, which overrides its host; ``WEBHOOK_SECRETS`` (default: the secret key; several while rotating);
     ``ADMIN_EMAIL`` (gets a copy of each code's mail); ``TIMEOUT`` (8 s of silence; ``issue`` ends within 2 s more);
     ``REQUEST_ID_HEADER`` (gets the id of our log lines; none by default, since the protocol names none).
 
-    Unknown to the protocol and assumed: 100 codes fit in one search; a notification of another service id of the same
-    merchant is signed with another secret, so what this channel's secrets prove is this account's.
+    Assumptions, where the protocol is silent: 100 codes fit in one search; a notification of another service id of the
+    same merchant is signed with another secret, so a message verified by this channel's secrets is of this account.
     """
 
     can_search = can_delete = can_extend = True
@@ -43,7 +44,7 @@ class PagoEfectivoChannel(Configured):
         *("ADMIN_EMAIL", "TIMEOUT", "REQUEST_ID_HEADER", "TRANSACTION_CODE_PREFIX"),
     )
 
-    #: What time it is; tests set it.
+    #: The source of the current time; tests replace it.
     clock: Callable[[], datetime] = staticmethod(timezone.now)
 
     def issue(self, charge: Charge) -> Report:
@@ -53,9 +54,10 @@ class PagoEfectivoChannel(Configured):
         return answers.issued(self._ask(call, sent), charge, self.account)
 
     def search(self, codes: Iterable[str]) -> dict[str, Report]:
-        """Return what PagoEfectivo says of these codes, in as many requests as needed (protocol 4).
+        """Return PagoEfectivo's reports on codes, in as many requests as needed (protocol 4).
 
-        If one of them fails, nothing is returned: an absent code has to mean one that PagoEfectivo does not know.
+        If one request fails, all of the search fails: a code missing in the result has to mean that PagoEfectivo does
+        not know the code.
         """
         wanted = list(dict.fromkeys(digits for code in codes if (digits := wire.read_code(code))))
         found: dict[str, Report] = {}
@@ -72,8 +74,8 @@ class PagoEfectivoChannel(Configured):
         self._ask(self._call("PATCH", _path(code), wire.encode(fields), repeatable=True), fields)
 
     def delete(self, code: str) -> None:
-        # Not repeatable, though it could be: a second one is refused after a first that worked (protocol 5: only while
-        # Generado), and a no would then be told where the truth is "not known, look".
+        # Not repeatable: after a first DELETE that worked, a second is refused (protocol 5: only while Generado), and
+        # that no would hide the truth, which is "not known, look".
         self._ask(self._call("DELETE", _path(code)), {})
 
     def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
@@ -99,7 +101,8 @@ class PagoEfectivoChannel(Configured):
         ahead = None
         with suppress(ValueError, TypeError):
             ahead = now - parsedate_to_datetime(answer.date)
-        # Asked before the keys are judged: a clock that is wrong is a reason to refuse them (protocol 2.2).
+        # The clocks are compared before the keys are judged, since a wrong clock is a reason to refuse keys (protocol
+        # 2.2).
         try:
             read_token(answer, now, self.keys)
         except Misconfigured as error:
@@ -126,7 +129,7 @@ class PagoEfectivoChannel(Configured):
         return float(self.options.get("TIMEOUT") or TIMEOUT)
 
     def _call(self, method: str, path: str, content: bytes = b"", repeatable: bool = False, language: str = "") -> Call:
-        """Return a call with the headers of protocol 1.2; Spanish is spoken unless English is wanted."""
+        """Return a call with the headers of protocol 1.2; the language is Spanish unless English is wanted."""
         accepted = "en-US" if language[:2] == "en" else "es-PE"
         origin = {} if path == "authorizations" else {"Origin": "web"}
         name = self.options.get("REQUEST_ID_HEADER")
@@ -135,14 +138,14 @@ class PagoEfectivoChannel(Configured):
         return Call(method, self.base_url + path, self._timeout, headers, content, repeatable=repeatable)
 
     def _ask(self, call: Call, sent: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a call with a token, after a 401 once more with a new one; return the answer if it is a yes."""
+        """Send a call with a token, after a 401 once more with a new token; return the JSON of a yes, else raise."""
         deadline = Deadline(self._timeout + SPARE)
         tokens = Tokens(self.account, self.keys, self.base_url, self.clock)
         token = ""  # nosec B105 # no password
         for _ in range(2):
-            # The other half of the time is for the call itself.
+            # Half of the time is for the authorization, the other half for the call itself.
             token = tokens.get(self._authorize, Deadline(deadline.left / 2), refused=token)
-            if deadline.left < call.timeout / 2:  # asking without the time to hear the answer would lose a code
+            if deadline.left < call.timeout / 2:  # a request without time left for its answer would lose a code
                 raise Unavailable("PagoEfectivo took too long to authorize; nothing was sent after it.")
             answer = http.send(replace(call, bearer=token), deadline)
             if answer.status != 401:
@@ -160,7 +163,7 @@ class PagoEfectivoChannel(Configured):
 
 
 def _path(code: str) -> str:
-    """Return a code's path; raises ``InvalidRequest`` for anything that does not belong in one."""
+    """Return the path of a code; raises ``InvalidRequest`` unless the code has 1 to 14 digits."""
     if not (digits := wire.read_code(code)):
         raise InvalidRequest("A code of PagoEfectivo has 1 to 14 digits.")
     return f"cips/{digits}"

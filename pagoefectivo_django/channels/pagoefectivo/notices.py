@@ -1,4 +1,4 @@
-"""Notifications: proven by their bytes, then read (protocol 6)."""
+"""Notifications: the signature is verified over the bytes, then the message is read (protocol 6)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from ..base import Report, fingerprint
 from .quirks import EVENTS
 from .wire import kept, read_amount, read_code, read_currency, read_date, read_object, read_text
 
-#: Stand for an escaped backslash, an escaped quotation mark and a whole text: bytes that UTF-8 never has.
+#: Placeholders for an escaped backslash, an escaped quotation mark and a whole string: bytes that never occur in UTF-8.
 _BACKSLASH, _QUOTE, _TEXT = b"\xfd", b"\xfe", b"\xff"
 _BLANKS = b" \t\r\n"
-#: Blanks between two bytes that would become one word or number without them. Possessive: it reads every byte once.
+#: Blanks between two bytes that would become one word or number without them. The possessive ``++`` makes the search
+#: read every byte once.
 _APART = re.compile(rb"[^ \t\r\n{}\[\],:\xff][ \t\r\n]++[^ \t\r\n{}\[\],:\xff]")
 
 
 def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes]) -> str:
-    """Return the signature, in lower case, if any of the secrets made it; raises ``InvalidSignature`` if none did.
+    """Return the signature in lower case if any of the secrets made it; else raise ``InvalidSignature``.
 
-    The error is the same for every reason: nobody learns from it.
+    The error is the same for every reason, so a sender learns nothing from it.
     """
     signature = str({name.lower(): value for name, value in headers.items()}.get("pe-signature")).lower()
     if not re.fullmatch("[0-9a-f]{64}", signature) or verified(body, signature, secrets) is None:
@@ -34,40 +35,40 @@ def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes]) ->
 
 
 def verified(body: bytes, signature: str, secrets: Sequence[bytes]) -> bytes | None:
-    """Return the text that a signature was made over, or None if no secret made it over any.
+    """Return the text over which a secret made the signature, or None if no secret did.
 
-    Signed are the bytes received, or the same text with the blanks outside of strings removed: the vendor's document
-    defines the one and prints the other (protocol 6.2).
+    Tried are the bytes received, then the same text without the blanks outside of strings: the vendor's document
+    defines the first and prints the second (protocol 6.2).
     """
     for read_as in (bytes, compact):
         if (text := read_as(body)) is None:
             return None
-        # Summed, not any(): how long it takes must not tell which secret fits.
+        # sum() and not any(): the time taken must not tell which secret fits.
         if sum([hmac.compare_digest(sign(text, secret), signature) for secret in secrets]):
             return text
     return None
 
 
 def sign(body: bytes, secret: bytes) -> str:
-    """Return the signature that a secret makes over bytes (protocol 6.2)."""
+    """Return the signature of bytes by a secret: HMAC-SHA256 in hex (protocol 6.2)."""
     return hmac.new(secret, body, hashlib.sha256).hexdigest()
 
 
 def verified_by(body: bytes, signature: str, secrets: Sequence[bytes]) -> str:
-    """Return the fingerprint of the secret that made a signature that is proven already; empty if none did."""
+    """Return the fingerprint of the secret behind a signature; empty if none of the secrets made the signature."""
     return next((fingerprint(secret) for secret in secrets if verified(body, signature, [secret]) is not None), "")
 
 
 def compact(body: bytes) -> bytes | None:
-    """Return a JSON text without the blanks outside of its strings, every other byte as it was.
+    """Return a JSON text without the blanks outside of strings, every further byte unchanged.
 
-    None where that would be the same bytes, or would read differently: blanks that part two words or numbers, and
-    bytes that are no UTF-8. Nothing of it is done string by string, so that no sender chooses how long it takes.
+    None if the result would be the same bytes or would read differently: for blanks that part two words or numbers, and
+    for bytes that are no UTF-8. All strings are handled at once, so that no sender chooses how long the work takes.
     """
     if any(never in body for never in (_BACKSLASH, _QUOTE, _TEXT)):
         return None
     hidden = body.replace(rb"\\", _BACKSLASH).replace(rb"\"", _QUOTE)
-    pieces = hidden.split(b'"')  # outside, inside, outside, …
+    pieces = hidden.split(b'"')  # outside, inside, outside, … of strings
     outside = _TEXT.join(pieces[::2])
     if _APART.search(outside):
         return None
@@ -77,9 +78,9 @@ def compact(body: bytes) -> bytes | None:
 
 
 def read(body: bytes, account: str) -> Report:
-    """Return what a proven notification says, or raise ``Malformed`` (protocol 6.3, 6.4).
+    """Return the report of a verified notification; raises ``Malformed`` if a field can't be read (protocol 6.3, 6.4).
 
-    Its amount and currency may be missing only where nothing is paid by it: what other events carry is unknown.
+    Amount and currency may be missing only in events other than a payment, whose content the protocol does not know.
     """
     message = read_object(strict_json.load(body))
     data = read_object(message.get("data"))
@@ -89,10 +90,10 @@ def read(body: bytes, account: str) -> Report:
         account=account,
         fact=fact,
         code=read_code(data.get("cip")),
-        transaction_code=read_text(data.get("transactionCode"), 36),  # a longer one is none of ours
+        transaction_code=read_text(data.get("transactionCode"), 36),  # a longer transaction code is not ours
         amount=read_amount(data.get("amount")),
         currency=read_currency(data.get("currency")),
-        # An unreadable date is no reason to lose a payment: when we received it stands in.
+        # A payment with an unreadable date still counts: the time of reception stands in for the date.
         paid_at=read_date(data.get("paymentDate")),
         operation_number=read_text(number),
         detail="".join(filter(str.isprintable, str(event)))[:40] if fact == Fact.UNKNOWN else "",
@@ -112,5 +113,5 @@ def read(body: bytes, account: str) -> Report:
 
 
 def _is_text(value: Any) -> bool:
-    """Tell whether it is a text or a whole number, or missing."""
+    """Return whether a value is a text, a whole number or missing."""
     return value is None or (isinstance(value, str | int) and not isinstance(value, bool))

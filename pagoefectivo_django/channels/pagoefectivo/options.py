@@ -1,4 +1,4 @@
-"""The OPTIONS of a direct PagoEfectivo channel: read live, and judged by Django's system checks."""
+"""The OPTIONS of a PagoEfectivo channel: read at each use, and checked by Django's system checks."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from ...payer import check_email
 from ...texts import visible
 from ..base import Channel
 
-#: The bases of protocol 1.1.
+#: The base addresses of protocol 1.1.
 HOSTS = {
     "sandbox": "https://pre1a.services.pagoefectivo.pe/v1/",
     "production": "https://services.pagoefectivo.pe/v1/",
 }
-#: What PagoEfectivo's hosts are, whatever ENVIRONMENT says; the last is the obsolete sandbox without TLS.
+#: The environment of each host of PagoEfectivo, whatever ENVIRONMENT says; the last is the obsolete sandbox without
+#: TLS.
 PLACES = {urlsplit(url).hostname: name for name, url in HOSTS.items()} | {"pre.services.pagoefectivo.pe": "sandbox"}
-#: A secret that can't be found by trying.
+#: The fewest characters of a secret that can't be found by trial.
 SHORTEST_SECRET = 16
 NEEDED = ("SERVICE_ID", "ACCESS_KEY", "SECRET_KEY")
-#: Headers that a call needs for itself.
+#: Headers that each call sets itself.
 TAKEN = ("accept-language", "authorization", "content-length", "content-type", "host", "origin", "transfer-encoding")
 
-#: Check ids and texts: of what is missing, and of what is wrong with an option.
+#: The check of a missing option, and below the check of each faulty option: class, id, problem, hint.
 MISSING = (Error, "pagoefectivo.E001", "is missing", "Add it to OPTIONS; PagoEfectivo gives it to you.")
 ODD = "Compare it with what PagoEfectivo gave you: it may be cut, or in the place of another key."
 WRONG = {
@@ -67,7 +68,7 @@ WRONG = {
 
 @dataclass(frozen=True)
 class Keys:
-    """What PagoEfectivo gave a merchant."""
+    """The keys given to a merchant by PagoEfectivo."""
 
     service_id: int
     access_key: str = field(repr=False)
@@ -75,7 +76,7 @@ class Keys:
 
 
 class Configured(Channel):
-    """A channel that knows its OPTIONS; what cannot be used raises ``Misconfigured``, and no message shows a key."""
+    """A channel with OPTIONS as properties; unusable OPTIONS raise ``Misconfigured``, whose message shows no key."""
 
     @property
     def account(self) -> str:
@@ -95,7 +96,7 @@ class Configured(Channel):
 
     @property
     def base_url(self) -> str:
-        """The address that calls begin with, a slash at its end."""
+        """The address with which every call begins, with a slash at the end."""
         found = self.options.get("BASE_URL") or HOSTS.get(_environment(self.options))
         if not _host(found):
             raise Misconfigured(f"Channel {self.alias!r} has neither a known ENVIRONMENT nor a usable BASE_URL.")
@@ -112,7 +113,8 @@ class Configured(Channel):
         wrong = {
             "WEBHOOK_SECRETS": secrets is not None and not whole,
             "BASE_URL": base_url and not _host(base_url),
-            # Beside an address any name will do, but one that was meant to be another.
+            # With BASE_URL any ENVIRONMENT is allowed, except a name that looks like a misspelt ``sandbox`` or
+            # ``production``.
             "ENVIRONMENT": environment not in HOSTS
             and (not base_url or get_close_matches(environment.lower(), HOSTS, 1, 0.5)),
             "TIMEOUT": not _is_timeout(options.get("TIMEOUT", 8)),
@@ -167,21 +169,21 @@ def _missing(options: Mapping[str, Any]) -> list[str]:
 
 
 def _environment(options: Mapping[str, Any]) -> str:
-    return str(options.get("ENVIRONMENT") or "custom")  # where only an address is given
+    return str(options.get("ENVIRONMENT") or "custom")  # OPTIONS with BASE_URL only
 
 
 def _service_id(options: Mapping[str, Any]) -> int:
-    """Return 0 for what is none; digits as text come from environment variables."""
+    """Return SERVICE_ID as an int, 0 if it is no whole number; environment variables give digits as text."""
     digits = str(options.get("SERVICE_ID"))
     return int(digits) if re.fullmatch("[0-9]{1,18}", digits) else 0
 
 
 def webhook_secrets(options: Mapping[str, Any]) -> list[bytes]:
-    """Return the secrets that prove a notification; empty ones prove nothing and are left out."""
+    """Return the secrets that may sign a notification; empty secrets would verify nothing and are left out."""
     found = options.get("WEBHOOK_SECRETS")
     found = options.get("SECRET_KEY") if found is None else found
-    found = found if isinstance(found, list | tuple) else [found]  # the letters of a text are not the secrets
-    # Half a surrogate pair, as Python makes of an environment variable that is no UTF-8, is in no secret.
+    found = found if isinstance(found, list | tuple) else [found]  # a single text is one secret, not a list of letters
+    # A lone surrogate, as Python makes of an environment variable that is no UTF-8, is in no real secret.
     return [secret.encode() for secret in found if isinstance(secret, str) and secret and not _HALVES.search(secret)]
 
 
@@ -196,11 +198,11 @@ def _is_email(value: Any) -> bool:
 
 
 def _is_timeout(value: Any) -> bool:
-    # A claim on a row lasts two minutes: a call has to end before somebody else takes it.
+    # A claim on a row lasts two minutes, and a call has to end before another process may claim the row.
     return isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= 60
 
 
 def _host(address: Any) -> str:
-    """Return the host of an address that calls can begin with, or an empty text."""
+    """Return the host of an address usable as the beginning of calls; else an empty text."""
     host = host_of(address)
     return host if host and not {"?", "#"} & set(address) else ""

@@ -1,4 +1,4 @@
-"""What PagoEfectivo answers, and how it surprises: one named row each, closed by default."""
+"""Tables of PagoEfectivo's error codes, statuses, states, events and surprises."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ...states import Fact
 
 
 class Row(NamedTuple):
-    """What an answer means and the error it becomes; None for success."""
+    """The meaning of an answer, and the class of error raised; None for success."""
 
     meaning: str
     error: type[PagoEfectivoError] | None
 
 
-#: The error codes of protocol 3.4. No others are attested; the SDKs' own codes (protocol 9) are not the server's,
-#: though they share numbers. A code that is not here is a no if its status says no.
+#: The error codes of protocol 3.4. No further codes are attested; the SDKs' own codes (protocol 9) share numbers with
+#: these and are not the server's. A code missing here is a no if the answer's status says no.
 CODES: dict[str, Row] = {
     "100": Row("success", None),
     "111": Row("the request contains invalid data", Refused),
@@ -27,9 +27,9 @@ CODES: dict[str, Row] = {
     "511": Row("the amount is above the maximum allowed for this merchant", Refused),
 }
 
-#: The statuses of protocol 1.3. One that is not here, redirects included, leaves the outcome unknown.
-#: Assumption: 403, 404 and 405, which one source handles generically, are about the address or the rights of the
-#: service and never about one order, so nothing was done. On a call about one code, 404 may be about that code.
+#: The HTTP statuses of protocol 1.3. A status missing here, redirects included, leaves the outcome unknown. Assumption:
+#: 403, 404 and 405, which one source handles generically, are about the address or the service's rights and never about
+#: one order, so nothing was done. On a call about one code, 404 may be about that code.
 STATUSES: dict[int, Row] = {
     200: Row("success of search, PATCH and DELETE", None),
     201: Row("success of authorizations and cips", None),
@@ -43,7 +43,7 @@ STATUSES: dict[int, Row] = {
 }
 UNKNOWN_STATUS = Row("a status that it has no meaning for", OutcomeUnknown)
 
-#: The state ids of protocol 4.1. 24 is unknown to every source, so it is not here.
+#: The state ids of protocol 4.1. The meaning of 24 is unknown to every source, so 24 is missing.
 STATES: dict[str, Fact] = {
     "21": Fact.CODE_EXPIRED,  # Expirado; of the older interface, inferred for this one
     "22": Fact.ISSUED,  # Generado; seen
@@ -55,14 +55,15 @@ STATES: dict[str, Fact] = {
 EVENTS: dict[str, Fact] = {
     "cip.paid": Fact.PAYMENT,  # attested very well
     "cip.expired": Fact.CODE_EXPIRED,  # one merchant's code
-    "cip.refunded": Fact.PAYMENT_REVERSED,  # one merchant's code; it cancels the tickets
+    "cip.refunded": Fact.PAYMENT_REVERSED,  # one merchant's code, which then cancels the tickets
     "cip.reversed": Fact.PAYMENT_REVERSED,  # no trustworthy source; costs nothing to understand
 }
 
-#: The document types that exist (protocol 3.1). RUC, CE and every other become NAN (protocol 8).
+#: The document types of protocol 3.1. RUC, CE and every other type are sent as NAN (protocol 8).
 DOCUMENT_TYPES = ("DNI", "PAS", "LMI", "PAR")
 
-#: The rows of protocol 8 that touch this channel: what integrators met → what we do. Each has a test of its name.
+#: The rows of protocol 8 that concern this channel: a surprise that integrators met → our handling. Each has a test of
+#: its name.
 QUIRKS: dict[str, str] = {
     "success_code_text_or_number": "codes are compared as text",
     "service_id_number": "sent as a number, hashed as plain decimal text",

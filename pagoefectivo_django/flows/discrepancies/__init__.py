@@ -1,1 +1,1 @@
-"""What a person does about a discrepancy: assign, comment, resolve, reopen."""
+"""Staff's actions on a discrepancy: assign, comment, resolve, reopen."""

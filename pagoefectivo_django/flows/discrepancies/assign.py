@@ -1,4 +1,4 @@
-"""Somebody takes a question, or gives it to somebody."""
+"""Assignment of a discrepancy to a person."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..ledger.discrepancy import locked_discrepancy, remark
 
 
 def assign_discrepancy(discrepancy: Discrepancy, to: str, *, actor: str, now: datetime | None = None) -> Discrepancy:
-    """Say who looks at a question (empty: nobody), and return it as it is then.
+    """Assign a discrepancy to a person (empty: nobody), and return the changed discrepancy.
 
-    Raises ``InvalidRequest`` without an actor, for a question that is resolved, or if it was given to somebody else
-    since ``discrepancy`` was read.
+    Raises ``InvalidRequest`` without an actor, for a resolved discrepancy, or if the discrepancy was assigned to
+    another person since ``discrepancy`` was read.
     """
     to = to.strip()[:150]
     with locked_discrepancy(discrepancy, actor=actor, now=now) as (locked, unit):

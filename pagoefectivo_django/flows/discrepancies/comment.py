@@ -1,4 +1,4 @@
-"""Somebody writes down what they know about a question."""
+"""Comments of staff on a discrepancy."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from ...models import Discrepancy
 from ...states import Remark
 from ..ledger.discrepancy import locked_discrepancy, remark
 
-#: As much as an event has room for.
+#: The most characters of a comment: the length of ``OrderEvent.detail``.
 LONGEST = 500
 
 
 def comment_on(discrepancy: Discrepancy, text: str, *, actor: str, now: datetime | None = None) -> Discrepancy:
-    """Add a comment to a question's timeline, whether it is open or not; staff's own words, and no personal data.
+    """Add a comment to a discrepancy's history, open or resolved, and return the discrepancy.
 
-    Raises ``InvalidRequest`` without an actor, without a text, or for one of more than 500 characters.
+    Comments are staff's own words and must hold no personal data. Raises ``InvalidRequest`` without an actor, without a
+    text, or for a text of more than 500 characters.
     """
     text = text.strip()
     if not text or len(text) > LONGEST:

@@ -1,4 +1,4 @@
-"""A person asks a question once more that was answered."""
+"""Reopening of a resolved discrepancy."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..ledger.history import UNANSWERED
 def reopen_discrepancy(
     discrepancy: Discrepancy, *, actor: str, reason: str, now: datetime | None = None
 ) -> Discrepancy:
-    """Open a resolved question again, and return it as it is then; its answer stays in the timeline.
+    """Reopen a resolved discrepancy, and return the changed discrepancy; the old resolution stays in the history.
 
-    What followed from the answer stays as it is: an order that was accepted as paid is paid, a refund is asked for.
-    A question about money freezes its order again; a line that was ignored is in question again. Raises
-    ``InvalidRequest`` without actor or reason, or for a question that is open.
+    The resolution's effects stay: an order accepted as paid is paid, a refund is requested. A discrepancy about money
+    freezes its order again; an ignored line is in discrepancy again. Raises ``InvalidRequest`` without actor or reason,
+    or for an open discrepancy.
     """
     if not reason.strip():
         raise InvalidRequest("A discrepancy is reopened for a reason; pass reason.")

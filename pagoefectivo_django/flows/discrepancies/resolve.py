@@ -1,4 +1,4 @@
-"""A person answers a question."""
+"""Resolution of a discrepancy by a person."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..ledger.advance import Decision, advance
 def resolve_discrepancy(
     discrepancy: Discrepancy, resolution: Resolution | str, *, actor: str, reason: str, now: datetime | None = None
 ) -> Discrepancy:
-    """Close a question with ``"accept"`` (its payment pays the order), ``"refund_due"`` or ``"ignore"``.
+    """Resolve a discrepancy with ``"accept"`` (the payment pays the order), ``"refund_due"`` or ``"ignore"``.
 
-    Raises ``InvalidRequest`` without actor or reason, for an unknown answer, for a question that is closed, or if
+    Raises ``InvalidRequest`` without actor or reason, for an unknown resolution, for a resolved discrepancy, or if
     there is no payment to accept; ``AlreadyPaid`` if another payment paid the order.
     """
     if resolution not in Resolution.values:

@@ -1,1 +1,1 @@
-"""What payers and staff are told: the voucher's content, mails, texts, reminders, alerts."""
+"""Messages to payers and staff: the voucher's content, mails, short texts, reminders, alerts."""

@@ -1,7 +1,7 @@
-"""Tell staff by mail what needs a person: what is new at most every ten minutes, and once a day what stays open.
+"""Alerts to staff by mail: new troubles at most every ten minutes, and once a day all troubles still open.
 
-What is wrong is read from the books each time, so no alert can be lost: ``StaffAlert`` only says what was told already.
-The mail leaves in a thread of its own, outside of every transaction; if it can't, it is tried again after ten minutes.
+Troubles are read from the database each time, so no alert can be lost; ``StaffAlert`` only records which were told. The
+mail is sent in its own thread, outside of every transaction; a failed mail is tried again after ten minutes.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from ..reports.troubles import others, silent_since, troubles
 
 logger = logging.getLogger("pagoefectivo.worker")
 
-#: How often what is wrong is looked for, and how often a mail is sent at most.
+#: How often troubles are read, and how often a mail is sent at most.
 LOOK_EVERY, MAIL_EVERY = timedelta(minutes=1), timedelta(minutes=10)
-#: The hour of Lima from which the daily mail is sent.
+#: The hour in Lima from which the daily mail is sent.
 DAILY_AT = timedelta(hours=8)
-#: Seconds that a worker waits for the mail server; the mail goes on without it.
+#: Seconds that a worker waits for the mail server; the mail's thread goes on after that.
 LONGEST_WAIT = 20.0
 
 _sending: threading.Thread | None = None
 
 
 def tell_staff(now: datetime, *, wait: float = LONGEST_WAIT) -> bool:
-    """Mail what staff was not told yet, and the daily mail when it is due; return whether a mail was begun.
+    """Mail staff the troubles not told yet, and the daily mail when due; return whether a mail was begun.
 
-    Any number of processes may call it at any time: they share the pace and what was told. Inside a transaction the
-    mail waits for its commit.
+    Any number of processes may call this function at any time: the pace and the record of troubles told are shared.
+    Inside a transaction the mail waits for the commit. ``wait``: seconds to wait for the mail server.
     """
     to = recipients()
     if not to or not claim_interval("staff look", LOOK_EVERY, now):
@@ -59,25 +59,22 @@ def tell_staff(now: datetime, *, wait: float = LONGEST_WAIT) -> bool:
 
 
 def notice_silence() -> None:
-    """Tell staff of a worker that is silent; for every door that a worker does not go through, and never its error.
-
-    Nobody waits here for a mail server.
-    """
+    """Tell staff that no worker runs, from a webhook or page; never raises, and never waits for the mail server."""
     try:
         if recipients() and silent_since(now := current_time()):
             tell_staff(now, wait=0)
-    except Exception as error:  # a webhook or a page must not fail for it
+    except Exception as error:  # a webhook or a page must not fail because of an alert
         logger.warning("Nobody could be told that the worker is silent (%s).", type(error).__name__)
 
 
 def recipients() -> list[str]:
-    """Return the addresses of ``STAFF_ALERTS``, else of Django's ``MANAGERS``: pairs of name and address, or texts."""
+    """Return the addresses in ``STAFF_ALERTS``, else in ``MANAGERS``; an entry is an address, or (name, address)."""
     chosen = settings.MANAGERS if conf.staff_alerts is None else conf.staff_alerts
     return [one if isinstance(one, str) else one[1] for one in chosen]
 
 
 def _untold(found: Sequence[Trouble]) -> list[Trouble]:
-    """Return what staff was not told yet, and forget what is over."""
+    """Return the troubles not told yet, and delete the records of troubles that are over."""
     rows = StaffAlert.objects.using(database())
     told = {(kind, subject): pk for pk, kind, subject in rows.values_list("pk", "kind", "subject")}
     there = {(one.kind, one.subject) for one in found}
@@ -87,7 +84,7 @@ def _untold(found: Sequence[Trouble]) -> list[Trouble]:
 
 
 def _is_daily(now: datetime) -> bool:
-    """Return whether no daily mail was sent since it was due last; the first look counts as a daily mail."""
+    """Return whether the daily mail is due and not sent yet; the first call ever counts as a daily mail."""
     due = midnight(lima_day(now)) + DAILY_AT
     due -= timedelta(days=due > now)
     rows = Heartbeat.objects.using(database())
@@ -98,7 +95,7 @@ def _is_daily(now: datetime) -> bool:
 
 
 def _begin(message: EmailMessage, new: Sequence[Trouble], daily: bool, now: datetime, wait: float) -> None:
-    """Send in a thread of its own, and wait for it only so long; one that hangs is the only one."""
+    """Send a mail in a new thread, and wait at most ``wait`` seconds; while the last thread hangs, send nothing."""
     global _sending
     if _sending and _sending.is_alive():
         logger.warning("The last mail to staff still hangs at the mail server; the next is tried in ten minutes.")
@@ -115,7 +112,7 @@ def _send(message: EmailMessage, new: Sequence[Trouble], daily: bool, now: datet
         StaffAlert.objects.using(database()).bulk_create(rows, ignore_conflicts=True)
         if daily:
             Heartbeat.objects.using(database()).filter(name="staff daily").update(beaten_at=now)
-    except Exception as error:  # whatever it is, it may repeat an address
+    except Exception as error:  # the text of any error may repeat an address
         logger.warning("Staff could not be told (%s); it is tried again in ten minutes.", type(error).__name__)
     finally:
-        connections.close_all()  # this thread's
+        connections.close_all()  # the connections of this thread

@@ -1,6 +1,6 @@
-"""Write to the payer: the receivers that ``receivers.py`` connects, each message with a delivery of its own.
+"""Messages to the payer: the receivers connected by ``receivers.py``, one delivery for each message.
 
-What is no longer true when its turn comes (the mail server was down for days) is not sent.
+A message that is no longer true when its delivery is tried (the mail server was down for days) is not sent.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .voucher import NOT_THEIRS, returning, voucher_content
 
 logger = logging.getLogger("pagoefectivo.delivery")
 
-#: Where the order must still stand when a message is sent.
+#: The state that the voucher must still have when the message is sent.
 TRUE_IN = {
     "created": VoucherState.WAITING,
     "reminder": VoucherState.WAITING,
@@ -38,20 +38,27 @@ TRUE_IN = {
     "expired": VoucherState.EXPIRED,
     "refunded": VoucherState.REFUNDED,
 }
-#: How long a text is tried: each try that got no answer may have been sent, and is paid for. The mail says the same.
+#: How long a short text is tried. A try without an answer may have been sent, and each is paid for; the mail says the
+#: same.
 STALE = timedelta(hours=2)
-#: A mail server's word that there is no such mailbox (RFC 3463: X.1.1, .2, .3, .6, .10 and X.2.1).
+#: A mail server's code for a mailbox that does not exist (RFC 3463: X.1.1, .2, .3, .6, .10 and X.2.1).
 NO_MAILBOX = re.compile(rb"5\.(1\.(1|2|3|6|10)|2\.1)\b")
 
 
 def mail_payer(name: str, order: Order | None, event: OrderEvent, **named: Any) -> None:
-    """Mail a message, if what it tells is still so; for ``OutboxSignal.connect``."""
+    """Mail a message to the payer, if still true; a receiver, with ``name`` bound by ``connect_messages``.
+
+    Raises ``OutcomeUnknown`` if the mail server does not take the mail, so the delivery is tried again.
+    """
     if order and order.email and (voucher := _if_true(name, order, event, named.get("discrepancy"))):
         _send(name, compose(name, voucher, to=order.email, event_id=event.pk), event)
 
 
 def text_payer(name: str, alias: str, order: Order, event: OrderEvent, **named: Any) -> None:
-    """Send a message as a short text by one carrier, if what it tells is still so; for ``OutboxSignal.connect``."""
+    """Send a message to the payer as a short text by a carrier, if still true; a receiver like ``mail_payer``.
+
+    Raises the carrier's error, so the delivery is tried again; a text that can never arrive is given up and noted.
+    """
     if not order.payer.phone or not (voucher := _if_true(name, order, event, None)):
         return
     if current_time() - event.created_at > STALE:
@@ -70,13 +77,13 @@ def text_payer(name: str, alias: str, order: Order, event: OrderEvent, **named: 
 
 
 def _if_true(name: str, order: Order, event: OrderEvent, asked: Discrepancy | None) -> Voucher | None:
-    """Return what the payer is shown of the order now, if that is still what the message tells."""
+    """Return the voucher's present content if the message is still true, else None."""
     voucher = voucher_content(order.token, current_time())
     if name == "refund_account":
         refund = event.refund
         return replace(voucher, refunds=(returning(refund),)) if refund and refund.wants_account else None
     if name == "in_review":
-        # A payment that was taken back is theirs to hear of when their order is not paid any more.
+        # A reversed payment concerns the payer only once the order is not paid any more.
         taken_back = {Kind.REVERSED} if voucher.state == VoucherState.IN_REVIEW else set()
         theirs = MONEY_KINDS - {*NOT_THEIRS} | taken_back
         true = bool(asked and asked.status == asked.Status.OPEN and asked.kind in theirs and not asked.line_id)
@@ -90,7 +97,10 @@ def _if_true(name: str, order: Order, event: OrderEvent, asked: Discrepancy | No
 
 
 def _give_up(what: str, event: OrderEvent, why: str, said: object = "") -> None:
-    """Leave a message that can never arrive; the order's history says so, and the log with what was ``said``."""
+    """Record in the order's history a message that can never arrive; ``said`` goes to the log only.
+
+    Raises ``Unavailable`` while another process holds the order, so the delivery is tried again.
+    """
     with one_transaction() as alias:
         locked = event.order and lock_free_order(event.order, alias=alias, now=current_time(), actor="pagoefectivo")
         if not locked:
@@ -102,7 +112,7 @@ def _give_up(what: str, event: OrderEvent, why: str, said: object = "") -> None:
 
 
 def _send(name: str, message: EmailMultiAlternatives, event: OrderEvent) -> None:
-    """Hand a mail over; no error holds the recipient, not even as its context."""
+    """Hand a mail to the mail server; raises ``OutcomeUnknown``, which shows the recipient nowhere."""
     failure: PagoEfectivoError | None = None
     nobody = False
     try:
@@ -113,7 +123,7 @@ def _send(name: str, message: EmailMultiAlternatives, event: OrderEvent) -> None
         failure = _failure(refused, *(code for code, _ in refused.recipients.values()))
     except SMTPResponseException as refused:
         failure = _failure(refused, refused.smtp_code)
-    except Exception as error:  # whatever it is, it may repeat the address
+    except Exception as error:  # the text of any error may repeat the address
         failure = _failure(error)
     if nobody:
         _give_up(f"mail {name}", event, "the mail server knows no such mailbox")

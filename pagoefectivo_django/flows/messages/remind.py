@@ -1,4 +1,4 @@
-"""Tell, once for each order, that its date is near."""
+"""Reminders: the signal ``expiry_approaching``, once for each order."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ TOLD = "expiry_approaching"
 
 
 def remind(budget: TimeBudget) -> int:
-    """Tell of every order whose date is near, in batches, and return of how many."""
-    told, failed = list[int](), set[int]()  # and those that somebody else holds
+    """Send ``expiry_approaching`` for every order whose reminder is due, in batches, and return the count."""
+    told, failed = list[int](), set[int]()  # failed also has orders held by another process
 
     def fail(pk: int, error: Exception) -> None:
         logger.error("Nobody could be reminded of order %s.", pk, exc_info=error)

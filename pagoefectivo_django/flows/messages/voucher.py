@@ -1,4 +1,4 @@
-"""What a payer is shown of an order; read in one statement."""
+"""The voucher's content: the payer's view of an order, read in a single statement."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ SHOWN = {
     OrderState.REJECTED: VoucherState.REJECTED,
     OrderState.REFUNDED: VoucherState.REFUNDED,
 }
-#: Here the payer has their answer; another payment that is looked at is an aside.
+#: States in which the payer's question is answered; a further payment in review is only mentioned.
 ANSWERED = (OrderState.PAID, OrderState.REFUNDED)
-#: About payments that were known before; the payer sent nothing more.
+#: Discrepancies about payments known before; the payer sent no further money.
 NOT_THEIRS = (Kind.REVERSED, Kind.MISSING_THERE)
-#: Refunds that the payer is told of: nobody promises one that may not be approved, and what made the order refunded
-#: its state tells.
+#: Refunds shown to the payer. A refund not yet approved would be a promise; a refund that made the order refunded is
+#: told by the order's state.
 PROMISED = Q(status__in=(RefundStatus.APPROVED, RefundStatus.SENT)) | (
     Q(status=RefundStatus.DONE) & ~Q(order__state=OrderState.REFUNDED)
 )
 
 
 def voucher_content(token: uuid.UUID, now: datetime) -> Voucher:
-    """Return the voucher that a token opens; raises ``InvalidRequest`` for one that opens none.
+    """Return the content of the voucher with a token; raises ``InvalidRequest`` if no order has the token.
 
-    Where money goes back it takes a second statement.
+    One statement, and a second if money goes back.
     """
     discrepancies = Discrepancy.objects.filter(order=OuterRef("pk")).open().about_money()
     asked = Exists(discrepancies.exclude(kind__in=NOT_THEIRS))
@@ -57,21 +57,21 @@ def voucher_content(token: uuid.UUID, now: datetime) -> Voucher:
 
 
 def returning(refund: Refund) -> Returning:
-    """Return what a payer is told of a refund."""
+    """Return a refund as shown to the payer."""
     url = conf.public_url.rstrip("/") + refund.account_url if refund.wants_account else ""
     return Returning(refund.money, sent=refund.was_sent, account_url=url)
 
 
 def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool) -> VoucherState:
-    """Return what matters most to the payer; a person looks at money that came (``asked``) or went (``taken_back``)."""
+    """Return the state shown to the payer; a person reviews money that came (``asked``) or went (``taken_back``)."""
     state, cip = SHOWN[OrderState(order.state)], order.cip
-    # Until somebody has looked, nobody knows whether the payer has the money again.
+    # Before a person has decided, nobody knows whether the payer has the money back.
     if (asked and order.state not in ANSWERED) or (taken_back and order.state != OrderState.PAID):
         return VoucherState.IN_REVIEW
     if order.pending_action == PendingAction.REISSUE and state in (VoucherState.WAITING, VoucherState.EXPIRED):
         return VoucherState.GETTING
     if state == VoucherState.WAITING and (cip is None or cip.status != CipStatus.CURRENT):
-        # Its code is gone: with money that a person judged, or while another one could not be had.
+        # The order's code is gone: a person judged its payment, or another code is not issued yet.
         return VoucherState.IN_REVIEW if cip and cip.status == CipStatus.PAID else VoucherState.GETTING
     if state == VoucherState.WAITING and order.expires_at <= now:
         return VoucherState.OVERDUE

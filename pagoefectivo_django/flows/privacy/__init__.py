@@ -1,1 +1,1 @@
-"""Personal data is forgotten by the clock or erased for one payer."""
+"""Erasure of personal data, by age or on a payer's request."""

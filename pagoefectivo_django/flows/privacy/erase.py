@@ -1,4 +1,4 @@
-"""Erase one payer on request, and tell them what is kept of them (Ley 29733)."""
+"""A payer's requests under Ley 29733: erasure of the payer's data, and a copy of the data kept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .forget import anonymise
 
 @dataclass(frozen=True)
 class Erased:
-    """The references of the orders whose payer is gone, and of those that still need them."""
+    """The references of orders whose payer data was erased, and of orders that still need the data."""
 
     erased: list[str]
     kept: list[str]
@@ -33,9 +33,9 @@ class Erased:
 def erase_payer(
     *, email: str = "", document_number: str = "", actor: str, reason: str, now: datetime | None = None
 ) -> Erased:
-    """Take a payer out of all their orders; those that something still needs follow when it has ended.
+    """Erase a payer's data in every order, and return the references; an order that still needs the data follows later.
 
-    Raises ``InvalidRequest`` without a payer, an actor or a reason.
+    Raises ``InvalidRequest`` without an e-mail address or document number, without an actor or without a reason.
     """
     if not actor.strip() or not reason.strip():
         raise InvalidRequest("A payer is erased by somebody, for a reason; pass actor and reason.")
@@ -52,15 +52,15 @@ def erase_payer(
 
 
 def orders_of(*, email: str = "", document_number: str = "") -> QuerySet[Order]:
-    """Return the orders of a payer, by e-mail or document number, however it is written or pasted.
+    """Return the orders of a payer, by e-mail address or document number, however written or pasted.
 
-    Raises ``InvalidRequest`` where neither is given.
+    Raises ``InvalidRequest`` without either.
     """
     orders = Order.objects.using(database())
     if email := one_line(email):
         return orders.filter(email__iexact=email)
     if document_number := bare(document_number):
-        # A shop's own Payer may have it with blanks or hyphens.
+        # A document number may be stored with blanks, points or hyphens, as the shop passed it.
         written: Any = Cast(KT("payer_data__document_number"), CharField())
         plain = Upper(reduce(lambda text, mark: Replace(text, Value(mark), Value("")), " -.", written))
         return orders.alias(plain_document=plain).filter(plain_document=document_number)
@@ -68,7 +68,7 @@ def orders_of(*, email: str = "", document_number: str = "") -> QuerySet[Order]:
 
 
 def hand_out(*, email: str = "", document_number: str = "", actor: str, accounts: bool = True) -> dict[str, Any]:
-    """Return what ``payer_data`` does, for somebody who takes it away; each order's history says who."""
+    """Return ``payer_data`` for a download, recorded in each order's history with the actor."""
     found = payer_data(email=email, document_number=document_number, accounts=accounts)
     for order in orders_of(email=email, document_number=document_number):
         record_remark(order, Remark.DOWNLOADED, actor=actor, detail="payer.json")
@@ -76,9 +76,9 @@ def hand_out(*, email: str = "", document_number: str = "", actor: str, accounts
 
 
 def payer_data(*, email: str = "", document_number: str = "", accounts: bool = True) -> dict[str, Any]:
-    """Return everything that is kept of a payer, as values that JSON knows.
+    """Return all data kept about a payer, as values for JSON.
 
-    Without ``accounts`` the numbers of the accounts for refunds are cut to their ends.
+    ``accounts`` False: the numbers of the accounts for refunds are cut to their last four digits.
     """
     orders = orders_of(email=email, document_number=document_number)
     return {"orders": [_of_order(order, accounts) for order in orders]}

@@ -1,4 +1,4 @@
-"""Take personal data away when nothing needs it any more; the facts of money stay."""
+"""Erasure of personal data no longer needed; records of money stay."""
 
 from __future__ import annotations
 
@@ -32,36 +32,39 @@ from ..outbox.budget import TimeBudget
 
 logger = logging.getLogger("pagoefectivo.worker")
 
-#: Nothing here is urgent: one look an hour, by whichever process comes first.
+#: Nothing here is urgent: once an hour, in whichever process comes first.
 PACE = timedelta(hours=1)
 BATCH = 500
-#: How long a receiver that has still to hear of an order keeps its payer.
+#: How long an undelivered event keeps its order's payer data.
 HEARD_WITHIN = timedelta(days=30)
-#: How long a refund that failed keeps its payer.
+#: How long a failed refund keeps its order's payer data.
 TRIED_AGAIN_WITHIN = timedelta(days=30)
-#: Payments that were not taken back.
+#: The statuses of payments not reversed.
 OWED = (PaymentStatus.APPLIED, PaymentStatus.HELD, PaymentStatus.DUPLICATE)
-#: No code lives longer (protocol 3.2).
+#: The longest life of a code (protocol 3.2).
 LATEST_EXPIRY = timedelta(days=183)
 ENDED = (OrderState.PAID, OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.REFUNDED)
-#: The same bytes stay one message: what tells it is its digest, which is kept.
+#: The fields of an emptied message. Its digest is kept, so a repetition is recognised.
 EMPTY: dict[str, object] = {"body": b"", "signature": "", "forgotten": True}
 
 
 def forget_by_age(budget: TimeBudget) -> int:
-    """Forget what is older than ``KEEP_CALLS``, ``KEEP_BODIES`` and ``KEEP_PAYERS``; return how many rows."""
+    """Erase data older than ``KEEP_CALLS``, ``KEEP_BODIES`` and ``KEEP_PAYERS``, once an hour; return the row count."""
     if not in_pace("forget", PACE, budget.now):
         return 0
     return forget(budget)
 
 
 def forget(budget: TimeBudget) -> int:
-    """Forget everything that is old enough, until the turn is over; batches of their own, so a killed one goes on."""
+    """Erase all data old enough, within the time budget, and return the number of rows.
+
+    Each batch is a transaction, so a killed process loses no finished work.
+    """
     return sum(work(budget) for work in (_calls, _bodies, _payers, _unknown))
 
 
 def _unknown(budget: TimeBudget) -> int:
-    """Drop digits that nobody knew, of an account that nobody could ask since: they can't be paid any more."""
+    """Delete unknown codes too old to be paid, whose account could not be asked."""
     rows = UnknownCode.objects.using(database())
     old = rows.filter(hinted_at__lt=budget.now - LATEST_EXPIRY - conf.poll_after_expiry).order_by("hinted_at")
 
@@ -74,7 +77,7 @@ def _unknown(budget: TimeBudget) -> int:
 
 
 def _calls(budget: TimeBudget) -> int:
-    # Evidence for the provider's support, as long as somebody is asked about the order.
+    # Calls about an order with an open discrepancy are kept as evidence for the provider's support.
     asked = ApiCallSubject.objects.filter(call=OuterRef("pk"), order__in=Discrepancy.objects.open().values("order"))
     old = ApiCall.objects.using(database()).filter(~Exists(asked), began_at__lt=budget.now - conf.keep_calls)
 
@@ -86,7 +89,7 @@ def _calls(budget: TimeBudget) -> int:
 
 
 def _bodies(budget: TimeBudget) -> int:
-    """Empty old messages that nobody has to read any more."""
+    """Empty old messages with no need for reading any more."""
     messages = _read(Notification.objects.using(database()))
     old = messages.filter(forgotten=False, last_received_at__lt=budget.now - conf.keep_bodies)
 
@@ -99,7 +102,7 @@ def _bodies(budget: TimeBudget) -> int:
 
 
 def _read(messages: QuerySet[Notification]) -> QuerySet[Notification]:
-    """Keep the messages that nobody has to read any more: applied, or given up and then decided about by a person."""
+    """Filter messages with no need for reading any more: applied, or dead and resolved by a person."""
     asked = Discrepancy.objects.filter(notification=OuterRef("pk"))
     given_up = Exists(asked.exclude(status=Discrepancy.Status.OPEN)) & Q(status=NotificationStatus.DEAD)
     return messages.filter(~Exists(asked.open()), Q(status=NotificationStatus.APPLIED) | given_up)
@@ -121,7 +124,7 @@ def _in_batches(
 def _payers(budget: TimeBudget) -> int:
     orders, done, last = Order.objects.using(database()), 0, 0
     old = Q(forgotten_at__isnull=True, created_at__lt=budget.now - conf.keep_payers)
-    # Money that came after the erasure went back to an account, which says again whose it was.
+    # After the erasure, a refund of late money has named an account, and so the payer, again.
     named = Refund.objects.filter(order__forgotten_at__isnull=False).exclude(bank="", cci="", holder="")
     due = _free(orders.filter(old | Q(erase_asked_at__isnull=False) | Q(pk__in=named.values("order"))), budget.now)
     while pks := list(due.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
@@ -134,17 +137,17 @@ def _payers(budget: TimeBudget) -> int:
 
 
 def _free(orders: QuerySet[Order], now: datetime) -> QuerySet[Order]:
-    """Keep the orders that have ended and that no question, refund, wish or code that can be paid needs."""
+    """Filter ended orders not needed by any discrepancy, refund, pending action, delivery or payable code."""
     discrepancies = Discrepancy.objects.open().filter(order=OuterRef("pk"))
     unclosed = (RefundStatus.REQUESTED, RefundStatus.APPROVED, RefundStatus.SENT)
-    # One that failed is made once more, or is nobody's wish any more.
+    # A failed refund of money that is still owed is usually requested again.
     failed = Q(status=RefundStatus.FAILED, closed_at__gt=now - TRIED_AGAIN_WITHIN, payment__status__in=OWED)
     refunds = Refund.objects.filter(Q(status__in=unclosed) | failed, order=OuterRef("pk"))
-    # A receiver that has still to hear of the order may need its payer: the data of a factura, say. Not for ever: it
-    # may be gone from the settings, or fail for good.
+    # A receiver may need the payer for an undelivered event: the data of a factura, say. Not for ever: the receiver may
+    # be gone from the settings, or fail for good.
     unheard = Delivery.objects.filter(event__order=OuterRef("pk"), delivered_at__isnull=True)
     unheard = unheard.filter(event__created_at__gt=now - HEARD_WITHIN)
-    # What can still be paid, whatever became of its order, may still have to be shipped, or given back.
+    # A code that can still be paid, whatever became of its order, may still lead to a shipment or a refund.
     over = (CipStatus.PAID, CipStatus.REFUSED, CipStatus.DELETED)
     payable = Cip.objects.filter(order=OuterRef("pk"), expires_at__gt=now - conf.poll_after_expiry).exclude(
         status__in=over
@@ -154,7 +157,7 @@ def _free(orders: QuerySet[Order], now: datetime) -> QuerySet[Order]:
 
 
 def _messages_of(pk: int, alias: str) -> QuerySet[Notification]:
-    """Return the messages about the codes of an order that nobody has to read any more."""
+    """Return the messages about an order's codes that need no reading any more."""
     mine = Q(pk__in=[])
     for account, code in Cip.objects.using(alias).filter(order=pk, code__isnull=False).values_list("account", "code"):
         mine |= Q(account=account, code=code)
@@ -163,9 +166,9 @@ def _messages_of(pk: int, alias: str) -> QuerySet[Notification]:
 
 @traced()
 def anonymise(pk: int, *, actor: str, reason: str, wait: bool = True, now: datetime | None = None) -> bool:
-    """Take the payer out of one order and of all that is about it; False if something still needs them.
+    """Erase the payer's data of an order and everything about it, and return True; False if something needs the data.
 
-    ``wait`` False: or if somebody else holds the order or a message of it.
+    ``wait`` False: returns False also if another process holds the order or one of its messages.
     """
     now = now or current_time()
     with one_transaction() as alias:
@@ -177,7 +180,7 @@ def anonymise(pk: int, *, actor: str, reason: str, wait: bool = True, now: datet
         if not _free(Order.objects.using(alias).filter(pk=pk), now).exists():
             return False
         locked.history.tell(locked.order, "noted", Remark.FORGOTTEN, detail=reason, before=locked.order.state)
-        # Not a field less, whatever the shop put there: none of them is needed to know what was paid.
+        # Every field, whatever the shop put there: none is needed to know what was paid.
         Order.objects.using(alias).filter(pk=pk).update(
             email="", payer_data={}, concept="", metadata={}, action_reason="", forgotten_at=now, erase_asked_at=None
         )
@@ -186,5 +189,5 @@ def anonymise(pk: int, *, actor: str, reason: str, wait: bool = True, now: datet
         Refund.objects.using(alias).filter(order=pk).update(bank="", cci="", holder="")
         SettlementLine.objects.using(alias).filter(matches__payment__cip__order=pk).update(payer="")
         Notification.objects.using(alias).filter(pk__in=messages).update(**EMPTY)
-        # The calls are redacted already; what links them with a person is the order, which names nobody any more.
+        # Calls are redacted already, and only the order, now without a payer, linked them with a person.
     return True

@@ -1,1 +1,1 @@
-"""A refund from the request to its end: approved by a person, sent by the channel or by hand."""
+"""Refunds from request to end: approved by a person, sent by the channel or by hand."""

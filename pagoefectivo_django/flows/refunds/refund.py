@@ -1,4 +1,4 @@
-"""Give money back: asked for, approved, sent, and done or failed."""
+"""The steps of a refund: requested, approved, sent, and done or failed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ..provider.record import recorded
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-#: How long the payer's link works, in seconds.
+#: How long the payer's link is valid, in seconds.
 LINK_AGE = 14 * 24 * 3600
 
 
@@ -42,9 +42,10 @@ def refund_order(
     reason: str,
     now: datetime | None = None,
 ) -> Refund:
-    """Ask for a refund of what paid an order, or of another payment on one of its codes; all that is left by default.
+    """Request a refund of the payment behind a paid order, or of another payment on a code of the order.
 
-    Raises ``InvalidRequest`` if nothing was paid, if more would go back than came, or without actor or reason.
+    ``amount`` defaults to all that can still be refunded. Raises ``InvalidRequest`` if nothing was paid, if more would
+    go back than came, and without actor or reason.
     """
     if not actor.strip() or not reason.strip():
         raise InvalidRequest("A refund is asked for by somebody and for a reason; pass actor and reason.")
@@ -58,24 +59,27 @@ def refund_order(
 
 
 def approve_refund(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
-    """Let a refund be sent: by the channel if it can, else by staff once the payer named an account.
+    """Approve a refund for sending, by the channel if able, else by staff once the payer named an account.
 
-    Raises ``InvalidRequest`` for one that was approved before: what was sent must not be sent again. With
-    ``REFUND_FOUR_EYES`` also where ``actor`` asked for it, or answered a discrepancy with *refund due*.
+    Raises ``InvalidRequest`` for a refund approved before, since money sent must not be sent again. With the setting
+    ``REFUND_FOUR_EYES`` also if ``actor`` requested the refund, or resolved its discrepancy with *refund due*.
     """
     return _by_person("approve", refund, RefundStatus.APPROVED, actor, "", now)
 
 
 def send_refund(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
-    """Write down that staff sent the money; raises ``InvalidRequest`` if the channel does it, or without an account."""
+    """Record a refund as sent by staff, and return the refund.
+
+    Raises ``InvalidRequest`` if the channel sends the money, or without the payer's account.
+    """
     return _by_person("send", refund, RefundStatus.SENT, actor, "", now)
 
 
 def close_refund(refund: Refund, *, done: bool, actor: str, reason: str, now: datetime | None = None) -> Refund:
-    """Write down what became of a refund; one that failed frees its amount for another.
+    """Record the end of a refund, and return the refund; a failed refund frees its amount for another.
 
-    Raises ``InvalidRequest`` without actor or reason, for one that is closed, and while the provider is asked; *failed*
-    also where a line of a statement is matched with it, since the same money would be sent twice.
+    Raises ``InvalidRequest`` without actor or reason, for a closed refund, and while the provider is asked; *failed*
+    also if a statement's line is matched with the refund, since the same money would be sent twice.
     """
     if not actor.strip() or not reason.strip():
         raise InvalidRequest("A refund is closed by somebody and for a reason; pass actor and reason.")
@@ -84,9 +88,10 @@ def close_refund(refund: Refund, *, done: bool, actor: str, reason: str, now: da
 
 
 def give_account(refund: Refund, *, bank: str, cci: str, holder: str, now: datetime | None = None) -> Refund:
-    """Keep where the payer wants the money; once, so that a link that leaked can't lead it elsewhere.
+    """Store the account to which the payer wants a refund, once, and return the refund.
 
-    Raises ``InvalidRequest`` if an account is known already or the refund is over.
+    A second account is refused, so that a leaked link can't lead the money elsewhere. Raises ``InvalidRequest`` if an
+    account is known already or none is needed.
     """
     with one_transaction() as alias:
         locked = lock_order(refund.order, alias=alias, now=now, actor="payer")
@@ -101,9 +106,9 @@ def give_account(refund: Refund, *, bank: str, cci: str, holder: str, now: datet
 
 
 def ask_account(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
-    """Have the payer asked once more to which account a refund goes: the message ``refund_account`` is sent again.
+    """Send the payer the message ``refund_account`` once more, and return the refund.
 
-    Raises ``InvalidRequest`` where no account is wanted, or where nobody would write to the payer.
+    Raises ``InvalidRequest`` without an actor, if no account is needed, or if no receiver would write to the payer.
     """
     if not actor.strip():
         raise InvalidRequest("The payer is asked by somebody; pass actor.")
@@ -118,7 +123,7 @@ def ask_account(refund: Refund, *, actor: str, now: datetime | None = None) -> R
 
 
 def refund_of(token: str) -> Refund:
-    """Return the refund of a payer's link; raises ``InvalidRequest`` for one that is forged or too old."""
+    """Return the refund of a payer's link; raises ``InvalidRequest`` for a forged or expired token."""
     try:
         pk = signing.loads(token, salt=LINK_SALT, max_age=LINK_AGE)
         return Refund.objects.using(database()).select_related("order", "payment").get(pk=pk)
@@ -128,13 +133,13 @@ def refund_of(token: str) -> Refund:
 
 @traced()
 def send_by_channel(refund: Refund, now: datetime) -> bool:
-    """Have the provider do an approved refund; False if somebody else is at it, or holds its order.
+    """Ask the provider to send an approved refund; False if another process holds the refund or the order.
 
-    It is written down as sent before it is asked for, and never asked for twice: no answer is a person's. What the
-    provider answers can't be asked again, so that alone waits for whoever has taken the order meanwhile.
+    The refund is recorded as sent before the request leaves, and requested only once: without an answer, a discrepancy
+    is opened for staff. The answer can't be had again, so recording it waits for the order's lock.
     """
     with one_transaction() as alias:
-        # An order that is held costs no attempt: after some of them a person is asked.
+        # A locked order costs no attempt, since a discrepancy is opened after ``MOST_ATTEMPTS``.
         if not lock_orders([refund.order_id], alias, wait=False) or not refund.claim(now):
             return False
         begun = _begin(refund, now) if refund.status == RefundStatus.APPROVED else None
@@ -151,7 +156,7 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
         becomes, said = RefundStatus.FAILED, str(error)
     except (Unavailable, Misconfigured) as error:  # certainly not sent
         becomes, said = RefundStatus.APPROVED, str(error)
-    except Exception as error:  # the provider's, or a mistake of ours: it may have been done
+    except Exception as error:  # OutcomeUnknown, or a mistake of ours: the money may have been sent
         if not isinstance(error, PagoEfectivoError):
             logger.exception("Refund %s could not be sent.", refund.pk)
         if refund.status == RefundStatus.SENT:
@@ -159,7 +164,7 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
         else:
             refund.put_off(now, f"{type(error).__name__}: {error}")
         return True
-    with suppress(InvalidRequest), one_transaction():  # its own message may have been faster than its answer
+    with suppress(InvalidRequest), one_transaction():  # a message may have closed the refund before the answer
         _step(refund, becomes, "provider", said, now)
         if becomes == RefundStatus.FAILED:
             _ask_person(refund, f"The provider refused: {said} The next refund of this payment is by hand.", now)
@@ -171,9 +176,9 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
 
 
 def _begin(refund: Refund, now: datetime) -> Channel | Exception:
-    """Write a claimed refund down as sent, and return the channel to send it by, or why it can't be sent.
+    """Record a claimed refund as sent, and return the channel to use, or the error that prevents sending.
 
-    In the transaction of the claim: whoever looks at the order for a moment in between would stop it.
+    Runs in the transaction of the claim: in between, another transaction could lock the order and stop the step.
     """
     try:
         channel = channel_of(refund.payment.cip)
@@ -184,14 +189,14 @@ def _begin(refund: Refund, now: datetime) -> Channel | Exception:
 
 
 def refund_key(refund: Refund) -> str:
-    """Return what tells this refund from every other one, also from one that a restored backup forgot."""
+    """Return the refund's unique key for the provider; unique even if a restored backup reuses the primary key."""
     return f"refund-{refund.pk}-{refund.requested_at:%Y%m%d%H%M%S%f}"
 
 
 def _ask_person(refund: Refund, detail: str, now: datetime) -> None:
-    """Have a person look what became of a refund by the provider, unless its own message told.
+    """Open a discrepancy about a refund without a clear answer, unless a provider's message has closed the refund.
 
-    If somebody else holds its order, it is asked when the claim on the refund is over.
+    If another process holds the order, this is tried again when the claim on the refund is over.
     """
     with one_transaction() as alias:
         locked = lock_free_order(refund.order, alias=alias, now=now, actor="pagoefectivo")

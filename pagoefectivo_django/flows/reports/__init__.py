@@ -1,1 +1,1 @@
-"""What is read and never written: balance, exports, evidence, health, sales."""
+"""Reports, which read and never write: balance, exports, evidence, health, sales."""

@@ -1,4 +1,4 @@
-"""Test and live, apart: which accounts there are, and which of them are of an environment."""
+"""The accounts to report on, and their environments, for keeping test and live apart."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from ..provider.environment import LIVE
 
 
 def known_accounts() -> dict[str, str]:
-    """Return each account that is set, has codes, or for which something waits, with its alias; an empty one where it
-    is set no more.
+    """Return every account in the settings, with codes or with waiting rows, with the account's alias.
+
+    The alias is empty for an account that is no longer in the settings.
     """
     found = dict[str, str]()
     for alias in conf.channels:
         try:
             found.setdefault(get_channel(alias).account, alias)
         except Misconfigured:
-            continue  # the system checks and the log say so
-    # One look into the index for each account, where DISTINCT would read every code.
+            continue  # the system checks and the log report the faulty alias
+    # One query of the index for each account, since DISTINCT would read every code.
     cips, last = Cip.objects.using(database()).order_by("account").values_list("account", flat=True), ""
     while account := cips.filter(account__gt=last).first():
         found.setdefault(account, "")
@@ -40,10 +41,10 @@ def known_accounts() -> dict[str, str]:
 
 
 def environment_of(account: str) -> str:
-    """Return an account's environment: the second of its three parts."""
+    """Return an account's environment: the second of three parts, or an empty text."""
     return account.split(":")[1] if account.count(":") > 1 else ""
 
 
 def environments(accounts: dict[str, str]) -> list[str]:
-    """Return the environments of accounts, live first."""
+    """Return the environments of accounts, the live environment first."""
     return sorted({environment_of(account) for account in accounts}, key=lambda name: (name != LIVE, name))

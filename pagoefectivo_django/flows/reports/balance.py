@@ -1,4 +1,4 @@
-"""The equation between what payers paid, what settlements say, and what is at the bank; and how old the rest is."""
+"""The balance: sums paid by payers, stated in settlements and seen at the bank, and the age of unsettled payments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...money import CURRENCIES
 from ...states import LineStatus, PaymentStatus, SettlementStatus, StatementKind
 from ...workdays import lima_day, midnight
 
-#: Days since the payment, first and last.
+#: Ranges of days since the payment, first and last day included.
 AGES = ((0, 1), (2, 3), (4, 7), (8, None))
 _UNMATCHED = (LineStatus.NEW, LineStatus.ASKING, LineStatus.DISCREPANCY, LineStatus.IGNORED)
 _COUNTED = (*_UNMATCHED, LineStatus.MATCHED)
@@ -27,10 +27,10 @@ _COUNTED = (*_UNMATCHED, LineStatus.MATCHED)
 
 @dataclass(frozen=True)
 class Books:
-    """The sums of a period and currency, each from rows of its own, all of the same moment.
+    """The sums of a period and a currency, each from its own rows, all read at the same moment.
 
-    Payments by the day they were made, settlements (and their deposits) by the day they count for. Refunds that the
-    provider took off are negative.
+    Payments count by their day, settlements (and their deposits) by their date. Refunds deducted by the provider are
+    negative.
     """
 
     currency: str
@@ -49,7 +49,7 @@ class Books:
 
     @property
     def equations(self) -> tuple[tuple[str, Decimal, Decimal], ...]:
-        """What has to be the same, as text, left and right."""
+        """The equations of the balance, each as (text, left side, right side)."""
         return (
             ("payments = in transit + settled", self.payments, self.in_transit + self.settled),
             ("settled gross = matched + unmatched", self.gross, self.matched + self.unmatched),
@@ -66,19 +66,19 @@ class Books:
         return all(left == right for _, left, right in self.equations)
 
 
-#: The names of the sums.
+#: The names of the sums in ``Books``.
 TERMS = tuple(field.name for field in fields(Books) if field.name != "currency")
 
 
 @dataclass(frozen=True)
 class Age:
-    """What is paid and in no settlement since so many days."""
+    """The payments in no settlement yet, by days since the payment."""
 
     first: int
     last: int | None
     count: int
     amount: Decimal
-    #: There are more; only the newest were counted.
+    #: True: there are more payments, and only the newest were counted.
     at_least: bool = False
 
     def __str__(self) -> str:
@@ -86,10 +86,10 @@ class Age:
 
 
 def balance(currency: str, since: date | None = None, until: date | None = None) -> Books:
-    """Return the books of a currency, of the days of Lima from ``since`` to ``until`` (both within) or of all time."""
+    """Return the sums of a currency from day ``since`` through ``until`` in Lima; by default of all time."""
     terms = dict(_terms(currency, since, until))
     compiled = [terms[name].query.sql_with_params() for name in terms]
-    # One statement: one moment, whatever is being imported meanwhile.
+    # One statement reads every sum at the same moment, whatever is imported meanwhile.
     statement = "SELECT " + ", ".join(f"({sql})" for sql, _ in compiled)
     connection = connections[database()]
     with connection.cursor() as cursor:
@@ -100,15 +100,15 @@ def balance(currency: str, since: date | None = None, until: date | None = None)
 
 
 def all_books(since: date | None = None, until: date | None = None) -> list[Books]:
-    """Return the books of each currency in which there is anything."""
+    """Return the sums of each currency with any payment, settlement or deposit."""
     books = [balance(currency, since, until) for currency in CURRENCIES]
     return [book for book in books if book.payments or book.gross or book.refunds or book.deposits]
 
 
 def ages(currency: str, now: datetime, *, most: int = 0) -> list[Age]:
-    """Return what is paid and not settled, by its age in days of Lima; of the oldest at most ``most`` payments.
+    """Return unsettled payments by age in days of Lima; for the oldest range at most ``most`` payments (0: all).
 
-    The oldest may be all that a shop ever sold, if it imports no settlements: no page counts them all.
+    If a shop imports no settlements, the oldest range has all its sales, too many for a page to count.
     """
     waiting, found = timed(in_transit(currency)), []
     for first, last in AGES:
@@ -121,7 +121,7 @@ def ages(currency: str, now: datetime, *, most: int = 0) -> list[Age]:
 
 
 def limits(first: int, last: int | None, now: datetime, name: str) -> dict[str, datetime]:
-    """Return the conditions on a time, by its name, for what is so many days of Lima old."""
+    """Return filter conditions on the date field ``name`` for rows ``first`` to ``last`` days of Lima old."""
     today = lima_day(now)
     found = {f"{name}__lt": midnight(today - timedelta(days=first - 1))}
     if last is not None:
@@ -130,13 +130,13 @@ def limits(first: int, last: int | None, now: datetime, name: str) -> dict[str, 
 
 
 def in_transit(currency: str = "") -> QuerySet[Payment]:
-    """Return the payments that stand and are in no settlement yet."""
+    """Return the payments neither reversed nor in a settlement yet."""
     payments = Payment.objects.using(database()).exclude(status=PaymentStatus.REVERSED).filter(~_settled())
     return payments.filter(currency=currency) if currency else payments
 
 
 def open_discrepancies() -> int:
-    """Return how many discrepancies wait for a person: a flag, never a term."""
+    """Return the number of open discrepancies: a hint beside the balance, not a term of an equation."""
     return Discrepancy.objects.using(database()).open().count()
 
 
@@ -174,19 +174,19 @@ def _terms(currency: str, since: date | None, until: date | None) -> Iterator[tu
 
 
 def _sum(rows: QuerySet[Any], name: str) -> QuerySet[Any]:
-    # Not Sum: an aggregate among values would group.
+    # Not Sum: an aggregate in values() would group.
     found: QuerySet[Any] = rows.order_by().annotate(total=Func(F(name), function="SUM")).values("total")
     return found
 
 
 def timed(rows: QuerySet[Any], prefix: str = "") -> QuerySet[Any]:
-    """Add when a payment was made: by the provider's clock, else when we first heard of it."""
+    """Annotate rows with ``moment``, the time of the payment: by the provider's clock, else when we first heard."""
     found: QuerySet[Any] = rows.annotate(moment=Coalesce(f"{prefix}paid_at", f"{prefix}first_heard_at"))
     return found
 
 
 def between(rows: QuerySet[Any], name: str, since: date | None, until: date | None) -> QuerySet[Any]:
-    """Keep what is of the days of Lima from ``since`` to ``until``, both within."""
+    """Filter rows by the days of Lima from ``since`` through ``until``."""
     if since:
         rows = rows.filter(**{f"{name}__gte": midnight(since)})
     if until:

@@ -1,4 +1,4 @@
-"""Gather what the provider's support asks for about one order: times, numbers, request ids; nobody's data."""
+"""Evidence about an order for the provider's support: times, numbers and request ids, without personal data."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ...models import ApiCall, Cip, Notification, Order, Payment
 from ...models.database import database
 from ...workdays import LIMA
 
-#: The newest of each kind that go into one file; it says how many there are.
+#: The most rows of each kind in the evidence, newest first; the number left out is stated.
 MOST_TOLD = 100
 
 
 def evidence(order: Order, *, now: datetime) -> dict[str, Any]:
-    """Return an order's facts as values that JSON knows; times with both clocks, Lima's and UTC."""
+    """Return the facts of an order as values for JSON; each time in Lima's clock and in UTC."""
     alias = database()
     cips = list(order.cips.using(alias).order_by("pk"))
     calls = ApiCall.objects.using(alias).filter(subjects__order=order).order_by("-pk")
@@ -111,7 +111,7 @@ def _message(row: Notification) -> dict[str, Any]:
 
 
 def _event(event: Any) -> dict[str, Any]:
-    # Neither who did it nor the detail: staff's names and words are not the provider's.
+    # Without actor and detail: staff's names and words are not for the provider.
     return {
         "created_at": _time(event.created_at),
         "request_id": event.trace,

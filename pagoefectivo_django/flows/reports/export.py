@@ -1,4 +1,4 @@
-"""What the accountant takes home: the rows of a table, a page after another, so that a million need no memory."""
+"""Exports for the accountant: a table's rows, read page by page to save memory."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from ...states import Kind, LineStatus, PaymentStatus, Resolution, StatementKind
 from ...workdays import due_on, lima_day
 from .balance import AGES, Age, between, in_transit, timed
 
-#: Rows that are read at once. By keys, not by a cursor: some databases' clients fetch all that a cursor has.
+#: Rows read at once. Pages by key and not a cursor: some databases' clients fetch all rows of a cursor.
 PAGE = 5000
 
 Row = Sequence[Cell]
-#: Value → in the reader's language.
+#: A choice's value → its label in the reader's language.
 Labels = dict[str, str]
 
 
 class Export(TextChoices):
-    """What can be exported."""
+    """The exports."""
 
     PAID = "paid", _("paid: every payment that came, by its day")
     SETTLED = "settled", _("settled: payments that were paid out, by the settlement's day")
@@ -63,13 +63,14 @@ HEADINGS: dict[str, tuple[Any, ...]] = {
     ),
 }  # fmt: skip
 
-#: As ``_PAYMENT`` without the key before it.
+#: The fields for the columns of ``_PAYMENT``; the payment's key is read before them.
 _FIELDS = (
     "cip__order__reference", "cip__code", "operation_number", "cip__account", "currency", "status", "paid_at",
     "first_heard_at", "amount", "refunded",
 )  # fmt: skip
 _STATUS, _RESERVED = _FIELDS.index("status"), _FIELDS.index("refunded")
-#: As ``_MONEY``, but the settlement by key, number and file; deposits are read beside.
+#: The fields for the columns of ``_MONEY``, with the settlement's key, reference and file; deposits are read
+#: separately.
 _LINE = (
     "line__fee", "line__tax", "line__net", "line__settlement", "line__settlement__reference",
     "line__settlement__file_name", "line__settlement__dated",
@@ -86,13 +87,13 @@ def export_rows(
     currency: str = "",
     now: datetime | None = None,
 ) -> Iterator[Row]:
-    """Return the rows under ``HEADINGS[what]``; of the days of Lima from ``since`` to ``until``, both within.
+    """Return the rows under ``HEADINGS[what]``, from day ``since`` through ``until`` in Lima.
 
-    Read while it is consumed, in pages: a payment that is settled meanwhile is in one state or the other. Nothing of
-    the payer is in it.
+    Rows are read in pages while the caller consumes them, so a payment settled meanwhile appears in one state or the
+    other. No row has the payer's data.
     """
     now, of = now or current_time(), (since, until, account, currency)
-    # The labels now: whoever reads the rows may have another language.
+    # Labels are translated now: another language may be active when the rows are read.
     if what == Export.PAID:
         return _paid(_payments(Payment.objects.using(database()), *of), _labels(PaymentStatus))
     if what == Export.SETTLED:
@@ -104,7 +105,7 @@ def export_rows(
     return _discrepancies(_about(*of), now, _labels(Kind), _labels(Discrepancy.Status), _labels(Resolution))
 
 
-# What they are of.
+# Querysets.
 
 
 def _payments(
@@ -137,7 +138,7 @@ def _only(rows: QuerySet[Any], **wanted: str) -> QuerySet[Any]:
 
 
 def _paid(payments: QuerySet[Any], statuses: Labels) -> Iterator[Row]:
-    """Return payments in the order in which we heard of them: any other would sort them all for each page."""
+    """Yield payments by primary key; another order would sort all payments for each page."""
     for page in _pages(payments, ("pk",), _FIELDS):
         lines = {match[0]: match[1:] for match in _matches(payment__in=[pk for pk, *_ in page])}
         deposits = _deposits({line[3] for line in lines.values()})
@@ -203,7 +204,7 @@ def _discrepancies(
 
 
 def _pages(rows: QuerySet[Any], keys: tuple[str, ...], fields: Iterable[str]) -> Iterator[list[tuple[Any, ...]]]:
-    """Return values in pages, in the order of keys that are unique together; each row begins with its keys."""
+    """Yield pages of values, ordered by the keys, which are unique together; each row begins with the keys."""
     ordered = rows.order_by(*keys).values_list(*keys, *fields)
     page = list(ordered[:PAGE])
     while page:
@@ -229,7 +230,7 @@ def _matches(**of: Any) -> QuerySet[Match, tuple[Any, ...]]:
 
 
 def _deposits(settlements: Iterable[int]) -> dict[int, tuple[date | None, str]]:
-    """Return the day of the last deposit of each settlement, and the bank's numbers; not of those taken back."""
+    """Return the last deposit's day and the bank's numbers for each settlement, without deposits taken back."""
     found: dict[int, list[tuple[Decimal, date, str]]] = {}
     rows = Deposit.objects.using(database()).filter(settlement__in=settlements).order_by("pk")
     for settlement, amount, day, reference in rows.values_list("settlement", "amount", "received_on", "reference"):
@@ -247,7 +248,10 @@ def _deposits(settlements: Iterable[int]) -> dict[int, tuple[date | None, str]]:
 
 
 def _sent(payments: Iterable[Sequence[Any]]) -> defaultdict[int, Decimal]:
-    """Return how much of payments (keys and ``_FIELDS``) was given back: what is reserved may still be here."""
+    """Return how much of each payment was refunded; ``payments`` are keys with ``_FIELDS``.
+
+    The reserved amount, ``refunded``, may not have been sent yet.
+    """
     found: defaultdict[int, Decimal] = defaultdict(lambda: Decimal("0.00"))
     reserved = [payment[0] for payment in payments if payment[1 + _RESERVED]]
     if reserved:

@@ -1,4 +1,4 @@
-"""Whether it is still working: what was heard, what was refused, how the provider answers, what waits."""
+"""Health: messages received and refused, the provider's answers, and the worker's queues."""
 
 from __future__ import annotations
 
@@ -31,26 +31,27 @@ from ...models.heartbeat import CLOCK
 from ...states import CipStatus
 from ..inbox.receive import TEST
 
-#: A worker makes its round every few seconds; after this long nobody does.
+#: A worker makes a round every few seconds; after this long without one, no worker runs.
 ASLEEP_AFTER = timedelta(minutes=5)
-#: Days from which is known what is usual for an hour, and how many usual pauses are too many.
+#: Days that make up the usual number of messages, and how many usual pauses are too long.
 USUAL_DAYS, TOO_LONG = 14, 5
-#: Attempts after which a receiver or a message keeps failing: about ten minutes.
+#: Attempts, about ten minutes' worth, after which a receiver or a message counts as failing.
 KEEPS_FAILING = 5
-#: How long a delivery or a message may wait without being tried.
+#: How long a delivery or a message may wait without an attempt.
 UNHEARD_AFTER = timedelta(hours=1)
-#: Clocks that are set by the network differ by milliseconds.
+#: The largest difference between clocks that is no fault; clocks set by the network differ by milliseconds.
 MOST_SKEW = timedelta(seconds=5)
-#: More are not counted on a page.
+#: The most rows that a page counts.
 MOST_COUNTED = 1_000
 
 
 @dataclass(frozen=True)
 class Silence:
-    """When an account was last heard of by a proven message, and what is usual at this hour.
+    """The time since an account's last verified message, and the usual pause at this hour.
 
-    ``usual``: the mean time between two messages at this hour on the last days; None where none came.
-    ``verified_by``: which of the current secrets proved the last, from 1; 0: one that is not in the settings any more.
+    ``usual``: the mean time between messages at this hour on the last ``USUAL_DAYS`` days; None without any message.
+    ``verified_by``: the place, from 1, of the current secret that verified the last message; 0: a secret no longer in
+    the settings. ``secrets``: the number of current secrets.
     """
 
     account: str
@@ -67,7 +68,7 @@ class Silence:
 
 @dataclass(frozen=True)
 class Calls:
-    """How a provider answered an account since yesterday; times in milliseconds."""
+    """Calls to a provider for an account in the last 24 hours; times in milliseconds."""
 
     account: str
     count: int
@@ -78,19 +79,19 @@ class Calls:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What waits in the worker's queues; counts end at ``MOST_COUNTED``."""
+    """The work waiting in the worker's queues; counts end at ``MOST_COUNTED``."""
 
     beaten_at: datetime | None
     oldest_event: datetime | None
     undelivered: int
     dead: int
     unapplied: int
-    #: Receivers that keep failing, and those that nobody tried for ``UNHEARD_AFTER``.
+    #: Receivers that keep failing, and receivers whose deliveries nobody tried for ``UNHEARD_AFTER``.
     failing: list[str]
     unheard: list[str]
-    #: That are not closed; the queues have them by step.
+    #: Refunds that are not closed; ``queues`` has them by step.
     refunds: int
-    #: Those of the failing ones that have a page of their own.
+    #: The failing receivers with a row in ``FailingReceiver``, which has a page of its own.
     left_alone: frozenset[str] = frozenset()
 
     def asleep(self, now: datetime) -> bool:
@@ -98,20 +99,20 @@ class Waiting:
 
 
 def is_asleep(beaten_at: datetime | None, now: datetime) -> bool:
-    """Return whether no worker made a round lately; one of the future is a wrong clock's and says nothing."""
+    """Return whether no worker made a round lately; a round in the future, by a wrong clock, does not count."""
     return beaten_at is None or abs(now - beaten_at) > ASLEEP_AFTER
 
 
 @dataclass(frozen=True)
 class Clock:
-    """A machine whose clock is not the database's."""
+    """A machine whose clock differs from the database's."""
 
     machine: str
     ahead: timedelta
 
 
 def wrong_clocks(now: datetime) -> list[Clock]:
-    """Return the machines of workers that were seen today with another time than the database's, the worst first."""
+    """Return the workers' machines seen in the last 24 hours with a wrong clock, the worst first."""
     seen = Heartbeat.objects.using(database()).filter(name__startswith=CLOCK, ahead__isnull=False)
     seen = seen.filter(beaten_at__gt=now - timedelta(days=1))
     found = [Clock(row.name.removeprefix(CLOCK), row.ahead or timedelta(0)) for row in seen]
@@ -120,7 +121,7 @@ def wrong_clocks(now: datetime) -> list[Clock]:
 
 
 def silence(account: str, alias: str, now: datetime) -> Silence:
-    """Return how long an account has been silent, against what is usual for the hour."""
+    """Return the time since an account's last message, against the usual pause at this hour."""
     heard = Notification.objects.using(database()).filter(account=account).exclude(fact=TEST)
     last = heard.order_by("-received_at").values("last_received_at", "verified_by").first()
     hours = Q()
@@ -141,20 +142,20 @@ def silence(account: str, alias: str, now: datetime) -> Silence:
 
 
 def open_codes(account: str) -> QuerySet[Cip]:
-    """Return the codes of an account that can still be paid, or may be."""
+    """Return an account's codes that are payable or may be: live codes, and lost codes still scheduled."""
     payable = Q(live=True) | Q(status=CipStatus.LOST, poll_at__isnull=False)
     return Cip.objects.using(database()).filter(payable, account=account)
 
 
 def orphans(accounts: Iterable[str]) -> list[str]:
-    """Return those of some accounts, set no more, of which a code can still be paid."""
+    """Return those of the given accounts with a payable code; the caller passes accounts no longer in the settings."""
     return [account for account in accounts if open_codes(account).exists()]
 
 
 def failing() -> QuerySet[Delivery]:
-    """Return the deliveries that wait for a receiver which keeps failing."""
+    """Return the open deliveries to receivers that keep failing."""
     waiting = Delivery.objects.using(database()).filter(delivered_at__isnull=True)
-    # One that is paused is tried with one delivery after the other, so that none of them counts its failures.
+    # A paused receiver gets one delivery after another, so no single delivery counts its failures.
     paused = FailingReceiver.objects.using(database()).filter(failures__gte=KEEPS_FAILING)
     return waiting.filter(
         Q(attempts__gte=KEEPS_FAILING) | Q(receiver__in=list(paused.values_list("receiver", flat=True)))
@@ -162,17 +163,17 @@ def failing() -> QuerySet[Delivery]:
 
 
 def unheard(now: datetime) -> QuerySet[Delivery]:
-    """Return the deliveries that nobody tries: never, or not any more, since their receiver was removed or renamed."""
+    """Return open deliveries without an attempt for ``UNHEARD_AFTER``, as of a removed or renamed receiver."""
     since = now - UNHEARD_AFTER
     waiting = Delivery.objects.using(database()).filter(delivered_at__isnull=True)
-    # One that is left alone for minutes, again and again, is tried with one delivery at a time.
+    # A receiver in pauses of minutes gets one delivery at a time, so its deliveries may wait.
     paused = FailingReceiver.objects.filter(receiver=OuterRef("receiver"), paused_until__gt=since)
     untried = Q(attempts=0, event__created_at__lt=since) | Q(retry_at__lt=since)
     return waiting.filter(untried).exclude(Exists(paused))
 
 
 def calls(account: str, now: datetime) -> Calls:
-    """Return how many calls of the last 24 hours failed, and how long they took."""
+    """Return the count, the failures and the durations of an account's calls in the last 24 hours."""
     rows = ApiCall.objects.using(database()).filter(account=account, began_at__gte=now - timedelta(days=1))
     failed = Q(status__isnull=True) | Q(status__gte=500)
     found = rows.aggregate(
@@ -185,16 +186,16 @@ def calls(account: str, now: datetime) -> Calls:
 
 
 def refusals(aliases: Iterable[str]) -> list[Refusal]:
-    """Return how many messages were refused, for which reason and since when; the newest first.
+    """Return the counts of refused messages by address and reason, newest first.
 
-    At the addresses of some aliases, and at those that no channel has, or has any more.
+    Included are the addresses of ``aliases`` and addresses that belong to no channel in the settings.
     """
     others = Q(channel__in=list(aliases)) | ~Q(channel__in=list(conf.channels))
     return list(Refusal.objects.using(database()).filter(others).order_by("-last_at"))
 
 
 def waiting() -> Waiting:
-    """Return what waits for a worker, of all environments: there is one worker for all."""
+    """Return the work waiting for a worker, of all environments, which share their workers."""
     alias = database()
     beat = Heartbeat.objects.using(alias).filter(name="tick").values_list("beaten_at", flat=True).first()
     undelivered = Delivery.objects.using(alias).filter(retry_at__isnull=False)
@@ -208,7 +209,7 @@ def waiting() -> Waiting:
         beat,
         oldest.aggregate(first=Min("created_at"))["first"],
         _counted(undelivered),
-        # What a person has decided about is over, though nobody could apply it.
+        # A dead message whose discrepancy is resolved needs nobody any more, though it was never applied.
         _counted(notifications.filter(status=NotificationStatus.DEAD).exclude(Exists(decided))),
         _counted(notifications.filter(status=NotificationStatus.WAITING)),
         names,
@@ -220,7 +221,7 @@ def waiting() -> Waiting:
 
 @dataclass(frozen=True)
 class Asked:
-    """Open questions of one kind, and the oldest of them."""
+    """The open discrepancies of a kind: how many, and since when."""
 
     kind: str
     count: int
@@ -228,7 +229,7 @@ class Asked:
 
 
 def open_discrepancies(accounts: Iterable[str]) -> list[Asked]:
-    """Return the open questions by kind, the oldest first; those of no account are everybody's."""
+    """Return open discrepancies by kind, oldest first, of these accounts and of no account."""
     rows = Discrepancy.objects.using(database()).open().filter(account__in=["", *accounts])
     found = rows.values("kind").annotate(count=Count("pk"), oldest=Min("created_at")).order_by("oldest")
     return [Asked(row["kind"], row["count"], row["oldest"]) for row in found]

@@ -1,4 +1,4 @@
-"""What waits for somebody or for the clock, besides open questions, messages and deliveries."""
+"""Queues: rows waiting for a person or a worker, without discrepancies, messages and deliveries."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .health import MOST_COUNTED
 
 @dataclass(frozen=True)
 class Queue:
-    """Rows of one model that wait for the same; counted up to ``MOST_COUNTED``, ``since`` the oldest of those."""
+    """Rows of a model waiting for the same step; counted up to ``MOST_COUNTED``, ``since`` is the oldest date."""
 
     name: str
     count: int
     since: datetime | None
 
 
-#: The admin's list of the refunds at each step.
+#: The filter of the admin's list of refunds at each step.
 REFUND_LISTS = {
     "refund_requested": {"status__exact": "requested"},
     "refund_account": {"status__exact": "approved", "account": "wanted"},
@@ -35,7 +35,7 @@ REFUND_LISTS = {
 
 
 def open_refunds() -> dict[str, RefundQuerySet]:
-    """Return the refunds that are not closed, by step: who has to move them on."""
+    """Return the open refunds, by the queue of the next step."""
     refunds = Refund.objects.using(database())
     approved = refunds.filter(status=RefundStatus.APPROVED)
     return {
@@ -47,17 +47,17 @@ def open_refunds() -> dict[str, RefundQuerySet]:
 
 
 def queues(accounts: Iterable[str]) -> list[Queue]:
-    """Return what waits, each queue that is not empty: codes of these accounts, all else of all environments."""
+    """Return each queue with rows: codes of these accounts, every further queue of all environments."""
     alias = database()
     orders = Order.objects.using(alias)
-    # By the index of digits: who has none yet is asked for, lost, or was refused.
+    # By the index of ``code``: a code without digits is being requested, lost or refused, so few rows match.
     unknown = Cip.objects.using(alias).filter(account__in=list(accounts), code__isnull=True)
     deleted = Cip.objects.using(alias).filter(account__in=list(accounts), retry_at__isnull=False)
     settlements, lines = Settlement.objects.using(alias), SettlementLine.objects.using(alias)
     waiting: dict[str, tuple[Any, str]] = {
         "new": (orders.filter(state=OrderState.NEW), "created_at"),
         **{
-            # Tried at the provider, or until a question about money is answered.
+            # Pending at the provider, or deferred until a discrepancy about money is resolved.
             str(pending_action): (
                 orders.filter(
                     Q(retry_at__isnull=False, pending_action=pending_action) | Q(deferred_action=pending_action)
@@ -70,7 +70,7 @@ def queues(accounts: Iterable[str]) -> list[Queue]:
         "requested": (unknown.filter(status=CipStatus.REQUESTED), "changed_at"),
         "lost": (unknown.filter(status=CipStatus.LOST), "changed_at"),
         "deletion": (deleted, "changed_at"),
-        # Of accounts that are set no more, too: nobody asks about those, and their rows go by age.
+        # Of all accounts: codes of accounts no longer in the settings are never asked about and go by age.
         "unknown": (UnknownCode.objects.using(alias), "hinted_at"),
         "paused": (FailingReceiver.objects.using(alias).filter(paused_until__isnull=False), "since"),
         **{step: (refunds, "requested_at") for step, refunds in open_refunds().items()},

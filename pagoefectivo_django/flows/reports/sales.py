@@ -1,4 +1,4 @@
-"""What was paid, how fast, and what can still be paid."""
+"""Sales: payments by day, the time from code to payment, and open amounts."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ...models.database import database
 from ...states import OrderState
 from ...workdays import lima_day, midnight
 
-#: Peru's clock as databases know it without tables of time zones; it has had no summer time since 1994.
+#: Peru's time as an offset, for databases without time zone tables; no daylight saving time since 1994.
 _LIMA = timezone(timedelta(hours=-5))
-#: Hours from the code to the payment, and hours until a code expires; None is no limit.
+#: Ranges of hours from order to payment, and ranges of hours until a code expires; None is no limit.
 SPEEDS = ((0, 1), (1, 6), (6, 24), (24, None))
 TERMS = ((None, 0), (0, 6), (6, 24), (24, 48), (48, None))
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """Orders between two limits, in hours; ``amounts`` by currency."""
+    """The number of orders in a range of hours from ``first`` to ``last``; ``amounts`` has sums by currency."""
 
     first: int | None
     last: int | None
@@ -35,7 +35,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Paid:
-    """What was paid on a day of Lima on one account in one currency."""
+    """The payments of a day in Lima, on an account and in a currency."""
 
     day: date
     account: str
@@ -46,7 +46,7 @@ class Paid:
 
 @dataclass(frozen=True)
 class Conversion:
-    """Of the orders of some days that got a code, how many were paid, and how soon."""
+    """Of the orders with a code created since a day: how many were paid, and how soon."""
 
     issued: int
     paid: int
@@ -54,7 +54,7 @@ class Conversion:
 
 
 def paid_per_day(accounts: Iterable[str], days: Sequence[date]) -> list[Paid]:
-    """Return what was paid on these days, refunded since or not."""
+    """Return the sums paid on these days of Lima, including orders refunded since."""
     orders = _of(accounts).filter(paid_at__gte=midnight(days[0]), paid_at__lt=midnight(days[-1] + timedelta(days=1)))
     rows = orders.annotate(day=TruncDate("paid_at", tzinfo=_LIMA)).values("day", "cip__account", "currency")
     found = rows.annotate(count=Count("pk"), sum=Sum("amount")).order_by("day", "cip__account", "currency")
@@ -62,7 +62,7 @@ def paid_per_day(accounts: Iterable[str], days: Sequence[date]) -> list[Paid]:
 
 
 def conversion(accounts: Iterable[str], since: date) -> Conversion:
-    """Return how many of the orders made since a day were paid, of those that got a code."""
+    """Return how many orders with a code, created since a day, were paid, and how soon."""
     orders = _of(accounts).filter(created_at__gte=midnight(since), cip__code__isnull=False)
     took = ExpressionWrapper(F("paid_at") - F("created_at"), output_field=DurationField())
     sums: dict[str, Any] = {"issued": Count("pk"), "paid": Count("pk", filter=Q(paid_at__isnull=False))}
@@ -75,7 +75,7 @@ def conversion(accounts: Iterable[str], since: date) -> Conversion:
 
 
 def open_amounts(accounts: Iterable[str], now: datetime) -> list[Bucket]:
-    """Return what can still be paid, by the time until it expires; the first bucket waits for its last look."""
+    """Return the amounts of pending orders by hours until expiry; the first range awaits the last look."""
     orders = _of(accounts).filter(state=OrderState.PENDING)
     rows = {
         place: orders.filter(_between("expires_at", *limits, zero=now)).values_list("currency").order_by("currency")
@@ -90,7 +90,7 @@ def open_amounts(accounts: Iterable[str], now: datetime) -> list[Bucket]:
 
 
 def days_until(now: datetime, count: int) -> list[date]:
-    """Return the last days of Lima, today as the last."""
+    """Return the last ``count`` days of Lima, today last."""
     today = lima_day(now)
     return [today - timedelta(days=ago) for ago in reversed(range(count))]
 

@@ -1,4 +1,4 @@
-"""What needs a person now, as staff is told of it by mail: read from the books, so that nothing of it can be lost."""
+"""Troubles to tell staff by mail, read from the database each time: none can be lost."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from .accounts import known_accounts
 from .health import KEEPS_FAILING, UNHEARD_AFTER, failing, is_asleep, open_codes, unheard
 from .queues import REFUND_LISTS, open_refunds
 
-#: More of one kind are not looked at; the oldest come first.
+#: The most troubles of a kind that are read; the oldest come first.
 MOST = 1_000
-#: Questions about money, and about messages that could not be read: these are told at once, the others once a day.
+#: Discrepancies about money and about unreadable messages: told at once. The other kinds are told once a day.
 URGENT = [*MONEY_KINDS, Kind.UNPROCESSED]
 
 
 def silent_since(now: datetime) -> datetime | None:
-    """Return since when no worker has made a round, None if one has lately or if there is nothing to do yet."""
+    """Return since when no worker has made a round; None if a worker runs or no order exists yet."""
     alias = database()
     last = Heartbeat.objects.using(alias).filter(name="tick").values_list("beaten_at", flat=True).first()
     last = last or Order.objects.using(alias).order_by("pk").values_list("created_at", flat=True).first()
@@ -42,7 +42,7 @@ def silent_since(now: datetime) -> datetime | None:
 
 
 def troubles(now: datetime) -> Iterator[Trouble]:
-    """Yield everything that is wrong now, in the active language."""
+    """Yield every present trouble, with texts in the active language."""
     yield from _discrepancies()
     if since := silent_since(now):
         yield Trouble(
@@ -90,7 +90,8 @@ def _by_receiver(deliveries: Any) -> dict[str, dict[str, Any]]:
 
 
 def _messages(now: datetime) -> Iterator[Trouble]:
-    # One whose order somebody holds, or that is behind such a one, was never tried.
+    # A message is stuck after attempts, or by age: a message whose order is locked, or which comes behind such a
+    # message, is never tried.
     stuck = Q(attempts__gte=KEEPS_FAILING) | Q(last_received_at__lt=now - UNHEARD_AFTER)
     waiting = Notification.objects.using(database()).filter(stuck, status=NotificationStatus.WAITING)
     for row in waiting.defer("body").order_by("pk")[:MOST]:
@@ -117,7 +118,7 @@ def _accounts() -> Iterator[Trouble]:
 
 
 def others() -> Iterator[Trouble]:
-    """What the daily mail tells besides: questions that are not urgent, and refunds, counted."""
+    """Yield the daily mail's further content: counts of discrepancies that are not urgent, and of open refunds."""
     alias = database()
     asked = Discrepancy.objects.using(alias).open().exclude(kind__in=URGENT)
     for row in asked.values("kind").annotate(count=Count("pk"), first=Min("created_at")).order_by("first"):
@@ -134,7 +135,7 @@ def others() -> Iterator[Trouble]:
             yield Trouble("refund", name, text, _list("refund", **REFUND_LISTS[name]))
 
 
-#: Each step of a refund that is not closed, in words, and the list of those that stand there.
+#: Each step of an open refund in words.
 _STEPS = {
     "refund_requested": RefundStatus.REQUESTED.label,
     "refund_account": gettext_lazy("approved, without the payer's account"),
@@ -161,7 +162,7 @@ def _list(model: str, **wanted: str) -> str:
 
 
 def _address(name: str, *arguments: Any) -> str:
-    """Return the whole address of a page of the admin; its path where nobody said the host, empty without an admin."""
+    """Return the full address of an admin page; only its path without a known host, empty without an admin."""
     try:
         path = reverse(name, args=arguments)
     except NoReverseMatch:

@@ -1,1 +1,1 @@
-"""Statements of what the provider paid out: read, matched with payments, compared with deposits."""
+"""Statements of a provider's payouts: read, matched with payments, compared with deposits at the bank."""

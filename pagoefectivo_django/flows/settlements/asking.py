@@ -1,4 +1,4 @@
-"""Ask the provider about lines of orders that are not paid here: a file is not proof."""
+"""Questions to the provider about lines of unpaid orders, since a file does not prove a payment."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _UNKNOWN = "The provider doesn't know the code."
 
 
 def ask_about_lines(settlement: Settlement, budget: TimeBudget, *, patient: bool) -> bool:
-    """Ask about the lines that wait for it, apply what the provider says, and judge them anew.
+    """Ask the provider about the lines with status ``asking``, apply the answers, and judge the lines anew.
 
-    False if time or pace left some out. ``patient``: wait for the pace, and for orders that somebody else holds;
-    otherwise their lines go on waiting.
+    Returns False if the time budget or the pace of searches left lines out. ``patient``: wait for the pace, and for
+    orders locked by another process; otherwise the lines of such orders go on waiting.
     """
     channel, last = accounts().get(settlement.account), 0
     waiting = SettlementLine.objects.using(database()).filter(settlement=settlement, status=LineStatus.ASKING)
@@ -49,7 +49,7 @@ def ask_about_lines(settlement: Settlement, budget: TimeBudget, *, patient: bool
 
 
 def _ask(channel: Channel, lines: list[SettlementLine], budget: TimeBudget, *, wait: bool) -> dict[SettlementLine, str]:
-    """Return what came of asking about each line; without those that have to be asked about again."""
+    """Return a sentence about the answer for each line; lines whose order is locked by another process are left out."""
     codes = {line: line.code or _code_of(line, channel) for line in lines}
     known = sorted({code for code in codes.values() if code})
     told = {"": _UNKNOWN}
@@ -69,13 +69,13 @@ def _ask(channel: Channel, lines: list[SettlementLine], budget: TimeBudget, *, w
 
 
 def _code_of(line: SettlementLine, channel: Channel) -> str:
-    """Return the digits of the code that a line names by its transaction code only; empty if nobody knows them."""
+    """Return the digits of the code named by a line's transaction code; empty if no code of ours has both."""
     cips = Cip.objects.using(database()).filter(account=channel.account, code__isnull=False)
     return str(cips.filter(transaction_code=line.transaction_code).values_list("code", flat=True).first() or "")
 
 
 def _apply(answer: Report | None, channel: Channel, code: str, budget: TimeBudget, *, wait: bool) -> str:
-    """Apply an answer and return what it says; nothing if somebody else holds its order, and nobody waits."""
+    """Apply an answer, and return a sentence about the fact; empty if another process holds the order."""
     if answer is None:
         return _UNKNOWN
     try:

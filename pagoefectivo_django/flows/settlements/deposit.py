@@ -1,4 +1,4 @@
-"""Write down what reached the bank of a settlement."""
+"""Deposits: records of a settlement's money that reached the bank."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ def enter_deposit(
     reason: str = "",
     now: datetime | None = None,
 ) -> Deposit:
-    """Write down money that a person saw at the bank, in the settlement's currency; a difference becomes a question.
+    """Record money of a settlement seen at the bank, and return the deposit; a difference opens a discrepancy.
 
-    ``amount`` is negative to take a mistake back, and then needs a ``reason``. Raises ``InvalidRequest`` for an amount
-    that is no money, without actor, or for a statement that pays nothing out.
+    ``amount`` is in the settlement's currency; a negative amount takes a mistake back and needs a ``reason``. Raises
+    ``InvalidRequest`` for an amount of 0 or of more than two decimals, for a day to come, without an actor, and for a
+    draft or a statement that pays nothing out.
     """
     now = now or current_time()
     if not isinstance(amount, Decimal) or not amount.is_finite() or not amount or abs(amount) > LARGEST:

@@ -1,4 +1,4 @@
-"""Put a line of a settlement to a person, with what it says."""
+"""Discrepancies about a line of a settlement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def discrepancy(
     amount: Decimal | None = None,
     anew: bool = False,
 ) -> None:
-    """Put a line to a person; the same line of another file is the same question."""
+    """Open a discrepancy about a line; the same line in another file is the same discrepancy."""
     evidence = {"at": history.now.isoformat(), "detail": detail, **said_by(line, settlement)}
     history.open_discrepancy(
         kind,
@@ -40,7 +40,7 @@ def discrepancy(
 
 
 def said_by(line: SettlementLine, settlement: Settlement) -> dict[str, str]:
-    """Return what a line says, without personal data."""
+    """Return a line's content as evidence, without personal data."""
     said = {
         "settlement": str(settlement),
         "line": line.number,

@@ -1,6 +1,6 @@
-"""Read statements of a provider, match their lines with payments, and say which money has arrived.
+"""Import of statements: read, match lines with payments, and record which money has arrived.
 
-A file is never proof: it settles what is paid, and of what is not paid the provider is asked.
+A file proves no payment: a line settles an order that is paid; for an order that is not, the provider is asked.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 
 logger = logging.getLogger("pagoefectivo.worker")
 
-#: How often a transaction that met another one is tried before it is left to the next round.
+#: How often a transaction that conflicted with another is tried before the next round takes over.
 TRIES = 3
 
 
@@ -53,11 +53,11 @@ def import_settlement(
     now: datetime | None = None,
     progress: Callable[[int], object] = lambda lines: None,
 ) -> Settlement:
-    """Read a statement, match every line of it, and return it; the same file again changes nothing.
+    """Read a statement, match every line, and return the settlement; importing the same file again changes nothing.
 
     Arguments and errors as of ``read_settlement``; ``skip_bad``: leave out lines that can't be read, instead of
-    refusing the file. ``progress`` is called with how many lines were read, then with how many were matched. Killed, it
-    is gone while it was read; later the worker goes on where it was.
+    refusing the file. ``progress`` is called with the number of lines read so far, then of lines matched. A process
+    killed while reading leaves a draft that is discarded in time; a process killed later leaves the rest to the worker.
     """
     draft = read_settlement(
         source,
@@ -77,7 +77,7 @@ def import_settlement(
         try:
             settlement = confirm_settlement(draft, skip_bad=skip_bad, now=now)
         finally:
-            if draft.status == SettlementStatus.DRAFT:  # refused, or the same file counts by now
+            if draft.status == SettlementStatus.DRAFT:  # the draft was refused, or the same file is confirmed by now
                 discard_settlement(draft)
     return match_settlement(settlement, TimeBudget(now), patient=True, progress=progress)
 
@@ -89,10 +89,10 @@ def match_settlement(
     patient: bool = False,
     progress: Callable[[int], object] = lambda lines: None,
 ) -> Settlement:
-    """Match what is not matched yet of a settlement that counts, as far as the turn goes, and return it as it is then.
+    """Match the lines of a confirmed settlement within the time budget, and return the settlement.
 
-    ``patient``: wait where the pace of questions to the provider says so, and for orders that somebody else holds;
-    otherwise their lines are left to a later round.
+    ``patient``: wait for the pace of searches at the provider, and for orders locked by another process; otherwise the
+    lines of such orders are left to a later round.
     """
     lines = SettlementLine.objects.using(database()).filter(settlement=settlement)
     for after, until in ranges(settlement):
@@ -106,7 +106,7 @@ def match_settlement(
     if not lines.filter(status__in=(LineStatus.NEW, LineStatus.ASKING)).exists():
         mine.update(status=SettlementStatus.DONE, finished_at=budget.now, retry_at=None)
     else:
-        # What others hold is for later, what there was no time or pace for is for the next round.
+        # Lines held by another process wait for a lease; lines without time or pace go on in the next round.
         mine.update(retry_at=budget.now + (LEASE if asked and not budget.over else timedelta(0)))
     settlement.refresh_from_db(using=database())
     return settlement
@@ -120,7 +120,7 @@ def _judge_left(settlement: Settlement, lines: QuerySet[SettlementLine], budget:
 
 
 def settle(budget: TimeBudget) -> int:
-    """Go on with the settlements that are being matched, and return how many that were."""
+    """Go on with a settlement in matching, and return how many were worked on (0 or 1)."""
     discard_old_drafts(budget.now)
     look_again(budget)
     due = Settlement.objects.using(database()).filter(status=SettlementStatus.MATCHING)
@@ -136,7 +136,7 @@ def _try(settlement: Settlement, after: int, until: int, budget: TimeBudget, *, 
             match_range(settlement, after, until, budget.now, wait=wait)
             return
         except (IntegrityError, OperationalError):
-            # Another import matched a payment of this one, or locked its orders in another order.
+            # Another import matched a payment of this range, or locked the same orders in another order.
             if attempt == TRIES:
                 raise
             logger.info("Lines %d to %d of settlement %s are tried again.", after + 1, until, settlement.pk)

@@ -1,4 +1,4 @@
-"""Say what becomes of one line that did not match by itself: a match, a duplicate, a question; or ask the provider."""
+"""The verdict on a line without a plain match: a match after all, a duplicate, a discrepancy, or ask the provider."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .rules import AUTHOR, compare_fees, forget_payers, hold, mark_duplicates, p
 
 
 class Verdict(NamedTuple):
-    """What becomes of a line: one of the three."""
+    """The verdict on a line: a match, a question to the provider, or a discrepancy of a kind."""
 
     match: Payment | Refund | None = None
-    #: By what it was known.
+    #: The rule that matched: ``code``, ``transaction_code`` or ``operation_number``.
     rule: str = ""
-    #: The provider may know more.
+    #: The provider is to be asked first.
     ask: bool = False
     kind: Kind | None = None
     detail: str = ""
 
 
-#: Questions that are about which payment a line is.
+#: Discrepancies about which payment a line belongs to.
 ABOUT_MATCH = (
     Kind.MISSING_HERE,
     Kind.STATUS_MISMATCH,
@@ -44,19 +44,19 @@ ABOUT_MATCH = (
 def judge(
     line_pk: int, settlement: Settlement, now: datetime, *, asked: str = "", again: bool = False, wait: bool = True
 ) -> None:
-    """Decide about one line.
+    """Give and apply the verdict on a line, in a transaction.
 
-    ``asked``: what came of asking the provider, once that was done. ``again``: though it is in question. ``wait``
-    False: not if somebody else holds its order or its settlement; it stays as it is.
+    ``asked``: a sentence about the provider's answer, once asked. ``again``: judge a line in discrepancy too. ``wait``
+    False: leave the line as it is if another process holds its order or its settlement.
     """
     try:
         _judge(line_pk, settlement, now, asked, again, wait)
-    except IntegrityError:  # somebody matched its payment, or the same line, at this moment
+    except IntegrityError:  # another process has just matched the same payment or line
         _judge(line_pk, settlement, now, asked, again, wait)
 
 
 def look_again(budget: TimeBudget) -> None:
-    """Judge anew the lines that came before we knew that their orders were paid; not those that somebody else holds."""
+    """Judge anew the lines whose orders are paid by now, except lines held by another process."""
     discrepancies = Discrepancy.objects.using(database()).filter(
         kind=Kind.STATUS_MISMATCH, order__state=OrderState.PAID, cip__payments__status=PaymentStatus.APPLIED
     )
@@ -72,7 +72,7 @@ def _judge(line_pk: int, settlement: Settlement, now: datetime, asked: str, agai
         if not hold(settlement, alias, now, wait=wait):
             return
         lines = SettlementLine.objects.using(alias).filter(pk=line_pk)
-        # What a line says never changes, so its order is found, and locked, before it.
+        # A line's content never changes, so its order is found and locked before the line.
         cip = _cip_of(lines.get(), settlement, alias)
         if cip and not lock_orders([cip.order_id], alias, wait=wait):
             return
@@ -101,7 +101,7 @@ def _judge(line_pk: int, settlement: Settlement, now: datetime, asked: str, agai
 def resolve_discrepancies(
     line: SettlementLine, but: Kind | None, actor: str, reason: str, now: datetime, alias: str
 ) -> None:
-    """Close what a person was asked of this line, but for one kind, since it is decided otherwise."""
+    """Resolve a line's open discrepancies about the match, except the kind ``but``."""
     asked = Discrepancy.objects.using(alias).filter(subject=f"line:{line.digest}", kind__in=ABOUT_MATCH).open()
     asked.exclude(kind=but or "").update(**closed(actor, reason, now))
 
@@ -114,7 +114,7 @@ def insert_match(
     history: History,
     reason: str = "",
 ) -> Match:
-    """Write down that a line is a payment's or a refund's, and what follows. Its order is locked."""
+    """Match a line with a payment or a refund, settle the order and compare the fee; the order is locked."""
     refund = of if isinstance(of, Refund) else None
     match = Match(
         line=line,
@@ -140,7 +140,7 @@ def insert_match(
 
 
 def _cip_of(line: SettlementLine, settlement: Settlement, alias: str) -> Cip | None:
-    """Return the code that a line means: by its CIP, else its transaction code, else its operation number."""
+    """Return the code meant by a line: by CIP, else by transaction code, else by operation number."""
     cips = Cip.objects.using(alias).filter(account=settlement.account).select_related("order")
     if line.code and (cip := cips.filter(code=line.code).first()):
         return cip
@@ -179,7 +179,7 @@ def _verdict(line: SettlementLine, cip: Cip | None, settlement: Settlement, alia
         return Verdict(ask=not asked, kind=Kind.STATUS_MISMATCH, detail=f"Its order is {cip.order.state} here.")
     paid = " and ".join(map(str, payments))
     if same := [one for one in payments if (one.amount, one.currency) == (line.gross, line.currency)]:
-        # Perhaps a second payment, of which the provider may tell.
+        # The line may be a second payment on the code, which the provider may confirm.
         numbers = {one.operation_number or line.operation_number for one in same}
         detail = f"Its code was paid with {paid}, weeks before or after."
         if line.operation_number and line.operation_number not in numbers:
@@ -191,7 +191,7 @@ def _verdict(line: SettlementLine, cip: Cip | None, settlement: Settlement, alia
 
 
 def _refund(line: SettlementLine, cip: Cip, alias: str) -> Verdict:
-    """Return which of our refunds a negative line is."""
+    """Return the verdict on a negative line: a match with a refund of ours, or ``refund_unmatched``."""
     ours = Refund.objects.using(alias).filter(payment__cip=cip, amount=-line.gross, currency=line.currency)
     ours = ours.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE)).exclude(matches__stands=True)
     found = ours.select_related("payment").order_by("pk").first()
@@ -210,7 +210,7 @@ def _put_to_person(
     now: datetime,
     alias: str,
 ) -> None:
-    assert verdict.kind  # nosec B101 # says what mypy must know
+    assert verdict.kind  # nosec B101 # tells mypy that the kind is set
     detail = " ".join(filter(None, (verdict.detail, asked)))
     lines = SettlementLine.objects.using(alias).filter(pk=line.pk)
     lines.update(status=LineStatus.DISCREPANCY, first=True, reason=detail[:500])

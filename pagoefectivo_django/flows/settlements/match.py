@@ -1,4 +1,4 @@
-"""Match a line of a settlement with a payment by hand, and undo a match; each is a row of its own."""
+"""Matches by hand: a line is matched with a payment or unmatched; each adds a row."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .rules import hold
 def match_line(
     line: SettlementLine, payment: Payment, *, actor: str, reason: str, now: datetime | None = None
 ) -> SettlementLine:
-    """Let a line be a payment's, as a person decided, and return it as it is then.
+    """Match a line with a payment, as a person decided, and return the changed line.
 
-    Raises ``InvalidRequest`` without actor or reason, for another amount or currency, for a payment that was taken
-    back, or if one of the two is matched already.
+    Raises ``InvalidRequest`` without actor or reason, for another amount, currency or account, for a reversed payment,
+    for a line that waits for no person, or if the payment has a line already.
     """
     _need(actor, reason)
     now = now or current_time()
@@ -50,10 +50,10 @@ def match_line(
 
 
 def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime | None = None) -> SettlementLine:
-    """Undo the match of a line, which becomes a question again, and return it as it is then.
+    """Undo a line's match, which opens a discrepancy, and return the changed line.
 
-    Its order is not settled any more; who ships on ``payment_settled`` is not told of that. Raises ``InvalidRequest``
-    without actor or reason, or if the line has no match.
+    The order is no longer settled; receivers of ``payment_settled`` are not told. Raises ``InvalidRequest`` without
+    actor or reason, or if the line has no match.
     """
     _need(actor, reason)
     now = now or current_time()
@@ -87,13 +87,13 @@ def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime
 
 
 def _paid_by(locked: LockedOrder) -> Payment | None:
-    """Return the payment that pays an order, else the last that did and was taken back."""
+    """Return the payment that pays an order, else the last reversed payment, or None."""
     taken = [payment for payment in locked.payments if payment.status == PaymentStatus.REVERSED]
     return that_pays(locked.payments) or next(reversed(taken), None)
 
 
 def _watch_again(locked: LockedOrder, cip: Cip, reason: str) -> None:
-    """Bring back what a match ended: its code is asked about, and a question that it answered waits again."""
+    """Schedule questions about the code again, and reopen an overdue discrepancy resolved by the match."""
     locked.touch(next(mine for mine in locked.cips if mine.pk == cip.pk))
     overdue = Discrepancy.objects.using(locked.alias).filter(kind=Kind.UNSETTLED_OVERDUE, order=locked.order)
     if overdue.filter(resolution="", status=Discrepancy.Status.RESOLVED).exists():

@@ -1,4 +1,4 @@
-"""Ask a person about payments that no settlement has in time."""
+"""Discrepancies about payments in no settlement in time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ...workdays import due_on, latest_due, lima_day, midnight
 from ..ledger.locked import lock_free_order
 from ..outbox.budget import TimeBudget
 
-#: How often the payments are looked through: what is due changes by the day.
+#: How often payments are checked; the due day changes once a day.
 EVERY = timedelta(hours=1)
 
 
 def ask_about_overdue(budget: TimeBudget) -> int:
-    """Open a question for each paid order that is overdue, and return for how many.
+    """Open a discrepancy for each overdue paid order, and return the count.
 
-    Only for accounts of which settlements are imported, and for payments since the first one in them: a shop that
-    imports none is asked nothing.
+    Only accounts with imported settlements count, and payments since the first one in them: a shop that imports none
+    gets no discrepancy.
     """
     if not in_pace("overdue settlements", EVERY, current_time()):
         return 0
@@ -46,7 +46,7 @@ def ask_about_overdue(budget: TimeBudget) -> int:
 
 
 def _first_day(settlements: QuerySet[Settlement]) -> datetime | None:
-    """Return from when payments are expected in settlements whose lines tell no dates: since the first of them."""
+    """Return the day of the first settlement, since which payments are expected if lines have no dates."""
     first = settlements.aggregate(first=Min("dated"))["first"]
     return midnight(first) if first else None
 

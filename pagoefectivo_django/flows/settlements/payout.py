@@ -1,4 +1,4 @@
-"""Compare what reached the bank with what a settlement pays out."""
+"""Comparison of a settlement's sum with the deposits at the bank."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from ..ledger.history import History, closed
 
 
 def compare_payout(settlement: Settlement, history: History, **evidence: str) -> None:
-    """Ask a person while the deposits of a settlement are not its sum; written with what else the history has."""
+    """Open a discrepancy while the deposits differ from a settlement's sum, else resolve the discrepancy.
+
+    The history is written to the database, with every event gathered so far.
+    """
     subject = f"settlement:{settlement.pk}"
     known = Discrepancy.objects.using(history.alias).filter(kind=Kind.PAYOUT_MISMATCH, subject=subject)
     if settlement.open_amount:

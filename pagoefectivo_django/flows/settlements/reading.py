@@ -1,4 +1,4 @@
-"""Read a statement into a draft that a person may confirm or discard; nothing of it counts before."""
+"""Reading of a statement into a draft, for a person to confirm or discard; a draft counts in no report."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from ..provider.accounts import accounts
 
 #: Lines that are written, and matched, in one transaction.
 BATCH = 5_000
-#: Bad lines that are shown; the others are counted.
+#: Bad lines that are kept with their problem; the rest are only counted.
 MOST_FAULTS = 100
-#: A draft that nobody confirmed is forgotten after so long.
+#: A draft that nobody confirms in this time is discarded.
 DRAFTS_LIVE = timedelta(days=7)
 
 _COLUMNS = (
@@ -55,11 +55,11 @@ def read_settlement(
     now: datetime | None = None,
     progress: Callable[[int], object] = lambda lines: None,
 ) -> Settlement:
-    """Read a file into a draft and return it; or the settlement that was imported from the same file before.
+    """Read a file into a draft and return the draft, or the confirmed settlement of the same file.
 
-    What the file doesn't say has to be passed: the ``channel`` where there are several accounts, ``format``,
-    ``currency`` and ``decimal`` mark where they can't be detected. ``reference`` defaults to the file's name, ``dated``
-    to today. Raises ``InvalidRequest`` for a file that can't be read, and then nothing is kept of it.
+    Arguments give facts missing in the file: ``channel`` where there are several accounts; ``format``, ``currency`` and
+    ``decimal`` mark where not detected. ``reference`` defaults to the file's name, ``dated`` to today; ``progress``
+    gets the number of lines read. Raises ``InvalidRequest`` for a file that can't be read, and then keeps nothing.
     """
     now = now or current_time()
     if dated and not 2000 <= dated.year < 2200:
@@ -94,23 +94,24 @@ def read_settlement(
 
 
 def confirm_settlement(draft: Settlement, *, skip_bad: bool = False, now: datetime | None = None) -> Settlement:
-    """Let a draft count; the worker matches it. Returns it, or what the same file became before.
+    """Confirm a draft for the worker to match, and return the settlement, or the confirmed twin of the same file.
 
-    Raises ``InvalidRequest`` if lines of it can't be read, unless ``skip_bad`` leaves those out.
+    Raises ``InvalidRequest`` if lines can't be read, unless ``skip_bad`` leaves those out, and for a settlement that is
+    no draft any more.
     """
     try:
         twin = _confirm(draft, skip_bad, now)
-    except IntegrityError:  # somebody confirmed the same file at this moment
+    except IntegrityError:  # another process has just confirmed the same file
         twin = _confirm(draft, skip_bad, now)
     draft.refresh_from_db(using=database())
     return twin or draft
 
 
 def _confirm(draft: Settlement, skip_bad: bool, now: datetime | None) -> Settlement | None:
-    """Let a draft count, unless the same file does already: return that."""
+    """Confirm a draft and return None; or change nothing and return the confirmed settlement of the same file."""
     with one_transaction() as alias:
         mine = Settlement.objects.using(alias).filter(pk=draft.pk, status=SettlementStatus.DRAFT)
-        mine.update(attempts=F("attempts"))  # the lock, on SQLite too
+        mine.update(attempts=F("attempts"))  # locks the settlement, on SQLite too
         found = mine.select_for_update().first()
         if found is None:
             raise InvalidRequest(f"Settlement {draft} is no draft any more; look at what became of it.")
@@ -131,19 +132,19 @@ def _confirm(draft: Settlement, skip_bad: bool, now: datetime | None) -> Settlem
 
 
 def discard_settlement(draft: Settlement) -> None:
-    """Forget a draft with all its lines; raises ``InvalidRequest`` for a settlement that counts."""
+    """Delete a draft with all lines; raises ``InvalidRequest`` for a confirmed settlement."""
     mine = Settlement.objects.using(database()).filter(pk=draft.pk, status=SettlementStatus.DRAFT)
     if not mine.exists():
         raise InvalidRequest(f"Settlement {draft} counts already; it can't be discarded.")
     lines = SettlementLine.objects.using(database()).filter(settlement=draft, settlement__status=SettlementStatus.DRAFT)
     with transaction.atomic(using=database()):
-        mine.update(attempts=F("attempts"))  # the lock, before its lines'
+        mine.update(attempts=F("attempts"))  # locks the settlement before its lines
         lines._raw_delete(database())
         mine._raw_delete(database())
 
 
 def discard_old_drafts(now: datetime) -> None:
-    """Forget drafts that nobody confirmed: they hold personal data."""
+    """Delete drafts older than ``DRAFTS_LIVE``, at most ten: drafts hold personal data."""
     drafts = Settlement.objects.using(database()).filter(status=SettlementStatus.DRAFT)
     for draft in drafts.filter(created_at__lt=now - DRAFTS_LIVE)[:10]:
         discard_settlement(draft)
@@ -153,7 +154,7 @@ def discard_old_drafts(now: datetime) -> None:
 
 
 def told(settlement: Settlement) -> str:
-    """Return what is wrong with the bad lines of a settlement, the first ones in full."""
+    """Return the problems of a settlement's bad lines as text: the first five in full, the rest as a number."""
     shown = [f"line {fault['line']}, {fault['column']}: {fault['problem']}" for fault in settlement.faults[:5]]
     more = settlement.fault_count - len(shown)
     return " ".join(shown) + (f" And {more} more." if more else "")
@@ -199,7 +200,8 @@ def _row(draft: Settlement, line: Line, seen: Counter[str]) -> tuple[Any, ...]:
     )  # fmt: skip
     text = "\x1f".join(map(str, said))
     if gross < 0 or not operation_number:
-        # Nothing tells two payments, or two parts that went back, from each other but that the file has two lines.
+        # Two payments without operation numbers, or two parts of a refund, may be equal in every field. The count tells
+        # their lines apart, so both are kept.
         seen[text] += 1
         text += f"\x1f{seen[text]}"
     status = LineStatus.IGNORED if ignored else LineStatus.NEW
@@ -211,7 +213,7 @@ def _row(draft: Settlement, line: Line, seen: Counter[str]) -> tuple[Any, ...]:
 
 
 def _fee(draft: Settlement, line: Line) -> Fee:
-    """Return what the provider kept of a line; a commission is divided into fee and IGV by the day's rate."""
+    """Return fee and IGV of a line; a commission with IGV included is divided by the day's rate."""
     if line.fee is not None and line.tax is not None:
         return Fee(line.fee, line.tax)
     commission = line.commission

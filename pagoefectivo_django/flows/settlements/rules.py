@@ -1,4 +1,4 @@
-"""Match the lines of a settlement with payments, thousands in one statement; what is not plain is judged alone."""
+"""Matching of a settlement's plain lines with payments, thousands in a statement; the rest is judged line by line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .discrepancies import discrepancy
 from .payout import compare_payout
 from .reading import BATCH
 
-#: Who matches where no person does.
+#: The author of matches made by the program.
 AUTHOR = "pagoefectivo"
 
 #: The columns of an event that is written in bulk.
@@ -34,8 +34,9 @@ _EVENT = (
     *("id", "order", "number", "kind", "fact", "state_before", "state_after", "actor", "detail", "cip", "trace"),
     "created_at",
 )
-#: A line by its CIP, else by its transaction code, else by its operation number; first wins. An operation number comes
-#: again some time, so the days must be the same too; and what names a code and a day weeks away means another payment.
+#: A line is known by its CIP, else by its transaction code, else by its operation number; the first rule that finds a
+#: payment wins. Operation numbers come again in time, so the days must be near as well; and a line that names a code
+#: and a day weeks from the payment's means another payment.
 RULES = {
     "code": "c.code = l.code AND (l.transaction_code = '' OR l.transaction_code = c.transaction_code) AND {same_weeks}",
     "transaction_code": "l.code = '' AND c.transaction_code = l.transaction_code AND {same_weeks}",
@@ -44,12 +45,12 @@ RULES = {
     " AND COALESCE(p.paid_at, p.first_heard_at) BETWEEN COALESCE({early}, %s) AND COALESCE({late}, %s)",
 }
 _SAME_WEEKS = "(l.paid_at IS NULL OR COALESCE(p.paid_at, p.first_heard_at) BETWEEN {early} AND {late})"
-#: How far a line's day may be from its payment's, where only the operation number is known.
+#: The most days between a line and its payment, where only the operation number is known.
 NEAR = timedelta(days=2)
-#: How far where the code is known; and a payment's day from its settlement's, where lines have no day.
+#: The most days between them where the code is known, and between a payment and its settlement where lines have no day.
 SETTLED_AFTER = timedelta(days=35)
-#: **What can be a line's payment, nowhere else**: one that stands, of the same amount and currency; if both have an
-#: operation number, of the same. A line that a person has to look at has a reason already.
+#: **The only rule for a line's payment**: not reversed, with the line's amount and currency, and with the line's
+#: operation number if both have one. A line that a person has to read has a reason already and is left out.
 _PAIRS = """
 SELECT l.id AS line_id, l.number, l.gross, p.id AS payment_id, m.id AS taken, c.order_id,
     CASE WHEN p.operation_number = l.operation_number THEN 0 ELSE 1 END AS unnumbered,
@@ -62,8 +63,8 @@ WHERE l.settlement_id = %s AND l.status = 'new' AND l.reason = '' AND l.number >
     AND p.status <> 'reversed' AND p.amount = l.gross AND p.currency = l.currency
     AND (l.operation_number = '' OR p.operation_number IS NULL OR p.operation_number = l.operation_number)
 """
-#: Plain is: one such payment that no other line has. The windows are by line and by payment: neither is matched twice,
-#: whatever the file repeats.
+#: A match is plain if the line has one such payment that no line has yet. The windows are by line and by payment, so
+#: neither is matched twice, whatever the file repeats.
 _MATCH = """
 INSERT INTO {match} (line_id, payment_id, kind, amount, rule, author, reason, created_at, stands, part)
 SELECT found.line_id, found.payment_id, %s, found.gross, %s, %s, '', %s, TRUE, 0 FROM (
@@ -80,7 +81,7 @@ WHERE found.candidates = 1 AND found.place = 1{free}
 
 
 def ranges(settlement: Settlement, since: int = 0) -> Iterator[tuple[int, int]]:
-    """Return the numbers between which there are lines to match, some thousand at a time."""
+    """Yield pairs (after, until) of line numbers around the lines to match, ``BATCH`` lines each."""
     lines = SettlementLine.objects.using(database()).filter(settlement=settlement, status=LineStatus.NEW)
     while numbers := list(lines.filter(number__gt=since).order_by("number").values_list("number", flat=True)[:BATCH]):
         yield since, numbers[-1]
@@ -88,22 +89,23 @@ def ranges(settlement: Settlement, since: int = 0) -> Iterator[tuple[int, int]]:
 
 
 def match_range(settlement: Settlement, after: int, until: int, now: datetime, *, wait: bool = True) -> None:
-    """Match what is plain between two numbers of lines, and mark what was in another file; in one transaction.
+    """Match plain lines between two line numbers and mark lines of another file as duplicates, in a transaction.
 
-    ``wait`` False: not the lines whose orders somebody else holds, which stay new; none if that is the settlement.
+    ``wait`` False: lines whose orders another process holds stay new; if another process holds the settlement, all do.
     """
     with one_transaction() as alias:
         if not hold(settlement, alias, now, wait=wait):
             return
         lines = SettlementLine.objects.using(alias).filter(settlement=settlement, number__gt=after, number__lte=until)
         held = _lock_orders(lines, settlement, alias, wait=wait)
-        # Before: what counts already must not take another payment of its code. And after: lines twice in one file.
+        # First pass: a line that counts already must not take a second payment of its code. The second pass, below,
+        # marks lines that are twice in this file.
         mark_duplicates(lines, settlement, alias)
         _insert_matches(settlement, after, until, now, alias, held)
         matched = Match.objects.using(alias).filter(line=OuterRef("pk"), stands=True)
         lines.filter(Exists(matched), status=LineStatus.NEW).update(status=LineStatus.MATCHED, first=True)
         mark_duplicates(lines, settlement, alias)
-        # Those of just now: the orders of others, from before, are not locked.
+        # Only the matches made now: the orders of earlier matches are not locked.
         matches = Match.objects.using(alias).filter(
             stands=True, created_at=now, line__settlement=settlement, line__number__gt=after, line__number__lte=until
         )
@@ -116,9 +118,9 @@ def match_range(settlement: Settlement, after: int, until: int, now: datetime, *
 
 
 def hold(settlement: Settlement, alias: str, now: datetime, *, wait: bool = True) -> bool:
-    """Lock a settlement until the transaction ends, and keep the worker from it meanwhile.
+    """Lock a settlement until the transaction ends, and keep the worker away for a lease; True if locked.
 
-    ``wait`` False: False if somebody else holds it.
+    ``wait`` False: returns False if another process holds the settlement.
     """
     mine = Settlement.objects.using(alias).filter(pk=settlement.pk)
     if not wait and not lock_rows(mine, wait=False):
@@ -129,12 +131,12 @@ def hold(settlement: Settlement, alias: str, now: datetime, *, wait: bool = True
 
 
 def _lock_orders(lines: QuerySet[SettlementLine], settlement: Settlement, alias: str, *, wait: bool) -> list[int]:
-    """Lock the orders of these lines in key order, as everybody who moves them does; return those that others hold."""
+    """Lock the orders of new lines in key order, like every flow; return the keys held by another process."""
     cips = Cip.objects.using(alias).filter(account=settlement.account)
     new = lines.filter(status=LineStatus.NEW)
     found: Any = cips.filter(code__in=new.exclude(code="").values("code")).values("order")
     if new.filter(code="").exists():
-        # All at once: another file may know the same orders by something else.
+        # All orders in one lock: another file may find the same orders by another rule, in another order.
         named = new.filter(code="").exclude(transaction_code="").values("transaction_code")
         numbered = new.filter(code="", transaction_code="").exclude(operation_number="").values("operation_number")
         by_name = cips.filter(transaction_code__in=named).values_list("order", flat=True)
@@ -153,7 +155,7 @@ def _insert_matches(
     settlement: Settlement, after: int, until: int, now: datetime, alias: str, held: Sequence[int]
 ) -> None:
     connection = connections[alias]
-    # Counted among the candidates all the same: of two, one that is held would make the other look plain.
+    # A payment of a locked order is still a candidate: without it, a line with two candidates would look plain.
     free = f" AND found.order_id NOT IN ({', '.join(map(str, held))})" if held else ""
     moment = connection.ops.adapt_datetimefield_value(now)
     with connection.cursor() as cursor:
@@ -164,7 +166,7 @@ def _insert_matches(
 
 
 def payments_for(line: SettlementLine, settlement: Settlement, alias: str) -> tuple[str, list[tuple[int, bool]]]:
-    """Return the rule that knows a new line, and the payments that it can be, best first, with whether each is free."""
+    """Return the rule that finds payments for a new line, and their keys, best first, each with whether still free."""
     with connections[alias].cursor() as cursor:
         for rule in RULES:
             pairs, told = _pairs(rule, settlement, line.number - 1, line.number, alias)
@@ -186,7 +188,7 @@ def _tables(alias: str) -> dict[str, str]:
 def _pairs(
     rule: str, settlement: Settlement, after: int, until: int, alias: str
 ) -> tuple[str, tuple[str | int | datetime, ...]]:
-    """Return the query for lines and the payments that they can be by one rule, and its parameters."""
+    """Return the query for pairs of lines and payments by a rule, and the query's parameters."""
     ops = connections[alias].ops
     early, late = _around(NEAR, alias)
     first, last = _around(SETTLED_AFTER, alias)
@@ -201,7 +203,7 @@ def _pairs(
 
 
 def _around(span: timedelta, alias: str) -> tuple[str, str]:
-    """Return SQL for so many days before and after a line's day."""
+    """Return SQL for the moments a span before and after a line's date."""
     connection = connections[alias]
     microseconds = span // timedelta(microseconds=1)
     days = {"sqlite": f"{microseconds}", "postgresql": f"INTERVAL '{span.days} days'"}
@@ -211,7 +213,7 @@ def _around(span: timedelta, alias: str) -> tuple[str, str]:
 
 
 def forget_payers(matches: QuerySet[Match]) -> None:
-    """Take the payer's name out of the lines of these matches whose orders were erased before."""
+    """Clear the payer in matched lines of orders whose payer data was erased."""
     erased = matches.filter(payment__cip__order__forgotten_at__isnull=False)
     lines = SettlementLine.objects.using(matches.db)
     if named := list(erased.exclude(line__payer="").values_list("line", flat=True)):
@@ -219,9 +221,9 @@ def forget_payers(matches: QuerySet[Match]) -> None:
 
 
 def settle_orders(matches: QuerySet[Match], settlement: Settlement, history: History) -> None:
-    """Let the orders that these matches settle say so, and tell the shop. The orders are locked.
+    """Set ``settled_at`` on the orders of these matches, and send ``payment_settled``; the orders are locked.
 
-    The money of an order that was refunded arrives all the same; the shop is not told, since it would ship.
+    A refunded order is settled too, but no signal is sent, since the shop would ship.
     """
     alias, now = history.alias, history.now
     by = matches.filter(payment__status=PaymentStatus.APPLIED).values("payment__cip")
@@ -265,7 +267,7 @@ def _tell_settled(told: Sequence[tuple[int, int, int | None]], settlement: Settl
 
 
 def compare_fees(lines: QuerySet[SettlementLine], settlement: Settlement, history: History) -> None:
-    """Ask a person about fees that are not the contract's."""
+    """Open a discrepancy for each line whose fee and IGV differ from the contract's by more than the tolerance."""
     if settlement.currency not in conf.fees:
         return
     tolerance = conf.fee_tolerance
@@ -279,7 +281,7 @@ def compare_fees(lines: QuerySet[SettlementLine], settlement: Settlement, histor
 
 
 def mark_duplicates(lines: QuerySet[SettlementLine], settlement: Settlement, alias: str) -> None:
-    """Mark what another line said before: it doesn't count, and its money is no payout."""
+    """Mark new lines imported before as duplicates, and take their money off the settlement's open amount."""
     earlier = (
         SettlementLine.objects.using(alias).filter(digest=OuterRef("digest"), first=True).exclude(pk=OuterRef("pk"))
     )
@@ -296,5 +298,5 @@ def _count_out(lines: QuerySet[SettlementLine], settlement: Settlement, alias: s
         net = lines.aggregate(sum=Sum("net"))["sum"]
         mine = Settlement.objects.using(alias).filter(pk=settlement.pk)
         if net and mine.update(open_amount=F("open_amount") - net) and mine.filter(deposits__isnull=False).exists():
-            # A deposit that was the settlement's sum when it was entered may not be it any more.
+            # A deposit equal to the settlement's sum when entered may differ from the new sum.
             compare_payout(mine.get(), History(alias, current_time(), AUTHOR), counted_out=f"{net:.2f}")

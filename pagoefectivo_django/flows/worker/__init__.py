@@ -1,1 +1,1 @@
-"""The clock's work: everything due, round after round."""
+"""The worker: rounds of all due work."""

@@ -1,4 +1,4 @@
-"""End orders whose date has passed, after a last look at the provider."""
+"""Expiry: orders past their date end after a last look at the provider."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ from ..provider.search import search
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-#: A provider that doesn't say what became of a code is asked again, rarer and rarer; after a day a person knows.
+#: Pauses between looks while a provider doesn't say what became of a code; after a day a discrepancy is opened.
 SOONEST, LATEST = timedelta(minutes=2), timedelta(hours=2)
 
 
 def expire_orders(budget: TimeBudget) -> int:
-    """Look once more at every order past its date and grace, in batches, and return how many were looked at.
+    """Look at every order past its date and grace, in batches, and return the number looked at.
 
-    Paid: that counts. A later date at the provider: it is adopted. Still payable: deleted, then expired. No answer:
-    postponed, and in front of a person after a day. No code: by our clock.
+    Paid: the payment counts. A later date at the provider: the order takes it. Still payable: the code is deleted, then
+    the order expires. No answer: the look is postponed, and a discrepancy opened after a day. No code: the order
+    expires.
     """
     channels, unreachable, looked = accounts(), set[str](), 0
     open_orders = Order.objects.using(database()).only("expires_at", "lapses_at")
@@ -44,7 +45,7 @@ def expire_orders(budget: TimeBudget) -> int:
         if not orders:
             break
         looked += len(orders)
-        # A mistake of ours in one order: the others of the batch still end.
+        # After a mistake of ours in one order, the others of the batch still end.
         in_halves(
             orders,
             lambda some: _expire(some, channels, unreachable, budget),
@@ -58,9 +59,9 @@ def expire_orders(budget: TimeBudget) -> int:
 
 @traced()
 def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: set[str], budget: TimeBudget) -> None:
-    """Give each claimed order its last look, and the end that follows from it."""
+    """Give claimed orders their last look, and apply the end that follows."""
     now = budget.now
-    # Extended meanwhile, or GRACE was raised.
+    # Not past its deadline: the order was extended meanwhile, or GRACE was raised.
     later: dict[int, datetime | None] = {
         order.pk: deadline(order.expires_at) for order in orders if deadline(order.expires_at) > now
     }
@@ -99,7 +100,7 @@ def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: 
             changes.append((order, answer))
     for asked, told in ((False, changes), (True, adopted)):
         stale = _apply(told, asked=asked, now=now)
-        later |= dict.fromkeys(stale, now + SOONEST)  # changed while the provider was asked
+        later |= dict.fromkeys(stale, now + SOONEST)  # the code changed while the provider was asked
     put_back(orders, "lapses_at", later)
     for order in in_doubt:
         if now - deadline(order.expires_at) > LIMIT:
@@ -107,15 +108,15 @@ def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: 
 
 
 def _current_codes(orders: list[Order]) -> list[Cip]:
-    """Return the codes of these orders that can be paid, without their large fields."""
+    """Return the payable codes of orders, without their large fields."""
     cips = Cip.objects.using(database()).filter(order__in=orders, status=CipStatus.CURRENT)
     return list(cips.defer("early_reversals", "last_error", "url"))
 
 
 def _apply(told: list[tuple[Order, Report | Decision]], *, asked: bool, now: datetime) -> list[int]:
-    """Apply what is known of orders, and return those of which that did not count.
+    """Apply reports and decisions, and return the keys of orders whose report was stale or not applicable.
 
-    An order that somebody holds is left alone: it comes back when its lease is over.
+    An order held by another process is left alone, and is due again when its lease is over.
     """
     outcomes = advance(*(change for _, change in told), actor="clock", asked=asked, wait=False, now=now)
     done = (Outcome.APPLIED, Outcome.LOCKED)
@@ -125,9 +126,9 @@ def _apply(told: list[tuple[Order, Report | Decision]], *, asked: bool, now: dat
 def _ask(
     cips: Iterable[Cip], channels: dict[str, Channel], unreachable: set[str], budget: TimeBudget
 ) -> tuple[dict[int, Report], dict[str, timedelta]]:
-    """Return what the providers say, by our key, and how long to wait with an account from which nothing follows.
+    """Return the providers' answers by our key, and how long to postpone the orders of each account in the second dict.
 
-    That is one that could not be asked for want of our time, or that knew none of our codes.
+    An account is postponed if the pace allowed no search within the time budget, or if it knew none of our codes.
     """
     answers: dict[int, Report] = {}
     waits: dict[str, timedelta] = {}
@@ -153,13 +154,13 @@ def _ask(
             unreachable.add(account)
             logger.warning("Account %s can't be asked about %d codes past their date: %s", account, len(mine), error)
         except Exception:
-            # A mistake in the channel; the orders wait, and a person knows after a day.
+            # A mistake in the channel: the orders wait, and a discrepancy is opened after a day.
             logger.exception("Account %s can't be asked about %d codes past their date.", account, len(mine))
     return answers, waits
 
 
 def _delete(cip: Cip, now: datetime) -> Report | None:
-    """Make a code unpayable that is still open past its date; None if the provider doesn't confirm it."""
+    """Delete a code still payable past its date and return the report; None if the provider doesn't confirm."""
     try:
         return delete_code(cip, now)
     except StillPayable as error:
@@ -180,7 +181,7 @@ def _pause(order: Order, now: datetime) -> timedelta:
 
 
 def _put_to_person(order: Order, cip: Cip, now: datetime) -> None:
-    """Ask a person about an order that can't be ended, once for each date it had."""
+    """Open a discrepancy about an order that can't be ended, once for each date the order had."""
     with one_transaction() as alias:
         locked = lock_free_order(order, alias=alias, now=now, actor="clock")
         if locked is None:

@@ -1,4 +1,4 @@
-"""Compare our book of codes with the provider's, batch after batch."""
+"""Reconciliation: our codes are compared with the provider's answers, batch by batch."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from ..provider.search import apart, ask_and_apply, search
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-#: A code that changed while its provider was asked is asked about again after this.
+#: When to ask again about a code that changed while its provider was asked.
 AFTER_STALE = timedelta(minutes=1)
 
 
 def reconcile(budget: TimeBudget, *, account: str = "", patient: bool = False) -> Counter[str]:
-    """Ask about the codes that are due, one question for each batch, and apply what the provider says.
+    """Ask about the codes that are due, one request for each batch, apply the answers, and return counts.
 
-    Returns what was learnt: ``asked`` codes, and of them how many were ``paid`` without our knowing, how many
-    ``differ``, and how many had no ``answer``. What was done is kept code by code, so an interrupted run goes on where
-    it was. ``account``: only that one. ``patient``: wait where the pace says so, instead of leaving the rest to the
+    Counted are ``asked`` codes, and of those the ``paid`` without our knowing, those that ``differ``, the
+    ``unanswered``; also the requests found ``lost``. Work is committed batch by batch, so an interrupted run goes on
+    where it ended. ``account``: only this account. ``patient``: wait for the pace, instead of leaving the rest to the
     next round.
     """
     found: Counter[str] = Counter()
@@ -55,9 +55,9 @@ def reconcile(budget: TimeBudget, *, account: str = "", patient: bool = False) -
 
 
 def _ask_due(channel: Channel, field: str, budget: TimeBudget, found: Counter[str], patient: bool) -> None:
-    """Ask about the codes that are due by a field: ``look_at`` after a hint, ``poll_at`` because they are watched.
+    """Ask about codes due by a field: ``look_at`` after a hint, ``poll_at`` by schedule.
 
-    What is put off while this goes on is the next round's: an answer that never helps is asked for once in each.
+    Codes put off meanwhile are left to the next round, so an answer that never helps is requested once a round.
     """
     begun = budget.now
     due = Cip.objects.using(database()).filter(account=channel.account, code__isnull=False)
@@ -66,7 +66,7 @@ def _ask_due(channel: Channel, field: str, budget: TimeBudget, found: Counter[st
             return
         cips = claim_batch(due, field, budget.now, conf.batch_size, since=begun)
         if not cips:
-            return  # others are at them
+            return  # other processes have claimed the rest
         try:
             ask_and_apply(channel, cips, lambda some: _compare(channel, some, budget, found, field), budget)
         except PagoEfectivoError as error:
@@ -78,7 +78,7 @@ def _ask_due(channel: Channel, field: str, budget: TimeBudget, found: Counter[st
 
 
 def _postponed(cips: list[Cip], field: str, now: datetime) -> dict[int, datetime | None]:
-    """Return when to ask again about codes whose account knows none of ours; not beyond their watch."""
+    """Return when to ask again about codes whose account knows none of ours; never after the end of their schedule."""
     soon = now + AFTER_NOTHING
     if field == "look_at":
         return dict.fromkeys([cip.pk for cip in cips], soon)
@@ -87,10 +87,10 @@ def _postponed(cips: list[Cip], field: str, now: datetime) -> dict[int, datetime
 
 
 def watch_again(now: datetime, account: str = "", *, restored: datetime | None = None) -> int:
-    """Make every code that is watched due now, and return how many there are.
+    """Make every scheduled code due now, and return the count.
 
-    ``restored``: the database is a backup of that moment. What was paid in the weeks before it is asked about once more
-    too, though it is settled or watched no longer: it may have been taken back since.
+    ``restored``: the database is a backup of that moment. Codes paid in the weeks before are due once more too, though
+    settled or no longer scheduled: the payment may have been reversed since.
     """
     codes = Cip.objects.using(database()).filter(code__isnull=False)
     codes = codes.filter(account=account) if account else codes
@@ -99,14 +99,14 @@ def watch_again(now: datetime, account: str = "", *, restored: datetime | None =
         return make_due(watched, "poll_at", now)
     askable = [name for name, channel in accounts().items() if channel.can_search]
     paid = Q(account__in=askable, status=CipStatus.PAID, changed_at__gt=restored - conf.poll_after_payment)
-    # As after a hint, but of long ago: an answer without news is not asked for again.
+    # Due as after a hint of long ago, so an answer without news is not requested again.
     count = make_due(codes.filter(paid, look_at__isnull=True), "look_at", now, hinted_at=now - AGAIN[-1])
     return count + make_due(watched.exclude(paid), "poll_at", now)
 
 
 @traced()
 def _compare(channel: Channel, cips: Sequence[Cip], budget: TimeBudget, found: Counter[str], field: str) -> None:
-    """Ask about claimed codes, apply the answers and say when to ask again; all in a few statements a batch."""
+    """Ask about claimed codes, apply the answers and set when to ask again, in a few statements for each batch."""
     asked_at, hinted = budget.now, field == "look_at"
     if hinted:
         begin_look(cips, asked_at)
@@ -122,7 +122,7 @@ def _compare(channel: Channel, cips: Sequence[Cip], budget: TimeBudget, found: C
     again = {cip.pk: next_look(cip, asked_at) if hinted else next_poll(cip, budget.now) for cip in cips}
     for (cip, answer), outcome in zip(told, outcomes, strict=True):
         if hinted:
-            again[cip.pk] = None  # news
+            again[cip.pk] = None  # the answer is news, so the hint is answered
         if outcome == Outcome.STALE:
             again[cip.pk] = budget.now + AFTER_STALE
         if outcome == Outcome.LOCKED:
@@ -139,7 +139,7 @@ def _compare(channel: Channel, cips: Sequence[Cip], budget: TimeBudget, found: C
 
 
 def _not_settled(cips: Sequence[Cip]) -> Sequence[Cip]:
-    """Return the codes whose money is not there yet; the others are not watched any more."""
+    """Return the codes without a settled payment, and end the schedule of the rest."""
     paid = [cip.pk for cip in cips if cip.status == CipStatus.PAID]
     settled = Match.objects.using(database()).filter(
         payment__cip__in=paid, payment__status=PaymentStatus.APPLIED, kind=StatementKind.SETTLEMENT, part=0, stands=True
@@ -150,7 +150,7 @@ def _not_settled(cips: Sequence[Cip]) -> Sequence[Cip]:
 
 
 def _payments_of(cips: Sequence[Cip]) -> dict[int, list[Payment]]:
-    """Return the payments of those codes that an answer called paid before."""
+    """Return the payments of paid codes whose payment an answer has told before, by the code's key."""
     payments: dict[int, list[Payment]] = {}
     if told_before := [cip.pk for cip in cips if cip.status == CipStatus.PAID and cip.paid_at]:
         for payment in Payment.objects.using(database()).filter(cip__in=told_before):
@@ -159,9 +159,9 @@ def _payments_of(cips: Sequence[Cip]) -> dict[int, list[Payment]]:
 
 
 def _as_we_know(cip: Cip, answer: Report, payments: list[Payment]) -> bool:
-    """Return whether an answer tells nothing new, so that no order has to be locked for it."""
+    """Return whether an answer tells nothing new, so that no order needs a lock."""
     if cip.answer:
-        return False  # it said otherwise before
+        return False  # the answer before contradicted us
     if answer.fact == Fact.PAYMENT and payments:
         status = all(payment.status != PaymentStatus.REVERSED for payment in payments)
         same = all((payment.amount, payment.currency) == (answer.amount, answer.currency) for payment in payments)
@@ -176,9 +176,10 @@ def _as_we_know(cip: Cip, answer: Report, payments: list[Payment]) -> bool:
 
 
 def end_requests(budget: TimeBudget, found: Counter[str]) -> int:
-    """End what can't be asked about, since nobody knows its digits, and return how much that was.
+    """End requests for codes whose digits nobody knows, and return the number of requests worked on.
 
-    A request whose process died before its answer is called lost, here and nowhere else; a lost one is a person's.
+    A request whose process died before the answer becomes lost, here and nowhere else; for a lost request a discrepancy
+    is opened at its date.
     """
     ended = 0
     due = Cip.objects.using(database()).filter(code__isnull=True)
@@ -195,9 +196,9 @@ def end_requests(budget: TimeBudget, found: Counter[str]) -> int:
 
 
 def end_watches(budget: TimeBudget, asked: Collection[str]) -> int:
-    """End the watch of codes whose account is none of those ``asked``, once it has lasted, and return of how many.
+    """End schedules that have lasted, of codes whose account is not among those ``asked``, and return the count.
 
-    Until then those of an account that is configured no longer are on the first page.
+    Until then, the dashboard shows such codes of accounts that are no longer in the settings.
     """
     over = Q(expires_at__lt=budget.now - conf.poll_after_expiry) & ~Q(status=CipStatus.PAID)
     over |= Q(changed_at__lt=budget.now - conf.poll_after_payment, status=CipStatus.PAID)
@@ -235,7 +236,7 @@ def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
 
 
 def _put_to_person(cip: Cip, now: datetime) -> bool:
-    """Ask a person about a code whose answer got lost; False while somebody else holds its order."""
+    """Open a discrepancy about a lost code; False while another process holds the order."""
     with one_transaction() as alias:
         locked = lock_free_order(cip.order, alias=alias, now=now, actor="poll")
         if locked is None:

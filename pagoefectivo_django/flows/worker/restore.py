@@ -1,4 +1,4 @@
-"""After a restored backup: codes that it forgot find their order, or a person, by what the provider says of them."""
+"""Recovery of codes missing in a restored backup: the provider's answer names an order, or a discrepancy is opened."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from ..provider.search import search
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-#: Digits of a code that are read out together.
+#: The most digits of a group, where a code is written in groups.
 LONGEST_GROUP = 4
 
 
 def codes_written(lines: Iterable[str]) -> list[str]:
-    """Return the codes that people and spreadsheets write, one a line: in groups, with what keeps their zeros.
+    """Return the codes in lines written by people and spreadsheets, a code a line, perhaps in groups or quoted.
 
-    The first line may be a heading. Raises ``InvalidRequest`` for a line that is no code, and where there is none.
+    The first line may be a heading. Raises ``InvalidRequest`` for a line that is no code, and for a text without codes.
     """
     codes = list[str]()
     for number, line in enumerate(lines, 1):
         cells = unwrapped(line.strip().rstrip(";, \t")).strip('"').split()
         if number == 1 and not any(map(str.isdigit, line)):
             continue
-        # A code as it is read out; two codes between blanks are longer.
+        # Short cells are the groups of one code; long cells are a code each.
         grouped = all(len(cell) <= LONGEST_GROUP for cell in cells)
         try:
             codes += filter(None, map(code, ["".join(cells)] if grouped else cells))
@@ -56,9 +56,9 @@ def codes_written(lines: Iterable[str]) -> list[str]:
 
 @traced()
 def find_forgotten(codes: Iterable[str], budget: TimeBudget, *, account: str = "") -> Counter[str]:
-    """Ask about codes that somebody has from the provider's portal or a statement, and apply the answers.
+    """Ask about codes found in the provider's portal or a statement, apply the answers, and return counts.
 
-    Returns how many were ``known`` here with their digits, ``found`` by our transaction code, ``attached`` to the order
+    Counted are codes ``known`` here with their digits, ``found`` by our transaction code, ``attached`` to the order
     that their transaction code names, put to a person (``asked``), of no interest (``closed``), or ``unknown`` to every
     account that answered.
     """
@@ -82,7 +82,7 @@ def find_forgotten(codes: Iterable[str], budget: TimeBudget, *, account: str = "
 
 
 def _ask(channel: Channel, codes: list[str], budget: TimeBudget, found: Counter[str]) -> set[str]:
-    """Ask one account about codes, and return those that it knows."""
+    """Ask an account about codes, and return the codes it knows."""
     if not await_pace(channel, budget):
         return set()
     asked = [Cip(pk=place, account=channel.account, code=code) for place, code in enumerate(codes)]
@@ -115,9 +115,9 @@ def _is_ours(answer: Report, now: datetime) -> bool:
 
 
 def _apply(channel: Channel, answer: Report, now: datetime) -> str:
-    """Apply what the provider says of one code that nobody knew by its digits, and return what became of it.
+    """Apply an answer about a code unknown by its digits, and return the name of the count in ``find_forgotten``.
 
-    Raises ``OutcomeUnknown`` if somebody else holds its order.
+    Raises ``OutcomeUnknown`` if another process holds the order.
     """
     if _is_ours(answer, now):
         return "found"
@@ -128,7 +128,7 @@ def _apply(channel: Channel, answer: Report, now: datetime) -> str:
     kind = Kind.UNMATCHED if answer.fact == Fact.PAYMENT else Kind.LOST_CODE
     with one_transaction() as alias:
         history = History(alias, now, "poll")
-        subject = f"code:{answer.account}:{answer.code}"[:180]  # as of one that a hint named
+        subject = f"code:{answer.account}:{answer.code}"[:180]  # the same subject as for a code named by a hint
         money: dict[str, Any] = {"amount": answer.amount, "currency": answer.currency}
         history.open_discrepancy(kind, subject, evidence_of(answer), account=answer.account, anew=None, **money)
         history.write()

@@ -1,4 +1,4 @@
-"""One round of everything that is due."""
+"""A round of all due work."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ logger = logging.getLogger("pagoefectivo.worker")
 
 Row = TypeVar("Row", bound=Attempted)
 
-#: Time for each kind of work in a round, so that a provider that hangs starves neither inbox nor deliveries.
+#: The time budget for each kind of work in a round, so that a hanging provider starves neither inbox nor deliveries.
 BUDGET = timedelta(seconds=20)
 
 STEPS: dict[str, Step] = {
@@ -56,7 +56,7 @@ STEPS: dict[str, Step] = {
 
 @dataclass(frozen=True)
 class TickResult:
-    """How much one round did; ``str()`` is its line in the log."""
+    """The result of a round: the number of rows worked on, by kind; ``str()`` is the round's line in the log."""
 
     notifications: int
     deliveries: int
@@ -78,10 +78,10 @@ class TickResult:
 
 
 def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = None) -> TickResult:
-    """Do one round of everything due: inbox, deliveries, then provider work, each within its budget.
+    """Do a round of all due work, each kind within a time budget, and return the counts.
 
-    Any number of processes may do it at once, on any number of machines. ``stopped`` is asked between two pieces of
-    work: once it says True, nothing more is begun.
+    The order is inbox, deliveries, then work with providers. Any number of processes may run rounds at once, on any
+    number of machines. ``stopped`` is called between two pieces of work; once it returns True, nothing more is begun.
     """
     budget, begin = TimeBudget(now, BUDGET, stopped), time.monotonic()
     beat("tick", current_time())
@@ -89,7 +89,7 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
         beat(f"{CLOCK}{machine()}", current_time(), ahead=ahead)
 
     def part(work: Callable[[], int]) -> int:
-        """One kind of work; what is wrong with it stops no other, but for a database that is away."""
+        """Do a kind of work; an error is logged, and the round goes on, except without the database."""
         try:
             return work()
         except (OperationalError, InterfaceError):
@@ -103,7 +103,7 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     notifications = part(lambda: apply_waiting(budget.renew()))
     deliveries = part(lambda: publish_events(budget.now, budget=BUDGET, stopped=stopped))
     reminders = part(lambda: remind(budget.renew()))
-    part(lambda: end_requests(budget.renew(), Counter()))  # so that another code may be asked for
+    part(lambda: end_requests(budget.renew(), Counter()))  # so that a new code may be requested
     part(lambda: take_up(budget.renew()))
     pending_actions = part(lambda: _work(Order.objects.all(), _fulfil, budget.renew()))
     deletions = part(lambda: _work(Cip.objects.select_related("order"), delete_superseded, budget.renew()))
@@ -113,7 +113,7 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     settlements = part(lambda: settle(budget.renew()))
     overdue = part(lambda: ask_about_overdue(budget.renew()))
     forgotten = part(lambda: forget_by_age(budget.renew()))
-    # What provider work told is heard in this round, not the next.
+    # Events of the provider work are delivered in this round, not in the next.
     deliveries += part(lambda: publish_events(budget.now, budget=BUDGET, stopped=stopped))
     part(lambda: tell_staff(budget.now))
     measure(Measure.ROUND, time.monotonic() - begin)
@@ -128,7 +128,7 @@ def _fulfil(order: Order, now: datetime) -> bool:
 
 
 def _work(rows: QuerySet[Row], work: Callable[[Row, datetime], bool], budget: TimeBudget) -> int:
-    """Work on what is due, oldest first, each row once, until the time is over; return on how many."""
+    """Work on due rows within the time budget, oldest first, each row once, and return the number worked on."""
     due = rows.using(database()).filter(retry_at__lte=budget.now).order_by("retry_at", "pk")
     done, last = 0, Q()
     while batch := list(due.filter(last)[:50]):
@@ -139,6 +139,6 @@ def _work(rows: QuerySet[Row], work: Callable[[Row, datetime], bool], budget: Ti
             try:
                 done += work(row, budget.now)
             except Exception:
-                # One bad row never stops the round; it was counted, and comes again after its pause.
+                # One bad row never stops the round: its attempt was counted, and the row is due again after its pause.
                 logger.exception("%s %s failed in this round.", type(row).__name__, row.pk)
     return done
