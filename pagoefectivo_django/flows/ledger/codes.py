@@ -7,7 +7,7 @@ from ...conf import conf
 from ...models import Cip, Discrepancy, Payment
 from ...states import TABLE, CipStatus, Condition, Fact, Kind, PaymentStatus, PendingAction
 from ..provider.accounts import account_at
-from .contradictions import doubt, now_confirmed
+from .contradictions import contradict, now_confirmed
 from .history import closed
 from .locked import LockedOrder
 from .refunds import given_back
@@ -30,7 +30,7 @@ def issued(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
         return  # the answer to the request for the code says nothing about the time since
     if was == CipStatus.PAID:
         if taken := _taken(locked, cip):
-            doubt(locked, Kind.REVERSED, report, cip, taken[-1])
+            contradict(locked, Kind.REVERSED, report, cip, taken[-1])
         else:
             locked.delete_at_provider(cip)
             locked.note(Fact.ISSUED, cip)
@@ -113,7 +113,7 @@ def unknown(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
 def missing_there(locked: LockedOrder, cip: Cip, report: Report) -> None:
     """Open a ``MISSING_THERE`` discrepancy for a code whose payments the provider's answer contradicts."""
     if _taken(locked, cip):
-        doubt(locked, Kind.MISSING_THERE, report, cip)
+        contradict(locked, Kind.MISSING_THERE, report, cip)
 
 
 def _taken(locked: LockedOrder, cip: Cip) -> list[Payment]:

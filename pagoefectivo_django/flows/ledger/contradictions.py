@@ -23,7 +23,7 @@ def is_answer(report: Report, cip: Cip) -> bool:
     return report.asked_at is not None and report.version in (None, cip.version)
 
 
-def doubt(locked: LockedOrder, kind: Kind, report: Report, cip: Cip, payment: Payment | None = None) -> None:
+def contradict(locked: LockedOrder, kind: Kind, report: Report, cip: Cip, payment: Payment | None = None) -> None:
     """Open a discrepancy because a report contradicts our records.
 
     A resolved discrepancy is reopened only for news: an answer different from the last answer about the code, or a

@@ -13,7 +13,7 @@ from ...conf import conf
 from ...models import Cip, Discrepancy, Match, Order, Payment
 from ...models.database import database
 from ...states import TABLE, CipStatus, Fact, Kind, OrderState, PaymentStatus, Resolution, Rule, StatementKind
-from .contradictions import doubt, now_confirmed
+from .contradictions import contradict, now_confirmed
 from .history import closed, evidence_of
 from .locked import LockedOrder
 from .refunds import confirmed, returned, taken_back
@@ -31,7 +31,7 @@ def took_payment(locked: LockedOrder, cip: Cip, report: Report, accepted: bool) 
     locked.learn(cip, report)
     if report.amount is None or not report.currency:
         # The report says paid, but the amount can't be read: no payment is written, and a person decides.
-        doubt(locked, Kind.AMOUNT_MISMATCH, report, cip)
+        contradict(locked, Kind.AMOUNT_MISMATCH, report, cip)
         return
     if report.paid_at and not report.operation_number and cip.paid_at is None:
         cip.paid_at = report.paid_at
@@ -47,7 +47,7 @@ def took_payment(locked: LockedOrder, cip: Cip, report: Report, accepted: bool) 
             paid_at=report.paid_at or cip.paid_at,
             first_heard_at=report.received_at or locked.now,
         )
-        kind = _doubt(locked, cip, payment, report, accepted)
+        kind = _discrepancy_kind(locked, cip, payment, report, accepted)
         locked.payments.append(payment)
         if cip.retry_at:  # the code was due for deletion: "still payable" is answered, and the payment is judged below
             asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.STILL_PAYABLE, cip=cip).open()
@@ -93,7 +93,7 @@ def same_payment(known: list[Payment], report: Report) -> Payment | None:
     return last if old else None
 
 
-def _doubt(locked: LockedOrder, cip: Cip, payment: Payment, report: Report, accepted: bool) -> Kind | None:
+def _discrepancy_kind(locked: LockedOrder, cip: Cip, payment: Payment, report: Report, accepted: bool) -> Kind | None:
     """Return the kind of discrepancy that keeps a payment from counting in any state of the order, or None."""
     # A reversal comes first: asked about the amount only, a person could accept money that went back long ago.
     if _went_back_early(locked, cip, payment):
@@ -148,11 +148,11 @@ def _more_known(locked: LockedOrder, cip: Cip, payment: Payment, report: Report)
         asked = Discrepancy.objects.using(locked.alias).filter(payment=payment)
         shown = [said.get("transaction_code") for discrepancy in asked for said in discrepancy.evidence]
         if report.transaction_code not in shown:
-            doubt(locked, Kind.UNMATCHED, report, cip, payment)
+            contradict(locked, Kind.UNMATCHED, report, cip, payment)
     told, owed = (report.amount, report.currency), (locked.order.amount, locked.order.currency)
     accepted = payment.status == PaymentStatus.APPLIED and told == owed  # the report now names the amount due
     if told != (payment.amount, payment.currency) and not accepted:
-        doubt(locked, Kind.AMOUNT_MISMATCH, report, cip, payment)
+        contradict(locked, Kind.AMOUNT_MISMATCH, report, cip, payment)
     if report.asked_at and told == owed:
         # The provider's own answer confirms the amount due, so the suggested refund may be wrong; a person decides.
         doubts = Discrepancy.objects.using(locked.alias).filter(kind__in=AMOUNTS, payment=payment).open()
@@ -259,7 +259,7 @@ def took_back(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> Non
         locked.touch_reversed(cip)
         locked.note(Fact.PAYMENT_REVERSED, cip, "its payment is not known yet")
     if status:
-        doubt(locked, Kind.REVERSED, report, cip)
+        contradict(locked, Kind.REVERSED, report, cip)
 
 
 def _went_back(locked: LockedOrder, payment: Payment, report: Report) -> None:
@@ -307,11 +307,11 @@ def _undo(locked: LockedOrder, cip: Cip, payment: Payment, report: Report) -> No
     if made_it_paid and rule.to:
         locked.move_order(rule.to, Fact.PAYMENT_REVERSED, cip)
         if not ours:
-            doubt(locked, Kind.REVERSED, report, cip, payment)
+            contradict(locked, Kind.REVERSED, report, cip, payment)
     else:
         locked.note(Fact.PAYMENT_REVERSED, cip, f"payment {payment.pk}")
         if twice:
-            doubt(locked, Kind.REVERSED, report, cip, payment)
+            contradict(locked, Kind.REVERSED, report, cip, payment)
 
 
 def unknown_time(locked: LockedOrder, cip: Cip, report: Report) -> bool:

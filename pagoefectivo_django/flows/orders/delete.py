@@ -120,12 +120,12 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
     except Exception as error:  # an error of the provider or a bug of ours: the code must still be deleted
         if not isinstance(error, PagoEfectivoError):
             logger.exception("Code %s could not be deleted.", cip)
-        doubt = error if isinstance(error, StillPayable) else None
-        if _is_over(cip, now) or (doubt and doubt.watched and _is_left(cip, now)):
+        refused = error if isinstance(error, StillPayable) else None
+        if _is_over(cip, now) or (refused and refused.watched and _is_left(cip, now)):
             Cip.objects.using(database()).filter(pk=cip.pk, attempts=cip.attempts).update(retry_at=None)
             return True
         cip.put_off(now, f"{type(error).__name__}: {error}")
-        if (doubt and doubt.nobody) or isinstance(error, Misconfigured) or cip.attempts >= MOST_ATTEMPTS:
+        if (refused and refused.nobody) or isinstance(error, Misconfigured) or cip.attempts >= MOST_ATTEMPTS:
             ask_if_payable(cip, now, str(error))
     return True
 
