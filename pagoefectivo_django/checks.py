@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
 from decimal import Decimal
 from email.utils import parseaddr
 from typing import Any
@@ -21,7 +20,7 @@ from .carriers import carrier_class
 from .channels import backend_class
 from .channels.base import Channel
 from .codes import LONGEST, LONGEST_PREFIX, is_prefix
-from .conf import DEFAULTS, MESSAGES, UNIX, conf, host_of, network_of, unknown_keys
+from .conf import MESSAGES, SETTINGS, UNIX, conf, host_of, network_of, unknown_keys
 from .documents.ways import Means
 from .errors import InvalidRequest, Misconfigured
 from .fees import faults_of_contract
@@ -34,22 +33,6 @@ from .statements import faults_of_formats
 #: Nobody's proxies are in a larger network than a class A one.
 NARROWEST = 8
 
-#: The values that can work, from the least to the most; of the same type.
-LIMITS: tuple[tuple[str, Any, Any], ...] = (
-    ("EXPIRES_AFTER", timedelta(minutes=10), timedelta(days=182)),
-    ("GRACE", timedelta(0), timedelta(days=30)),
-    ("REMIND_BEFORE", timedelta(0), timedelta(days=182)),
-    ("POLL_AFTER_EXPIRY", timedelta(0), timedelta(days=365)),
-    ("POLL_AFTER_PAYMENT", timedelta(0), timedelta(days=365)),
-    ("BATCH_SIZE", 1, 1000),
-    ("SEARCHES_PER_MINUTE", 1, 60_000),
-    ("WEBHOOK_LIMIT", 1024, 1024**3),
-    ("SETTLED_WITHIN", 0, 90),
-    ("KEEP_CALLS", timedelta(days=1), timedelta(days=3650)),
-    ("KEEP_BODIES", timedelta(days=30), timedelta(days=3650)),
-    ("KEEP_PAYERS", timedelta(days=30), timedelta(days=36500)),
-)
-
 
 @register("pagoefectivo")
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -61,7 +44,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     if not isinstance(getattr(settings, "PAGOEFECTIVO", {}), Mapping):
         hint = "Write it as {'CHANNELS': {…}, …}, or use conf.from_env()."
         return [*found, Error("PAGOEFECTIVO is no dictionary.", hint=hint, id="pagoefectivo.E001")]
-    if not isinstance(conf.channels, Mapping):
+    if not isinstance(_written("CHANNELS"), Mapping):
         hint = "Write it as {'default': {'BACKEND': …, 'OPTIONS': {…}}}."
         return [*found, Error("PAGOEFECTIVO['CHANNELS'] is no mapping.", hint=hint, id="pagoefectivo.E001")]
     if not conf.channels:
@@ -116,7 +99,7 @@ def check_receivers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Warnings that concern production."""
     found: list[CheckMessage] = []
-    for alias, channel, options in _channels() if isinstance(conf.channels, Mapping) else []:
+    for alias, channel, options in _channels():
         if not isinstance(channel, Misconfigured):
             found += channel.check_deploy(alias, options)
     found += _carriers_deployed() + _one_secret() + _heard()
@@ -141,7 +124,7 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 
 def _carriers_deployed() -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    for alias, entry in conf.carriers.items() if isinstance(conf.carriers, Mapping) else ():
+    for alias, entry in _mapping("CARRIERS").items():
         with suppress(Misconfigured, AttributeError, TypeError):  # told by check_settings
             found += carrier_class(entry.get("BACKEND", "")).check_deploy(alias, entry.get("OPTIONS", {}))
     return found
@@ -150,7 +133,7 @@ def _carriers_deployed() -> list[CheckMessage]:
 def _one_secret() -> list[CheckMessage]:
     """Errors in accounts that share a secret: a message of the one would pay the other's order of the same code."""
     accounts: dict[str, dict[str, str]] = {}
-    for alias, channel, options in _channels() if isinstance(conf.channels, Mapping) else []:
+    for alias, channel, options in _channels():
         with suppress(Misconfigured, AttributeError, TypeError, ValueError):  # told by check_settings
             if not isinstance(channel, Misconfigured):
                 one = channel(alias, options)
@@ -185,7 +168,7 @@ def _heard() -> list[CheckMessage]:
 
 def _channels() -> list[tuple[str, type[Channel] | Misconfigured, dict[str, Any]]]:
     channels: list[tuple[str, type[Channel] | Misconfigured, dict[str, Any]]] = []
-    for alias in conf.channels:
+    for alias in _mapping("CHANNELS"):
         try:
             path, options = conf.channel(alias)
             channels.append((alias, backend_class(path), dict(options)))
@@ -205,15 +188,16 @@ def _prefix(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
 
 def _routes() -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    if not isinstance(conf.routes, Mapping | None) or not all(map(_is_list, (conf.routes or {}).values())):
+    routes = _written("ROUTES")
+    if not isinstance(routes, Mapping | None) or not all(map(_is_list, (routes or {}).values())):
         hint = (
             "Write it as {'PEN': ['default'], 'USD': ['default']}: the aliases of a currency, in order of preference."
         )
         return [Error("PAGOEFECTIVO['ROUTES'] is no mapping of lists.", hint=hint, id="pagoefectivo.E004")]
-    if conf.routes is not None and not conf.routes:
+    if routes is not None and not routes:
         hint = "Name the aliases of each currency, or leave ROUTES out: every channel, for PEN and USD."
         found.append(Error("PAGOEFECTIVO['ROUTES'] is empty: no order gets a code.", hint=hint, id="pagoefectivo.E004"))
-    for currency, aliases in (conf.routes or {}).items():
+    for currency, aliases in (routes or {}).items():
         if currency not in CURRENCIES:
             hint = f"PagoEfectivo issues codes in {' and '.join(CURRENCIES)}."
             found.append(Error(f"PAGOEFECTIVO['ROUTES'] has {currency!r}.", hint=hint, id="pagoefectivo.E005"))
@@ -226,11 +210,13 @@ def _routes() -> list[CheckMessage]:
 
 
 def _values() -> list[CheckMessage]:
-    found = unknown_keys("PAGOEFECTIVO", conf.all(), DEFAULTS)
-    for name, least, most in LIMITS:
-        value = getattr(conf, name.lower())
-        if isinstance(value, bool) or not isinstance(value, type(least)) or not least <= value <= most:
-            hint = f"Use a {type(least).__name__} from {least} to {most}."
+    found = unknown_keys("PAGOEFECTIVO", conf.all(), SETTINGS)
+    for name, setting in SETTINGS.items():
+        if setting.limits is None:
+            continue
+        (least, most), kind, value = setting.limits, type(setting.default), _written(name)
+        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
+            hint = f"Use a {kind.__name__} from {least} to {most}."
             found.append(Error(f"PAGOEFECTIVO[{name!r}] is {value!r}.", hint=hint, id="pagoefectivo.E008"))
     if not found and conf.grace > conf.poll_after_expiry:
         hint = "A code that nobody asks about any more can't be paid on time; raise POLL_AFTER_EXPIRY."
@@ -248,7 +234,7 @@ def _sources() -> list[CheckMessage]:
     """Errors in who may send notifications: a list that means another than the shop believes is worse than none."""
     found: list[CheckMessage] = []
     for name in ("WEBHOOK_ALLOWED_NETWORKS", "TRUSTED_PROXIES"):
-        value = getattr(conf, name.lower())
+        value = _written(name)
         if value is None and name == "TRUSTED_PROXIES":
             continue
         known = (UNIX,) if name == "TRUSTED_PROXIES" else ()
@@ -285,8 +271,7 @@ def _is_network(value: Any) -> bool:
 
 def _carriers() -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    carriers = conf.carriers if isinstance(conf.carriers, Mapping) else {}
-    for alias, entry in carriers.items():
+    for alias, entry in _mapping("CARRIERS").items():
         entry = entry if isinstance(entry, Mapping) else {}
         found += unknown_keys(f"PAGOEFECTIVO['CARRIERS'][{alias!r}]", entry, ("BACKEND", "OPTIONS"))
         try:
@@ -304,34 +289,37 @@ def _carriers() -> list[CheckMessage]:
 
 def _shown() -> list[CheckMessage]:
     """Errors in what payers are told."""
-    names, wrong = conf.messages, []
+    written = {name: _written(name) for name in SETTINGS}
+    wrong: list[tuple[str, str]] = []
+    names = written["MESSAGES"]
     if not isinstance(names, list | tuple | set | frozenset) or not all(name in MESSAGES for name in names):
         wrong.append(("MESSAGES", f"List some of {', '.join(MESSAGES)}, or none."))
-    if conf.staff_alerts is not None and not (
-        _is_list(conf.staff_alerts) and all(map(_is_mail_address, conf.staff_alerts))
-    ):
+    addresses = written["STAFF_ALERTS"]
+    if addresses is not None and not (_is_list(addresses) and all(map(_is_mail_address, addresses))):
         wrong.append(("STAFF_ALERTS", "List mail addresses, such as ['ventas@shop.example'], or none."))
-    countries = conf.text_countries
+    countries = written["TEXT_COUNTRIES"]
     if not _is_list(countries) or not all(re.fullmatch("[A-Z]{2}", one) and has_phones(one) for one in countries):
         wrong.append(("TEXT_COUNTRIES", "List countries by their two letters, such as ['PE', 'CL'], or none."))
     # "False" in an environment variable is a text, and true.
-    switches = ("PAYER_MAY_RENEW", "REFUND_FOUR_EYES")
-    wrong += [(name, "Write True or False.") for name in switches if not isinstance(getattr(conf, name.lower()), bool)]
-    if not isinstance(conf.carriers, Mapping):
+    switches = [name for name, setting in SETTINGS.items() if isinstance(setting.default, bool)]
+    wrong += [(name, "Write True or False.") for name in switches if not isinstance(written[name], bool)]
+    if not isinstance(written["CARRIERS"], Mapping):
         wrong.append(("CARRIERS", "Write it as {'sms': {'BACKEND': …, 'OPTIONS': {…}}}, like CHANNELS."))
-    if not isinstance(conf.limits, Mapping) or not all(map(_is_limit, conf.limits.items())):
+    limits = written["LIMITS"]
+    if not isinstance(limits, Mapping) or not all(map(_is_limit, limits.items())):
         hint = "Write it as {'PEN': (Decimal('1.00'), Decimal('2000.00'))}: the least and the most of a currency."
         wrong.append(("LIMITS", hint))
-    policy = conf.content_security_policy
+    policy = written["CONTENT_SECURITY_POLICY"]
     if policy is not None and not (isinstance(policy, str) and policy.isprintable() and policy.isascii()):
         wrong.append(("CONTENT_SECURITY_POLICY", "Write one line of ASCII, '' to send none, or leave it out."))
-    if not _is_origin(conf.public_url):
+    if not _is_origin(written["PUBLIC_URL"]):
         wrong.append(("PUBLIC_URL", "Write the scheme and the host only, such as https://shop.example."))
-    if conf.ways is not None and not (isinstance(conf.ways, Mapping) and all(map(_is_way, conf.ways.items()))):
+    ways = written["WAYS"]
+    if ways is not None and not (isinstance(ways, Mapping) and all(map(_is_way, ways.items()))):
         hint = f"Write lists of names, or of (name, company number), under {', '.join(Means.values)}."
         wrong.append(("WAYS", hint))
     return [
-        Error(f"PAGOEFECTIVO[{name!r}] is {getattr(conf, name.lower())!r}.", hint=hint, id="pagoefectivo.E008")
+        Error(f"PAGOEFECTIVO[{name!r}] is {written[name]!r}.", hint=hint, id="pagoefectivo.E008")
         for name, hint in wrong
     ]
 
@@ -339,11 +327,22 @@ def _shown() -> list[CheckMessage]:
 def _money() -> list[CheckMessage]:
     """Errors in what settlements are compared with."""
     faults = [*faults_of_contract(conf.fees, conf.igv), *faults_of_formats(conf.statements)]
-    tolerance = conf.fee_tolerance
+    tolerance = _written("FEE_TOLERANCE")
     if not isinstance(tolerance, Decimal) or not tolerance.is_finite() or not 0 <= tolerance < 100:
         faults.append("FEE_TOLERANCE has to be a Decimal such as Decimal('0.01').")
     hint = "See 'When the money arrives' in the README."
     return [Error(f"PAGOEFECTIVO: {fault}", hint=hint, id="pagoefectivo.E008") for fault in faults]
+
+
+def _written(name: str) -> Any:
+    """Return a setting's value as the shop wrote it, of any type: ``conf`` declares the types of right values only."""
+    return getattr(conf, name.lower())
+
+
+def _mapping(name: str) -> Mapping[Any, Any]:
+    """Return the mapping that is a setting's value; an empty one where the shop wrote another type."""
+    value = _written(name)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _is_list(value: Any) -> bool:

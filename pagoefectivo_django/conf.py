@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -30,73 +31,162 @@ MESSAGES = ("created", "reminder", "paid", "expired", "in_review", "refund_accou
 #: Those that are short enough for a telephone.
 SHORT_MESSAGES = ("created", "reminder", "paid", "expired", "refund_account")
 
-#: What a setting is when the shop says nothing.
-DEFAULTS: dict[str, Any] = {
-    "CHANNELS": {},
-    "ROUTES": None,
-    "EXPIRES_AFTER": timedelta(hours=48),
-    "GRACE": timedelta(minutes=30),
-    "LATE_PAYMENTS": "hold",
-    #: How long before the date ``expiry_approaching`` is told.
-    "REMIND_BEFORE": timedelta(hours=6),
-    #: How long after its date a code is still asked about, and how long after a payment (reversals).
-    "POLL_AFTER_EXPIRY": timedelta(days=7),
-    "POLL_AFTER_PAYMENT": timedelta(days=30),
-    #: Codes in one question, and questions a minute to one account; what a provider takes is unknown (protocol 1.3, 4).
-    "BATCH_SIZE": 100,
-    "SEARCHES_PER_MINUTE": 120,
-    "PUBLIC_URL": "",
-    #: Whether the payer may ask for a new code when one has expired: the shop must take its stock again.
-    "PAYER_MAY_RENEW": False,
-    #: Whether who approves a refund has to be another than who asked for it.
-    "REFUND_FOUR_EYES": False,
-    #: What the voucher says of each way to pay, by way; None: ``documents/ways.py``.
-    "WAYS": None,
-    #: Currency → least and most that the shop's contract allows (protocol 7.3); shown, where known.
-    "LIMITS": {},
-    #: What the payer is written.
-    "MESSAGES": MESSAGES,
-    #: Alias → BACKEND and OPTIONS of what carries short texts besides mail.
-    "CARRIERS": {},
-    #: Addresses that are told of trouble by mail; None: Django's MANAGERS.
-    "STAFF_ALERTS": None,
-    #: Countries whose mobile numbers are texted; a number of satellites or at a premium costs the shop what it likes.
-    "TEXT_COUNTRIES": ["PE"],
-    #: Of the payer's pages; None: the strictest that they work with.
-    "CONTENT_SECURITY_POLICY": None,
-    #: Networks that notifications may come from; none: all. PagoEfectivo's are unknown (protocol 6).
-    "WEBHOOK_ALLOWED_NETWORKS": (),
-    #: Networks of the shop's own proxies, whose X-Forwarded-For is believed; None: not said.
-    "TRUSTED_PROXIES": None,
-    #: Bytes of the largest notification that is read.
-    "WEBHOOK_LIMIT": 64 * 1024,
-    #: The contract: currency → [{"SINCE": date, "BANDS": [(up to, fixed, percent), …], "ROUNDING": …}, …].
-    "FEES": {},
-    #: The tax on the fee, by the day since when: Peru's general rate (reconciliation D.4).
-    "IGV": [(date(2011, 3, 1), Decimal(18))],
-    #: How much a charged fee may differ from the contract's.
-    "FEE_TOLERANCE": Decimal("0.01"),
-    #: Business days in which a payment is in a settlement; a transfer within a week is inferred (protocol 7.4).
-    "SETTLED_WITHIN": 5,
-    #: How long calls to the provider, the bytes of messages and the data of payers are kept. No law names these times;
-    #: five years are the longest that a shop is usually asked about a sale: ask your lawyer.
-    "KEEP_CALLS": timedelta(days=30),
-    "KEEP_BODIES": timedelta(days=180),
-    "KEEP_PAYERS": timedelta(days=5 * 365),
-    #: Name → KIND and COLUMNS of statements that are not PagoEfectivo's own.
-    "STATEMENTS": {},
-}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Setting(Generic[T]):
+    """A key of ``settings.PAGOEFECTIVO``: an attribute of ``Settings`` whose value is read again at each access.
+
+    ``T`` is the type of a right value. A wrong value is returned as the shop wrote it; the system checks tell of it.
+    """
+
+    #: The value where the shop wrote none.
+    default: T
+    #: The setting's entry in the manual, in reStructuredText.
+    description: str
+    #: The least and the most that the checks allow.
+    limits: tuple[T, T] | None = None
+    #: The key, such as ``EXPIRES_AFTER``: the attribute's name in capitals.
+    name: str = field(init=False)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        object.__setattr__(self, "name", name.upper())
+
+    def __get__(self, instance: object, owner: type) -> T:
+        value: T = Settings.all().get(self.name, self.default)
+        return value
 
 
 class Settings:
-    """``settings.PAGOEFECTIVO`` at this moment."""
+    """``settings.PAGOEFECTIVO`` at this moment, each key as an attribute of its type; the order is the manual's."""
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            default = DEFAULTS[name.upper()]
-        except KeyError:
-            raise AttributeError(name) from None
-        return self.all().get(name.upper(), default)
+    __slots__ = ()
+
+    channels = Setting[Mapping[str, Mapping[str, Any]]](
+        {},
+        "Alias → ``BACKEND`` and ``OPTIONS``. QR and Cuotéalo are sold as service ids of their own: further aliases.",
+    )
+    routes = Setting[Mapping[str, Sequence[str]] | None](
+        None, "Currency → aliases in order of preference. ``None``: every channel, for PEN and USD."
+    )
+    expires_after = Setting(
+        timedelta(hours=48),
+        "How long a code can be paid if ``create_order`` says nothing.",
+        limits=(timedelta(minutes=10), timedelta(days=182)),
+    )
+    grace = Setting(
+        timedelta(minutes=30),
+        "How long after the date a payment still counts as on time.",
+        limits=(timedelta(0), timedelta(days=30)),
+    )
+    late_payments = Setting(
+        "hold",
+        '``"hold"``, ``"accept"``, or the path of your function of (order, report) that returns whether to accept.',
+    )
+    remind_before = Setting(
+        timedelta(hours=6),
+        "How long before the date ``expiry_approaching`` is sent.",
+        limits=(timedelta(0), timedelta(days=182)),
+    )
+    poll_after_expiry = Setting(
+        timedelta(days=7),
+        "How long after its date a code is still asked about.",
+        limits=(timedelta(0), timedelta(days=365)),
+    )
+    poll_after_payment = Setting(
+        timedelta(days=30),
+        "How long after a payment its code is still asked about, since a payment can be reversed.",
+        limits=(timedelta(0), timedelta(days=365)),
+    )
+    # How many codes in a search and how many searches a minute a provider takes is unknown (protocol 1.3, 4).
+    batch_size = Setting(100, "Codes in one search.", limits=(1, 1000))
+    searches_per_minute = Setting(
+        120,
+        "Searches of one account, by all processes together; what can't wait counts too.",
+        limits=(1, 60_000),
+    )
+    public_url = Setting("", "Your shop's scheme and host (``https://shop.example``), for mails and documents.")
+    payer_may_renew = Setting(
+        False,
+        "Whether an expired voucher has a button for a new code. Your receiver of ``payment_expired`` freed the stock; "
+        'take it again on ``cip_issued`` with ``event.state_before == "expired"``.',
+    )
+    refund_four_eyes = Setting(False, "Whether who approves a refund has to be another than who asked for it.")
+    ways = Setting[Mapping[str, Sequence[str | Sequence[str]]] | None](
+        None,
+        'What the voucher lists: ``{"wallet": ["Yape", …], "online": […], "cash": [("BCP", "02186"), "Kasnet", …]}``, '
+        "a name or a name with its company code. ``None``: what four public lists have in common.",
+    )
+    limits = Setting[Mapping[str, Sequence[Decimal]]](
+        {},
+        '``{"PEN": (Decimal("2"), Decimal("3724"))}``: the least and the most that your contract allows, shown at the '
+        "checkout.",
+    )
+    messages = Setting[Collection[str]](
+        MESSAGES, f"What the payer is written: {', '.join(f'``{name}``' for name in MESSAGES)}."
+    )
+    carriers = Setting[Mapping[str, Mapping[str, Any]]](
+        {}, "Alias → ``BACKEND`` and ``OPTIONS`` of what carries short texts besides mail."
+    )
+    staff_alerts = Setting[Sequence[str] | None](
+        None, "Addresses that are told of trouble by mail. ``None``: Django's ``MANAGERS``; ``[]``: nobody."
+    )
+    text_countries = Setting[Sequence[str]](
+        ["PE"],
+        "Countries whose mobile numbers are texted, by their two letters: texts to satellites, or to numbers at a "
+        "premium, cost the shop what somebody else likes.",
+    )
+    content_security_policy = Setting[str | None](
+        None,
+        'Of the payer\'s pages. ``None``: nothing inline and nothing from other hosts but your static files; ``""`` '
+        "sends none.",
+    )
+    # PagoEfectivo's own addresses are unknown (protocol 6).
+    webhook_allowed_networks = Setting[Sequence[str]](
+        (),
+        "Addresses or networks that notifications may come from; none listed: all, since PagoEfectivo names none.",
+    )
+    trusted_proxies = Setting[Sequence[str] | None](
+        None,
+        "The networks of your own proxies, whose ``X-Forwarded-For`` is read from the right; ``[]`` for none. A proxy "
+        "that asks by a unix socket has no address: it is believed where any is named, "
+        f'``["{UNIX}"]`` if it is the only one. Needed with ``WEBHOOK_ALLOWED_NETWORKS``.',
+    )
+    webhook_limit = Setting(64 * 1024, "Bytes of the largest notification that is read.", limits=(1024, 1024**3))
+    fees = Setting[Mapping[str, Sequence[Mapping[str, Any]]]](
+        {},
+        "Currency → your contract with the provider: "
+        '``[{"SINCE": date, "BANDS": [(up to, fixed, percent), …], "ROUNDING": …}, …]``. A fee in a currency without '
+        "one is not compared.",
+    )
+    # Peru's general rate (reconciliation D.4).
+    igv = Setting[Sequence[tuple[date, Decimal]]](
+        [(date(2011, 3, 1), Decimal(18))],
+        "``[(date, Decimal percent), …]``: the tax on the fee, by the day since when.",
+    )
+    fee_tolerance = Setting(Decimal("0.01"), "How much a fee may differ from the contract's.")
+    # That a transfer comes within a week is inferred (protocol 7.4).
+    settled_within = Setting(5, "Business days in which a payment has to be in a settlement.", limits=(0, 90))
+    # No law names these times; five years are the longest that a shop is usually asked about a sale.
+    keep_calls = Setting(
+        timedelta(days=30),
+        "How long calls to the provider are kept.",
+        limits=(timedelta(days=1), timedelta(days=3650)),
+    )
+    keep_bodies = Setting(
+        timedelta(days=180),
+        "How long the bytes of messages are kept.",
+        limits=(timedelta(days=30), timedelta(days=3650)),
+    )
+    keep_payers = Setting(
+        timedelta(days=5 * 365),
+        "How long the data of payers is kept after their order was made; ask your lawyer.",
+        limits=(timedelta(days=30), timedelta(days=36500)),
+    )
+    statements = Setting[Mapping[str, Mapping[str, Any]]](
+        {}, "Name → ``KIND`` and ``COLUMNS`` of statements that are not in the provider's own format."
+    )
 
     @staticmethod
     def all() -> Mapping[str, Any]:
@@ -123,7 +213,7 @@ class Settings:
     @property
     def late_policy(self) -> str | Callable[..., bool]:
         """``"hold"``, ``"accept"``, or the shop's own function."""
-        policy: str = self.late_payments
+        policy = self.late_payments
         if policy in ("hold", "accept"):
             return policy
         try:
@@ -138,6 +228,22 @@ class Settings:
 
 
 conf = Settings()
+
+#: Every setting, by key, in the manual's order.
+SETTINGS: dict[str, Setting[Any]] = {one.name: one for one in vars(Settings).values() if isinstance(one, Setting)}
+
+
+def table() -> list[tuple[str, str, str]]:
+    """Return the manual's table of settings: for each setting its key, its default and its description."""
+    return [(name, _python(setting.default), setting.description) for name, setting in SETTINGS.items()]
+
+
+def _python(value: Any) -> str:
+    """Return a default as ``settings.py`` would spell it, a ``timedelta`` in the largest whole unit."""
+    if isinstance(value, timedelta):
+        units = ((unit, timedelta(**{unit: 1})) for unit in ("days", "hours", "minutes", "seconds"))
+        return next(f"timedelta({unit}={value // one})" for unit, one in units if not value % one)
+    return repr(value).replace("datetime.", "")
 
 
 def host_of(address: Any) -> str:

@@ -13,7 +13,7 @@ from docutils import nodes
 from docutils.core import publish_doctree
 
 from pagoefectivo_django import flows, models, signals
-from pagoefectivo_django.conf import DEFAULTS
+from pagoefectivo_django.conf import SETTINGS
 from pagoefectivo_django.states import TABLE, Fact, OrderState
 from tests.sandbox.running import running, wait_for
 
@@ -49,7 +49,7 @@ def test_the_transition_table(tree: nodes.document) -> None:
 
 
 def test_settings(tree: nodes.document) -> None:
-    assert [row[0] for row in table(tree, "settings")] == list(DEFAULTS)
+    assert [row[0] for row in table(tree, "settings")] == list(SETTINGS)
 
 
 def test_environment_variables() -> None:

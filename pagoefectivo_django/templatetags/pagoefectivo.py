@@ -28,8 +28,8 @@ def pagoefectivo_method(amount: Decimal, currency: str) -> dict[str, Any]:
         "money": money,
         "least": Money(least, currency) if least else None,
         "most": Money(most, currency) if most else None,
-        "too_little": bool(least) and money.amount < least,
-        "too_much": bool(most) and money.amount > most,
+        "too_little": bool(least and money.amount < least),
+        "too_much": bool(most and money.amount > most),
         "available": (not least or money.amount >= least) and (not most or money.amount <= most),
         "ways": ways_of(currency),
     }

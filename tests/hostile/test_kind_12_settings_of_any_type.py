@@ -16,7 +16,7 @@ from django.test import Client
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.checks import _heard
-from pagoefectivo_django.conf import DEFAULTS, from_env
+from pagoefectivo_django.conf import SETTINGS, from_env
 from pagoefectivo_django.errors import InvalidSignature
 from pagoefectivo_django.models import Notification, Refusal
 from pagoefectivo_django.signals import payment_confirmed
@@ -52,7 +52,7 @@ VALUES: dict[str, Any] = {
 }
 #: Where a value can stand.
 PLACES: dict[str, Any] = {
-    **{name: (lambda value, name=name: direct() | {name: value}) for name in DEFAULTS if name != "CHANNELS"},
+    **{name: (lambda value, name=name: direct() | {name: value}) for name in SETTINGS if name != "CHANNELS"},
     "PAGOEFECTIVO": lambda value: value,
     "CHANNELS": lambda value: {"CHANNELS": value},
     "a channel": lambda value: {"CHANNELS": {"default": value}},

@@ -18,7 +18,7 @@ from django.utils import timezone
 from pagoefectivo_django.carriers.sinch import SinchCarrier
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
-from pagoefectivo_django.conf import DEFAULTS, from_env
+from pagoefectivo_django.conf import SETTINGS, from_env
 from pagoefectivo_django.flows import refund_order
 from pagoefectivo_django.flows.reports.health import waiting
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Heartbeat, Notification, Refusal
@@ -186,7 +186,7 @@ def direct(**options: Any) -> dict[str, Any]:
 FORMAT: dict[str, Any] = {"KIND": "sales", "COLUMNS": {"code": "CIP", "gross": "Monto"}}
 #: Where a dictionary of settings stands, and the names that are read of it.
 LEVELS: dict[str, tuple[Any, list[str]]] = {
-    "PAGOEFECTIVO": (lambda key: {key: 1}, list(DEFAULTS)),
+    "PAGOEFECTIVO": (lambda key: {key: 1}, list(SETTINGS)),
     "a channel": (
         lambda key: {"CHANNELS": {"default": {"BACKEND": DIRECT, "OPTIONS": LIVE, key: 1}}},
         ["BACKEND", "OPTIONS"],

@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from pagoefectivo_django.conf import DEFAULTS
+from pagoefectivo_django.conf import SETTINGS
 from pagoefectivo_django.flows.inbox.refuse import refuse
 from pagoefectivo_django.models import Notification, Refusal
 from pagoefectivo_django.models.clock import QUERIES
@@ -133,7 +133,7 @@ odd = pytest.mark.parametrize("value", [*ODD, object()], ids=[*map(repr, ODD), "
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize("name", DEFAULTS)
+@pytest.mark.parametrize("name", SETTINGS)
 @odd
 def test_no_odd_value_of_a_setting_breaks_the_checks(settings: Any, name: str, value: Any) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {name: value}
