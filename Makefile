@@ -1,4 +1,4 @@
-# Needs Python 3.11 or newer, pip and make; everything else goes into .venv, and for the demo into .venv-demo.
+# Needs Python 3.11 or newer, pip and make; everything else goes into .venv, for the demo into .venv-demo, for the manual into .venv-docs.
 # ARGS is handed on to pytest: make test ARGS="-x tests/test_packaging.py"
 # CHOICE chooses tests by pytest's marks, which pyproject.toml explains: make test-mariadb CHOICE=smoke
 # Another Python beside it: make test-sqlite PYTHON=python3.13 VENV=.venv-3.13
@@ -13,6 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := .venv-demo
+DOCS := .venv-docs
 LOCKER := .venv-lock
 NEWEST := .venv-newest
 
@@ -34,10 +35,10 @@ COMPILE = env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_CONSTRAIN
     $(LOCKER)/bin/uv --no-config --quiet pip compile --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 COMPILE_OTHERS = $(COMPILE) --constraints requirements/test.txt
-CHECKED := pagoefectivo_django $(wildcard example_project) tests tools benchmarks
+CHECKED := pagoefectivo_django $(wildcard example_project) tests tools benchmarks docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-sqlite test-postgresql test-mariadb slow storm fuzz mutants newest lint audit lock messages bench size house prose wheel
+.PHONY: help demo run test test-sqlite test-postgresql test-mariadb slow storm fuzz mutants newest lint audit docs lock messages bench size house prose wheel
 # Only who calls pytest directly may choose a server of their own.
 unexport TEST_DATABASE TEST_DATABASE_URL TEST_DATABASE_LOG
 
@@ -98,6 +99,12 @@ lint: $(VENV)/.lint  ## style, types, known weaknesses, missing migrations
 audit: $(if $(filter no,$(AUDIT)),$(READY),$(VENV)/.audit)  ## known weaknesses of what is locked; AUDIT=no where that cannot be looked up
 	AUDIT=$(AUDIT) $(BIN)/python -m tools.audit $(BIN)/pip-audit
 
+# Only what is installed beforehand is needed: neither the build nor the pages ask another host.
+docs: $(DOCS)/.ready  ## build the manual into build/docs, where a warning is an error
+	$(DOCS)/bin/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet \
+	    --doctree-dir build/doctrees docs build/docs
+	@echo 'build/docs/index.html'
+
 messages: $(READY)  ## bring the translations up to date with the code, compile them, and say what is left to translate
 	$(BIN)/python -m tests.catalogues
 
@@ -151,6 +158,13 @@ $(VENV)/.lint $(VENV)/.audit $(VENV)/.mariadb: $(VENV)/.%: requirements/%.txt $(
 $(DEMO)/.ready: requirements/core.txt
 	$(PYTHON) -m venv --clear $(DEMO)
 	$(DEMO)/bin/python $(INSTALL) requirements/core.txt
+	touch $@
+
+# The pages that are read from the code need what the app needs.
+$(DOCS)/.ready: requirements/core.txt requirements/docs.txt
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python $(INSTALL) requirements/core.txt
+	$(DOCS)/bin/python $(INSTALL) requirements/docs.txt
 	touch $@
 
 $(LOCKER)/.ready: requirements/uv.txt

@@ -1,4 +1,4 @@
-"""Judges the settings before a payer does; the catalogue is in the README."""
+"""Judges the settings before a payer does; the catalogue is in the manual, ``docs/reference/checks.rst``."""
 
 from __future__ import annotations
 
@@ -330,7 +330,7 @@ def _money() -> list[CheckMessage]:
     tolerance = _written("FEE_TOLERANCE")
     if not isinstance(tolerance, Decimal) or not tolerance.is_finite() or not 0 <= tolerance < 100:
         faults.append("FEE_TOLERANCE has to be a Decimal such as Decimal('0.01').")
-    hint = "See 'When the money arrives' in the README."
+    hint = "See 'When the money arrives' in the manual."
     return [Error(f"PAGOEFECTIVO: {fault}", hint=hint, id="pagoefectivo.E008") for fault in faults]
 
 

@@ -45,7 +45,7 @@ def main(python: str) -> None:
         install(first)
         install(second)
         run("-c", VALIDATE)
-        # What the README says of uninstalling.
+        # What the manual says of uninstalling.
         run("-m", "pip", "uninstall", "--quiet", "--yes", second)
         install(first, "--force-reinstall")
         run("-c", VALIDATE)

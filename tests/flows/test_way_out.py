@@ -1,6 +1,6 @@
 """A way out of everything: each state of the manual's table that is not final is reached, shown to staff, left again.
 
-The table (README, "A way out of everything") is compared with the enumerations; each row that does not say *Final*
+The table (docs/reference/ways-out.rst) is compared with the enumerations; each row that does not say *Final*
 has a walk here: a generator that is in the state when it yields, and out of it when it ends.
 """
 
@@ -16,7 +16,6 @@ from django.contrib.auth.models import User
 from django.test import RequestFactory
 from django.utils import timezone
 from django.utils.html import strip_tags
-from docutils.core import publish_doctree
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
@@ -68,8 +67,8 @@ from pagoefectivo_django.states import (
 )
 from pagoefectivo_django.testing import notify, pay
 from tests.flows.making import later, make
+from tests.manual import table
 from tests.settlements.files import line, text
-from tests.test_readme import README, table
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -437,7 +436,7 @@ def shown(words: str) -> bool:
 
 def rows() -> dict[tuple[str, str], tuple[str, list[str]]]:
     """Return the manual's table: who moves a state on, and the words by which the first page shows it."""
-    found = table(publish_doctree(README, settings_overrides={"report_level": 2}), "ways-out")
+    found = table("reference/ways-out", "ways-out")
     return {(thing, state): (who, re.findall('"([^"]+)"', page)) for thing, state, who, page in found[1:]}
 
 

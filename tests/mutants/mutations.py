@@ -11,8 +11,8 @@ class Mutation:
 
     #: What goes wrong in a shop that runs this.
     name: str
-    #: The number of the promise in README.rst: 1 no payment is lost, 2 nothing is paid twice or shipped unpaid,
-    #: 3 doubt goes to a person.
+    #: The number of the promise in docs/explanation/promises.rst: 1 no payment is lost, 2 nothing is paid twice or
+    #: shipped unpaid, 3 doubt goes to a person.
     promise: int
     #: The mutated file, below ``pagoefectivo_django/flows``.
     file: str

@@ -1,0 +1,70 @@
+"""The directive ``.. from-code:: commands`` (or ``permissions``): what a page says is read from the package."""
+
+from __future__ import annotations
+
+from argparse import Action
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import django
+from django.apps import apps
+from django.conf import settings
+from django.core.management import load_command_class
+from django.core.management.base import DjangoHelpFormatter
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+
+COMMANDS = Path(__file__).resolve().parent.parent / "pagoefectivo_django/management/commands"
+
+
+def set_up_django() -> None:
+    """Load the app with settings that hold nothing else, for a program that has no settings of its own."""
+    settings.configure(
+        INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "pagoefectivo_django"], USE_TZ=True
+    )
+    django.setup()
+
+
+def commands() -> Iterator[str]:
+    """Yield a definition list: each command with what it does, and below it each argument of its own."""
+    for name in sorted(path.stem for path in COMMANDS.glob("[a-z]*.py")):
+        command = load_command_class("pagoefectivo_django", name)
+        yield f"``{name}``"
+        yield f"   {command.help}"
+        yield ""
+        for action in command.create_parser("manage.py", name)._actions:
+            # Those that each command of Django has are no news.
+            if not DjangoHelpFormatter.show_last & {*action.option_strings} and "-h" not in action.option_strings:
+                yield f"   * ``{_usage(action)}``: {action.help}"
+        yield ""
+
+
+def _usage(action: Action) -> str:
+    """Return an argument as it is typed: ``--channel CHANNEL``, ``--json``, ``FILE``."""
+    value = "" if action.nargs == 0 else str(action.metavar or action.dest.upper())
+    return " ".join(filter(None, [*action.option_strings[:1], value]))
+
+
+def permissions() -> Iterator[str]:
+    """Yield a list: each permission that a model of ours has besides Django's four."""
+    for model in apps.get_app_config("pagoefectivo").get_models():
+        for codename, title in model._meta.permissions:
+            yield f"* ``pagoefectivo.{codename}`` (``{model.__name__}``): {title}"
+
+
+class FromCode(Directive):
+    """Puts the lines of one of the functions above in its place."""
+
+    required_arguments = 1
+    SOURCES: ClassVar[dict[str, Callable[[], Iterator[str]]]] = {"commands": commands, "permissions": permissions}
+
+    def run(self) -> list[nodes.Node]:
+        """Return what the function's lines mean; an argument that names none is an error of the page."""
+        (name,) = self.arguments
+        if name not in self.SOURCES:
+            raise self.error(f"from-code knows {', '.join(self.SOURCES)}, not {name}.")
+        found = nodes.Element()
+        self.state.nested_parse(StringList([*self.SOURCES[name]()], f"from-code {name}"), 0, found)
+        return list(found.children)
