@@ -3,7 +3,7 @@
 import os
 import signal
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from django.utils import translation
 
-from tests import servers
+from tests import servers, writers
 from tests.browser.chromium import CHROMIUM
 
 pytest_plugins = ["pagoefectivo_django.testing", "tests.browser.visiting"]
@@ -101,6 +101,14 @@ def django_db_modify_db_settings_parallel_suffix() -> None:
 def own_language() -> None:
     """Begin in the settings' language: ``LocaleMiddleware`` leaves a visitor's in the thread."""
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def only_writer() -> Iterator[None]:
+    """Fail a test at its end if a write was refused that is the ledger's, whoever caught the error."""
+    writers.refused.clear()
+    yield
+    assert not writers.refused, "\n".join(writers.refused)
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ AFTER_LOST = timedelta(minutes=1)
 MOST_LOST = 2
 #: Shortest pause before checking again whether a request whose process died counts as lost.
 SOON = timedelta(seconds=5)
+#: The fields of a requested code that change when the code is asked for again, because the first request was not sent.
+_ASKED_AGAIN = ("channel", "account", "expires_at", "asked_at", "changed_at", "version", "poll_at")
 
 
 def issue_code(order: Order, *, now: datetime | None = None) -> Order:
@@ -202,5 +204,5 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait
         cip.asked_at = cip.changed_at = now
         cip.version += 1
         cip.poll_at = next_poll(cip, now)
-        cip.save(using=alias)
+        cip.save(using=alias, update_fields=_ASKED_AGAIN if live else None)
         return cip
