@@ -1,4 +1,4 @@
-"""The directive ``.. from-code:: commands`` (or ``permissions``): what a page says is read from the package."""
+"""The directive ``.. from-code:: commands`` (``permissions``, ``settings``): a page's text is read from the package."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
+from pagoefectivo_django.conf import table
+
+#: Characters of a default that a table's column has room for; only ``MESSAGES``, which is every message, is longer.
+LONGEST_DEFAULT = 40
 COMMANDS = Path(__file__).resolve().parent.parent / "pagoefectivo_django/management/commands"
 
 
@@ -54,11 +58,24 @@ def permissions() -> Iterator[str]:
             yield f"* ``pagoefectivo.{codename}`` (``{model.__name__}``): {title}"
 
 
+def settings_table() -> Iterator[str]:
+    """Yield a table named *settings*: each key of ``PAGOEFECTIVO``, its default, and its description."""
+    yield from (".. list-table::", "   :name: settings", "")
+    for name, default, description in table():
+        yield f"   * - ``{name}``"
+        yield f"     - ``{default}``" if len(default) <= LONGEST_DEFAULT else "     - all of them"
+        yield f"     - {description}"
+
+
 class FromCode(Directive):
     """Puts the lines of one of the functions above in its place."""
 
     required_arguments = 1
-    SOURCES: ClassVar[dict[str, Callable[[], Iterator[str]]]] = {"commands": commands, "permissions": permissions}
+    SOURCES: ClassVar[dict[str, Callable[[], Iterator[str]]]] = {
+        "commands": commands,
+        "permissions": permissions,
+        "settings": settings_table,
+    }
 
     def run(self) -> list[nodes.Node]:
         """Return what the function's lines mean; an argument that names none is an error of the page."""
