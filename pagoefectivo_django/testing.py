@@ -19,7 +19,8 @@ from django.urls import reverse
 from .channels import get_channel
 from .channels.memory import MemoryChannel
 from .conf import conf
-from .flows.ledger.advance import Decision, advance
+from .flows.ledger.advance import advance
+from .flows.ledger.decisions import Lapse
 from .flows.outbox.publish import deliver as deliver_one
 from .flows.provider.accounts import channel_of
 from .models import Delivery, Order
@@ -95,7 +96,7 @@ def expire(order: Order) -> Order:
         status = notify(order, Fact.CODE_EXPIRED)
         assert status == 200, f"the webhook answered {status}"  # nosec B101 # a test's
         advance(*channel.search([order.code]).values(), actor="poll", now=now)
-    advance(Decision(order, fact=Fact.LAPSED), actor="clock", now=now)
+    advance(Lapse(order), actor="clock", now=now)
     _commit()
     order.reload()
     return order

@@ -8,7 +8,8 @@ from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...models.database import database
 from ...states import Resolution
-from ..ledger.advance import Decision, advance
+from ..ledger.advance import advance
+from ..ledger.decisions import Answer
 
 
 def resolve_discrepancy(
@@ -23,7 +24,7 @@ def resolve_discrepancy(
         raise InvalidRequest(f"resolution is {resolution!r}; use one of {', '.join(Resolution.values)}.")
     if not actor.strip() or not reason.strip():
         raise InvalidRequest("A discrepancy is resolved by somebody and for a reason; pass actor and reason.")
-    decision = Decision(discrepancy.order, reason, discrepancy=discrepancy, answer=Resolution(resolution))
+    decision = Answer(discrepancy.order, reason, discrepancy=discrepancy, resolution=Resolution(resolution))
     advance(decision, actor=actor, now=now)
     discrepancy.refresh_from_db(using=database())
     return discrepancy

@@ -20,8 +20,6 @@ from .decisions import Decision, decide
 from .locked import LockedOrder, UnitOfWork, open_unit_of_work
 from .payments import shop_accepts, took_back, took_payment, unknown_time
 
-__all__ = ["Decision", "Outcome", "advance"]
-
 
 class Outcome(StrEnum):
     """Result of applying one report or decision."""

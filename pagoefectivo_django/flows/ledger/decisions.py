@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ...channels.base import Report
@@ -28,45 +27,80 @@ LOOK_AGAIN = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Decision:
-    """A decision about an order, given by ``fact`` or by the fields of the decision's kind.
+    """A decision of a person, the shop or the clock, with a reason; each kind is a class of its own.
 
-    In this order: ``discrepancy`` (resolve), ``refund`` (move on), ``given_up`` (supersede a code), else ``fact``.
+    ``order``: the order that the decision is about, None for a discrepancy without an order.
     """
 
     order: Order | None
     reason: str = ""
-    #: ``WITHDRAWN`` by the shop, ``LAPSED`` by the clock, ``ACCEPTED`` (marked as paid) by a person.
-    fact: Fact = Fact.WITHDRAWN
-    discrepancy: Discrepancy | None = None
-    answer: Resolution | None = None
-    #: For ``LAPSED``: the code known not to be payable any more.
-    gone: Cip | None = None
-    #: The code given up though still payable perhaps. The order keeps its state, and ``fact`` is ignored.
-    given_up: Cip | None = None
-    #: The provider can't be asked whether the given-up code can be paid, so a discrepancy is opened.
-    nobody: bool = False
-    #: For ``ACCEPTED``: the payment that a person vouches for.
-    vouched: Report | None = None
-    #: The refund to move on, and the refund's next status.
-    refund: Refund | None = None
-    becomes: RefundStatus | None = None
+
+
+@dataclass(frozen=True)
+class Withdrawal(Decision):
+    """The shop cancels the order."""
+
+
+@dataclass(frozen=True)
+class Supersession(Decision):
+    """The shop gives a code up that may still be paid; the order keeps its state."""
+
+    code: Cip = field(kw_only=True)
+    #: The provider can't be asked whether the code can be paid, so a discrepancy is opened.
+    nobody_knows: bool = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Lapse(Decision):
+    """The clock ends an order whose deadline has passed."""
+
+    #: The code known not to be payable any more.
+    gone: Cip | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Vouching(Decision):
+    """A person marks the order as paid, by a payment that the provider has not reported."""
+
+    payment: Report = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Answer(Decision):
+    """A person resolves a discrepancy."""
+
+    discrepancy: Discrepancy = field(kw_only=True)
+    resolution: Resolution = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class RefundStep(Decision):
+    """A person or the channel moves a refund on to its next status."""
+
+    refund: Refund = field(kw_only=True)
+    becomes: RefundStatus = field(kw_only=True)
 
 
 def decide(unit: UnitOfWork, decision: Decision) -> None:
-    locked = next(
-        (locked for locked in unit.locked_orders if decision.order and locked.order.pk == decision.order.pk), None
-    )
-    if decision.discrepancy:
+    """Apply a decision to its order, which the unit of work has locked."""
+    locked = next((each for each in unit.locked_orders if decision.order and each.order.pk == decision.order.pk), None)
+    if isinstance(decision, Answer):
         _answer(unit, locked, decision)
-    elif locked and decision.refund and decision.becomes:
-        step(locked, decision.refund, decision.becomes, decision.reason)
-    elif locked and decision.given_up:
-        _give_up(locked, decision, decision.given_up)
     elif locked:
-        _BY_FACT[decision.fact](locked, decision)
+        match decision:
+            case RefundStep():
+                step(locked, decision.refund, decision.becomes, decision.reason)
+            case Supersession():
+                _supersede(locked, decision)
+            case Withdrawal():
+                _withdraw(locked, decision)
+            case Lapse():
+                _lapse(locked, decision)
+            case Vouching():
+                _vouch(locked, decision)
 
 
-def _withdraw(locked: LockedOrder, decision: Decision) -> None:
+def _withdraw(locked: LockedOrder, decision: Withdrawal) -> None:
     if _may_go(locked).to:
         locked.drop_others(None)
         locked.move_order(OrderState.CANCELLED, Fact.WITHDRAWN, locked.cip, decision.reason)
@@ -74,15 +108,15 @@ def _withdraw(locked: LockedOrder, decision: Decision) -> None:
         close_unconfirmed(locked, decision.reason or "The order was cancelled.")
 
 
-def _give_up(locked: LockedOrder, decision: Decision, code: Cip) -> None:
+def _supersede(locked: LockedOrder, decision: Supersession) -> None:
     """Supersede a current code that may still be paid; polling and attempts to delete the code go on."""
     _may_go(locked)
-    cip = next(cip for cip in locked.cips if cip.pk == code.pk)
+    cip = next(cip for cip in locked.cips if cip.pk == decision.code.pk)
     if cip.status == CipStatus.CURRENT:
         locked.move_cip(cip, CipStatus.SUPERSEDED)
         locked.delete_at_provider(cip)
         locked.note(Fact.WITHDRAWN, cip, f"may still be paid: {decision.reason}")
-        if decision.nobody:
+        if decision.nobody_knows:
             locked.open_discrepancy(Kind.STILL_PAYABLE, None, cip)
 
 
@@ -99,7 +133,7 @@ def _may_go(locked: LockedOrder) -> Rule:
     return rule
 
 
-def _lapse(locked: LockedOrder, decision: Decision) -> None:
+def _lapse(locked: LockedOrder, decision: Lapse) -> None:
     """Expire an order whose deadline has passed, or set when to try again.
 
     An order does not expire while a request for a code is running, a code can be paid, or money is in review.
@@ -116,52 +150,42 @@ def _lapse(locked: LockedOrder, decision: Decision) -> None:
         locked.order.lapses_at = max(deadline(locked.order.expires_at), locked.now + pause)
 
 
-def _vouch(locked: LockedOrder, decision: Decision) -> None:
+def _vouch(locked: LockedOrder, decision: Vouching) -> None:
     """Pay an order by a payment that a person saw and the provider has not reported."""
-    assert decision.vouched  # nosec B101 # narrows the type for mypy
-    report, order = decision.vouched, locked.order
+    order = locked.order
     if why := order_actions(locked.situation())["mark_paid"]:
         raise refuse_marking(why, order)
     cip = payable_by_hand(order, locked.cips)
     assert cip  # nosec B101 # narrows the type for mypy
-    mark(locked, cip, report, decision.reason)
+    mark(locked, cip, decision.payment, decision.reason)
 
 
-_BY_FACT: dict[Fact, Callable[[LockedOrder, Decision], None]] = {
-    Fact.WITHDRAWN: _withdraw,
-    Fact.LAPSED: _lapse,
-    Fact.ACCEPTED: _vouch,
-}
-
-
-def _answer(unit: UnitOfWork, locked: LockedOrder | None, decision: Decision) -> None:
+def _answer(unit: UnitOfWork, locked: LockedOrder | None, decision: Answer) -> None:
     """Resolve a discrepancy and do what the resolution says.
 
     ``ACCEPT`` pays the order with the payment, ``REFUND_DUE`` requests a refund, ``IGNORE`` ignores the line.
     """
-    assert decision.discrepancy  # nosec B101 # narrows the type for mypy
     history = unit.history
     discrepancy = lock_discrepancy(decision.discrepancy, unit.alias)
-    assert decision.answer  # nosec B101 # narrows the type for mypy
     payment = (
         next((payment for payment in locked.payments if payment.pk == discrepancy.payment_id), None) if locked else None
     )
     situation = DiscrepancySituation(discrepancy, locked.situation() if locked else None)
-    if why := discrepancy_actions(situation)[decision.answer]:
-        raise refuse_answer(decision.answer, why, discrepancy, payment)
-    if locked and payment and decision.answer == Resolution.ACCEPT:
+    if why := discrepancy_actions(situation)[decision.resolution]:
+        raise refuse_answer(decision.resolution, why, discrepancy, payment)
+    if locked and payment and decision.resolution == Resolution.ACCEPT:
         if payment.status != PaymentStatus.APPLIED or locked.state != OrderState.PAID:
             pay(locked, payment, Fact.ACCEPTED)
             tell_if_settled(locked, payment)
-    elif locked and payment and decision.answer == Resolution.REFUND_DUE and payment.refundable:
+    elif locked and payment and decision.resolution == Resolution.REFUND_DUE and payment.refundable:
         # A resolved discrepancy is out of sight; the requested refund keeps the money due in the list of refunds.
         step(locked, Refund(payment=payment, amount=0, reason=decision.reason[:500]), RefundStatus.REQUESTED)
-    answered = closed(history.actor, decision.reason, history.now) | {"resolution": decision.answer}
+    answered = closed(history.actor, decision.reason, history.now) | {"resolution": decision.resolution}
     Discrepancy.objects.using(unit.alias).filter(pk=discrepancy.pk).update(**answered)
-    if decision.answer == Resolution.IGNORE:
+    if decision.resolution == Resolution.IGNORE:
         ignore_line(discrepancy, decision.reason, unit.alias)
     order = locked.order if locked else None
     state = order.state if order else ""
     # Reopening clears the reason on the row, so the event keeps a copy.
-    detail = f"{discrepancy.kind}: {decision.answer}: {decision.reason}"
+    detail = f"{discrepancy.kind}: {decision.resolution}: {decision.reason}"
     history.tell(order, "noted", "", discrepancy.cip, detail, state, discrepancy)

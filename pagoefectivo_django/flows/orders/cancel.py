@@ -9,7 +9,8 @@ from ...models import Cip, Discrepancy, Order
 from ...models.clock import current_time
 from ...models.database import database
 from ...states import CipStatus, Fact, Kind, OrderState, PendingAction
-from ..ledger.advance import Decision, Outcome, advance
+from ..ledger.advance import Outcome, advance
+from ..ledger.decisions import Supersession, Withdrawal
 from .delete import StillPayable, begin_deletion, delete_code, give_up_deletion
 from .pending_action import fulfil, record
 from .refresh import apply_answer
@@ -47,7 +48,7 @@ def cancel(order: Order, now: datetime, wait: bool) -> None:
     remove_current_code(order, now, wait=wait)
     lost = Cip.objects.using(database()).filter(order=order, status__in=(CipStatus.LOST, CipStatus.REQUESTED))
     detail = "A code may exist that could not be deleted, since its answer is not known." if lost.exists() else ""
-    _decide(Decision(order, detail), order, now, wait)
+    _decide(Withdrawal(order, detail), order, now, wait)
 
 
 def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wait: bool) -> None:
@@ -66,14 +67,14 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
             if not _in_vain(order, error):
                 raise
             nobody = isinstance(error, StillPayable) and error.nobody
-            _decide(Decision(order, str(error), given_up=cip, nobody=nobody), order, now, wait)
+            _decide(Supersession(order, str(error), code=cip, nobody_knows=nobody), order, now, wait)
             continue
         apply_answer(report, actor=order.action_requested_by, asked=asked, wait=wait, now=now)
         if report.fact == Fact.PAYMENT:
             raise AlreadyPaid(f"Order {order} was paid meanwhile with code {cip}.")
 
 
-def _decide(decision: Decision, order: Order, now: datetime, wait: bool) -> None:
+def _decide(decision: Withdrawal | Supersession, order: Order, now: datetime, wait: bool) -> None:
     if Outcome.LOCKED in advance(decision, actor=order.action_requested_by, wait=wait, now=now):
         raise OutcomeUnknown(_HELD.format(order))
 

@@ -24,7 +24,8 @@ from ...payer import Payer
 from ...states import PendingAction
 from ...texts import one_line, spelled
 from ...traces import traced
-from ..ledger.advance import Decision, advance
+from ..ledger.advance import advance
+from ..ledger.decisions import Withdrawal
 from ..ledger.history import History
 from ..ledger.locked import lock_order, lock_orders
 from ..ledger.schedule import lapse
@@ -97,7 +98,7 @@ def create_order(
 def _made(new: Order, now: datetime, replace: bool) -> Order:
     for left in reversed(range(MOST_TRIES)):
         try:
-            return _status_or(new, now)
+            return _existing_or(new, now)
         except IntegrityError:
             # Another process created an order with this reference at the same moment; the next try finds that order.
             if not left:
@@ -109,25 +110,25 @@ def _made(new: Order, now: datetime, replace: bool) -> Order:
     raise AssertionError("unreachable")
 
 
-def _cancel(status: Order, now: datetime) -> None:
+def _cancel(existing: Order, now: datetime) -> None:
     if in_shop_transaction():
-        advance(Decision(status, "Replaced: the cart changed."), actor="shop", now=now)
+        advance(Withdrawal(existing, "Replaced: the cart changed."), actor="shop", now=now)
     else:
-        cancel_order(status, actor="shop", now=now)
+        cancel_order(existing, actor="shop", now=now)
 
 
-def _status_or(new: Order, now: datetime) -> Order:
+def _existing_or(new: Order, now: datetime) -> Order:
     with one_transaction() as alias:
-        if status := _status(new, alias):
-            if PendingAction.CANCEL not in (status.pending_action, status.deferred_action):
-                return status
+        if existing := _existing(new, alias):
+            if PendingAction.CANCEL not in (existing.pending_action, existing.deferred_action):
+                return existing
             # A cancellation is pending, as after a failed replacement. The shop orders the same again, so the
             # cancellation is dropped.
-            locked = lock_order(status, alias=alias, now=now, actor="shop")
+            locked = lock_order(existing, alias=alias, now=now, actor="shop")
             locked.end_action("it is ordered again")
             locked.write()
-            status.reload()
-            return status
+            existing.reload()
+            return existing
         _insert(new, alias, now)
         after_commit(issue_quietly, new, now)
         return new
@@ -147,7 +148,7 @@ def check_expiry(expires_at: datetime, now: datetime) -> datetime:
     return expires_at.replace(microsecond=0)  # providers know whole seconds
 
 
-def _status(new: Order, alias: str) -> Order | None:
+def _existing(new: Order, alias: str) -> Order | None:
     """Return the order holding the reference, or None after making room for a new order.
 
     Raises ``ReferenceConflict`` if the order has another amount or currency. An order of a sandbox holds no reference

@@ -11,7 +11,8 @@ from ...models.clock import current_time
 from ...states import Fact
 from ...texts import one_line
 from ...traces import traced
-from ..ledger.advance import Decision, advance
+from ..ledger.advance import advance
+from ..ledger.decisions import Vouching
 
 
 @traced()
@@ -31,6 +32,6 @@ def mark_paid(order: Order, operation_number: str, actor: str, reason: str, *, n
         raise InvalidRequest("An order is marked as paid by somebody and for a reason; pass actor and reason.")
     vouched = Report("", Fact.PAYMENT, amount=order.amount, currency=order.currency, operation_number=number)
     now = now or current_time()
-    advance(Decision(order, reason, fact=Fact.ACCEPTED, vouched=vouched), actor=actor, now=now)
+    advance(Vouching(order, reason, payment=vouched), actor=actor, now=now)
     order.reload()
     return order

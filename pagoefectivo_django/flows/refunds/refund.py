@@ -18,7 +18,8 @@ from ...models.refunds import LINK_SALT
 from ...money import exact
 from ...states import Kind, RefundStatus
 from ...traces import traced
-from ..ledger.advance import Decision, advance
+from ..ledger.advance import advance
+from ..ledger.decisions import RefundStep
 from ..ledger.locked import lock_free_order, lock_order, lock_orders
 from ..ledger.schedule import MOST_ATTEMPTS
 from ..possible.loading import refund_situations
@@ -226,6 +227,6 @@ def _by_person(
 def _step(refund: Refund, becomes: RefundStatus, actor: str, said: str, now: datetime | None) -> Refund:
     if not actor.strip():
         raise InvalidRequest("A refund goes on by somebody's decision; pass actor.")
-    advance(Decision(refund.order, said, refund=refund, becomes=becomes), actor=actor, now=now)
+    advance(RefundStep(refund.order, said, refund=refund, becomes=becomes), actor=actor, now=now)
     refund.refresh_from_db(using=database())
     return refund

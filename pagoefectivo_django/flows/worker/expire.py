@@ -14,7 +14,8 @@ from ...models import Cip, Order
 from ...models.database import claim_batch, database, one_transaction, put_back
 from ...states import CipStatus, Fact, Kind
 from ...traces import traced
-from ..ledger.advance import Decision, Outcome, advance
+from ..ledger.advance import Outcome, advance
+from ..ledger.decisions import Decision, Lapse
 from ..ledger.locked import lock_free_order
 from ..ledger.schedule import LIMIT, deadline
 from ..orders.delete import StillPayable, begin_deletion, delete_code, give_up_deletion
@@ -87,7 +88,7 @@ def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: 
                 continue
             answer = _delete(cip, now)
         if cip is None:
-            changes.append((order, Decision(order, fact=Fact.LAPSED)))
+            changes.append((order, Lapse(order)))
         elif cip.account in waits:
             later[order.pk] = now + waits[cip.account]
         elif answer is None or answer.fact in (Fact.ISSUED, Fact.UNKNOWN, Fact.ABSENT):
@@ -95,7 +96,7 @@ def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: 
             later[order.pk] = now + _pause(order, now)
             in_doubt.append(order)
         elif answer.fact == Fact.CODE_DELETED:
-            changes += [(order, Decision(order, fact=Fact.LAPSED, gone=cip)), (order, answer)]
+            changes += [(order, Lapse(order, gone=cip)), (order, answer)]
         else:
             changes.append((order, answer))
     for asked, told in ((False, changes), (True, adopted)):
