@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+from typing import TypeAlias
+
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext
+
+#: What a sentence may name: never a secret, and nothing about a payer. An error is a part of a longer sentence.
+Param: TypeAlias = "str | int | Decimal | date | PagoEfectivoError"
 
 
 class PagoEfectivoError(Exception):
-    """Something went wrong with a payment; the subclasses say what to do next."""
+    """Something went wrong with a payment; the subclasses say what to do next.
+
+    ``code`` names the case for programs (``refund_too_large``), and ``params`` are the values that its sentence names;
+    an error in a provider's own words has neither. ``str()`` is the sentence in English, for developers and logs;
+    ``sentence`` is the same in the language of whoever reads it.
+    """
+
+    def __init__(self, message: str = "", /, *, code: str = "", **params: Param) -> None:
+        # Exception pickles its arguments and its attributes; where only the arguments travel, as in Celery's JSON,
+        # the English sentence is whole.
+        super().__init__(message % params if params else message)
+        self.message, self.code, self.params = message, code, params
+
+    @property
+    def sentence(self) -> str:
+        """The error in the active language; a value that has a label there is shown by its label."""
+        if not self.code:
+            return self.message
+        sentence = gettext(self.message)
+        return sentence % {name: _shown(value) for name, value in self.params.items()} if self.params else sentence
+
+
+def _shown(value: object) -> object:
+    return value.sentence if isinstance(value, PagoEfectivoError) else getattr(value, "label", value)
 
 
 # Fix the request: the same call would fail again.
@@ -22,16 +53,16 @@ class Refused(InvalidRequest):
     ``codes`` are the provider's own error codes as text, the outer one first.
     """
 
-    def __init__(self, message: str, *, codes: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
+    def __init__(self, message: str = "", /, *, codes: tuple[str, ...] = (), code: str = "", **params: Param) -> None:
+        super().__init__(message, code=code, **params)
         self.codes = codes
 
 
 class ReferenceConflict(InvalidRequest):
     """An order with this reference stands already, with another amount or currency; ``key`` is its primary key."""
 
-    def __init__(self, message: str, *, key: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str = "", /, *, key: int | None = None, code: str = "", **params: Param) -> None:
+        super().__init__(message, code=code, **params)
         self.key = key
 
 

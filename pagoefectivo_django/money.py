@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from .errors import InvalidRequest
 
 #: The currencies in which PagoEfectivo issues codes (protocol 3.1).
@@ -24,7 +26,12 @@ class Money:
 
     def __post_init__(self) -> None:
         if self.currency not in CURRENCIES:
-            raise InvalidRequest(f"currency is {shown(self.currency)}; use one of {', '.join(CURRENCIES)}.")
+            raise InvalidRequest(
+                _("currency is %(value)s; use one of %(known)s."),
+                code="currency_unknown",
+                value=shown(self.currency),
+                known=", ".join(CURRENCIES),
+            )
         object.__setattr__(self, "amount", exact(self.amount))
 
     def __str__(self) -> str:
@@ -49,15 +56,24 @@ def exact(amount: Any) -> Decimal:
     if isinstance(amount, int) and not isinstance(amount, bool):
         amount = Decimal(amount)
     if not isinstance(amount, Decimal):
-        raise InvalidRequest(f"amount is {shown(amount)}; pass a Decimal such as Decimal('120.50').")
+        raise InvalidRequest(
+            _("amount is %(value)s; pass a Decimal such as Decimal('120.50')."), code="amount_type", value=shown(amount)
+        )
     if not amount.is_finite() or not 0 < amount <= LARGEST:
-        raise InvalidRequest(f"amount is {shown(amount)}; it must be more than 0 and at most {LARGEST}.")
+        raise InvalidRequest(
+            _("amount is %(value)s; it must be more than 0 and at most %(most)s."),
+            code="amount_out_of_range",
+            value=shown(amount),
+            most=LARGEST,
+        )
     try:
         rounded = amount.quantize(Decimal("0.01"))
     except InvalidOperation:  # more digits than the decimal context's precision
         rounded = None
     if rounded != amount:
-        raise InvalidRequest(f"amount is {shown(amount)}; it has more than two decimals.")
+        raise InvalidRequest(
+            _("amount is %(value)s; it has more than two decimals."), code="amount_decimals", value=shown(amount)
+        )
     return rounded
 
 

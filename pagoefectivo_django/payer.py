@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, validate_email
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from .errors import InvalidRequest
 from .texts import one_line, spelled, visible
@@ -61,11 +62,17 @@ class Payer:
             if field.name in ("user_id", "phone") and isinstance(value, int) and not isinstance(value, bool):
                 value = str(int(value))
             if not isinstance(value, str):
-                raise InvalidRequest(f"payer.{field.name} is a {type(value).__name__}; pass text.")
+                raise InvalidRequest(
+                    gettext_noop("payer.%(field)s is a %(kind)s; pass text."),
+                    code="payer_field_type",
+                    field=field.name,
+                    kind=type(value).__name__,
+                )
             try:
                 value = check_email(value) if field.name == "email" else check_text(value)
             except ValidationError:
-                raise InvalidRequest(f"payer.{field.name} {_PROBLEMS[field.name == 'email']}") from None
+                code, problem = _PROBLEMS[field.name == "email"]
+                raise InvalidRequest(problem, code=code, field=field.name) from None
             object.__setattr__(self, field.name, value)
         prefix, phone = _full(self.phone_prefix, self.phone)
         object.__setattr__(self, "phone_prefix", prefix)
@@ -95,8 +102,13 @@ class Payer:
 
 #: The problem of a text, and the problem of an e-mail address.
 _PROBLEMS = (
-    "has characters that cannot be printed; remove them.",
-    "is not an e-mail address of at most 100 characters; PagoEfectivo sends the code to it.",
+    ("payer_field_unprintable", gettext_noop("payer.%(field)s has characters that cannot be printed; remove them.")),
+    (
+        "payer_email_unusable",
+        gettext_noop(
+            "payer.%(field)s is not an e-mail address of at most 100 characters; PagoEfectivo sends the code to it."
+        ),
+    ),
 )
 
 

@@ -312,7 +312,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             try:
                 done = staff_action.flow(row, actor=request.user.get_username(), **form.cleaned_data)
             except PagoEfectivoError as error:
-                form.add_error(None, f"{error} {self.since(row)}".rstrip())
+                form.add_error(None, f"{error.sentence} {self.since(row)}".rstrip())
             else:
                 self.message_user(request, staff_action.tell(done), messages.SUCCESS)
                 return HttpResponseRedirect(self.address(row) if self._is_there(row) else self.list_address())
@@ -463,7 +463,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             try:
                 flow(row)
             except PagoEfectivoError as error:
-                self.message_user(request, f"{row}: {error} {self.since(row)}".rstrip(), messages.ERROR)
+                self.message_user(request, f"{row}: {error.sentence} {self.since(row)}".rstrip(), messages.ERROR)
             else:
                 self.message_user(request, tell(row), messages.SUCCESS)
         return HttpResponseRedirect(self.address(done[0])) if "from_record" in request.POST and done else None

@@ -89,7 +89,7 @@ def export_view(model_admin: RecordAdmin, request: HttpRequest) -> HttpResponseB
         try:
             return _file(**form.cleaned_data)
         except PagoEfectivoError as error:
-            form.add_error(None, str(error))
+            form.add_error(None, error.sentence)
     prompt = _("Times are Lima's. Nothing about the payers is in the file.")
     back = model_admin.list_address()
     return model_admin.ask(request, _("Export"), prompt, [], form, back, confirm=_("Export"))

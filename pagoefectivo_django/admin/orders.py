@@ -18,7 +18,7 @@ from django.utils.http import content_disposition_header
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import get_valid_filename
 from django.utils.timezone import localtime
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -357,7 +357,8 @@ class OrderAdmin(RecordAdmin):
         def run(order: Order, reason: str, **wanted: Any) -> Order:
             order.reload()
             if actions_of([order])[order][action] in OrderState:
-                raise InvalidRequest(gettext("Nothing was changed."))  # for_each() adds since()
+                # for_each() adds since()
+                raise InvalidRequest(gettext_noop("Nothing was changed."), code="order_moved_on")
             return flow(order, actor=actor, reason=reason, **wanted)
 
         return run

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from ..errors import InvalidRequest
@@ -135,7 +135,9 @@ class FailingReceiverAdmin(RecordAdmin):
 
         def flow(row: FailingReceiver) -> None:
             if not end_pause(row):
-                raise InvalidRequest(gettext("The receiver is not left alone; nothing was changed."))
+                raise InvalidRequest(
+                    gettext_noop("The receiver is not left alone; nothing was changed."), code="receiver_not_paused"
+                )
             record_remark(None, Remark.RETRIED, actor=actor, detail=f"receiver {row}")
 
         return self.for_each(request, rows, flow, _tried)

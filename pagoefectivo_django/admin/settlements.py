@@ -21,7 +21,13 @@ from django.views.decorators.debug import sensitive_variables
 from ..errors import PagoEfectivoError
 from ..flows import enter_deposit, match_line, unmatch_line
 from ..flows.outbox.budget import TimeBudget
-from ..flows.settlements.imports import confirm_settlement, discard_settlement, match_settlement, read_settlement
+from ..flows.settlements.imports import (
+    confirm_settlement,
+    discard_settlement,
+    match_settlement,
+    problem_of,
+    read_settlement,
+)
 from ..forms import ConfirmForm, DepositForm, MatchForm, NothingForm, StatementForm, UnmatchForm
 from ..models import Deposit, Discrepancy, Match, Settlement, SettlementLine
 from ..models.clock import current_time
@@ -146,7 +152,7 @@ class SettlementAdmin(RecordAdmin):
     def sections(self, row: Settlement) -> list[Section]:
         found = [self._lines_by_status(row)]
         if row.fault_count:
-            faults = [[fault["line"], fault["column"], fault["problem"]] for fault in row.faults]
+            faults = [[fault["line"], fault["column"], problem_of(fault)] for fault in row.faults]
             title = gettext("bad lines: %(count)d") % {"count": row.fault_count}
             found.append(Section(title, [_("line"), _("column"), _("what is wrong")], faults))
         if _pays_out(row):
@@ -218,7 +224,7 @@ class SettlementAdmin(RecordAdmin):
             try:
                 draft = read_settlement(file, file.name, actor=request.user.get_username(), **said)
             except PagoEfectivoError as error:
-                form.add_error("file", str(error))
+                form.add_error("file", error.sentence)
             else:
                 if not _is_draft(draft):
                     text = gettext("This file was imported before; nothing changes.")

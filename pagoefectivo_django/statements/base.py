@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from ..errors import Param
 from ..states import StatementKind
 
 
@@ -41,13 +42,21 @@ class Line(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """One line that can't be read, with the problem."""
+    """One line that can't be read, with the problem: the code, the parameters and the English sentence of an error."""
 
     number: int
     #: The column's name in the file: the heading, the letter (``C``) or the number.
     column: str
-    #: A sentence with the problem and the remedy.
-    problem: str
+    #: The cell of a workbook, as ``C12``; empty in a text file.
+    cell: str
+    message: str
+    code: str
+    params: dict[str, Param]
+
+    @property
+    def problem(self) -> str:
+        """The problem and the remedy, in English."""
+        return f"{self.cell} {self.message % self.params if self.params else self.message}".lstrip()
 
 
 @dataclass

@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from ..errors import InvalidRequest
 from ..workdays import LIMA
 from .values import Unreadable, flat, hint
@@ -89,7 +91,7 @@ def moments(styles: frozenset[str], order: str = "dmy") -> Callable[[Any], datet
     def day(cell: str) -> tuple[int, int, int]:
         moment = written(cell)
         if moment is None:
-            raise Unreadable("is no date.")
+            raise Unreadable(_("is no date."), code="no_date")
         return moment.year, moment.month, moment.day
 
     def written(cell: str) -> datetime | None:
@@ -97,20 +99,29 @@ def moments(styles: frozenset[str], order: str = "dmy") -> Callable[[Any], datet
             return None
         found = _dated(cell)
         if not found or style_of(cell, order) not in styles:
-            known = ", ".join(sorted(styles)) or "none"
-            raise Unreadable(f"is {hint(cell)}; dates of this file are written: {known}.")
+            raise Unreadable(
+                _("is %(cell)s; dates of this file are written: %(styles)s."),
+                code="date_in_another_style",
+                cell=hint(cell),
+                styles=", ".join(sorted(styles)) or "–",
+            )
         try:
             moment = _moment(found, order)
         except (ValueError, OverflowError) as error:
             if isinstance(error, InvalidRequest):
                 raise
-            raise Unreadable(f"is {hint(cell)}, which is no date; {_FIRST[order[0]]} comes first.") from None
+            code, message = _NO_DATE[order[0]]
+            raise Unreadable(message, code=code, cell=hint(cell)) from None
         return _plausible(moment)
 
     return read
 
 
-_FIRST = {"d": "the day", "m": "the month", "y": "the year"}
+_NO_DATE = {
+    "d": ("no_date_day_first", _("is %(cell)s, which is no date; the day comes first.")),
+    "m": ("no_date_month_first", _("is %(cell)s, which is no date; the month comes first.")),
+    "y": ("no_date_year_first", _("is %(cell)s, which is no date; the year comes first.")),
+}
 
 
 def _dated(cell: Any) -> re.Match[str] | None:
@@ -136,10 +147,22 @@ def _moment(found: re.Match[str], order: str) -> datetime:
             raise ValueError("a year where the day or the month should be")
         if int(month) > 12 >= int(day) and int(month) <= 31:
             # The whole file is refused, not the line: in other lines a day up to 12 would be read as a month.
-            wrong, right = ("month", "day") if order == "dmy" else ("day", "month")
-            told = f"A date is written {hint(found[0])}: this file has the {wrong} before the {right}"
+            if order == "dmy":
+                raise InvalidRequest(
+                    _(
+                        "A date is written %(cell)s: this file has the month before the day; say so in its format "
+                        "(DATES), or export it as yyyy-mm-dd. Nothing is imported."
+                    ),
+                    code="month_before_day",
+                    cell=hint(found[0]),
+                )
             raise InvalidRequest(
-                f"{told}; say so in its format (DATES), or export it as yyyy-mm-dd. Nothing is imported."
+                _(
+                    "A date is written %(cell)s: this file has the day before the month; say so in its format "
+                    "(DATES), or export it as yyyy-mm-dd. Nothing is imported."
+                ),
+                code="day_before_month",
+                cell=hint(found[0]),
             )
     else:
         year, day = parts["year"], parts["day"]
@@ -173,7 +196,9 @@ def _moment_of_workbook(cell: Any) -> datetime | None:
                 moment = None
             if moment:
                 return _plausible(moment)
-        raise Unreadable("is a number, not a date; format the column as a date and export again.")
+        raise Unreadable(
+            _("is a number, not a date; format the column as a date and export again."), code="number_not_a_date"
+        )
     if not isinstance(cell, datetime):
         cell = datetime(cell.year, cell.month, cell.day)  # noqa: DTZ001 (Lima's clock comes below)
     return _plausible(cell.replace(microsecond=0, tzinfo=LIMA))
@@ -185,5 +210,10 @@ def _plausible(moment: datetime) -> datetime | None:
     Raises ``Unreadable`` for a year after ``LAST_YEAR``.
     """
     if moment.year > LAST_YEAR:
-        raise Unreadable(f"is of the year {moment.year}; the last that is read is {LAST_YEAR}.")
+        raise Unreadable(
+            _("is of the year %(year)d; the last that is read is %(last)d."),
+            code="year_too_late",
+            year=moment.year,
+            last=LAST_YEAR,
+        )
     return None if moment.year <= 1900 else moment

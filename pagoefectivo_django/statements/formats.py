@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from ..errors import Misconfigured
 from ..states import StatementKind
 from .dates import ORDERS
@@ -128,7 +130,9 @@ def _faults(name: Any, one: Any) -> list[str]:
 def known_formats(formats: Mapping[str, Any]) -> dict[str, Format]:
     """Return the shipped formats and the shop's own; raises ``Misconfigured`` for a faulty format."""
     if faults := faults_of_formats(formats):
-        raise Misconfigured(f"PAGOEFECTIVO: {' '.join(faults)}")
+        raise Misconfigured(
+            _("PAGOEFECTIVO is not set well: %(faults)s"), code="statements_misconfigured", faults=" ".join(faults)
+        )
     return {
         name: Format(
             name,

@@ -10,6 +10,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
+from ..errors import PagoEfectivoError, Param
 from ..money import LARGEST
 from ..states import StatementKind
 from ..texts import visible
@@ -123,14 +126,21 @@ def lines_of(table: Table, plan: Plan, name: str) -> Iterator[Line | Fault]:
             yield read(number, row)
 
 
-class _Wrong(Exception):
+class _Wrong(PagoEfectivoError):
     """A problem of a line: the position of the cell if the problem is in a cell; ``whole`` if the whole file is
     refused.
     """
 
-    def __init__(self, problem: object, place: int | None = None, *, whole: bool = False) -> None:
-        super().__init__(str(problem))
+    def __init__(
+        self, message: str = "", /, *, code: str = "", place: int | None = None, whole: bool = False, **params: Param
+    ) -> None:
+        super().__init__(message, code=code, **params)
         self.place, self.whole = place, whole
+
+
+def _wrong(error: Unreadable, place: int) -> _Wrong:
+    whole = isinstance(error, OtherCurrency)
+    return _Wrong(error.message, code=error.code, place=place, whole=whole, **error.params)
 
 
 class _Reader:
@@ -152,7 +162,6 @@ class _Reader:
         self.at = {ours: found[0] for ours, found in plan.places.items()}
         self.steps = [(parsers.get(ours, amount), self.at[ours]) if ours in self.at else (_absent, -1) for ours in READ]
         self.text = remembered(text)
-        self.empty = "is empty" + ("; if it is merged with others, split and save again." * table.has_letters or ".")
         self.payer, self.collector = plan.places.get("payer", ()), plan.places.get("collector", ())
         self.texts = {*self.payer, *self.collector}
         self.needed = sorted({place for found in plan.places.values() for place in found})
@@ -174,19 +183,26 @@ class _Reader:
             if adjustment := self._adjustment(number, row):
                 return adjustment
         if wrong.place is None:
-            return Fault(number, "", str(wrong))
+            return Fault(number, "", "", wrong.message, wrong.code, wrong.params)
         column = self.table.column(wrong.place)
-        problem = f"{column}{number} {wrong}" if self.table.has_letters else str(wrong)
+        cell = f"{column}{number}" if self.table.has_letters else ""
         for ours, places in self.plan.places.items():
             if wrong.place in places:
                 column = self.plan.columns[ours]
         if wrong.whole:
-            raise refused(self.name, f"line {number}, column {column} {problem}")
-        return Fault(number, column, problem)
+            raise refused(
+                self.name,
+                _("%(file)s: line %(line)d, column %(column)s %(problem)s"),
+                code="line_of_another_currency",
+                line=number,
+                column=f"{column} {cell}".rstrip(),
+                problem=wrong,
+            )
+        return Fault(number, column, cell, wrong.message, wrong.code, wrong.params)
 
     def _line(self, number: int, row: Sequence[Any]) -> Line:
         try:
-            code, transaction_code, operation_number, paid_at, _, unpaid, gross, fee, tax, commission, net = [
+            code, transaction_code, operation_number, paid_at, _said, unpaid, gross, fee, tax, commission, net = [
                 parse(row[place]) for parse, place in self.steps
             ]
             payer = next((one for place in self.payer if (one := text(row[place]))), "")
@@ -206,9 +222,15 @@ class _Reader:
                 if self._total(row):
                     doubt = "It has no code, and may be a total."
                 elif not paid_at:
-                    raise _Wrong("stands alone: the line has no code, number or payment date.", self.at["gross"])
+                    raise _Wrong(
+                        _("stands alone: the line has no code, number or payment date."),
+                        code="line_without_identity",
+                        place=self.at["gross"],
+                    )
             if not gross:
-                raise _Wrong(self.empty if gross is None else "is 0, which nobody paid.", self.at["gross"])
+                if gross is None:
+                    raise _wrong(self._empty(), self.at["gross"])
+                raise _Wrong(_("is 0, which nobody paid."), code="amount_zero", place=self.at["gross"])
             fee, tax, commission = self._parts(gross, fee, tax, commission, net)
         return Line(
             number, code or "", transaction_code or "", operation_number or "", gross or _NOTHING, fee, tax,
@@ -232,30 +254,36 @@ class _Reader:
         parts = (fee, tax, commission, net)
         for ours, value in zip(("gross", "fee", "tax", "commission", "net"), (gross, *parts), strict=True):
             if value is not None and value < 0 and not refunds:
-                raise _Wrong("is negative; a format with refunds says so (REFUNDS).", at[ours])
+                raise _Wrong(
+                    _("is negative; a format with refunds says so (REFUNDS)."), code="amount_negative", place=at[ours]
+                )
             if value is not None and value < 0 < gross and net is None:
-                raise _Wrong("has another sign than the file's other fees; look at it.", at[ours])
+                raise _Wrong(
+                    _("has another sign than the file's other fees; look at it."),
+                    code="fee_of_another_sign",
+                    place=at[ours],
+                )
         kept_apart = fee is not None and tax is not None
         whole = commission
         if fee is not None and tax is not None:
             if commission is not None and abs(commission - fee - tax) > _CENT:
-                raise _Wrong("is not fee and tax together.", at["commission"])
+                raise _Wrong(_("is not fee and tax together."), code="commission_unequal", place=at["commission"])
             whole = fee + tax
         if whole is None:
             if net is None and self.plan.form.kind == StatementKind.SETTLEMENT:
                 absent = (ours for ours, value in zip(READ[7:], parts, strict=True) if value is None and ours in at)
-                raise _Wrong(self.empty, at[next(absent)])
+                raise _wrong(self._empty(), at[next(absent)])
             whole = gross - net if net is not None else _NOTHING
         kept = gross - whole
         if net is not None and kept != net:
             if abs(kept - net) > _CENT:
-                raise _Wrong("is not gross without fee and tax.", at["net"])
+                raise _Wrong(_("is not gross without fee and tax."), code="net_not_gross_without_fees", place=at["net"])
             whole, kept = gross - net, net
             if fee is not None and tax is not None:
                 fee = whole - tax
         if whole and (abs(kept) > LARGEST or (not refunds and not 0 <= whole <= gross)):
             given = [at[ours] for ours, value in zip(READ[7:], parts, strict=True) if value is not None]
-            raise _Wrong("makes fee and tax more than was paid, or negative.", given[-1])
+            raise _Wrong(_("makes fee and tax more than was paid, or negative."), code="fees_too_high", place=given[-1])
         return fee, tax, commission if commission is None or kept_apart else whole
 
     def _adjustment(self, number: int, row: Sequence[Any]) -> Line | None:
@@ -301,21 +329,41 @@ class _Reader:
             for place, cell in enumerate(trimmed(row, width))
         ]
         if width and (len(row) < exact or len(row) > width):
-            raise _Wrong(f"has {len(row)} columns, not {width}; a separator in a text needs quotes.")
+            raise _Wrong(
+                _("has %(count)d columns, not %(width)d; a separator in a text needs quotes."),
+                code="line_width",
+                count=len(row),
+                width=width,
+            )
         for place, cell in enumerate(row):
             if isinstance(cell, str):
                 if len(cell) > LONGEST_CELL:
-                    raise _Wrong(f"has {len(cell)} characters; at most {LONGEST_CELL} can be read.", place)
+                    raise _Wrong(
+                        _("has %(count)d characters; at most %(most)d can be read."),
+                        code="cell_characters",
+                        place=place,
+                        count=len(cell),
+                        most=LONGEST_CELL,
+                    )
                 if _CONTROL.search(cell):
-                    raise _Wrong("has a control character; export it again.", place)
+                    raise _Wrong(_("has a control character; export it again."), code="control_character", place=place)
         row = [*row, *(None,) * (self.needed[-1] + 1 - len(row))]
         if self.table.has_letters:
             for place in self.needed:
                 # openpyxl gives a formula as a text or as an object of its own class.
                 cell = row[place]
                 if cell.startswith("=") if isinstance(cell, str) else not isinstance(cell, _VALUES):
-                    raise _Wrong("is a formula; save the file with values only.", place)
+                    raise _Wrong(
+                        _("is a formula; save the file with values only."), code="cell_is_formula", place=place
+                    )
         return row
+
+    def _empty(self) -> Unreadable:
+        if self.table.has_letters:
+            return Unreadable(
+                _("is empty; if it is merged with others, split and save again."), code="cell_empty_or_merged"
+            )
+        return Unreadable(_("is empty."), code="cell_empty")
 
     def _first_wrong(self, row: Sequence[Any]) -> _Wrong:
         texts = [(text, place) for place in (*self.payer, *self.collector)]
@@ -323,7 +371,7 @@ class _Reader:
             try:
                 parse(row[place])
             except Unreadable as error:
-                return _Wrong(error, place, whole=isinstance(error, OtherCurrency))
+                return _wrong(error, place)
         raise AssertionError
 
     def _total(self, row: Sequence[Any], aside: Container[int] = (), *, dated: bool = True) -> str:
@@ -343,7 +391,12 @@ class _Reader:
 
     def _currency(self, cell: Any) -> None:
         if (said := currency_of(cell, self.plan.currency)) and said != self.plan.currency:
-            raise OtherCurrency(f"is in {said}, but the file is read as {self.plan.currency}; import each alone.")
+            raise OtherCurrency(
+                _("is in %(seen)s, but the file is read as %(currency)s; import each alone."),
+                code="cell_in_another_currency",
+                seen=said,
+                currency=self.plan.currency,
+            )
 
     def _unpaid(self, cell: Any) -> str:
         """Return why a line is no payment by its status, or ""; begins with ``?`` for a status the format does not
@@ -353,7 +406,7 @@ class _Reader:
         """
         status = text(cell)
         if not status:
-            raise Unreadable(self.empty)
+            raise self._empty()
         said = _bare(status)
         if said in self.paid:
             return ""

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import InvalidRequest
+from django.utils.translation import gettext_noop as _
+
+from ..errors import InvalidRequest, Param
 
 #: The largest file, in bytes; a larger file is refused unread.
 LARGEST_FILE = 512 * 1024**2
@@ -40,12 +42,24 @@ class Table:
 def measured(name: str, number: int, row: Sequence[Any]) -> Sequence[Any]:
     """Return a row unchanged; raises ``InvalidRequest`` if the row is too large to try every format on."""
     if len(row) > MOST_COLUMNS:
-        raise refused(name, f"row {number} has more than {MOST_COLUMNS} columns; this is no statement.")
+        raise refused(
+            name,
+            _("%(file)s: row %(row)d has more than %(most)d columns; this is no statement."),
+            code="row_too_wide",
+            row=number,
+            most=MOST_COLUMNS,
+        )
     if any(isinstance(cell, str) and len(cell) > LONGEST_CELL for cell in row):
-        raise refused(name, f"row {number} has a cell of more than {LONGEST_CELL} characters; this is no statement.")
+        raise refused(
+            name,
+            _("%(file)s: row %(row)d has a cell of more than %(most)d characters; this is no statement."),
+            code="cell_too_long",
+            row=number,
+            most=LONGEST_CELL,
+        )
     return row
 
 
-def refused(name: str, problem: str) -> InvalidRequest:
+def refused(name: str, message: str, *, code: str, **params: Param) -> InvalidRequest:
     """Return the error for a whole file; the message begins with the file's name."""
-    return InvalidRequest(f"{name}: {problem}")
+    return InvalidRequest(message, code=code, file=name, **params)

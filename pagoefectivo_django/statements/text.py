@@ -8,6 +8,8 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
+from django.utils.translation import gettext_noop as _
+
 from .tables import Table, measured, refused
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -43,18 +45,39 @@ def _encoding(source: BinaryIO, name: str) -> str:
     else:
         tried = ["utf-8-sig"] if first.startswith(codecs.BOM_UTF8) else ["utf-8", "windows-1252"]
         if any(b"\0" in piece for piece in _pieces(source)):
-            raise refused(name, "is no text (it has NUL bytes); export it as CSV or XLSX.")
+            raise refused(
+                name,
+                _("%(file)s: is no text (it has NUL bytes); export it as CSV or XLSX."),
+                code="file_with_nul_bytes",
+            )
     for encoding in tried:
         decoder = codecs.getincrementaldecoder(encoding)()
         try:
             for piece in _pieces(source):
                 if "\0" in decoder.decode(piece):  # UTF-32 too: its byte order mark begins with UTF-16's
-                    raise refused(name, "is no text (it has NUL characters); export it as CSV in UTF-8, or as XLSX.")
+                    raise refused(
+                        name,
+                        _("%(file)s: is no text (it has NUL characters); export it as CSV in UTF-8, or as XLSX."),
+                        code="file_with_nul_characters",
+                    )
             decoder.decode(b"", final=True)
         except UnicodeError:
             continue
         return encoding
-    raise refused(name, f"is no text in {' or '.join(tried)}; export it as CSV in UTF-8.")
+    if len(tried) > 1:
+        raise refused(
+            name,
+            _("%(file)s: is no text in %(one)s or %(other)s; export it as CSV in UTF-8."),
+            code="file_in_no_encoding",
+            one=tried[0],
+            other=tried[1],
+        )
+    raise refused(
+        name,
+        _("%(file)s: is no text in %(encoding)s; export it as CSV in UTF-8."),
+        code="file_in_another_encoding",
+        encoding=tried[0],
+    )
 
 
 class _Lines:
@@ -77,7 +100,13 @@ class _Lines:
             yield from lines
             number += len(lines)
             if len(rest) > LONGEST_LINE:
-                raise refused(self.name, f"line {number} has over {LONGEST_LINE} characters; this is no statement.")
+                raise refused(
+                    self.name,
+                    _("%(file)s: line %(line)d has over %(most)d characters; this is no statement."),
+                    code="line_too_long",
+                    line=number,
+                    most=LONGEST_LINE,
+                )
             if not piece:
                 return
 
@@ -92,11 +121,22 @@ def _rows(
         try:
             for row in reader:
                 if reader.line_num > number and any(_swallows(cell, separator, len(row)) for cell in row):
-                    raise refused(name, f"line {number}: a text there has quotes around other lines; export it again.")
+                    raise refused(
+                        name,
+                        _("%(file)s: line %(line)d: a text there has quotes around other lines; export it again."),
+                        code="quotes_around_lines",
+                        line=number,
+                    )
                 yield number, measured(name, number, row)
                 number = reader.line_num + 1
         except csv.Error as error:
-            raise refused(name, f"line {number}: the quoting is broken ({error}); export it again.") from None
+            raise refused(
+                name,
+                _("%(file)s: line %(line)d: the quoting is broken (%(said)s); export it again."),
+                code="quoting_broken",
+                line=number,
+                said=str(error),
+            ) from None
 
     return rows
 

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from ..codes import plain
+from ..errors import PagoEfectivoError
 from ..money import LARGEST
 from ..texts import visible
 
@@ -56,7 +59,7 @@ _CURRENCIES = {
 _OF_A_COUNTRY = re.compile(r" (?:peruan[oa]s?|american[oa]s?|estadounidenses?)\b")
 
 
-class Unreadable(ValueError):
+class Unreadable(PagoEfectivoError, ValueError):
     """The error for a cell that does not fit its column; the message completes "column x …"."""
 
 
@@ -79,9 +82,9 @@ def unwrapped(cell: str) -> str:
 
 
 def hint(value: Any) -> str:
-    """Return a value for an error message; any text that may be personal data is described by its length only."""
+    """Return a value for an error message; any text that may be personal data is shown as stars, at most 40."""
     text = str(value).strip()
-    return repr(text) if _HARMLESS.fullmatch(text) else f"a text of {len(text)} characters"
+    return repr(text if _HARMLESS.fullmatch(text) else "*" * min(len(text), 40))
 
 
 def text(cell: Any) -> str:
@@ -93,9 +96,13 @@ def text(cell: Any) -> str:
     if cell is None:
         return ""
     if isinstance(cell, bool) or not isinstance(cell, int | float) or cell != cell or abs(cell) >= 10**15:
-        raise Unreadable("is no text, or a rounded number; format the column as text and export again.")
+        raise Unreadable(
+            _("is no text, or a rounded number; format the column as text and export again."), code="number_rounded"
+        )
     if cell != int(cell):
-        raise Unreadable("is a number with a fraction; format the column as text and export again.")
+        raise Unreadable(
+            _("is a number with a fraction; format the column as text and export again."), code="number_with_fraction"
+        )
     return str(int(cell))
 
 
@@ -105,9 +112,18 @@ def identifier(longest: int) -> Callable[[Any], str]:
     def read(cell: Any) -> str:
         found = text(cell)
         if len(found) > longest:
-            raise Unreadable(f"has {len(found)} characters; at most {longest} can be read.")
+            raise Unreadable(
+                _("has %(count)d characters; at most %(most)d can be read."),
+                code="cell_characters",
+                count=len(found),
+                most=longest,
+            )
         if "+" in found and _ROUNDED.fullmatch(found):
-            raise Unreadable(f"is {hint(found)}, which a spreadsheet rounded; export it again as text.")
+            raise Unreadable(
+                _("is %(cell)s, which a spreadsheet rounded; export it again as text."),
+                code="identifier_rounded",
+                cell=hint(found),
+            )
         return _whole(found)
 
     return read
@@ -124,10 +140,19 @@ def code(cell: Any) -> str:
     digits = _whole(plain(cell if isinstance(cell, str) else text(cell)))
     if digits and not (digits.isascii() and digits.isdigit()):
         if _SCIENTIFIC.fullmatch(digits):
-            raise Unreadable(f"is {hint(cell)}: a spreadsheet rounded the code; export it again as text.")
-        raise Unreadable(f"is {hint(cell)}, not the digits of a code.")
+            raise Unreadable(
+                _("is %(cell)s: a spreadsheet rounded the code; export it again as text."),
+                code="code_rounded",
+                cell=hint(cell),
+            )
+        raise Unreadable(_("is %(cell)s, not the digits of a code."), code="code_digits", cell=hint(cell))
     if len(digits) > LONGEST_CODE:
-        raise Unreadable(f"has {len(digits)} digits; a code has at most {LONGEST_CODE}.")
+        raise Unreadable(
+            _("has %(count)d digits; a code has at most %(most)d."),
+            code="code_too_long",
+            count=len(digits),
+            most=LONGEST_CODE,
+        )
     return digits
 
 
@@ -142,11 +167,11 @@ def currency_of(cell: Any, said: str = "") -> str:
     if word == "$":
         if said == "USD":
             return said
-        raise OtherCurrency("is '$', which may be soles or dollars; write PEN or USD.")
+        raise OtherCurrency(_("is '$', which may be soles or dollars; write PEN or USD."), code="currency_sign_unclear")
     found = {_CURRENCIES.get(part.strip("."), "") for part in re.split(r"[\s()-]+", word) if part}
     if len(found) == 1 and (only := found.pop()):  # "PEN - Soles", "Soles (S/)"
         return only
-    raise OtherCurrency("is no currency that is known; use PEN or USD.")
+    raise OtherCurrency(_("is no currency that is known; use PEN or USD."), code="currency_not_known")
 
 
 def sign_of(cell: Any, said: str = "") -> str:
@@ -175,6 +200,32 @@ def mark_of(cell: Any) -> str:
     return "?" if len(digits) - last == 4 and 0 < last <= 3 and digits[0] != "0" else mark
 
 
+def _refuse_other_currency(amount: re.Match[str], currency: str) -> None:
+    for sign in _signs(amount):
+        if sign and currency_of(sign, currency) != currency:
+            raise OtherCurrency(
+                _("is in %(seen)s, but the file is read as %(currency)s; import each alone."),
+                code="cell_in_another_currency",
+                seen=currency_of(sign),
+                currency=currency,
+            )
+
+
+def _of_another_mark(cell: str, mark: str) -> Unreadable:
+    if not mark:
+        return Unreadable(
+            _("is %(cell)s, but the file's amounts are written without a decimal mark; say which it is (decimal)."),
+            code="decimal_mark_unexpected",
+            cell=hint(cell),
+        )
+    return Unreadable(
+        _("is %(cell)s, but the file's amounts are written with decimal mark '%(mark)s'."),
+        code="decimal_mark_another",
+        cell=hint(cell),
+        mark=mark,
+    )
+
+
 def amounts(mark: str, currency: str) -> Callable[[Any], Decimal | None]:
     """Return a reader of amounts with two decimals (None for an empty cell); ``mark`` is the decimal mark or ""."""
     form = _DIGITS[mark]
@@ -186,13 +237,13 @@ def amounts(mark: str, currency: str) -> Callable[[Any], Decimal | None]:
         if cell is None:
             return None
         if isinstance(cell, bool) or not isinstance(cell, int | float):
-            raise Unreadable("is no amount.")
+            raise Unreadable(_("is no amount."), code="no_amount")
         value = Decimal(repr(cell))
         if not value.is_finite() or abs(value) > LARGEST:
-            raise Unreadable("is no amount that can be paid.")
+            raise Unreadable(_("is no amount that can be paid."), code="amount_not_payable")
         rounded = value.quantize(_CENT)
         if abs(rounded - value) > _NOISE:
-            raise Unreadable(f"is {hint(cell)}, which has more than two decimals.")
+            raise Unreadable(_("is %(cell)s, which has more than two decimals."), code="cell_decimals", cell=hint(cell))
         return rounded
 
     def written(cell: str) -> Decimal | None:
@@ -202,23 +253,18 @@ def amounts(mark: str, currency: str) -> Callable[[Any], Decimal | None]:
         if not parts and _NOTHING.fullmatch(cell):
             return Decimal("0.00")
         if not parts or bool(parts["open"]) != bool(parts["close"]):
-            raise Unreadable(f"is {hint(cell)}, not an amount.")
-        for sign in _signs(parts):
-            if sign and currency_of(sign, currency) != currency:
-                raise OtherCurrency(
-                    f"is in {currency_of(sign)}, but the file is read as {currency}; import each alone."
-                )
+            raise Unreadable(_("is %(cell)s, not an amount."), code="cell_no_amount", cell=hint(cell))
+        _refuse_other_currency(parts, currency)
         digits = form.fullmatch(parts["digits"])
         if not digits:
-            how = f"with decimal mark '{mark}'" if mark else "without a decimal mark; say which it is (decimal)"
-            raise Unreadable(f"is {hint(cell)}, but the file's amounts are written {how}.")
+            raise _of_another_mark(cell, mark)
         decimals = digits[1] or ""
         if len(decimals) > 2 and (len(decimals) == 3 or decimals[2:].strip("0")):  # a database may export 35.5000
-            raise Unreadable(f"is {hint(cell)}, which has more than two decimals.")
+            raise Unreadable(_("is %(cell)s, which has more than two decimals."), code="cell_decimals", cell=hint(cell))
         bare = re.sub(r"[ ',]" if mark == "." else r"[ '.]", "", parts["digits"]).replace(",", ".")
         value = Decimal(bare)
         if value > LARGEST:
-            raise Unreadable("is more than can be paid.")
+            raise Unreadable(_("is more than can be paid."), code="amount_above_largest")
         value = value.quantize(_CENT)
         return -value if parts["open"] or "-" in (parts["first"], parts["inner"], parts["last"]) else value
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, BinaryIO, TypeVar
 
+from django.utils.translation import gettext_noop as _
+
 from ..errors import InvalidRequest, Misconfigured
 from .tables import Table, measured, refused
 
@@ -45,7 +47,7 @@ def open_sheets(source: BinaryIO, name: str) -> Iterator[Table]:
     _refuse_harm(source, name)
     sheets = _guarded(name, lambda: [each for each in _load(source, name) if each.sheet_state == "visible"])
     if not sheets:
-        raise refused(name, "has no visible sheet.")
+        raise refused(name, _("%(file)s: has no visible sheet."), code="no_visible_sheet")
     for sheet in sheets:
         yield Table({"encoding": "xlsx", "sheet": sheet.title}, _rows(sheet, name), has_letters=True)
 
@@ -60,9 +62,17 @@ def _load(source: BinaryIO, name: str) -> list[Any]:
     def counted() -> None:
         parts = [relation.target for _, relation in reader.parser.find_sheets()]
         if len(parts) > MOST_SHEETS:
-            raise refused(name, f"has {len(parts)} sheets, at most {MOST_SHEETS} are looked at; save one alone.")
+            raise refused(
+                name,
+                _("%(file)s: has %(count)d sheets, at most %(most)d are looked at; save one alone."),
+                code="too_many_sheets",
+                count=len(parts),
+                most=MOST_SHEETS,
+            )
         if len(set(parts)) < len(parts):
-            raise refused(name, "has two sheets in one part; save it again as XLSX.")
+            raise refused(
+                name, _("%(file)s: has two sheets in one part; save it again as XLSX."), code="sheets_in_one_part"
+            )
         read_worksheets()
 
     reader.read_worksheets = counted
@@ -101,7 +111,11 @@ class _Stream:
         if size is None or size < 0:
             whole: bytes = self.part.read(LARGEST_TREE + 1)
             if len(whole) > LARGEST_TREE:
-                raise refused(self.name, "has more than 1 MiB of styles or names; export it as CSV.")
+                raise refused(
+                    self.name,
+                    _("%(file)s: has more than 1 MiB of styles or names; export it as CSV."),
+                    code="styles_too_large",
+                )
             return whole
         piece: bytes = self.part.read(size)
         self._measure(self.end + piece.replace(b"\0", b""))
@@ -113,15 +127,28 @@ class _Stream:
         ``text`` begins with the last bytes of the piece before, because a name may be cut in the middle.
         """
         if _HIDING.search(text):
-            raise refused(self.name, "has a comment or CDATA among its rows; save it again as XLSX.")
+            raise refused(
+                self.name,
+                _("%(file)s: has a comment or CDATA among its rows; save it again as XLSX."),
+                code="comment_among_rows",
+            )
         last, done = None, len(self.end)
         for last in _BEGINNING.finditer(text):
             self.texts += last.end() > done and last[1] is not None
         self.long = len(text) - last.start() if last else self.long + len(text) - done
         if self.long > LONGEST_ROW:
-            raise refused(self.name, "has a row or text of more than 1 MiB; this is no statement.")
+            raise refused(
+                self.name,
+                _("%(file)s: has a row or text of more than 1 MiB; this is no statement."),
+                code="row_too_large",
+            )
         if self.texts > MOST_TEXTS:
-            raise refused(self.name, f"has more than {MOST_TEXTS} texts; export it as CSV.")
+            raise refused(
+                self.name,
+                _("%(file)s: has more than %(most)d texts; export it as CSV."),
+                code="too_many_texts",
+                most=MOST_TEXTS,
+            )
         self.end = text[-64:]
 
 
@@ -139,7 +166,11 @@ def _rows(sheet: Any, name: str) -> Callable[[], Iterator[tuple[int, Sequence[An
                 yield number, measured(name, number, row)
             if number > LAST_ROW:
                 raise refused(
-                    name, f"sheet {sheet.title!r} has more than {LAST_ROW} rows; this is no workbook of Excel."
+                    name,
+                    _("%(file)s: sheet '%(sheet)s' has more than %(most)d rows; this is no workbook of Excel."),
+                    code="too_many_rows",
+                    sheet=sheet.title,
+                    most=LAST_ROW,
                 )
 
     return rows
@@ -153,14 +184,21 @@ def _guarded(name: str, call: Callable[[], T]) -> T:
     except (InvalidRequest, Misconfigured):
         raise
     except Exception as error:  # for a broken workbook openpyxl, zipfile and the XML parser raise anything
-        raise refused(name, f"can't be read as a workbook ({type(error).__name__}); save it again as XLSX.") from None
+        raise refused(
+            name,
+            _("%(file)s: can't be read as a workbook (%(kind)s); save it again as XLSX."),
+            code="workbook_broken",
+            kind=type(error).__name__,
+        ) from None
 
 
 def _openpyxl() -> Any:
     try:
         return importlib.import_module("openpyxl.reader.excel") and importlib.import_module("openpyxl")
     except ImportError:
-        raise Misconfigured("Workbooks need openpyxl: pip install pagoefectivo-django[xlsx]") from None
+        raise Misconfigured(
+            _("Workbooks need openpyxl: pip install pagoefectivo-django[xlsx]"), code="openpyxl_missing"
+        ) from None
 
 
 def _refuse_harm(source: BinaryIO, name: str) -> None:
@@ -169,26 +207,43 @@ def _refuse_harm(source: BinaryIO, name: str) -> None:
         with zipfile.ZipFile(source) as archive:
             parts = archive.infolist()
             if len(parts) > MOST_PARTS:
-                raise refused(name, f"has {len(parts)} parts, more than any workbook; nothing of it is unpacked.")
+                raise refused(
+                    name,
+                    _("%(file)s: has %(count)d parts, more than any workbook; nothing of it is unpacked."),
+                    code="too_many_parts",
+                    count=len(parts),
+                )
             if sum(part.file_size for part in parts) > LARGEST_UNPACKED:
-                raise refused(name, "would unpack to more than 1 GiB; nothing of it is unpacked.")
+                raise refused(
+                    name,
+                    _("%(file)s: would unpack to more than 1 GiB; nothing of it is unpacked."),
+                    code="unpacked_too_large",
+                )
             for part in parts:
                 _refuse_part(archive, part, name)
     except InvalidRequest:
         raise
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError, LookupError, OverflowError):
-        raise refused(name, "is a broken ZIP file, no workbook; save it again as XLSX.") from None
+        raise refused(
+            name, _("%(file)s: is a broken ZIP file, no workbook; save it again as XLSX."), code="zip_broken"
+        ) from None
 
 
 def _refuse_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo, name: str) -> None:
     if part.flag_bits & 1:
-        raise refused(name, "is encrypted; save it without a password.")
+        raise refused(name, _("%(file)s: is encrypted; save it without a password."), code="file_encrypted")
     if part.file_size > 1024**2 and part.file_size > HIGHEST_RATIO * max(part.compress_size, 1):
-        raise refused(name, "is packed like a ZIP bomb; nothing of it is unpacked.")
+        raise refused(name, _("%(file)s: is packed like a ZIP bomb; nothing of it is unpacked."), code="zip_bomb")
     if "/worksheets/" not in part.filename and part.file_size > LARGEST_PART:  # read as a whole
-        raise refused(name, "has more than 100 MiB of texts or styles; export it as CSV.")
+        raise refused(
+            name, _("%(file)s: has more than 100 MiB of texts or styles; export it as CSV."), code="part_too_large"
+        )
     with archive.open(part) as opened:
         head = opened.read(4096).replace(b"\0", b"")
     start = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")[:1]
     if head and start in (b"", b"<") and not _PLAIN_XML.match(head):
-        raise refused(name, "has a part that begins with a DOCTYPE or a comment; save it again as XLSX.")
+        raise refused(
+            name,
+            _("%(file)s: has a part that begins with a DOCTYPE or a comment; save it again as XLSX."),
+            code="part_with_doctype",
+        )

@@ -34,9 +34,10 @@ def lines(statement: Statement) -> list[Line]:
     return [one for one in found if isinstance(one, Line)]
 
 
-def fault(data: bytes, name: str = "file.csv", **said: Any) -> Fault:
+def fault(data: bytes, name: str = "file.csv", **said: Any) -> tuple[int, str, str]:
+    """Return the line, the column and the problem of the only bad line."""
     (found,) = [one for one in read(data, name, **said).lines() if isinstance(one, Fault)]
-    return found
+    return found.number, found.column, found.problem
 
 
 def line(**changes: str) -> bytes:

@@ -16,13 +16,13 @@ from .files import fault, lines, read, report, row, settlement
 @pytest.mark.parametrize("written", ["31/12/9999 23:59:59", "31/12/2200 10:00:00"])
 def test_in_a_text_it_is_a_bad_line(written: str) -> None:
     """It was read, and its statement could be neither kept nor matched: a day later is none."""
-    assert "2199" in fault(settlement(paid=written)).problem
+    assert "2199" in fault(settlement(paid=written))[2]
     assert len(lines(read(settlement(paid="31/12/2199 10:00:00")))) == 3
 
 
 @pytest.mark.parametrize("paid", [datetime(9999, 12, 31, 23), datetime(2200, 1, 1)])  # noqa: DTZ001 (of a workbook)
 def test_in_a_workbook_too(paid: datetime) -> None:
-    assert "2199" in fault(report(row(), row(code=70000002, paid=paid)), "file.xlsx").problem
+    assert "2199" in fault(report(row(), row(code=70000002, paid=paid)), "file.xlsx")[2]
 
 
 @pytest.mark.django_db

@@ -271,7 +271,7 @@ def test_two_columns_that_differ_by_their_currency_only_are_not_chosen_from() ->
     data = f"{HEAD}70000001;A;1;35.50;1.60;0.29;;23/11/2026\n".replace("Importe", "Importe S/").replace(
         "Neto", "Importe US$"
     )
-    with pytest.raises(InvalidRequest, match="Importe only once"):
+    with pytest.raises(InvalidRequest, match=r"Importe \(1×\)"):
         read(data.encode(), formats=NAMED)
 
 

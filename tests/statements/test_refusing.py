@@ -103,7 +103,7 @@ def test_another_banks_file_of_as_many_columns_is_refused() -> None:
 
 
 def test_a_file_of_one_bad_line_is_told_what_is_wrong_with_it() -> None:
-    assert fault(line(gross="thirty")) == (1, "7", "is a text of 6 characters, not an amount.")
+    assert fault(line(gross="thirty")) == (1, "7", "is '******', not an amount.")
     assert fault(line(code="2.45920E+07"))[:2] == (1, "3")
     assert fault(line(paid="yesterday"))[:2] == (1, "9")
 
@@ -117,7 +117,7 @@ def test_a_file_of_one_bad_line_is_told_what_is_wrong_with_it() -> None:
             "is '2.45920E+07': a spreadsheet rounded the code; export it again as text.",
         ),
         ({"code": "7" * 41}, "3", "has 41 digits; a code has at most 40."),
-        ({"code": "ana@example.com"}, "3", "is a text of 15 characters, not the digits of a code."),
+        ({"code": "ana@example.com"}, "3", "is '***************', not the digits of a code."),
         ({"order": "7" * 65}, "4", "has 65 characters; at most 64 can be read."),
         ({"order": "2.4E+07"}, "4", "is '2.4E+07', which a spreadsheet rounded; export it again as text."),
         ({"order": "A\x01"}, "4", "has a control character; export it again."),
@@ -132,7 +132,7 @@ def test_a_file_of_one_bad_line_is_told_what_is_wrong_with_it() -> None:
         ({"gross": "10000000000000000.00"}, "7", "is more than can be paid."),
         ({"gross": '"35,50"'}, "7", "is '35,50', but the file's amounts are written with decimal mark '.'."),
         ({"gross": "35.50,"}, "", "has 16 columns, not 15; a separator in a text needs quotes."),
-        ({"gross": "ana@example.com"}, "7", "is a text of 15 characters, not an amount."),
+        ({"gross": "ana@example.com"}, "7", "is '***************', not an amount."),
         ({"commission": "35.51"}, "6", "makes fee and tax more than was paid, or negative."),
         ({"commission": ""}, "6", "is empty."),
         ({"paid": "31/11/2026 10:00:05"}, "9", "is '31/11/2026 10:00:05', which is no date; the day comes first."),

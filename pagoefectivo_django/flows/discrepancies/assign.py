@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils.translation import gettext_noop as _
+
 from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...models.database import database
@@ -20,10 +22,25 @@ def assign_discrepancy(discrepancy: Discrepancy, to: str, *, actor: str, now: da
     to = to.strip()[:150]
     with locked_discrepancy(discrepancy, actor=actor, now=now) as (locked, unit):
         if locked.status == Discrepancy.Status.RESOLVED:
-            raise InvalidRequest(f"Discrepancy {locked.pk} was resolved by {locked.resolved_by}; reopen it first.")
+            raise InvalidRequest(
+                _("Discrepancy %(discrepancy)s was resolved by %(who)s; reopen it first."),
+                code="discrepancy_resolved",
+                discrepancy=locked.pk,
+                who=locked.resolved_by,
+            )
         if locked.assigned_to not in (discrepancy.assigned_to, to):
-            holder = locked.assigned_to or "nobody"
-            raise InvalidRequest(f"Discrepancy {locked.pk} is assigned to {holder} by now; look at it again first.")
+            if not locked.assigned_to:
+                raise InvalidRequest(
+                    _("Discrepancy %(discrepancy)s is assigned to nobody by now; look at it again first."),
+                    code="assigned_to_nobody",
+                    discrepancy=locked.pk,
+                )
+            raise InvalidRequest(
+                _("Discrepancy %(discrepancy)s is assigned to %(who)s by now; look at it again first."),
+                code="assigned_to_another",
+                discrepancy=locked.pk,
+                who=locked.assigned_to,
+            )
         if locked.assigned_to != to:
             locked.assigned_to = to
             locked.save(using=unit.alias, update_fields=["assigned_to"])

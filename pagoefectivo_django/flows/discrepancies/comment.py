@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils.translation import gettext_noop as _
+
 from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...states import Remark
@@ -21,7 +23,12 @@ def comment_on(discrepancy: Discrepancy, text: str, *, actor: str, now: datetime
     """
     text = text.strip()
     if not text or len(text) > LONGEST:
-        raise InvalidRequest(f"The comment has {len(text)} characters; write 1 to {LONGEST}.")
+        raise InvalidRequest(
+            _("The comment has %(count)d characters; write 1 to %(most)d."),
+            code="comment_length",
+            count=len(text),
+            most=LONGEST,
+        )
     with locked_discrepancy(discrepancy, actor=actor, now=now) as (locked, unit):
         remark(unit, locked, Remark.COMMENTED, text)
     return discrepancy

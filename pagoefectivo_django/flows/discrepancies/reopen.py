@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils.translation import gettext_noop as _
+
 from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...models.database import database
@@ -22,12 +24,22 @@ def reopen_discrepancy(
     or for an open discrepancy.
     """
     if not reason.strip():
-        raise InvalidRequest("A discrepancy is reopened for a reason; pass reason.")
+        raise InvalidRequest(_("A discrepancy is reopened for a reason; pass reason."), code="reopening_needs_reason")
     with locked_discrepancy(discrepancy, actor=actor, now=now) as (locked, unit):
         if locked.status == Discrepancy.Status.OPEN:
             again = locked.events.filter(fact=Remark.REOPENED).order_by("created_at", "number").last()
-            by = f"was reopened by {again.actor}" if again else "is open"
-            raise InvalidRequest(f"Discrepancy {locked.pk} {by}; answer it, or leave it open.")
+            if again:
+                raise InvalidRequest(
+                    _("Discrepancy %(discrepancy)s was reopened by %(who)s; answer it, or leave it open."),
+                    code="discrepancy_reopened",
+                    discrepancy=locked.pk,
+                    who=again.actor,
+                )
+            raise InvalidRequest(
+                _("Discrepancy %(discrepancy)s is open; answer it, or leave it open."),
+                code="discrepancy_open",
+                discrepancy=locked.pk,
+            )
         if locked.resolution == Resolution.IGNORE:
             ask_about_line(locked, reason, unit.alias)
         Discrepancy.objects.using(unit.alias).filter(pk=locked.pk).update(**UNANSWERED)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils.translation import gettext_noop as _
+
 from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...models.database import database
@@ -21,9 +23,17 @@ def resolve_discrepancy(
     there is no payment to accept; ``AlreadyPaid`` if another payment paid the order.
     """
     if resolution not in Resolution.values:
-        raise InvalidRequest(f"resolution is {resolution!r}; use one of {', '.join(Resolution.values)}.")
+        raise InvalidRequest(
+            _("resolution is %(value)s; use one of %(known)s."),
+            code="resolution_unknown",
+            value=repr(resolution),
+            known=", ".join(Resolution.values),
+        )
     if not actor.strip() or not reason.strip():
-        raise InvalidRequest("A discrepancy is resolved by somebody and for a reason; pass actor and reason.")
+        raise InvalidRequest(
+            _("A discrepancy is resolved by somebody and for a reason; pass actor and reason."),
+            code="resolving_needs_reason",
+        )
     decision = Answer(discrepancy.order, reason, discrepancy=discrepancy, resolution=Resolution(resolution))
     advance(decision, actor=actor, now=now)
     discrepancy.refresh_from_db(using=database())

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_noop as _
 
 from ...channels.base import Channel, Report
 from ...errors import Malformed, PagoEfectivoError
@@ -140,7 +141,9 @@ def read(channel: Channel, row: Notification) -> Report:
     """Return a kept message as a report; raises ``Malformed`` if the bytes can't be read."""
     report = channel.read(bytes(row.body))
     if max(map(len, (report.code, report.operation_number))) > 40:
-        raise Malformed("The code or the operation number has more than 40 characters.")
+        raise Malformed(
+            _("The code or the operation number has more than %(most)d characters."), code="number_too_long", most=40
+        )
     return replace(report, account=row.account, received_at=row.heard_at)
 
 

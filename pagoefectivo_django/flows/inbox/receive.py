@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from django.db import IntegrityError, connections
+from django.utils.translation import gettext_noop as _
 
 from ...channels.base import Channel, Report
 from ...errors import InvalidSignature, Malformed, Misconfigured
@@ -84,7 +85,11 @@ def _verify(alias: str, body: bytes, headers: Mapping[str, str]) -> tuple[Channe
     """Return the channel that verifies the message, and the signature; raises ``InvalidSignature`` if none does."""
     channels = channels_at(alias)
     if not channels:
-        raise Misconfigured(f"There is no channel {alias!r}, and no code was issued under that alias.")
+        raise Misconfigured(
+            _("There is no channel '%(channel)s', and no code was issued under that alias."),
+            code="channel_unknown",
+            channel=alias,
+        )
     for channel in channels[:-1]:
         with suppress(InvalidSignature):
             return channel, channel.verify(body, headers)

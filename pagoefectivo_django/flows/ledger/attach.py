@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_noop as _
 
 from ...channels.base import Channel, Report
 from ...errors import OutcomeUnknown
@@ -14,6 +15,7 @@ from ...states import CipStatus, Fact
 from ..provider.transaction_codes import reference_in
 from .locked import open_unit_of_work
 
+_HELD = _("Somebody else holds order %(order)s; its code is attached later.")
 #: Name of the heartbeat whose time is the moment of the backup restored last.
 RESTORED = "restored from"
 #: Most orders of one reference that are compared.
@@ -61,7 +63,7 @@ def attach_forgotten(
         unit = open_unit_of_work([order.pk], alias=alias, now=now, actor="pagoefectivo", wait=wait)
         locked = next(iter(unit.locked_orders), None)
         if locked is None:
-            raise OutcomeUnknown(f"Somebody else holds order {order}; its code is attached later.")
+            raise OutcomeUnknown(_HELD, code="locked_before_attaching", order=str(order))
         cip = Cip(
             order=locked.order,
             channel=channel.alias,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from django.utils.translation import gettext_noop as _
+
 from ...channels.base import Report
-from ...errors import AlreadyPaid, InReview
+from ...errors import AlreadyPaid
 from ...models import Cip, Discrepancy, Order, Refund
 from ...models.database import LEASE
 from ...states import TABLE, CipStatus, Fact, Kind, OrderState, PaymentStatus, RefundStatus, Resolution, Rule
-from ..possible.refusing import refuse_answer, refuse_marking
+from ..possible.refusing import refuse_answer, refuse_change, refuse_marking
 from ..possible.rules import DiscrepancySituation, discrepancy_actions, order_actions, payable_by_hand
 from .contradictions import close_unconfirmed, now_confirmed
 from .discrepancy import ignore_line, lock_discrepancy
@@ -127,9 +129,9 @@ def _may_go(locked: LockedOrder) -> Rule:
     """
     rule = TABLE[locked.state][Fact.WITHDRAWN]
     if rule.refused:
-        raise AlreadyPaid(f"Order {locked.order} is paid; refund it instead.")
+        raise AlreadyPaid(_("Order %(order)s is paid; refund it instead."), code="order_paid", order=str(locked.order))
     if locked.in_review():
-        raise InReview(f"Order {locked.order} has an open money discrepancy; resolve it first.")
+        raise refuse_change("cancel", "in_review", locked.order)
     return rule
 
 

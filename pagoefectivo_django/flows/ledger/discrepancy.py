@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from django.utils.translation import gettext_noop as _
+
 from ...errors import InvalidRequest
 from ...models import Discrepancy, SettlementLine
 from ...models.database import one_transaction
@@ -48,7 +50,7 @@ def locked_discrepancy(
     Raises ``InvalidRequest`` if ``actor`` is blank.
     """
     if not actor.strip():
-        raise InvalidRequest("Somebody does this to a discrepancy; pass actor.")
+        raise InvalidRequest(_("Somebody does this to a discrepancy; pass actor."), code="discrepancy_needs_actor")
     with one_transaction() as alias:
         orders = [discrepancy.order_id] if discrepancy.order_id else []
         unit = open_unit_of_work(orders, alias=alias, now=now, actor=actor)

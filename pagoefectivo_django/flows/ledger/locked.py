@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db.models import F
+from django.utils.translation import gettext_noop as _
 
 from ...channels.base import Report
 from ...errors import InvalidRequest
@@ -384,5 +385,9 @@ def lock_order(order: Order, *, alias: str, now: datetime | None = None, actor: 
     """Lock one order, waiting for the lock; raises ``InvalidRequest`` if the order is not in the database."""
     locked_orders = open_unit_of_work([order.pk], alias=alias, now=now, actor=actor).locked_orders
     if not locked_orders:
-        raise InvalidRequest(f"Order {order.pk} is not in the database; save it by create_order first.")
+        raise InvalidRequest(
+            _("Order %(order)s is not in the database; save it by create_order first."),
+            code="order_unsaved",
+            order=str(order.pk),
+        )
     return locked_orders[0]

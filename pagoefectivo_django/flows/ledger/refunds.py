@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from django.utils.translation import gettext_noop as _
+
 from ...errors import InvalidRequest, Misconfigured
 from ...models import Cip, Discrepancy, Payment, Refund
 from ...states import TABLE, Condition, Fact, Kind, PaymentStatus, RefundStatus
@@ -26,9 +28,19 @@ def step(locked: LockedOrder, refund: Refund, becomes: RefundStatus, said: str =
         return
     row = Refund.objects.using(locked.alias).select_for_update().get(pk=refund.pk)
     if becomes not in STEPS[RefundStatus(row.status)]:
-        raise InvalidRequest(f"Refund {row} is {row.status}; it can't become {becomes}.")
+        raise InvalidRequest(
+            _("Refund %(refund)s is %(status)s; it can't become %(becomes)s."),
+            code="refund_step_impossible",
+            refund=str(row),
+            status=RefundStatus(row.status),
+            becomes=becomes,
+        )
     if payment.status == PaymentStatus.REVERSED and becomes in (RefundStatus.APPROVED, RefundStatus.SENT):
-        raise InvalidRequest(f"The provider took payment {payment} back; nothing of it is left to refund.")
+        raise InvalidRequest(
+            _("The provider took payment %(payment)s back; nothing of it is left to refund."),
+            code="refund_of_reversed",
+            payment=str(payment),
+        )
     if becomes == RefundStatus.APPROVED and row.status == RefundStatus.REQUESTED:
         row.approved_by, row.approved_at = locked.actor[:150], locked.now
         row.retry_at = locked.now if row.by_channel else None
@@ -48,10 +60,21 @@ def step(locked: LockedOrder, refund: Refund, becomes: RefundStatus, said: str =
 def _reserve(locked: LockedOrder, payment: Payment, refund: Refund) -> None:
     left = payment.refundable
     if not left:
-        raise InvalidRequest(f"Of payment {payment} of order {locked.order} nothing is left to refund.")
+        raise InvalidRequest(
+            _("Of payment %(payment)s of order %(order)s nothing is left to refund."),
+            code="nothing_to_refund",
+            payment=str(payment),
+            order=str(locked.order),
+        )
     refund.amount = refund.amount or left
     if refund.amount > left:
-        raise InvalidRequest(f"Of payment {payment} {left:.2f} can be refunded; {refund.amount:.2f} is too much.")
+        raise InvalidRequest(
+            _("Of payment %(payment)s %(left)s can be refunded; %(amount)s is too much."),
+            code="refund_too_large",
+            payment=str(payment),
+            left=left,
+            amount=refund.amount,
+        )
     payment.refunded += refund.amount
     payment.save(using=locked.alias, update_fields=["refunded"])
     refund.order, refund.currency, refund.by_channel = locked.order, payment.currency, _by_channel(locked, payment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_noop as _
 
 from ...channels.base import Report
 from ...errors import InvalidRequest
@@ -30,19 +31,13 @@ def mark(locked: LockedOrder, cip: Cip, report: Report, reason: str) -> None:
         if number in [payment.operation_number for payment in locked.payments_of(each)]:
             cip = each
     payment = same_payment(locked.payments_of(cip), report)
-    if payment and (payment.status == PaymentStatus.REVERSED or payment.refunded):
-        raise InvalidRequest(f"Payment {payment} was taken or given back; it can't pay order {locked.order} any more.")
-    if payment and (payment.amount, payment.currency) != (report.amount, report.currency):
-        owed = locked.order.money.display
-        raise InvalidRequest(f"Code {cip} was paid with {payment}, not {owed}; refund that payment.")
-    if payment and _asked_whether_it_went_back(locked, payment):
-        raise InvalidRequest(
-            f"The provider took payment {payment} back, or a part, and a person resolved that; reopen the discrepancy."
-        )
+    _refuse_if_it_went_back(locked, cip, payment, report)
     for each in alike if payment is None else ():
         if {"", number} & {*each.early_reversals}:
             raise InvalidRequest(
-                f"The provider took a payment of code {each} back before it told of one; ask it which."
+                _("The provider took a payment of code %(cip)s back before it told of one; ask it which."),
+                code="reversed_before_told",
+                cip=str(each),
             )
     if payment is None and report.amount:
         payment = Payment(
@@ -62,6 +57,36 @@ def mark(locked: LockedOrder, cip: Cip, report: Report, reason: str) -> None:
     tell_if_settled(locked, payment)
 
 
+def _refuse_if_it_went_back(locked: LockedOrder, cip: Cip, payment: Payment | None, report: Report) -> None:
+    """Refuse a known payment that can't pay the order: it went back, or is of another amount."""
+    if payment is None:
+        return
+    if payment.status == PaymentStatus.REVERSED or payment.refunded:
+        raise InvalidRequest(
+            _("Payment %(payment)s was taken or given back; it can't pay order %(order)s any more."),
+            code="payment_went_back",
+            payment=str(payment),
+            order=str(locked.order),
+        )
+    if (payment.amount, payment.currency) != (report.amount, report.currency):
+        raise InvalidRequest(
+            _("Code %(cip)s was paid with %(payment)s, not %(owed)s; refund that payment."),
+            code="paid_with_another_amount",
+            cip=str(cip),
+            payment=str(payment),
+            owed=locked.order.money.display,
+        )
+    if _asked_whether_it_went_back(locked, payment):
+        raise InvalidRequest(
+            _(
+                "The provider took payment %(payment)s back, or a part, and a person resolved that; reopen the "
+                "discrepancy."
+            ),
+            code="reversal_resolved",
+            payment=str(payment),
+        )
+
+
 def _asked_whether_it_went_back(locked: LockedOrder, payment: Payment) -> bool:
     """Return whether a person resolved a reversal of a payment as "refund due" or "ignore"."""
     asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.REVERSED, payment=payment)
@@ -73,7 +98,12 @@ def _refuse_if_it_paid_another(locked: LockedOrder, cip: Cip, number: str) -> No
         cip__account=cip.account, operation_number=number, first_heard_at__gt=locked.now - ONE_RECEIPT
     )
     if other := elsewhere.exclude(cip__order=locked.order).select_related("cip__order").first():
-        raise InvalidRequest(f"Operation {number} paid order {other.cip.order} already; one receipt is one payment.")
+        raise InvalidRequest(
+            _("Operation %(operation)s paid order %(order)s already; one receipt is one payment."),
+            code="operation_paid_order",
+            operation=number,
+            order=str(other.cip.order),
+        )
 
 
 def _save_vouched(locked: LockedOrder, cip: Cip, payment: Payment) -> None:
@@ -92,5 +122,7 @@ def _save_vouched(locked: LockedOrder, cip: Cip, payment: Payment) -> None:
             payment.save(using=locked.alias)
     except IntegrityError:
         raise InvalidRequest(
-            f"Operation {payment.operation_number} paid another order already; one receipt is one payment."
+            _("Operation %(operation)s paid another order already; one receipt is one payment."),
+            code="operation_paid_another",
+            operation=payment.operation_number,
         ) from None

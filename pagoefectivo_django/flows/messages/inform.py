@@ -13,6 +13,7 @@ from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
+from django.utils.translation import gettext_noop as _
 
 from ...carriers import get_carrier
 from ...conf import conf
@@ -104,7 +105,12 @@ def _give_up(what: str, event: OrderEvent, why: str, said: object = "") -> None:
     with one_transaction() as alias:
         locked = event.order and lock_free_order(event.order, alias=alias, now=current_time(), actor="pagoefectivo")
         if not locked:
-            raise Unavailable(f"Order {event.order} is held by somebody; that its {what} is given up is said later.")
+            raise Unavailable(
+                _("Order %(order)s is held by somebody; that its message (%(message)s) is given up is said later."),
+                code="locked_before_giving_up",
+                order=str(event.order),
+                message=what,
+            )
         locked.history.tell(locked.order, "noted", Remark.UNSENT, detail=f"{what}: {why}", before=locked.order.state)
         locked.write()
     told = (what, event.pk, event.order, why, said)
@@ -133,4 +139,8 @@ def _send(name: str, message: EmailMultiAlternatives, event: OrderEvent) -> None
 
 def _failure(error: Exception, *codes: int) -> PagoEfectivoError:
     kind = " ".join([type(error).__name__, *map(str, codes)])
-    return OutcomeUnknown(f"The mail could not be handed over ({kind}); check the mail server and Django's settings.")
+    return OutcomeUnknown(
+        _("The mail could not be handed over (%(kind)s); check the mail server and Django's settings."),
+        code="mail_not_handed_over",
+        kind=kind,
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
+from django.utils.translation import gettext_noop as _
 
 from ...conf import conf
 from ...documents.voucher import Returning, Voucher
@@ -51,7 +52,7 @@ def voucher_content(token: uuid.UUID, now: datetime) -> Voucher:
     promised = Exists(Refund.objects.filter(PROMISED, order=OuterRef("pk")))
     found: Any = orders.annotate(asked=asked, taken_back=taken_back, promised=promised).filter(token=token).first()
     if found is None:
-        raise InvalidRequest("No order has this token.")
+        raise InvalidRequest(_("No order has this token."), code="token_unknown")
     refunds = Refund.objects.using(database()).filter(PROMISED, order=found).order_by("pk") if found.promised else ()
     return _voucher(found, now, tuple(map(returning, refunds)), asked=found.asked, taken_back=found.taken_back)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils.translation import gettext_noop as _
+
 from ...codes import plain
 from ...errors import InvalidRequest
 from ...models import Cip, Notification, NotificationStatus, Order
@@ -29,9 +31,13 @@ def adopt_code(order: Order, code: str | int, *, actor: str, now: datetime | Non
     now = now or current_time()
     digits = plain(str(code))
     if not digits.isascii() or not digits.isdigit():
-        raise InvalidRequest("The code is not a number; copy its digits from the portal or the mail.")
+        raise InvalidRequest(
+            _("The code is not a number; copy its digits from the portal or the mail."), code="code_not_a_number"
+        )
     if in_shop_transaction():
-        raise InvalidRequest("adopt_code asks the provider; call it outside of a transaction.")
+        raise InvalidRequest(
+            _("adopt_code asks the provider; call it outside of a transaction."), code="adopting_in_transaction"
+        )
     cips = Cip.objects.using(database()).filter(order=order)
     for cip in filter(may_be_adopted, cips.order_by("-pk")):
         channel = channel_of(cip)
@@ -48,7 +54,12 @@ def adopt_code(order: Order, code: str | int, *, actor: str, now: datetime | Non
             _try_messages(channel.account, digits, now)
             order.reload()
             return order
-    raise InvalidRequest(f"The provider doesn't show that code {digits} was asked for order {order}; nothing changed.")
+    raise InvalidRequest(
+        _("The provider doesn't show that code %(cip)s was asked for order %(order)s; nothing changed."),
+        code="code_of_another",
+        cip=digits,
+        order=str(order),
+    )
 
 
 def _try_messages(account: str, code: str, now: datetime) -> None:

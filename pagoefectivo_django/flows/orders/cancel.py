@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils.translation import gettext_noop as _
+
 from ...errors import AlreadyPaid, InvalidRequest, Misconfigured, OutcomeUnknown
 from ...models import Cip, Discrepancy, Order
 from ...models.clock import current_time
@@ -15,7 +17,7 @@ from .delete import StillPayable, begin_deletion, delete_code, give_up_deletion
 from .pending_action import fulfil, record
 from .refresh import apply_answer
 
-_HELD = "Somebody else holds order {}, or changed it; the pending action is tried again."
+_HELD = _("Somebody else holds order %(order)s, or changed it; the pending action is tried again.")
 
 
 def cancel_order(order: Order, *, actor: str = "shop", reason: str = "", now: datetime | None = None) -> Order:
@@ -59,7 +61,7 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
     """
     for cip in Cip.objects.using(database()).filter(order=order, status=CipStatus.CURRENT):
         if not begin_deletion(cip, now, wait=wait) and not wait:
-            raise OutcomeUnknown(_HELD.format(order))
+            raise OutcomeUnknown(_HELD, code="locked_meanwhile", order=str(order))
         try:
             report = delete_code(cip, now)
         except Exception as error:
@@ -71,12 +73,17 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
             continue
         apply_answer(report, actor=order.action_requested_by, asked=asked, wait=wait, now=now)
         if report.fact == Fact.PAYMENT:
-            raise AlreadyPaid(f"Order {order} was paid meanwhile with code {cip}.")
+            raise AlreadyPaid(
+                _("Order %(order)s was paid meanwhile with code %(cip)s."),
+                code="paid_meanwhile",
+                order=str(order),
+                cip=str(cip),
+            )
 
 
 def _decide(decision: Withdrawal | Supersession, order: Order, now: datetime, wait: bool) -> None:
     if Outcome.LOCKED in advance(decision, actor=order.action_requested_by, wait=wait, now=now):
-        raise OutcomeUnknown(_HELD.format(order))
+        raise OutcomeUnknown(_HELD, code="locked_meanwhile", order=str(order))
 
 
 def _in_vain(order: Order, error: Exception) -> bool:

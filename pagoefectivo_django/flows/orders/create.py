@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from ... import strict_json
 from ...conf import conf
@@ -21,7 +22,7 @@ from ...models.clock import current_time
 from ...models.database import after_commit, database, in_shop_transaction, one_transaction
 from ...money import Money, shown
 from ...payer import Payer
-from ...states import PendingAction
+from ...states import OrderState, PendingAction
 from ...texts import one_line, spelled
 from ...traces import traced
 from ..ledger.advance import advance
@@ -73,9 +74,13 @@ def create_order(
     now = now or current_time()
     money = Money(amount, currency)
     if not isinstance(payer, Payer):
-        raise InvalidRequest(f"payer is a {type(payer).__name__}; pass a Payer.")
+        raise InvalidRequest(_("payer is a %(kind)s; pass a Payer."), code="payer_type", kind=type(payer).__name__)
     if not conf.route(currency):
-        raise Misconfigured(f"No channel issues codes in {currency}; add one to PAGOEFECTIVO['ROUTES'].")
+        raise Misconfigured(
+            _("No channel issues codes in %(currency)s; add one to PAGOEFECTIVO['ROUTES']."),
+            code="no_route",
+            currency=currency,
+        )
     new = Order(
         reference=_text("reference", _digits(reference), 64, needed=True),
         amount=money.amount,
@@ -140,10 +145,14 @@ def check_expiry(expires_at: datetime, now: datetime) -> datetime:
     Raises ``InvalidRequest`` unless the date is an aware datetime 10 minutes to 6 months ahead.
     """
     if not isinstance(expires_at, datetime) or timezone.is_naive(expires_at):
-        raise InvalidRequest(f"expires_at is {shown(expires_at)}; pass an aware datetime.")
+        raise InvalidRequest(
+            _("expires_at is %(value)s; pass an aware datetime."), code="expires_at_type", value=shown(expires_at)
+        )
     if not now + SOONEST <= expires_at <= now + LATEST:
         raise InvalidRequest(
-            f"expires_at is {expires_at.isoformat()}; PagoEfectivo takes dates from 10 minutes to 6 months ahead."
+            _("expires_at is %(value)s; PagoEfectivo takes dates from 10 minutes to 6 months ahead."),
+            code="expires_at_out_of_range",
+            value=expires_at.isoformat(),
         )
     return expires_at.replace(microsecond=0)  # providers know whole seconds
 
@@ -180,13 +189,26 @@ def _conflict(order: Order, new: Order) -> ReferenceConflict:
     taken = Cip.objects.using(database()).filter(order=order).values_list("account", flat=True)
     if any(map(is_live, taken)) and not _is_live(new.currency):
         return ReferenceConflict(
-            f"Reference {new.reference!r} has an order of production over {order.money} that is {order.state}; these "
-            "settings are a sandbox's, which replaces none. Use another reference."
+            _(
+                "Reference '%(reference)s' has an order of production over %(money)s that is %(state)s; these settings "
+                "are a sandbox's, which replaces none. Use another reference."
+            ),
+            code="reference_of_production",
+            reference=new.reference,
+            money=str(order.money),
+            state=OrderState(order.state),
         )
     return ReferenceConflict(
-        f"Reference {new.reference!r} has an order over {order.money} that is {order.state}; "
-        f"it can't become one over {new.money}. Use another reference, or pass replace=True.",
+        _(
+            "Reference '%(reference)s' has an order over %(money)s that is %(state)s; it can't become one over "
+            "%(wanted)s. Use another reference, or pass replace=True."
+        ),
         key=order.pk,
+        code="reference_taken",
+        reference=new.reference,
+        money=str(order.money),
+        state=OrderState(order.state),
+        wanted=str(new.money),
     )
 
 
@@ -216,19 +238,38 @@ def _one_line(concept: Any) -> Any:
 
 def _language(language: str) -> str:
     if not serves(language):
-        raise InvalidRequest(f"language is {shown(language)}; use one of {', '.join(LOCALES)}.")
+        raise InvalidRequest(
+            _("language is %(value)s; use one of %(known)s."),
+            code="language_unknown",
+            value=shown(language),
+            known=", ".join(LOCALES),
+        )
     return language
 
 
 def _text(name: str, value: Any, most: int, *, needed: bool = False) -> str:
     if not isinstance(value, str):
-        raise InvalidRequest(f"{name} is a {type(value).__name__}; pass text.")
+        raise InvalidRequest(
+            _("%(field)s is a %(kind)s; pass text."), code="text_type", field=name, kind=type(value).__name__
+        )
     if needed and not value:
-        raise InvalidRequest(f"{name} is empty; pass 1 to {most} characters.")
+        raise InvalidRequest(
+            _("%(field)s is empty; pass 1 to %(most)d characters."), code="text_empty", field=name, most=most
+        )
     if len(value) > most:
-        raise InvalidRequest(f"{name} has {len(value)} characters; at most {most} fit.")
+        raise InvalidRequest(
+            _("%(field)s has %(count)d characters; at most %(most)d fit."),
+            code="text_too_long",
+            field=name,
+            count=len(value),
+            most=most,
+        )
     if value != value.strip() or not value.isprintable() or strict_json.unstorable(value):
-        raise InvalidRequest(f"{name} begins or ends with a blank, or has characters that cannot be printed.")
+        raise InvalidRequest(
+            _("%(field)s begins or ends with a blank, or has characters that cannot be printed."),
+            code="text_unprintable",
+            field=name,
+        )
     return value
 
 
@@ -236,12 +277,16 @@ def _metadata(value: Mapping[str, Any] | None) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise InvalidRequest(f"metadata is a {type(value).__name__}; pass a dictionary.")
+        raise InvalidRequest(
+            _("metadata is a %(kind)s; pass a dictionary."), code="metadata_type", kind=type(value).__name__
+        )
     problem = strict_json.unstorable(dict(value))
     try:
         json.dumps(value)
     except (TypeError, ValueError) as error:
         problem = problem or str(error)
     if problem:
-        raise InvalidRequest(f"metadata has {problem}; pass what JSON can hold.")
+        raise InvalidRequest(
+            _("metadata has %(problem)s; pass what JSON can hold."), code="metadata_not_json", problem=problem
+        )
     return dict(value)

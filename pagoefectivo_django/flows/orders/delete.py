@@ -6,9 +6,11 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from ...channels.base import Report
 from ...conf import conf
-from ...errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused
+from ...errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Param, Refused
 from ...models import Cip, Discrepancy
 from ...models.database import LEASE, database, one_transaction
 from ...states import CipStatus, Fact, Kind, PendingAction, Remark
@@ -24,6 +26,8 @@ from .refresh import apply_answer
 
 logger = logging.getLogger("pagoefectivo.provider")
 
+_NOT_CONFIRMED = _("The provider doesn't confirm that code %(cip)s is deleted; it is asked again later.")
+
 
 class StillPayable(OutcomeUnknown):
     """A code may still be paid, and asking the provider again now would not help.
@@ -33,8 +37,18 @@ class StillPayable(OutcomeUnknown):
     but polling goes on.
     """
 
-    def __init__(self, message: str, *, final: bool = True, nobody: bool = False, watched: bool = False) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str = "",
+        /,
+        *,
+        final: bool = True,
+        nobody: bool = False,
+        watched: bool = False,
+        code: str = "",
+        **params: Param,
+    ) -> None:
+        super().__init__(message, code=code, **params)
         self.final, self.nobody, self.watched = final, nobody, watched
 
 
@@ -46,27 +60,44 @@ def delete_code(cip: Cip, now: datetime) -> Report:
     """
     code = cip.code or ""
     if cip.account not in accounts():
-        raise StillPayable(f"Account {cip.account} of code {code} is configured no longer.", nobody=True)
+        raise StillPayable(
+            _("Account %(account)s of code %(cip)s is configured no longer."),
+            nobody=True,
+            code="account_of_code_not_configured",
+            account=cip.account,
+            cip=code,
+        )
     channel = channel_of(cip)
     if not channel.can_delete:
-        detail = f"Channel {channel.alias!r} can't delete codes; {code} stays payable until it expires."
-        raise StillPayable(detail, nobody=not channel.can_search, watched=channel.can_search)
+        raise StillPayable(
+            _("Channel '%(channel)s' can't delete codes; %(cip)s stays payable until it expires."),
+            nobody=not channel.can_search,
+            watched=channel.can_search,
+            code="cannot_delete",
+            channel=channel.alias,
+            cip=code,
+        )
     try:
         with recorded(channel, codes=[code]):
             channel.delete(code)
     except (Refused, OutcomeUnknown) as error:
         if not channel.can_search:
             if isinstance(error, Refused):
-                raise StillPayable(f"The provider refuses to delete code {code}: {error}", final=False) from None
+                raise StillPayable(
+                    _("The provider refuses to delete code %(cip)s: %(said)s"),
+                    final=False,
+                    code="deletion_refused",
+                    cip=code,
+                    said=str(error),
+                ) from None
             raise
         answer = ask_provider(channel, [code], now).get(code)
         if answer is None or answer.fact == Fact.ABSENT:
-            raise StillPayable(f"The provider doesn't know code {code}.") from None
+            raise StillPayable(_("The provider doesn't know code %(cip)s."), code="code_unknown", cip=code) from None
         if answer.fact in (Fact.ISSUED, Fact.UNKNOWN):
-            detail = f"The provider doesn't confirm that code {code} is deleted; it is asked again later."
             if isinstance(error, Refused):
-                raise StillPayable(detail, final=False) from None
-            raise OutcomeUnknown(detail) from None
+                raise StillPayable(_NOT_CONFIRMED, final=False, code="deletion_not_confirmed", cip=code) from None
+            raise OutcomeUnknown(_NOT_CONFIRMED, code="deletion_not_confirmed", cip=code) from None
         return answer
     return Report(account=cip.account, fact=Fact.CODE_DELETED, code=code)
 

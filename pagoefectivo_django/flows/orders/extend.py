@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ...errors import AlreadyPaid, InvalidRequest, OutcomeUnknown, Refused
+from django.utils.translation import gettext_noop as _
+
+from ...errors import AlreadyPaid, OutcomeUnknown, Refused
 from ...models import Cip, Order
 from ...models.clock import current_time
 from ...models.database import database
 from ...states import Fact, PendingAction
+from ..possible.refusing import refuse_change
 from ..possible.rules import extendable
 from ..provider.accounts import channel_of
 from ..provider.look_up import ask_provider
@@ -39,12 +42,16 @@ def extend(order: Order, now: datetime, wait: bool) -> None:
     """Ask the provider for the date in the pending action of a claimed order, and apply the date shown."""
     cip, date = extendable(Cip.objects.using(database()).filter(order=order)), order.action_date
     if cip is None or not cip.code or date is None:
-        raise InvalidRequest(f"Order {order} has no code that could be extended; reissue it.")
+        raise refuse_change("extend", "no_code", order)
     if cip.live and cip.retry_at:
-        raise OutcomeUnknown(f"Code {cip} is being deleted at this moment; whether it can be extended is tried later.")
+        raise OutcomeUnknown(
+            _("Code %(cip)s is being deleted at this moment; whether it can be extended is tried later."),
+            code="being_deleted",
+            cip=str(cip),
+        )
     channel = channel_of(cip)
     if not channel.can_extend:
-        raise InvalidRequest(f"Channel {channel.alias!r} can't extend codes; reissue the order.")
+        raise refuse_change("extend", "cannot_extend", order)
     refusal: Refused | None = None
     try:
         with recorded(channel, order=order):
@@ -55,13 +62,26 @@ def extend(order: Order, now: datetime, wait: bool) -> None:
         refusal = None  # the question to the provider below tells whether the date moved
     answer = ask_provider(channel, [cip.code], now).get(cip.code)
     if answer is None or answer.fact == Fact.UNKNOWN:
-        raise OutcomeUnknown(f"The provider doesn't say until when code {cip} can be paid; it is asked again.")
+        raise OutcomeUnknown(
+            _("The provider doesn't say until when code %(cip)s can be paid; it is asked again."),
+            code="date_not_told",
+            cip=str(cip),
+        )
     shown = answer.expires_at
     moved = answer.fact == Fact.ISSUED and shown is not None and abs(shown - date) <= ROUNDING
     apply_answer(answer, actor=order.action_requested_by, asked=moved, wait=wait, now=now)
     if answer.fact == Fact.PAYMENT:
-        raise AlreadyPaid(f"Order {order} was paid meanwhile with code {cip}.")
+        raise AlreadyPaid(
+            _("Order %(order)s was paid meanwhile with code %(cip)s."),
+            code="paid_meanwhile",
+            order=str(order),
+            cip=str(cip),
+        )
     if refusal:
         raise refusal
     if not moved:
-        raise OutcomeUnknown(f"The provider doesn't show the new date of code {cip}; it will be asked again.")
+        raise OutcomeUnknown(
+            _("The provider doesn't show the new date of code %(cip)s; it will be asked again."),
+            code="extension_not_confirmed",
+            cip=str(cip),
+        )

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from ...channels import get_channel
 from ...channels.base import Channel, Charge, Report
 from ...conf import conf
@@ -107,8 +109,9 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     if problem:
         raise problem
     if asked and refusal:
-        put_to_person(order, Kind.NOT_CONFIRMED, now, f"No provider issues another code. {refusal}")
-        raise Refused(refusal)
+        refused = Refused(_("No provider issues another code. %(said)s"), code="code_refused", said=refusal)
+        put_to_person(order, Kind.NOT_CONFIRMED, now, str(refused))
+        raise refused
     return None
 
 
@@ -185,7 +188,11 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait
         opening: dict[str, Any] = {"alias": alias, "now": now, "actor": "pagoefectivo"}
         locked = lock_order(order, **opening) if wait else lock_free_order(order, **opening)
         if locked is None:
-            raise Unavailable(f"Somebody else holds order {order}; its code is asked for later.")
+            raise Unavailable(
+                _("Somebody else holds order %(order)s; its code is asked for later."),
+                code="locked_before_issuing",
+                order=str(order),
+            )
         live = locked.live_cip()
         if locked.state not in IN_STATES["reissue" if asked else "issue"]:
             return None
@@ -196,7 +203,12 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait
             raise refuse_change("reissue", "ordered_again", locked.order)
         until = locked.order.action_date or locked.order.expires_at
         if asked and until <= now and not live:
-            raise InvalidRequest(f"The date {until.isoformat()} has passed for which order {order} was to get a code.")
+            raise InvalidRequest(
+                _("The date %(date)s has passed for which order %(order)s was to get a code."),
+                code="date_passed",
+                date=until.isoformat(),
+                order=str(order),
+            )
         if until <= now or (live and (live.status != CipStatus.REQUESTED or live.asked_at)):
             return None
         cip = live or Cip(order=locked.order, transaction_code=new_transaction_code(locked.order.reference, channel))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils.translation import gettext_noop as _
+
 from ...channels.base import Report
 from ...errors import InvalidRequest
 from ...models import Order
@@ -27,9 +29,15 @@ def mark_paid(order: Order, operation_number: str, actor: str, reason: str, *, n
     """
     number = one_line(operation_number) if isinstance(operation_number, str) else ""
     if not number or len(number) > 40 or not number.isprintable():
-        raise InvalidRequest("The operation number is empty, too long or unprintable; copy it from the receipt.")
+        raise InvalidRequest(
+            _("The operation number is empty, too long or unprintable; copy it from the receipt."),
+            code="operation_number_unusable",
+        )
     if not actor.strip() or not reason.strip():
-        raise InvalidRequest("An order is marked as paid by somebody and for a reason; pass actor and reason.")
+        raise InvalidRequest(
+            _("An order is marked as paid by somebody and for a reason; pass actor and reason."),
+            code="marking_needs_reason",
+        )
     vouched = Report("", Fact.PAYMENT, amount=order.amount, currency=order.currency, operation_number=number)
     now = now or current_time()
     advance(Vouching(order, reason, payment=vouched), actor=actor, now=now)

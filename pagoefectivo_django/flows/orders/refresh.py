@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils.translation import gettext_noop as _
+
 from ...channels.base import Report
 from ...errors import OutcomeUnknown
 from ...models import Cip, Order
@@ -16,7 +18,7 @@ from ..provider.look_up import look_up
 
 #: Most questions about a code in a row while the answers are stale.
 MOST_ASKED = 3
-_STALE = "Code {} changed while the provider was asked; ask it again."
+_STALE = _("Code %(cip)s changed while the provider was asked; ask it again.")
 
 
 @traced()
@@ -39,7 +41,7 @@ def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
                 break
         else:
             if channel.can_search:
-                raise OutcomeUnknown(_STALE.format(cip))
+                raise OutcomeUnknown(_STALE, code="changed_meanwhile", cip=str(cip))
     order.reload()
     return order
 
@@ -50,4 +52,4 @@ def apply_answer(answer: Report, *, actor: str, asked: bool = False, wait: bool 
     With ``wait`` False raises ``OutcomeUnknown`` also if another transaction holds the order.
     """
     if {Outcome.STALE, Outcome.LOCKED} & {*advance(answer, actor=actor, asked=asked, wait=wait, now=now)}:
-        raise OutcomeUnknown(_STALE.format(answer.code))
+        raise OutcomeUnknown(_STALE, code="changed_meanwhile", cip=answer.code)

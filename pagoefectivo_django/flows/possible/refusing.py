@@ -2,91 +2,257 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
+from typing import NamedTuple
 
-from ...errors import AlreadyPaid, InReview, InvalidRequest, Misconfigured, PagoEfectivoError
+from django.utils.translation import gettext_noop as _
+
+from ...errors import AlreadyPaid, InReview, InvalidRequest, Misconfigured, PagoEfectivoError, Param
 from ...models import Discrepancy, Order, Payment, Refund
-from ...states import OrderState
+from ...states import Kind, OrderState, PendingAction, RefundStatus, Resolution
 from .rules import answers_to
+
+
+class Refusal(NamedTuple):
+    """The class, the code and the sentence of the error for one reason."""
+
+    error: type[PagoEfectivoError]
+    code: str
+    message: str
+
+    def about(self, **params: Param) -> PagoEfectivoError:
+        """Return the error with the parameters of its sentence."""
+        return self.error(self.message, code=self.code, **params)
+
+
+_PAID = Refusal(
+    AlreadyPaid, "code_of_paid_order", _("Order %(order)s is %(state)s; a code of it can't be changed any more.")
+)
+_TOO_LATE = Refusal(
+    InvalidRequest,
+    "order_in_another_state",
+    _("Order %(order)s is %(state)s; it is too late or too early to %(action)s it."),
+)
+_ORDERED_AGAIN = Refusal(
+    InvalidRequest, "ordered_again", _("Reference %(order)s was ordered again; cancel that order first.")
+)
+
+#: By the reason why an order's code can't be changed; a reason without an entry is the order's state.
+_CHANGES = {
+    "paid": _PAID,
+    "refunded": _PAID,
+    "in_review": Refusal(
+        InReview, "order_in_review", _("Order %(order)s has an open money discrepancy; resolve it first.")
+    ),
+    "no_route": Refusal(
+        Misconfigured, "no_route", _("No channel issues codes in %(currency)s; add one to PAGOEFECTIVO['ROUTES'].")
+    ),
+    "no_account": Refusal(
+        Misconfigured,
+        "account_of_order_not_configured",
+        _("The account of order %(order)s's code is configured no longer; put it back first."),
+    ),
+    "ordered_again": _ORDERED_AGAIN,
+    "no_code": Refusal(
+        InvalidRequest,
+        "no_code_to_extend",
+        _("Order %(order)s is %(state)s; no code of it is known that one could extend."),
+    ),
+    "cannot_extend": Refusal(
+        InvalidRequest,
+        "cannot_extend",
+        _("The channel of order %(order)s's code can't extend codes; reissue the order."),
+    ),
+    "erased": Refusal(
+        InvalidRequest, "payer_erased", _("The payer's data of order %(order)s was erased; make another order.")
+    ),
+    "not_allowed": Refusal(
+        InvalidRequest,
+        "renewing_not_allowed",
+        _("PAGOEFECTIVO['PAYER_MAY_RENEW'] is False: only the shop renews codes."),
+    ),
+    "code_pending": Refusal(InvalidRequest, "code_pending", _("Order %(order)s is getting a code already.")),
+    "asked": Refusal(
+        InvalidRequest,
+        "order_in_discrepancy",
+        _("Order %(order)s has an open discrepancy; a person answers it before there is a code."),
+    ),
+}
 
 
 def refuse_change(action: str, why: str, order: Order) -> PagoEfectivoError:
     """Return the error for a change of an order's code (``order_actions``) refused for the reason ``why``."""
-    if why in (OrderState.PAID, OrderState.REFUNDED):
-        return AlreadyPaid(f"Order {order} is {why}; a code of it can't be changed any more.")
-    if why == "in_review":
-        return InReview(f"Order {order} has an open money discrepancy; resolve it first.")
-    if why == "no_route":
-        return Misconfigured(f"No channel issues codes in {order.currency}; add one to PAGOEFECTIVO['ROUTES'].")
-    if why == "no_account":
-        return Misconfigured(f"The account of order {order}'s code is configured no longer; {action} it never can be.")
-    sentences = {
-        "ordered_again": f"Reference {order} was ordered again; {action} that order, or cancel it first.",
-        "no_code": f"Order {order} is {order.state}; no code of it is known that one could {action}.",
-        "cannot_extend": f"The channel of order {order}'s code can't extend codes; reissue the order.",
-        "erased": f"The payer's data of order {order} was erased; make another order.",
-        "not_allowed": "PAGOEFECTIVO['PAYER_MAY_RENEW'] is False: only the shop renews codes.",
-        "code_pending": f"Order {order} is getting a code already.",
-        "asked": f"Order {order} has an open discrepancy; a person answers it before there is a code.",
-    }
-    too_late = f"Order {order} is {order.state}; it is too late or too early to {action} it."
-    return InvalidRequest(sentences.get(why, too_late))
+    return _CHANGES.get(why, _TOO_LATE).about(
+        order=str(order),
+        state=OrderState(order.state),
+        currency=order.currency,
+        action=PendingAction.REISSUE if action == "renew" else PendingAction(action),
+    )
+
+
+_PAID_BEFORE = Refusal(AlreadyPaid, "order_paid_before", _("Order %(order)s is %(state)s; it can't be paid again."))
+_NO_PAYABLE_CODE = Refusal(
+    InvalidRequest, "no_payable_code", _("Order %(order)s has no code that could have been paid; adopt it first.")
+)
+_MARKING = {
+    "paid": _PAID_BEFORE,
+    "refunded": _PAID_BEFORE,
+    "in_review": Refusal(
+        InReview, "answer_instead_of_marking", _("Order %(order)s has an open money discrepancy; answer it instead.")
+    ),
+    "ordered_again": _ORDERED_AGAIN,
+}
 
 
 def refuse_marking(why: str, order: Order) -> PagoEfectivoError:
     """Return the error for an order that can't be marked as paid for the reason ``why``."""
-    if why in (OrderState.PAID, OrderState.REFUNDED):
-        return AlreadyPaid(f"Order {order} is {why}; it can't be paid again.")
-    if why == "in_review":
-        return InReview(f"Order {order} has an open money discrepancy; answer it instead.")
-    if why == "ordered_again":
-        return InvalidRequest(f"Reference {order} was ordered again; cancel that order first.")
-    return InvalidRequest(f"Order {order} has no code that could have been paid; adopt it first.")
+    return _MARKING.get(why, _NO_PAYABLE_CODE).about(order=str(order), state=OrderState(order.state))
+
+
+_NO_PROOF_BUT_REFUND = Refusal(
+    InvalidRequest,
+    "statement_proves_no_payment",
+    _(
+        "Discrepancy %(discrepancy)s (%(kind)s) is about a statement, which is no proof of a payment: it can't be "
+        "answered with %(answer)s; use %(refund_due)s or %(ignore)s."
+    ),
+)
+_ANSWERS = {
+    "closed": Refusal(
+        InvalidRequest,
+        "discrepancy_closed",
+        _("Discrepancy %(discrepancy)s was resolved by %(who)s; it stays so."),
+    ),
+    "no_proof": Refusal(
+        InvalidRequest,
+        "statement_proves_nothing",
+        _(
+            "Discrepancy %(discrepancy)s (%(kind)s) is about a statement, which is no proof of a payment: it can't be "
+            "answered with %(answer)s; use %(ignore)s."
+        ),
+    ),
+    "paid": Refusal(
+        AlreadyPaid,
+        "paid_by_another_payment",
+        _("Order %(order)s is paid by another payment; this one can be refunded or ignored."),
+    ),
+    "no_payment": Refusal(
+        InvalidRequest,
+        "no_payment_to_accept",
+        _(
+            "Discrepancy %(discrepancy)s (%(kind)s) has no payment of an order that could be accepted or given back; "
+            "adopt the code for its order first, or give the money back by the provider and answer with %(ignore)s."
+        ),
+    ),
+    "taken_back": Refusal(
+        InvalidRequest,
+        "payment_reversed",
+        _("Payment %(payment)s was taken back; it can't pay order %(order)s or be given back any more."),
+    ),
+    "being_refunded": Refusal(
+        InvalidRequest,
+        "payment_being_refunded",
+        _("Payment %(payment)s is being refunded; it can't pay order %(order)s any more."),
+    ),
+    "ordered_again": Refusal(
+        InvalidRequest,
+        "ordered_again_or_refund",
+        _("Reference %(order)s was ordered again; cancel that order first, or refund this payment."),
+    ),
+}
 
 
 def refuse_answer(answer: str, why: str, discrepancy: Discrepancy, payment: Payment | None) -> PagoEfectivoError:
     """Return the error for a resolution that a discrepancy can't have for the reason ``why``."""
-    named, order = f"Discrepancy {discrepancy.pk}", discrepancy.order
-    if why == "closed":
-        return InvalidRequest(f"{named} was resolved by {discrepancy.resolved_by}; it stays so.")
-    if why == "no_proof":
-        return InvalidRequest(
-            f"{named} ({discrepancy.kind}) is about a statement, which is no proof of a payment: "
-            f"it can't be answered with {answer}; use {' or '.join(answers_to(discrepancy))}."
-        )
-    if why == OrderState.PAID:
-        return AlreadyPaid(f"Order {order} is paid by another payment; this one can be refunded or ignored.")
-    sentences = {
-        "no_payment": f"{named} ({discrepancy.kind}) has no payment of an order that could be accepted or given "
-        "back; adopt the code for its order first, or give the money back by the provider and answer with ignore.",
-        "taken_back": f"Payment {payment} was taken back; it can't pay order {order} or be given back any more.",
-        "being_refunded": f"Payment {payment} is being refunded; it can't pay order {order} any more.",
-        "ordered_again": f"Reference {order} was ordered again; cancel that order first, or refund this payment.",
-    }
-    return InvalidRequest(sentences[why])
+    refundable = why == "no_proof" and Resolution.REFUND_DUE in answers_to(discrepancy)
+    return (_NO_PROOF_BUT_REFUND if refundable else _ANSWERS[why]).about(
+        discrepancy=discrepancy.pk,
+        kind=Kind(discrepancy.kind),
+        order=str(discrepancy.order),
+        payment=str(payment),
+        who=discrepancy.resolved_by,
+        answer=Resolution(answer),
+        refund_due=Resolution.REFUND_DUE,
+        ignore=Resolution.IGNORE,
+    )
+
+
+_NO_STEP = Refusal(
+    InvalidRequest, "refund_step_impossible", _("Refund %(refund)s is %(status)s; it can't become %(becomes)s.")
+)
+_STEPS = {
+    "same_person": Refusal(
+        InvalidRequest,
+        "approved_by_who_asked",
+        _("%(who)s asked for refund %(refund)s; somebody else has to approve it (REFUND_FOUR_EYES)."),
+    ),
+    "taken_back": Refusal(
+        InvalidRequest,
+        "refund_of_reversed",
+        _("The provider took payment %(payment)s back; nothing of it is left to refund."),
+    ),
+    "by_provider": Refusal(
+        InvalidRequest,
+        "refund_sent_by_provider",
+        _("Refund %(refund)s is sent by the provider itself; it must not be sent twice."),
+    ),
+    "no_cci": Refusal(
+        InvalidRequest,
+        "refund_without_account",
+        _("Nobody knows yet to which account refund %(refund)s goes; ask the payer."),
+    ),
+    "asking": Refusal(
+        InvalidRequest,
+        "refund_being_asked",
+        _("The provider is being asked for refund %(refund)s; wait for what it says."),
+    ),
+    "in_statement": Refusal(
+        InvalidRequest,
+        "refund_in_statement",
+        _("A line of a statement is matched with refund %(refund)s: it went. Undo that match first."),
+    ),
+}
+_NO_ACCOUNT_ASKED = Refusal(
+    InvalidRequest, "refund_asks_no_account", _("Refund %(refund)s is %(status)s; no account is asked for.")
+)
+_ACCOUNTS = {
+    "by_provider": Refusal(
+        InvalidRequest,
+        "refund_needs_no_account",
+        _("Refund %(refund)s goes back by the provider; no account is needed."),
+    ),
+    "account_known": Refusal(
+        InvalidRequest,
+        "refund_account_known",
+        _("The account for refund %(refund)s is known already; it is named once."),
+    ),
+    "no_address": Refusal(
+        InvalidRequest,
+        "payer_without_address",
+        _("Order %(order)s has no e-mail address any more; give the payer the link yourself."),
+    ),
+    "no_message": Refusal(
+        InvalidRequest,
+        "refund_account_not_sent",
+        _("PAGOEFECTIVO['MESSAGES'] has no 'refund_account'; give the payer the link yourself."),
+    ),
+}
+_BECOMES = {
+    "approve": RefundStatus.APPROVED,
+    "send": RefundStatus.SENT,
+    "done": RefundStatus.DONE,
+    "fail": RefundStatus.FAILED,
+}
 
 
 def refuse_step(action: str, why: str, refund: Refund, payment: Payment) -> PagoEfectivoError:
     """Return the error for a step of a refund (``refund_actions``) refused for the reason ``why``."""
-    if why == "same_person":
-        about = {"refund": refund, "who": refund.requested_by}
-        return InvalidRequest(
-            _("%(who)s asked for refund %(refund)s; somebody else has to approve it (REFUND_FOUR_EYES).") % about
-        )
-    sentences = {
-        "taken_back": f"The provider took payment {payment} back; nothing of it is left to refund.",
-        "by_provider": f"Refund {refund} is sent by the provider itself; it must not be sent twice.",
-        "no_cci": f"Nobody knows yet to which account refund {refund} goes; ask the payer.",
-        "asking": f"The provider is being asked for refund {refund}; wait for what it says.",
-        "in_statement": f"A line of a statement is matched with refund {refund}: it went. Undo that match first.",
-        "account_known": f"The account for refund {refund} is known already; it is named once.",
-        "no_address": f"Order {refund.order} has no e-mail address any more; give the payer the link yourself.",
-        "no_message": "PAGOEFECTIVO['MESSAGES'] has no 'refund_account'; give the payer the link yourself.",
+    about: dict[str, Param] = {
+        "refund": str(refund),
+        "status": RefundStatus(refund.status),
+        "order": str(refund.order),
+        "payment": str(payment),
+        "who": refund.requested_by,
     }
-    if action in ("ask_account", "give_account"):
-        sentences["by_provider"] = f"Refund {refund} goes back by the provider; no account is needed."
-    cannot = f"it can't become {_BECOMES[action]}" if action in _BECOMES else "no account is asked for"
-    return InvalidRequest(sentences.get(why, f"Refund {refund} is {refund.status}; {cannot}."))
-
-
-_BECOMES = {"approve": "approved", "send": "sent", "done": "done", "fail": "failed"}
+    if action in _BECOMES:
+        return _STEPS.get(why, _NO_STEP).about(**about, becomes=_BECOMES[action])
+    return _ACCOUNTS.get(why, _NO_ACCOUNT_ASKED).about(**about)

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import CharField, QuerySet, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Replace, Upper
+from django.utils.translation import gettext_noop as _
 
 from ...errors import InvalidRequest
 from ...models import Notification, Order, Payment, Refund
@@ -38,7 +39,9 @@ def erase_payer(
     Raises ``InvalidRequest`` without an e-mail address or document number, without an actor or without a reason.
     """
     if not actor.strip() or not reason.strip():
-        raise InvalidRequest("A payer is erased by somebody, for a reason; pass actor and reason.")
+        raise InvalidRequest(
+            _("A payer is erased by somebody, for a reason; pass actor and reason."), code="erasing_needs_reason"
+        )
     now = now or current_time()
     erased, kept = [], []
     for order in orders_of(email=email, document_number=document_number).order_by("pk"):
@@ -64,7 +67,7 @@ def orders_of(*, email: str = "", document_number: str = "") -> QuerySet[Order]:
         written: Any = Cast(KT("payer_data__document_number"), CharField())
         plain = Upper(reduce(lambda text, mark: Replace(text, Value(mark), Value("")), " -.", written))
         return orders.alias(plain_document=plain).filter(plain_document=document_number)
-    raise InvalidRequest("Whose data? Pass an e-mail address or a document number.")
+    raise InvalidRequest(_("Whose data? Pass an e-mail address or a document number."), code="payer_not_named")
 
 
 def hand_out(*, email: str = "", document_number: str = "", actor: str, accounts: bool = True) -> dict[str, Any]:

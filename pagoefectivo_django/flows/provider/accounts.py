@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from django.utils.translation import gettext_noop as _
+
 from ...channels import get_channel
 from ...channels.base import Channel
 from ...conf import conf
@@ -47,7 +49,9 @@ def channel_for(account: str, alias: str = "") -> Channel:
     if serving := accounts().get(account):
         return serving
     raise Misconfigured(
-        f"Account {account} is configured no more; put it back into PAGOEFECTIVO['CHANNELS'], under any alias."
+        _("Account %(account)s is configured no more; put it back into PAGOEFECTIVO['CHANNELS'], under any alias."),
+        code="account_not_configured",
+        account=account,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_noop as _
 
 from ...channels.base import Channel, Report
 from ...errors import InvalidRequest, OutcomeUnknown
@@ -84,7 +85,11 @@ def believed(
     others = list(watched.exclude(code__in=said).order_by("-pk").values_list("code", flat=True)[:MOST_OTHERS])
     if not others and len(said) == 1:
         return said
-    nothing = KnowsNothing(f"Account {channel.account} knows none of the codes that it was asked about; ask it later.")
+    nothing = KnowsNothing(
+        _("Account %(account)s knows none of the codes that it was asked about; ask it later."),
+        code="account_knows_nothing",
+        account=channel.account,
+    )
     if others:
         if not may_ask():
             raise nothing

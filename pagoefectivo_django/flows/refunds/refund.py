@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.core import signing
+from django.utils.translation import gettext_noop as _
 
 from ...channels.base import Channel
 from ...errors import InvalidRequest, Misconfigured, PagoEfectivoError, Refused, Unavailable
@@ -49,11 +50,16 @@ def refund_order(
     go back than came, and without actor or reason.
     """
     if not actor.strip() or not reason.strip():
-        raise InvalidRequest("A refund is asked for by somebody and for a reason; pass actor and reason.")
+        raise InvalidRequest(
+            _("A refund is asked for by somebody and for a reason; pass actor and reason."),
+            code="refund_needs_reason",
+        )
     payments = Payment.objects.using(database()).filter(cip__order=order)
     found = payments.filter(pk=payment.pk).first() if payment else that_pays(payments)
     if found is None:
-        raise InvalidRequest(f"Order {order} has no such payment; nothing can be refunded.")
+        raise InvalidRequest(
+            _("Order %(order)s has no such payment; nothing can be refunded."), code="no_payment", order=str(order)
+        )
     asked = 0 if amount is None else exact(amount)
     refund = Refund(payment=found, order=order, amount=asked, reason=reason[:500])
     return _step(refund, RefundStatus.REQUESTED, actor, "", now)
@@ -83,7 +89,10 @@ def close_refund(refund: Refund, *, done: bool, actor: str, reason: str, now: da
     also if a statement's line is matched with the refund, since the same money would be sent twice.
     """
     if not actor.strip() or not reason.strip():
-        raise InvalidRequest("A refund is closed by somebody and for a reason; pass actor and reason.")
+        raise InvalidRequest(
+            _("A refund is closed by somebody and for a reason; pass actor and reason."),
+            code="closing_refund_needs_reason",
+        )
     action, becomes = ("done", RefundStatus.DONE) if done else ("fail", RefundStatus.FAILED)
     return _by_person(action, refund, becomes, actor, reason, now)
 
@@ -98,7 +107,10 @@ def give_account(refund: Refund, *, bank: str, cci: str, holder: str, now: datet
         locked = lock_order(refund.order, alias=alias, now=now, actor="payer")
         refund.refresh_from_db(using=alias)
         if not refund.needs_account:
-            raise InvalidRequest("The account for this refund is known already, or none is needed any more.")
+            raise InvalidRequest(
+                _("The account for this refund is known already, or none is needed any more."),
+                code="no_account_needed",
+            )
         refund.bank, refund.cci, refund.holder = bank, cci, holder
         refund.save(using=alias, update_fields=["bank", "cci", "holder"])
         locked.tell_refund(refund, "the payer named an account")
@@ -112,7 +124,7 @@ def ask_account(refund: Refund, *, actor: str, now: datetime | None = None) -> R
     Raises ``InvalidRequest`` without an actor, if no account is needed, or if no receiver would write to the payer.
     """
     if not actor.strip():
-        raise InvalidRequest("The payer is asked by somebody; pass actor.")
+        raise InvalidRequest(_("The payer is asked by somebody; pass actor."), code="asking_payer_needs_actor")
     with one_transaction() as alias:
         locked = lock_order(refund.order, alias=alias, now=now, actor=actor)
         fresh = Refund.objects.using(alias).select_related("order", "payment").get(pk=refund.pk)
@@ -129,7 +141,9 @@ def refund_of(token: str) -> Refund:
         pk = signing.loads(token, salt=LINK_SALT, max_age=LINK_AGE)
         return Refund.objects.using(database()).select_related("order", "payment").get(pk=pk)
     except (signing.BadSignature, Refund.DoesNotExist, ValueError, TypeError):
-        raise InvalidRequest("This link is not valid, or not any more; ask the shop for another.") from None
+        raise InvalidRequest(
+            _("This link is not valid, or not any more; ask the shop for another."), code="refund_link_invalid"
+        ) from None
 
 
 @traced()
@@ -226,7 +240,7 @@ def _by_person(
 
 def _step(refund: Refund, becomes: RefundStatus, actor: str, said: str, now: datetime | None) -> Refund:
     if not actor.strip():
-        raise InvalidRequest("A refund goes on by somebody's decision; pass actor.")
+        raise InvalidRequest(_("A refund goes on by somebody's decision; pass actor."), code="refund_needs_actor")
     advance(RefundStep(refund.order, said, refund=refund, becomes=becomes), actor=actor, now=now)
     refund.refresh_from_db(using=database())
     return refund

@@ -6,12 +6,13 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from django.db.models import F
+from django.utils.translation import gettext_noop as _
 
 from ...errors import InvalidRequest
 from ...models import Deposit, Settlement
 from ...models.clock import current_time
 from ...models.database import database, one_transaction
-from ...money import LARGEST
+from ...money import LARGEST, shown
 from ...states import SettlementStatus, StatementKind
 from ..ledger.history import History
 from .payout import compare_payout
@@ -34,18 +35,15 @@ def enter_deposit(
     draft or a statement that pays nothing out.
     """
     now = now or current_time()
-    if not isinstance(amount, Decimal) or not amount.is_finite() or not amount or abs(amount) > LARGEST:
-        raise InvalidRequest(f"amount is {amount!r}; pass what reached the bank as a Decimal, not 0.")
-    if amount != amount.quantize(Decimal("0.01")):
-        raise InvalidRequest(f"amount is {amount}; it has more than two decimals.")
-    if not actor.strip() or (amount < 0 and not reason.strip()):
-        raise InvalidRequest("A deposit is entered by somebody, and taken back for a reason; pass actor and reason.")
-    if received_on > now.date() + (date(1, 1, 2) - date(1, 1, 1)):
-        raise InvalidRequest(f"received_on is {received_on}, which is still to come; enter the bank's date.")
+    _check(amount, received_on, actor, reason, now)
     with one_transaction() as alias:
         mine = Settlement.objects.using(alias).filter(pk=settlement.pk, kind=StatementKind.SETTLEMENT)
         if not mine.exclude(status=SettlementStatus.DRAFT).update(open_amount=F("open_amount") - amount):
-            raise InvalidRequest(f"{settlement} is no settlement that counts; import and confirm it first.")
+            raise InvalidRequest(
+                _("%(settlement)s is no settlement that counts; import and confirm it first."),
+                code="settlement_not_counted",
+                settlement=str(settlement),
+            )
         deposit = Deposit(
             settlement=settlement, amount=amount, received_on=received_on, reference=reference[:80],
             author=actor[:150], reason=reason[:500], created_at=now,
@@ -54,3 +52,27 @@ def enter_deposit(
         compare_payout(mine.get(), History(alias, now, actor), deposit=f"{deposit.amount:.2f}")
     settlement.refresh_from_db(using=database())
     return deposit
+
+
+def _check(amount: Decimal, received_on: date, actor: str, reason: str, now: datetime) -> None:
+    if not isinstance(amount, Decimal) or not amount.is_finite() or not amount or abs(amount) > LARGEST:
+        raise InvalidRequest(
+            _("amount is %(value)s; pass what reached the bank as a Decimal, not 0."),
+            code="deposit_amount_type",
+            value=shown(amount),
+        )
+    if amount != amount.quantize(Decimal("0.01")):
+        raise InvalidRequest(
+            _("amount is %(value)s; it has more than two decimals."), code="amount_decimals", value=str(amount)
+        )
+    if not actor.strip() or (amount < 0 and not reason.strip()):
+        raise InvalidRequest(
+            _("A deposit is entered by somebody, and taken back for a reason; pass actor and reason."),
+            code="deposit_needs_reason",
+        )
+    if received_on > now.date() + (date(1, 1, 2) - date(1, 1, 1)):
+        raise InvalidRequest(
+            _("received_on is %(date)s, which is still to come; enter the bank's date."),
+            code="deposit_in_future",
+            date=received_on,
+        )

@@ -19,7 +19,7 @@ from ...states import LineStatus, SettlementStatus
 from ..outbox.budget import TimeBudget
 from .asking import ask_about_lines
 from .judging import judge, look_again
-from .reading import confirm_settlement, discard_old_drafts, discard_settlement, read_settlement, told
+from .reading import confirm_settlement, discard_old_drafts, discard_settlement, problem_of, read_settlement, told
 from .rules import match_range, ranges
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "discard_settlement",
     "import_settlement",
     "match_settlement",
+    "problem_of",
     "read_settlement",
     "settle",
     "told",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import IntegrityError
+from django.utils.translation import gettext_noop as _
 
 from ...errors import InvalidRequest
 from ...models import Cip, Discrepancy, Match, Order, Payment, SettlementLine
@@ -43,7 +44,10 @@ def match_line(
             history.write()
     except IntegrityError:
         raise InvalidRequest(
-            f"Payment {payment} has another line of a {settlement.kind}; undo that match first."
+            _("Payment %(payment)s has another line of a statement (%(kind)s); undo that match first."),
+            code="payment_matched",
+            payment=str(payment),
+            kind=StatementKind(settlement.kind),
         ) from None
     line.refresh_from_db(using=database())
     return line
@@ -62,11 +66,17 @@ def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime
         hold(settlement, alias, now)
         match = Match.objects.using(alias).filter(line=line, stands=True).select_related("payment__cip__order").first()
         if match is None:
-            raise InvalidRequest(f"Line {line} has no match that could be undone.")
+            raise InvalidRequest(
+                _("Line %(line)s has no match that could be undone."), code="line_not_matched", line=str(line)
+            )
         cip = match.payment.cip
         locked = lock_order(cip.order, alias=alias, now=now, actor=actor)
         if not Match.objects.using(alias).filter(pk=match.pk, stands=True).update(stands=None):
-            raise InvalidRequest(f"The match of line {line} was undone by somebody else at this moment.")
+            raise InvalidRequest(
+                _("The match of line %(line)s was undone by somebody else at this moment."),
+                code="match_undone",
+                line=str(line),
+            )
         Match(
             line=line, payment=match.payment, refund=match.refund, part=match.part, kind=match.kind,
             amount=-match.amount, rule="hand", author=actor[:150], reason=reason[:500], created_at=now, undoes=match,
@@ -106,17 +116,37 @@ def _watch_again(locked: LockedOrder, cip: Cip, reason: str) -> None:
 
 def _need(actor: str, reason: str) -> None:
     if not actor.strip() or not reason.strip():
-        raise InvalidRequest("A match is made and undone by somebody and for a reason; pass actor and reason.")
+        raise InvalidRequest(
+            _("A match is made and undone by somebody and for a reason; pass actor and reason."),
+            code="match_needs_reason",
+        )
 
 
 def _check(line: SettlementLine, payment: Payment, account: str) -> None:
     if line.status not in (LineStatus.DISCREPANCY, LineStatus.IGNORED):
-        raise InvalidRequest(f"Line {line} is {line.get_status_display()}; only one in discrepancy is matched by hand.")
+        raise InvalidRequest(
+            _("Line %(line)s is %(status)s; only one in discrepancy is matched by hand."),
+            code="line_not_in_discrepancy",
+            line=str(line),
+            status=LineStatus(line.status),
+        )
     if (line.gross, line.currency) != (payment.amount, payment.currency):
         raise InvalidRequest(
-            f"Line {line} has {line.currency} {line.gross:.2f}, not {payment}; it can't be this payment."
+            _("Line %(line)s has %(money)s, not %(payment)s; it can't be this payment."),
+            code="line_of_another_amount",
+            line=str(line),
+            money=f"{line.currency} {line.gross:.2f}",
+            payment=str(payment),
         )
     if payment.cip.account != account:
-        raise InvalidRequest(f"Payment {payment} is of another account than the statement; it can't be in it.")
+        raise InvalidRequest(
+            _("Payment %(payment)s is of another account than the statement; it can't be in it."),
+            code="payment_of_another_account",
+            payment=str(payment),
+        )
     if payment.status == PaymentStatus.REVERSED:
-        raise InvalidRequest(f"Payment {payment} was taken back by the provider; look for another one.")
+        raise InvalidRequest(
+            _("Payment %(payment)s was taken back by the provider; look for another one."),
+            code="payment_taken_back",
+            payment=str(payment),
+        )

@@ -13,10 +13,12 @@ from typing import Any, BinaryIO
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Sum
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from ...channels import get_channel
 from ...conf import conf
-from ...errors import InvalidRequest
+from ...errors import InvalidRequest, PagoEfectivoError
 from ...fees import Fee, split_commission
 from ...models import Settlement, SettlementLine
 from ...models.clock import current_time
@@ -31,6 +33,8 @@ from ..provider.accounts import accounts
 BATCH = 5_000
 #: Bad lines that are kept with their problem; the rest are only counted.
 MOST_FAULTS = 100
+#: Bad lines that ``told`` has in full.
+MOST_TOLD = 5
 #: A draft that nobody confirms in this time is discarded.
 DRAFTS_LIVE = timedelta(days=7)
 
@@ -39,6 +43,7 @@ _COLUMNS = (
     "paid_at", "payer", "collector", "digest", "first", "status", "reason",
 )  # fmt: skip
 _NOTHING = Decimal("0.00")
+_NO_LINES = _("%(file)s has no lines; nothing is imported.")
 
 
 def read_settlement(
@@ -62,8 +67,7 @@ def read_settlement(
     gets the number of lines read. Raises ``InvalidRequest`` for a file that can't be read, and then keeps nothing.
     """
     now = now or current_time()
-    if dated and not 2000 <= dated.year < 2200:
-        raise InvalidRequest(f"dated is {dated}; pass the day of the transfer, from 2000 to 2199.")
+    _check_date(dated)
     statement = open_statement(source, name, format=format, currency=currency, decimal=decimal, formats=conf.statements)
     account = _account(channel)
     known = Settlement.objects.using(database()).filter(account=account, digest=statement.digest)
@@ -85,7 +89,7 @@ def read_settlement(
     try:
         _write_lines(draft, statement, progress)
         if not draft.line_count and not draft.fault_count:
-            raise InvalidRequest(f"{draft.file_name} has no lines; nothing is imported.")
+            raise InvalidRequest(_NO_LINES, code="statement_without_lines", file=draft.file_name)
     except BaseException:
         discard_settlement(draft)
         raise
@@ -114,11 +118,31 @@ def _confirm(draft: Settlement, skip_bad: bool, now: datetime | None) -> Settlem
         mine.update(attempts=F("attempts"))  # locks the settlement, on SQLite too
         found = mine.select_for_update().first()
         if found is None:
-            raise InvalidRequest(f"Settlement {draft} is no draft any more; look at what became of it.")
+            raise InvalidRequest(
+                _("Settlement %(settlement)s is no draft any more; look at what became of it."),
+                code="settlement_no_draft",
+                settlement=str(draft),
+            )
         if found.fault_count and not skip_bad:
-            raise InvalidRequest(f"{found.file_name}: {told(found)} Nothing is imported; mend it, or leave these out.")
+            first = found.faults[0]
+            raise InvalidRequest(
+                _(
+                    "%(file)s: line %(line)d, %(column)s: %(problem)s Of such lines there are %(count)d. Nothing is "
+                    "imported; mend them, or leave them out."
+                ),
+                code="statement_has_bad_lines",
+                file=found.file_name,
+                line=first["line"],
+                column=f"{first['column']} {first['cell']}".rstrip(),
+                problem=_problem(first),
+                count=found.fault_count,
+            )
         if not found.line_count:
-            raise InvalidRequest(f"{found.file_name} has no line that can be read; nothing is imported.")
+            raise InvalidRequest(
+                _("%(file)s has no line that can be read; nothing is imported."),
+                code="statement_unreadable",
+                file=found.file_name,
+            )
         twin = Settlement.objects.using(alias).counted().filter(account=found.account, digest=found.digest).first()
         if twin is None:
             net = found.lines.using(alias).aggregate(sum=Sum("net"))["sum"] or _NOTHING
@@ -135,7 +159,11 @@ def discard_settlement(draft: Settlement) -> None:
     """Delete a draft with all lines; raises ``InvalidRequest`` for a confirmed settlement."""
     mine = Settlement.objects.using(database()).filter(pk=draft.pk, status=SettlementStatus.DRAFT)
     if not mine.exists():
-        raise InvalidRequest(f"Settlement {draft} counts already; it can't be discarded.")
+        raise InvalidRequest(
+            _("Settlement %(settlement)s counts already; it can't be discarded."),
+            code="settlement_counts",
+            settlement=str(draft),
+        )
     lines = SettlementLine.objects.using(database()).filter(settlement=draft, settlement__status=SettlementStatus.DRAFT)
     with transaction.atomic(using=database()):
         mine.update(attempts=F("attempts"))  # locks the settlement before its lines
@@ -155,9 +183,32 @@ def discard_old_drafts(now: datetime) -> None:
 
 def told(settlement: Settlement) -> str:
     """Return the problems of a settlement's bad lines as text: the first five in full, the rest as a number."""
-    shown = [f"line {fault['line']}, {fault['column']}: {fault['problem']}" for fault in settlement.faults[:5]]
-    more = settlement.fault_count - len(shown)
-    return " ".join(shown) + (f" And {more} more." if more else "")
+    shown = [
+        gettext("line %(line)d, %(column)s: %(problem)s")
+        % {"line": fault["line"], "column": fault["column"], "problem": problem_of(fault)}
+        for fault in settlement.faults[:MOST_TOLD]
+    ]
+    if more := settlement.fault_count - len(shown):
+        shown.append(gettext("And %(count)d more.") % {"count": more})
+    return " ".join(shown)
+
+
+def problem_of(fault: dict[str, Any]) -> str:
+    """Return the problem of a bad line, as kept by a settlement, in the active language."""
+    return f"{fault['cell']} {_problem(fault).sentence}".lstrip()
+
+
+def _problem(fault: dict[str, Any]) -> PagoEfectivoError:
+    return PagoEfectivoError(fault["message"], code=fault["code"], **fault["params"])
+
+
+def _check_date(dated: date | None) -> None:
+    if dated and not 2000 <= dated.year < 2200:
+        raise InvalidRequest(
+            _("dated is %(date)s; pass the day of the transfer, from 2000 to 2199."),
+            code="settlement_date_out_of_range",
+            date=dated,
+        )
 
 
 def _account(channel: str) -> str:
@@ -165,7 +216,11 @@ def _account(channel: str) -> str:
     if channel:
         return get_channel(channel).account
     if len(known) != 1:
-        raise InvalidRequest(f"There are {len(known)} accounts; say which channel the statement is of.")
+        raise InvalidRequest(
+            _("There are %(count)d accounts; say which channel the statement is of."),
+            code="channel_not_said",
+            count=len(known),
+        )
     return next(iter(known))
 
 
@@ -175,7 +230,14 @@ def _write_lines(draft: Settlement, statement: Statement, progress: Callable[[in
         faults = [line for line in batch if isinstance(line, Fault)]
         draft.fault_count += len(faults)
         draft.faults += [
-            {"line": fault.number, "column": fault.column, "problem": fault.problem[:300]}
+            {
+                "line": fault.number,
+                "column": fault.column,
+                "cell": fault.cell,
+                "code": fault.code,
+                "message": fault.message,
+                "params": fault.params,
+            }
             for fault in faults[: MOST_FAULTS - len(draft.faults)]
         ]
         rows = [_row(draft, line, seen) for line in batch if isinstance(line, Line)]

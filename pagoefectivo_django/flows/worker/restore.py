@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
+from django.utils.translation import gettext_noop as _
 
 from ...channels.base import Channel, Report
 from ...codes import plain
@@ -48,9 +49,14 @@ def codes_written(lines: Iterable[str]) -> list[str]:
         try:
             codes += filter(None, map(code, ["".join(cells)] if grouped else cells))
         except Unreadable as error:
-            raise InvalidRequest(f"line {number} {error} Write digits only, one code a line.") from None
+            raise InvalidRequest(
+                _("line %(number)d %(problem)s Write digits only, one code a line."),
+                code="code_line_unreadable",
+                number=number,
+                problem=error,
+            ) from None
     if not codes:
-        raise InvalidRequest("there is no code; write digits only, one code a line.")
+        raise InvalidRequest(_("there is no code; write digits only, one code a line."), code="no_codes_written")
     return codes
 
 
@@ -110,7 +116,7 @@ def _ask(channel: Channel, codes: list[str], budget: TimeBudget, found: Counter[
 def _is_ours(answer: Report, now: datetime) -> bool:
     (outcome,) = advance(answer, actor="poll", wait=False, now=now)
     if outcome == Outcome.LOCKED:
-        raise OutcomeUnknown("somebody else holds its order.")
+        raise OutcomeUnknown(_("somebody else holds its order."), code="locked_by_another")
     return outcome != Outcome.NOT_OURS
 
 

@@ -52,4 +52,4 @@ class Command(BaseCommand):
             else:
                 self.stdout.write(f"{forget(TimeBudget())} row(s) were forgotten.")
         except InvalidRequest as error:
-            raise CommandError(str(error), returncode=2) from None
+            raise CommandError(error.sentence, returncode=2) from None

@@ -109,7 +109,7 @@ class Command(BaseCommand):
         try:
             codes = codes_written(lines)
         except InvalidRequest as error:
-            raise CommandError(f"{path}: {error}") from None
+            raise CommandError(f"{path}: {error.sentence}") from None
         found = find_forgotten(codes, TimeBudget(), account=account)
         self.stdout.write(" ".join(f"{name}={found[name]}" for name in LOOKED_UP))
         return found["unknown"]

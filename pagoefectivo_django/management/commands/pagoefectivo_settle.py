@@ -68,7 +68,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{file} can't be opened: {error.strerror}.") from None
         except PagoEfectivoError as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(error.sentence) from None
 
     def _confirm(self, draft: Settlement, *, preview: bool, skip_bad: bool) -> Settlement:
         try:
