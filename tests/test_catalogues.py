@@ -38,8 +38,7 @@ PLACES = re.compile(r"%\(\w+\)[a-z]|%[a-z%]|\{\w*\}|</?\w+>")
 #: Of these files staff sees the texts, all others are the payer's: there it is *tú*.
 STAFF = (
     "admin/",
-    "flows/reports/export.py",
-    "flows/overview/",
+    "flows/reports/",
     "mail/staff.py",
     "models/",
     "templates/admin/",

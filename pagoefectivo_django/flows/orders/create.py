@@ -75,12 +75,7 @@ def create_order(
     money = Money(amount, currency)
     if not isinstance(payer, Payer):
         raise InvalidRequest(_("payer is a %(kind)s; pass a Payer."), code="payer_type", kind=type(payer).__name__)
-    if not conf.route(currency):
-        raise Misconfigured(
-            _("No channel issues codes in %(currency)s; add one to PAGOEFECTIVO['ROUTES']."),
-            code="no_route",
-            currency=currency,
-        )
+    _check_route(currency)
     new = Order(
         reference=_text("reference", _digits(reference), 64, needed=True),
         amount=money.amount,
@@ -137,6 +132,15 @@ def _existing_or(new: Order, now: datetime) -> Order:
         _insert(new, alias, now)
         after_commit(issue_quietly, new, now)
         return new
+
+
+def _check_route(currency: str) -> None:
+    if not conf.route(currency):
+        raise Misconfigured(
+            _("No channel issues codes in %(currency)s; add one to PAGOEFECTIVO['ROUTES']."),
+            code="no_route",
+            currency=currency,
+        )
 
 
 def check_expiry(expires_at: datetime, now: datetime) -> datetime:
