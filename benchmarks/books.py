@@ -12,7 +12,7 @@ PAID = "'paid'"
 _ORDERS = """
 INSERT INTO pagoefectivo_order (
     token, reference, newest, amount, currency, email, payer_data, concept, language, metadata, expires_at, created_at,
-    state, paid_at, operation_number, cip_id, event_count, wish, action_requested_by, action_reason,
+    state, paid_at, operation_number, cip_id, event_count, pending_action, action_requested_by, action_reason,
     deferred_action, attempts, last_error, lapses_at)
 SELECT
     gen_random_uuid(), 'BENCH-' || n, true, 35.50, 'PEN', 'ana@example.com', '{{}}', '', 'es', '{{}}', now() + {until},
@@ -33,10 +33,10 @@ FROM pagoefectivo_order ORDER BY id
 """
 _FOLLOWS = """
 INSERT INTO pagoefectivo_payment (
-    cip_id, operation_number, amount, currency, paid_at, first_heard_at, standing, refunded)
+    cip_id, operation_number, amount, currency, paid_at, first_heard_at, status, refunded)
 SELECT id, id::text, 35.50, 'PEN', changed_at, changed_at, 'applied', 0 FROM pagoefectivo_cip WHERE status = 'paid';
 INSERT INTO pagoefectivo_notification (
-    channel, account, digest, body, signature, code, fact, received_at, last_received_at, times_received, fate,
+    channel, account, digest, body, signature, code, fact, received_at, last_received_at, times_received, status,
     verified_by, forgotten, trace, attempts, last_error)
 SELECT 'default', account, md5(id::text), '', '', code, 'payment', changed_at, changed_at, 1, 'applied', '', false,
     '', 0, ''

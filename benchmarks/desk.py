@@ -46,7 +46,7 @@ FROM (SELECT n, {made} AS made FROM generate_series(1, {count}) AS n) AS times W
 UPDATE pagoefectivo_payment p SET paid_at = o.paid_at, first_heard_at = o.paid_at
 FROM pagoefectivo_order o WHERE o.cip_id = p.cip_id;
 UPDATE pagoefectivo_notification n SET received_at = p.paid_at, last_received_at = p.paid_at,
-    fate = CASE WHEN p.id % 10 = 7 THEN 'dead' ELSE 'applied' END
+    status = CASE WHEN p.id % 10 = 7 THEN 'dead' ELSE 'applied' END
 FROM pagoefectivo_payment p JOIN pagoefectivo_cip c ON c.id = p.cip_id WHERE n.account = c.account AND n.code = c.code;
 INSERT INTO pagoefectivo_settlement (
     kind, account, reference, dated, currency, status, file_name, digest, once, reading, faults, fault_count,

@@ -35,7 +35,7 @@ SELECT l.id, p.id, 'settlement', l.gross, 'code', 'bench', '', now(), true, 0
 FROM pagoefectivo_settlementline l
 JOIN pagoefectivo_cip c ON c.account = '{account}' AND c.code = l.code
 JOIN pagoefectivo_payment p ON p.cip_id = c.id AND p.amount = l.gross AND p.currency = l.currency
-WHERE p.standing = 'applied';
+WHERE p.status = 'applied';
 UPDATE pagoefectivo_settlementline l SET status = 'matched', first = true
 FROM pagoefectivo_match m WHERE m.line_id = l.id;
 UPDATE pagoefectivo_order o SET settled_at = now(), event_count = event_count + 1

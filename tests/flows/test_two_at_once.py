@@ -88,7 +88,7 @@ def test_the_second_payment_waits_for_the_first_and_counts_beside_it() -> None:
         assert posted(first) == 200
         statuses = thread.enter_context(posting(second))
         # It is committed before it waits, and the order is read after the first was committed.
-        wait_for(lambda: ask("SELECT count(*) FROM pagoefectivo_notification WHERE fate = 'waiting'"))
+        wait_for(lambda: ask("SELECT count(*) FROM pagoefectivo_notification WHERE status = 'waiting'"))
     assert statuses == [200]
     many_ticks(2)
     assert (kept(first).status, kept(second).status) == ("applied", "applied")
