@@ -13,6 +13,7 @@ from django.apps import apps
 from docutils import nodes
 
 from pagoefectivo_django import flows, models, signals
+from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.conf import SETTINGS
 from pagoefectivo_django.states import TABLE, Fact, OrderState
 from tests.manual import PAGES, README, ROOT, document, leads_to, table
@@ -66,6 +67,11 @@ def test_the_transition_table() -> None:
 
 def test_settings() -> None:
     assert [row[0] for row in table("reference/settings", "settings")] == list(SETTINGS)
+
+
+def test_options() -> None:
+    for name in PagoEfectivoChannel.option_names:
+        assert f"``{name}``" in PAGES["reference/options"], name
 
 
 def test_environment_variables() -> None:
