@@ -184,6 +184,8 @@ def _guarded(name: str, call: Callable[[], T]) -> T:
     except (InvalidRequest, Misconfigured):
         raise
     except Exception as error:  # for a broken workbook openpyxl, zipfile and the XML parser raise anything
+        if isinstance(error.__cause__, InvalidRequest):
+            raise error.__cause__ from None  # a refusal of ours, which openpyxl packs into a ValueError of its own
         raise refused(
             name,
             _("%(file)s: can't be read as a workbook (%(kind)s); save it again as XLSX."),

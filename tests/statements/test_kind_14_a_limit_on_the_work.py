@@ -146,3 +146,16 @@ def test_a_workbook_is_loaded_once_however_many_sheets_it_has() -> None:
             read(sheets(MOST_SHEETS), "file.xlsx")
     assert max(opened.count(name) for name in set(opened)) <= 4
     assert len(lines(read(report(row(), row(code=70000002)), "file.xlsx"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: sheets(MOST_SHEETS + 1), f"has {MOST_SHEETS + 1} sheets, at most {MOST_SHEETS} are looked at"),
+        (lambda: twins(5), "has two sheets in one part"),
+    ],
+)
+def test_the_refusal_says_which_limit(make: Callable[[], bytes], sentence: str) -> None:
+    """The reader of workbooks packs a refusal into an error of its own."""
+    with pytest.raises(InvalidRequest, match=sentence):
+        list(read(make(), "file.xlsx").lines())

@@ -1,0 +1,67 @@
+"""Kind 9: hints are asked about in batches and at the account's pace, and a kept payment does not wait behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import pytest
+
+from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.errors import Unavailable
+from pagoefectivo_django.flows import tick
+from pagoefectivo_django.models import Cip, Order
+from pagoefectivo_django.states import Fact
+from pagoefectivo_django.testing import notify
+from tests.flows.making import later, make
+from tests.hostile.doing import breaking, paid, post
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+
+
+class Hanging(MemoryChannel):
+    """A provider that gives no answer; it writes down who was not paid yet when it was asked."""
+
+    asked: ClassVar[list[int]] = []
+
+    def search(self, codes: Iterable[str]) -> dict[str, Report]:
+        self.asked.append(Order.objects.filter(reference="PAID", state="pending").count())
+        raise Unavailable("Nobody answers.")
+
+
+def searches() -> list[str]:
+    return [about for call, about in MemoryChannel.calls if call == "search"]
+
+
+def test_sixty_hints_are_three_questions(settings: Any) -> None:
+    """Each was a question of its own: 300 in 4.6 s, past the pace and the size of a batch."""
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 20}
+    orders = [make() for _ in range(60)]
+    Cip.objects.update(poll_at=None)
+    for order in orders:
+        notify(order, Fact.CODE_EXPIRED)
+        MemoryChannel("default", {}).set(order.code, Fact.CODE_EXPIRED)
+    tick(later(seconds=1))
+    assert len(searches()) == 3
+    assert set(Cip.objects.values_list("status", flat=True)) == {"expired"}
+
+
+def test_a_kept_payment_is_applied_before_a_provider_that_hangs_is_asked_about_30_hints(settings: Any) -> None:
+    """It was behind them: not applied after twelve rounds."""
+    Hanging.asked.clear()
+    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"BACKEND": f"{__name__}.Hanging"}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    hinted, order = [make() for _ in range(30)], make(reference="PAID")
+    Cip.objects.update(poll_at=None)
+    for each in hinted:
+        notify(each, Fact.CODE_EXPIRED)
+    with breaking("pagoefectivo_payment"):
+        assert post(paid(order)).status_code == 200
+    order.reload()
+    assert order.state == "pending"
+    for minutes in (1, 4):
+        tick(later(minutes=minutes))
+    order.reload()
+    assert order.state == "paid"
+    assert sum(Hanging.asked) <= 1, "so often it was asked before"
