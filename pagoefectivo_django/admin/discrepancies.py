@@ -143,7 +143,7 @@ class DiscrepancyAdmin(RecordAdmin):
             {
                 "fields": (
                     ("kind", "status_badge"),
-                    "meaning",
+                    "explanation",
                     ("suggestion", "money"),
                     ("assigned_text", "created_at"),
                 )
@@ -233,7 +233,7 @@ class DiscrepancyAdmin(RecordAdmin):
         return self.fieldsets if obj is None or _is_open(obj) else (*self.fieldsets, self.answer_fieldset)
 
     def sections(self, row: Discrepancy) -> list[Section]:
-        return self._desk(row).sections()
+        return self._comparison(row).sections()
 
     def render_change_form(
         self,
@@ -244,7 +244,7 @@ class DiscrepancyAdmin(RecordAdmin):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        context["panels"] = self._desk(obj).panels()
+        context["panels"] = self._comparison(obj).panels()
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def summary(self, row: Discrepancy) -> list[Section]:
@@ -255,5 +255,5 @@ class DiscrepancyAdmin(RecordAdmin):
         columns = ("kind", order, state, amount, "payment", "suggestion", "assigned_to", "created_at")
         return [table(_("discrepancy"), mine, columns), *self.sections(row)]
 
-    def _desk(self, discrepancy: Discrepancy) -> Comparison:
+    def _comparison(self, discrepancy: Discrepancy) -> Comparison:
         return Comparison(discrepancy, self.link)

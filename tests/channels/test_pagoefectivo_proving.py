@@ -78,7 +78,7 @@ class TestProve:
         assert not verifies(channel, OLD, signature)
 
     def test_no_header(self, channel: PagoEfectivoChannel) -> None:
-        with pytest.raises(InvalidSignature, match=r"^The notification is not proven\.$"):
+        with pytest.raises(InvalidSignature, match=r"^The notification has no valid signature\.$"):
             channel.verify(OLD, {})
 
     @pytest.mark.parametrize("body", [OLD + b"0", OLD.replace(b"35.50", b"35.51"), b"", b"\xff\x00", OLD[:-1]])

@@ -145,7 +145,7 @@ def _times(body: bytes) -> Iterator[float]:
     channel = PagoEfectivoChannel("default", OPTIONS)
     for _ in range(7):
         begin = time.perf_counter()
-        with pytest.raises(Exception, match="invalid signature"):
+        with pytest.raises(Exception, match="no valid signature"):
             channel.verify(body, {"PE-Signature": "0" * 64})
         yield time.perf_counter() - begin
 
@@ -164,6 +164,6 @@ def test_without_a_signature_nothing_is_hashed_or_read() -> None:
     body = b'"" ' * (64 * 1024 * 1024 // 3)  # would take seconds
     begin = time.perf_counter()
     for wrong in ({}, {"PE-Signature": ""}, {"PE-Signature": "x" * 64}):
-        with pytest.raises(Exception, match="invalid signature"):
+        with pytest.raises(Exception, match="no valid signature"):
             channel.verify(body, wrong)
     assert time.perf_counter() - begin < 0.2
