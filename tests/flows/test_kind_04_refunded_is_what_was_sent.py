@@ -26,7 +26,7 @@ def refund() -> Refund:
 
 def refunded() -> Decimal:
     named = dict(zip(map(str, HEADINGS["paid"]), next(export_rows("paid")), strict=True))
-    return Decimal(named["refunded"])
+    return Decimal(str(named["refunded"]))
 
 
 def voucher(refund: Refund) -> str:
