@@ -71,7 +71,7 @@ class AlreadyPaid(InvalidRequest):
 
 
 class InReview(InvalidRequest):
-    """The order has an open money question; a person resolves it first."""
+    """The order has an open discrepancy about money; a person resolves the discrepancy first."""
 
 
 # Wait and retry: nothing happened at the provider.

@@ -41,7 +41,7 @@ class Settlement(Attempted):
     once = models.BooleanField(null=True, default=None, editable=False)
     #: How the file was read: format, encoding, separator, …
     reading = models.JSONField(_("how it was read"), default=dict, editable=False)
-    #: Lines that can't be read: ``[{"line", "column", "problem"}, …]``, the first hundred of them.
+    #: The first hundred unreadable lines: ``[{"line", "column", "cell", "code", "message", "params"}, …]``.
     faults = models.JSONField(_("bad lines"), default=list, editable=False)
     fault_count = models.PositiveIntegerField(_("bad lines"), default=0)
     line_count = models.PositiveIntegerField(_("lines"), default=0)

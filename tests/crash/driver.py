@@ -55,7 +55,7 @@ class Ending(NamedTuple):
     said: dict[str, Any]
 
 
-class TimeBudget(NamedTuple):
+class AfterDeath(NamedTuple):
     """What happens after one death."""
 
     #: The payer pays before anybody goes on.
@@ -142,9 +142,9 @@ def set_stage(reference: str, sandbox: Client, story: Story, *, alias: str = "de
     return stage
 
 
-def begin(reference: str, sandbox: Client, story: Story, budget: TimeBudget, fatal: int) -> dict[str, Any]:
+def begin(reference: str, sandbox: Client, story: Story, after: AfterDeath, fatal: int) -> dict[str, Any]:
     """Tell the story until its fatal point; 0: to its end."""
-    stage = set_stage(reference, sandbox, story, ahead=budget.ahead == "who dies")
+    stage = set_stage(reference, sandbox, story, ahead=after.ahead == "who dies")
     sweep()
     story.scene(stage)
     stage.now += story.at
@@ -153,25 +153,25 @@ def begin(reference: str, sandbox: Client, story: Story, budget: TimeBudget, fat
     return {"names": names, "problems": sorted(locks.problems)}
 
 
-def go_on(reference: str, sandbox: Client, story: Story, budget: TimeBudget, reached: list[str]) -> dict[str, Any]:
+def go_on(reference: str, sandbox: Client, story: Story, after: AfterDeath, reached: list[str]) -> dict[str, Any]:
     """Go on where the process died after reaching these points, until all is quiet, and look at the books."""
-    alias, ahead = "renamed" if budget.renamed else "default", budget.ahead == "who goes on"
+    alias, ahead = "renamed" if after.renamed else "default", after.ahead == "who goes on"
     stage = set_stage(reference, sandbox, story, alias=alias, ahead=ahead)
     stage.now += story.at
     until = stage.now + timedelta(hours=story.hours)
-    if budget.early:
+    if after.early:
         stage.payer_pays()
-    if budget.polled:
+    if after.polled:
         stage.poll()
-    if budget.again == "at once" and story.again:
+    if after.again == "at once" and story.again:
         story.again(stage)
-    with watched() as locks, receivers.hanging() if budget.hangs else nullcontext():
+    with watched() as locks, receivers.hanging() if after.hangs else nullcontext():
         stage.go_on(until)
-    if budget.again == "later" and story.again:
+    if after.again == "later" and story.again:
         story.again(stage)
         stage.go_on(until)
-    again, begun = bool(story.again and budget.again), "after COMMIT" in reached
-    stage.wanted = (again or begun) and not budget.early
+    again, begun = bool(story.again and after.again), "after COMMIT" in reached
+    stage.wanted = (again or begun) and not after.early
     ends = {*story.ends} | (set() if again else {*story.halfway} if begun else {*story.halfway, *story.before})
     books, problems = look(stage, story, ends | ({OrderState.NEW, OrderState.PENDING} if story.pays else set()))
     if story.pays:
@@ -215,13 +215,13 @@ class Teller:
     def tell(self, story: str, seed: int, full: bool) -> Count:
         """Tell a story to its end, and once more for each point that is chosen."""
         told, count, chance = STORIES[story], Count(), random.Random(f"{seed} {story}")
-        names = self._once(told, [], TimeBudget(early=False, polled=False, again=""), count, "to its end: ")
+        names = self._once(told, [], AfterDeath(early=False, polled=False, again=""), count, "to its end: ")
         count.points, count.kinds = len(names), Counter(kind(name) for name in names)
         if count.problems:
             return count  # not even without a crash
         for fatal in range(1, len(names) + 1) if full else chosen(len(names), chance):
             again = ["at once", "later"] if told.sure else ["", "at once", "later"]
-            budget = TimeBudget(
+            after = AfterDeath(
                 early=told.early and chance.random() < 0.5,
                 polled=chance.random() < 0.5,
                 again=chance.choice(again),
@@ -229,23 +229,23 @@ class Teller:
                 renamed=chance.random() < 0.5,
                 hangs=chance.random() < 0.3,
             )
-            where = f"killed at {fatal} of {len(names)}, {names[fatal - 1]}, {budget}: "
-            self._once(told, names[:fatal], budget, count, where)
+            where = f"killed at {fatal} of {len(names)}, {names[fatal - 1]}, {after}: "
+            self._once(told, names[:fatal], after, count, where)
         return count
 
-    def _once(self, told: Story, reached: list[str], budget: TimeBudget, count: Count, where: str) -> list[str]:
+    def _once(self, told: Story, reached: list[str], after: AfterDeath, count: Count, where: str) -> list[str]:
         """Tell a story until these points are reached, or to its end and return its points; and go on after it."""
         number = next(self._numbers)
         if number > self._end:
             self._open()
         reference, sandbox = f"r{number:05}", self._sandbox
-        first = fork(lambda: begin(reference, sandbox, told, budget, len(reached)))
+        first = fork(lambda: begin(reference, sandbox, told, after, len(reached)))
         names: list[str] = first.said.get("names", [])
-        second = fork(lambda: go_on(reference, sandbox, told, budget, reached or names))
+        second = fork(lambda: go_on(reference, sandbox, told, after, reached or names))
         count.killed += first.killed
-        if second.killed and budget.hangs:
+        if second.killed and after.hangs:
             count.hung += 1
-            second = fork(lambda: go_on(reference, sandbox, told, budget._replace(hangs=False), reached or names))
+            second = fork(lambda: go_on(reference, sandbox, told, after._replace(hangs=False), reached or names))
         problems = first.said.get("problems", []) + second.said.pop("problems", ["whoever went on was killed"])
         count.problems += [where + problem for problem in problems]
         count.add(second.said)

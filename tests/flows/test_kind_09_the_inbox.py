@@ -87,9 +87,9 @@ class TestOfALockedOrder:
         body = paid(order)
         code = (
             "import django; django.setup()\n"
-            "from pagoefectivo_django.flows import inbox\n"
+            "from pagoefectivo_django.flows.inbox import apply\n"
             "from tests.hostile.doing import post\n"
-            "inbox.PATIENCE = 60.0\n"
+            "apply.PATIENCE = 60.0\n"
             f"post({body!r})\n"
         )
         with observing() as ask, held(order):

@@ -7,6 +7,8 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from pagoefectivo_django.flows.settlements.reading import problem_of
+
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db(transaction=True)]
 
 FIRST = [("pagoefectivo", "0001_initial")]
@@ -51,3 +53,7 @@ def test_renamed_columns_keep_their_values(first: MigrationExecutor) -> None:
     assert new.get_model("pagoefectivo", "Payment").objects.get().status == "held"
     message = new.get_model("pagoefectivo", "Notification").objects.get()
     assert (message.status, message.verified_by) == ("dead", "abcd")
+
+
+def test_a_bad_line_kept_by_the_first_migration_is_shown() -> None:
+    assert problem_of({"line": 3, "column": "Monto", "problem": "is no amount."}) == "is no amount."

@@ -68,11 +68,11 @@ import json, os, sys
 import django
 django.setup()
 from django.core.management import call_command
-from pagoefectivo_django.flows.settle import matching, reading
+from pagoefectivo_django.flows.settlements import reading, rules
 from tests.crash.points import points
 from tests.settlements.test_killed import shop
 
-reading.BATCH = matching.BATCH = 50
+reading.BATCH = rules.BATCH = 50
 with shop(), points.counted(int(sys.argv[1])) as names, open(os.devnull, "w") as nowhere:
     call_command(*sys.argv[2:], stdout=nowhere)
 print(json.dumps(names))

@@ -22,7 +22,7 @@ def report(storm: Storm, payments: Sequence[Taken], sums: Mapping[str, Any], wai
         "seconds": ", ".join(f"{name} by {seconds:.1f}" for name, seconds in storm.seconds.items()),
         "orders": counted(Order.objects.values_list("state", flat=True)),
         "codes": counted(Cip.objects.values_list("status", flat=True)),
-        "payments taken": counted("reversed" if each.reversed else "status" for each in payments),
+        "payments taken": counted("reversed" if each.reversed else "kept" for each in payments),
         "payments of ours": counted(Payment.objects.values_list("status", flat=True)),
         "found by polling": Payment.objects.filter(operation_number=None).count(),
         "theirs = ours": ", ".join(f"{currency} {a} = {b}" for currency, (a, b) in sorted(sums.items())),

@@ -118,8 +118,8 @@ def missing_there(locked: LockedOrder, cip: Cip, report: Report) -> None:
 
 def _taken(locked: LockedOrder, cip: Cip) -> list[Payment]:
     """Return the payments of a code that the provider should still list: not reversed, not given back whole."""
-    status = [payment for payment in locked.payments_of(cip) if payment.status != PaymentStatus.REVERSED]
-    return [payment for payment in status if not given_back(locked, payment)]
+    kept = [payment for payment in locked.payments_of(cip) if payment.status != PaymentStatus.REVERSED]
+    return [payment for payment in kept if not given_back(locked, payment)]
 
 
 def _no_route_left(locked: LockedOrder) -> bool:

@@ -100,6 +100,8 @@ def decide(unit: UnitOfWork, decision: Decision) -> None:
                 _lapse(locked, decision)
             case Vouching():
                 _vouch(locked, decision)
+            case _:
+                raise AssertionError(f"{type(decision).__name__} has no effect here.")
 
 
 def _withdraw(locked: LockedOrder, decision: Withdrawal) -> None:

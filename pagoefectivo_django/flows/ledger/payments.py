@@ -244,11 +244,11 @@ def took_back(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> Non
     number, mine = report.operation_number, locked.payments_of(cip)
     for elsewhere in _vouched_elsewhere(locked, cip, number):
         _went_back(locked, elsewhere, report)
-    status = [payment for payment in mine if payment.status != PaymentStatus.REVERSED]
+    kept = [payment for payment in mine if payment.status != PaymentStatus.REVERSED]
     if exact := [payment for payment in mine if number and payment.operation_number == number]:
         meant = exact
     elif number:
-        meant = [payment for payment in status if payment.operation_number is None]
+        meant = [payment for payment in kept if payment.operation_number is None]
     else:
         meant = mine if len(mine) == 1 else []
     if meant:
@@ -258,7 +258,7 @@ def took_back(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> Non
         cip.early_reversals.append(number)
         locked.touch_reversed(cip)
         locked.note(Fact.PAYMENT_REVERSED, cip, "its payment is not known yet")
-    if status:
+    if kept:
         contradict(locked, Kind.REVERSED, report, cip)
 
 

@@ -1,4 +1,4 @@
-"""Remarks: events for deeds of people, or endings, that no other flow records."""
+"""Remarks: events for actions of people, or endings, that no other flow records."""
 
 from __future__ import annotations
 

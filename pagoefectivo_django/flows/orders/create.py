@@ -30,7 +30,7 @@ from ..ledger.decisions import Withdrawal
 from ..ledger.history import History
 from ..ledger.locked import lock_order, lock_orders
 from ..ledger.schedule import lapse
-from ..possible.rules import STATUS
+from ..possible.rules import HOLDING
 from ..provider.accounts import accounts
 from ..provider.environment import is_live, orders_of_tests
 from .cancel import cancel_order
@@ -174,7 +174,7 @@ def _existing(new: Order, alias: str) -> Order | None:
     tests = orders_of_tests(pks, alias) if orders else set()
     live = bool(tests) and _is_live(new.currency)
     for order in sorted(orders, key=lambda order: order.newest is True, reverse=True):
-        if (order.state in STATUS or order.pk in asked) and not (live and order.pk in tests):
+        if (order.state in HOLDING or order.pk in asked) and not (live and order.pk in tests):
             if order.money != new.money:
                 raise _conflict(order, new)
             return order

@@ -9,7 +9,7 @@ from ...models.database import database
 from ...states import RefundStatus
 from ..provider.accounts import accounts
 from ..provider.environment import is_live, orders_of_tests
-from .rules import STATUS, DiscrepancySituation, OrderSituation, RefundSituation
+from .rules import HOLDING, DiscrepancySituation, OrderSituation, RefundSituation
 
 
 def ordered_again(orders: Iterable[Order], cips: Mapping[int, Sequence[Cip]], alias: str) -> set[int]:
@@ -20,10 +20,10 @@ def ordered_again(orders: Iterable[Order], cips: Mapping[int, Sequence[Cip]], al
     """
     wanted = list(orders)
     others = Order.objects.using(alias).filter(reference__in={order.reference for order in wanted})
-    status: dict[str, set[int]] = {}
-    for reference, pk in others.filter(state__in=STATUS).values_list("reference", "pk"):
-        status.setdefault(reference, set()).add(pk)
-    found = {order.pk: status.get(order.reference, set()) - {order.pk} for order in wanted}
+    holding: dict[str, set[int]] = {}
+    for reference, pk in others.filter(state__in=HOLDING).values_list("reference", "pk"):
+        holding.setdefault(reference, set()).add(pk)
+    found = {order.pk: holding.get(order.reference, set()) - {order.pk} for order in wanted}
     live = {pk for pk, rivals in found.items() if rivals and any(is_live(cip.account) for cip in cips.get(pk, ()))}
     tests = orders_of_tests(set().union(*(found[pk] for pk in live)), alias) if live else set()
     return {pk for pk, rivals in found.items() if rivals - (tests if pk in live else set())}

@@ -15,7 +15,7 @@ from ...states import TABLE, CipStatus, Fact, Kind, OrderState, PaymentStatus, R
 Actions = dict[str, str]
 
 #: States in which an order holds its reference: no second order with the reference is created, revived or paid.
-STATUS = (OrderState.NEW, OrderState.PENDING, OrderState.PAID)
+HOLDING = (OrderState.NEW, OrderState.PENDING, OrderState.PAID)
 OVER = (OrderState.PAID, OrderState.REFUNDED)
 #: By action on an order's code, the states of the order in which the action is possible.
 IN_STATES = {
@@ -126,7 +126,7 @@ def _change(of: OrderSituation, action: str) -> str:
         return "in_review"
     if state not in IN_STATES[action]:
         return str(state)
-    if state not in STATUS and of.ordered_again:
+    if state not in HOLDING and of.ordered_again:
         return "ordered_again"
     if action == "extend":
         return _extend(of)

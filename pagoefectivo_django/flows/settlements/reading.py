@@ -133,7 +133,7 @@ def _confirm(draft: Settlement, skip_bad: bool, now: datetime | None) -> Settlem
                 code="statement_has_bad_lines",
                 file=found.file_name,
                 line=first["line"],
-                column=f"{first['column']} {first['cell']}".rstrip(),
+                column=f"{first['column']} {first.get('cell', '')}".rstrip(),
                 problem=_problem(first),
                 count=found.fault_count,
             )
@@ -195,10 +195,12 @@ def told(settlement: Settlement) -> str:
 
 def problem_of(fault: dict[str, Any]) -> str:
     """Return the problem of a bad line, as kept by a settlement, in the active language."""
-    return f"{fault['cell']} {_problem(fault).sentence}".lstrip()
+    return f"{fault.get('cell', '')} {_problem(fault).sentence}".lstrip()
 
 
 def _problem(fault: dict[str, Any]) -> PagoEfectivoError:
+    if "problem" in fault:  # a row of the first migration, whose sentence is English
+        return PagoEfectivoError(fault["problem"])
     return PagoEfectivoError(fault["message"], code=fault["code"], **fault["params"])
 
 

@@ -163,9 +163,9 @@ def _as_we_know(cip: Cip, answer: Report, payments: list[Payment]) -> bool:
     if cip.answer:
         return False  # the answer before contradicted us
     if answer.fact == Fact.PAYMENT and payments:
-        status = all(payment.status != PaymentStatus.REVERSED for payment in payments)
+        kept = all(payment.status != PaymentStatus.REVERSED for payment in payments)
         same = all((payment.amount, payment.currency) == (answer.amount, answer.currency) for payment in payments)
-        return status and same and answer.expires_at in (None, cip.expires_at)
+        return kept and same and answer.expires_at in (None, cip.expires_at)
     if answer.fact == Fact.ISSUED:
         return cip.status == CipStatus.CURRENT and answer.expires_at in (None, cip.expires_at)
     if answer.fact == Fact.CODE_EXPIRED:
