@@ -31,9 +31,9 @@ def lima(**ahead: float) -> str:
     return (datetime.now(LIMA) + timedelta(**ahead)).strftime("%Y-%m-%dT%H:%M:%S-05:00")
 
 
-def wait_for(look: Callable[[], Found]) -> Found:
-    """Look again and again until there is something, or fail."""
-    deadline = time.monotonic() + PATIENCE
+def wait_for(look: Callable[[], Found], patience: float = PATIENCE) -> Found:
+    """Look again and again until there is something, or fail after so many seconds."""
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         found = look()
         if found:

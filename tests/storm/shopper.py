@@ -27,7 +27,9 @@ from pagoefectivo_django.flows import (
     refresh_order,
     reissue_code,
 )
+from pagoefectivo_django.flows.orders.issue import AFTER_LOST
 from pagoefectivo_django.models import Order
+from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.payer import Payer
 from tests.sandbox.running import PATIENCE, lima, wait_for
 
@@ -101,13 +103,16 @@ class Shop:
 
     @staticmethod
     def see_code(order: Order) -> None:
-        """Wait for a code as a payer does at the voucher page, should a worker have been faster at asking for it."""
+        """Wait for a code as a payer does at the voucher page, should a worker have been faster at asking for it.
+
+        A worker that was killed while it asked holds the request until its lease is over; then another code is asked for.
+        """
 
         def shown() -> str:
             order.reload()
             return order.code
 
-        wait_for(shown)
+        wait_for(shown, PATIENCE + (LEASE + AFTER_LOST).total_seconds())
 
     def reconcile(self) -> None:
         try:
