@@ -105,7 +105,7 @@ class Shop:
     def see_code(order: Order) -> None:
         """Wait for a code as a payer does at the voucher page, should a worker have been faster at asking for it.
 
-        A worker that was killed while it asked holds the request until its lease is over; then another code is asked for.
+        A worker that was killed while it asked holds the request until its lease is over; then another is asked for.
         """
 
         def shown() -> str:
