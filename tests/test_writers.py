@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ORDER = {"reference": "1", "amount": Decimal(1), "currency": "PEN", "expires_at": NOW, "created_at": NOW}
-CIP = {"order_id": 0, "channel": "default", "account": "a", "transaction_code": "1", "expires_at": NOW}
+CIP = {"order_id": 1, "channel": "default", "account": "a", "transaction_code": "1", "expires_at": NOW}
 MONEY = {"amount": Decimal(1), "currency": "PEN", "first_heard_at": NOW, "status": "applied"}
 
 
@@ -53,9 +53,9 @@ def refused() -> Iterator[list[str]]:
         updated(Payment, status="held"),
         lambda: Payment.objects.bulk_update([Payment(pk=1, status="held")], ["status"]),
         lambda: Payment.objects.filter(pk=0)._raw_delete("default"),
-        lambda: Payment(cip_id=0, **MONEY).save(),
-        lambda: Payment.objects.bulk_create([Payment(cip_id=0, **MONEY)], ignore_conflicts=True),
-        lambda: insert_many(Payment, ["cip", *MONEY], [[0, *MONEY.values()]]),
+        lambda: Payment(cip_id=1, **MONEY).save(),
+        lambda: Payment.objects.bulk_create([Payment(cip_id=1, **MONEY)], ignore_conflicts=True),
+        lambda: insert_many(Payment, ["cip", *MONEY], [[1, *MONEY.values()]]),
         lambda: Order(**ORDER).save(),
         lambda: Cip(**CIP).save(),
     ],
@@ -95,7 +95,7 @@ def test_a_test_writes_what_it_likes() -> None:
         ("flows/orders/create.py", updated(Order, state="paid")),
         ("flows/orders/create.py", lambda: Cip(**CIP).save()),
         ("flows/orders/issue.py", updated(Cip, status="paid")),
-        ("flows/orders/issue.py", lambda: Payment(cip_id=0, **MONEY).save()),
+        ("flows/orders/issue.py", lambda: Payment(cip_id=1, **MONEY).save()),
     ],
 )
 def test_who_writes_the_first_row_writes_no_more(file: str, write: Callable[[], Any], refused: list[str]) -> None:
