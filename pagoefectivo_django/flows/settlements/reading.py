@@ -200,7 +200,7 @@ def problem_of(fault: dict[str, Any]) -> str:
 
 def _problem(fault: dict[str, Any]) -> PagoEfectivoError:
     if "problem" in fault:  # a row of the first migration, whose sentence is English
-        return PagoEfectivoError(fault["problem"])
+        return PagoEfectivoError(fault["problem"], code="line_unreadable")
     return PagoEfectivoError(fault["message"], code=fault["code"], **fault["params"])
 
 
