@@ -199,9 +199,9 @@ def problem_of(fault: dict[str, Any]) -> str:
 
 
 def _problem(fault: dict[str, Any]) -> PagoEfectivoError:
-    if "problem" in fault:  # a row of the first migration, whose sentence is English
-        return PagoEfectivoError(fault["problem"], code="line_unreadable")
-    return PagoEfectivoError(fault["message"], code=fault["code"], **fault["params"])
+    # A row of the first migration has a whole sentence, in English, and no code.
+    message, code = fault.get("message") or fault["problem"], fault.get("code", "line_unreadable")
+    return PagoEfectivoError(message, code=code, **fault.get("params", {}))
 
 
 def _check_date(dated: date | None) -> None:
