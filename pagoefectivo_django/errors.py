@@ -13,6 +13,11 @@ from django.utils.translation import gettext
 Param: TypeAlias = "str | int | Decimal | date | PagoEfectivoError"
 
 
+def gettext_noop(message: str) -> str:
+    """Mark a sentence for translation, and return it. Django's own asks the settings, which may still be read."""
+    return message
+
+
 class PagoEfectivoError(Exception):
     """Something went wrong with a payment; the subclasses say what to do next.
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.utils.translation import gettext_noop as _
-
 from .errors import InvalidRequest
+from .errors import gettext_noop as _
 
 #: The currencies in which PagoEfectivo issues codes (protocol 3.1).
 CURRENCIES = ("PEN", "USD")

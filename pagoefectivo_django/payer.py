@@ -13,9 +13,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, validate_email
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop
 
-from .errors import InvalidRequest
+from .errors import InvalidRequest, gettext_noop
 from .texts import one_line, spelled, visible
 
 #: Full-width digits, as input methods for Chinese write digits, and their ASCII digits.

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import pickle
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
@@ -272,3 +275,10 @@ def test_errors_are_told_by_a_sentence_at_every_door() -> None:
     for path in doors:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"str\(error\)|\{error\}", text), path.name
+
+
+def test_what_settings_may_import_needs_no_settings() -> None:
+    """Django's own mark for translation asks the settings when a module is imported."""
+    code = "import pagoefectivo_django.conf, pagoefectivo_django.money, pagoefectivo_django.payer"
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=PACKAGE.parent, check=True, timeout=60)
