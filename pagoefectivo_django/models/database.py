@@ -242,7 +242,7 @@ class Attempted(models.Model):
         )
 
     def pause(self) -> timedelta:
-        """Return the pause after a failure: 20 seconds, doubled by each attempt, up to an hour."""
+        """Return the pause after a failure: 40 seconds at the first, doubled by each further attempt, up to an hour."""
         return min(FIRST_PAUSE * int(2 ** min(self.attempts, 12)), LONGEST_PAUSE)
 
 

@@ -107,8 +107,11 @@ class Configured(Channel):
         environment = str(options.get("ENVIRONMENT") or "")
         base_url, secrets, missing = options.get("BASE_URL"), options.get("WEBHOOK_SECRETS"), _missing(options)
         access_key, secret_key = str(options.get("ACCESS_KEY") or ""), str(options.get("SECRET_KEY") or "")
-        whole = isinstance(secrets, list | tuple) and len(secrets) == len(webhook_secrets(options)) > 0
-        whole = whole and all(secret == visible(secret).strip() for secret in secrets)  # type: ignore[union-attr]
+        whole = (
+            isinstance(secrets, list | tuple)
+            and len(secrets) == len(webhook_secrets(options)) > 0
+            and all(secret == visible(secret).strip() for secret in secrets)
+        )
         header = str(options.get("REQUEST_ID_HEADER") or "")
         wrong = {
             "WEBHOOK_SECRETS": secrets is not None and not whole,

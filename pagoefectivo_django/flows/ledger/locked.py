@@ -266,10 +266,10 @@ class LockedOrder:
         evidence = evidence_of(report) if report else {"at": self.now.isoformat()}
         together = self._difference(evidence, payment) if kind == Kind.AMOUNT_MISMATCH and payment else False
         self.history.open_discrepancy(kind, subject, evidence, order=self.order, cip=cip, payment=payment, anew=anew)
-        if together:
+        if together and payment:
             # Several held payments add up to the order's amount, so the suggestion for a single payment is cleared.
             mine = [one.pk for one in self.payments if one.pk]
-            discrepancies = Discrepancy.objects.using(self.alias).filter(kind=kind, payment__in=[*mine, payment.pk])  # type: ignore[union-attr]
+            discrepancies = Discrepancy.objects.using(self.alias).filter(kind=kind, payment__in=[*mine, payment.pk])
             discrepancies.open().update(suggestion="")
 
     def _difference(self, evidence: dict[str, str], payment: Payment) -> bool:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_noop as _
 from ...errors import InvalidRequest, Misconfigured
 from ...models import Cip, Discrepancy, Payment, Refund
 from ...states import TABLE, Condition, Fact, Kind, PaymentStatus, RefundStatus
+from ..possible.refusing import NO_STEP, TAKEN_BACK
 from ..possible.rules import STEPS
 from ..provider.accounts import channel_of
 from .history import closed
@@ -28,19 +29,9 @@ def step(locked: LockedOrder, refund: Refund, becomes: RefundStatus, said: str =
         return
     row = Refund.objects.using(locked.alias).select_for_update().get(pk=refund.pk)
     if becomes not in STEPS[RefundStatus(row.status)]:
-        raise InvalidRequest(
-            _("Refund %(refund)s is %(status)s; it can't become %(becomes)s."),
-            code="refund_step_impossible",
-            refund=str(row),
-            status=RefundStatus(row.status),
-            becomes=becomes,
-        )
+        raise NO_STEP.about(refund=str(row), status=RefundStatus(row.status), becomes=becomes)
     if payment.status == PaymentStatus.REVERSED and becomes in (RefundStatus.APPROVED, RefundStatus.SENT):
-        raise InvalidRequest(
-            _("The provider took payment %(payment)s back; nothing of it is left to refund."),
-            code="refund_of_reversed",
-            payment=str(payment),
-        )
+        raise TAKEN_BACK.about(payment=str(payment))
     if becomes == RefundStatus.APPROVED and row.status == RefundStatus.REQUESTED:
         row.approved_by, row.approved_at = locked.actor[:150], locked.now
         row.retry_at = locked.now if row.by_channel else None

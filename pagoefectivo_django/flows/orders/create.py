@@ -16,7 +16,7 @@ from django.utils.translation import gettext_noop as _
 from ... import strict_json
 from ...conf import conf
 from ...documents.words import LOCALES, serves
-from ...errors import InvalidRequest, Misconfigured, ReferenceConflict
+from ...errors import InvalidRequest, ReferenceConflict
 from ...models import Cip, Discrepancy, Order
 from ...models.clock import current_time
 from ...models.database import after_commit, database, in_shop_transaction, one_transaction
@@ -30,6 +30,7 @@ from ..ledger.decisions import Withdrawal
 from ..ledger.history import History
 from ..ledger.locked import lock_order, lock_orders
 from ..ledger.schedule import lapse
+from ..possible.refusing import NO_ROUTE
 from ..possible.rules import HOLDING
 from ..provider.accounts import accounts
 from ..provider.environment import is_live, orders_of_tests
@@ -136,11 +137,7 @@ def _existing_or(new: Order, now: datetime) -> Order:
 
 def _check_route(currency: str) -> None:
     if not conf.route(currency):
-        raise Misconfigured(
-            _("No channel issues codes in %(currency)s; add one to PAGOEFECTIVO['ROUTES']."),
-            code="no_route",
-            currency=currency,
-        )
+        raise NO_ROUTE.about(currency=currency)
 
 
 def check_expiry(expires_at: datetime, now: datetime) -> datetime:

@@ -36,6 +36,10 @@ _ORDERED_AGAIN = Refusal(
     InvalidRequest, "ordered_again", _("Reference %(order)s was ordered again; cancel that order first.")
 )
 
+NO_ROUTE = Refusal(
+    Misconfigured, "no_route", _("No channel issues codes in %(currency)s; add one to PAGOEFECTIVO['ROUTES'].")
+)
+
 #: By the reason why an order's code can't be changed; a reason without an entry is the order's state.
 _CHANGES = {
     "paid": _PAID,
@@ -43,9 +47,7 @@ _CHANGES = {
     "in_review": Refusal(
         InReview, "order_in_review", _("Order %(order)s has an open money discrepancy; resolve it first.")
     ),
-    "no_route": Refusal(
-        Misconfigured, "no_route", _("No channel issues codes in %(currency)s; add one to PAGOEFECTIVO['ROUTES'].")
-    ),
+    "no_route": NO_ROUTE,
     "no_account": Refusal(
         Misconfigured,
         "account_of_order_not_configured",
@@ -176,8 +178,13 @@ def refuse_answer(answer: str, why: str, discrepancy: Discrepancy, payment: Paym
     )
 
 
-_NO_STEP = Refusal(
+NO_STEP = Refusal(
     InvalidRequest, "refund_step_impossible", _("Refund %(refund)s is %(status)s; it can't become %(becomes)s.")
+)
+TAKEN_BACK = Refusal(
+    InvalidRequest,
+    "refund_of_reversed",
+    _("The provider took payment %(payment)s back; nothing of it is left to refund."),
 )
 _STEPS = {
     "same_person": Refusal(
@@ -185,11 +192,7 @@ _STEPS = {
         "approved_by_who_asked",
         _("%(who)s asked for refund %(refund)s; somebody else has to approve it (REFUND_FOUR_EYES)."),
     ),
-    "taken_back": Refusal(
-        InvalidRequest,
-        "refund_of_reversed",
-        _("The provider took payment %(payment)s back; nothing of it is left to refund."),
-    ),
+    "taken_back": TAKEN_BACK,
     "by_provider": Refusal(
         InvalidRequest,
         "refund_sent_by_provider",
@@ -254,5 +257,5 @@ def refuse_step(action: str, why: str, refund: Refund, payment: Payment) -> Pago
         "who": refund.requested_by,
     }
     if action in _BECOMES:
-        return _STEPS.get(why, _NO_STEP).about(**about, becomes=_BECOMES[action])
+        return _STEPS.get(why, NO_STEP).about(**about, becomes=_BECOMES[action])
     return _ACCOUNTS.get(why, _NO_ACCOUNT_ASKED).about(**about)
