@@ -185,7 +185,8 @@ class Comparison:
         timeline.
         """
         evidence = self.discrepancy.evidence
-        names = list(dict.fromkeys(name for said in evidence for name in said))
+        said_of = dict.fromkeys(name for said in evidence for name in said)
+        names = [*(name for name in _NAMES if name in said_of), *(name for name in said_of if name not in _NAMES)]
         currency = self.order.currency if self.order else self.discrepancy.currency
         rows = [[_said(name, said.get(name), currency) for name in names] for said in evidence]
         guesses = [self._guesses(self.line)] if self.discrepancy.line and self.order is None and self.line else []
@@ -237,7 +238,9 @@ def guesses(line: SettlementLine, *, by_payer: bool = True) -> QuerySet[Payment]
 
 def _said(name: str, value: Any, currency: str) -> Any:
     """Return a value of the evidence for display: times and amounts in the reader's format."""
-    if value and name in _NAMES:
+    if name == "fact":
+        return fact_label(value)
+    if value and name in ("difference", "together"):
         amount = Decimal(value)
         sign = (amount > 0) - (amount < 0) if name == "difference" else 0
         return str(_SIGNS[sign]) % display(abs(amount), currency)
@@ -246,7 +249,21 @@ def _said(name: str, value: Any, currency: str) -> Any:
 
 #: Words for the amounts in the evidence that the ledger computed.
 _SIGNS = {1: _("%s too much"), 0: "%s", -1: _("%s too little")}
-_NAMES = {"difference": _("difference from the order"), "together": _("with the order's other payments")}
+#: The columns of the evidence in their order: what staff decides by comes first, where a narrow window shows it.
+_NAMES = {
+    "at": _("when"),
+    "fact": _("fact"),
+    "amount": _("amount"),
+    "currency": _("currency"),
+    "difference": _("difference from the order"),
+    "together": _("with the order's other payments"),
+    "paid_at": _("paid"),
+    "operation_number": _("operation number"),
+    "code": "CIP",
+    "transaction_code": _("transaction code"),
+    "account": _("account"),
+    "detail": _("detail"),
+}
 
 
 def _what(event: OrderEvent) -> Any:

@@ -194,6 +194,13 @@ def test_how_much_too_much_or_too_little_was_paid_is_said_in_words(
     assert f"S/ {Decimal(paid) + Decimal('84.50'):,.2f}" in html[1]
 
 
+def test_the_evidence_begins_with_what_decides_in_the_readers_language(staff: Client, new_order: NewOrder) -> None:
+    pay(new_order(), operation_number="7", amount=Decimal("36.00"))
+    answer = staff.get(url(Discrepancy.objects.get(), "change"), headers={"accept-language": "es"})
+    headings = re.findall(r"<th[^>]*>\s*([^<]*?)\s*</th>", section(answer.content.decode(), "Evidencia"))
+    assert [each.casefold() for each in headings][:4] == ["hecho", "monto", "moneda", "diferencia con el pedido"]
+
+
 # What a line may be.
 
 
