@@ -27,7 +27,7 @@ from pagoefectivo_django.flows.orders.delete import StillPayable
 from pagoefectivo_django.flows.orders.extend import extend_order
 from pagoefectivo_django.flows.orders.mark_paid import mark_paid
 from pagoefectivo_django.flows.possible import refusing
-from pagoefectivo_django.flows.possible.refusing import Refusal, refuse_change
+from pagoefectivo_django.flows.possible.refusing import ErrorTemplate, refuse_change
 from pagoefectivo_django.flows.refunds.refund import approve_refund, close_refund, send_refund
 from pagoefectivo_django.models import Payment
 from pagoefectivo_django.statements import values
@@ -112,7 +112,7 @@ def _sentences() -> set[tuple[str, str]]:
                         found.add((name, message))
     for table in vars(refusing).values():
         refusals = table.values() if isinstance(table, dict) else [table]
-        found |= {(each.code, each.message) for each in refusals if isinstance(each, Refusal)}
+        found |= {(each.code, each.message) for each in refusals if isinstance(each, ErrorTemplate)}
     return found
 
 

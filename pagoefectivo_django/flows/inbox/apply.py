@@ -178,7 +178,7 @@ def apply(row: Notification, channel: Channel, report: Report, now: datetime, *,
     except Exception as problem:
         logger.exception("Notification %s could not be applied; it is tried again.", row.digest[:8])
         outcome, error = Outcome.STALE, f"{type(problem).__name__}: {problem}"
-    _settle(row, outcome, error, now)
+    _conclude(row, outcome, error, now)
     return outcome
 
 
@@ -213,7 +213,7 @@ def apply_soon(row: Notification, channel: Channel, report: Report, now: datetim
         logger.exception("Notification %s is kept, and could not be applied yet.", row.digest[:8])
 
 
-def _settle(row: Notification, outcome: Outcome, error: str, now: datetime) -> None:
+def _conclude(row: Notification, outcome: Outcome, error: str, now: datetime) -> None:
     """Save the outcome on a message's row: applied, or waiting with the error.
 
     An applied message closes open discrepancies about the message.
@@ -261,7 +261,7 @@ def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: da
     with one_transaction():
         outcome = _advance(row, report, now) if _hold(row) else Outcome.APPLIED
         if outcome == Outcome.APPLIED:
-            _settle(row, outcome, "", now)
+            _conclude(row, outcome, "", now)
     if outcome != Outcome.APPLIED:
         row.put_off(now, str(outcome))
     return outcome

@@ -12,7 +12,7 @@ from ...states import Kind, OrderState, PendingAction, RefundStatus, Resolution
 from .rules import answers_to
 
 
-class Refusal(NamedTuple):
+class ErrorTemplate(NamedTuple):
     """The class, the code and the sentence of the error for one reason."""
 
     error: type[PagoEfectivoError]
@@ -24,19 +24,19 @@ class Refusal(NamedTuple):
         return self.error(self.message, code=self.code, **params)
 
 
-_PAID = Refusal(
+_PAID = ErrorTemplate(
     AlreadyPaid, "code_of_paid_order", _("Order %(order)s is %(state)s; a code of it can't be changed any more.")
 )
-_TOO_LATE = Refusal(
+_TOO_LATE = ErrorTemplate(
     InvalidRequest,
     "order_in_another_state",
     _("Order %(order)s is %(state)s; it is too late or too early to %(action)s it."),
 )
-_ORDERED_AGAIN = Refusal(
+_ORDERED_AGAIN = ErrorTemplate(
     InvalidRequest, "ordered_again", _("Reference %(order)s was ordered again; cancel that order first.")
 )
 
-NO_ROUTE = Refusal(
+NO_ROUTE = ErrorTemplate(
     Misconfigured, "no_route", _("No channel issues codes in %(currency)s; add one to PAGOEFECTIVO['ROUTES'].")
 )
 
@@ -44,36 +44,36 @@ NO_ROUTE = Refusal(
 _CHANGES = {
     "paid": _PAID,
     "refunded": _PAID,
-    "in_review": Refusal(
+    "in_review": ErrorTemplate(
         InReview, "order_in_review", _("Order %(order)s has an open money discrepancy; resolve it first.")
     ),
     "no_route": NO_ROUTE,
-    "no_account": Refusal(
+    "no_account": ErrorTemplate(
         Misconfigured,
         "account_of_order_not_configured",
         _("The account of order %(order)s's code is configured no longer; put it back first."),
     ),
     "ordered_again": _ORDERED_AGAIN,
-    "no_code": Refusal(
+    "no_code": ErrorTemplate(
         InvalidRequest,
         "no_code_to_extend",
         _("Order %(order)s is %(state)s; no code of it is known that one could extend."),
     ),
-    "cannot_extend": Refusal(
+    "cannot_extend": ErrorTemplate(
         InvalidRequest,
         "cannot_extend",
         _("The channel of order %(order)s's code can't extend codes; reissue the order."),
     ),
-    "erased": Refusal(
+    "erased": ErrorTemplate(
         InvalidRequest, "payer_erased", _("The payer's data of order %(order)s was erased; make another order.")
     ),
-    "not_allowed": Refusal(
+    "not_allowed": ErrorTemplate(
         InvalidRequest,
         "renewing_not_allowed",
         _("PAGOEFECTIVO['PAYER_MAY_RENEW'] is False: only the shop renews codes."),
     ),
-    "code_pending": Refusal(InvalidRequest, "code_pending", _("Order %(order)s is getting a code already.")),
-    "asked": Refusal(
+    "code_pending": ErrorTemplate(InvalidRequest, "code_pending", _("Order %(order)s is getting a code already.")),
+    "asked": ErrorTemplate(
         InvalidRequest,
         "order_in_discrepancy",
         _("Order %(order)s has an open discrepancy; a person answers it before there is a code."),
@@ -91,14 +91,16 @@ def refuse_change(action: str, why: str, order: Order) -> PagoEfectivoError:
     )
 
 
-_PAID_BEFORE = Refusal(AlreadyPaid, "order_paid_before", _("Order %(order)s is %(state)s; it can't be paid again."))
-_NO_PAYABLE_CODE = Refusal(
+_PAID_BEFORE = ErrorTemplate(
+    AlreadyPaid, "order_paid_before", _("Order %(order)s is %(state)s; it can't be paid again.")
+)
+_NO_PAYABLE_CODE = ErrorTemplate(
     InvalidRequest, "no_payable_code", _("Order %(order)s has no code that could have been paid; adopt it first.")
 )
 _MARKING = {
     "paid": _PAID_BEFORE,
     "refunded": _PAID_BEFORE,
-    "in_review": Refusal(
+    "in_review": ErrorTemplate(
         InReview, "answer_instead_of_marking", _("Order %(order)s has an open money discrepancy; answer it instead.")
     ),
     "ordered_again": _ORDERED_AGAIN,
@@ -110,7 +112,7 @@ def refuse_marking(why: str, order: Order) -> PagoEfectivoError:
     return _MARKING.get(why, _NO_PAYABLE_CODE).about(order=str(order), state=OrderState(order.state))
 
 
-_NO_PROOF_BUT_REFUND = Refusal(
+_NO_PROOF_BUT_REFUND = ErrorTemplate(
     InvalidRequest,
     "statement_proves_no_payment",
     _(
@@ -119,12 +121,12 @@ _NO_PROOF_BUT_REFUND = Refusal(
     ),
 )
 _ANSWERS = {
-    "closed": Refusal(
+    "closed": ErrorTemplate(
         InvalidRequest,
         "discrepancy_closed",
         _("Discrepancy %(discrepancy)s was resolved by %(who)s; it stays so."),
     ),
-    "no_proof": Refusal(
+    "no_proof": ErrorTemplate(
         InvalidRequest,
         "statement_proves_nothing",
         _(
@@ -132,12 +134,12 @@ _ANSWERS = {
             "answered with %(answer)s; use %(ignore)s."
         ),
     ),
-    "paid": Refusal(
+    "paid": ErrorTemplate(
         AlreadyPaid,
         "paid_by_another_payment",
         _("Order %(order)s is paid by another payment; this one can be refunded or ignored."),
     ),
-    "no_payment": Refusal(
+    "no_payment": ErrorTemplate(
         InvalidRequest,
         "no_payment_to_accept",
         _(
@@ -145,17 +147,17 @@ _ANSWERS = {
             "adopt the code for its order first, or give the money back by the provider and answer with %(ignore)s."
         ),
     ),
-    "taken_back": Refusal(
+    "taken_back": ErrorTemplate(
         InvalidRequest,
         "payment_reversed",
         _("Payment %(payment)s was taken back; it can't pay order %(order)s or be given back any more."),
     ),
-    "being_refunded": Refusal(
+    "being_refunded": ErrorTemplate(
         InvalidRequest,
         "payment_being_refunded",
         _("Payment %(payment)s is being refunded; it can't pay order %(order)s any more."),
     ),
-    "ordered_again": Refusal(
+    "ordered_again": ErrorTemplate(
         InvalidRequest,
         "ordered_again_or_refund",
         _("Reference %(order)s was ordered again; cancel that order first, or refund this payment."),
@@ -178,62 +180,62 @@ def refuse_answer(answer: str, why: str, discrepancy: Discrepancy, payment: Paym
     )
 
 
-NO_STEP = Refusal(
+NO_STEP = ErrorTemplate(
     InvalidRequest, "refund_step_impossible", _("Refund %(refund)s is %(status)s; it can't become %(becomes)s.")
 )
-TAKEN_BACK = Refusal(
+TAKEN_BACK = ErrorTemplate(
     InvalidRequest,
     "refund_of_reversed",
     _("The provider took payment %(payment)s back; nothing of it is left to refund."),
 )
 _STEPS = {
-    "same_person": Refusal(
+    "same_person": ErrorTemplate(
         InvalidRequest,
         "approved_by_who_asked",
         _("%(who)s asked for refund %(refund)s; somebody else has to approve it (REFUND_FOUR_EYES)."),
     ),
     "taken_back": TAKEN_BACK,
-    "by_provider": Refusal(
+    "by_provider": ErrorTemplate(
         InvalidRequest,
         "refund_sent_by_provider",
         _("Refund %(refund)s is sent by the provider itself; it must not be sent twice."),
     ),
-    "no_cci": Refusal(
+    "no_cci": ErrorTemplate(
         InvalidRequest,
         "refund_without_account",
         _("Nobody knows yet to which account refund %(refund)s goes; ask the payer."),
     ),
-    "asking": Refusal(
+    "asking": ErrorTemplate(
         InvalidRequest,
         "refund_being_asked",
         _("The provider is being asked for refund %(refund)s; wait for what it says."),
     ),
-    "in_statement": Refusal(
+    "in_statement": ErrorTemplate(
         InvalidRequest,
         "refund_in_statement",
         _("A line of a statement is matched with refund %(refund)s: it went. Undo that match first."),
     ),
 }
-_NO_ACCOUNT_ASKED = Refusal(
+_NO_ACCOUNT_ASKED = ErrorTemplate(
     InvalidRequest, "refund_asks_no_account", _("Refund %(refund)s is %(status)s; no account is asked for.")
 )
 _ACCOUNTS = {
-    "by_provider": Refusal(
+    "by_provider": ErrorTemplate(
         InvalidRequest,
         "refund_needs_no_account",
         _("Refund %(refund)s goes back by the provider; no account is needed."),
     ),
-    "account_known": Refusal(
+    "account_known": ErrorTemplate(
         InvalidRequest,
         "refund_account_known",
         _("The account for refund %(refund)s is known already; it is named once."),
     ),
-    "no_address": Refusal(
+    "no_address": ErrorTemplate(
         InvalidRequest,
         "payer_without_address",
         _("Order %(order)s has no e-mail address any more; give the payer the link yourself."),
     ),
-    "no_message": Refusal(
+    "no_message": ErrorTemplate(
         InvalidRequest,
         "refund_account_not_sent",
         _("PAGOEFECTIVO['MESSAGES'] has no 'refund_account'; give the payer the link yourself."),

@@ -191,7 +191,7 @@ def end_requests(budget: TimeBudget, found: Counter[str]) -> int:
             except (OperationalError, InterfaceError):
                 raise
             except Exception:
-                logger.exception("Request %s could not be settled; it is tried again.", cip)
+                logger.exception("Request %s could not be ended; it is tried again.", cip)
     return ended
 
 
