@@ -101,7 +101,7 @@ def addresses() -> Iterator[str]:
     paid = Payment.objects.select_related("cip__order").order_by("-pk")[10]
     terms = {
         Order: (paid.cip.order.reference, paid.cip.code, paid.operation_number, "BENCH-99", "ana@", "nothing"),
-        Notification: (paid.cip.code, Notification.objects.latest("pk").digest, "nothing"),
+        Notification: (paid.cip.code, Notification.objects.latest("pk").identity, "nothing"),
         Delivery: (paid.cip.order.reference, "nothing"),
         Discrepancy: (Discrepancy.objects.latest("pk").order.reference, paid.cip.code, "nothing"),  # type: ignore[union-attr]
         Refund: (Refund.objects.latest("pk").order.reference, "nothing"),

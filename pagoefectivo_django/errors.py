@@ -107,5 +107,9 @@ class InvalidSignature(PagoEfectivoError):
     """The message carries no proof that it comes from the provider."""
 
 
+class Unsigned(InvalidSignature):
+    """The message carries no signature at all."""
+
+
 class Malformed(PagoEfectivoError, ValueError):
     """The message or answer cannot be read as what it claims to be."""

@@ -85,6 +85,13 @@ class Fact(TextChoices):
     RETURNED = "returned", _("given back by us")
 
 
+class Mention(TextChoices):
+    """What a message tells instead of a fact."""
+
+    HINT = "hint", _("look this code up")
+    TEST = "test", _("test message")
+
+
 class Kind(TextChoices):
     """The kinds of discrepancy: cases decided by no rule, which a person resolves."""
 

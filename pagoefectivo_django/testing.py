@@ -48,9 +48,8 @@ def notify(order: Order, fact: str = Fact.PAYMENT, *, channel: str = "", **chang
     message |= changes
     body = json.dumps({name: value for name, value in message.items() if value is not None}, default=_text).encode()
     channel = channel or (channel_of(order.cip).alias if order.cip else next(iter(conf.channels), "default"))
-    signature = MemoryChannel.sign(body, get_channel(channel).options["WEBHOOK_SECRETS"][0])
     url = reverse("pagoefectivo:webhook", args=[channel])
-    answer = Client().post(url, body, content_type="application/json", headers={"PE-Signature": signature})
+    answer = Client().post(url, body, content_type="application/json", headers=get_channel(channel).signed(body))
     _commit()
     return answer.status_code
 

@@ -76,7 +76,7 @@ FLOWS: dict[str, set[str]] = {
     "refunds": {"ledger", "orders", "possible", "provider"},
     "settlements": {"ledger", "outbox", "provider"},
     "privacy": {"ledger", "outbox"},
-    "reports": {"inbox", "provider"},
+    "reports": {"provider"},
     "messages": {"ledger", "outbox", "possible", "provider", "reports"},
 }
 FLOWS["worker"] = set(FLOWS)

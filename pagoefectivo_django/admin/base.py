@@ -28,7 +28,7 @@ from ..errors import PagoEfectivoError
 from ..flows import actions_of
 from ..models.database import outside_atomic_requests
 from ..money import display
-from ..states import Fact, Remark
+from ..states import Fact, Mention, Remark
 from ..texts import one_line
 from .lists import BoundedPaginator, OrderedList
 
@@ -120,7 +120,7 @@ def badge_of(row: Any, name: str) -> SafeString | str:
 
 def fact_label(fact: str) -> Any:
     """Return the label of a fact or remark in the reader's language, or an unknown fact as stored."""
-    known = next((words for words in (Fact, Remark) if fact in words.values), None)
+    known = next((words for words in (Fact, Mention, Remark) if fact in words.values), None)
     return known(fact).label if known else fact
 
 

@@ -47,7 +47,7 @@ class NotificationAdmin(RecordAdmin):
         "received_at", "channel", "fact_text", "code", "status_text", "times_received", "attempts", "error_text",
     )  # fmt: skip
     list_filter = ("status", FactFilter, ChannelFilter, "received_at")
-    search_fields = ("code", "digest")
+    search_fields = ("code", "identity")
     search_help_text = _("CIP or digest")
     ordering = ("-pk",)
     actions = ("apply_now",)
@@ -55,7 +55,7 @@ class NotificationAdmin(RecordAdmin):
         (None, {"fields": ("channel", "account", "fact_text", "code", "status_text")}),
         (_("Received"), {"fields": ("received_at", "last_received_at", "times_received")}),
         (_("Applying"), {"fields": ("attempts", "retry_at", "whole_error")}),
-        (_("Message"), {"fields": ("body_text", "digest", "signature_text")}),
+        (_("Message"), {"fields": ("body_text", "identity", "signature_text")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notification]:
@@ -77,7 +77,7 @@ class NotificationAdmin(RecordAdmin):
 
     @admin.display(description=_("signature"))
     def signature_text(self, row: Notification) -> str:
-        return f"{row.signature[:12]}…" if row.signature else ""
+        return "\n".join(f"{name}: {value[:12]}…" for name, value in row.headers.items())
 
     @admin.action(permissions=["act"], description=_("Apply again now"))
     def apply_now(self, request: HttpRequest, rows: QuerySet[Notification]) -> HttpResponse | None:
@@ -86,14 +86,14 @@ class NotificationAdmin(RecordAdmin):
         actor = request.user.get_username()
 
         def flow(row: Notification) -> bool:
-            record_remark(None, Remark.RETRIED, actor=actor, detail=f"notification {row.digest[:12]}")
+            record_remark(None, Remark.RETRIED, actor=actor, detail=f"notification {row.identity[:12]}")
             return retry(row, current_time())
 
         return self.for_each(request, rows, flow, _outcome)
 
     def found(self, request: HttpRequest, term: str) -> set[int]:
         mine = Notification.objects.filter(account__in=list(known_accounts()))
-        return {*keys(mine.filter(code=term)), *keys(mine.filter(digest=term))}
+        return {*keys(mine.filter(code=term)), *keys(mine.filter(identity=term))}
 
 
 def _outcome(row: Notification) -> str:

@@ -1,4 +1,4 @@
-"""The base class of channels, and the values exchanged: ``Charge`` (our request), ``Report`` (the provider's word)."""
+"""The base class of channels, and the values exchanged with a provider."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
@@ -70,6 +71,62 @@ class Report:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", plain(self.code))
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A code that a message names, and nothing more: the provider is asked about the code, and the answer counts.
+
+    At least one of the names is given. Messages come late, twice and in any order, so a state that a message tells is
+    worth a hint only.
+    """
+
+    account: str
+    code: str = ""
+    transaction_code: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", plain(self.code))
+
+
+class Trust(StrEnum):
+    """What a provider's signature on a message covers; only a payment under ``SIGNED_BODY`` counts without asking."""
+
+    #: A collision-resistant signature over every byte, or over the same text without insignificant blanks.
+    SIGNED_BODY = "signed_body"
+    #: The sender is proven, the content is not: a signature over a part, or one that can be forged for other content.
+    SIGNED_SENDER = "signed_sender"
+    #: The sender knows a password that travels with the message.
+    SHARED_SECRET = "shared_secret"  # nosec B105 # no password
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """Everything of a message that came to a webhook, so that the signature of any provider can be checked."""
+
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: The query string of the address, without the question mark.
+    query: str = field(default="", repr=False)
+
+    def header(self, name: str) -> str:
+        """Return a header's value, empty if missing; upper and lower case are the same."""
+        return next((str(value) for key, value in self.headers.items() if key.lower() == name.lower()), "")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The result of verifying a message.
+
+    ``key_id`` is the fingerprint of the secret that verified the message. ``identity`` tells messages apart: the
+    SHA-256, in hex, of the text that was verified. ``kept`` is the message as verified, with the headers that were
+    signed or that sign; ``kept`` is stored, and read from then on.
+    """
+
+    trust: Trust
+    key_id: str
+    identity: str
+    kept: Incoming
 
 
 @dataclass(frozen=True)
@@ -147,19 +204,12 @@ class Channel:
         """The number of codes in one request of ``search``."""
         return int(conf.batch_size)
 
-    def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
-        """Return the signature of a body if made by a current secret, compared in constant time.
+    def verify(self, incoming: Incoming) -> Proof:
+        """Return the proof that a current secret signed a message, compared in constant time.
 
-        Raises ``InvalidSignature`` otherwise.
+        Raises ``InvalidSignature`` otherwise, ``Unsigned`` for a message without any signature.
         """
         raise InvalidSignature(f"Channel {self.alias} takes no notifications.")
-
-    def verified(self, body: bytes, signature: str) -> bytes:
-        """Return the text over which a verified signature was made: the text is stored and tells messages apart.
-
-        Subclasses override this method where a signature may cover another text than the bytes received.
-        """
-        return body
 
     def signed(self, body: bytes) -> dict[str, str]:
         """Return headers that sign a body, for ``pagoefectivo_doctor``; empty if the channel can't sign."""
@@ -172,16 +222,12 @@ class Channel:
         """
         return None
 
-    def verified_by(self, body: bytes, signature: str) -> str:
-        """Return the fingerprint of the current secret behind a verified signature, or an empty text."""
-        return ""
-
     def fingerprints(self) -> list[str]:
         """Return the fingerprints of the current secrets, in the settings' order."""
         return []
 
-    def read(self, body: bytes) -> Report:
-        """Return the report of a verified body; raises ``Malformed`` for a body without the fields needed."""
+    def read(self, incoming: Incoming) -> list[Report | Hint]:
+        """Return what a verified message tells, one item for each code; raises ``Malformed`` if fields are missing."""
         raise NotImplementedError
 
 

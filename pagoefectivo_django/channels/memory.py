@@ -17,10 +17,10 @@ from django.utils.dateparse import parse_datetime
 
 from .. import strict_json
 from ..codes import plain
-from ..errors import InvalidSignature, Malformed, Refused
+from ..errors import InvalidSignature, Malformed, Refused, Unsigned
 from ..money import Money
 from ..states import Fact
-from .base import Channel, Charge, Report, fingerprint
+from .base import Channel, Charge, Hint, Incoming, Proof, Report, Trust, fingerprint
 
 
 @dataclass
@@ -145,27 +145,24 @@ class MemoryChannel(Channel):
         self.refunds.append((plain(code), money, key))
         self._end(lost)
 
-    def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
-        signature = headers.get("PE-Signature", "")
+    def verify(self, incoming: Incoming) -> Proof:
+        signature, body = incoming.header("PE-Signature"), incoming.body
         for secret in self.options.get("WEBHOOK_SECRETS", ()):
             if hmac.compare_digest(self.sign(body, secret).encode(), signature.lower().encode("utf-8", "replace")):
-                return signature
-        raise InvalidSignature("The notification has no valid signature.")
+                kept = Incoming(body, {"PE-Signature": signature})
+                return Proof(Trust.SIGNED_BODY, fingerprint(secret.encode()), hashlib.sha256(body).hexdigest(), kept)
+        raise (InvalidSignature if signature else Unsigned)("The notification has no valid signature.")
 
     def signed(self, body: bytes) -> dict[str, str]:
         return {"PE-Signature": self.sign(body, next(iter(self.options.get("WEBHOOK_SECRETS", [""]))))}
 
-    def verified_by(self, body: bytes, signature: str) -> str:
-        secrets = self.options.get("WEBHOOK_SECRETS", ())
-        return next((fingerprint(one.encode()) for one in secrets if self.sign(body, one) == signature.lower()), "")
-
     def fingerprints(self) -> list[str]:
         return [fingerprint(secret.encode()) for secret in self.options.get("WEBHOOK_SECRETS", ())]
 
-    def read(self, body: bytes) -> Report:
-        data = strict_json.load(body)
+    def read(self, incoming: Incoming) -> list[Report | Hint]:
+        data = strict_json.load(incoming.body)
         try:
-            return Report(
+            report = Report(
                 account=self.account,
                 fact=Fact(data["fact"]),
                 code=str(data["code"]),
@@ -176,6 +173,7 @@ class MemoryChannel(Channel):
                 operation_number=str(data.get("operation_number", "")),
                 raw=data,
             )
+            return [report]
         except (ArithmeticError, KeyError, TypeError, ValueError):
             raise Malformed("The notification lacks a field or has one of the wrong type.") from None
 

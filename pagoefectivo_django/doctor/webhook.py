@@ -18,9 +18,10 @@ from ..channels import get_channel
 from ..channels.http import Answer, Call, Deadline, send
 from ..conf import conf
 from ..errors import Misconfigured, PagoEfectivoError
-from ..flows.inbox.receive import TEST, TEST_BEGINS
+from ..flows.inbox.receive import TEST_BEGINS
 from ..models import Notification
 from ..models.database import database
+from ..states import Mention
 from .finding import Finding, Verdict, not_looked_at, well
 
 #: Seconds for a message with its answer, and for an answer to a message's head alone.
@@ -83,7 +84,7 @@ def _message(alias: str) -> tuple[bytes, Mapping[str, str], QuerySet[Notificatio
     return (
         body,
         headers,
-        Notification.objects.using(database()).filter(fact=TEST, digest=hashlib.sha256(body).hexdigest()),
+        Notification.objects.using(database()).filter(fact=Mention.TEST, identity=hashlib.sha256(body).hexdigest()),
     )
 
 

@@ -19,15 +19,23 @@ class NotificationStatus(models.TextChoices):
 
 
 class Notification(Attempted):
-    """A verified message of a provider; the inherited ``retry_at`` says when the message is applied again."""
+    """A verified message of a provider, or one item of it; the inherited ``retry_at`` says when it is applied again.
+
+    A message with a list has one row for each item, so that an item that has to wait holds back no other item.
+    """
 
     channel = ExactCharField(_("channel"), max_length=60)
     account = ExactCharField(_("account"), max_length=120)
-    #: SHA-256 of ``body`` in hex. One row for each text, whichever secret signed the text.
-    digest = ExactCharField(_("digest"), max_length=64)
-    #: The text over which the signature was made, not always the bytes received (``Channel.verified``).
+    #: ``Proof.identity``: one row for each verified text and item, whichever secret signed the text.
+    identity = ExactCharField(_("digest"), max_length=64)
+    #: The place in the message's list, from 0.
+    item = models.PositiveIntegerField(default=0, editable=False)
+    #: What the signature covers (``Trust``).
+    trust = models.CharField(max_length=20, default="signed_body", editable=False)
+    #: The message as verified (``Proof.kept``), which is not always the bytes received.
     body = models.BinaryField(_("body"))
-    signature = models.CharField(_("signature"), max_length=200, blank=True)
+    headers = models.JSONField(default=dict, blank=True, editable=False)
+    query = models.TextField(blank=True, default="", editable=False)
     #: The code and the fact, as far as they could be read; else empty.
     code = ExactCharField(_("code"), max_length=40, blank=True, default="")
     fact = models.CharField(_("fact"), max_length=20, blank=True, default="")
@@ -39,7 +47,7 @@ class Notification(Attempted):
     status = models.CharField(
         _("status"), max_length=10, choices=NotificationStatus, default=NotificationStatus.APPLIED
     )
-    #: The fingerprint of the secret that verified the message (``Channel.verified_by``); never the secret.
+    #: The fingerprint of the secret that verified the message (``Proof.key_id``); never the secret.
     verified_by = ExactCharField(_("verified by"), max_length=16, blank=True, default="")
     #: The body was emptied, by age or with the payer's data.
     forgotten = models.BooleanField(default=False, editable=False)
@@ -49,7 +57,9 @@ class Notification(Attempted):
     class Meta:
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
-        constraints = (models.UniqueConstraint(fields=["account", "digest"], name="pagoefectivo_one_digest"),)
+        constraints = (
+            models.UniqueConstraint(fields=["account", "identity", "item"], name="pagoefectivo_one_message"),
+        )
         indexes = (
             models.Index(fields=["retry_at"], name="pagoefectivo_inbox_due"),
             models.Index(fields=["account", "code"], name="pagoefectivo_inbox_code"),
@@ -67,7 +77,7 @@ class Notification(Attempted):
         return self.queued_at or self.received_at
 
     def __str__(self) -> str:
-        return f"{self.fact or 'unreadable'} {self.code} {self.digest[:8]}"
+        return f"{self.fact or 'unreadable'} {self.code} {self.identity[:8]}"
 
 
 class UnknownCode(Hinted):

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
 from ..conf import conf
-from ..errors import InvalidSignature, Misconfigured
+from ..errors import InvalidSignature, Misconfigured, Unsigned
 from ..flows.inbox.receive import receive
 from ..flows.inbox.refuse import refuse
 from ..flows.messages.alert import notice_silence
@@ -86,14 +86,13 @@ def _read(request: HttpRequest, channel: str) -> bytes | HttpResponse:
 
 def _receive(request: HttpRequest, channel: str, body: bytes) -> HttpResponse:
     try:
-        receive(channel, body, request.headers)
-    except InvalidSignature:
+        receive(channel, body, request.headers, request.META.get("QUERY_STRING", ""))
+    except InvalidSignature as error:
         # Checked only after the signature failed: some clients send "Content-Encoding: utf-8" with a plain body.
         if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
             refuse(channel, Refusal.Reason.ENCODING)
             return _answer(415, "packed")
-        signed = "PE-Signature" in request.headers
-        refuse(channel, Refusal.Reason.UNPROVEN if signed else Refusal.Reason.UNSIGNED)
+        refuse(channel, Refusal.Reason.UNSIGNED if isinstance(error, Unsigned) else Refusal.Reason.UNPROVEN)
         return _answer(403, "invalid signature")
     except Exception as error:
         logger.exception("A notification for channel %s could not be kept (%s).", channel, type(error).__name__)

@@ -114,7 +114,7 @@ def test_silence_is_measured_against_the_same_hour_of_other_days(new_order: Call
     for ago in range(1, 15):
         for place in range(4):
             moment = NOON - timedelta(days=ago, minutes=20 - place)
-            first.pk, first.digest, first.received_at, first.last_received_at = None, f"{ago}-{place}", moment, moment
+            first.pk, first.identity, first.received_at, first.last_received_at = None, f"{ago}-{place}", moment, moment
             first.save(force_insert=True)
     heard = silence(ACCOUNT, "default", NOON)
     assert heard.usual == timedelta(minutes=15)

@@ -68,7 +68,7 @@ def listed(client: Client, name: str, **asked: str) -> list[Any]:
 
 def guesses(order: Order) -> Iterator[str]:
     """What somebody would search for: each secret, and its ends; so long that no number of another thing has them."""
-    signature = Notification.objects.exclude(signature="")[0].signature
+    signature = Notification.objects.exclude(headers={})[0].headers["PE-Signature"]
     for secret in (*SECRETS, str(order.token), signature, "Quispe", "planted"):
         yield from {secret, secret[:8], secret[-8:], secret.upper()}
     yield from ("example.com", "planted%", "_lanted", "*")

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import Channel, Charge, Report
+from pagoefectivo_django.channels.base import Channel, Charge, Incoming, Report
 from pagoefectivo_django.errors import InvalidSignature, Malformed, Refused
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Fact
@@ -86,8 +86,9 @@ class ChannelContract:
     def test_believes_what_is_proven(self, channel: Channel) -> None:
         issued = self.issue(channel)
         body, headers = self.notification(channel, issued)
-        assert channel.verify(body, headers)
-        read = channel.read(body)
+        proof = channel.verify(Incoming(body, headers))
+        (read,) = channel.read(proof.kept)
+        assert isinstance(read, Report)
         assert (read.fact, read.code, read.account) == (Fact.PAYMENT, issued.code, channel.account)
         assert (read.amount, read.currency) == (Decimal("35.50"), "PEN")
 
@@ -102,11 +103,11 @@ class ChannelContract:
             (b"", headers),
         ):
             with pytest.raises(InvalidSignature) as refusal:
-                channel.verify(forged, given)
+                channel.verify(Incoming(forged, given))
             said.add(str(refusal.value))
         assert len(said) == 1, "a forger learns nothing from the answer"
 
     @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", b'{"data": null}', b"[" * 20_000, b'{"a": NaN}'])
     def test_what_cannot_be_read_is_malformed(self, channel: Channel, body: bytes) -> None:
         with pytest.raises(Malformed):
-            channel.read(body)
+            channel.read(Incoming(body))

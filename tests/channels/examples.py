@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pagoefectivo_django.channels.base import Charge
+from pagoefectivo_django.channels.base import Channel, Charge, Incoming, Report
 from pagoefectivo_django.channels.pagoefectivo.wire import LIMA
 from pagoefectivo_django.payer import Payer
 
@@ -43,3 +43,10 @@ def charge(**changes: Any) -> Charge:
     }
     payer = Payer(**PAYER | changes.pop("payer", {}))
     return Charge(payer=payer, **values | changes)
+
+
+def read(channel: Channel, body: bytes) -> Report:
+    """What a channel reads in a message about one code."""
+    (report,) = channel.read(Incoming(body))
+    assert isinstance(report, Report)
+    return report

@@ -15,9 +15,10 @@ from django.http.request import HttpHeaders
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pagoefectivo_django.channels.base import Incoming
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.channels.pagoefectivo.notices import compact
-from pagoefectivo_django.errors import InvalidSignature
+from pagoefectivo_django.errors import InvalidSignature, Unsigned
 
 from .examples import ACCESS_KEY, SECRET_KEY, payload
 
@@ -43,7 +44,7 @@ def sign(body: bytes, secret: str = SECRET_KEY) -> str:
 
 def verifies(channel: PagoEfectivoChannel, body: bytes, signature: Any) -> bool:
     try:
-        channel.verify(body, {"PE-Signature": signature})
+        channel.verify(Incoming(body, {"PE-Signature": signature}))
     except InvalidSignature as error:
         said = str(error)
     else:
@@ -55,17 +56,19 @@ def verifies(channel: PagoEfectivoChannel, body: bytes, signature: Any) -> bool:
 class TestProve:
     @pytest.mark.parametrize(("body", "signature"), VECTORS)
     def test_worked_examples(self, make: Callable[..., PagoEfectivoChannel], body: bytes, signature: str) -> None:
-        assert make().verify(body, {"PE-Signature": signature}) == signature
+        assert make().verify(Incoming(body, {"PE-Signature": signature})).kept.headers == {"PE-Signature": signature}
 
     def test_hex_in_capitals(self, channel: PagoEfectivoChannel) -> None:
-        assert channel.verify(OLD, {"PE-Signature": SIGNATURE.upper()}) == SIGNATURE
+        assert channel.verify(Incoming(OLD, {"PE-Signature": SIGNATURE.upper()})).kept.headers == {
+            "PE-Signature": SIGNATURE
+        }
 
     def test_any_spelling_of_the_header(self, channel: PagoEfectivoChannel) -> None:
         request = HttpRequest()
         request.META["HTTP_PE_SIGNATURE"] = SIGNATURE
-        assert channel.verify(OLD, request.headers) == SIGNATURE
-        assert channel.verify(OLD, HttpHeaders(request.META)) == SIGNATURE
-        assert channel.verify(OLD, {"pe-signature": SIGNATURE}) == SIGNATURE
+        assert channel.verify(Incoming(OLD, request.headers)).kept.headers == {"PE-Signature": SIGNATURE}
+        assert channel.verify(Incoming(OLD, HttpHeaders(request.META))).kept.headers == {"PE-Signature": SIGNATURE}
+        assert channel.verify(Incoming(OLD, {"pe-signature": SIGNATURE})).kept.headers == {"PE-Signature": SIGNATURE}
 
     @pytest.mark.parametrize(
         "signature",
@@ -78,8 +81,8 @@ class TestProve:
         assert not verifies(channel, OLD, signature)
 
     def test_no_header(self, channel: PagoEfectivoChannel) -> None:
-        with pytest.raises(InvalidSignature, match=r"^The notification has no valid signature\.$"):
-            channel.verify(OLD, {})
+        with pytest.raises(Unsigned, match=r"^The notification has no valid signature\.$"):
+            channel.verify(Incoming(OLD))
 
     @pytest.mark.parametrize("body", [OLD + b"0", OLD.replace(b"35.50", b"35.51"), b"", b"\xff\x00", OLD[:-1]])
     def test_other_bytes(self, channel: PagoEfectivoChannel, body: bytes) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from pagoefectivo_django.channels.base import Incoming
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.channels.pagoefectivo.quirks import CODES, EVENTS, QUIRKS, STATES, STATUSES
 from pagoefectivo_django.errors import InvalidSignature, Misconfigured, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.states import Fact
 
-from .examples import NOW, SECRET_KEY, charge, payload
+from .examples import NOW, SECRET_KEY, charge, payload, read
 from .scripted import Says, Script
 
 CREATE = "POST /v1/cips"
@@ -141,8 +142,10 @@ class TestQuirks:
 
     def test_quirk_two_decimals_in_notice(self, channel: PagoEfectivoChannel) -> None:
         body = payload("notice_paid_old")
-        channel.verify(body, {"PE-Signature": "1ab45ab05d1ff80969f8379100c361b753a1d72467e4927d1d808d4ed212b3ce"})
-        assert str(channel.read(body).amount) == "35.50"
+        channel.verify(
+            Incoming(body, {"PE-Signature": "1ab45ab05d1ff80969f8379100c361b753a1d72467e4927d1d808d4ed212b3ce"})
+        )
+        assert str(read(channel, body).amount) == "35.50"
 
     def test_quirk_offset_lost_or_malformed(self, script: Script, channel: PagoEfectivoChannel) -> None:
         for date in ("2026-11-24T10:00:00-5:00", "2026-11-24T10:00:00-0500", "2026-11-24T10:00:00"):
@@ -157,7 +160,7 @@ class TestQuirks:
 
     def test_quirk_date_of_1900(self, channel: PagoEfectivoChannel) -> None:
         body = payload("notice_paid_new").replace(b"2026-11-22T10:05:00", b"1900-01-01T00:00:00")
-        assert channel.read(body).paid_at is None
+        assert read(channel, body).paid_at is None
 
     def test_quirk_trailing_dot_in_status_name(self, script: Script, channel: PagoEfectivoChannel) -> None:
         for name in ("Generado.", "Generado", "Pagado", None):

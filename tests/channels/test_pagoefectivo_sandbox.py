@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.base import Incoming, Report
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.errors import InvalidSignature, Misconfigured, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.states import Fact
 from tests.sandbox.running import Client, Shop, listening, running, wait_for
 
-from .examples import charge
+from .examples import charge, read
 
 Make = Callable[..., PagoEfectivoChannel]
 
@@ -91,10 +91,10 @@ def test_the_notification_of_a_payment(channel: PagoEfectivoChannel, sandbox: Cl
 def _heard(channel: PagoEfectivoChannel, shop: Shop, report: Report) -> Report:
     wait_for(lambda: shop.about(int(report.code)))
     body, signature = next(each for each in shop.received if report.code.encode() in each[0])
-    assert channel.verify(body, {"PE-Signature": signature or ""}) == signature
+    assert channel.verify(Incoming(body, {"PE-Signature": signature or ""})).kept.headers == {"PE-Signature": signature}
     with pytest.raises(InvalidSignature):
-        channel.verify(body + b"1", {"PE-Signature": signature or ""})
-    return channel.read(body)
+        channel.verify(Incoming(body + b"1", {"PE-Signature": signature or ""}))
+    return read(channel, body)
 
 
 def test_expired_extended_deleted(channel: PagoEfectivoChannel, sandbox: Client) -> None:

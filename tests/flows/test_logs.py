@@ -52,7 +52,7 @@ def expected(event: OrderEvent) -> str:
 def test_a_sale_is_three_lines(caplog: pytest.LogCaptureFixture) -> None:
     order = make(reference="SHOP-1001")
     pay(order)
-    digest = Notification.objects.get().digest[:8]
+    digest = Notification.objects.get().identity[:8]
     assert told(caplog) == [
         "order SHOP-1001: new, order_created, shop",
         "order SHOP-1001: new -> pending, provider",
@@ -64,7 +64,7 @@ def test_a_sale_is_three_lines(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_discrepancy_is_named_and_a_person_is_not(caplog: pytest.LogCaptureFixture) -> None:
     order = make(reference="SHOP-1002")
     notify(order, amount="1.00")
-    digest = Notification.objects.get().digest[:8]
+    digest = Notification.objects.get().identity[:8]
     assert told(caplog)[-1] == (f"order SHOP-1002: pending, discrepancy_opened amount_mismatch, notification {digest}")
     other = make(reference="SHOP-1003")
     cancel_order(other, actor="marta.quispe")

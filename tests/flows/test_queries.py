@@ -59,7 +59,7 @@ def others(count: int) -> None:
         Notification(
             channel="default",
             account="memory:default",
-            digest=f"{order.pk:064}",
+            identity=f"{order.pk:064}",
             body=b"{}",
             received_at=now,
             last_received_at=now,

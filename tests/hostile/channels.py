@@ -1,12 +1,17 @@
 """Channels that are not as they should be."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
+from urllib.parse import parse_qsl
 
 from django.db import connection
 
-from pagoefectivo_django.channels.base import Charge, Report
+from pagoefectivo_django.channels.base import Charge, Hint, Incoming, Proof, Report, Trust
 from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.errors import InvalidSignature
 
 
 class Stumbling(MemoryChannel):
@@ -20,13 +25,13 @@ class Stumbling(MemoryChannel):
             self.stumbles[call] -= 1
             raise RuntimeError(f"a mistake in {call}")
 
-    def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
+    def verify(self, incoming: Incoming) -> Proof:
         self._stumble("prove")
-        return super().verify(body, headers)
+        return super().verify(incoming)
 
-    def read(self, body: bytes) -> Report:
+    def read(self, incoming: Incoming) -> list[Report | Hint]:
         self._stumble("read")
-        return super().read(body)
+        return super().read(incoming)
 
 
 class Meanwhile(MemoryChannel):
@@ -45,3 +50,33 @@ def late_with_a_mistake(order: object, report: Report) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT stock FROM nowhere")
     return True
+
+
+class Listing(Stumbling):
+    """A provider that tells of several codes in one signed message: ``[{…}, {…}]``."""
+
+    def read(self, incoming: Incoming) -> list[Report | Hint]:
+        self._stumble("read")
+        bodies = [json.dumps(item).encode() for item in json.loads(incoming.body)]
+        return [item for body in bodies for item in MemoryChannel.read(self, replace(incoming, body=body))]
+
+
+class Hinting(MemoryChannel):
+    """A provider whose messages are empty, and name a code in the address; the sender knows a password."""
+
+    def verify(self, incoming: Incoming) -> Proof:
+        if incoming.header("Password") not in self.options["WEBHOOK_SECRETS"]:
+            raise InvalidSignature("The notification has no valid signature.")
+        identity = hashlib.sha256(incoming.query.encode()).hexdigest()
+        return Proof(Trust.SHARED_SECRET, "", identity, Incoming(incoming.body, query=incoming.query))
+
+    def read(self, incoming: Incoming) -> list[Report | Hint]:
+        names = dict(parse_qsl(incoming.query))
+        return [Hint(self.account, names.get("code", ""), names.get("ours", ""))] if names else []
+
+
+class Unbound(MemoryChannel):
+    """A provider whose signature covers the sender only, and whose messages say everything."""
+
+    def verify(self, incoming: Incoming) -> Proof:
+        return replace(super().verify(incoming), trust=Trust.SIGNED_SENDER)

@@ -63,7 +63,7 @@ def post(body: bytes, *, client: Client | None = None, url: str = URL, secret: s
 
 
 def kept(body: bytes) -> Notification:
-    return Notification.objects.using(database()).get(digest=hashlib.sha256(body).hexdigest())
+    return Notification.objects.using(database()).get(identity=hashlib.sha256(body).hexdigest())
 
 
 def many_ticks(rounds: int = 13, begin: datetime | None = None) -> datetime:

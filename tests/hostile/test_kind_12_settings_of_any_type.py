@@ -14,6 +14,7 @@ from django.core.checks import run_checks
 from django.test import Client
 
 from pagoefectivo_django.channels import get_channel
+from pagoefectivo_django.channels.base import Incoming
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.checks import _heard
 from pagoefectivo_django.conf import SETTINGS, from_env
@@ -211,7 +212,7 @@ def test_a_key_that_is_no_text_is_told_and_refuses_messages(settings: Any, name:
         str(one.id) for one in run_checks(tags=["pagoefectivo"], include_deployment_checks=True)
     ]
     with pytest.raises(InvalidSignature):
-        get_channel("default").verify(b"{}", {"PE-Signature": "0" * 64})
+        get_channel("default").verify(Incoming(b"{}", {"PE-Signature": "0" * 64}))
 
 
 # The webhook: other ways to send the same.

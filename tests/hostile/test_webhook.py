@@ -109,7 +109,7 @@ def test_proven_and_malformed_is_kept_for_a_person(body: bytes) -> None:
     assert (bytes(row.body), row.status, row.times_received) == (body, "dead", 1)
     discrepancy = Discrepancy.objects.get()
     assert (discrepancy.kind, discrepancy.notification, discrepancy.status) == ("unprocessed", row, "open")
-    assert discrepancy.evidence[0]["digest"] == row.digest
+    assert discrepancy.evidence[0]["identity"] == row.identity
     assert post(body).status_code == 200
     assert kept(body).times_received == 2
     # The worker may look at it again, and then it rests: the bytes will not get better.
@@ -439,7 +439,7 @@ def test_a_connection_that_is_killed_in_the_middle_loses_nothing() -> None:
     order = sold()
     body = paid(order)
     now = timezone.now()
-    twin = Notification(account="memory:default", digest=hashlib.sha256(body).hexdigest(), body=b"", channel="x")
+    twin = Notification(account="memory:default", identity=hashlib.sha256(body).hexdigest(), body=b"", channel="x")
     twin.received_at = twin.last_received_at = now
     with observing() as ask, ExitStack() as thread, transaction.atomic():
         twin.save()

@@ -182,7 +182,7 @@ CASES: dict[str, list[Callable[[], object]]] = {
         lambda: (new_refund(), Refund.objects.update(status="done")),
         lambda: (new_refund(status="approved", approved_by="eva"), Refund.objects.update(approved_by="")),
     ],
-    "pagoefectivo_one_digest": [lambda: again(Notification.objects.get())],
+    "pagoefectivo_one_message": [lambda: again(Notification.objects.get())],
     "pagoefectivo_event_number": [lambda: event()],
     "pagoefectivo_one_delivery": [lambda: again(Delivery.objects.get())],
     "pagoefectivo_one_discrepancy": [lambda: (new_discrepancy(), new_discrepancy())],

@@ -39,7 +39,7 @@ def test_renamed_columns_keep_their_values(first: MigrationExecutor) -> None:
     )
     old.get_model("pagoefectivo", "Notification").objects.create(
         channel="default", account="memory:default", digest="a" * 64, body=b"{}", received_at=MOMENT,
-        last_received_at=MOMENT, fate="dead", proved_by="abcd",
+        last_received_at=MOMENT, fate="dead", proved_by="abcd", signature="made-up",
     )  # fmt: skip
 
     newest = first.loader.graph.leaf_nodes("pagoefectivo")
@@ -53,6 +53,7 @@ def test_renamed_columns_keep_their_values(first: MigrationExecutor) -> None:
     assert new.get_model("pagoefectivo", "Payment").objects.get().status == "held"
     message = new.get_model("pagoefectivo", "Notification").objects.get()
     assert (message.status, message.verified_by) == ("dead", "abcd")
+    assert (message.identity, message.headers) == ("a" * 64, {"PE-Signature": "made-up"})
 
 
 def test_a_bad_line_kept_by_the_first_migration_is_shown() -> None:

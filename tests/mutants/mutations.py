@@ -125,8 +125,8 @@ MUTATIONS = (
         name="a message without a signature is believed",
         promise=2,
         file="inbox/receive.py",
-        text="return channels[-1], channels[-1].verify(body, headers)",
-        replacement='return channels[-1], ""',
+        text="return channels[-1], channels[-1].verify(incoming)",
+        replacement='return channels[-1], Proof("signed_body", "", "0" * 64, incoming)',
         tests=("tests/hostile/test_webhook.py::test_unproven_is_refused_and_not_kept",),
     ),
     Mutation(

@@ -15,7 +15,7 @@ from django.utils import timezone
 from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, Unavailable
 from ...traces import current_trace
 from .. import http
-from ..base import Charge, Examination, Report, fingerprint
+from ..base import Charge, Examination, Hint, Incoming, Proof, Report, fingerprint
 from ..http import Call, Deadline
 from . import answers, notices, wire
 from .authorizations import Token, Tokens, read_token, write_request
@@ -78,18 +78,14 @@ class PagoEfectivoChannel(Configured):
         # that no would hide the truth, which is "not known, look".
         self._ask(self._call("DELETE", _path(code)), {})
 
-    def verify(self, body: bytes, headers: Mapping[str, str]) -> str:
-        return notices.verify(body, headers, webhook_secrets(self.options))
-
-    def verified(self, body: bytes, signature: str) -> bytes:
-        text = notices.verified(body, signature, webhook_secrets(self.options))
-        return body if text is None else text
+    def verify(self, incoming: Incoming) -> Proof:
+        return notices.verify(incoming, webhook_secrets(self.options))
 
     def signed(self, body: bytes) -> dict[str, str]:
         secrets = webhook_secrets(self.options)
         if not secrets:
             raise Misconfigured(f"Channel {self.alias!r} has no webhook secret, so it refuses every message.")
-        return {"PE-Signature": notices.sign(body, secrets[0])}
+        return {notices.HEADER: notices.sign(body, secrets[0])}
 
     def examine(self) -> Examination:
         now = self.clock()
@@ -115,14 +111,11 @@ class PagoEfectivoChannel(Configured):
             raise Misconfigured(f"{error}{skew}") from None
         return Examination(urlsplit(self.base_url).netloc, ahead)
 
-    def verified_by(self, body: bytes, signature: str) -> str:
-        return notices.verified_by(body, signature, webhook_secrets(self.options))
-
     def fingerprints(self) -> list[str]:
         return [fingerprint(secret) for secret in webhook_secrets(self.options)]
 
-    def read(self, body: bytes) -> Report:
-        return notices.read(body, self.account)
+    def read(self, incoming: Incoming) -> list[Report | Hint]:
+        return [notices.read(incoming.body, self.account)]
 
     @property
     def _timeout(self) -> float:

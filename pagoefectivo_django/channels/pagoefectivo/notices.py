@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ... import strict_json
-from ...errors import InvalidSignature, Malformed
+from ...errors import InvalidSignature, Malformed, Unsigned
 from ...states import Fact
-from ..base import Report, fingerprint
+from ..base import Incoming, Proof, Report, Trust, fingerprint
 from .quirks import EVENTS
 from .wire import kept, read_amount, read_code, read_currency, read_date, read_object, read_text
 
+#: The header with the signature (protocol 6.2).
+HEADER = "PE-Signature"
 #: Placeholders for an escaped backslash, an escaped quotation mark and a whole string: bytes that never occur in UTF-8.
 _BACKSLASH, _QUOTE, _TEXT = b"\xfd", b"\xfe", b"\xff"
 _BLANKS = b" \t\r\n"
@@ -23,15 +25,18 @@ _BLANKS = b" \t\r\n"
 _APART = re.compile(rb"[^ \t\r\n{}\[\],:\xff][ \t\r\n]++[^ \t\r\n{}\[\],:\xff]")
 
 
-def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes]) -> str:
-    """Return the signature in lower case if any of the secrets made it; else raise ``InvalidSignature``.
+def verify(incoming: Incoming, secrets: Sequence[bytes]) -> Proof:
+    """Return the proof of a message that any of the secrets signed; else raise ``InvalidSignature``.
 
-    The error is the same for every reason, so a sender learns nothing from it.
+    The error's text is the same for every reason, so a sender learns nothing from it.
     """
-    signature = str({name.lower(): value for name, value in headers.items()}.get("pe-signature")).lower()
-    if not re.fullmatch("[0-9a-f]{64}", signature) or verified(body, signature, secrets) is None:
-        raise InvalidSignature("The notification has no valid signature.")
-    return signature
+    signature = incoming.header(HEADER).lower()
+    signed = re.fullmatch("[0-9a-f]{64}", signature)
+    if not signed or (text := verified(incoming.body, signature, secrets)) is None:
+        raise (InvalidSignature if signature else Unsigned)("The notification has no valid signature.")
+    key_id = next(fingerprint(secret) for secret in secrets if hmac.compare_digest(sign(text, secret), signature))
+    kept = Incoming(text, {HEADER: signature})
+    return Proof(Trust.SIGNED_BODY, key_id, hashlib.sha256(text).hexdigest(), kept)
 
 
 def verified(body: bytes, signature: str, secrets: Sequence[bytes]) -> bytes | None:
@@ -52,11 +57,6 @@ def verified(body: bytes, signature: str, secrets: Sequence[bytes]) -> bytes | N
 def sign(body: bytes, secret: bytes) -> str:
     """Return the signature of bytes by a secret: HMAC-SHA256 in hex (protocol 6.2)."""
     return hmac.new(secret, body, hashlib.sha256).hexdigest()
-
-
-def verified_by(body: bytes, signature: str, secrets: Sequence[bytes]) -> str:
-    """Return the fingerprint of the secret behind a signature; empty if none of the secrets made the signature."""
-    return next((fingerprint(secret) for secret in secrets if verified(body, signature, [secret]) is not None), "")
 
 
 def compact(body: bytes) -> bytes | None:

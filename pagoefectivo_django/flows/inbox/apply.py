@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,11 +16,11 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_noop as _
 
-from ...channels.base import Channel, Report
+from ...channels.base import Channel, Hint, Incoming, Report
 from ...errors import Malformed, PagoEfectivoError
 from ...models import Cip, Discrepancy, Notification, NotificationStatus
 from ...models.database import database, in_shop_transaction, one_transaction
-from ...states import Fact, Kind
+from ...states import Fact, Kind, Mention
 from ...traces import applying, traced
 from ..ledger.advance import Outcome, advance
 from ..ledger.attach import attach_forgotten
@@ -56,7 +57,7 @@ def apply_waiting(budget: TimeBudget) -> int:
                 claimed = apply_again(row, budget.now)
             except Exception:
                 # One bad row never stops the round: the attempt was counted, and the row is due again after a pause.
-                logger.exception("Notification %s failed in this round.", row.digest[:8])
+                logger.exception("Notification %s failed in this round.", row.identity[:8])
                 claimed = False
             done += claimed
             if not claimed:
@@ -94,7 +95,7 @@ def apply_again(row: Notification, now: datetime) -> bool:
     """Try once more to apply a waiting message; False if another process is working on the message."""
     if not row.claim(now):
         return False
-    with traced(row.trace), applying(row.digest):
+    with traced(row.trace), applying(row.identity):
         _try_again(row, now)
     return True
 
@@ -103,23 +104,23 @@ def _try_again(row: Notification, now: datetime) -> None:
     over = row.attempts >= MOST_ATTEMPTS
     try:
         channel = channel_for(row.account, row.channel)
-        report: Report | None = None
+        item: Report | Hint | None = None
         try:
-            report = read(channel, row)
-            row.code, row.fact = report.code, report.fact
+            item = read(channel, row)
+            row.code, row.fact = item.code, fact_of(item)
         except Malformed as error:
             over, row.last_error = True, str(error)  # the bytes stay unreadable, so no further attempt helps
-        if report and row.attempts <= MOST_ATTEMPTS:  # else the message kills each process working on it
+        if item and row.attempts <= MOST_ATTEMPTS:  # else the message kills each process working on it
             with one_transaction():
-                outcome = apply(row, channel, report, now) if _hold(row) else Outcome.APPLIED
-            if outcome != Outcome.APPLIED and outcome not in UNTRIED:
-                outcome = _ask_then_apply(row, channel, report, now)
+                outcome = apply(row, channel, item, now) if _hold(row) else Outcome.APPLIED
+            if isinstance(item, Report) and outcome != Outcome.APPLIED and outcome not in UNTRIED:
+                outcome = _ask_then_apply(row, channel, item, now)
             if outcome in UNTRIED:
                 _give_back(row, now)
                 return
     except Exception as error:
         # Whatever the error, one bad message must not stop the inbox.
-        logger.exception("Notification %s could not be applied.", row.digest[:8])
+        logger.exception("Notification %s could not be applied.", row.identity[:8])
         row.put_off(now, f"{type(error).__name__}: {error}")
     if over and row.status != NotificationStatus.APPLIED:
         _give_up(row, now)
@@ -137,14 +138,37 @@ def retry(row: Notification, now: datetime) -> bool:
     return in_shop_transaction() or apply_again(row, now)
 
 
-def read(channel: Channel, row: Notification) -> Report:
-    """Return a kept message as a report; raises ``Malformed`` if the bytes can't be read."""
-    report = channel.read(bytes(row.body))
-    if max(map(len, (report.code, report.operation_number))) > 40:
+def read(channel: Channel, row: Notification) -> Report | Hint:
+    """Return a kept message, or the item of it that the row keeps; raises ``Malformed`` if the bytes can't be read.
+
+    A message that could not be read when it came may turn out to be a list: its further items get rows of their own.
+    """
+    items = read_all(channel, row)
+    if row.item == 0 and len(items) > 1:
+        others = [copy(row) for _item in items[1:]]
+        for place, other in enumerate(others, start=1):
+            other.pk, other.item, other.attempts, other.retry_at = None, place, 0, row.last_received_at
+            other.status, other.code, other.fact = NotificationStatus.WAITING, items[place].code, fact_of(items[place])
+        Notification.objects.using(database()).bulk_create(others, ignore_conflicts=True)
+    return items[row.item]
+
+
+def read_all(channel: Channel, row: Notification) -> list[Report | Hint]:
+    """Return the items of a kept message; raises ``Malformed`` if the bytes can't be read."""
+    items = channel.read(Incoming(bytes(row.body), row.headers, row.query))
+    if not items:
+        raise Malformed(_("The message names no code."), code="message_names_nothing")
+    if any(len(number) > 40 for item in items for number in (item.code, getattr(item, "operation_number", ""))):
         raise Malformed(
             _("The code or the operation number has more than %(most)d characters."), code="number_too_long", most=40
         )
-    return replace(report, account=row.account, received_at=row.heard_at)
+    heard = {"account": row.account, "received_at": row.heard_at}
+    return [replace(one, **heard) if isinstance(one, Report) else replace(one, account=row.account) for one in items]
+
+
+def fact_of(item: Report | Hint) -> str:
+    """Return what a message tells, as its row keeps it."""
+    return item.fact if isinstance(item, Report) else Mention.HINT
 
 
 def _hold(row: Notification) -> bool:
@@ -156,7 +180,7 @@ def _hold(row: Notification) -> bool:
     return bool(waiting.update(attempts=F("attempts")))
 
 
-def apply(row: Notification, channel: Channel, report: Report, now: datetime, *, first: bool = False) -> Outcome:
+def apply(row: Notification, channel: Channel, item: Report | Hint, now: datetime, *, first: bool = False) -> Outcome:
     """Apply a kept message in a savepoint, save the outcome on the message's row, and return the outcome.
 
     Errors are logged and kept on the row. An order held by another transaction is not waited for (``LOCKED``).
@@ -164,19 +188,19 @@ def apply(row: Notification, channel: Channel, report: Report, now: datetime, *,
     nothing is tried: a wait for the lock would delay the commit of the message.
     """
     alias = database()
-    report = replace(report, received_at=row.heard_at)
     may_ask = channel.can_search and row.attempts < MOST_ATTEMPTS
-    hinted = is_hint(report, channel)
+    hinted = is_hint(item, channel, row.trust)
     try:
         with transaction.atomic(using=alias):
             outcome, error = Outcome.APPLIED, ""
             if hinted:
-                hint(report, now)
-            if not hinted or report.fact == Fact.UNKNOWN:
+                hint(item, now)
+            if isinstance(item, Report) and (not hinted or item.fact == Fact.UNKNOWN):
+                report = replace(item, received_at=row.heard_at)
                 told = _advance(row, report, now, may_ask=may_ask, first=first)
                 outcome = outcome if hinted else told
     except Exception as problem:
-        logger.exception("Notification %s could not be applied; it is tried again.", row.digest[:8])
+        logger.exception("Notification %s could not be applied; it is tried again.", row.identity[:8])
         outcome, error = Outcome.STALE, f"{type(problem).__name__}: {problem}"
     _conclude(row, outcome, error, now)
     return outcome
@@ -197,7 +221,7 @@ def _advance(
     return advance(report, actor="notification", may_ask=may_ask, wait=False, now=now, orders=orders)[0]
 
 
-def apply_soon(row: Notification, channel: Channel, report: Report, now: datetime) -> None:
+def apply_soon(row: Notification, channel: Channel, item: Report | Hint, now: datetime) -> None:
     """Apply a committed message as soon as the order is free; after ``PATIENCE`` seconds the worker's job."""
     until = time.monotonic() + PATIENCE
     try:
@@ -208,9 +232,9 @@ def apply_soon(row: Notification, channel: Channel, report: Report, now: datetim
             with one_transaction():
                 if not _hold(row):
                     return
-                apply(row, channel, report, now)
+                apply(row, channel, item, now)
     except Exception:
-        logger.exception("Notification %s is kept, and could not be applied yet.", row.digest[:8])
+        logger.exception("Notification %s is kept, and could not be applied yet.", row.identity[:8])
 
 
 def _conclude(row: Notification, outcome: Outcome, error: str, now: datetime) -> None:
@@ -287,8 +311,9 @@ def _give_up(row: Notification, now: datetime) -> None:
 def ask_person(row: Notification, kind: Kind, now: datetime) -> None:
     """Open a discrepancy about a message, with the message's facts as evidence."""
     history = History(database(), now, "pagoefectivo")
-    evidence = {"digest": row.digest, "received_at": row.received_at.isoformat(), "error": row.last_error[:500]}
+    evidence = {"identity": row.identity, "received_at": row.received_at.isoformat(), "error": row.last_error[:500]}
     with suppress(Exception):  # an unreadable message adds no facts; the notification's page shows the bytes
-        evidence |= evidence_of(read(channel_for(row.account, row.channel), row))
+        item = read_all(channel_for(row.account, row.channel), row)[row.item]
+        evidence |= evidence_of(item) if isinstance(item, Report) else {"code": item.code}
     history.open_discrepancy(kind, f"notification:{row.pk}", evidence, notification=row)
     history.write()

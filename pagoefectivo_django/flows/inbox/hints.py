@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
 
-from ...channels.base import Channel, Report
+from ...channels.base import Channel, Hint, Report, Trust
 from ...conf import conf
 from ...errors import OutcomeUnknown, PagoEfectivoError
 from ...models import Cip, UnknownCode
@@ -32,15 +32,24 @@ AGAIN = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 APART = timedelta(minutes=1)
 
 
-def is_hint(report: Report, channel: Channel) -> bool:
-    """Return whether a message only names a code to ask the provider about."""
-    return channel.can_search and report.fact in WHAT_BECOMES and report.fact not in COUNTED_FROM_MESSAGES
+def is_hint(item: Report | Hint, channel: Channel, trust: str) -> bool:
+    """Return whether a message only names a code to ask the provider about.
+
+    Only a payment and a reversal count from a message alone, and only if the signature covers every byte.
+    """
+    if isinstance(item, Hint) or (item.fact in COUNTED_FROM_MESSAGES and trust != Trust.SIGNED_BODY):
+        return True
+    return channel.can_search and item.fact in WHAT_BECOMES and item.fact not in COUNTED_FROM_MESSAGES
 
 
-def hint(report: Report, now: datetime) -> None:
+def hint(item: Report | Hint, now: datetime) -> None:
     """Make the code named in a message due for a question to the provider: a code of ours, else an ``UnknownCode``."""
-    alias, names = database(), {"account": report.account, "code": report.code}
-    if not report.code or _make_due(Cip.objects.using(alias).filter(**names), now):
+    alias, names = database(), {"account": item.account, "code": item.code}
+    cips = Cip.objects.using(alias).filter(account=item.account)
+    if not item.code:
+        _make_due(cips.filter(transaction_code=item.transaction_code), now)
+        return
+    if _make_due(cips.filter(code=item.code), now):
         return
     unknown = UnknownCode.objects.using(alias)
     unknown.bulk_create([UnknownCode(**names)], ignore_conflicts=True)

@@ -44,8 +44,8 @@ OWED = (PaymentStatus.APPLIED, PaymentStatus.HELD, PaymentStatus.DUPLICATE)
 #: The longest life of a code (protocol 3.2).
 LATEST_EXPIRY = timedelta(days=183)
 ENDED = (OrderState.PAID, OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.REFUNDED)
-#: The fields of an emptied message. Its digest is kept, so a repetition is recognised.
-EMPTY: dict[str, object] = {"body": b"", "signature": "", "forgotten": True}
+#: The fields of an emptied message. Its identity is kept, so a repetition is recognised.
+EMPTY: dict[str, object] = {"body": b"", "headers": {}, "query": "", "forgotten": True}
 
 
 def forget_by_age(budget: TimeBudget) -> int:

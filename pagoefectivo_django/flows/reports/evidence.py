@@ -104,8 +104,8 @@ def _message(row: Notification) -> dict[str, Any]:
         "code": row.code,
         "fact": row.fact,
         "status": row.status,
-        "sha256": row.digest,
-        "signature_begins": row.signature[:12],
+        "sha256": row.identity,
+        "signature_begins": {name: value[:12] for name, value in row.headers.items()},
         "body": redact(bytes(row.body)),
     }
 

@@ -28,8 +28,7 @@ from ...models import (
 from ...models.clock import current_time
 from ...models.database import database
 from ...models.heartbeat import CLOCK
-from ...states import CipStatus
-from ..inbox.receive import TEST
+from ...states import CipStatus, Mention
 
 #: A worker makes a round every few seconds; after this long without one, no worker runs.
 ASLEEP_AFTER = timedelta(minutes=5)
@@ -122,7 +121,7 @@ def wrong_clocks(now: datetime) -> list[Clock]:
 
 def silence(account: str, alias: str, now: datetime) -> Silence:
     """Return the time since an account's last message, against the usual pause at this hour."""
-    heard = Notification.objects.using(database()).filter(account=account).exclude(fact=TEST)
+    heard = Notification.objects.using(database()).filter(account=account).exclude(fact=Mention.TEST)
     last = heard.order_by("-received_at").values("last_received_at", "verified_by").first()
     hours = Q()
     for ago in range(1, USUAL_DAYS + 1):

@@ -1,4 +1,5 @@
 from decimal import Decimal
+from typing import Any
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -6,8 +7,14 @@ from django.db import migrations, models
 import pagoefectivo_django.models.database
 
 
-class Migration(migrations.Migration):
+def keep_signatures(apps: Any, schema_editor: Any) -> None:
+    """Move each message's signature to the headers that are kept of the message."""
+    messages = apps.get_model('pagoefectivo', 'Notification').objects.using(schema_editor.connection.alias)
+    for message in messages.exclude(signature='').only('signature').iterator():
+        messages.filter(pk=message.pk).update(headers={'PE-Signature': message.signature})
 
+
+class Migration(migrations.Migration):
 
     dependencies = [
         ('pagoefectivo', '0001_initial'),
@@ -301,5 +308,43 @@ class Migration(migrations.Migration):
             model_name='notification',
             name='verified_by',
             field=pagoefectivo_django.models.database.ExactCharField(blank=True, default='', max_length=16, verbose_name='verified by'),
+        ),
+        migrations.RemoveConstraint(
+            model_name='notification',
+            name='pagoefectivo_one_digest',
+        ),
+        migrations.RenameField(
+            model_name='notification',
+            old_name='digest',
+            new_name='identity',
+        ),
+        migrations.AddField(
+            model_name='notification',
+            name='item',
+            field=models.PositiveIntegerField(default=0, editable=False),
+        ),
+        migrations.AddField(
+            model_name='notification',
+            name='trust',
+            field=models.CharField(default='signed_body', editable=False, max_length=20),
+        ),
+        migrations.AddField(
+            model_name='notification',
+            name='headers',
+            field=models.JSONField(blank=True, default=dict, editable=False),
+        ),
+        migrations.AddField(
+            model_name='notification',
+            name='query',
+            field=models.TextField(blank=True, default='', editable=False),
+        ),
+        migrations.RunPython(keep_signatures, migrations.RunPython.noop),
+        migrations.RemoveField(
+            model_name='notification',
+            name='signature',
+        ),
+        migrations.AddConstraint(
+            model_name='notification',
+            constraint=models.UniqueConstraint(fields=('account', 'identity', 'item'), name='pagoefectivo_one_message'),
         ),
     ]

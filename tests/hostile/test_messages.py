@@ -1,0 +1,140 @@
+"""Messages of other shapes than PagoEfectivo's: lists, hints without a body, signatures that cover the sender only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.flows import tick
+from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment
+from pagoefectivo_django.states import Fact
+from tests.hostile.channels import Hinting, Listing, Unbound
+from tests.hostile.doing import SECRET, URL, at_once, breaking, paid, post, sold
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+
+
+@pytest.fixture
+def served_by(settings: Any) -> Callable[[type[MemoryChannel]], None]:
+    """Let a class serve the account."""
+
+    def serve(channel: type[MemoryChannel]) -> None:
+        entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
+        backend = f"{channel.__module__}.{channel.__qualname__}"
+        settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry | {"BACKEND": backend}}}
+
+    return serve
+
+
+def listed(*bodies: bytes) -> bytes:
+    return json.dumps([json.loads(body) for body in bodies]).encode()
+
+
+def states(*orders: Order) -> list[str]:
+    return [Order.objects.get(pk=order.pk).state for order in orders]
+
+
+def hinted(query: str, password: str = SECRET) -> int:
+    return Client().post(f"{URL}?{query}", b"", content_type="text/plain", headers={"Password": password}).status_code
+
+
+@pytest.mark.every_database
+class TestLists:
+    @pytest.fixture(autouse=True)
+    def lists(self, served_by: Callable[[type[MemoryChannel]], None]) -> None:
+        served_by(Listing)
+
+    def test_each_item_pays_its_order_and_has_a_row_of_its_own(self) -> None:
+        one, two = sold("SHOP-1"), sold("SHOP-2")
+        assert post(listed(paid(one), paid(two))).status_code == 200
+        assert states(one, two) == ["paid", "paid"]
+        rows = Notification.objects.order_by("item").values_list("item", "code", "status")
+        assert list(rows) == [(0, one.code, "applied"), (1, two.code, "applied")]
+
+    def test_an_item_that_can_not_be_applied_yet_holds_back_no_other(self) -> None:
+        one, two = sold("SHOP-1"), sold("SHOP-2")
+        with breaking("INSERT", "pagoefectivo_payment", times=1):
+            assert post(listed(paid(one), paid(two))).status_code == 200
+        assert states(one, two) == ["pending", "paid"]
+        tick()
+        assert states(one, two) == ["paid", "paid"]
+
+    def test_a_repetition_is_counted_on_each_row_and_pays_nothing_again(self) -> None:
+        one, two = sold("SHOP-1"), sold("SHOP-2")
+        body = listed(paid(one), paid(two))
+        answers = [post(body).status_code for _ in range(2)] + [
+            one.status_code for one in at_once(*[lambda: post(body)] * 2)
+        ]
+        assert answers == [200] * 4
+        assert list(Notification.objects.order_by("item").values_list("times_received", flat=True)) == [4, 4]
+        assert Payment.objects.count() == 2
+
+    def test_items_unreadable_at_first_get_their_rows_when_they_are_read(self) -> None:
+        one, two = sold("SHOP-1"), sold("SHOP-2")
+        body = listed(paid(one), paid(two))
+        Listing.stumbles["read"] = 1
+        assert post(body).status_code == 200
+        assert Notification.objects.get().status == "waiting"
+        tick()
+        assert states(one, two) == ["paid", "paid"]
+        assert list(Notification.objects.order_by("item").values_list("item", "status")) == [
+            (0, "applied"),
+            (1, "applied"),
+        ]
+
+    def test_a_list_without_items_goes_to_a_person(self) -> None:
+        assert post(b"[]").status_code == 200
+        assert Discrepancy.objects.get().kind == "unprocessed"
+
+
+class TestHints:
+    @pytest.fixture(autouse=True)
+    def hints(self, served_by: Callable[[type[MemoryChannel]], None]) -> None:
+        served_by(Hinting)
+
+    @pytest.mark.parametrize("name", ["code", "ours"])
+    def test_a_hint_in_the_address_makes_its_code_due_and_the_answer_counts(self, name: str) -> None:
+        order = sold()
+        Cip.objects.update(poll_at=None)
+        query = f"{name}={order.code if name == 'code' else Cip.objects.get().transaction_code}"
+        assert hinted(query) == 200
+        assert states(order) == ["pending"]
+        assert Notification.objects.get().fact == "hint"
+        channel = MemoryChannel("default", {})
+        channel.set(order.code, Fact.PAYMENT, paid_at=order.created_at)
+        tick()
+        assert states(order) == ["paid"]
+
+    def test_an_equal_hint_is_applied_again(self) -> None:
+        order = sold()
+        Cip.objects.update(poll_at=None)
+        hinted(f"code={order.code}")
+        tick()
+        Cip.objects.update(hinted_at=None, look_at=None, looked_at=None)
+        hinted(f"code={order.code}")
+        assert Notification.objects.get().times_received == 2
+        assert Cip.objects.get().hinted_at is not None
+
+    def test_a_wrong_password_is_refused(self) -> None:
+        assert hinted("code=70000001", "made-up-guess") == 403
+        assert not Notification.objects.exists()
+
+
+def test_a_payment_counts_from_no_message_whose_signature_leaves_out_the_content(
+    served_by: Callable[[type[MemoryChannel]], None],
+) -> None:
+    served_by(Unbound)
+    order = sold()
+    Cip.objects.update(poll_at=None)
+    assert post(paid(order)).status_code == 200
+    tick()
+    assert (states(order), Payment.objects.count()) == (["pending"], 0), "the provider knows of no payment"
+    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=order.created_at)
+    Cip.objects.update(look_at=order.created_at)
+    tick()
+    assert states(order) == ["paid"]
