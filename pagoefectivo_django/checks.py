@@ -18,9 +18,9 @@ from django.urls import NoReverseMatch, reverse
 
 from .carriers import carrier_class
 from .channels import backend_class
-from .channels.base import Channel
+from .channels.base import COMMON_OPTIONS, Channel
 from .codes import LONGEST, LONGEST_PREFIX, is_prefix
-from .conf import MESSAGES, SETTINGS, UNIX, conf, host_of, network_of, unknown_keys
+from .conf import MESSAGES, SETTINGS, UNIX, Setting, conf, host_of, network_of, unknown_keys
 from .documents.ways import Means
 from .errors import InvalidRequest, Misconfigured
 from .fees import faults_of_contract
@@ -61,8 +61,10 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             found.append(Error(f"Channel {alias!r}: {channel}", hint=hint, id="pagoefectivo.E002"))
         else:
             if channel.option_names is not None:
-                found += unknown_keys(f"OPTIONS of channel {alias!r}", options, channel.option_names)
-            found += channel.check(alias, options) + _prefix(alias, options)
+                found += unknown_keys(
+                    f"OPTIONS of channel {alias!r}", options, (*channel.option_names, *COMMON_OPTIONS)
+                )
+            found += channel.check(alias, options) + _prefix(alias, options) + _of_channel(alias, options)
     return [*found, *_routes(), *_values(), *_sources(), *_carriers(), *_shown(), *_money()]
 
 
@@ -186,6 +188,20 @@ def _prefix(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
     return [Error(problem, hint=hint, id="pagoefectivo.E007")]
 
 
+def _of_channel(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
+    """Errors in options that override a setting for one channel."""
+    return [
+        Error(f"{name} of channel {alias!r} is {options[name]!r}.", hint=_range(setting), id="pagoefectivo.E007")
+        for name, setting in SETTINGS.items()
+        if setting.of_channel and name in options and not setting.is_right(options[name])
+    ]
+
+
+def _range(setting: Setting[Any]) -> str:
+    least, most = setting.limits or ("", "")
+    return f"Use a {type(setting.default).__name__} from {least} to {most}."
+
+
 def _routes() -> list[CheckMessage]:
     found: list[CheckMessage] = []
     routes = _written("ROUTES")
@@ -212,12 +228,8 @@ def _routes() -> list[CheckMessage]:
 def _values() -> list[CheckMessage]:
     found = unknown_keys("PAGOEFECTIVO", conf.all(), SETTINGS)
     for name, setting in SETTINGS.items():
-        if setting.limits is None:
-            continue
-        (least, most), kind, value = setting.limits, type(setting.default), _written(name)
-        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
-            hint = f"Use a {kind.__name__} from {least} to {most}."
-            found.append(Error(f"PAGOEFECTIVO[{name!r}] is {value!r}.", hint=hint, id="pagoefectivo.E008"))
+        if not setting.is_right(value := _written(name)):
+            found.append(Error(f"PAGOEFECTIVO[{name!r}] is {value!r}.", hint=_range(setting), id="pagoefectivo.E008"))
     if not found and conf.grace > conf.poll_after_expiry:
         hint = "A code that nobody asks about any more can't be paid on time; raise POLL_AFTER_EXPIRY."
         problem = "PAGOEFECTIVO['GRACE'] is longer than PAGOEFECTIVO['POLL_AFTER_EXPIRY']."

@@ -47,11 +47,27 @@ class Setting(Generic[T]):
     description: str
     #: The least and the most that the checks allow.
     limits: tuple[T, T] | None = None
+    #: Whether each channel may have a value of its own, under the same name in its OPTIONS.
+    of_channel: bool = False
     #: The key, such as ``EXPIRES_AFTER``: the attribute's name in capitals.
     name: str = field(init=False)
 
     def __set_name__(self, owner: type, name: str) -> None:
         object.__setattr__(self, "name", name.upper())
+
+    def is_right(self, value: object) -> bool:
+        """Return whether a value has the default's type and stands within the limits, if there are any."""
+        if self.limits is None:
+            return True
+        if isinstance(value, bool) or not isinstance(value, type(self.default)):
+            return False
+        least, most = self.limits
+        return bool(least <= value <= most)  # type: ignore[operator]
+
+    def of(self, options: Mapping[str, Any]) -> T:
+        """Return the value for a channel: the option of the setting's name if right, else the setting."""
+        value: T = options[self.name] if self.is_right(options.get(self.name)) else self.__get__(None, Settings)
+        return value
 
     def __get__(self, instance: object, owner: type) -> T:
         value: T = Settings.all().get(self.name, self.default)
@@ -100,11 +116,12 @@ class Settings:
         limits=(timedelta(0), timedelta(days=365)),
     )
     # How many codes in a search and how many searches a minute a provider takes is unknown (protocol 1.3, 4).
-    batch_size = Setting(100, "Codes in one search.", limits=(1, 1000))
+    batch_size = Setting(100, "Codes in one search.", limits=(1, 1000), of_channel=True)
     searches_per_minute = Setting(
         120,
         "Searches of one account, by all processes together; what can't wait counts too.",
         limits=(1, 60_000),
+        of_channel=True,
     )
     public_url = Setting("", "Your shop's scheme and host (``https://shop.example``), for mails and documents.")
     payer_may_renew = Setting(

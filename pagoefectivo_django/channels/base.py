@@ -13,11 +13,14 @@ from django.core.checks import CheckMessage
 from django.utils.crypto import salted_hmac
 
 from ..codes import plain
-from ..conf import conf
+from ..conf import SETTINGS
 from ..errors import InvalidSignature
 from ..money import Money
 from ..payer import Payer
 from ..states import Fact
+
+#: The OPTIONS that every channel takes: values that override a setting, and the beginning of our own numbers.
+COMMON_OPTIONS = (*(name for name, setting in SETTINGS.items() if setting.of_channel), "TRANSACTION_CODE_PREFIX")
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,11 @@ class Channel:
     can_extend: ClassVar[bool] = False
     can_refund: ClassVar[bool] = False
 
-    #: The names of the channel's OPTIONS; a system check warns of any other name. None: names are not checked.
+    #: The names of the channel's OPTIONS besides ``COMMON_OPTIONS``; a system check warns of any other name, unless None.
     option_names: ClassVar[Sequence[str] | None] = None
+    #: The provider's fields, in lower case, whose values the log of calls may show: money, numbers, dates and states,
+    #: and nothing that names a person or is a secret. The values of all further fields are masked.
+    log_fields: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
         self.alias = alias
@@ -201,8 +207,13 @@ class Channel:
 
     @property
     def batch_size(self) -> int:
-        """The number of codes in one request of ``search``."""
-        return int(conf.batch_size)
+        """The number of codes in one request of ``search``: the option ``BATCH_SIZE``, else the setting."""
+        return int(SETTINGS["BATCH_SIZE"].of(self.options))
+
+    @property
+    def searches_per_minute(self) -> int:
+        """The pace of the account: the option ``SEARCHES_PER_MINUTE``, else the setting."""
+        return int(SETTINGS["SEARCHES_PER_MINUTE"].of(self.options))
 
     def verify(self, incoming: Incoming) -> Proof:
         """Return the proof that a current secret signed a message, compared in constant time.

@@ -50,7 +50,8 @@ class Call:
     """A request to a provider; ``repr()`` shows neither headers nor body nor token.
 
     ``timeout``: seconds that the provider may be silent. ``repeatable``: sent twice, the request does no more than sent
-    once. ``chunked``: sent in pieces, without a length beforehand.
+    once. ``chunked``: sent in pieces, without a length beforehand. ``log_fields``: the fields of request and answer whose
+    values the log may show.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Call:
     bearer: str = field(default="", repr=False)
     repeatable: bool = False
     chunked: bool = False
+    log_fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def _exchange_of(
     call: Call, path: str, outcome: Answer | PagoEfectivoError, shown: str, began_at: datetime, milliseconds: int
 ) -> Exchange:
     """Return the record of an attempt, with redacted bodies."""
-    bodies = redact(call.content), redact(outcome.body if isinstance(outcome, Answer) else b"")
+    answer = outcome.body if isinstance(outcome, Answer) else b""
+    bodies = redact(call.content, call.log_fields), redact(answer, call.log_fields)
     status, failure = (outcome.status, "") if isinstance(outcome, Answer) else (None, shown)
     return Exchange(call.method, path, status, failure, began_at, milliseconds, *bodies)
 

@@ -42,6 +42,7 @@ class MemoryChannel(Channel):
 
     can_search = can_delete = can_extend = True
     option_names = ("WEBHOOK_SECRETS", "NAME", "CAN_REFUND")
+    log_fields = frozenset(("amount", "code", "currency", "fact", "operation_number", "paid_at", "transaction_code"))
 
     #: Account → code → slip; shared by all instances, emptied by ``clear()``.
     slips: ClassVar[dict[str, dict[str, Slip]]] = {}

@@ -178,6 +178,7 @@ def test_what_is_right_is_not_complained_of(settings: Any, right: dict[str, Any]
      *({"REQUEST_ID_HEADER": one} for one in ("Authorization", "Content-Length", "HOST", "content-type", "Origin")),
      *({"BASE_URL": one} for one in ("https://user:password@a.pe/v1/", "https://a.pe:99999/v1/", "https://a b.pe/v1/", "https://a.pe/?x")),
      *({"TRANSACTION_CODE_PREFIX": one} for one in (None, True, b"Q", ["Q"])),
+     *({"BATCH_SIZE": one} for one in (0, 1001, True, "100", None)), {"SEARCHES_PER_MINUTE": 0.5},
      *({"WEBHOOK_SECRETS": [one]} for one in (
         "\ud800" * 20, "\udcff" + "x" * 20, "x" * 20 + "\u200b", "\ufeff" + "x" * 20))],
     ids=repr,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import tick
@@ -138,3 +140,20 @@ def test_a_payment_counts_from_no_message_whose_signature_leaves_out_the_content
     Cip.objects.update(look_at=order.created_at)
     tick()
     assert states(order) == ["paid"]
+
+
+def test_each_account_has_the_batches_and_the_pace_of_its_options(settings: Any) -> None:
+    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
+    slow = entry | {"OPTIONS": entry["OPTIONS"] | {"NAME": "slow", "BATCH_SIZE": 2, "SEARCHES_PER_MINUTE": 1}}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {
+        "CHANNELS": {"default": entry, "slow": slow}, "ROUTES": {"PEN": ["slow"], "USD": ["default"]},
+    }  # fmt: skip
+    for number in range(3):
+        sold(f"SHOP-{number}")
+        sold(f"USD-{number}", currency="USD")
+    assert Counter(Cip.objects.values_list("account", flat=True)) == {"memory:slow": 3, "memory:default": 3}
+    Cip.objects.update(poll_at=timezone.now())
+    MemoryChannel.calls.clear()
+    tick()
+    asked = sorted(about.count(",") + 1 for name, about in MemoryChannel.calls if name == "search")
+    assert asked == [2, 3], "one search of two codes, and one of all"

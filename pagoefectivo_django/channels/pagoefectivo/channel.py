@@ -41,7 +41,15 @@ class PagoEfectivoChannel(Configured):
     can_search = can_delete = can_extend = True
     option_names = (
         *("ENVIRONMENT", "BASE_URL", "SERVICE_ID", "ACCESS_KEY", "SECRET_KEY", "WEBHOOK_SECRETS"),
-        *("ADMIN_EMAIL", "TIMEOUT", "REQUEST_ID_HEADER", "TRANSACTION_CODE_PREFIX"),
+        *("ADMIN_EMAIL", "TIMEOUT", "REQUEST_ID_HEADER"),
+    )
+    #: Fields of protocol 2 to 6.
+    log_fields = frozenset(
+        (
+            *("amount", "cip", "code", "currency", "data", "datecreation", "dateexpiry", "datepayment", "dateremoval"),
+            *("daterequest", "eventtype", "field", "idservice", "operationnumber", "paymentdate", "serviceid"),
+            *("status", "tokenexpires", "tokenstart", "transactioncode"),
+        )
     )
 
     #: The source of the current time; tests replace it.
@@ -128,7 +136,10 @@ class PagoEfectivoChannel(Configured):
         name = self.options.get("REQUEST_ID_HEADER")
         named = {str(name): current_trace()} if name and current_trace() else {}
         headers = {"Content-Type": "application/json", "Accept-Language": accepted, **origin, **named}
-        return Call(method, self.base_url + path, self._timeout, headers, content, repeatable=repeatable)
+        return Call(
+            method, self.base_url + path, self._timeout, headers, content,
+            repeatable=repeatable, log_fields=self.log_fields,
+        )  # fmt: skip
 
     def _ask(self, call: Call, sent: Mapping[str, Any]) -> dict[str, Any]:
         """Send a call with a token, after a 401 once more with a new token; return the JSON of a yes, else raise."""

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from django.db.models import F, Q, QuerySet
 
 from ...channels.base import Channel, Hint, Report, Trust
-from ...conf import conf
 from ...errors import OutcomeUnknown, PagoEfectivoError
 from ...models import Cip, UnknownCode
 from ...models.database import LEASE, claim_batch, database, one_transaction, put_back
@@ -96,7 +95,7 @@ def look_at_unknown_codes(channel: Channel, budget: TimeBudget) -> int:
     asked, begun = 0, budget.now
     due = UnknownCode.objects.using(database()).filter(account=channel.account)
     while not budget.over and due.filter(look_at__lte=begun).exists() and may_search(channel):
-        rows = claim_batch(due, "look_at", budget.now, conf.batch_size, since=begun)
+        rows = claim_batch(due, "look_at", budget.now, channel.batch_size, since=begun)
         if not rows:
             break
         try:

@@ -60,6 +60,14 @@ def channel_of(cip: Cip) -> Channel:
     return channel_for(cip.account, cip.channel)
 
 
+def log_fields_of(account: str, alias: str) -> frozenset[str]:
+    """Return the fields of a provider's messages whose values may be shown; none for an account not configured."""
+    try:
+        return channel_for(account, alias).log_fields
+    except Misconfigured:
+        return frozenset()
+
+
 def channels_at(alias: str) -> list[Channel]:
     """Return the channels whose messages may come to the webhook address of an alias.
 

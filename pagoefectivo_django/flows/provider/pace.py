@@ -6,7 +6,6 @@ import time
 from datetime import timedelta
 
 from ...channels.base import Channel
-from ...conf import conf
 from ...models.clock import current_time
 from ...models.heartbeat import in_pace
 from ..outbox.budget import TimeBudget
@@ -17,7 +16,7 @@ BREATH = 0.05
 
 def may_search(channel: Channel) -> bool:
     """Take one search from the account's pace, shared by all processes; False if the pace allows none now."""
-    every = timedelta(minutes=1) / conf.searches_per_minute
+    every = timedelta(minutes=1) / channel.searches_per_minute
     return in_pace(f"search {channel.account}"[:150], every, current_time())
 
 

@@ -14,6 +14,7 @@ from ...channels.redact import redact
 from ...models import ApiCall, Cip, Notification, Order, Payment
 from ...models.database import database
 from ...workdays import LIMA
+from ..provider.accounts import log_fields_of
 
 #: The most rows of each kind in the evidence, newest first; the number left out is stated.
 MOST_TOLD = 100
@@ -105,8 +106,8 @@ def _message(row: Notification) -> dict[str, Any]:
         "fact": row.fact,
         "status": row.status,
         "sha256": row.identity,
-        "signature_begins": {name: value[:12] for name, value in row.headers.items()},
-        "body": redact(bytes(row.body)),
+        "signature_begins": " ".join(f"{name}: {value[:12]}" for name, value in row.headers.items()),
+        "body": redact(bytes(row.body), log_fields_of(row.account, row.channel)),
     }
 
 

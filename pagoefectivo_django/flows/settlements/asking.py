@@ -32,7 +32,8 @@ def ask_about_lines(settlement: Settlement, budget: TimeBudget, *, patient: bool
     """
     channel, last = accounts().get(settlement.account), 0
     waiting = SettlementLine.objects.using(database()).filter(settlement=settlement, status=LineStatus.ASKING)
-    while lines := list(waiting.filter(number__gt=last).order_by("number")[: conf.batch_size]):
+    size = channel.batch_size if channel else conf.batch_size
+    while lines := list(waiting.filter(number__gt=last).order_by("number")[:size]):
         if budget.over:
             return False
         if channel is None or not channel.can_search:

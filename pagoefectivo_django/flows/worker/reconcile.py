@@ -64,7 +64,7 @@ def _ask_due(channel: Channel, field: str, budget: TimeBudget, found: Counter[st
     while not budget.over and due.filter(**{f"{field}__lte": begun}).exists():
         if not (await_pace(channel, budget) if patient else may_search(channel)):
             return
-        cips = claim_batch(due, field, budget.now, conf.batch_size, since=begun)
+        cips = claim_batch(due, field, budget.now, channel.batch_size, since=begun)
         if not cips:
             return  # other processes have claimed the rest
         try:
