@@ -28,6 +28,7 @@ from benchmarks.desk import desk
 from benchmarks.settling import settling
 from benchmarks.starting import starting
 from pagoefectivo_django.channels import get_channel
+from pagoefectivo_django.channels.base import CodeRef
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.outbox.publish import hand_over_to
@@ -90,7 +91,8 @@ def floor(now: datetime) -> int:
             if not orders:
                 return ended
             cips = list(Cip.objects.filter(order__in=orders, status="current"))
-            answers = channel.search([cip.code or "" for cip in cips])
+            found = channel.look_up([CodeRef(cip.code or "") for cip in cips])
+            answers = {ref.code: report for ref, report in found.items()}
             assert all(answers[cip.code or ""].fact == "code_expired" for cip in cips)
             keys = [order.pk for order in orders]
             Cip.objects.filter(pk__in=[cip.pk for cip in cips]).update(status="expired", live=None, changed_at=now)
@@ -172,7 +174,7 @@ def bench_poll() -> None:
             codes = list(Cip.objects.order_by("pk").values_list("pk", "code"))
             for begin in range(0, count, BATCH):
                 batch = codes[begin : begin + BATCH]
-                assert len(channel.search([code or "" for _, code in batch])) == BATCH
+                assert len(channel.look_up([CodeRef(code or "") for _, code in batch])) == BATCH
                 Cip.objects.filter(pk__in=[key for key, _ in batch]).update(attempts=0)
 
         needed = seconds(bare)

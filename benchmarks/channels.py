@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.base import CodeRef, Report
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.codes import plain
 from pagoefectivo_django.states import Fact
 
 ACCOUNT = "memory:default"
@@ -13,6 +12,5 @@ ACCOUNT = "memory:default"
 class Ready(MemoryChannel):
     """Says of every code that it expired, and keeps nothing in memory."""
 
-    def search(self, codes: Iterable[str]) -> dict[str, Report]:
-        wanted = [plain(code) for code in codes]
-        return {code: Report(account=self.account, fact=Fact.CODE_EXPIRED, code=code) for code in wanted}
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        return {ref: Report(account=self.account, fact=Fact.CODE_EXPIRED, code=ref.code) for ref in refs}

@@ -17,6 +17,7 @@ from django.test import Client
 from django.urls import reverse
 
 from .channels import get_channel
+from .channels.base import CodeRef
 from .channels.memory import MemoryChannel
 from .conf import conf
 from .flows.ledger.advance import advance
@@ -94,7 +95,7 @@ def expire(order: Order) -> Order:
         channel.set(order.code, Fact.CODE_EXPIRED, expires_at=passed)
         status = notify(order, Fact.CODE_EXPIRED)
         assert status == 200, f"the webhook answered {status}"  # nosec B101 # a test's
-        advance(*channel.search([order.code]).values(), actor="poll", now=now)
+        advance(*channel.look_up([CodeRef(order.code)]).values(), actor="poll", now=now)
     advance(Lapse(order), actor="clock", now=now)
     _commit()
     order.reload()

@@ -24,6 +24,21 @@ COMMON_OPTIONS = (*(name for name, setting in SETTINGS.items() if setting.of_cha
 
 
 @dataclass(frozen=True)
+class CodeRef:
+    """The names of one payment code, of which a provider needs one or another; empty where not known."""
+
+    #: What the payer types, without leading zeros.
+    code: str = ""
+    #: Our number for the request.
+    transaction_code: str = ""
+    #: The provider's own id of the code or the charge.
+    provider_id: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", plain(self.code))
+
+
+@dataclass(frozen=True)
 class Charge:
     """A request for one payment code."""
 
@@ -41,8 +56,9 @@ class Charge:
 class Report:
     """The provider's word on one code, from a message or as the answer to a request of ours.
 
-    ``code`` is kept without leading zeros, since some messages pad codes to 14 digits; ``code`` is empty if only the
-    transaction code is known. Facts that the provider did not state are None or empty, never guessed.
+    ``code``, ``transaction_code`` and ``provider_id`` are as in ``CodeRef``; at least one is given. ``code`` is kept
+    without leading zeros, since some messages pad codes to 14 digits. Facts that the provider did not state are None or
+    empty, never guessed.
     """
 
     account: str
@@ -57,6 +73,7 @@ class Report:
     expires_at: datetime | None = None
     #: The operation number of the bank or agent that took the money.
     operation_number: str = ""
+    provider_id: str = ""
     #: The provider's own page for the payer.
     url: str = ""
     #: The provider's own QR: its text, or its picture as a ``data:image/png;base64,…`` address.
@@ -71,6 +88,11 @@ class Report:
     #: The provider's words for a refusal or an unknown event, without personal data.
     detail: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def ref(self) -> CodeRef:
+        """The names of the code that the report is about."""
+        return CodeRef(self.code, self.transaction_code, self.provider_id)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", plain(self.code))
@@ -87,6 +109,7 @@ class Hint:
     account: str
     code: str = ""
     transaction_code: str = ""
+    provider_id: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", plain(self.code))
@@ -150,12 +173,12 @@ class Channel:
     """
 
     #: The provider's abilities: a subclass that sets one to True implements the method of that name.
-    can_search: ClassVar[bool] = False
+    can_look_up: ClassVar[bool] = False
     can_delete: ClassVar[bool] = False
     can_extend: ClassVar[bool] = False
     can_refund: ClassVar[bool] = False
 
-    #: The names of the channel's OPTIONS besides ``COMMON_OPTIONS``; a system check warns of any other name, unless None.
+    #: The names of the channel's OPTIONS besides ``COMMON_OPTIONS``; a system check warns of others, unless None.
     option_names: ClassVar[Sequence[str] | None] = None
     #: The provider's fields, in lower case, whose values the log of calls may show: money, numbers, dates and states,
     #: and nothing that names a person or is a secret. The values of all further fields are masked.
@@ -186,19 +209,19 @@ class Channel:
         """Ask for a code and return the report (``Fact.ISSUED``); never sent twice, since both codes could be paid."""
         raise NotImplementedError
 
-    def search(self, codes: Iterable[str]) -> dict[str, Report]:
-        """Return the provider's reports by code (without leading zeros); codes unknown to the provider are left out."""
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        """Return the provider's reports about codes; codes unknown to the provider are left out."""
         raise NotImplementedError
 
-    def extend(self, code: str, expires_at: datetime) -> None:
+    def extend(self, ref: CodeRef, until: datetime) -> None:
         """Move the date until which a code can be paid."""
         raise NotImplementedError
 
-    def delete(self, code: str) -> None:
+    def delete(self, ref: CodeRef) -> None:
         """Make a code unpayable."""
         raise NotImplementedError
 
-    def refund(self, code: str, money: Money, key: str) -> None:
+    def refund(self, ref: CodeRef, money: Money, key: str) -> None:
         """Give money back for a paid code; a call is never sent twice.
 
         ``key`` is unique for each refund, and the same in every call for the same refund.
@@ -207,7 +230,7 @@ class Channel:
 
     @property
     def batch_size(self) -> int:
-        """The number of codes in one request of ``search``: the option ``BATCH_SIZE``, else the setting."""
+        """The number of codes in one request of ``look_up``: the option ``BATCH_SIZE``, else the setting."""
         return int(SETTINGS["BATCH_SIZE"].of(self.options))
 
     @property

@@ -50,8 +50,8 @@ class Call:
     """A request to a provider; ``repr()`` shows neither headers nor body nor token.
 
     ``timeout``: seconds that the provider may be silent. ``repeatable``: sent twice, the request does no more than sent
-    once. ``chunked``: sent in pieces, without a length beforehand. ``log_fields``: the fields of request and answer whose
-    values the log may show.
+    once. ``chunked``: sent in pieces, without a length beforehand. ``log_fields``: the fields of request and answer
+    whose values the log may show.
     """
 
     method: str

@@ -20,7 +20,7 @@ from ..codes import plain
 from ..errors import InvalidSignature, Malformed, Refused, Unsigned
 from ..money import Money
 from ..states import Fact
-from .base import Channel, Charge, Hint, Incoming, Proof, Report, Trust, fingerprint
+from .base import Channel, Charge, CodeRef, Hint, Incoming, Proof, Report, Trust, fingerprint
 
 
 @dataclass
@@ -40,7 +40,7 @@ class MemoryChannel(Channel):
     OPTIONS: ``WEBHOOK_SECRETS`` (needed), ``NAME`` (part of the account, default ``default``), ``CAN_REFUND`` (False).
     """
 
-    can_search = can_delete = can_extend = True
+    can_look_up = can_delete = can_extend = True
     option_names = ("WEBHOOK_SECRETS", "NAME", "CAN_REFUND")
     log_fields = frozenset(("amount", "code", "currency", "fact", "operation_number", "paid_at", "transaction_code"))
 
@@ -113,23 +113,23 @@ class MemoryChannel(Channel):
         self._end(lost)
         return report
 
-    def search(self, codes: Iterable[str]) -> dict[str, Report]:
-        wanted = [plain(code) for code in codes]
-        lost = self._begin("search", ",".join(wanted))
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        wanted = list(refs)
+        lost = self._begin("look_up", ",".join(ref.code for ref in wanted))
         self._end(lost)
-        return {code: self.book[code].report for code in wanted if code in self.book}
+        return {ref: self.book[ref.code].report for ref in wanted if ref.code in self.book}
 
-    def extend(self, code: str, expires_at: datetime) -> None:
-        lost = self._begin("extend", code)
-        slip = self._slip(code)
+    def extend(self, ref: CodeRef, until: datetime) -> None:
+        lost = self._begin("extend", ref.code)
+        slip = self._slip(ref.code)
         if slip.report.fact not in (Fact.ISSUED, Fact.CODE_EXPIRED):
             raise Refused("The code cannot be extended.", codes=("111",))
-        slip.report = replace(slip.report, fact=Fact.ISSUED, expires_at=expires_at)
+        slip.report = replace(slip.report, fact=Fact.ISSUED, expires_at=until)
         self._end(lost)
 
-    def delete(self, code: str) -> None:
-        lost = self._begin("delete", code)
-        slip = self._slip(code)
+    def delete(self, ref: CodeRef) -> None:
+        lost = self._begin("delete", ref.code)
+        slip = self._slip(ref.code)
         if not slip.open:
             raise Refused("The code cannot be deleted.", codes=("111",))
         slip.report = replace(slip.report, fact=Fact.CODE_DELETED)
@@ -139,11 +139,11 @@ class MemoryChannel(Channel):
     def can_refund(self) -> bool:  # type: ignore[override]
         return bool(self.options.get("CAN_REFUND"))
 
-    def refund(self, code: str, money: Money, key: str) -> None:
-        lost = self._begin("refund", code)
-        if self._slip(code).report.fact != Fact.PAYMENT:
+    def refund(self, ref: CodeRef, money: Money, key: str) -> None:
+        lost = self._begin("refund", ref.code)
+        if self._slip(ref.code).report.fact != Fact.PAYMENT:
             raise Refused("The code is not paid.", codes=("111",))
-        self.refunds.append((plain(code), money, key))
+        self.refunds.append((ref.code, money, key))
         self._end(lost)
 
     def verify(self, incoming: Incoming) -> Proof:
@@ -186,7 +186,7 @@ class MemoryChannel(Channel):
     # Called by tests.
 
     def set(self, code: str, fact: Fact, *, paid_at: datetime | None = None, **changes: object) -> Report:
-        """Change a code's report, as ``search`` returns it, and return the new report.
+        """Change a code's report, as ``look_up`` returns it, and return the new report.
 
         Raises ``Refused`` for an unknown code.
         """

@@ -29,7 +29,8 @@ class Migration(migrations.Migration):
                 ('look_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('looked_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('account', pagoefectivo_django.models.database.ExactCharField(max_length=120, verbose_name='account')),
-                ('code', pagoefectivo_django.models.database.ExactCharField(max_length=40, verbose_name='code')),
+                ('code', pagoefectivo_django.models.database.ExactCharField(blank=True, default='', max_length=40, verbose_name='code')),
+                ('provider_id', pagoefectivo_django.models.database.ExactCharField(blank=True, default='', max_length=64, verbose_name="provider's id")),
             ],
             options={
                 'verbose_name': 'unknown code',
@@ -61,7 +62,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='unknowncode',
-            constraint=models.UniqueConstraint(fields=('account', 'code'), name='pagoefectivo_one_unknown_code'),
+            constraint=models.UniqueConstraint(fields=('account', 'code', 'provider_id'), name='pagoefectivo_one_unknown_code'),
         ),
         migrations.AddField(
             model_name='order',
@@ -346,5 +347,19 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='notification',
             constraint=models.UniqueConstraint(fields=('account', 'identity', 'item'), name='pagoefectivo_one_message'),
+        ),
+        migrations.AlterField(
+            model_name='notification',
+            name='code',
+            field=pagoefectivo_django.models.database.ExactCharField(blank=True, default='', max_length=64, verbose_name='code'),
+        ),
+        migrations.AddField(
+            model_name='cip',
+            name='provider_id',
+            field=pagoefectivo_django.models.database.ExactCharField(blank=True, max_length=64, null=True, verbose_name="provider's id"),
+        ),
+        migrations.AddConstraint(
+            model_name='cip',
+            constraint=models.UniqueConstraint(fields=('account', 'provider_id'), name='pagoefectivo_provider_id'),
         ),
     ]

@@ -36,8 +36,8 @@ class Notification(Attempted):
     body = models.BinaryField(_("body"))
     headers = models.JSONField(default=dict, blank=True, editable=False)
     query = models.TextField(blank=True, default="", editable=False)
-    #: The code and the fact, as far as they could be read; else empty.
-    code = ExactCharField(_("code"), max_length=40, blank=True, default="")
+    #: The code, else the provider's id, and the fact, as far as they could be read; else empty.
+    code = ExactCharField(_("code"), max_length=64, blank=True, default="")
     fact = models.CharField(_("fact"), max_length=20, blank=True, default="")
     received_at = models.DateTimeField(_("first received"))
     #: When the repetition came that is to be applied or was applied last; NULL: the first reception.
@@ -83,21 +83,24 @@ class Notification(Attempted):
 class UnknownCode(Hinted):
     """A code named by a hint and unknown to us, until the provider has said whose code it is.
 
-    One row for each code, however many hints come. The code may be of a request whose answer got lost, or of another
-    system on the same account.
+    One row for each code or provider's id, however many hints come. The code may be of a request whose answer got lost,
+    or of another system on the same account.
     """
 
     account = ExactCharField(_("account"), max_length=120)
-    code = ExactCharField(_("code"), max_length=40)
+    code = ExactCharField(_("code"), max_length=40, blank=True, default="")
+    provider_id = ExactCharField(_("provider's id"), max_length=64, blank=True, default="")
 
     class Meta:
         verbose_name = _("unknown code")
         verbose_name_plural = _("unknown codes")
-        constraints = (models.UniqueConstraint(fields=["account", "code"], name="pagoefectivo_one_unknown_code"),)
+        constraints = (
+            models.UniqueConstraint(fields=["account", "code", "provider_id"], name="pagoefectivo_one_unknown_code"),
+        )
         indexes = (models.Index(fields=["account", "look_at"], name="pagoefectivo_unknown_due"),)
 
     def __str__(self) -> str:
-        return str(self.code)
+        return str(self.code or self.provider_id)
 
 
 class Refusal(models.Model):

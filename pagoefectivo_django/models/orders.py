@@ -156,6 +156,10 @@ class Order(Attempted):
         return (self.cip.code or "") if self.cip else ""
 
 
+#: Codes that have a name at the provider, their digits or the provider's own id, so that the provider can be asked.
+KNOWN = Q(code__isnull=False) | Q(provider_id__isnull=False)
+
+
 class Cip(Attempted, Hinted):
     """A payment code requested for an order on an account.
 
@@ -168,6 +172,8 @@ class Cip(Attempted, Hinted):
     account = ExactCharField(_("account"), max_length=120)
     transaction_code = ExactCharField(_("transaction code"), max_length=36)
     code = ExactCharField(_("code"), max_length=40, null=True, blank=True)
+    #: The provider's own id, where the provider has one.
+    provider_id = ExactCharField(_("provider's id"), max_length=64, null=True, blank=True)
     status = models.CharField(_("status"), max_length=12, choices=CipStatus, default=CipStatus.REQUESTED)
     #: True while requested or current, else NULL: so an order has at most one such code, on any database.
     live = models.BooleanField(null=True, default=True, editable=False)
@@ -198,6 +204,7 @@ class Cip(Attempted, Hinted):
         constraints = (
             models.UniqueConstraint(fields=["order", "live"], name="pagoefectivo_one_live_code"),
             models.UniqueConstraint(fields=["account", "code"], name="pagoefectivo_code_of_account"),
+            models.UniqueConstraint(fields=["account", "provider_id"], name="pagoefectivo_provider_id"),
             models.UniqueConstraint(fields=["account", "transaction_code"], name="pagoefectivo_transaction_code"),
             models.CheckConstraint(
                 # A check constraint holds when NULL, so both sides test for NULL.
@@ -217,6 +224,11 @@ class Cip(Attempted, Hinted):
 
     def __str__(self) -> str:
         return str(self.code or self.transaction_code)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the code has a name at the provider (``KNOWN``)."""
+        return bool(self.code or self.provider_id)
 
 
 class Payment(models.Model):

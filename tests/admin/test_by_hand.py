@@ -144,7 +144,7 @@ def test_a_code_that_is_not_this_order_s(cashier: Client, lost: Order, code: str
 
 
 def test_a_provider_that_fails_is_said_in_the_form(cashier: Client, lost: Order) -> None:
-    MemoryChannel.fail("search", Unavailable("Nobody answers."))
+    MemoryChannel.fail("look_up", Unavailable("Nobody answers."))
     answer = cashier.post(url(lost, "adopt_code"), {"code": "123"})
     assert answer.status_code == 200
     assert "Nobody answers." in answer.content.decode()

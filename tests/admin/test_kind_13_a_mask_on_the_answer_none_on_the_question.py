@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from html import unescape
 from typing import Any
@@ -18,6 +18,7 @@ from django.urls import reverse
 
 from pagoefectivo_django import flows
 from pagoefectivo_django.admin.base import ASKED_BY_FILTERS, RecordAdmin
+from pagoefectivo_django.channels.base import CodeRef
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import create_order
 from pagoefectivo_django.models import Delivery, Order, OrderEvent, Refund
@@ -184,8 +185,8 @@ class Breaking(MemoryChannel):
         payer, email = charge, PERSON[0]
         return self._fall(charge, payer, email)
 
-    def search(self, codes: Any) -> Any:
-        return self._fall(codes)
+    def look_up(self, refs: Iterable[CodeRef]) -> Any:
+        return self._fall(refs)
 
 
 @pytest.fixture

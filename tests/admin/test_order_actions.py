@@ -93,11 +93,11 @@ def test_what_a_flow_refuses_is_a_message(
 @pytest.mark.parametrize("error", [Unavailable("Not reached."), OutcomeUnknown("No answer came.")])
 def test_a_provider_that_fails_is_a_message(staff: Client, new_order: Make, act: Act, error: Exception) -> None:
     order, other = new_order(), new_order("OTHER-2")
-    for call in ("search", "delete"):
+    for call in ("look_up", "delete"):
         MemoryChannel.fail(call, error)
     assert str(error) in act(staff, "refresh", order)
     if isinstance(error, OutcomeUnknown):
-        MemoryChannel.fail("search", error)
+        MemoryChannel.fail("look_up", error)
     text = act(staff, "cancel", order, other, confirmed="yes", reason="asked")
     assert levels(text) == {"success": 1, "error": 1}
     assert sorted(Order.objects.values_list("state", flat=True)) == ["cancelled", "pending"]

@@ -6,10 +6,12 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import Channel, Charge, Incoming, Report
+from pagoefectivo_django.channels.base import Channel, Charge, CodeRef, Incoming, Report
 from pagoefectivo_django.errors import InvalidSignature, Malformed, Refused
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Fact
+
+from .examples import look_up
 
 
 class ChannelContract:
@@ -47,19 +49,19 @@ class ChannelContract:
 
     def test_searches_by_code(self, channel: Channel) -> None:
         one, two = self.issue(channel), self.issue(channel, "ORDER-2-1")
-        found = channel.search([two.code, "99999999", "000" + one.code])
+        found = look_up(channel, [two.code, "99999999", "000" + one.code])
         assert set(found) == {one.code, two.code}
         assert {code: report.transaction_code for code, report in found.items()} == {
             one.code: "ORDER-1-1",
             two.code: "ORDER-2-1",
         }
         assert {report.fact for report in found.values()} == {Fact.ISSUED}
-        assert channel.search([]) == {}
+        assert look_up(channel, []) == {}
 
     def test_shows_a_payment(self, channel: Channel) -> None:
         report = self.issue(channel)
         self.pay(channel, report.code)
-        found = channel.search([report.code])[report.code]
+        found = look_up(channel, [report.code])[report.code]
         assert (found.fact, found.amount, found.currency) == (Fact.PAYMENT, Decimal("35.50"), "PEN")
         assert found.paid_at
         assert abs(found.paid_at - timezone.now()) < timedelta(minutes=1)
@@ -67,21 +69,21 @@ class ChannelContract:
     def test_extends(self, channel: Channel) -> None:
         report = self.issue(channel)
         date: datetime = timezone.now().replace(microsecond=0) + timedelta(days=9)
-        channel.extend(report.code, date)
-        assert channel.search([report.code])[report.code].expires_at == date
+        channel.extend(CodeRef(report.code), date)
+        assert look_up(channel, [report.code])[report.code].expires_at == date
 
     def test_deletes_once(self, channel: Channel) -> None:
         report = self.issue(channel)
-        channel.delete(report.code)
-        assert channel.search([report.code])[report.code].fact == Fact.CODE_DELETED
+        channel.delete(CodeRef(report.code))
+        assert look_up(channel, [report.code])[report.code].fact == Fact.CODE_DELETED
         with pytest.raises(Refused):
-            channel.delete(report.code)
+            channel.delete(CodeRef(report.code))
 
     def test_a_paid_code_is_not_deleted(self, channel: Channel) -> None:
         report = self.issue(channel)
         self.pay(channel, report.code)
         with pytest.raises(Refused):
-            channel.delete(report.code)
+            channel.delete(CodeRef(report.code))
 
     def test_believes_what_is_proven(self, channel: Channel) -> None:
         issued = self.issue(channel)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pagoefectivo_django.channels.base import Channel, Charge, Incoming, Report
+from pagoefectivo_django.channels.base import Channel, Charge, CodeRef, Incoming, Report
 from pagoefectivo_django.channels.pagoefectivo.wire import LIMA
 from pagoefectivo_django.payer import Payer
 
@@ -50,3 +51,8 @@ def read(channel: Channel, body: bytes) -> Report:
     (report,) = channel.read(Incoming(body))
     assert isinstance(report, Report)
     return report
+
+
+def look_up(channel: Channel, codes: Iterable[str]) -> dict[str, Report]:
+    """What a channel finds, by the code as it was asked for without leading zeros."""
+    return {ref.code: report for ref, report in channel.look_up([CodeRef(code) for code in codes]).items()}

@@ -16,7 +16,7 @@ from pagoefectivo_django.channels.pagoefectivo.quirks import CODES, EVENTS, QUIR
 from pagoefectivo_django.errors import InvalidSignature, Misconfigured, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.states import Fact
 
-from .examples import NOW, SECRET_KEY, charge, payload, read
+from .examples import NOW, SECRET_KEY, charge, look_up, payload, read
 from .scripted import Says, Script
 
 CREATE = "POST /v1/cips"
@@ -110,7 +110,7 @@ class TestStates:
         }
         element = {"cip": 20304050, "status": int(status), "datePayment": "1900-01-01T00:00:00-05:00"}
         script.on(SEARCH, Says(200, {"code": 100, "data": [element]}))
-        assert channel.search(["20304050"])["20304050"].fact == facts.get(status, Fact.UNKNOWN)
+        assert look_up(channel, ["20304050"])["20304050"].fact == facts.get(status, Fact.UNKNOWN)
 
 
 def test_events_are_closed() -> None:
@@ -156,7 +156,7 @@ class TestQuirks:
     def test_quirk_cancelado_is_paid(self, script: Script, channel: PagoEfectivoChannel) -> None:
         element = {"cip": 1, "status": 23, "statusName": "Cancelado."}
         script.on(SEARCH, Says(200, {"code": 100, "data": [element]}))
-        assert channel.search(["1"])["1"].fact == Fact.PAYMENT
+        assert look_up(channel, ["1"])["1"].fact == Fact.PAYMENT
 
     def test_quirk_date_of_1900(self, channel: PagoEfectivoChannel) -> None:
         body = payload("notice_paid_new").replace(b"2026-11-22T10:05:00", b"1900-01-01T00:00:00")
@@ -166,7 +166,7 @@ class TestQuirks:
         for name in ("Generado.", "Generado", "Pagado", None):
             element = {"cip": 1, "status": 22, "statusName": name}
             script.on(SEARCH, Says(200, {"code": 100, "data": [element]}))
-            assert channel.search(["1"])["1"].fact == Fact.ISSUED
+            assert look_up(channel, ["1"])["1"].fact == Fact.ISSUED
 
     def test_quirk_transaction_code_not_unique(self, script: Script, channel: PagoEfectivoChannel) -> None:
         script.on(CREATE, Says(drop=True), Says(201, payload("cips_201")))

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import Incoming, Report
+from pagoefectivo_django.channels.base import CodeRef, Incoming, Report
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.errors import InvalidSignature, Misconfigured, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.states import Fact
 from tests.sandbox.running import Client, Shop, listening, running, wait_for
 
-from .examples import charge, read
+from .examples import charge, look_up, read
 
 Make = Callable[..., PagoEfectivoChannel]
 
@@ -52,7 +52,7 @@ def issue(channel: PagoEfectivoChannel, **changes: Any) -> Report:
 
 
 def look(channel: PagoEfectivoChannel, report: Report) -> Report:
-    return channel.search([report.code])[report.code]
+    return look_up(channel, [report.code])[report.code]
 
 
 def calls(sandbox: Client, path: str) -> int:
@@ -102,19 +102,19 @@ def test_expired_extended_deleted(channel: PagoEfectivoChannel, sandbox: Client)
     sandbox.tell("expire", cip=report.code)
     assert look(channel, report).fact == Fact.CODE_EXPIRED
     ahead = timezone.now().replace(microsecond=0) + timedelta(days=3)
-    channel.extend(report.code, ahead)
+    channel.extend(CodeRef(report.code), ahead)
     assert (look(channel, report).fact, look(channel, report).expires_at) == (Fact.ISSUED, ahead)
-    channel.delete(report.code)
+    channel.delete(CodeRef(report.code))
     assert look(channel, report).fact == Fact.CODE_DELETED
     with pytest.raises(Refused):
-        channel.delete(report.code)
+        channel.delete(CodeRef(report.code))
     with pytest.raises(Refused):
-        channel.extend(report.code, ahead)
+        channel.extend(CodeRef(report.code), ahead)
 
 
 def test_unknown_codes_are_left_out(channel: PagoEfectivoChannel) -> None:
     report = issue(channel)
-    assert set(channel.search(["1", report.code, "99999999999999"])) == {report.code}
+    assert set(look_up(channel, ["1", report.code, "99999999999999"])) == {report.code}
 
 
 def test_refusals(channel: PagoEfectivoChannel) -> None:
@@ -181,7 +181,7 @@ def test_search_and_extend_survive_one_fault(channel: PagoEfectivoChannel, sandb
     report = issue(channel)
     for call in ("search", "update"):
         sandbox.tell("faults", fault=fault, call=call, times=1)
-    channel.extend(report.code, timezone.now() + timedelta(days=3))
+    channel.extend(CodeRef(report.code), timezone.now() + timedelta(days=3))
     assert look(channel, report).fact == Fact.ISSUED
 
 

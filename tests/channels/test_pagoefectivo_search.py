@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.base import CodeRef, Report
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel, wire
 from pagoefectivo_django.errors import InvalidRequest, Misconfigured, OutcomeUnknown, Refused
 from pagoefectivo_django.states import Fact
 
-from .examples import NOW, payload
+from .examples import NOW, look_up, payload
 from .scripted import Says, Script
 
 SEARCH = "POST /v1/cips/search"
@@ -26,7 +26,7 @@ class TestSearch:
     def test_by_code_never_by_position(self, script: Script, channel: PagoEfectivoChannel) -> None:
         script.on(SEARCH, Says(200, payload("search_200")))
         codes = ["20304050", "020304051", "20304052", "20304053", "20304054", "20304099"]
-        found = channel.search(codes)
+        found = look_up(channel, codes)
         assert script.asked(SEARCH)[0].json == {
             "data": [{"cip": int(code)} for code in codes],
         }
@@ -71,48 +71,48 @@ class TestSearch:
         self, script: Script, channel: PagoEfectivoChannel, element: dict[str, Any], fact: Fact
     ) -> None:
         script.on(SEARCH, Says(200, {"code": 100, "data": [{"cip": 20304050, **element}]}))
-        report = channel.search(["20304050"])["20304050"]
+        report = look_up(channel, ["20304050"])["20304050"]
         assert report.fact == fact
         assert "@" not in report.detail
 
     def test_batches(self, script: Script, channel: PagoEfectivoChannel) -> None:
         script.always[SEARCH] = Says(200, {"code": 100, "data": [{}, {"cip": 250, "status": 22}, 7, None]})
-        found = channel.search(str(code) for code in range(1, 251))
+        found = look_up(channel, map(str, range(1, 251)))
         assert [len(heard.json["data"]) for heard in script.asked(SEARCH)] == [100, 100, 50]
         assert set(found) == {"250"}
         assert script.tokens == 1
 
     def test_nothing_to_ask(self, script: Script, channel: PagoEfectivoChannel) -> None:
-        assert channel.search(["", "no code", "0"]) == {}
+        assert look_up(channel, ["", "no code", "0"]) == {}
         assert script.heard == []
 
     @pytest.mark.parametrize("data", [None, {}, "no list", 7])
     def test_no_list(self, script: Script, channel: PagoEfectivoChannel, data: Any) -> None:
         script.on(SEARCH, Says(200, {"code": 100, "data": data}))
         with pytest.raises(OutcomeUnknown):
-            channel.search(["20304050"])
+            look_up(channel, ["20304050"])
 
     def test_once_more_after_a_fault(self, script: Script, channel: PagoEfectivoChannel) -> None:
         script.on(SEARCH, Says(drop=True), Says(200, payload("search_200")))
-        assert len(channel.search(["20304050"])) == 1
+        assert len(look_up(channel, ["20304050"])) == 1
 
 
 class TestChange:
     def test_extend(self, script: Script, channel: PagoEfectivoChannel) -> None:
         script.on(UPDATE, Says(503), Says(200, payload("done_200")))
-        channel.extend("0020304050", NOW + timedelta(days=3))
+        channel.extend(CodeRef("0020304050"), NOW + timedelta(days=3))
         assert script.asked(UPDATE)[0].body == b'{"dateExpiry":"2026-11-25T10:00:00-05:00"}'
         assert script.asked(UPDATE)[0].headers["Origin"] == "web"
 
     def test_delete(self, script: Script, channel: PagoEfectivoChannel) -> None:
         script.on(DELETE, Says(200, payload("done_200")))
-        channel.delete("20304050")
+        channel.delete(CodeRef("20304050"))
         assert script.asked(DELETE)[0].body == b""
 
     def test_a_delete_that_may_have_worked_is_not_repeated(self, script: Script, channel: PagoEfectivoChannel) -> None:
         script.on(DELETE, Says(drop=True), Says(400, payload("error_400")))
         with pytest.raises(OutcomeUnknown):
-            channel.delete("20304050")
+            channel.delete(CodeRef("20304050"))
 
     @pytest.mark.parametrize(
         ("says", "error"),
@@ -128,14 +128,14 @@ class TestChange:
     def test_endings(self, script: Script, channel: PagoEfectivoChannel, says: Says, error: type[Exception]) -> None:
         script.always[UPDATE] = script.always[DELETE] = says
         with pytest.raises(error):
-            channel.extend("20304050", NOW)
+            channel.extend(CodeRef("20304050"), NOW)
         with pytest.raises(error):
-            channel.delete("20304050")
+            channel.delete(CodeRef("20304050"))
 
     @pytest.mark.parametrize("code", ["", "../authorizations", "1" * 15, "١٢٣"])
     def test_only_digits_get_into_a_path(self, script: Script, channel: PagoEfectivoChannel, code: str) -> None:
         with pytest.raises(InvalidRequest):
-            channel.delete(code)
+            channel.delete(CodeRef(code))
         assert script.heard == []
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from prometheus_client import REGISTRY, generate_latest
 
 from pagoefectivo_django import measures
+from pagoefectivo_django.channels.base import CodeRef
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.contrib.prometheus.metrics import begin
 from pagoefectivo_django.flows import tick
@@ -54,7 +55,7 @@ def test_calls_are_timed() -> None:
         labels = {"account": channel.account, "method": "POST", "outcome": "2xx"}
         before = value("pagoefectivo_provider_call_seconds_count", **labels)
         with recorded(channel):
-            channel.search(["1"])
+            channel.look_up([CodeRef("1")])
         assert value("pagoefectivo_provider_call_seconds_count", **labels) == before + 2  # its token, and the search
 
 

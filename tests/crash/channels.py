@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import requests
 
+from pagoefectivo_django.channels.base import CodeRef
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Refused
 from pagoefectivo_django.money import Money
@@ -14,11 +15,11 @@ class GivesBack(PagoEfectivoChannel):
 
     can_refund = True
 
-    def refund(self, code: str, money: Money, key: str) -> None:
+    def refund(self, ref: CodeRef, money: Money, key: str) -> None:
         url = self.base_url.removesuffix("v1/") + "sandbox/reverse"
         try:
             with requests.Session() as session:
-                answer = session.request("POST", url, json={"cip": int(code)}, headers={}, timeout=20)
+                answer = session.request("POST", url, json={"cip": int(ref.code)}, headers={}, timeout=20)
         except requests.RequestException as error:
             raise OutcomeUnknown(f"No answer ({type(error).__name__}).") from None
         if answer.status_code != 200:

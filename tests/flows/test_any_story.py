@@ -71,7 +71,7 @@ def stumbles(order: Order, choice: int) -> None:
     """The next call goes wrong: not sent, or its answer lost before or after the work."""
     error = Unavailable("down") if choice % 2 else OutcomeUnknown("dropped")
     after = choice % 3 == 0 and not choice % 2
-    MemoryChannel.fail(["issue", "delete", "search", "extend"][choice % 4], error, after=after)
+    MemoryChannel.fail(["issue", "delete", "look_up", "extend"][choice % 4], error, after=after)
 
 
 STEPS: dict[str, Callable[[Order, int], Any]] = {

@@ -165,7 +165,7 @@ def test_cancel_whose_answer_is_lost_looks() -> None:
 def test_cancel_that_is_not_known_changes_nothing_and_is_tried_again() -> None:
     order = make()
     MemoryChannel.fail("delete", LOST)
-    MemoryChannel.fail("search", LOST)
+    MemoryChannel.fail("look_up", LOST)
     with pytest.raises(OutcomeUnknown):
         cancel_order(order)
     assert fresh(order).state == "pending"

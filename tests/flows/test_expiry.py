@@ -77,7 +77,7 @@ def test_a_deletion_at_the_end_that_somebody_else_hears_of_first_expires_the_ord
 
 def test_an_extension_that_somebody_else_hears_of_first_revives_the_order() -> None:
     order = expire(make())
-    MemoryChannel.fail("search", Unavailable("The provider can't be reached."))
+    MemoryChannel.fail("look_up", Unavailable("The provider can't be reached."))
     with pytest.raises(Unavailable):
         extend_order(order, order.expires_at + timedelta(days=1))
     refresh_order(order)
@@ -180,7 +180,7 @@ def test_an_order_without_a_code_ends_by_our_clock() -> None:
 def test_an_unreachable_provider_postpones_and_after_a_day_a_person_knows(error: Exception) -> None:
     order = make()
     for _ in range(200):
-        MemoryChannel.fail("search", error)
+        MemoryChannel.fail("look_up", error)
     for hours in (0, 3, 6, 12, 20):
         tick(at(order, hours=hours))
     order.refresh_from_db()

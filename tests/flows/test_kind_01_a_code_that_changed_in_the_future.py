@@ -19,7 +19,7 @@ pytestmark = [
 
 
 def searches() -> int:
-    return [call for call, _ in MemoryChannel.calls].count("search")
+    return [call for call, _ in MemoryChannel.calls].count("look_up")
 
 
 @pytest.fixture

@@ -233,7 +233,7 @@ def test_a_hint_of_the_future_is_looked_at_and_ends() -> None:
     for minutes in range(0, 200, 5):
         tick(begin + timedelta(minutes=minutes))
     assert not UnknownCode.objects.exists()
-    searched = [about for call, about in MemoryChannel.calls if call == "search" and "4711" in about]
+    searched = [about for call, about in MemoryChannel.calls if call == "look_up" and "4711" in about]
     assert len(searched) <= 5
 
 

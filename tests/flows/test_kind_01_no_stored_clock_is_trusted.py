@@ -131,7 +131,7 @@ def test_a_code_that_changed_in_the_future_is_asked_about_once_a_round_and_its_a
     Cip.objects.update(changed_at=later(hours=12), poll_at=timezone.now())
     with at_most(20):
         reconcile(TimeBudget(None, timedelta(seconds=20)))
-    assert [call for call, _ in MemoryChannel.calls].count("search") == 1
+    assert [call for call, _ in MemoryChannel.calls].count("look_up") == 1
     assert fresh(order).state == "paid"
 
 

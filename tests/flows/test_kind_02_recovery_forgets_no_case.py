@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import Charge, Report
+from pagoefectivo_django.channels.base import Charge, CodeRef, Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown
 from pagoefectivo_django.flows import cancel_order, extend_order, reissue_code, tick
@@ -42,13 +42,13 @@ class Busy(MemoryChannel):
         self.happens("issue")
         return answer
 
-    def delete(self, code: str) -> None:
+    def delete(self, ref: CodeRef) -> None:
         self.happens("delete")
-        super().delete(code)
+        super().delete(ref)
 
-    def search(self, codes: Iterable[str]) -> dict[str, Report]:
-        answer = super().search(codes)
-        self.happens("search")
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        answer = super().look_up(refs)
+        self.happens("look_up")
         return answer
 
 
@@ -209,7 +209,7 @@ def test_nor_while_it_is_cancelled_or_replaced(pending_action: Callable[..., Ord
 def test_the_clock_deletes_no_code_that_was_extended_meanwhile() -> None:
     order = make(expires_at=later(minutes=20))
     now = later(hours=1)
-    Busy.during["search"] = lambda: extend_order(order, later(days=5), actor="rosa", now=now)
+    Busy.during["look_up"] = lambda: extend_order(order, later(days=5), actor="rosa", now=now)
     tick(now)
     assert (fresh(order).state, [call for call, _ in MemoryChannel.calls if call == "delete"]) == ("pending", [])
 
@@ -260,18 +260,18 @@ def test_an_answer_is_stale_by_what_was_written_since_and_by_no_clock(
     cip = order.cips.get()
     Cip.objects.update(changed_at=timezone.now() + clock)
     channel().set(order.code, Fact.PAYMENT if fact == Fact.PAYMENT else Fact.ISSUED, paid_at=timezone.now())
-    (answer,) = ask_provider(channel(), [order.code]).values()
+    (answer,) = ask_provider(channel(), [CodeRef(order.code)]).values()
     CHANGES[change](order)
     stale = change != "nothing" if fact != Fact.PAYMENT else "reversed" in change
     (outcome,) = advance(replace(answer, fact=fact))
     assert outcome == (Outcome.STALE if stale else Outcome.APPLIED)
-    (again,) = ask_provider(channel(), [cip.code or ""]).values()
+    (again,) = ask_provider(channel(), [CodeRef(cip.code or "")]).values()
     assert advance(again) == [Outcome.APPLIED], "asked again it counts"
 
 
 def test_answers_of_one_batch_about_one_code_do_not_make_each_other_stale() -> None:
     order = make()
-    (answer,) = ask_provider(channel(), [order.code]).values()
+    (answer,) = ask_provider(channel(), [CodeRef(order.code)]).values()
     assert advance(replace(answer, fact=Fact.CODE_EXPIRED), replace(answer, fact=Fact.CODE_DELETED)) == [
         Outcome.APPLIED,
         Outcome.APPLIED,
@@ -285,14 +285,14 @@ def test_a_code_that_changes_at_each_look_is_looked_at_once_a_round_and_ends() -
     def changes() -> None:
         Cip.objects.filter(order=order).update(version=Cip.objects.get(order=order).version + 1)
         if len(MemoryChannel.calls) < 200:
-            Busy.during["search"] = changes
+            Busy.during["look_up"] = changes
 
-    Busy.during["search"] = changes
+    Busy.during["look_up"] = changes
     channel().set(order.code, Fact.CODE_EXPIRED)
     Cip.objects.update(poll_at=begin)
     for minute in range(6):
         tick(begin + timedelta(minutes=minute))
-    assert 2 <= len([call for call, _ in MemoryChannel.calls if call == "search"]) <= 12
+    assert 2 <= len([call for call, _ in MemoryChannel.calls if call == "look_up"]) <= 12
     Busy.during.clear()
     tick(begin + timedelta(minutes=10))
     assert fresh(order).state == "expired"

@@ -40,7 +40,7 @@ BEGUN: dict[str, Callable[[Order, datetime], object]] = {
     "the clock": lambda order, now: tick(now),
 }
 #: During which of its calls, and how that call ends.
-CALLS = ["delete", "search", "issue"]
+CALLS = ["delete", "look_up", "issue"]
 ENDS: dict[str, Exception | None] = {
     "well": None,
     "lost": OutcomeUnknown("dropped"),

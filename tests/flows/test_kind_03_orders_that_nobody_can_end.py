@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.base import CodeRef, Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import (
     InReview,
@@ -45,52 +45,52 @@ class Deaf(MemoryChannel):
 class Mute(Deaf):
     """A provider that can neither delete codes nor be asked about them."""
 
-    can_search = False
+    can_look_up = False
 
 
 class Stubborn(MemoryChannel):
     """A provider that refuses to delete a code and goes on to say that it can be paid."""
 
-    def delete(self, code: str) -> None:
-        self._begin("delete", code)
+    def delete(self, ref: CodeRef) -> None:
+        self._begin("delete", ref.code)
         raise Refused("no", codes=("111",))
 
 
 class Vague(MemoryChannel):
     """A provider whose answers nobody understands."""
 
-    def delete(self, code: str) -> None:
+    def delete(self, ref: CodeRef) -> None:
         raise OutcomeUnknown("dropped")
 
-    def search(self, codes: Iterable[str]) -> dict[str, Report]:
-        return {code: Report(self.account, Fact.UNKNOWN, code) for code in codes}
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        return {ref: Report(self.account, Fact.UNKNOWN, ref.code) for ref in refs}
 
 
 class Broken(MemoryChannel):
     """A channel with a mistake in it."""
 
-    def delete(self, code: str) -> None:
+    def delete(self, ref: CodeRef) -> None:
         raise RuntimeError("a mistake")
 
-    search = delete  # type: ignore[assignment]
+    look_up = delete  # type: ignore[assignment]
 
 
 class Away(MemoryChannel):
     """A provider that is never reached again."""
 
-    def delete(self, code: str) -> None:
+    def delete(self, ref: CodeRef) -> None:
         raise Unavailable("Nobody answers.")
 
-    search = delete  # type: ignore[assignment]
+    look_up = delete  # type: ignore[assignment]
 
 
 class Locked(MemoryChannel):
     """A provider that took our keys away."""
 
-    def delete(self, code: str) -> None:
+    def delete(self, ref: CodeRef) -> None:
         raise Misconfigured("The keys are refused.")
 
-    search = delete  # type: ignore[assignment]
+    look_up = delete  # type: ignore[assignment]
 
 
 def use(settings: Any, backend: type[MemoryChannel] = MemoryChannel, **options: Any) -> None:
@@ -252,11 +252,11 @@ def test_a_payment_that_came_first_is_not_given_up(settings: Any) -> None:
     """The code was paid, and the provider forgot it, before the person's word is written down."""
 
     class PaidMeanwhile(MemoryChannel):
-        def delete(self, code: str) -> None:
+        def delete(self, ref: CodeRef) -> None:
             advance(report(order.cips.get()))
             raise Refused("no", codes=("111",))
 
-        def search(self, codes: Iterable[str]) -> dict[str, Report]:
+        def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
             return {}
 
     order = make()

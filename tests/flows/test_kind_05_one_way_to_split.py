@@ -1,6 +1,6 @@
 """Kind 5: a poisoned batch is split in one way, in pace, so that one bad row keeps no other waiting."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from math import ceil, log2
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.base import CodeRef, Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import Refused
 from pagoefectivo_django.flows import tick
@@ -37,12 +37,12 @@ class Poisoned(MemoryChannel):
 
     poison: ClassVar[str] = ""
 
-    def search(self, codes: Any) -> dict[str, Report]:
-        wanted = list(codes)
-        if self.poison in wanted:
-            self.calls.append(("search", ",".join(wanted)))
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        wanted = list(refs)
+        if self.poison in [ref.code for ref in wanted]:
+            self.calls.append(("look_up", ",".join(ref.code for ref in wanted)))
             raise Refused("One of them is wrong.", codes=("112",))
-        return super().search(wanted)
+        return super().look_up(wanted)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def poisoned(settings: Any) -> Iterator[None]:
 
 
 def searches() -> int:
-    return sum(call == "search" for call, _ in MemoryChannel.calls)
+    return sum(call == "look_up" for call, _ in MemoryChannel.calls)
 
 
 def paid_there(order: Order) -> None:

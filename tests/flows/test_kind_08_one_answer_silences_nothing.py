@@ -249,7 +249,7 @@ def test_what_was_wished_for_meanwhile_is_done_after_it_closed() -> None:
 @pytest.mark.parametrize("then", [Fact.PAYMENT, Fact.CODE_EXPIRED, Fact.CODE_DELETED, Fact.ISSUED])
 def test_what_nobody_confirmed_closes_once_the_provider_tells(then: Fact) -> None:
     order = make(expires_at=later(hours=1))
-    MemoryChannel.failures["search"] = [(Unavailable("down"), False)] * 99
+    MemoryChannel.failures["look_up"] = [(Unavailable("down"), False)] * 99
     for hours in (2, 30):
         tick(later(hours=hours))
     assert asked() == ["not_confirmed"]
@@ -264,7 +264,7 @@ def test_what_nobody_confirmed_closes_once_the_provider_tells(then: Fact) -> Non
 
 def test_a_message_late_in_the_day_closes_it_too() -> None:
     order = make(expires_at=later(hours=1))
-    MemoryChannel.failures["search"] = [(Unavailable("down"), False)] * 99
+    MemoryChannel.failures["look_up"] = [(Unavailable("down"), False)] * 99
     for hours in (2, 30):
         tick(later(hours=hours))
     assert order.cip

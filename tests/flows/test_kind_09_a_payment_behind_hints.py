@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.base import CodeRef, Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import Unavailable
 from pagoefectivo_django.flows import tick
@@ -25,13 +25,13 @@ class Hanging(MemoryChannel):
 
     asked: ClassVar[list[int]] = []
 
-    def search(self, codes: Iterable[str]) -> dict[str, Report]:
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
         self.asked.append(Order.objects.filter(reference="PAID", state="pending").count())
         raise Unavailable("Nobody answers.")
 
 
 def searches() -> list[str]:
-    return [about for call, about in MemoryChannel.calls if call == "search"]
+    return [about for call, about in MemoryChannel.calls if call == "look_up"]
 
 
 def test_sixty_hints_are_three_questions(settings: Any) -> None:

@@ -34,7 +34,7 @@ def channel() -> MemoryChannel:
 
 
 def searches() -> list[list[str]]:
-    return [about.split(",") for name, about in MemoryChannel.calls if name == "search"]
+    return [about.split(",") for name, about in MemoryChannel.calls if name == "look_up"]
 
 
 def fresh(order: Order) -> Order:
@@ -79,7 +79,7 @@ def test_a_provider_that_does_not_answer_keeps_no_payment_waiting() -> None:
     hinted, paid = [make() for _ in range(3)], make()
     for order in hinted:
         notify(order, Fact.CODE_EXPIRED)
-    MemoryChannel.failures["search"] = [(Unavailable("Nobody answers."), False)] * 99
+    MemoryChannel.failures["look_up"] = [(Unavailable("Nobody answers."), False)] * 99
     notify(paid)
     assert fresh(paid).state == "paid"
     tick()
@@ -206,6 +206,6 @@ def test_a_code_that_is_refused_alone_does_not_hold_back_the_others() -> None:
         notify(order, Fact.CODE_EXPIRED)
         channel().set(order.code, Fact.CODE_EXPIRED)
     refusal = Refused("Not that code.")
-    MemoryChannel.failures["search"] = [(refusal, False), (refusal, False)]
+    MemoryChannel.failures["look_up"] = [(refusal, False), (refusal, False)]
     tick()
     assert {cip_of(order).status for order in (one, other)} == {"current", "expired"}

@@ -588,7 +588,7 @@ class Story(RuleBasedStateMachine):
             # Of an expiry that is not true, a hint; what is said to be deleted was.
             self.send(account, code, becomes if slip.report.fact == becomes else Fact.CODE_EXPIRED)
 
-    @step(call=st.sampled_from(["issue", "search", "delete", "extend", "refund"]), fault=FAULTS)
+    @step(call=st.sampled_from(["issue", "look_up", "delete", "extend", "refund"]), fault=FAULTS)
     def fails_twice(self, call: str, fault: str) -> None:
         for _ in range(2):
             self.next_call_fails(call, fault)

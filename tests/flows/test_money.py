@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.base import CodeRef, Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, refresh_order, resolve_discrepancy, tick
@@ -32,8 +32,8 @@ class Asked(MemoryChannel):
 
     during: ClassVar[list[Callable[[], object]]] = []
 
-    def search(self, codes: Iterable[str]) -> dict[str, Report]:
-        answer = super().search(codes)
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        answer = super().look_up(refs)
         while self.during:
             self.during.pop()()
         return answer
@@ -188,7 +188,7 @@ def test_a_providers_paid_without_amount_is_a_discrepancy() -> None:
 def test_an_expiry_that_nobody_confirms_comes_to_a_person() -> None:
     order = make()
     at_provider(order, Fact.PAYMENT, paid_at=timezone.now())
-    MemoryChannel.failures["search"] = [(DOWN, False)] * 999
+    MemoryChannel.failures["look_up"] = [(DOWN, False)] * 999
     notify(order, Fact.CODE_EXPIRED)
     for hours in range(1, 40):
         tick(order.expires_at + timedelta(hours=hours))

@@ -1,9 +1,9 @@
 """Wishes: one process at a time does them, none is forgotten, and what can't be done comes to a person."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import Charge, Report
+from pagoefectivo_django.channels.base import Charge, CodeRef, Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from pagoefectivo_django.flows import (
@@ -50,17 +50,17 @@ class Interrupted(MemoryChannel):
         self._meanwhile("issue")
         return super().issue(charge)
 
-    def extend(self, code: str, expires_at: Any) -> None:
+    def extend(self, ref: CodeRef, until: datetime) -> None:
         self._meanwhile("extend")
-        super().extend(code, expires_at)
+        super().extend(ref, until)
 
-    def delete(self, code: str) -> None:
+    def delete(self, ref: CodeRef) -> None:
         self._meanwhile("delete")
-        super().delete(code)
+        super().delete(ref)
 
-    def search(self, codes: Any) -> dict[str, Report]:
-        found = super().search(codes)
-        self._meanwhile("search")
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        found = super().look_up(refs)
+        self._meanwhile("look_up")
         return found
 
     def _meanwhile(self, call: str) -> None:
@@ -316,7 +316,7 @@ def test_extend_takes_the_current_code_and_not_one_that_expired() -> None:
     new = order.code
     assert new != cip.code
     extend_order(order, now + timedelta(days=6), now=now)
-    assert MemoryChannel.calls[-2:] == [("extend", new), ("search", new)]
+    assert MemoryChannel.calls[-2:] == [("extend", new), ("look_up", new)]
     assert (order.code, payable_codes()) == (new, [new])
 
 
@@ -396,7 +396,7 @@ def test_a_reissue_whose_process_dies_is_finished_by_the_worker(during: Happens)
 def test_a_deletion_for_a_reissue_that_somebody_else_hears_of_leaves_the_order() -> None:
     order = make()
     MemoryChannel.fail("delete", LOST, after=True)
-    MemoryChannel.fail("search", DOWN)
+    MemoryChannel.fail("look_up", DOWN)
     with pytest.raises(Unavailable):
         reissue_code(order)
     refresh_order(order)
@@ -449,7 +449,7 @@ def test_a_stale_answer_that_says_paid_is_asked_again_and_not_forgotten(during: 
     order = make()
     MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     taken_back = {"version": 99, "reversed_version": 99}
-    during["search"] = [lambda: Cip.objects.filter(order=order).update(**taken_back)]
+    during["look_up"] = [lambda: Cip.objects.filter(order=order).update(**taken_back)]
     with pytest.raises(OutcomeUnknown):
         step(order)
     assert (fresh(order).state, bool(fresh(order).pending_action)) == ("pending", True)

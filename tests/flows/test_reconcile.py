@@ -1,6 +1,7 @@
 """Our book of codes and the provider's are compared, in batches, for as long as a payment or a reversal may come."""
 
 import re
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
@@ -12,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from pagoefectivo_django.channels.base import CodeRef
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import mark_paid, reissue_code, tick
@@ -35,7 +37,7 @@ def channel() -> MemoryChannel:
 
 
 def searches() -> list[list[str]]:
-    return [about.split(",") for name, about in MemoryChannel.calls if name == "search"]
+    return [about.split(",") for name, about in MemoryChannel.calls if name == "look_up"]
 
 
 def test_a_payment_whose_webhook_never_came_is_found() -> None:
@@ -216,12 +218,12 @@ class Picky(MemoryChannel):
 
     secret: ClassVar[str] = ""
 
-    def search(self, codes: Any) -> Any:
-        wanted = list(codes)
-        if len(wanted) > 3 or self.secret in wanted:
-            self.calls.append(("search", ",".join(wanted)))
+    def look_up(self, refs: Iterable[CodeRef]) -> Any:
+        wanted = list(refs)
+        if len(wanted) > 3 or self.secret in [ref.code for ref in wanted]:
+            self.calls.append(("look_up", ",".join(ref.code for ref in wanted)))
             raise Refused("too many", codes=("112",))
-        return super().search(wanted)
+        return super().look_up(wanted)
 
 
 def picky(settings: Any) -> None:
@@ -249,7 +251,7 @@ def test_an_unreachable_provider_costs_one_discrepancy_a_round_and_nothing_is_fo
         make()
     watch_again(later())
     MemoryChannel.calls.clear()
-    MemoryChannel.fail("search", error)
+    MemoryChannel.fail("look_up", error)
     assert reconcile(TimeBudget(later(minutes=1)))["unanswered"] == 5
     assert len(searches()) == 1
     assert reconcile(TimeBudget(later(minutes=5)))["asked"] == 5
@@ -317,7 +319,7 @@ def test_the_command_asks_about_what_is_watched_and_tells_what_it_learnt() -> No
     assert "watched=2" in out.getvalue()
     assert "asked=2 paid=1 differ=0 lost=0 unanswered=0" in out.getvalue()
     assert Payment.objects.count() == 1
-    MemoryChannel.fail("search", Unavailable("down"))
+    MemoryChannel.fail("look_up", Unavailable("down"))
     with pytest.raises(CommandError, match="run it again"):
         call_command("pagoefectivo_reconcile", all=True, stdout=out)
 

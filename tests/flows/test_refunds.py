@@ -11,6 +11,7 @@ import pytest
 from django.core import signing
 from django.utils import timezone
 
+from pagoefectivo_django.channels.base import CodeRef
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, Misconfigured, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import (
@@ -51,8 +52,8 @@ class Meanwhile(MemoryChannel):
 
     happens: ClassVar[list[Callable[[], object]]] = []
 
-    def refund(self, code: str, money: Money, key: str) -> None:
-        super().refund(code, money, key)
+    def refund(self, ref: CodeRef, money: Money, key: str) -> None:
+        super().refund(ref, money, key)
         while self.happens:
             self.happens.pop()()
 

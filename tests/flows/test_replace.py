@@ -80,7 +80,7 @@ def test_one_in_review_is_not_replaced() -> None:
 
 def test_while_the_provider_does_not_confirm_nothing_is_replaced() -> None:
     old = make(reference="CART-1")
-    for call in ("delete", "search"):
+    for call in ("delete", "look_up"):
         MemoryChannel.fail(call, OutcomeUnknown("dropped"))
     with pytest.raises(OutcomeUnknown):
         make(**MORE)

@@ -76,7 +76,7 @@ def test_the_last_look_leaves_a_code_that_is_to_be_extended() -> None:
 
 def test_a_cart_that_returns_keeps_its_order() -> None:
     order = make(reference="CART")
-    for call in ("delete", "search"):
+    for call in ("delete", "look_up"):
         MemoryChannel.fail(call, OutcomeUnknown("dropped"))
     with pytest.raises(OutcomeUnknown):
         cancel_order(order)

@@ -112,7 +112,7 @@ def a_code_got_lost(clock: Clock) -> None:
 
 def overdue_and_nobody_answers(clock: Clock) -> None:
     make()
-    MemoryChannel.failures["search"] = [(Unavailable("down"), False)] * 9999
+    MemoryChannel.failures["look_up"] = [(Unavailable("down"), False)] * 9999
     clock.forward(days=3, hours=2)
     tick()
     clock.forward(hours=3)

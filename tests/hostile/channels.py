@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
 from django.db import connection
 
-from pagoefectivo_django.channels.base import Charge, Hint, Incoming, Proof, Report, Trust
+from pagoefectivo_django.channels.base import Charge, CodeRef, Hint, Incoming, Proof, Report, Trust
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidSignature
+from pagoefectivo_django.states import Fact
 
 
 class Stumbling(MemoryChannel):
@@ -80,3 +81,24 @@ class Unbound(MemoryChannel):
 
     def verify(self, incoming: Incoming) -> Proof:
         return replace(super().verify(incoming), trust=Trust.SIGNED_SENDER)
+
+
+class Ids(MemoryChannel):
+    """A provider that knows its codes by ids of its own: its messages and its look-ups need the id."""
+
+    def issue(self, charge: Charge) -> Report:
+        return self._with_id(super().issue(charge))
+
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        wanted = {CodeRef(ref.provider_id.removeprefix("id-")): ref for ref in refs if ref.provider_id}
+        return {wanted[ref]: self._with_id(report) for ref, report in super().look_up(wanted).items()}
+
+    def read(self, incoming: Incoming) -> list[Report | Hint]:
+        (item,) = super().read(incoming)
+        if isinstance(item, Report) and item.fact == Fact.UNKNOWN:
+            return [Hint(self.account, provider_id=f"id-{item.code}")]
+        return [replace(item, code="", provider_id=f"id-{item.code}")]
+
+    @staticmethod
+    def _with_id(report: Report) -> Report:
+        return replace(report, provider_id=f"id-{report.code}")

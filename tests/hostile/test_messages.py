@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from django.test import Client
 from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.flows import tick
-from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment
+from pagoefectivo_django.errors import OutcomeUnknown
+from pagoefectivo_django.flows import cancel_order, extend_order, tick
+from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment, UnknownCode
 from pagoefectivo_django.states import Fact
-from tests.hostile.channels import Hinting, Listing, Unbound
+from tests.hostile.channels import Hinting, Ids, Listing, Unbound
 from tests.hostile.doing import SECRET, URL, at_once, breaking, paid, post, sold
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -127,6 +129,63 @@ class TestHints:
         assert not Notification.objects.exists()
 
 
+@pytest.mark.every_database
+class TestIds:
+    """Messages name the provider's id, and never the digits."""
+
+    @pytest.fixture(autouse=True)
+    def ids(self, served_by: Callable[[type[MemoryChannel]], None]) -> None:
+        served_by(Ids)
+
+    def test_a_payment_finds_its_code_by_the_id(self) -> None:
+        order, other = sold("SHOP-1"), sold("SHOP-2")
+        assert Cip.objects.get(order=order).provider_id == f"id-{order.code}"
+        assert post(paid(order)).status_code == 200
+        assert states(order, other) == ["paid", "pending"]
+        assert Notification.objects.get().code == f"id-{order.code}"
+
+    def test_a_reversal_behind_a_waiting_payment_of_the_same_id_waits(self) -> None:
+        order = sold()
+        with breaking("INSERT", "pagoefectivo_payment", times=1):
+            post(paid(order))
+        reversal = paid(order, fact="payment_reversed", amount=None, currency=None, paid_at=None)
+        assert post(reversal).status_code == 200
+        assert [row.status for row in Notification.objects.order_by("pk")] == ["waiting", "waiting"]
+        tick()
+        tick(now=timezone.now() + timedelta(minutes=1))
+        assert states(order) == ["refunded"]
+
+    def test_polling_and_a_hint_look_up_by_the_id(self) -> None:
+        order, hinted_order = sold("SHOP-1"), sold("SHOP-2")
+        Cip.objects.filter(order=hinted_order).update(poll_at=None)
+        Cip.objects.filter(order=order).update(poll_at=timezone.now())
+        post(paid(hinted_order, fact="unknown"))
+        for each in (order, hinted_order):
+            MemoryChannel("default", {}).set(each.code, Fact.PAYMENT, paid_at=each.created_at)
+        tick()
+        assert states(order, hinted_order) == ["paid", "paid"]
+
+    def test_an_unknown_id_is_looked_up_and_closes_the_request_whose_answer_was_lost(self) -> None:
+        MemoryChannel.fail("issue", OutcomeUnknown("The line went dead."), after=True)
+        order = sold()
+        cip = Cip.objects.get()
+        assert (cip.status, cip.code, cip.provider_id) == ("lost", None, None)
+        (code,) = MemoryChannel("default", {}).book
+        for _ in range(2):
+            post(paid(order, fact="unknown", code=code))
+        assert UnknownCode.objects.get().provider_id == f"id-{code}"
+        tick()
+        cip.refresh_from_db()
+        assert (cip.status, cip.code, cip.provider_id) == ("current", code, f"id-{code}")
+        assert not UnknownCode.objects.exists()
+
+    def test_codes_of_an_account_are_deleted_and_extended_by_the_id(self) -> None:
+        order = sold()
+        extend_order(order, order.expires_at + timedelta(days=1))
+        cancel_order(order)
+        assert MemoryChannel("default", {}).book[Cip.objects.get().code or ""].report.fact == Fact.CODE_DELETED
+
+
 def test_a_payment_counts_from_no_message_whose_signature_leaves_out_the_content(
     served_by: Callable[[type[MemoryChannel]], None],
 ) -> None:
@@ -155,5 +214,5 @@ def test_each_account_has_the_batches_and_the_pace_of_its_options(settings: Any)
     Cip.objects.update(poll_at=timezone.now())
     MemoryChannel.calls.clear()
     tick()
-    asked = sorted(about.count(",") + 1 for name, about in MemoryChannel.calls if name == "search")
+    asked = sorted(about.count(",") + 1 for name, about in MemoryChannel.calls if name == "look_up")
     assert asked == [2, 3], "one search of two codes, and one of all"

@@ -266,7 +266,7 @@ def test_an_unknown_code_waits_and_then_a_person_is_asked() -> None:
     assert kept(body).status == "waiting"
     now = timezone.now()
     assert tick(now=now).notifications == 1
-    assert ("search", "404") in MemoryChannel.calls
+    assert ("look_up", "404") in MemoryChannel.calls
     assert not Discrepancy.objects.exists()
     now = many_ticks(begin=now)
     discrepancy = Discrepancy.objects.get()

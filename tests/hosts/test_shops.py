@@ -235,7 +235,7 @@ def test_a_pending_action_that_meets_a_provider_that_is_down_is_done_later(
 ) -> None:
     order = sold()
     code = order.code
-    for call in ("delete", "extend", "search"):
+    for call in ("delete", "extend", "look_up"):
         MemoryChannel.fail(call, error)
     with transaction.atomic():
         PENDING_ACTIONS[pending_action][0](order)

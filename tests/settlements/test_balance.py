@@ -132,7 +132,7 @@ def test_the_command_prints_the_books() -> None:
     assert "not settled since 0-1 days: 0 payments, 0.00" in told
     channel = get_channel("default")
     assert isinstance(channel, MemoryChannel)
-    assert not [call for call, _ in channel.calls if call == "search"]
+    assert not [call for call, _ in channel.calls if call == "look_up"]
 
 
 def test_the_command_fails_when_the_books_do_not_add_up() -> None:

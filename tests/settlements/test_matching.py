@@ -216,7 +216,7 @@ def test_what_the_provider_does_not_confirm_is_a_discrepancy_and_pays_nothing() 
 
 def test_no_answer_is_a_discrepancy() -> None:
     order = make()
-    at_provider(order).fail("search", OutcomeUnknown("The line went dead."))
+    at_provider(order).fail("look_up", OutcomeUnknown("The line went dead."))
     settlement = load(line(order))
     assert asked(settlement) == ["status_mismatch"]
     assert "did not answer" in the_line(settlement).reason

@@ -15,7 +15,7 @@ from django.utils import timezone
 from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, Unavailable
 from ...traces import current_trace
 from .. import http
-from ..base import Charge, Examination, Hint, Incoming, Proof, Report, fingerprint
+from ..base import Charge, CodeRef, Examination, Hint, Incoming, Proof, Report, fingerprint
 from ..http import Call, Deadline
 from . import answers, notices, wire
 from .authorizations import Token, Tokens, read_token, write_request
@@ -38,7 +38,7 @@ class PagoEfectivoChannel(Configured):
     same merchant is signed with another secret, so a message verified by this channel's secrets is of this account.
     """
 
-    can_search = can_delete = can_extend = True
+    can_look_up = can_delete = can_extend = True
     option_names = (
         *("ENVIRONMENT", "BASE_URL", "SERVICE_ID", "ACCESS_KEY", "SECRET_KEY", "WEBHOOK_SECRETS"),
         *("ADMIN_EMAIL", "TIMEOUT", "REQUEST_ID_HEADER"),
@@ -61,13 +61,14 @@ class PagoEfectivoChannel(Configured):
         call = self._call("POST", "cips", content, language=charge.language)
         return answers.issued(self._ask(call, sent), charge, self.account)
 
-    def search(self, codes: Iterable[str]) -> dict[str, Report]:
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
         """Return PagoEfectivo's reports on codes, in as many requests as needed (protocol 4).
 
         If one request fails, all of the search fails: a code missing in the result has to mean that PagoEfectivo does
         not know the code.
         """
-        wanted = list(dict.fromkeys(digits for code in codes if (digits := wire.read_code(code))))
+        named = {ref: digits for ref in refs if (digits := wire.read_code(ref.code))}
+        wanted = list(dict.fromkeys(named.values()))
         found: dict[str, Report] = {}
         for begin in range(0, len(wanted), self.batch_size):
             batch = wanted[begin : begin + self.batch_size]
@@ -75,16 +76,16 @@ class PagoEfectivoChannel(Configured):
             answer = self._ask(self._call("POST", "cips/search", content, repeatable=True), {"data": "", "cip": ""})
             told = answers.searched(answer, self.account)
             found |= {code: told[code] for code in batch if code in told}
-        return found
+        return {ref: found[code] for ref, code in named.items() if code in found}
 
-    def extend(self, code: str, expires_at: datetime) -> None:
-        fields = {"dateExpiry": wire.write_date(expires_at)}
-        self._ask(self._call("PATCH", _path(code), wire.encode(fields), repeatable=True), fields)
+    def extend(self, ref: CodeRef, until: datetime) -> None:
+        fields = {"dateExpiry": wire.write_date(until)}
+        self._ask(self._call("PATCH", _path(ref.code), wire.encode(fields), repeatable=True), fields)
 
-    def delete(self, code: str) -> None:
+    def delete(self, ref: CodeRef) -> None:
         # Not repeatable: after a first DELETE that worked, a second is refused (protocol 5: only while Generado), and
         # that no would hide the truth, which is "not known, look".
-        self._ask(self._call("DELETE", _path(code)), {})
+        self._ask(self._call("DELETE", _path(ref.code)), {})
 
     def verify(self, incoming: Incoming) -> Proof:
         return notices.verify(incoming, webhook_secrets(self.options))

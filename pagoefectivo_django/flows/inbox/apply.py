@@ -107,7 +107,7 @@ def _try_again(row: Notification, now: datetime) -> None:
         item: Report | Hint | None = None
         try:
             item = read(channel, row)
-            row.code, row.fact = item.code, fact_of(item)
+            row.code, row.fact = name_of(item), fact_of(item)
         except Malformed as error:
             over, row.last_error = True, str(error)  # the bytes stay unreadable, so no further attempt helps
         if item and row.attempts <= MOST_ATTEMPTS:  # else the message kills each process working on it
@@ -148,7 +148,11 @@ def read(channel: Channel, row: Notification) -> Report | Hint:
         others = [copy(row) for _item in items[1:]]
         for place, other in enumerate(others, start=1):
             other.pk, other.item, other.attempts, other.retry_at = None, place, 0, row.last_received_at
-            other.status, other.code, other.fact = NotificationStatus.WAITING, items[place].code, fact_of(items[place])
+            other.status, other.code, other.fact = (
+                NotificationStatus.WAITING,
+                name_of(items[place]),
+                fact_of(items[place]),
+            )
         Notification.objects.using(database()).bulk_create(others, ignore_conflicts=True)
     return items[row.item]
 
@@ -158,12 +162,16 @@ def read_all(channel: Channel, row: Notification) -> list[Report | Hint]:
     items = channel.read(Incoming(bytes(row.body), row.headers, row.query))
     if not items:
         raise Malformed(_("The message names no code."), code="message_names_nothing")
-    if any(len(number) > 40 for item in items for number in (item.code, getattr(item, "operation_number", ""))):
-        raise Malformed(
-            _("The code or the operation number has more than %(most)d characters."), code="number_too_long", most=40
-        )
+    lengths = ((len(item.code), len(item.provider_id), len(getattr(item, "operation_number", ""))) for item in items)
+    if any(code > 40 or provider_id > 64 or number > 40 for code, provider_id, number in lengths):
+        raise Malformed(_("The code, the id or the operation number is too long."), code="number_too_long")
     heard = {"account": row.account, "received_at": row.heard_at}
     return [replace(one, **heard) if isinstance(one, Report) else replace(one, account=row.account) for one in items]
+
+
+def name_of(item: Report | Hint) -> str:
+    """Return the digits of the code that a message names, else the provider's id; the row keeps its order by this."""
+    return item.code or item.provider_id
 
 
 def fact_of(item: Report | Hint) -> str:
@@ -188,7 +196,7 @@ def apply(row: Notification, channel: Channel, item: Report | Hint, now: datetim
     nothing is tried: a wait for the lock would delay the commit of the message.
     """
     alias = database()
-    may_ask = channel.can_search and row.attempts < MOST_ATTEMPTS
+    may_ask = channel.can_look_up and row.attempts < MOST_ATTEMPTS
     hinted = is_hint(item, channel, row.trust)
     try:
         with transaction.atomic(using=alias):
@@ -213,8 +221,9 @@ def _advance(
     if first and features.has_select_for_update and not features.has_select_for_update_skip_locked:
         return Outcome.LOCKED
     # The orders and any earlier messages are read in one statement: a request with a payment runs only twelve.
-    mine = Cip.objects.using(database()).filter(account=row.account, code=report.code)
-    behind = Exists(_earlier(row.account, report.code, row.heard_at, row.pk))
+    name = {"code": report.code} if report.code else {"provider_id": report.provider_id}
+    mine = Cip.objects.using(database()).filter(**name, account=row.account)
+    behind = Exists(_earlier(row.account, name_of(report), row.heard_at, row.pk))
     orders = dict(mine.values_list("order_id", behind))
     if any(orders.values()):
         return Outcome.BEHIND
@@ -268,11 +277,11 @@ def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: da
     A message whose code the provider doesn't know, or for which no answer comes, is put off.
     """
     try:
-        answers = ask_provider(channel, [report.code], now) if channel.can_search else {}
+        answers = ask_provider(channel, [report.ref], now) if channel.can_look_up else {}
     except PagoEfectivoError as error:
         row.put_off(now, str(error))
         return Outcome.STALE
-    answer = answers.get(report.code)
+    answer = answers.get(report.ref)
     if answer is None:
         row.put_off(now, "The provider doesn't know this code.")
         return Outcome.NOT_OURS
@@ -314,6 +323,6 @@ def ask_person(row: Notification, kind: Kind, now: datetime) -> None:
     evidence = {"identity": row.identity, "received_at": row.received_at.isoformat(), "error": row.last_error[:500]}
     with suppress(Exception):  # an unreadable message adds no facts; the notification's page shows the bytes
         item = read_all(channel_for(row.account, row.channel), row)[row.item]
-        evidence |= evidence_of(item) if isinstance(item, Report) else {"code": item.code}
+        evidence |= evidence_of(item) if isinstance(item, Report) else {"code": name_of(item)}
     history.open_discrepancy(kind, f"notification:{row.pk}", evidence, notification=row)
     history.write()

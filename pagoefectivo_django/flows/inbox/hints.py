@@ -17,6 +17,7 @@ from ...traces import traced
 from ..ledger.advance import WHAT_BECOMES, Outcome, advance
 from ..ledger.attach import attach_forgotten
 from ..ledger.history import History, evidence_of
+from ..ledger.locked import NAMES
 from ..outbox.budget import TimeBudget
 from ..provider.pace import may_search
 from ..provider.search import apart, ask_and_apply, search
@@ -38,21 +39,23 @@ def is_hint(item: Report | Hint, channel: Channel, trust: str) -> bool:
     """
     if isinstance(item, Hint) or (item.fact in COUNTED_FROM_MESSAGES and trust != Trust.SIGNED_BODY):
         return True
-    return channel.can_search and item.fact in WHAT_BECOMES and item.fact not in COUNTED_FROM_MESSAGES
+    return channel.can_look_up and item.fact in WHAT_BECOMES and item.fact not in COUNTED_FROM_MESSAGES
 
 
 def hint(item: Report | Hint, now: datetime) -> None:
     """Make the code named in a message due for a question to the provider: a code of ours, else an ``UnknownCode``."""
-    alias, names = database(), {"account": item.account, "code": item.code}
+    alias = database()
     cips = Cip.objects.using(alias).filter(account=item.account)
-    if not item.code:
-        _make_due(cips.filter(transaction_code=item.transaction_code), now)
-        return
-    if _make_due(cips.filter(code=item.code), now):
-        return
-    unknown = UnknownCode.objects.using(alias)
-    unknown.bulk_create([UnknownCode(**names)], ignore_conflicts=True)
-    _make_due(unknown.filter(**names), now)
+    for name in NAMES:
+        # The transaction code alone may be of a request whose answer got lost: nobody can be asked about that.
+        value = getattr(item, name) if name != "transaction_code" or not (item.code or item.provider_id) else ""
+        if value and _make_due(cips.filter(**{name: value}), now):
+            return
+    if item.code or item.provider_id:
+        names = {"account": item.account, "code": item.code, "provider_id": item.provider_id}
+        unknown = UnknownCode.objects.using(alias)
+        unknown.bulk_create([UnknownCode(**names)], ignore_conflicts=True)
+        _make_due(unknown.filter(**names), now)
 
 
 def _make_due(rows: QuerySet[Cip] | QuerySet[UnknownCode], now: datetime) -> int:
@@ -143,7 +146,7 @@ def _attached(channel: Channel, answer: Report, now: datetime) -> bool:
 
 
 def _names(row: UnknownCode) -> tuple[str, str]:
-    return row.account, row.code
+    return row.account, str(row)
 
 
 def _ask_person(answer: Report, now: datetime) -> None:
@@ -151,7 +154,7 @@ def _ask_person(answer: Report, now: datetime) -> None:
         history = History(alias, now, "poll")
         history.open_discrepancy(
             Kind.UNMATCHED,
-            f"code:{answer.account}:{answer.code}"[:180],
+            f"code:{answer.account}:{answer.code or answer.provider_id}"[:180],
             evidence_of(answer),
             amount=answer.amount,
             currency=answer.currency,

@@ -19,7 +19,7 @@ from ...models.database import database, one_transaction
 from ...states import Kind, Mention
 from ...traces import applying, current_trace, traced
 from ..provider.accounts import channels_at
-from .apply import apply, apply_soon, ask_person, fact_of, has_reversal_beside, read_all
+from .apply import apply, apply_soon, ask_person, fact_of, has_reversal_beside, name_of, read_all
 from .hints import hint
 
 logger = logging.getLogger("pagoefectivo.webhook")
@@ -58,7 +58,7 @@ def receive(
         return [_receive(channel, row, None, now)]
     rows = [row, *(copy(row) for _item in items[1:])]
     for place, item in enumerate(items):
-        rows[place].item, rows[place].code, rows[place].fact = place, item.code, fact_of(item)
+        rows[place].item, rows[place].code, rows[place].fact = place, name_of(item), fact_of(item)
     return [_receive(channel, one, item, now) for one, item in zip(rows, items, strict=True)]
 
 

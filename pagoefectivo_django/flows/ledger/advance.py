@@ -6,8 +6,6 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from enum import StrEnum
 
-from django.db.models import Q
-
 from ...channels.base import Report
 from ...models import Cip
 from ...models.clock import current_time
@@ -17,7 +15,7 @@ from ...traces import traced
 from .codes import ended, issued, unknown
 from .contradictions import close_lost, heard, is_answer
 from .decisions import Decision, decide
-from .locked import LockedOrder, UnitOfWork, open_unit_of_work
+from .locked import NAMES, LockedOrder, UnitOfWork, named_in, open_unit_of_work
 from .payments import shop_accepts, took_back, took_payment, unknown_time
 
 
@@ -106,11 +104,11 @@ def advance(
 
 
 def _apply(locked: LockedOrder, cip: Cip, report: Report, wanted: bool) -> None:
-    before, lost = cip.answer, cip.status == CipStatus.LOST and not cip.code
+    before, lost = cip.answer, cip.status == CipStatus.LOST and not cip.is_known
     WHAT_BECOMES[report.fact](locked, cip, report, wanted)
     if is_answer(report, cip):
         heard(locked, cip, report, before)
-    if lost and cip.code:
+    if lost and cip.is_known:
         close_lost(locked, cip)
 
 
@@ -120,7 +118,7 @@ def is_stale(report: Report, cip: Cip) -> bool:
     A payment is stale only if a reversal was recorded meanwhile. Versions rise when the batch is written, so several
     answers of one batch about one code are all compared with the version before the batch.
     """
-    if report.version is None or not cip.code:
+    if report.version is None or not cip.is_known:
         return False
     if report.fact == Fact.PAYMENT:
         return cip.reversed_version > max(report.version, 0)
@@ -128,40 +126,28 @@ def is_stale(report: Report, cip: Cip) -> bool:
 
 
 def _finder(unit: UnitOfWork) -> Callable[[Report], tuple[LockedOrder, Cip] | None]:
-    """Return a function from a report to the locked order and code named by digits, else by transaction code."""
-    by_name: dict[tuple[str, str], list[LockedOrder]] = {}
+    """Return a function from a report to the locked order and code named in the report."""
+    by_name: dict[tuple[str, str, str], list[LockedOrder]] = {}
     for locked in unit.locked_orders:
         for cip in locked.cips:
-            for name in (cip.code, cip.transaction_code):
-                if name:
-                    by_name.setdefault((cip.account, name), []).append(locked)
+            for name in NAMES:
+                if value := getattr(cip, name):
+                    by_name.setdefault((cip.account, name, value), []).append(locked)
 
     def find(report: Report) -> tuple[LockedOrder, Cip] | None:
-        found = None
-        for name in (report.code, report.transaction_code):
-            for locked in by_name.get((report.account, name), ()):
-                # If digits and transaction code name two different codes of ours, the digits decide.
-                if (cip := locked.cip_of(report)) and (found is None or cip.code == report.code):
-                    found = locked, cip
-            if found and found[1].code == report.code:
-                break
-        return found
+        for name in NAMES:
+            # If two names are of two different codes of ours, the first of ``NAMES`` decides.
+            for locked in by_name.get((report.account, name, getattr(report, name)), ()):
+                if cip := locked.cip_of(report):
+                    return locked, cip
+        return None
 
     return find
 
 
 def _orders_of(changes: tuple[Report | Decision, ...], alias: str) -> set[int]:
-    pks, named = set[int](), dict[tuple[str, str], list[str]]()
-    for change in changes:
-        if isinstance(change, Decision):
-            pks |= {change.order.pk} if change.order else set()
-            continue
-        for name, value in (("code", change.code), ("transaction_code", change.transaction_code)):
-            if value:
-                named.setdefault((change.account, name), []).append(value)
-    if not named:
+    pks = {change.order.pk for change in changes if isinstance(change, Decision) and change.order}
+    reports = [change for change in changes if isinstance(change, Report)]
+    if not reports:
         return pks
-    mine = Q()
-    for (account, name), values in named.items():
-        mine |= Q(**{"account": account, f"{name}__in": values})
-    return pks | set(Cip.objects.using(alias).filter(mine).values_list("order_id", flat=True))
+    return pks | set(Cip.objects.using(alias).filter(named_in(reports)).values_list("order_id", flat=True))

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext_noop as _
 
 from ...channels.base import Report
@@ -25,6 +25,8 @@ from ..provider.accounts import accounts
 from .history import History, evidence_of
 from .schedule import lapse, next_poll, reminder
 
+#: The names of a code, the strongest first.
+NAMES = ("provider_id", "code", "transaction_code")
 #: The kind of event recorded when an order enters a state.
 TOLD = {
     OrderState.PENDING: "cip_issued",
@@ -41,8 +43,32 @@ _SAVED += ["action_date", "action_requested_by", "action_reason", "action_reques
 
 #: Fields of a code that a unit of work saves. Left out: ``attempts``, ``last_error`` and the times of hints, which
 #: claims change without the order's lock.
-_SAVED_OF_CIP = ["code", "status", "live", "expires_at", "url", "qr", "changed_at", "paid_at", "early_reversals"]
-_SAVED_OF_CIP += ["retry_at", "poll_at", "reversed_version", "answer"]
+_SAVED_OF_CIP = [
+    "code",
+    "provider_id",
+    "status",
+    "live",
+    "expires_at",
+    "url",
+    "qr",
+    "changed_at",
+    "paid_at",
+    "early_reversals",
+]
+_SAVED_OF_CIP += ["provider_id", "retry_at", "poll_at", "reversed_version", "answer"]
+
+
+def named_in(reports: Iterable[Report]) -> Q:
+    """Return a condition on codes: named in one of the reports, by any of ``NAMES``."""
+    named = dict[tuple[str, str], list[str]]()
+    for report in reports:
+        for name in NAMES:
+            if value := getattr(report, name):
+                named.setdefault((report.account, name), []).append(value)
+    found = Q(pk__in=[])
+    for (account, name), values in named.items():
+        found |= Q(**{"account": account, f"{name}__in": values})
+    return found
 
 
 class UnitOfWork:
@@ -118,14 +144,15 @@ class LockedOrder:
         return [payment for payment in self.payments if payment.cip_id == cip.pk]
 
     def cip_of(self, report: Report) -> Cip | None:
-        """Return the order's code named in a report by digits, else by transaction code; None if no code fits.
+        """Return the order's code named in a report: by the provider's id, by digits or by transaction code, or None.
 
         The transaction code counts only if the digits are missing on either side.
         """
         mine = [cip for cip in self.cips if cip.account == report.account]
-        for cip in mine:
-            if report.code and cip.code == report.code:
-                return cip
+        for name in ("provider_id", "code"):
+            for cip in mine:
+                if getattr(report, name) and getattr(cip, name) == getattr(report, name):
+                    return cip
         for cip in mine:
             if report.transaction_code == cip.transaction_code and (not cip.code or not report.code):
                 return cip
@@ -180,12 +207,13 @@ class LockedOrder:
         self._changed.clear()
 
     def learn(self, cip: Cip, report: Report, *, date: bool = True) -> None:
-        """Copy digits, link, QR and, if ``date``, the expiry date from a report to a code.
+        """Copy digits, provider's id, link, QR and, if ``date``, the expiry date from a report to a code.
 
-        Known digits are never replaced, and empty values of the report change nothing.
+        Known digits and a known id are never replaced, and empty values of the report change nothing.
         """
         news = {
             "code": None if cip.code else report.code or None,
+            "provider_id": None if cip.provider_id else report.provider_id or None,
             "url": report.url,
             "qr": report.qr,
             "expires_at": report.expires_at if date else None,
@@ -196,8 +224,8 @@ class LockedOrder:
                 self.touch(cip)
 
     def delete_at_provider(self, cip: Cip) -> None:
-        """Make a code due for deletion at the provider now, if the digits are known and no attempt is scheduled."""
-        if cip.code and cip.retry_at is None:
+        """Make a code due for deletion at the provider now, if the code is known and no attempt is scheduled."""
+        if cip.is_known and cip.retry_at is None:
             cip.retry_at = self.now
             self.touch(cip)
 

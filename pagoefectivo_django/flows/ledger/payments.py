@@ -6,7 +6,6 @@ import logging
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
 
 from ...channels.base import Report
 from ...conf import conf
@@ -15,7 +14,7 @@ from ...models.database import database
 from ...states import TABLE, CipStatus, Fact, Kind, OrderState, PaymentStatus, Resolution, Rule, StatementKind
 from .contradictions import contradict, now_confirmed
 from .history import closed, evidence_of
-from .locked import LockedOrder
+from .locked import NAMES, LockedOrder, named_in
 from .refunds import confirmed, returned, taken_back
 from .schedule import deadline
 
@@ -330,11 +329,9 @@ def shop_accepts(report: Report, now: datetime) -> bool:
         return False
     if conf.late_payments == "accept":
         return True
-    about = Q(code=report.code) if report.code else Q(pk__in=[])
-    if report.transaction_code:
-        about |= Q(transaction_code=report.transaction_code)
-    codes = Cip.objects.using(database()).select_related("order").filter(about, account=report.account)
-    cip = max(codes, key=lambda cip: cip.code == report.code, default=None)
+    codes = Cip.objects.using(database()).select_related("order").filter(named_in([report]))
+    by_strength = [[cip for cip in codes if getattr(cip, name) == getattr(report, name)] for name in NAMES]
+    cip = next((found[0] for found in by_strength if found), None)
     if not cip or not is_late(cip.order, Payment(paid_at=report.paid_at, first_heard_at=report.received_at or now)):
         return False
     if same_payment(list(cip.payments.using(database()).order_by("pk")), report):

@@ -35,9 +35,9 @@ def next_poll(cip: Cip, now: datetime) -> datetime | None:
     """
     if cip.status == CipStatus.REQUESTED:
         return cip.asked_at and cip.asked_at + LEASE
-    if cip.status == CipStatus.LOST and not cip.code:
+    if cip.status == CipStatus.LOST and not cip.is_known:
         return deadline(cip.expires_at)
-    if cip.status == CipStatus.REFUSED or not cip.code:
+    if cip.status == CipStatus.REFUSED or not cip.is_known:
         return None
     if cip.status == CipStatus.PAID:
         pause, until = PAID_EVERY, cip.changed_at + conf.poll_after_payment

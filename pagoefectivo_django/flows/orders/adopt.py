@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...channels.base import CodeRef
 from ...codes import plain
 from ...errors import InvalidRequest
 from ...models import Cip, Notification, NotificationStatus, Order
@@ -38,17 +39,17 @@ def adopt_code(order: Order, code: str | int, *, actor: str, now: datetime | Non
         raise InvalidRequest(
             _("adopt_code asks the provider; call it outside of a transaction."), code="adopting_in_transaction"
         )
-    cips = Cip.objects.using(database()).filter(order=order)
+    ref, cips = CodeRef(digits), Cip.objects.using(database()).filter(order=order)
     for cip in filter(may_be_adopted, cips.order_by("-pk")):
         channel = channel_of(cip)
-        answer = ask_provider(channel, [digits], now).get(digits) if channel.can_search else None
+        answer = ask_provider(channel, [ref], now).get(ref) if channel.can_look_up else None
         if answer and answer.transaction_code == cip.transaction_code:
             advance(answer, actor=actor, asked=not cips.filter(live=True).exists(), now=now)
             _try_messages(cip.account, digits, now)
             order.reload()
             return order
     for channel in accounts().values() if not cips.filter(code=digits).exists() else ():
-        answer = ask_provider(channel, [digits], now).get(digits) if channel.can_search else None
+        answer = ask_provider(channel, [ref], now).get(ref) if channel.can_look_up else None
         if answer and attach_forgotten(channel, answer, now, order):
             advance(answer, actor=actor, asked=not cips.filter(live=True).exists(), now=now)
             _try_messages(channel.account, digits, now)

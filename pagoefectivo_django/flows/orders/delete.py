@@ -20,7 +20,7 @@ from ..ledger.locked import lock_free_order, lock_order
 from ..ledger.remark import record_remark
 from ..ledger.schedule import MOST_ATTEMPTS
 from ..provider.accounts import accounts, channel_of
-from ..provider.look_up import ask_provider
+from ..provider.look_up import ask_provider, ref_of
 from ..provider.record import recorded
 from .refresh import apply_answer
 
@@ -71,17 +71,17 @@ def delete_code(cip: Cip, now: datetime) -> Report:
     if not channel.can_delete:
         raise StillPayable(
             _("Channel '%(channel)s' can't delete codes; %(cip)s stays payable until it expires."),
-            nobody=not channel.can_search,
-            watched=channel.can_search,
+            nobody=not channel.can_look_up,
+            watched=channel.can_look_up,
             code="cannot_delete",
             channel=channel.alias,
             cip=code,
         )
     try:
         with recorded(channel, codes=[code]):
-            channel.delete(code)
+            channel.delete(ref_of(cip))
     except (Refused, OutcomeUnknown) as error:
-        if not channel.can_search:
+        if not channel.can_look_up:
             if isinstance(error, Refused):
                 raise StillPayable(
                     _("The provider refuses to delete code %(cip)s: %(said)s"),
@@ -91,7 +91,7 @@ def delete_code(cip: Cip, now: datetime) -> Report:
                     said=str(error),
                 ) from None
             raise
-        answer = ask_provider(channel, [code], now).get(code)
+        answer = ask_provider(channel, [ref_of(cip)], now).get(ref_of(cip))
         if answer is None or answer.fact == Fact.ABSENT:
             raise StillPayable(_("The provider doesn't know code %(cip)s."), code="code_unknown", cip=code) from None
         if answer.fact in (Fact.ISSUED, Fact.UNKNOWN):

@@ -14,7 +14,7 @@ from ...states import Fact, PendingAction
 from ..possible.refusing import refuse_change
 from ..possible.rules import extendable
 from ..provider.accounts import channel_of
-from ..provider.look_up import ask_provider
+from ..provider.look_up import ask_provider, ref_of
 from ..provider.record import recorded
 from .create import check_expiry
 from .pending_action import fulfil, record
@@ -41,7 +41,7 @@ def extend_order(
 def extend(order: Order, now: datetime, wait: bool) -> None:
     """Ask the provider for the date in the pending action of a claimed order, and apply the date shown."""
     cip, date = extendable(Cip.objects.using(database()).filter(order=order)), order.action_date
-    if cip is None or not cip.code or date is None:
+    if cip is None or not cip.is_known or date is None:
         raise refuse_change("extend", "no_code", order)
     if cip.live and cip.retry_at:
         raise OutcomeUnknown(
@@ -55,12 +55,12 @@ def extend(order: Order, now: datetime, wait: bool) -> None:
     refusal: Refused | None = None
     try:
         with recorded(channel, order=order):
-            channel.extend(cip.code, date)
+            channel.extend(ref_of(cip), date)
     except Refused as error:
         refusal = error
     except OutcomeUnknown:
         refusal = None  # the question to the provider below tells whether the date moved
-    answer = ask_provider(channel, [cip.code], now).get(cip.code)
+    answer = ask_provider(channel, [ref_of(cip)], now).get(ref_of(cip))
     if answer is None or answer.fact == Fact.UNKNOWN:
         raise OutcomeUnknown(
             _("The provider doesn't say until when code %(cip)s can be paid; it is asked again."),

@@ -11,6 +11,7 @@ from ...errors import OutcomeUnknown
 from ...models import Cip, Order
 from ...models.clock import current_time
 from ...models.database import after_commit, database, in_shop_transaction
+from ...models.orders import KNOWN
 from ...traces import traced
 from ..ledger.advance import Outcome, advance
 from ..provider.accounts import channel_of
@@ -32,15 +33,15 @@ def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
     if in_shop_transaction():
         after_commit(refresh_order, order)
         return order
-    cips = Cip.objects.using(database()).filter(order=order, code__isnull=False)
+    cips = Cip.objects.using(database()).filter(KNOWN, order=order)
     for cip in cips.order_by("pk"):
         channel = channel_of(cip)
-        for _attempt in range(MOST_ASKED if channel.can_search else 0):
+        for _attempt in range(MOST_ASKED if channel.can_look_up else 0):
             answers = look_up(channel, list(cips.filter(pk=cip.pk)), now or current_time())
             if Outcome.STALE not in advance(*answers.values(), now=now):
                 break
         else:
-            if channel.can_search:
+            if channel.can_look_up:
                 raise OutcomeUnknown(_STALE, code="changed_meanwhile", cip=str(cip))
     order.reload()
     return order

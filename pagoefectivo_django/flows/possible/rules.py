@@ -149,18 +149,18 @@ def _extend(of: OrderSituation) -> str:
 
 def extendable(cips: Iterable[Cip]) -> Cip | None:
     """Return the code to extend: the current code, else the last expired code; None if the order has no such code."""
-    found = [cip for cip in cips if cip.code and cip.status in (CipStatus.CURRENT, CipStatus.EXPIRED)]
+    found = [cip for cip in cips if cip.is_known and cip.status in (CipStatus.CURRENT, CipStatus.EXPIRED)]
     return max(found, key=lambda cip: (cip.live is True, cip.pk), default=None)
 
 
 def _ask(of: OrderSituation) -> str:
-    known = [cip for cip in of.cips if cip.code]
+    known = [cip for cip in of.cips if cip.is_known]
     if not known:
         return "no_code"
     asked = [of.channels[cip.account] for cip in known if cip.account in of.channels]
     if len(asked) < len(known):
         return "no_account"
-    return "" if any(channel.can_search for channel in asked) else "cannot_search"
+    return "" if any(channel.can_look_up for channel in asked) else "cannot_search"
 
 
 def _mark_paid(of: OrderSituation) -> str:
@@ -181,7 +181,9 @@ def payable_by_hand(order: Order, cips: Sequence[Cip]) -> Cip | None:
 
 def may_be_adopted(cip: Cip) -> bool:
     """Return whether a code may exist at the provider without known digits: requested, with no answer yet or lost."""
-    return not cip.code and (cip.status == CipStatus.LOST or (cip.status == CipStatus.REQUESTED and bool(cip.asked_at)))
+    return not cip.is_known and (
+        cip.status == CipStatus.LOST or (cip.status == CipStatus.REQUESTED and bool(cip.asked_at))
+    )
 
 
 def refund_actions(of: RefundSituation) -> Actions:

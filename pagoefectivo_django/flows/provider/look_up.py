@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_noop as _
 
-from ...channels.base import Channel, Report
+from ...channels.base import Channel, CodeRef, Report
 from ...errors import InvalidRequest, OutcomeUnknown
 from ...models import Cip, Heartbeat, UnknownCode
 from ...models.clock import current_time
 from ...models.database import database
+from ...models.orders import KNOWN
 from ...states import Fact
 from .pace import may_search
 from .record import recorded
@@ -33,42 +34,51 @@ class KnowsNothing(OutcomeUnknown):
     """The account knew none of the codes asked about, from which nothing follows for any of the codes."""
 
 
+def ref_of(row: Cip | UnknownCode) -> CodeRef:
+    """Return the names by which a provider is asked about a code."""
+    return CodeRef(row.code or "", row.transaction_code if isinstance(row, Cip) else "", row.provider_id or "")
+
+
 def ask_provider(
-    channel: Channel, codes: Iterable[str], now: datetime | None = None, *, paced: bool = False
-) -> dict[str, Report]:
-    """Return a provider's reports by code, each with the time of the question and the code's version at the time.
+    channel: Channel, refs: Iterable[CodeRef], now: datetime | None = None, *, paced: bool = False
+) -> dict[CodeRef, Report]:
+    """Return a provider's reports on codes, each with the time of the question and the code's version at the time.
 
     A code unknown to the provider is left out. ``paced``: the caller has waited for the account's pace. Without, the
     question is asked at once, but counted in the pace, so that patient questions wait longer. Raises like
-    ``Channel.search``.
+    ``Channel.look_up``.
     """
     if not paced:
         may_search(channel)
-    asked_at, wanted = now or current_time(), list(codes)
-    cips = Cip.objects.using(database()).filter(account=channel.account, code__in=wanted)
-    versions = dict(cips.values_list("code", "version"))
-    with recorded(channel, codes=wanted):
-        answers = channel.search(wanted)
-    return {
-        code: replace(report, asked_at=asked_at, version=versions.get(code, UNKNOWN))
-        for code, report in answers.items()
-    }
+    asked_at, wanted = now or current_time(), list(refs)
+    versions = dict[str, int]()
+    for name in ("code", "provider_id"):
+        if names := [str(getattr(ref, name)) for ref in wanted if getattr(ref, name)]:
+            cips = Cip.objects.using(database()).filter(**{"account": channel.account, f"{name}__in": names})
+            versions |= {f"{name}:{value}": version for value, version in cips.values_list(name, "version")}
+    with recorded(channel, codes=[ref.code for ref in wanted if ref.code]):
+        answers = channel.look_up(wanted)
+
+    def version(ref: CodeRef) -> int:
+        return versions.get(f"provider_id:{ref.provider_id}", versions.get(f"code:{ref.code}", UNKNOWN))
+
+    return {ref: replace(report, asked_at=asked_at, version=version(ref)) for ref, report in answers.items()}
 
 
 def look_up(channel: Channel, cips: Sequence[Cip], now: datetime) -> dict[int, Report]:
     """Return a provider's reports about codes of ours, by primary key, without waiting for the account's pace.
 
     A code unknown to the provider gets ``Fact.ABSENT``. Raises ``KnowsNothing`` like ``believed``, and the errors of
-    ``Channel.search``.
+    ``Channel.look_up``.
     """
-    codes = [cip.code or "" for cip in cips]
-    said: dict[str, Report | None] = dict.fromkeys(codes) | ask_provider(channel, codes, now)
+    refs = [ref_of(cip) for cip in cips]
+    said: dict[CodeRef, Report | None] = dict.fromkeys(refs) | ask_provider(channel, refs, now)
     return by_key(cips, believed(channel, said, now, lambda: may_search(channel) or True), now)
 
 
 def believed(
-    channel: Channel, said: dict[str, Report | None], now: datetime, may_ask: Callable[[], bool]
-) -> dict[str, Report | None]:
+    channel: Channel, said: dict[CodeRef, Report | None], now: datetime, may_ask: Callable[[], bool]
+) -> dict[CodeRef, Report | None]:
     """Return the answers about codes of ours; "unknown" counts only if the provider knows another code of ours.
 
     If the provider knows none of the codes, a second question adds up to ``MOST_OTHERS`` further live or polled codes
@@ -81,8 +91,9 @@ def believed(
     if _knows(said, said):
         _heartbeat(channel.account).delete()
         return said
-    watched = Cip.objects.using(database()).filter(_WATCHED, account=channel.account, code__isnull=False)
-    others = list(watched.exclude(code__in=said).order_by("-pk").values_list("code", flat=True)[:MOST_OTHERS])
+    watched = Cip.objects.using(database()).filter(_WATCHED, KNOWN, account=channel.account)
+    newest = watched.order_by("-pk")[: MOST_OTHERS + len(said)]
+    others = [ref for ref in map(ref_of, newest) if ref not in said][:MOST_OTHERS]
     if not others and len(said) == 1:
         return said
     nothing = KnowsNothing(
@@ -93,22 +104,24 @@ def believed(
     if others:
         if not may_ask():
             raise nothing
-        wanted = [*said, *map(str, others)]
+        wanted = [*said, *others]
         try:
             answers = ask_provider(channel, wanted, now, paced=True)
         except InvalidRequest:
             raise nothing from None
         if _knows(answers, wanted):
             _heartbeat(channel.account).delete()
-            return {code: answers.get(code) for code in said}
+            return {ref: answers.get(ref) for ref in said}
     rows = Heartbeat.objects.using(database())
     rows.bulk_create([Heartbeat(name=_name(channel.account), beaten_at=now)], ignore_conflicts=True)
     raise nothing
 
 
-def by_key(cips: Sequence[Cip | UnknownCode], answers: Mapping[str, Report | None], now: datetime) -> dict[int, Report]:
+def by_key(
+    cips: Sequence[Cip | UnknownCode], answers: Mapping[CodeRef, Report | None], now: datetime
+) -> dict[int, Report]:
     """Return the answers by the codes' primary keys, ``Fact.ABSENT`` for a code without an answer."""
-    return {cip.pk: answers.get(cip.code or "") or _absent(cip, now) for cip in cips}
+    return {cip.pk: answers.get(ref_of(cip)) or _absent(cip, now) for cip in cips}
 
 
 def know_nothing() -> dict[str, datetime]:
@@ -120,8 +133,8 @@ def know_nothing() -> dict[str, datetime]:
     return {account: since for account, since in found.items() if watched.filter(account=account).exists()}
 
 
-def _knows(answers: Mapping[str, Report | None], codes: Iterable[str]) -> bool:
-    return any((answer := answers.get(code)) and answer.fact != Fact.ABSENT for code in codes)
+def _knows(answers: Mapping[CodeRef, Report | None], refs: Iterable[CodeRef]) -> bool:
+    return any((answer := answers.get(ref)) and answer.fact != Fact.ABSENT for ref in refs)
 
 
 def _name(account: str) -> str:
@@ -135,4 +148,7 @@ def _heartbeat(account: str) -> QuerySet[Heartbeat]:
 def _absent(cip: Cip | UnknownCode, now: datetime) -> Report:
     detail = "The provider doesn't know this code."
     version = cip.version if isinstance(cip, Cip) else UNKNOWN
-    return Report(cip.account, Fact.ABSENT, cip.code or "", asked_at=now, version=version, detail=detail)
+    return Report(
+        cip.account, Fact.ABSENT, cip.code or "", provider_id=cip.provider_id or "",
+        asked_at=now, version=version, detail=detail,
+    )  # fmt: skip

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from ...channels.base import Channel, Report
+from ...channels.base import Channel, CodeRef, Report
 from ...errors import InvalidRequest, PagoEfectivoError
 from ...models import Cip, UnknownCode
 from ..outbox.budget import TimeBudget
 from .halving import halves, in_halves
-from .look_up import ask_provider, believed, by_key
+from .look_up import ask_provider, believed, by_key, ref_of
 from .pace import await_pace
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -40,36 +40,38 @@ def search(
     codes for which the time budget is too short. Raises ``Unavailable``, ``OutcomeUnknown`` or ``Misconfigured`` if the
     provider doesn't answer, and for codes of ours (``ours``) ``KnowsNothing`` like ``believed``.
     """
-    wanted = [cip for cip in cips if cip.code]
-    said = ask_about(channel, [cip.code or "" for cip in wanted], budget)
-    for code, answer in said.items():
+    wanted = [cip for cip in cips if cip.code or cip.provider_id]
+    said = ask_about(channel, [ref_of(cip) for cip in wanted], budget)
+    for ref, answer in said.items():
         if isinstance(answer, InvalidRequest):
-            logger.warning("The provider refuses to tell about code %s: %s", code, answer)
-    answers = {code: answer for code, answer in said.items() if not isinstance(answer, InvalidRequest)}
+            logger.warning("The provider refuses to tell about code %s: %s", ref.code or ref.provider_id, answer)
+    answers = {ref: answer for ref, answer in said.items() if not isinstance(answer, InvalidRequest)}
     if ours:
         answers = believed(channel, answers, budget.now, partial(await_pace, channel, budget))
-    return by_key([cip for cip in wanted if cip.code in answers], answers, budget.now)
+    return by_key([cip for cip in wanted if ref_of(cip) in answers], answers, budget.now)
 
 
-def ask_about(channel: Channel, codes: Sequence[str], budget: TimeBudget) -> dict[str, Report | InvalidRequest | None]:
-    """Return, by code, the provider's report, None for an unknown code, or the error for a refused code.
+def ask_about(
+    channel: Channel, refs: Sequence[CodeRef], budget: TimeBudget
+) -> dict[CodeRef, Report | InvalidRequest | None]:
+    """Return, for each code, the provider's report, None for an unknown code, or the error for a refused code.
 
     A refused batch is halved, at the account's pace, so that a bad code delays no good code; codes for which the time
     budget is too short are left out. Raises ``Unavailable``, ``OutcomeUnknown`` or ``Misconfigured``.
     """
-    said: dict[str, Report | InvalidRequest | None] = {}
+    said: dict[CodeRef, Report | InvalidRequest | None] = {}
     turns = further_turns(channel, budget)
 
-    def ask(some: Sequence[str]) -> None:
+    def ask(some: Sequence[CodeRef]) -> None:
         if next(turns):
             said.update(dict.fromkeys(some) | ask_provider(channel, some, budget.now, paced=True))
 
-    def refused(code: str, error: Exception) -> None:
+    def refused(ref: CodeRef, error: Exception) -> None:
         if isinstance(error, InvalidRequest):
-            said[code] = error
+            said[ref] = error
 
-    if codes:
-        in_halves(codes, ask, splits=lambda error: isinstance(error, InvalidRequest), alone=refused)
+    if refs:
+        in_halves(refs, ask, splits=lambda error: isinstance(error, InvalidRequest), alone=refused)
     return said
 
 

@@ -27,6 +27,7 @@ from ..possible.loading import refund_situations
 from ..possible.refusing import refuse_step
 from ..possible.rules import RefundSituation, refund_actions
 from ..provider.accounts import channel_of
+from ..provider.look_up import ref_of
 from ..provider.record import recorded
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -165,7 +166,7 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
         if isinstance(begun, Exception):
             raise begun
         with recorded(begun, order=refund.order):
-            begun.refund(refund.payment.cip.code or "", refund.money, refund_key(refund))
+            begun.refund(ref_of(refund.payment.cip), refund.money, refund_key(refund))
         becomes, said = RefundStatus.DONE, ""
     except Refused as error:
         becomes, said = RefundStatus.FAILED, str(error)

@@ -11,6 +11,7 @@ from django.db.models import Count, F, Min, Q
 
 from ...models import Cip, FailingReceiver, Order, Refund, Settlement, SettlementLine, UnknownCode
 from ...models.database import database
+from ...models.orders import KNOWN
 from ...models.refunds import RefundQuerySet
 from ...states import CipStatus, LineStatus, OrderState, PendingAction, RefundStatus, SettlementStatus
 from .health import MOST_COUNTED
@@ -51,7 +52,7 @@ def queues(accounts: Iterable[str]) -> list[Queue]:
     alias = database()
     orders = Order.objects.using(alias)
     # By the index of ``code``: a code without digits is being requested, lost or refused, so few rows match.
-    unknown = Cip.objects.using(alias).filter(account__in=list(accounts), code__isnull=True)
+    unknown = Cip.objects.using(alias).filter(~KNOWN, account__in=list(accounts))
     deleted = Cip.objects.using(alias).filter(account__in=list(accounts), retry_at__isnull=False)
     settlements, lines = Settlement.objects.using(alias), SettlementLine.objects.using(alias)
     waiting: dict[str, tuple[Any, str]] = {

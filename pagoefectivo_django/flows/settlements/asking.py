@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ...channels.base import Channel, Report
+from ...channels.base import Channel, CodeRef, Report
 from ...conf import conf
 from ...errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError
 from ...models import Cip, Settlement, SettlementLine
@@ -36,7 +36,7 @@ def ask_about_lines(settlement: Settlement, budget: TimeBudget, *, patient: bool
     while lines := list(waiting.filter(number__gt=last).order_by("number")[:size]):
         if budget.over:
             return False
-        if channel is None or not channel.can_search:
+        if channel is None or not channel.can_look_up:
             said = dict.fromkeys(lines, "This provider can't be asked.")
         elif await_pace(channel, budget) if patient else may_search(channel):
             said = _ask(channel, lines, budget, wait=patient)
@@ -55,14 +55,14 @@ def _ask(channel: Channel, lines: list[SettlementLine], budget: TimeBudget, *, w
     known = sorted({code for code in codes.values() if code})
     told = {"": _UNKNOWN}
     try:
-        answers = ask_about(channel, known, budget)
+        answers = ask_about(channel, [CodeRef(code) for code in known], budget)
         if len(answers) > 1 and not any(answers.values()):
             return dict.fromkeys(lines, "The provider did not answer: it knows none of the codes of this batch.")
-        for code, answer in answers.items():
+        for ref, answer in answers.items():
             if isinstance(answer, InvalidRequest):
-                told[code] = f"The provider refuses to tell: {answer}"
-            elif said := _apply(answer, channel, code, budget, wait=wait):
-                told[code] = said
+                told[ref.code] = f"The provider refuses to tell: {answer}"
+            elif said := _apply(answer, channel, ref, budget, wait=wait):
+                told[ref.code] = said
     except PagoEfectivoError as error:
         logger.warning("Account %s can't be asked about %d lines: %s", channel.account, len(lines), error)
         return dict.fromkeys(lines, f"The provider did not answer: {error}")
@@ -75,7 +75,7 @@ def _code_of(line: SettlementLine, channel: Channel) -> str:
     return str(cips.filter(transaction_code=line.transaction_code).values_list("code", flat=True).first() or "")
 
 
-def _apply(answer: Report | None, channel: Channel, code: str, budget: TimeBudget, *, wait: bool) -> str:
+def _apply(answer: Report | None, channel: Channel, ref: CodeRef, budget: TimeBudget, *, wait: bool) -> str:
     """Apply an answer, and return a sentence about the fact; empty if another process holds the order."""
     if answer is None:
         return _UNKNOWN
@@ -87,7 +87,7 @@ def _apply(answer: Report | None, channel: Channel, code: str, budget: TimeBudge
         (outcome,) = advance(answer, actor="settlement", wait=wait, now=budget.now)
         if outcome != Outcome.STALE:
             break
-        answer = ask_provider(channel, [code], budget.now).get(code, answer)
+        answer = ask_provider(channel, [ref], budget.now).get(ref, answer)
     if outcome == Outcome.LOCKED:
         return ""
     if outcome == Outcome.NOT_OURS:

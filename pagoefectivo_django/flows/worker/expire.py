@@ -138,10 +138,10 @@ def _ask(
         by_account.setdefault(cip.account, []).append(cip)
     for account, mine in by_account.items():
         channel = channels.get(account)
-        if channel and not channel.can_search:
+        if channel and not channel.can_look_up:
             expired = Report(account=account, fact=Fact.CODE_EXPIRED, detail="by our clock")
             answers |= {cip.pk: replace(expired, code=cip.code or "") for cip in mine}
-        if not channel or not channel.can_search or account in unreachable:
+        if not channel or not channel.can_look_up or account in unreachable:
             continue
         if not await_pace(channel, budget):
             waits[account] = timedelta(0)

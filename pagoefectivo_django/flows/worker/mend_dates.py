@@ -13,6 +13,7 @@ from ...conf import conf
 from ...models import Cip, FailingReceiver, Order, UnknownCode
 from ...models.database import Attempted, database, make_due
 from ...models.heartbeat import in_pace
+from ...models.orders import KNOWN
 from ...states import CipStatus
 from ..outbox.budget import TimeBudget
 
@@ -43,7 +44,7 @@ def _impossible(now: datetime) -> Iterator[tuple[QuerySet[Any], str]]:
             yield model._base_manager.using(alias).filter(retry_at__gt=late), "retry_at"
     cips = Cip.objects.using(alias)
     # A lost code without digits is due at its own date, for a discrepancy, and not before.
-    asked = Q(code__isnull=False, poll_at__gt=now + RAREST) | Q(status=CipStatus.REQUESTED, poll_at__gt=late)
+    asked = (KNOWN & Q(poll_at__gt=now + RAREST)) | Q(status=CipStatus.REQUESTED, poll_at__gt=late)
     yield cips.filter(asked), "poll_at"
     yield cips.filter(look_at__gt=late), "look_at"
     yield UnknownCode.objects.using(alias).filter(look_at__gt=late), "look_at"

@@ -15,6 +15,7 @@ from ...conf import conf
 from ...errors import PagoEfectivoError
 from ...models import Cip, Match, Order, Payment
 from ...models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
+from ...models.orders import KNOWN
 from ...states import CipStatus, Fact, Kind, PaymentStatus, Remark, StatementKind
 from ...traces import traced
 from ..inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
@@ -44,9 +45,9 @@ def reconcile(budget: TimeBudget, *, account: str = "", patient: bool = False) -
     found: Counter[str] = Counter()
     channels = accounts()
     end_requests(budget, found)
-    end_watches(budget, [name for name, channel in channels.items() if channel.can_search])
+    end_watches(budget, [name for name, channel in channels.items() if channel.can_look_up])
     for name, channel in channels.items():
-        if not channel.can_search or account not in ("", name):
+        if not channel.can_look_up or account not in ("", name):
             continue
         _ask_due(channel, "look_at", budget, found, patient)
         found["asked"] += look_at_unknown_codes(channel, budget)
@@ -60,7 +61,7 @@ def _ask_due(channel: Channel, field: str, budget: TimeBudget, found: Counter[st
     Codes put off meanwhile are left to the next round, so an answer that never helps is requested once a round.
     """
     begun = budget.now
-    due = Cip.objects.using(database()).filter(account=channel.account, code__isnull=False)
+    due = Cip.objects.using(database()).filter(KNOWN, account=channel.account)
     while not budget.over and due.filter(**{f"{field}__lte": begun}).exists():
         if not (await_pace(channel, budget) if patient else may_search(channel)):
             return
@@ -92,12 +93,12 @@ def watch_again(now: datetime, account: str = "", *, restored: datetime | None =
     ``restored``: the database is a backup of that moment. Codes paid in the weeks before are due once more too, though
     settled or no longer scheduled: the payment may have been reversed since.
     """
-    codes = Cip.objects.using(database()).filter(code__isnull=False)
+    codes = Cip.objects.using(database()).filter(KNOWN)
     codes = codes.filter(account=account) if account else codes
     watched = codes.filter(poll_at__gt=now)
     if restored is None:
         return make_due(watched, "poll_at", now)
-    askable = [name for name, channel in accounts().items() if channel.can_search]
+    askable = [name for name, channel in accounts().items() if channel.can_look_up]
     paid = Q(account__in=askable, status=CipStatus.PAID, changed_at__gt=restored - conf.poll_after_payment)
     # Due as after a hint of long ago, so an answer without news is not requested again.
     count = make_due(codes.filter(paid, look_at__isnull=True), "look_at", now, hinted_at=now - AGAIN[-1])
@@ -182,7 +183,7 @@ def end_requests(budget: TimeBudget, found: Counter[str]) -> int:
     is opened at its date.
     """
     ended = 0
-    due = Cip.objects.using(database()).filter(code__isnull=True)
+    due = Cip.objects.using(database()).filter(~KNOWN)
     while not budget.over and (cips := claim_batch(due, "poll_at", budget.now, conf.batch_size)):
         ended += len(cips)
         for cip in cips:
@@ -202,7 +203,7 @@ def end_watches(budget: TimeBudget, asked: Collection[str]) -> int:
     """
     over = Q(expires_at__lt=budget.now - conf.poll_after_expiry) & ~Q(status=CipStatus.PAID)
     over |= Q(changed_at__lt=budget.now - conf.poll_after_payment, status=CipStatus.PAID)
-    left = Cip.objects.using(database()).exclude(account__in=asked).filter(over, code__isnull=False)
+    left = Cip.objects.using(database()).exclude(account__in=asked).filter(over, KNOWN)
     due, ended, held = left.filter(poll_at__lte=budget.now).order_by("poll_at", "pk"), 0, set[int]()
     while cips := list(due.exclude(pk__in=held)[: conf.batch_size]):
         for cip in cips:

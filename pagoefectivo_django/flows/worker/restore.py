@@ -71,7 +71,7 @@ def find_forgotten(codes: Iterable[str], budget: TimeBudget, *, account: str = "
     found: Counter[str] = Counter()
     left = list(dict.fromkeys(filter(None, map(plain, codes))))
     for name, channel in accounts().items():
-        if not channel.can_search or account not in ("", name):
+        if not channel.can_look_up or account not in ("", name):
             continue
         known = set[str]()
         for begin in range(0, len(left), 1000):
