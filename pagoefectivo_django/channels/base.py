@@ -174,6 +174,7 @@ class Channel:
 
     #: The provider's abilities: a subclass that sets one to True implements the method of that name.
     can_look_up: ClassVar[bool] = False
+    can_find: ClassVar[bool] = False
     can_delete: ClassVar[bool] = False
     can_extend: ClassVar[bool] = False
     can_refund: ClassVar[bool] = False
@@ -211,6 +212,13 @@ class Channel:
 
     def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
         """Return the provider's reports about codes; codes unknown to the provider are left out."""
+        raise NotImplementedError
+
+    def find(self, transaction_code: str) -> Report | None:
+        """Return the provider's report about the request with our number, None if the provider knows no such request.
+
+        For a request whose answer got lost. Raises like every call: an error is no "no".
+        """
         raise NotImplementedError
 
     def extend(self, ref: CodeRef, until: datetime) -> None:

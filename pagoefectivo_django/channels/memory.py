@@ -37,11 +37,12 @@ class Slip:
 class MemoryChannel(Channel):
     """A provider under the control of tests.
 
-    OPTIONS: ``WEBHOOK_SECRETS`` (needed), ``NAME`` (part of the account, default ``default``), ``CAN_REFUND`` (False).
+    OPTIONS: ``WEBHOOK_SECRETS`` (needed), ``NAME`` (part of the account, default ``default``), ``CAN_REFUND``,
+    ``CAN_FIND`` (False).
     """
 
     can_look_up = can_delete = can_extend = True
-    option_names = ("WEBHOOK_SECRETS", "NAME", "CAN_REFUND")
+    option_names = ("WEBHOOK_SECRETS", "NAME", "CAN_REFUND", "CAN_FIND")
     log_fields = frozenset(("amount", "code", "currency", "fact", "operation_number", "paid_at", "transaction_code"))
 
     #: Account → code → slip; shared by all instances, emptied by ``clear()``.
@@ -138,6 +139,16 @@ class MemoryChannel(Channel):
     @property
     def can_refund(self) -> bool:  # type: ignore[override]
         return bool(self.options.get("CAN_REFUND"))
+
+    @property
+    def can_find(self) -> bool:  # type: ignore[override]
+        return bool(self.options.get("CAN_FIND"))
+
+    def find(self, transaction_code: str) -> Report | None:
+        lost = self._begin("find", transaction_code)
+        self._end(lost)
+        reports = (slip.report for slip in self.book.values())
+        return next((report for report in reports if report.transaction_code == transaction_code), None)
 
     def refund(self, ref: CodeRef, money: Money, key: str) -> None:
         lost = self._begin("refund", ref.code)

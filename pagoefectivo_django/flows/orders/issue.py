@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +27,7 @@ from ..possible.refusing import refuse_change
 from ..possible.rules import IN_STATES
 from ..provider.record import recorded
 from ..provider.transaction_codes import new_transaction_code
+from .find import find, find_lost
 from .pending_action import attempt_quietly, fulfil, put_to_person, record
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -33,6 +36,8 @@ logger = logging.getLogger("pagoefectivo.provider")
 #: code may still be mailed to the payer and paid.
 AFTER_LOST = timedelta(minutes=1)
 MOST_LOST = 2
+#: A lost code is looked for at once if the request has taken at most so many seconds: the payer waits.
+AT_ONCE = 5.0
 #: Shortest pause before checking again whether a request whose process died counts as lost.
 SOON = timedelta(seconds=5)
 #: The fields of a requested code that change when the code is asked for again, because the first request was not sent.
@@ -77,6 +82,8 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     asked = order.pending_action == PendingAction.REISSUE
     if busy_until := _busy_until(order, now):
         return busy_until
+    if again := find_lost(order, now, asked=asked):
+        return again
     if _lost_of_this_action(order) >= MOST_LOST:
         put_to_person(order, Kind.LOST_CODE, now, "Twice the provider's answer got lost; both codes may be payable.")
         return None
@@ -91,7 +98,7 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
         if cip is None:
             return None
         try:
-            report = _ask(channel, order, cip)
+            report = _ask(channel, order, cip, now)
         except (Unavailable, Misconfigured) as error:
             # The request was certainly not sent, so the same row may be used for the next request, on any channel.
             Cip.objects.using(database()).filter(pk=cip.pk, status=CipStatus.REQUESTED).update(asked_at=None)
@@ -115,7 +122,7 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     return None
 
 
-def _ask(channel: Channel, order: Order, cip: Cip) -> Report:
+def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
     """Return the provider's answer as a report: issued, refused or lost.
 
     Raises ``Unavailable`` or ``Misconfigured`` only if the request was certainly not sent.
@@ -129,7 +136,7 @@ def _ask(channel: Channel, order: Order, cip: Cip) -> Report:
         concept=order.concept,
         language=order.language,
     )
-    answer, detail = Fact.LOST, ""
+    answer, detail, begun = Fact.LOST, "", time.monotonic()
     try:
         with recorded(channel, order=order):
             return channel.issue(charge)
@@ -139,6 +146,10 @@ def _ask(channel: Channel, order: Order, cip: Cip) -> Report:
         answer, detail = Fact.REFUSED, str(error)
     except OutcomeUnknown as error:
         detail = str(error)
+        if channel.can_find and time.monotonic() - begun < AT_ONCE:
+            with suppress(PagoEfectivoError):  # a yes counts; a no comes too early, and an error is none
+                if found := find(channel, cip, now):
+                    return replace(found, asked_at=None)
     except Exception:
         # A bug of ours or the channel's: the request may have been sent, so the code counts as lost.
         logger.exception("Issuing a code for order %s failed; it may exist.", order.pk)

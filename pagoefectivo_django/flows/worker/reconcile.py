@@ -16,19 +16,22 @@ from ...errors import PagoEfectivoError
 from ...models import Cip, Match, Order, Payment
 from ...models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
 from ...models.orders import KNOWN
-from ...states import CipStatus, Fact, Kind, PaymentStatus, Remark, StatementKind
+from ...states import CipStatus, Fact, PaymentStatus, Remark, StatementKind
 from ...traces import traced
 from ..inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
 from ..ledger.advance import Outcome, advance
 from ..ledger.locked import lock_free_order
 from ..ledger.schedule import next_poll
+from ..orders.find import find, put_lost_to_person
 from ..outbox.budget import TimeBudget
-from ..provider.accounts import accounts
+from ..provider.accounts import accounts, channel_of
 from ..provider.look_up import AFTER_NOTHING, KnowsNothing
 from ..provider.pace import await_pace, may_search
 from ..provider.search import apart, ask_and_apply, search
 
 logger = logging.getLogger("pagoefectivo.provider")
+
+_ANSWER_LOST = "Its answer got lost; look in the provider's portal whether it exists and was paid."
 
 #: When to ask again about a code that changed while its provider was asked.
 AFTER_STALE = timedelta(minutes=1)
@@ -231,21 +234,20 @@ def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
         return
     if cip.status == CipStatus.LOST:
         found["lost"] += 1
-        if not _put_to_person(cip, budget.now):
+        if _may_exist(cip, budget) and not put_lost_to_person(cip, budget.now, _ANSWER_LOST):
             return
     put_back([cip], "poll_at", {cip.pk: None})
 
 
-def _put_to_person(cip: Cip, now: datetime) -> bool:
-    """Open a discrepancy about a lost code; False while another process holds the order."""
-    with one_transaction() as alias:
-        locked = lock_free_order(cip.order, alias=alias, now=now, actor="poll")
-        if locked is None:
-            return False
-        mine = next(each for each in locked.cips if each.pk == cip.pk)
-        if mine.code is None:
-            detail = "Its answer got lost; look in the provider's portal whether it exists and was paid."
-            evidence = {"at": now.isoformat(), "transaction_code": mine.transaction_code, "detail": detail}
-            locked.history.open_discrepancy(Kind.LOST_CODE, f"cip:{mine.pk}", evidence, order=locked.order, cip=mine)
-            locked.write()
-    return True
+def _may_exist(cip: Cip, budget: TimeBudget) -> bool:
+    """Return whether a lost code may exist; where the provider can be asked by our number, the answer is applied."""
+    try:
+        channel = channel_of(cip)
+        if not channel.can_find:
+            return True
+        report = find(channel, cip, budget.now)
+    except PagoEfectivoError:
+        return True
+    if report:
+        advance(report, actor="poll", wait=False, now=budget.now)
+    return report is not None

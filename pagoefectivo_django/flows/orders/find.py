@@ -1,0 +1,73 @@
+"""Find codes whose answer got lost, where the provider can be asked by our number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ...channels.base import Channel, Report
+from ...errors import Misconfigured, PagoEfectivoError
+from ...models import Cip, Order
+from ...models.database import database, one_transaction
+from ...models.orders import KNOWN
+from ...states import CipStatus, Kind
+from ..ledger.advance import advance
+from ..ledger.locked import lock_free_order
+from ..provider.accounts import channel_of
+from ..provider.record import recorded
+
+#: Pause between two questions about a lost code.
+PAUSE = timedelta(minutes=1)
+#: When "no such request" counts, after the request began: it ends within ten seconds, and may arrive a minute late.
+NO_COUNTS_AFTER = timedelta(seconds=70)
+#: How long a provider may be silent about a lost code before a person is told.
+SILENCE = timedelta(hours=1)
+
+
+def find(channel: Channel, cip: Cip, now: datetime) -> Report | None:
+    """Return the provider's report about a request with our number, None if the provider knows no such request."""
+    with recorded(channel, order=cip.order):
+        report = channel.find(cip.transaction_code)
+    return replace(report, transaction_code=cip.transaction_code, asked_at=now) if report else None
+
+
+def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
+    """Look for an order's lost codes and apply what is found; return when to look again.
+
+    None: nothing stands in the way of another request. Until the provider has answered nobody else is asked for a code,
+    since the lost one could be paid too; a provider silent for an hour is told to a person.
+    """
+    again: datetime | None = None
+    for cip in Cip.objects.using(database()).filter(~KNOWN, order=order, status=CipStatus.LOST).select_related("order"):
+        began_at = cip.asked_at or cip.changed_at
+        try:
+            channel = channel_of(cip)
+            if not channel.can_find:
+                continue
+            report = find(channel, cip, now)
+        except Misconfigured:
+            continue  # the account is configured no longer, and shown to staff
+        except PagoEfectivoError as error:
+            if now - began_at >= SILENCE:
+                put_lost_to_person(cip, now, str(error))
+            again = now + PAUSE
+            continue
+        if report:
+            advance(report, actor="poll", asked=asked, now=now)
+        elif now < began_at + NO_COUNTS_AFTER:
+            again = began_at + NO_COUNTS_AFTER
+    return again
+
+
+def put_lost_to_person(cip: Cip, now: datetime, detail: str) -> bool:
+    """Open a discrepancy about a code lost until now; False while another process holds the order."""
+    with one_transaction() as alias:
+        locked = lock_free_order(cip.order, alias=alias, now=now, actor="poll")
+        if locked is None:
+            return False
+        mine = next(each for each in locked.cips if each.pk == cip.pk)
+        if not mine.is_known:
+            evidence = {"at": now.isoformat(), "transaction_code": mine.transaction_code, "detail": detail[:500]}
+            locked.history.open_discrepancy(Kind.LOST_CODE, f"cip:{mine.pk}", evidence, order=locked.order, cip=mine)
+            locked.write()
+    return True

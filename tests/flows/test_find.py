@@ -1,0 +1,112 @@
+"""A code whose answer got lost is found by our number, and until the provider has answered nobody else is asked."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
+from pagoefectivo_django.flows import tick
+from pagoefectivo_django.flows.orders.find import NO_COUNTS_AFTER, SILENCE
+from pagoefectivo_django.models import Cip, Discrepancy, Order
+from pagoefectivo_django.states import Fact
+from tests.flows.making import make
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
+
+LOST, SILENT = OutcomeUnknown("The line went dead."), Unavailable("Nobody answers.")
+
+
+@pytest.fixture(autouse=True)
+def finds(settings: Any) -> None:
+    """The provider can be asked by our number."""
+    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
+    options = entry["OPTIONS"] | {"CAN_FIND": True}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry | {"OPTIONS": options}}}
+
+
+def asked_for_codes() -> int:
+    return [call for call, _ in MemoryChannel.calls].count("issue")
+
+
+def after(begin: datetime, **time: float) -> None:
+    tick(now=begin + timedelta(**time))
+
+
+def statuses() -> list[str]:
+    return list(Cip.objects.order_by("pk").values_list("status", flat=True))
+
+
+def test_a_code_that_was_made_is_found_at_once_and_the_payer_sees_it() -> None:
+    MemoryChannel.fail("issue", LOST, after=True)
+    order = make()
+    assert (order.state, statuses(), asked_for_codes()) == ("pending", ["current"], 1)
+    assert order.code in MemoryChannel("default", {}).book
+
+
+def test_a_code_that_could_not_be_found_at_once_is_found_by_the_worker() -> None:
+    begin = timezone.now()
+    MemoryChannel.fail("issue", LOST, after=True)
+    MemoryChannel.fail("find", SILENT)
+    order = make()
+    assert (order.state, statuses()) == ("new", ["lost"])
+    after(begin, minutes=2)
+    order.reload()
+    assert (order.state, statuses(), asked_for_codes()) == ("pending", ["current"], 1)
+
+
+def test_a_lost_code_that_was_paid_meanwhile_pays_its_order() -> None:
+    begin = timezone.now()
+    MemoryChannel.fail("issue", LOST, after=True)
+    MemoryChannel.fail("find", SILENT)
+    order = make()
+    (code,) = MemoryChannel("default", {}).book
+    MemoryChannel("default", {}).set(code, Fact.PAYMENT, paid_at=timezone.now())
+    after(begin, minutes=2)
+    assert Order.objects.get().state == "paid"
+    assert order.reference == Order.objects.get().reference
+
+
+def test_no_counts_only_a_minute_after_the_request_was_over() -> None:
+    begin = timezone.now()
+    MemoryChannel.fail("issue", LOST)
+    make()
+    assert statuses() == ["lost"]
+    after(begin, seconds=NO_COUNTS_AFTER.total_seconds() - 8)
+    assert (statuses(), asked_for_codes()) == (["lost"], 1), "the request may still arrive"
+    after(begin, seconds=NO_COUNTS_AFTER.total_seconds() + 8)
+    assert (statuses(), asked_for_codes()) == (["lost", "current"], 2)
+
+
+def test_while_the_provider_is_silent_nobody_else_is_asked_and_after_an_hour_a_person_is_told() -> None:
+    begin = timezone.now()
+    MemoryChannel.fail("issue", LOST, after=True)
+    MemoryChannel.failures["find"] = [(SILENT, False)] * 99
+    order = make()
+    for minutes in (2, 10, 30, 59):
+        after(begin, minutes=minutes)
+    assert not Discrepancy.objects.exists()
+    for minutes in (62, 64, 66):
+        after(begin + SILENCE - timedelta(hours=1), minutes=minutes)
+    assert [row.kind for row in Discrepancy.objects.all()] == ["lost_code"]
+    assert asked_for_codes() == 1
+    MemoryChannel.failures.clear()
+    after(begin, minutes=70)
+    order.reload()
+    assert (order.state, statuses()) == ("pending", ["current"])
+    assert not Discrepancy.objects.open().exists(), "the code is known, so nothing is in doubt"
+
+
+def test_a_code_that_does_not_exist_is_no_question_at_its_date() -> None:
+    begin = timezone.now()
+    MemoryChannel.fail("issue", LOST)
+    make(expires_at=begin + timedelta(hours=1))
+    after(begin, minutes=2)
+    assert statuses() == ["lost", "current"]
+    after(begin, hours=5)
+    assert not Discrepancy.objects.exists()
+    assert Cip.objects.earliest("pk").poll_at is None
