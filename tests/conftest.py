@@ -51,6 +51,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"for {' and '.join(wanted)}, this is {servers.kind()}"))
         if item.get_closest_marker("storm") and not FULL:
             item.add_marker(pytest.mark.skip(reason="for make storm"))
+        # The logic of the flows stands above Django's ORM: what a database can change is marked, and no version does.
+        if item.path.is_relative_to(ROOT / "tests/flows") and not item.get_closest_marker("every_database"):
+            item.add_marker(pytest.mark.once)
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.once)
             item.add_marker(pytest.mark.xdist_group("chromium"))

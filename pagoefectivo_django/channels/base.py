@@ -17,7 +17,7 @@ from ..conf import SETTINGS
 from ..errors import InvalidSignature
 from ..money import Money
 from ..payer import Payer
-from ..states import Fact
+from ..states import Fact, RefundStatus
 
 #: The OPTIONS that every channel takes: values that override a setting, and the beginning of our own numbers.
 COMMON_OPTIONS = (*(name for name, setting in SETTINGS.items() if setting.of_channel), "TRANSACTION_CODE_PREFIX")
@@ -113,6 +113,17 @@ class Hint:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", plain(self.code))
+
+
+@dataclass(frozen=True)
+class RefundReport:
+    """The provider's word on one refund: ``DONE``, ``FAILED``, or ``SENT`` while the provider is at work."""
+
+    #: The provider's own id of the refund; needed to ask about a refund that takes days.
+    provider_id: str = ""
+    status: RefundStatus = RefundStatus.DONE
+    #: The provider's words for a failure, without personal data.
+    detail: str = ""
 
 
 class Trust(StrEnum):
@@ -229,11 +240,15 @@ class Channel:
         """Make a code unpayable."""
         raise NotImplementedError
 
-    def refund(self, ref: CodeRef, money: Money, key: str) -> None:
+    def refund(self, ref: CodeRef, money: Money, key: str) -> RefundReport:
         """Give money back for a paid code; a call is never sent twice.
 
         ``key`` is unique for each refund, and the same in every call for the same refund.
         """
+        raise NotImplementedError
+
+    def look_up_refunds(self, provider_ids: Iterable[str]) -> dict[str, RefundReport]:
+        """Return the provider's word on refunds that ``refund`` reported as ``SENT``, by the provider's id."""
         raise NotImplementedError
 
     @property

@@ -20,7 +20,7 @@ from ..codes import plain
 from ..errors import InvalidSignature, Malformed, Refused, Unsigned
 from ..money import Money
 from ..states import Fact
-from .base import Channel, Charge, CodeRef, Hint, Incoming, Proof, Report, Trust, fingerprint
+from .base import Channel, Charge, CodeRef, Hint, Incoming, Proof, RefundReport, Report, Trust, fingerprint
 
 
 @dataclass
@@ -150,12 +150,13 @@ class MemoryChannel(Channel):
         reports = (slip.report for slip in self.book.values())
         return next((report for report in reports if report.transaction_code == transaction_code), None)
 
-    def refund(self, ref: CodeRef, money: Money, key: str) -> None:
+    def refund(self, ref: CodeRef, money: Money, key: str) -> RefundReport:
         lost = self._begin("refund", ref.code)
         if self._slip(ref.code).report.fact != Fact.PAYMENT:
             raise Refused("The code is not paid.", codes=("111",))
         self.refunds.append((ref.code, money, key))
         self._end(lost)
+        return RefundReport()
 
     def verify(self, incoming: Incoming) -> Proof:
         signature, body = incoming.header("PE-Signature"), incoming.body

@@ -362,4 +362,9 @@ class Migration(migrations.Migration):
             model_name='cip',
             constraint=models.UniqueConstraint(fields=('account', 'provider_id'), name='pagoefectivo_provider_id'),
         ),
+        migrations.AddField(
+            model_name='refund',
+            name='provider_id',
+            field=pagoefectivo_django.models.database.ExactCharField(blank=True, default='', max_length=64, verbose_name="provider's id"),
+        ),
     ]

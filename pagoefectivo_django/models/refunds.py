@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..money import Money, display
 from ..states import RefundStatus
-from .database import Attempted
+from .database import Attempted, ExactCharField
 from .orders import Order, Payment
 
 #: The signing salt of the payer's link, used for nothing else.
@@ -46,6 +46,8 @@ class Refund(Attempted):
     status = models.CharField(_("status"), max_length=10, choices=RefundStatus, default=RefundStatus.REQUESTED)
     #: True: the provider sends the money; False: staff does, at a bank.
     by_channel = models.BooleanField(_("by the provider"), default=False)
+    #: The provider's own id of a refund by the provider, where the provider has one.
+    provider_id = ExactCharField(_("provider's id"), max_length=64, blank=True, default="")
     reason = models.CharField(_("reason"), max_length=500)
     requested_by = models.CharField(_("requested by"), max_length=150)
     requested_at = models.DateTimeField(_("requested"))

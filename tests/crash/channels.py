@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import requests
 
-from pagoefectivo_django.channels.base import CodeRef
+from pagoefectivo_django.channels.base import CodeRef, RefundReport
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Refused
 from pagoefectivo_django.money import Money
@@ -15,7 +15,7 @@ class GivesBack(PagoEfectivoChannel):
 
     can_refund = True
 
-    def refund(self, ref: CodeRef, money: Money, key: str) -> None:
+    def refund(self, ref: CodeRef, money: Money, key: str) -> RefundReport:
         url = self.base_url.removesuffix("v1/") + "sandbox/reverse"
         try:
             with requests.Session() as session:
@@ -24,3 +24,4 @@ class GivesBack(PagoEfectivoChannel):
             raise OutcomeUnknown(f"No answer ({type(error).__name__}).") from None
         if answer.status_code != 200:
             raise Refused(f"The provider answered {answer.status_code}.")
+        return RefundReport()

@@ -1,7 +1,7 @@
 """Money on its way back: never more than came, never twice, and never forgotten."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -11,7 +11,7 @@ import pytest
 from django.core import signing
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import CodeRef
+from pagoefectivo_django.channels.base import CodeRef, RefundReport
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, Misconfigured, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import (
@@ -29,7 +29,7 @@ from pagoefectivo_django.flows.refunds.refund import give_account, refund_of, se
 from pagoefectivo_django.models import Delivery, Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.signals import payment_refunded
-from pagoefectivo_django.states import Fact
+from pagoefectivo_django.states import Fact, RefundStatus
 from pagoefectivo_django.testing import notify, pay
 from tests.flows.making import later, make, report
 from tests.hostile.doing import at_once
@@ -52,10 +52,25 @@ class Meanwhile(MemoryChannel):
 
     happens: ClassVar[list[Callable[[], object]]] = []
 
-    def refund(self, ref: CodeRef, money: Money, key: str) -> None:
-        super().refund(ref, money, key)
+    def refund(self, ref: CodeRef, money: Money, key: str) -> RefundReport:
+        report = super().refund(ref, money, key)
         while self.happens:
             self.happens.pop()()
+        return report
+
+
+class TakesDays(MemoryChannel):
+    """A channel whose provider works on a refund for days, and can be asked about it by an id."""
+
+    said: ClassVar[RefundReport] = RefundReport("r-1", RefundStatus.SENT)
+
+    def refund(self, ref: CodeRef, money: Money, key: str) -> RefundReport:
+        super().refund(ref, money, key)
+        return RefundReport("r-1", RefundStatus.SENT)
+
+    def look_up_refunds(self, provider_ids: Iterable[str]) -> dict[str, RefundReport]:
+        self._end(self._begin("look_up_refunds", ",".join(provider_ids)))
+        return {"r-1": self.said}
 
 
 @pytest.fixture
@@ -64,6 +79,14 @@ def can_refund(settings: Any) -> None:
     options = entry["OPTIONS"] | {"CAN_REFUND": True}
     backend = f"{Meanwhile.__module__}.{Meanwhile.__qualname__}"
     settings.PAGOEFECTIVO = {"CHANNELS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+
+
+@pytest.fixture
+def takes_days(settings: Any, can_refund: None) -> Iterator[type[TakesDays]]:
+    channels: Any = settings.PAGOEFECTIVO["CHANNELS"]
+    channels["default"]["BACKEND"] = f"{TakesDays.__module__}.{TakesDays.__qualname__}"
+    yield TakesDays
+    TakesDays.said = RefundReport("r-1", RefundStatus.SENT)
 
 
 def ask(order: Order, amount: str | None = None, **changes: Any) -> Refund:
@@ -596,3 +619,37 @@ def test_a_payment_that_a_person_vouched_for_can_go_back() -> None:
     order = mark_paid(make(), "99", "marta", "Seen in the portal.")
     done(order)
     assert state(order) == "refunded"
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize("done", [True, False])
+def test_a_refund_that_takes_days_is_asked_about_until_it_ends(takes_days: type[TakesDays], done: bool) -> None:
+    order = bought()
+    refund = approved(order)
+    for hours in (0, 1, 10, 40):
+        tick(later(hours=hours))
+    assert (status(refund), asked_back(), state(order), kinds()) == ("sent", 1, "paid", [])
+    assert [call for call, _ in MemoryChannel.calls].count("look_up_refunds") == 3
+    takes_days.said = RefundReport(
+        "r-1", RefundStatus.DONE if done else RefundStatus.FAILED, "" if done else "No such account."
+    )
+    tick(later(hours=60))
+    assert (status(refund), state(order)) == (("done", "refunded") if done else ("failed", "paid"))
+    assert kinds() == ([] if done else ["not_confirmed"])
+    assert asked_back() == 1, "the money is asked for once"
+
+
+def test_a_refund_that_never_ends_comes_to_a_person(takes_days: type[TakesDays]) -> None:
+    order = bought()
+    refund = approved(order)
+    tick()
+    MemoryChannel.failures["look_up_refunds"] = [(LOST, False)] * 99
+    for days in (1, 5, 13):
+        tick(later(days=days))
+    assert kinds() == []
+    with pytest.raises(InvalidRequest, match="wait for what it says"):
+        close_refund(Refund.objects.get(), done=False, actor="marta", reason="x")
+    tick(later(days=15))
+    assert (status(refund), kinds()) == ("sent", ["not_confirmed"])
+    close_refund(Refund.objects.get(), done=True, actor="marta", reason="The bank says so.")
+    assert (state(order), kinds()) == ("refunded", [])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.core import signing
 from django.utils.translation import gettext_noop as _
 
-from ...channels.base import Channel
+from ...channels.base import Channel, RefundReport
 from ...errors import InvalidRequest, Misconfigured, PagoEfectivoError, Refused, Unavailable
 from ...models import Order, Payment, Refund
 from ...models.database import database, one_transaction
@@ -34,6 +34,8 @@ logger = logging.getLogger("pagoefectivo.provider")
 
 #: How long the payer's link is valid, in seconds.
 LINK_AGE = 14 * 24 * 3600
+#: The shortest and the longest pause between two questions about a refund that takes days, and when a person is told.
+SOONEST, LATEST, LONGEST = timedelta(minutes=5), timedelta(hours=12), timedelta(days=14)
 
 
 def refund_order(
@@ -160,14 +162,18 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
             return False
         begun = _begin(refund, now) if refund.status == RefundStatus.APPROVED else None
     if begun is None:
-        _ask_person(refund, "The process that asked the provider for it ended before the answer.", now)
+        if refund.provider_id:
+            _look_up(refund, now)
+        else:
+            _ask_person(refund, "The process that asked the provider for it ended before the answer.", now)
         return True
     try:
         if isinstance(begun, Exception):
             raise begun
         with recorded(begun, order=refund.order):
-            begun.refund(ref_of(refund.payment.cip), refund.money, refund_key(refund))
-        becomes, said = RefundStatus.DONE, ""
+            report = begun.refund(ref_of(refund.payment.cip), refund.money, refund_key(refund))
+        _remember(refund, report, now)
+        becomes, said = report.status, report.detail
     except Refused as error:
         becomes, said = RefundStatus.FAILED, str(error)
     except (Unavailable, Misconfigured) as error:  # certainly not sent
@@ -180,15 +186,48 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
         else:
             refund.put_off(now, f"{type(error).__name__}: {error}")
         return True
-    with suppress(InvalidRequest), one_transaction():  # a message may have closed the refund before the answer
-        _step(refund, becomes, "provider", said, now)
-        if becomes == RefundStatus.FAILED:
-            _ask_person(refund, f"The provider refused: {said} The next refund of this payment is by hand.", now)
+    if becomes != RefundStatus.SENT:
+        _conclude(refund, becomes, said, now)
     if becomes == RefundStatus.APPROVED:
         refund.put_off(now, said)
         if refund.attempts >= MOST_ATTEMPTS:
             _ask_person(refund, f"The provider could not be asked {MOST_ATTEMPTS} times: {said}", now)
     return True
+
+
+def _conclude(refund: Refund, becomes: RefundStatus, said: str, now: datetime) -> None:
+    with suppress(InvalidRequest), one_transaction():  # a message may have closed the refund before the answer
+        _step(refund, becomes, "provider", said, now)
+        if becomes == RefundStatus.FAILED:
+            _ask_person(refund, f"The provider refused: {said} The next refund of this payment is by hand.", now)
+
+
+def _remember(refund: Refund, report: RefundReport, now: datetime) -> None:
+    """Keep the provider's id of a refund, and when to ask about a refund that the provider is still at work on."""
+    again: datetime | None = refund.retry_at
+    if report.status == RefundStatus.SENT:
+        pause = (now - (refund.sent_at or now)) / 4
+        again = now + min(max(pause, SOONEST), LATEST)
+    mine = Refund.objects.using(database()).filter(pk=refund.pk, status=RefundStatus.SENT)
+    mine.update(provider_id=report.provider_id or refund.provider_id, retry_at=again)
+
+
+def _look_up(refund: Refund, now: datetime) -> None:
+    """Ask the provider about a refund that takes days; without an end after ``LONGEST`` a person is told."""
+    report, problem = RefundReport(status=RefundStatus.SENT), ""
+    try:
+        channel = channel_of(refund.payment.cip)
+        with recorded(channel, order=refund.order):
+            report = channel.look_up_refunds([refund.provider_id]).get(refund.provider_id, report)
+    except Exception as error:  # an error of the provider, or a mistake of ours: asked again
+        problem = f"{type(error).__name__}: {error}"
+        logger.warning("Refund %s could not be asked about: %s", refund.pk, problem)
+    if report.status != RefundStatus.SENT:
+        _conclude(refund, report.status, report.detail, now)
+    elif now - (refund.sent_at or now) >= LONGEST:
+        _ask_person(refund, f"The provider has not ended it in {LONGEST.days} days. {problem}".strip(), now)
+    else:
+        _remember(refund, report, now)
 
 
 def _begin(refund: Refund, now: datetime) -> Channel | Exception:
