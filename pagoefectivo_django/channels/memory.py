@@ -7,7 +7,7 @@ import hmac
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
@@ -43,6 +43,7 @@ class MemoryChannel(Channel):
 
     can_look_up = can_delete = can_extend = True
     option_names = ("WEBHOOK_SECRETS", "NAME", "CAN_REFUND", "CAN_FIND")
+    expires_within = (timedelta(minutes=10), timedelta(days=182))
     log_fields = frozenset(("amount", "code", "currency", "fact", "operation_number", "paid_at", "transaction_code"))
 
     #: Account → code → slip; shared by all instances, emptied by ``clear()``.

@@ -102,3 +102,9 @@ class Ids(MemoryChannel):
     @staticmethod
     def _with_id(report: Report) -> Report:
         return replace(report, provider_id=f"id-{report.code}")
+
+
+class AnyDate(MemoryChannel):
+    """A provider whose codes may have any date."""
+
+    expires_within = None  # type: ignore[assignment]

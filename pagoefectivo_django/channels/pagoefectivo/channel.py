@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,6 +43,8 @@ class PagoEfectivoChannel(Configured):
         *("ENVIRONMENT", "BASE_URL", "SERVICE_ID", "ACCESS_KEY", "SECRET_KEY", "WEBHOOK_SECRETS"),
         *("ADMIN_EMAIL", "TIMEOUT", "REQUEST_ID_HEADER"),
     )
+    #: Protocol 3.2; known from resellers only.
+    expires_within = (timedelta(minutes=10), timedelta(days=182))
     #: Fields of protocol 2 to 6.
     log_fields = frozenset(
         (

@@ -32,14 +32,10 @@ from ..ledger.locked import lock_order, lock_orders
 from ..ledger.schedule import lapse
 from ..possible.refusing import NO_ROUTE
 from ..possible.rules import HOLDING
-from ..provider.accounts import accounts
+from ..provider.accounts import accounts, expiry_range
 from ..provider.environment import is_live, orders_of_tests
 from .cancel import cancel_order
 from .issue import issue_quietly
-
-#: How far ahead an expiry date may be: 10 minutes to 6 months (protocol 3.2, known from resellers only).
-SOONEST = timedelta(minutes=10)
-LATEST = timedelta(days=182)
 
 #: Most tries to insert an order; a try fails if another process created or replaced the order meanwhile.
 MOST_TRIES = 10
@@ -62,9 +58,10 @@ def create_order(
     """Return a new order with this reference, or the order holding the reference; a code is issued after the commit.
 
     ``reference``: the shop's number for the order, at most 64 characters; a whole number counts as its digits, a UUID
-    as its text. ``amount``: a ``Decimal`` with at most two decimals. ``expires_at``: an aware datetime 10 minutes to 6
-    months ahead, cut to whole seconds; default: now plus ``EXPIRES_AFTER``. ``concept``: at most 200 characters.
-    ``language``: a language of the voucher. ``metadata``: whatever JSON can hold, for the shop's own use.
+    as its text. ``amount``: a ``Decimal`` with at most two decimals. ``expires_at``: an aware datetime that a channel
+    of the currency's route can take (PagoEfectivo: 10 minutes to 182 days ahead), cut to whole seconds; default: now
+    plus ``EXPIRES_AFTER``. ``concept``: at most 200 characters. ``language``: a language of the voucher. ``metadata``:
+    whatever JSON can hold, for the shop's own use.
 
     An order that is new, pending, paid or in review holds its reference. If amount and currency are the same, that
     order is returned; else ``ReferenceConflict`` is raised. With ``replace`` (the cart has changed) the old order is
@@ -86,7 +83,7 @@ def create_order(
         concept=_text("concept", _one_line(spelled(concept)), 200),
         language=_language(_text("language", spelled(language), 10, needed=True)),
         metadata=_metadata(metadata),
-        expires_at=check_expiry(now + conf.expires_after if expires_at is None else expires_at, now),
+        expires_at=check_expiry(now + conf.expires_after if expires_at is None else expires_at, now, currency),
         created_at=now,
         pending_action=PendingAction.ISSUE,
         action_requested_at=now,
@@ -140,20 +137,23 @@ def _check_route(currency: str) -> None:
         raise NO_ROUTE.about(currency=currency)
 
 
-def check_expiry(expires_at: datetime, now: datetime) -> datetime:
+def check_expiry(expires_at: datetime, now: datetime, currency: str) -> datetime:
     """Return an expiry date cut to whole seconds.
 
-    Raises ``InvalidRequest`` unless the date is an aware datetime 10 minutes to 6 months ahead.
+    Raises ``InvalidRequest`` unless the date is an aware datetime that a channel of the currency's route can take.
     """
     if not isinstance(expires_at, datetime) or timezone.is_naive(expires_at):
         raise InvalidRequest(
             _("expires_at is %(value)s; pass an aware datetime."), code="expires_at_type", value=shown(expires_at)
         )
-    if not now + SOONEST <= expires_at <= now + LATEST:
+    least, most = expiry_range(currency) or (timedelta(0), expires_at - now)
+    if not now + least <= expires_at <= now + most:
         raise InvalidRequest(
-            _("expires_at is %(value)s; PagoEfectivo takes dates from 10 minutes to 6 months ahead."),
+            _("expires_at is %(value)s; use a date from %(earliest)s to %(latest)s."),
             code="expires_at_out_of_range",
             value=expires_at.isoformat(),
+            earliest=(now + least).isoformat(timespec="minutes"),
+            latest=(now + most).isoformat(timespec="minutes"),
         )
     return expires_at.replace(microsecond=0)  # providers know whole seconds
 

@@ -29,12 +29,13 @@ def extend_order(
 ) -> Order:
     """Move the expiry date of an order's code, reviving an expired code, and return the order afterwards.
 
-    ``expires_at`` is an aware datetime 10 minutes to 6 months ahead. The new date counts once the provider shows the
+    ``expires_at`` is an aware datetime as ``create_order`` takes it. The new date counts once the provider shows the
     date. Raises like ``cancel_order``, and ``InvalidRequest`` if no code can be extended or the channel can't extend.
     Inside a transaction the extension is recorded, done after the commit, and the order returned unchanged.
     """
     now = now or current_time()
-    record(order, PendingAction.EXTEND, actor=actor, date=check_expiry(expires_at, now), now=now, reason=reason.strip())
+    date = check_expiry(expires_at, now, order.currency)
+    record(order, PendingAction.EXTEND, actor=actor, date=date, now=now, reason=reason.strip())
     return fulfil(order, PendingAction.EXTEND, extend, now)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ...conf import conf
 from ...models import Order
 from ...models.clock import current_time
 from ...states import PendingAction
 from ..possible.refusing import refuse_change
+from ..provider.accounts import expiry_range
 from .cancel import remove_current_code
-from .create import SOONEST, check_expiry
+from .create import check_expiry
 from .issue import issue
 from .pending_action import fulfil, record
 
@@ -25,16 +26,16 @@ def reissue_code(
 ) -> Order:
     """Replace the code of a new, pending, expired or rejected order and return the order afterwards.
 
-    ``expires_at`` is an aware datetime 10 minutes to 6 months ahead. Default: the order's date if at least 10 minutes
-    ahead, else now plus ``EXPIRES_AFTER``. Raises like ``cancel_order``, and ``Refused`` if no provider issues another
-    code. Inside a transaction the reissue is recorded, done after the commit, and the order returned unchanged.
+    ``expires_at`` is an aware datetime as ``create_order`` takes it. Default: the order's date if a channel can still
+    take it, else now plus ``EXPIRES_AFTER``. Raises like ``cancel_order``, and ``Refused`` if no provider issues
+    another code. Inside a transaction the reissue is recorded, done after the commit, and the order returned unchanged.
     """
     now = now or current_time()
     if expires_at is None:
-        expires_at = order.expires_at if order.expires_at >= now + SOONEST else now + conf.expires_after
-    record(
-        order, PendingAction.REISSUE, actor=actor, date=check_expiry(expires_at, now), now=now, reason=reason.strip()
-    )
+        least, _most = expiry_range(order.currency) or (timedelta(0), timedelta(0))
+        expires_at = order.expires_at if order.expires_at >= now + least else now + conf.expires_after
+    date = check_expiry(expires_at, now, order.currency)
+    record(order, PendingAction.REISSUE, actor=actor, date=date, now=now, reason=reason.strip())
     return fulfil(order, PendingAction.REISSUE, reissue, now)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from datetime import timedelta
 
 from django.utils.translation import gettext_noop as _
 
@@ -58,6 +60,21 @@ def channel_for(account: str, alias: str = "") -> Channel:
 def channel_of(cip: Cip) -> Channel:
     """Return the channel that serves a code's account; raises ``Misconfigured`` like ``channel_for``."""
     return channel_for(cip.account, cip.channel)
+
+
+def expiry_range(currency: str) -> tuple[timedelta, timedelta] | None:
+    """Return how far ahead a date may be for some channel of a currency's route, from the least to the most.
+
+    None: any date, or no channel that can be built.
+    """
+    ranges = []
+    for alias in conf.route(currency):
+        with suppress(Misconfigured):
+            ranges.append(get_channel(alias).expires_within)
+    limits = [limit for limit in ranges if limit is not None]
+    if not limits or len(limits) < len(ranges):
+        return None
+    return min(least for least, _most in limits), max(most for _least, most in limits)
 
 
 def log_fields_of(account: str, alias: str) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Messages of other shapes than PagoEfectivo's: lists, hints without a body, signatures that cover the sender only."""
+"""Providers of other shapes than PagoEfectivo: lists, hints, ids, signatures of the sender only, other limits."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from django.test import Client
 from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import OutcomeUnknown
+from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown
 from pagoefectivo_django.flows import cancel_order, extend_order, tick
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment, UnknownCode
 from pagoefectivo_django.states import Fact
-from tests.hostile.channels import Hinting, Ids, Listing, Unbound
+from tests.hostile.channels import AnyDate, Hinting, Ids, Listing, Unbound
 from tests.hostile.doing import SECRET, URL, at_once, breaking, paid, post, sold
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -216,3 +216,19 @@ def test_each_account_has_the_batches_and_the_pace_of_its_options(settings: Any)
     tick()
     asked = sorted(about.count(",") + 1 for name, about in MemoryChannel.calls if name == "look_up")
     assert asked == [2, 3], "one search of two codes, and one of all"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "taken"),
+    [(timedelta(days=300), True), (timedelta(minutes=2), True), (-timedelta(minutes=1), False)],
+)
+def test_any_date_ahead_is_taken_where_the_channel_declares_no_limit(
+    served_by: Callable[[type[MemoryChannel]], None], ahead: timedelta, taken: bool
+) -> None:
+    served_by(AnyDate)
+    if taken:
+        assert sold(expires_at=timezone.now() + ahead).code
+    else:
+        with pytest.raises(InvalidRequest) as refusal:
+            sold(expires_at=timezone.now() + ahead)
+        assert refusal.value.code == "expires_at_out_of_range"
