@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -89,6 +90,12 @@ class Report:
     detail: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    def storable(self) -> Report:
+        """Return the report with what the columns can hold: a number or id too long is shortened, and stays unique."""
+        number, provider_id = _short(self.operation_number, 40), _short(self.provider_id, 64)
+        url = self.url if len(self.url) <= 500 else ""
+        return replace(self, operation_number=number, provider_id=provider_id, url=url)
+
     @property
     def ref(self) -> CodeRef:
         """The names of the code that the report is about."""
@@ -111,6 +118,11 @@ class Hint:
     transaction_code: str = ""
     provider_id: str = ""
 
+    @property
+    def ref(self) -> CodeRef:
+        """The names of the code to look up."""
+        return CodeRef(self.code, self.transaction_code, self.provider_id)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", plain(self.code))
 
@@ -124,6 +136,13 @@ class RefundReport:
     status: RefundStatus = RefundStatus.DONE
     #: The provider's words for a failure, without personal data.
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        # Any further status would be read as "not sent", and the money would be asked for again.
+        if self.status not in (RefundStatus.SENT, RefundStatus.DONE, RefundStatus.FAILED):
+            raise ValueError(f"A channel reports a refund as sent, done or failed, not as {self.status}.")
+        if len(self.provider_id) > 64 or (self.status == RefundStatus.SENT and not self.provider_id):
+            raise ValueError("A refund under way needs the provider's id, of at most 64 characters.")
 
 
 class Trust(StrEnum):
@@ -288,6 +307,11 @@ class Channel:
     def read(self, incoming: Incoming) -> list[Report | Hint]:
         """Return what a verified message tells, one item for each code; raises ``Malformed`` if fields are missing."""
         raise NotImplementedError
+
+
+def _short(text: str, most: int) -> str:
+    text = "".join(letter for letter in text if letter != "\0" and not "\ud800" <= letter <= "\udfff")
+    return text if len(text) <= most else f"{text[: most - 13]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def fingerprint(secret: bytes) -> str:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.flows.ledger.history import History
 from pagoefectivo_django.flows.ledger.locked import lock_order
+from pagoefectivo_django.flows.ledger.subject import Subject
 from pagoefectivo_django.models import Discrepancy, Settlement, SettlementLine
 from pagoefectivo_django.models.database import one_transaction
 from pagoefectivo_django.states import Kind, LineStatus, SettlementStatus, StatementKind
@@ -58,13 +59,14 @@ def line(of: Settlement | None = None, **changes: Any) -> SettlementLine:
 def ask(kind: Kind, *, evidence: str = "As made up.", **about: Any) -> Discrepancy:
     """Return a question that is asked about a line, a settlement or an order."""
     order, of = about.get("order"), about.get("line")
-    subject = f"line:{of.digest}" if of else f"asked:{next(_numbers)}"
+    money = {name: about.pop(name) for name in ("amount", "currency", "anew") if name in about}
     if of:
         about.setdefault("settlement", of.settlement)
     with one_transaction() as alias:
         locked = lock_order(order, alias=alias, actor="clock") if order else None
         history = locked.history if locked else History(alias, timezone.now(), "clock")
         named = about | ({"order": locked.order} if locked else {})
-        history.open_discrepancy(kind, subject, {"at": history.now.isoformat(), "detail": evidence}, **named)
+        subject = Subject(f"line:{of.digest}" if of else f"asked:{next(_numbers)}", **named)
+        history.open_discrepancy(kind, subject, {"at": history.now.isoformat(), "detail": evidence}, **money)
         (locked or history).write()
-    return Discrepancy.objects.get(kind=kind, subject=subject)
+    return Discrepancy.objects.get(kind=kind, subject=subject.text)

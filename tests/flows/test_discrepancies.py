@@ -18,6 +18,7 @@ from pagoefectivo_django.flows import (
 )
 from pagoefectivo_django.flows.ledger.discrepancy import answers_to
 from pagoefectivo_django.flows.ledger.history import History
+from pagoefectivo_django.flows.ledger.subject import Subject
 from pagoefectivo_django.models import Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.models.database import database, one_transaction
 from pagoefectivo_django.signals import discrepancy_opened
@@ -74,9 +75,9 @@ def test_a_statement_freezes_no_order() -> None:
     order = make()
     with one_transaction() as alias:
         history = History(alias, timezone.now(), "clock")
-        history.open_discrepancy(Kind.AMOUNT_MISMATCH, "line:1", {}, order=order, line=line())
+        history.open_discrepancy(Kind.AMOUNT_MISMATCH, Subject("line:1", order, line=line()), {})
         assert not history.in_review
-        history.open_discrepancy(Kind.AMOUNT_MISMATCH, "cip:1", {}, order=order)
+        history.open_discrepancy(Kind.AMOUNT_MISMATCH, Subject("cip:1", order), {})
         assert history.in_review == {order.pk}
     Discrepancy.objects.filter(subject="cip:1").update(line=line())
     assert cancel_order(order).state == "cancelled"

@@ -11,9 +11,11 @@ from django.utils import timezone
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import tick
-from pagoefectivo_django.flows.orders.find import NO_COUNTS_AFTER, SILENCE
+from pagoefectivo_django.flows.ledger.advance import advance
+from pagoefectivo_django.flows.orders.find import NO_COUNTS_AFTER, SILENCE, find
 from pagoefectivo_django.models import Cip, Discrepancy, Order
 from pagoefectivo_django.states import Fact
+from pagoefectivo_django.testing import notify
 from tests.flows.making import make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -54,7 +56,7 @@ def test_a_code_that_could_not_be_found_at_once_is_found_by_the_worker() -> None
     MemoryChannel.fail("find", SILENT)
     order = make()
     assert (order.state, statuses()) == ("new", ["lost"])
-    after(begin, minutes=2)
+    after(begin, minutes=5)
     order.reload()
     assert (order.state, statuses(), asked_for_codes()) == ("pending", ["current"], 1)
 
@@ -66,7 +68,7 @@ def test_a_lost_code_that_was_paid_meanwhile_pays_its_order() -> None:
     order = make()
     (code,) = MemoryChannel("default", {}).book
     MemoryChannel("default", {}).set(code, Fact.PAYMENT, paid_at=timezone.now())
-    after(begin, minutes=2)
+    after(begin, minutes=5)
     assert Order.objects.get().state == "paid"
     assert order.reference == Order.objects.get().reference
 
@@ -87,7 +89,7 @@ def test_while_the_provider_is_silent_nobody_else_is_asked_and_after_an_hour_a_p
     MemoryChannel.fail("issue", LOST, after=True)
     MemoryChannel.failures["find"] = [(SILENT, False)] * 99
     order = make()
-    for minutes in (2, 10, 30, 59):
+    for minutes in (5, 10, 30, 59):
         after(begin, minutes=minutes)
     assert not Discrepancy.objects.exists()
     for minutes in (62, 64, 66):
@@ -105,8 +107,39 @@ def test_a_code_that_does_not_exist_is_no_question_at_its_date() -> None:
     begin = timezone.now()
     MemoryChannel.fail("issue", LOST)
     make(expires_at=begin + timedelta(hours=1))
-    after(begin, minutes=2)
+    after(begin, minutes=5)
     assert statuses() == ["lost", "current"]
     after(begin, hours=5)
     assert not Discrepancy.objects.exists()
     assert Cip.objects.earliest("pk").poll_at is None
+
+
+def test_a_webhook_between_the_answer_and_its_writing_is_no_contradiction() -> None:
+    MemoryChannel.fail("issue", LOST, after=True)
+    MemoryChannel.fail("find", SILENT)
+    order = make()
+    cip = Cip.objects.get()
+    (code,) = MemoryChannel("default", {}).book
+    answer = find(MemoryChannel("default", {"CAN_FIND": True}), cip, timezone.now())
+    assert answer
+    notify(order, code=code, transaction_code=cip.transaction_code)
+    assert advance(answer) == ["stale"]
+    assert (Order.objects.get().state, Discrepancy.objects.count()) == ("paid", 0)
+
+
+@pytest.mark.parametrize("fact", [Fact.UNKNOWN, Fact.ABSENT])
+def test_a_provider_that_knows_the_request_and_says_no_more_is_asked_again(fact: Fact) -> None:
+    begin = timezone.now()
+    MemoryChannel.fail("issue", LOST, after=True)
+    MemoryChannel.fail("find", SILENT)
+    order = make()
+    (code,) = MemoryChannel("default", {}).book
+    MemoryChannel("default", {}).set(code, fact)
+    for minutes in (5, 30, 63, 66):
+        after(begin, minutes=minutes)
+    assert (asked_for_codes(), statuses()) == (1, ["lost"]), "a second code could be paid beside the first"
+    assert [row.kind for row in Discrepancy.objects.all()] == ["lost_code"]
+    MemoryChannel("default", {}).set(code, Fact.ISSUED)
+    after(begin, minutes=70)
+    order.reload()
+    assert (order.state, order.code) == ("pending", code)

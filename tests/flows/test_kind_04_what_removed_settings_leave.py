@@ -23,6 +23,7 @@ from pagoefectivo_django.flows import (
 )
 from pagoefectivo_django.flows.inbox.refuse import refuse
 from pagoefectivo_django.flows.ledger.history import History
+from pagoefectivo_django.flows.ledger.subject import Subject
 from pagoefectivo_django.flows.privacy.erase import erase_payer
 from pagoefectivo_django.flows.reports.accounts import known_accounts
 from pagoefectivo_django.flows.reports.troubles import troubles
@@ -258,7 +259,7 @@ def given_up() -> None:
     Notification.objects.filter(pk=row.pk).update(status=NotificationStatus.DEAD, retry_at=None)
     with one_transaction() as alias:
         history = History(alias, timezone.now(), "pagoefectivo")
-        history.open_discrepancy(Kind.UNMATCHED, f"notification:{row.pk}", {"error": "gone"}, notification=row)
+        history.open_discrepancy(Kind.UNMATCHED, Subject.of_message(row), {"error": "gone"})
         history.write()
 
 

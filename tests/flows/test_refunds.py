@@ -653,3 +653,11 @@ def test_a_refund_that_never_ends_comes_to_a_person(takes_days: type[TakesDays])
     assert (status(refund), kinds()) == ("sent", ["not_confirmed"])
     close_refund(Refund.objects.get(), done=True, actor="marta", reason="The bank says so.")
     assert (state(order), kinds()) == ("refunded", [])
+
+
+@pytest.mark.parametrize("status", [RefundStatus.REQUESTED, RefundStatus.APPROVED])
+def test_a_channel_can_not_report_a_refund_as_not_sent(status: RefundStatus) -> None:
+    with pytest.raises(ValueError, match="sent, done or failed"):
+        RefundReport("r-1", status)
+    with pytest.raises(ValueError, match="needs the provider's id"):
+        RefundReport(status=RefundStatus.SENT)

@@ -93,6 +93,9 @@ class Ids(MemoryChannel):
         wanted = {CodeRef(ref.provider_id.removeprefix("id-")): ref for ref in refs if ref.provider_id}
         return {wanted[ref]: self._with_id(report) for ref, report in super().look_up(wanted).items()}
 
+    def delete(self, ref: CodeRef) -> None:
+        super().delete(CodeRef(ref.provider_id.removeprefix("id-")))
+
     def read(self, incoming: Incoming) -> list[Report | Hint]:
         (item,) = super().read(incoming)
         if isinstance(item, Report) and item.fact == Fact.UNKNOWN:
@@ -108,3 +111,9 @@ class AnyDate(MemoryChannel):
     """A provider whose codes may have any date."""
 
     expires_within = None  # type: ignore[assignment]
+
+
+class Deaf(Unbound):
+    """The same, of a provider that can't be asked."""
+
+    can_look_up = False

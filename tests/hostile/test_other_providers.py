@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,13 +13,15 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown
-from pagoefectivo_django.flows import cancel_order, extend_order, tick
+from pagoefectivo_django.flows import cancel_order, extend_order, reissue_code, tick
+from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment, UnknownCode
 from pagoefectivo_django.states import Fact
-from tests.hostile.channels import AnyDate, Hinting, Ids, Listing, Unbound
-from tests.hostile.doing import SECRET, URL, at_once, breaking, paid, post, sold
+from tests.hostile.channels import AnyDate, Deaf, Hinting, Ids, Listing, Unbound
+from tests.hostile.doing import SECRET, URL, at_once, breaking, many_ticks, paid, post, sold
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -62,10 +65,10 @@ class TestLists:
 
     def test_an_item_that_can_not_be_applied_yet_holds_back_no_other(self) -> None:
         one, two = sold("SHOP-1"), sold("SHOP-2")
-        with breaking("INSERT", "pagoefectivo_payment", times=1):
+        with breaking("INSERT", "pagoefectivo_payment", times=2):  # the second attempt follows the provider's answer
             assert post(listed(paid(one), paid(two))).status_code == 200
         assert states(one, two) == ["pending", "paid"]
-        tick()
+        tick(now=timezone.now() + timedelta(minutes=5))
         assert states(one, two) == ["paid", "paid"]
 
     def test_a_repetition_is_counted_on_each_row_and_pays_nothing_again(self) -> None:
@@ -124,6 +127,23 @@ class TestHints:
         assert Notification.objects.get().times_received == 2
         assert Cip.objects.get().hinted_at is not None
 
+    @pytest.mark.every_database
+    @pytest.mark.parametrize("query", ["code=%00", "ours=%00x", "nothing=1"])
+    def test_a_hint_that_names_nothing_usable_goes_to_a_person(self, query: str) -> None:
+        assert hinted(query) == 200
+        assert [row.kind for row in Discrepancy.objects.all()] == ["unprocessed"]
+
+    def test_a_hint_by_our_number_finds_a_lost_code(self, settings: Any) -> None:
+        settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"] = {"WEBHOOK_SECRETS": [SECRET], "CAN_FIND": True}
+        MemoryChannel.fail("issue", OutcomeUnknown("The line went dead."), after=True)
+        MemoryChannel.failures["find"] = [(OutcomeUnknown("dead"), False)]
+        order = sold()
+        Order.objects.update(pending_action="", retry_at=None)
+        hinted(f"ours={Cip.objects.get().transaction_code}")
+        tick()
+        assert Cip.objects.get().status == "current"
+        assert Order.objects.get(pk=order.pk).state == "pending"
+
     def test_a_wrong_password_is_refused(self) -> None:
         assert hinted("code=70000001", "made-up-guess") == 403
         assert not Notification.objects.exists()
@@ -179,6 +199,53 @@ class TestIds:
         assert (cip.status, cip.code, cip.provider_id) == ("current", code, f"id-{code}")
         assert not UnknownCode.objects.exists()
 
+    def test_two_charges_for_one_number_are_two_and_the_second_comes_to_a_person(self) -> None:
+        order = sold()
+        assert post(paid(order, operation_number=None)).status_code == 200
+        number = Cip.objects.get().transaction_code
+        assert post(paid(order, code="999", transaction_code=number, operation_number=None)).status_code == 200
+        many_ticks()
+        assert states(order) == ["paid"]
+        assert [row.kind for row in Discrepancy.objects.open()] == ["unmatched"]
+
+    def test_names_of_two_codes_in_one_payment_come_to_a_person(self) -> None:
+        one, two = sold("SHOP-1"), sold("SHOP-2")
+        report = Report(
+            "memory:default", Fact.PAYMENT, two.code, amount=one.amount, currency="PEN", provider_id=f"id-{one.code}"
+        )
+        advance(replace(report, paid_at=timezone.now()))
+        assert (states(one, two), Discrepancy.objects.get().kind) == (["pending", "pending"], "unmatched")
+
+    def test_a_code_without_digits_is_reissued_and_expires(self) -> None:
+        one, two = sold("SHOP-1"), sold("SHOP-2")
+        Cip.objects.update(code=None)
+        again = reissue_code(one)
+        assert again.cip
+        assert again.cip.provider_id
+        codes = Cip.objects.filter(order=one).order_by("pk")
+        assert list(codes.values_list("status", flat=True)) == ["superseded", "current"]
+        tick(now=two.expires_at + timedelta(hours=2))
+        assert states(two) == ["expired"]
+
+    def test_a_hint_with_the_id_of_a_code_known_by_digits_ends(self) -> None:
+        order = sold()
+        Cip.objects.update(provider_id=None, poll_at=None)
+        post(paid(order, fact="unknown"))
+        MemoryChannel("default", {}).set(order.code, Fact.CODE_DELETED)
+        begin = timezone.now()
+        for minute in range(6):
+            tick(now=begin + timedelta(minutes=minute))
+        assert not UnknownCode.objects.exists()
+
+    @pytest.mark.parametrize("name", ["provider_id", "operation_number", "url"])
+    def test_an_answer_too_long_for_its_column_pays_all_the_same(self, name: str) -> None:
+        order = sold()
+        long = {name: "https://memory.example/" + "x" * 600}
+        MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now(), **long)
+        Cip.objects.update(poll_at=timezone.now())
+        tick()
+        assert states(order) == ["paid"]
+
     def test_codes_of_an_account_are_deleted_and_extended_by_the_id(self) -> None:
         order = sold()
         extend_order(order, order.expires_at + timedelta(days=1))
@@ -232,3 +299,13 @@ def test_any_date_ahead_is_taken_where_the_channel_declares_no_limit(
         with pytest.raises(InvalidRequest) as refusal:
             sold(expires_at=timezone.now() + ahead)
         assert refusal.value.code == "expires_at_out_of_range"
+
+
+def test_a_payment_that_proves_nothing_where_nobody_can_be_asked_comes_to_a_person(
+    served_by: Callable[[type[MemoryChannel]], None],
+) -> None:
+    served_by(Deaf)
+    order = sold()
+    assert post(paid(order)).status_code == 200
+    assert states(order) == ["pending"]
+    assert [row.kind for row in Discrepancy.objects.all()] == ["unprocessed"]

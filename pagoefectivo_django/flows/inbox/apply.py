@@ -16,6 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_noop as _
 
+from ... import strict_json
 from ...channels.base import Channel, Hint, Incoming, Report
 from ...errors import Malformed, PagoEfectivoError
 from ...models import Cip, Discrepancy, Notification, NotificationStatus
@@ -25,6 +26,7 @@ from ...traces import applying, traced
 from ..ledger.advance import Outcome, advance
 from ..ledger.attach import attach_forgotten
 from ..ledger.history import History, closed, evidence_of
+from ..ledger.subject import Subject
 from ..outbox.budget import TimeBudget
 from ..provider.accounts import channel_for
 from ..provider.look_up import ask_provider
@@ -162,6 +164,15 @@ def read_all(channel: Channel, row: Notification) -> list[Report | Hint]:
     items = channel.read(Incoming(bytes(row.body), row.headers, row.query))
     if not items:
         raise Malformed(_("The message names no code."), code="message_names_nothing")
+    if any(not (item.code or item.provider_id or item.transaction_code) for item in items):
+        raise Malformed(_("The message names no code."), code="message_names_nothing")
+    if not channel.can_look_up and any(is_hint(item, channel, row.trust) for item in items):
+        raise Malformed(
+            _("The message proves no payment by itself, and this provider can't be asked."), code="nobody_to_ask"
+        )
+    texts = [(*vars(item.ref).values(), getattr(item, "operation_number", "")) for item in items]
+    if strict_json.unstorable(texts):
+        raise Malformed(_("A name in the message has characters that no database holds."), code="name_unstorable")
     lengths = ((len(item.code), len(item.provider_id), len(getattr(item, "operation_number", ""))) for item in items)
     if any(code > 40 or provider_id > 64 or number > 40 for code, provider_id, number in lengths):
         raise Malformed(_("The code, the id or the operation number is too long."), code="number_too_long")
@@ -324,5 +335,5 @@ def ask_person(row: Notification, kind: Kind, now: datetime) -> None:
     with suppress(Exception):  # an unreadable message adds no facts; the notification's page shows the bytes
         item = read_all(channel_for(row.account, row.channel), row)[row.item]
         evidence |= evidence_of(item) if isinstance(item, Report) else {"code": name_of(item)}
-    history.open_discrepancy(kind, f"notification:{row.pk}", evidence, notification=row)
+    history.open_discrepancy(kind, Subject.of_message(row), evidence)
     history.write()

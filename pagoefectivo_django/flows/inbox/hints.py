@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
@@ -12,12 +13,14 @@ from ...channels.base import Channel, Hint, Report, Trust
 from ...errors import OutcomeUnknown, PagoEfectivoError
 from ...models import Cip, UnknownCode
 from ...models.database import LEASE, claim_batch, database, one_transaction, put_back
-from ...states import Fact, Kind
+from ...models.orders import KNOWN
+from ...states import CipStatus, Fact, Kind
 from ...traces import traced
 from ..ledger.advance import WHAT_BECOMES, Outcome, advance
 from ..ledger.attach import attach_forgotten
 from ..ledger.history import History, evidence_of
 from ..ledger.locked import NAMES
+from ..ledger.subject import Subject
 from ..outbox.budget import TimeBudget
 from ..provider.pace import may_search
 from ..provider.search import apart, ask_and_apply, search
@@ -47,10 +50,12 @@ def hint(item: Report | Hint, now: datetime) -> None:
     alias = database()
     cips = Cip.objects.using(alias).filter(account=item.account)
     for name in NAMES:
-        # The transaction code alone may be of a request whose answer got lost: nobody can be asked about that.
+        # With another name at hand the number alone decides nothing: it may be of a request whose answer got lost.
         value = getattr(item, name) if name != "transaction_code" or not (item.code or item.provider_id) else ""
-        if value and _make_due(cips.filter(**{name: value}), now):
+        if value and _make_due(cips.filter(KNOWN, **{name: value}), now):
             return
+    lost = cips.filter(~KNOWN, transaction_code=item.transaction_code or None, status=CipStatus.LOST)
+    lost.update(poll_at=now)  # found by our number, where the provider can be asked so
     if item.code or item.provider_id:
         names = {"account": item.account, "code": item.code, "provider_id": item.provider_id}
         unknown = UnknownCode.objects.using(alias)
@@ -125,7 +130,11 @@ def _identify(channel: Channel, rows: Sequence[UnknownCode], budget: TimeBudget)
         outcome = outcomes.get(row.pk)
         if outcome == Outcome.NOT_OURS and known[row.pk].fact == Fact.PAYMENT:
             _ask_person(known[row.pk], budget.now)
-        if outcome in (Outcome.STALE, Outcome.LOCKED):
+        if outcome == Outcome.STALE:
+            # A code of ours under a name that we did not know: the code itself is asked about, and learns the name.
+            hint(replace(known[row.pk], provider_id=""), budget.now)
+            UnknownCode.objects.using(database()).filter(pk=row.pk, hinted_at=row.hinted_at).delete()
+        elif outcome == Outcome.LOCKED:
             again[row.pk] = asked_at + APART
         elif outcome or not (moment := next_look(row, asked_at)):
             if not outcome:
@@ -154,11 +163,10 @@ def _ask_person(answer: Report, now: datetime) -> None:
         history = History(alias, now, "poll")
         history.open_discrepancy(
             Kind.UNMATCHED,
-            f"code:{answer.account}:{answer.code or answer.provider_id}"[:180],
+            Subject.of_unknown_code(answer.account, answer.code or answer.provider_id),
             evidence_of(answer),
             amount=answer.amount,
             currency=answer.currency,
-            account=answer.account,
             anew=None,
         )
         history.write()

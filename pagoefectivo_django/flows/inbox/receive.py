@@ -11,6 +11,7 @@ from datetime import datetime
 from django.db import IntegrityError, connections
 from django.utils.translation import gettext_noop as _
 
+from ... import strict_json
 from ...channels.base import Channel, Hint, Incoming, Proof, Report
 from ...errors import InvalidSignature, Malformed, Misconfigured
 from ...models import Notification, NotificationStatus
@@ -19,7 +20,7 @@ from ...models.database import database, one_transaction
 from ...states import Kind, Mention
 from ...traces import applying, current_trace, traced
 from ..provider.accounts import channels_at
-from .apply import apply, apply_soon, ask_person, fact_of, has_reversal_beside, name_of, read_all
+from .apply import apply, apply_again, apply_soon, ask_person, fact_of, has_reversal_beside, name_of, read_all
 from .hints import hint
 
 logger = logging.getLogger("pagoefectivo.webhook")
@@ -41,14 +42,17 @@ def receive(
     """
     channel, proof = _verify(alias, Incoming(body, headers, query))
     now = now or current_time()  # after verification: an unverified message costs no such statement
+    kept = proof.kept
+    if strict_json.unstorable([kept.query, dict(kept.headers)]):
+        kept = Incoming(kept.body)  # PostgreSQL can't hold the rest; what the channel then misses goes to a person
     row = Notification(
         channel=channel.alias,
         account=channel.account,
         identity=proof.identity,
         trust=proof.trust,
-        body=proof.kept.body,
-        headers=dict(proof.kept.headers),
-        query=proof.kept.query,
+        body=kept.body,
+        headers=dict(kept.headers),
+        query=kept.query,
         verified_by=proof.key_id,
         trace=current_trace(),
         received_at=now,
@@ -59,7 +63,18 @@ def receive(
     rows = [row, *(copy(row) for _item in items[1:])]
     for place, item in enumerate(items):
         rows[place].item, rows[place].code, rows[place].fact = place, name_of(item), fact_of(item)
-    return [_receive(channel, one, item, now) for one, item in zip(rows, items, strict=True)]
+    if len(rows) == 1:
+        return [_receive(channel, row, items[0], now)]
+    # Every item is kept before the first is applied: a process that ends in between loses none.
+    for one in rows:
+        one.status, one.retry_at = NotificationStatus.WAITING, now
+    rows = [_keep(one, lambda kept: kept, wait=True) for one in rows]
+    for one in rows:
+        try:
+            apply_again(one, now)
+        except Exception:
+            logger.exception("Notification %s is kept, and could not be applied yet.", one.identity[:8])
+    return rows
 
 
 def _receive(channel: Channel, row: Notification, item: Report | Hint | None, now: datetime) -> Notification:

@@ -13,6 +13,7 @@ from ...states import Fact, Kind, OrderState
 from .history import closed
 from .locked import LockedOrder
 from .schedule import LIMIT, MOST_ATTEMPTS, deadline
+from .subject import Subject
 
 #: Kinds of discrepancy that the answer "paid" may close.
 ENDED_BY_PAID = (Kind.MISSING_THERE, Kind.REVERSED)
@@ -53,13 +54,13 @@ def heard(locked: LockedOrder, cip: Cip, report: Report, before: str) -> None:
 def close_unconfirmed(locked: LockedOrder, reason: str, about: str = "") -> None:
     """Close the order's open ``NOT_CONFIRMED`` discrepancies; ``about``: only of this part of the subject."""
     asked = Discrepancy.objects.using(locked.alias).filter(order=locked.order, kind=Kind.NOT_CONFIRMED).open()
-    of_order = asked.filter(subject__startswith=f"order:{locked.order.pk}:{about}")
+    of_order = asked.filter(subject__startswith=Subject.of_order(locked.order, about=about).text)
     of_order.update(**closed(locked.actor, reason, locked.now))
 
 
 def close_lost(locked: LockedOrder, cip: Cip) -> None:
     """Close the open ``LOST_CODE`` discrepancy about a code whose digits are known now."""
-    asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.LOST_CODE, subject=f"cip:{cip.pk}").open()
+    asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.LOST_CODE, subject=Subject.of_cip(cip).text).open()
     asked.update(**closed(locked.actor, f"The provider told of code {cip}.", locked.now))
 
 

@@ -15,20 +15,16 @@ from ...models import (
     Cip,
     Delivery,
     Discrepancy,
-    Notification,
     Order,
     OrderEvent,
-    Payment,
     Refund,
-    Settlement,
-    SettlementLine,
 )
 from ...models.database import LEASE, after_commit
-from ...money import LARGEST
 from ...signals import SIGNALS, Receiver
 from ...states import MONEY_KINDS, Fact, Kind, Resolution
 from ...traces import current_message, current_trace, traced
 from ..outbox.publish import is_handed_over, publish_written
+from .subject import Subject
 
 logger = logging.getLogger("pagoefectivo.orders")
 
@@ -91,43 +87,36 @@ class History:
     def open_discrepancy(
         self,
         kind: Kind,
-        subject: str,
+        subject: Subject,
         evidence: dict[str, str],
         *,
-        order: Order | None = None,
-        cip: Cip | None = None,
-        payment: Payment | None = None,
-        notification: Notification | None = None,
-        settlement: Settlement | None = None,
-        line: SettlementLine | None = None,
         amount: Decimal | None = None,
         currency: str = "",
-        account: str = "",
         anew: bool | None = False,
     ) -> None:
         """Open a discrepancy, or add evidence to the discrepancy of the same kind and subject.
 
         ``anew``: whether a discrepancy resolved by a person is reopened: True, False, or None for "if no earlier
         evidence tells of the same money". A discrepancy closed without a person's resolution is always reopened.
-        Defaults: ``amount`` and ``currency`` of the payment, else the line, else the order; ``account`` of the code,
-        else the payment, message, settlement, line or order.
+        Amount and currency are by default ``Subject.money``.
         """
-        told = _money_of(payment, line, order) if amount is None else (amount, currency)
-        about: dict[str, Any] = {"order": order, "cip": cip, "payment": payment, "notification": notification}
-        about |= {"settlement": settlement, "line": line, "amount": told[0], "currency": told[1]}
+        told = subject.money if amount is None else (amount, currency)
         discrepancy, opened = Discrepancy.objects.using(self.alias).get_or_create(
             kind=kind,
-            subject=subject,
+            subject=subject.text,
             defaults={
-                **about,
-                "account": account or _account_of(cip, payment, notification, settlement, line, order),
+                **subject.columns,
+                "amount": told[0],
+                "currency": told[1],
+                "account": subject.concerned_account,
                 "evidence": [evidence],
-                "suggestion": _suggestion(kind, line, payment),
+                "suggestion": _suggestion(kind, subject),
                 "created_at": self.now,
             },
         )
+        order, cip = subject.order, subject.cip
         if opened or self._reopen(discrepancy, evidence, anew):
-            if order and kind in MONEY_KINDS and line is None:  # as DiscrepancyQuerySet.about_money
+            if order and kind in MONEY_KINDS and subject.line is None:  # as DiscrepancyQuerySet.about_money
                 self.in_review.add(order.pk)
             state = order.state if order else ""
             self.tell(order, "discrepancy_opened", "", cip, kind, state, discrepancy)
@@ -210,34 +199,13 @@ def evidence_of(report: Report) -> dict[str, str]:
     return {name: str(value) for name, value in said.items() if value not in (None, "")}
 
 
-def _suggestion(kind: Kind, line: SettlementLine | None, payment: Payment | None) -> Resolution | str:
-    if kind == Kind.DUPLICATE_LINE and line and not line.operation_number:
+def _suggestion(kind: Kind, subject: Subject) -> Resolution | str:
+    if kind == Kind.DUPLICATE_LINE and subject.line and not subject.line.operation_number:
         return ""  # without an operation number the line may be about a second payment, so "ignore" is not suggested
     # A statement proves no payment, so a line gets no suggestion about money. Without a payment nothing can be accepted
     # or refunded, so nothing is suggested.
     usual = SUGGESTIONS.get(kind, "")
-    return "" if kind in MONEY_KINDS and (line or payment is None) else usual
-
-
-def _money_of(payment: Payment | None, line: SettlementLine | None, order: Order | None) -> tuple[Decimal | None, str]:
-    if payment:
-        # An amount too large for the column is kept in the evidence only.
-        return (payment.amount if abs(payment.amount) <= LARGEST else None), payment.currency
-    if line:
-        return line.gross, line.currency
-    return (order.amount, order.currency) if order else (None, "")
-
-
-def _account_of(
-    cip: Cip | None,
-    payment: Payment | None,
-    notification: Notification | None,
-    settlement: Settlement | None,
-    line: SettlementLine | None,
-    order: Order | None,
-) -> str:
-    found = cip or (payment and payment.cip) or notification or settlement or (line and line.settlement)
-    return str((found or (order and order.cip) or Cip()).account)
+    return "" if kind in MONEY_KINDS and (subject.line or subject.payment is None) else usual
 
 
 def _alike(evidence: dict[str, str], known: dict[str, str]) -> bool:

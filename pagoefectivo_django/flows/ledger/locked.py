@@ -24,6 +24,7 @@ from ..possible.rules import OrderSituation
 from ..provider.accounts import accounts
 from .history import History, evidence_of
 from .schedule import lapse, next_poll, reminder
+from .subject import Subject
 
 #: The names of a code, the strongest first.
 NAMES = ("provider_id", "code", "transaction_code")
@@ -43,18 +44,7 @@ _SAVED += ["action_date", "action_requested_by", "action_reason", "action_reques
 
 #: Fields of a code that a unit of work saves. Left out: ``attempts``, ``last_error`` and the times of hints, which
 #: claims change without the order's lock.
-_SAVED_OF_CIP = [
-    "code",
-    "provider_id",
-    "status",
-    "live",
-    "expires_at",
-    "url",
-    "qr",
-    "changed_at",
-    "paid_at",
-    "early_reversals",
-]
+_SAVED_OF_CIP = ["code", "status", "live", "expires_at", "url", "qr", "changed_at", "paid_at", "early_reversals"]
 _SAVED_OF_CIP += ["provider_id", "retry_at", "poll_at", "reversed_version", "answer"]
 
 
@@ -69,6 +59,12 @@ def named_in(reports: Iterable[Report]) -> Q:
     for (account, name), values in named.items():
         found |= Q(**{"account": account, f"{name}__in": values})
     return found
+
+
+def names_disagree(report: Report, cip: Cip) -> bool:
+    """Return whether a report names a code by one name, and another code by another name."""
+    named = [(getattr(report, name), getattr(cip, name)) for name in NAMES]
+    return any(told and ours and told != ours for told, ours in named)
 
 
 class UnitOfWork:
@@ -146,7 +142,7 @@ class LockedOrder:
     def cip_of(self, report: Report) -> Cip | None:
         """Return the order's code named in a report: by the provider's id, by digits or by transaction code, or None.
 
-        The transaction code counts only if the digits are missing on either side.
+        The transaction code counts only if digits and id are missing on either side: others are another charge.
         """
         mine = [cip for cip in self.cips if cip.account == report.account]
         for name in ("provider_id", "code"):
@@ -154,7 +150,8 @@ class LockedOrder:
                 if getattr(report, name) and getattr(cip, name) == getattr(report, name):
                     return cip
         for cip in mine:
-            if report.transaction_code == cip.transaction_code and (not cip.code or not report.code):
+            apart = (cip.code and report.code) or (cip.provider_id and report.provider_id)
+            if report.transaction_code == cip.transaction_code and not apart:
                 return cip
         return None
 
@@ -290,10 +287,13 @@ class LockedOrder:
         anew: bool | None = False,
     ) -> None:
         """Open a discrepancy about a payment, else a code, else the order; ``anew`` as in ``History``."""
-        subject = f"payment:{payment.pk}" if payment else f"cip:{cip.pk}" if cip else f"order:{self.order.pk}"
+        if payment:
+            subject = Subject.of_payment(payment, cip, self.order)
+        else:
+            subject = Subject.of_cip(cip, self.order) if cip else Subject.of_order(self.order)
         evidence = evidence_of(report) if report else {"at": self.now.isoformat()}
         together = self._difference(evidence, payment) if kind == Kind.AMOUNT_MISMATCH and payment else False
-        self.history.open_discrepancy(kind, subject, evidence, order=self.order, cip=cip, payment=payment, anew=anew)
+        self.history.open_discrepancy(kind, subject, evidence, anew=anew)
         if together and payment:
             # Several held payments add up to the order's amount, so the suggestion for a single payment is cleared.
             mine = [one.pk for one in self.payments if one.pk]

@@ -14,9 +14,10 @@ from ...models.database import database
 from ...states import TABLE, CipStatus, Fact, Kind, OrderState, PaymentStatus, Resolution, Rule, StatementKind
 from .contradictions import contradict, now_confirmed
 from .history import closed, evidence_of
-from .locked import NAMES, LockedOrder, named_in
+from .locked import NAMES, LockedOrder, named_in, names_disagree
 from .refunds import confirmed, returned, taken_back
 from .schedule import deadline
+from .subject import Subject
 
 logger = logging.getLogger("pagoefectivo.worker")
 
@@ -97,7 +98,7 @@ def _discrepancy_kind(locked: LockedOrder, cip: Cip, payment: Payment, report: R
     # A reversal comes first: asked about the amount only, a person could accept money that went back long ago.
     if _went_back_early(locked, cip, payment):
         return Kind.REVERSED
-    if report.transaction_code and report.transaction_code != cip.transaction_code:
+    if names_disagree(report, cip):
         return Kind.UNMATCHED
     if payment.currency != locked.order.currency:
         return Kind.CURRENCY_MISMATCH
@@ -143,10 +144,11 @@ def _more_known(locked: LockedOrder, cip: Cip, payment: Payment, report: Report)
         _show_payment(locked, cip, payment)
     if report.paid_at and report.operation_number and (numbered or payment.paid_at is None):
         _set_time(locked, cip, payment, report.paid_at, report)
-    if report.transaction_code and report.transaction_code != cip.transaction_code:
+    if names_disagree(report, cip):
         asked = Discrepancy.objects.using(locked.alias).filter(payment=payment)
-        shown = [said.get("transaction_code") for discrepancy in asked for said in discrepancy.evidence]
-        if report.transaction_code not in shown:
+        names = {name: value for name in NAMES if (value := getattr(report, name))}
+        shown = [said for discrepancy in asked for said in discrepancy.evidence if names.items() <= said.items()]
+        if not shown:
             contradict(locked, Kind.UNMATCHED, report, cip, payment)
     told, owed = (report.amount, report.currency), (locked.order.amount, locked.order.currency)
     accepted = payment.status == PaymentStatus.APPLIED and told == owed  # the report now names the amount due
@@ -280,15 +282,15 @@ def _part_came_back(locked: LockedOrder, cip: Cip, payment: Payment, report: Rep
     """
     heard = (report.received_at or report.asked_at or locked.now).isoformat()
     evidence = evidence_of(report) | {"heard": heard}
-    subject = f"payment:{payment.pk}"
-    asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.REVERSED, subject=subject).first()
+    subject = Subject.of_payment(payment, cip, locked.order)
+    asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.REVERSED, subject=subject.text).first()
     if asked and evidence in asked.evidence:
         return
     if report.amount and report.currency in ("", payment.currency) and confirmed(locked, payment, report.amount, heard):
         return
     locked.history.open_discrepancy(
-        Kind.REVERSED, subject, evidence, order=locked.order, cip=cip, payment=payment, amount=report.amount,
-        currency=report.currency or payment.currency, anew=True,
+        Kind.REVERSED, subject, evidence,
+        amount=report.amount, currency=report.currency or payment.currency, anew=True,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from ..possible.rules import STEPS
 from ..provider.accounts import channel_of
 from .history import closed
 from .locked import LockedOrder
+from .subject import Subject
 
 
 def step(locked: LockedOrder, refund: Refund, becomes: RefundStatus, said: str = "") -> None:
@@ -90,7 +91,9 @@ def _move(locked: LockedOrder, payment: Payment, row: Refund, becomes: RefundSta
     row.status, row.outcome = becomes, said[:500] or row.outcome
     if becomes in (RefundStatus.DONE, RefundStatus.FAILED):
         row.closed_at, row.retry_at = locked.now, None
-        doubts = Discrepancy.objects.using(locked.alias).filter(kind=Kind.NOT_CONFIRMED, subject=f"refund:{row.pk}")
+        doubts = Discrepancy.objects.using(locked.alias).filter(
+            kind=Kind.NOT_CONFIRMED, subject=Subject.of_refund(row).text
+        )
         doubts.open().update(**closed(locked.actor, said or f"The refund is {becomes}.", locked.now))
     row.save(using=locked.alias)
     if becomes == RefundStatus.FAILED:

@@ -146,7 +146,7 @@ def check_expiry(expires_at: datetime, now: datetime, currency: str) -> datetime
         raise InvalidRequest(
             _("expires_at is %(value)s; pass an aware datetime."), code="expires_at_type", value=shown(expires_at)
         )
-    least, most = expiry_range(currency) or (timedelta(0), expires_at - now)
+    least, most = expiry_range(currency) or (timedelta(0), timedelta(days=3650))
     if not now + least <= expires_at <= now + most:
         raise InvalidRequest(
             _("expires_at is %(value)s; use a date from %(earliest)s to %(latest)s."),

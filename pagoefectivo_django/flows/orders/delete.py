@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop as _
 from ...channels.base import Report
 from ...conf import conf
 from ...errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Param, Refused
-from ...models import Cip, Discrepancy
+from ...models import Cip, Discrepancy, Order
 from ...models.database import LEASE, database, one_transaction
 from ...states import CipStatus, Fact, Kind, PendingAction, Remark
 from ...traces import traced
@@ -19,8 +19,9 @@ from ..ledger.history import closed
 from ..ledger.locked import lock_free_order, lock_order
 from ..ledger.remark import record_remark
 from ..ledger.schedule import MOST_ATTEMPTS
+from ..ledger.subject import Subject
 from ..provider.accounts import accounts, channel_of
-from ..provider.look_up import ask_provider, ref_of
+from ..provider.look_up import ask_provider, ref_of, report_on
 from ..provider.record import recorded
 from .refresh import apply_answer
 
@@ -58,7 +59,7 @@ def delete_code(cip: Cip, now: datetime) -> Report:
     After a refusal or a lost answer the provider is asked about the code. Raises ``StillPayable`` if the code may still
     be paid or nobody can tell; ``Unavailable``, ``OutcomeUnknown`` or ``Misconfigured`` if no answer comes.
     """
-    code = cip.code or ""
+    code = str(cip)
     if cip.account not in accounts():
         raise StillPayable(
             _("Account %(account)s of code %(cip)s is configured no longer."),
@@ -78,7 +79,7 @@ def delete_code(cip: Cip, now: datetime) -> Report:
             cip=code,
         )
     try:
-        with recorded(channel, codes=[code]):
+        with recorded(channel, order=Order(pk=cip.order_id)):
             channel.delete(ref_of(cip))
     except (Refused, OutcomeUnknown) as error:
         if not channel.can_look_up:
@@ -99,7 +100,7 @@ def delete_code(cip: Cip, now: datetime) -> Report:
                 raise StillPayable(_NOT_CONFIRMED, final=False, code="deletion_not_confirmed", cip=code) from None
             raise OutcomeUnknown(_NOT_CONFIRMED, code="deletion_not_confirmed", cip=code) from None
         return answer
-    return Report(account=cip.account, fact=Fact.CODE_DELETED, code=code)
+    return report_on(cip, Fact.CODE_DELETED)
 
 
 def begin_deletion(cip: Cip, now: datetime, *, date: datetime | None = None, wait: bool = False) -> bool:
@@ -173,9 +174,7 @@ def ask_if_payable(cip: Cip, now: datetime, detail: str) -> None:
         mine = next(each for each in locked.cips if each.pk == cip.pk)
         if mine.retry_at is not None:
             evidence = {"at": now.isoformat(), "code": mine.code or "", "detail": detail[:500]}
-            locked.history.open_discrepancy(
-                Kind.STILL_PAYABLE, f"cip:{mine.pk}", evidence, order=locked.order, cip=mine
-            )
+            locked.history.open_discrepancy(Kind.STILL_PAYABLE, Subject.of_cip(mine, locked.order), evidence)
             locked.write()
 
 

@@ -8,18 +8,19 @@ from datetime import datetime, timedelta
 from ...channels.base import Channel, Report
 from ...errors import Misconfigured, PagoEfectivoError
 from ...models import Cip, Order
-from ...models.database import database, one_transaction
+from ...models.database import LEASE, database, one_transaction
 from ...models.orders import KNOWN
-from ...states import CipStatus, Kind
+from ...states import CipStatus, Fact, Kind
 from ..ledger.advance import advance
 from ..ledger.locked import lock_free_order
+from ..ledger.subject import Subject
 from ..provider.accounts import channel_of
 from ..provider.record import recorded
 
 #: Pause between two questions about a lost code.
 PAUSE = timedelta(minutes=1)
-#: When "no such request" counts, after the request began: it ends within ten seconds, and may arrive a minute late.
-NO_COUNTS_AFTER = timedelta(seconds=70)
+#: When "no such request" counts, after the request began: a minute after the last moment at which the request may end.
+NO_COUNTS_AFTER = LEASE + timedelta(minutes=1)
 #: How long a provider may be silent about a lost code before a person is told.
 SILENCE = timedelta(hours=1)
 
@@ -28,7 +29,15 @@ def find(channel: Channel, cip: Cip, now: datetime) -> Report | None:
     """Return the provider's report about a request with our number, None if the provider knows no such request."""
     with recorded(channel, order=cip.order):
         report = channel.find(cip.transaction_code)
-    return replace(report, transaction_code=cip.transaction_code, asked_at=now) if report else None
+    if report is None:
+        return None
+    names = {"transaction_code": cip.transaction_code, "asked_at": now, "version": cip.version}
+    return replace(report.storable(), **names)
+
+
+def is_clear(report: Report) -> bool:
+    """Return whether an answer names the code and a fact, so that the request needs no further question."""
+    return report.fact not in (Fact.UNKNOWN, Fact.ABSENT) and bool(report.code or report.provider_id)
 
 
 def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
@@ -48,11 +57,14 @@ def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
         except Misconfigured:
             continue  # the account is configured no longer, and shown to staff
         except PagoEfectivoError as error:
+            report, problem = None, str(error)
+        else:
+            problem = "" if report is None or is_clear(report) else "The provider knows it, and doesn't say more."
+        if problem:
             if now - began_at >= SILENCE:
-                put_lost_to_person(cip, now, str(error))
+                put_lost_to_person(cip, now, problem)
             again = now + PAUSE
-            continue
-        if report:
+        elif report:
             advance(report, actor="poll", asked=asked, now=now)
         elif now < began_at + NO_COUNTS_AFTER:
             again = began_at + NO_COUNTS_AFTER
@@ -68,6 +80,6 @@ def put_lost_to_person(cip: Cip, now: datetime, detail: str) -> bool:
         mine = next(each for each in locked.cips if each.pk == cip.pk)
         if not mine.is_known:
             evidence = {"at": now.isoformat(), "transaction_code": mine.transaction_code, "detail": detail[:500]}
-            locked.history.open_discrepancy(Kind.LOST_CODE, f"cip:{mine.pk}", evidence, order=locked.order, cip=mine)
+            locked.history.open_discrepancy(Kind.LOST_CODE, Subject.of_cip(mine, locked.order), evidence)
             locked.write()
     return True

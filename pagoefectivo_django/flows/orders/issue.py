@@ -27,7 +27,7 @@ from ..possible.refusing import refuse_change
 from ..possible.rules import IN_STATES
 from ..provider.record import recorded
 from ..provider.transaction_codes import new_transaction_code
-from .find import find, find_lost
+from .find import find, find_lost, is_clear
 from .pending_action import attempt_quietly, fulfil, put_to_person, record
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -107,7 +107,9 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
         advance(report, asked=asked, actor="provider", now=now)
         if report.fact == Fact.ISSUED and not _moved(cip):
             detail = f"The provider gave code {report.code}, which it gave for another order before."
-            advance(replace(report, fact=Fact.LOST, code="", detail=detail), actor="pagoefectivo", now=now)
+            advance(
+                replace(report, fact=Fact.LOST, code="", provider_id="", detail=detail), actor="pagoefectivo", now=now
+            )
             put_to_person(order, Kind.LOST_CODE, now, detail)
             return None
         if report.fact != Fact.REFUSED:
@@ -139,7 +141,7 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
     answer, detail, begun = Fact.LOST, "", time.monotonic()
     try:
         with recorded(channel, order=order):
-            return channel.issue(charge)
+            return channel.issue(charge).storable()
     except (Unavailable, Misconfigured):
         raise
     except Refused as error:
@@ -148,8 +150,9 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
         detail = str(error)
         if channel.can_find and time.monotonic() - begun < AT_ONCE:
             with suppress(PagoEfectivoError):  # a yes counts; a no comes too early, and an error is none
-                if found := find(channel, cip, now):
-                    return replace(found, asked_at=None)
+                found = find(channel, cip, now)
+                if found and is_clear(found) and found.fact in (Fact.ISSUED, Fact.PAYMENT):
+                    return replace(found, asked_at=None, version=None)
     except Exception:
         # A bug of ours or the channel's: the request may have been sent, so the code counts as lost.
         logger.exception("Issuing a code for order %s failed; it may exist.", order.pk)

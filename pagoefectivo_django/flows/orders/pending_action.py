@@ -17,6 +17,7 @@ from ...states import Fact, Kind, PendingAction, Remark
 from ...traces import traced
 from ..ledger.locked import lock_free_order, lock_order, lock_orders
 from ..ledger.schedule import MOST_ATTEMPTS
+from ..ledger.subject import Subject
 from ..outbox.budget import TimeBudget
 from ..possible.refusing import refuse_change
 from ..possible.rules import order_actions
@@ -148,18 +149,16 @@ def _go_wrong(order: Order, pending_action: str, error: Exception, now: datetime
 
 
 @traced()
-def put_to_person(order: Order, kind: Kind, now: datetime, detail: str, about: str = "") -> None:
-    """Open a discrepancy about an order's pending action; ``about`` narrows the subject."""
+def put_to_person(order: Order, kind: Kind, now: datetime, detail: str) -> None:
+    """Open a discrepancy about an order's pending action."""
     with one_transaction() as alias:
         locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
         evidence = {"at": now.isoformat(), "detail": detail[:500]}
         order = locked.order
         # The subject names the pending action by its moment, so that a discrepancy resolved for an earlier action does
         # not silence the present one.
-        subject = (
-            f"order:{order.pk}:{order.action_requested_at.isoformat() if order.action_requested_at else ''}{about}"
-        )
-        locked.history.open_discrepancy(kind, subject, evidence, order=locked.order, cip=locked.order.cip)
+        moment = order.action_requested_at.isoformat() if order.action_requested_at else ""
+        locked.history.open_discrepancy(kind, Subject.of_order(order, order.cip, moment), evidence)
         locked.write()
 
 

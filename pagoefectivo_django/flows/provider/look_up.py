@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
@@ -39,6 +39,11 @@ def ref_of(row: Cip | UnknownCode) -> CodeRef:
     return CodeRef(row.code or "", row.transaction_code if isinstance(row, Cip) else "", row.provider_id or "")
 
 
+def report_on(cip: Cip | UnknownCode, fact: Fact, detail: str = "") -> Report:
+    """Return a report of our own on a code, with every name of the code."""
+    return Report(cip.account, fact, **asdict(ref_of(cip)), detail=detail)
+
+
 def ask_provider(
     channel: Channel, refs: Iterable[CodeRef], now: datetime | None = None, *, paced: bool = False
 ) -> dict[CodeRef, Report]:
@@ -62,7 +67,7 @@ def ask_provider(
     def version(ref: CodeRef) -> int:
         return versions.get(f"provider_id:{ref.provider_id}", versions.get(f"code:{ref.code}", UNKNOWN))
 
-    return {ref: replace(report, asked_at=asked_at, version=version(ref)) for ref, report in answers.items()}
+    return {ref: replace(told.storable(), asked_at=asked_at, version=version(ref)) for ref, told in answers.items()}
 
 
 def look_up(channel: Channel, cips: Sequence[Cip], now: datetime) -> dict[int, Report]:
@@ -148,7 +153,4 @@ def _heartbeat(account: str) -> QuerySet[Heartbeat]:
 def _absent(cip: Cip | UnknownCode, now: datetime) -> Report:
     detail = "The provider doesn't know this code."
     version = cip.version if isinstance(cip, Cip) else UNKNOWN
-    return Report(
-        cip.account, Fact.ABSENT, cip.code or "", provider_id=cip.provider_id or "",
-        asked_at=now, version=version, detail=detail,
-    )  # fmt: skip
+    return replace(report_on(cip, Fact.ABSENT, detail), asked_at=now, version=version)

@@ -23,6 +23,7 @@ from ..ledger.advance import advance
 from ..ledger.decisions import RefundStep
 from ..ledger.locked import lock_free_order, lock_order, lock_orders
 from ..ledger.schedule import MOST_ATTEMPTS
+from ..ledger.subject import Subject
 from ..possible.loading import refund_situations
 from ..possible.refusing import refuse_step
 from ..possible.rules import RefundSituation, refund_actions
@@ -214,11 +215,12 @@ def _remember(refund: Refund, report: RefundReport, now: datetime) -> None:
 
 def _look_up(refund: Refund, now: datetime) -> None:
     """Ask the provider about a refund that takes days; without an end after ``LONGEST`` a person is told."""
-    report, problem = RefundReport(status=RefundStatus.SENT), ""
+    under_way = RefundReport(refund.provider_id, RefundStatus.SENT)
+    report, problem = under_way, ""
     try:
         channel = channel_of(refund.payment.cip)
         with recorded(channel, order=refund.order):
-            report = channel.look_up_refunds([refund.provider_id]).get(refund.provider_id, report)
+            report = channel.look_up_refunds([refund.provider_id]).get(refund.provider_id, under_way)
     except Exception as error:  # an error of the provider, or a mistake of ours: asked again
         problem = f"{type(error).__name__}: {error}"
         logger.warning("Refund %s could not be asked about: %s", refund.pk, problem)
@@ -260,10 +262,8 @@ def _ask_person(refund: Refund, detail: str, now: datetime) -> None:
         unclear = Refund.objects.using(alias).filter(pk=refund.pk).exclude(status=RefundStatus.DONE)
         if unclear.update(retry_at=None):
             evidence = {"at": now.isoformat(), "refund": str(refund.pk), "detail": detail[:500]}
-            cip = refund.payment.cip
-            locked.history.open_discrepancy(
-                Kind.NOT_CONFIRMED, f"refund:{refund.pk}", evidence, order=locked.order, cip=cip
-            )
+            subject = Subject.of_refund(refund, locked.order)
+            locked.history.open_discrepancy(Kind.NOT_CONFIRMED, subject, evidence)
             locked.write()
 
 

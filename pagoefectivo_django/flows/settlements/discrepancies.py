@@ -7,6 +7,7 @@ from decimal import Decimal
 from ...models import Cip, Order, Payment, Settlement, SettlementLine
 from ...states import Kind
 from ..ledger.history import History
+from ..ledger.subject import Subject
 
 
 def discrepancy(
@@ -26,13 +27,8 @@ def discrepancy(
     evidence = {"at": history.now.isoformat(), "detail": detail, **said_by(line, settlement)}
     history.open_discrepancy(
         kind,
-        f"line:{line.digest}",
+        Subject.of_line(line, settlement, order=order, cip=cip, payment=payment),
         evidence,
-        order=order,
-        cip=cip,
-        payment=payment,
-        settlement=settlement,
-        line=line,
         amount=line.gross if amount is None else amount,
         currency=line.currency,
         anew=anew,

@@ -12,6 +12,7 @@ from ...models.database import database, lock_rows, one_transaction
 from ...states import Kind, LineStatus, OrderState, PaymentStatus, RefundStatus, StatementKind
 from ..ledger.history import History, closed
 from ..ledger.locked import lock_order, lock_orders
+from ..ledger.subject import Subject
 from ..outbox.budget import TimeBudget
 from .discrepancies import discrepancy
 from .rules import AUTHOR, compare_fees, forget_payers, hold, mark_duplicates, payments_for, settle_orders
@@ -102,7 +103,7 @@ def resolve_discrepancies(
     line: SettlementLine, but: Kind | None, actor: str, reason: str, now: datetime, alias: str
 ) -> None:
     """Resolve a line's open discrepancies about the match, except the kind ``but``."""
-    asked = Discrepancy.objects.using(alias).filter(subject=f"line:{line.digest}", kind__in=ABOUT_MATCH).open()
+    asked = Discrepancy.objects.using(alias).filter(subject=Subject.of_line(line).text, kind__in=ABOUT_MATCH).open()
     asked.exclude(kind=but or "").update(**closed(actor, reason, now))
 
 

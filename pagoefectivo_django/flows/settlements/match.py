@@ -15,6 +15,7 @@ from ...models.orders import that_pays
 from ...states import Kind, LineStatus, PaymentStatus, StatementKind
 from ..ledger.history import History
 from ..ledger.locked import LockedOrder, lock_order, lock_orders
+from ..ledger.subject import Subject
 from .discrepancies import discrepancy
 from .judging import insert_match, resolve_discrepancies
 from .rules import hold
@@ -108,10 +109,8 @@ def _watch_again(locked: LockedOrder, cip: Cip, reason: str) -> None:
     overdue = Discrepancy.objects.using(locked.alias).filter(kind=Kind.UNSETTLED_OVERDUE, order=locked.order)
     if overdue.filter(resolution="", status=Discrepancy.Status.RESOLVED).exists():
         evidence = {"at": locked.now.isoformat(), "detail": f"Its match was undone: {reason}"[:500]}
-        subject = f"order:{locked.order.pk}"
-        locked.history.open_discrepancy(
-            Kind.UNSETTLED_OVERDUE, subject, evidence, order=locked.order, cip=cip, anew=True
-        )
+        subject = Subject.of_order(locked.order, cip)
+        locked.history.open_discrepancy(Kind.UNSETTLED_OVERDUE, subject, evidence, anew=True)
 
 
 def _need(actor: str, reason: str) -> None:

@@ -14,6 +14,7 @@ from ...models.heartbeat import in_pace
 from ...states import Kind, OrderState, StatementKind
 from ...workdays import due_on, latest_due, lima_day, midnight
 from ..ledger.locked import lock_free_order
+from ..ledger.subject import Subject
 from ..outbox.budget import TimeBudget
 
 #: How often payments are checked; the due day changes once a day.
@@ -61,8 +62,6 @@ def _ask(order: Order, budget: TimeBudget) -> bool:
             return False
         due = due_on(lima_day(mine.paid_at), conf.settled_within)
         evidence = {"at": budget.now.isoformat(), "paid_at": mine.paid_at.isoformat(), "due": due.isoformat()}
-        locked.history.open_discrepancy(
-            Kind.UNSETTLED_OVERDUE, f"order:{mine.pk}", evidence, order=mine, cip=locked.cip
-        )
+        locked.history.open_discrepancy(Kind.UNSETTLED_OVERDUE, Subject.of_order(mine, locked.cip), evidence)
         locked.write()
     return True

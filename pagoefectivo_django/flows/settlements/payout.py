@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...models import Discrepancy, Settlement
 from ...states import Kind
 from ..ledger.history import History, closed
+from ..ledger.subject import Subject
 
 
 def compare_payout(settlement: Settlement, history: History, **evidence: str) -> None:
@@ -12,14 +13,14 @@ def compare_payout(settlement: Settlement, history: History, **evidence: str) ->
 
     The history is written to the database, with every event gathered so far.
     """
-    subject = f"settlement:{settlement.pk}"
-    known = Discrepancy.objects.using(history.alias).filter(kind=Kind.PAYOUT_MISMATCH, subject=subject)
+    subject = Subject.of_settlement(settlement)
+    known = Discrepancy.objects.using(history.alias).filter(kind=Kind.PAYOUT_MISMATCH, subject=subject.text)
     if settlement.open_amount:
         left = f"{settlement.currency} {settlement.open_amount:.2f}"
         told = {"at": history.now.isoformat(), **evidence, "left": left}
         history.open_discrepancy(
-            Kind.PAYOUT_MISMATCH, subject, told, settlement=settlement, amount=abs(settlement.open_amount),
-            currency=settlement.currency, anew=True,
+            Kind.PAYOUT_MISMATCH, subject, told,
+            amount=abs(settlement.open_amount), currency=settlement.currency, anew=True,
         )  # fmt: skip
         known.open().update(amount=abs(settlement.open_amount))
     else:

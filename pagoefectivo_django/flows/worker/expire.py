@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ...channels.base import Channel, Report
@@ -18,11 +17,12 @@ from ..ledger.advance import Outcome, advance
 from ..ledger.decisions import Decision, Lapse
 from ..ledger.locked import lock_free_order
 from ..ledger.schedule import LIMIT, deadline
+from ..ledger.subject import Subject
 from ..orders.delete import StillPayable, begin_deletion, delete_code, give_up_deletion
 from ..outbox.budget import TimeBudget
 from ..provider.accounts import accounts
 from ..provider.halving import in_halves
-from ..provider.look_up import AFTER_NOTHING, KnowsNothing
+from ..provider.look_up import AFTER_NOTHING, KnowsNothing, report_on
 from ..provider.pace import await_pace
 from ..provider.search import search
 
@@ -139,8 +139,7 @@ def _ask(
     for account, mine in by_account.items():
         channel = channels.get(account)
         if channel and not channel.can_look_up:
-            expired = Report(account=account, fact=Fact.CODE_EXPIRED, detail="by our clock")
-            answers |= {cip.pk: replace(expired, code=cip.code or "") for cip in mine}
+            answers |= {cip.pk: report_on(cip, Fact.CODE_EXPIRED, "by our clock") for cip in mine}
         if not channel or not channel.can_look_up or account in unreachable:
             continue
         if not await_pace(channel, budget):
@@ -168,7 +167,7 @@ def _delete(cip: Cip, now: datetime) -> Report | None:
         give_up_deletion(cip)
         if error.watched:
             said = "by our clock; it can't be deleted"
-            return Report(cip.account, Fact.CODE_EXPIRED, code=cip.code or "", detail=said)
+            return report_on(cip, Fact.CODE_EXPIRED, said)
         logger.warning("Code %s is past its date and may still be paid: %s", cip, error)
         return None
     except PagoEfectivoError as error:
@@ -188,7 +187,7 @@ def _put_to_person(order: Order, cip: Cip, now: datetime) -> None:
         if locked is None:
             return
         detail = f"The provider doesn't say what became of code {cip}; the order stays open until it does."
-        subject = f"order:{order.pk}:expiry:{order.expires_at.isoformat()}"
+        subject = Subject.of_order(locked.order, cip, f"expiry:{order.expires_at.isoformat()}")
         evidence = {"at": now.isoformat(), "detail": detail}
-        locked.history.open_discrepancy(Kind.NOT_CONFIRMED, subject, evidence, order=locked.order, cip=cip)
+        locked.history.open_discrepancy(Kind.NOT_CONFIRMED, subject, evidence)
         locked.write()

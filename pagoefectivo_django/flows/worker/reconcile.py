@@ -21,8 +21,8 @@ from ...traces import traced
 from ..inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
 from ..ledger.advance import Outcome, advance
 from ..ledger.locked import lock_free_order
-from ..ledger.schedule import next_poll
-from ..orders.find import find, put_lost_to_person
+from ..ledger.schedule import deadline, next_poll
+from ..orders.find import find, is_clear, put_lost_to_person
 from ..outbox.budget import TimeBudget
 from ..provider.accounts import accounts, channel_of
 from ..provider.look_up import AFTER_NOTHING, KnowsNothing
@@ -164,8 +164,8 @@ def _payments_of(cips: Sequence[Cip]) -> dict[int, list[Payment]]:
 
 def _as_we_know(cip: Cip, answer: Report, payments: list[Payment]) -> bool:
     """Return whether an answer tells nothing new, so that no order needs a lock."""
-    if cip.answer:
-        return False  # the answer before contradicted us
+    if cip.answer or answer.provider_id not in ("", cip.provider_id):
+        return False  # the answer before contradicted us, or this answer teaches the provider's id
     if answer.fact == Fact.PAYMENT and payments:
         kept = all(payment.status != PaymentStatus.REVERSED for payment in payments)
         same = all((payment.amount, payment.currency) == (answer.amount, answer.currency) for payment in payments)
@@ -234,7 +234,11 @@ def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
         return
     if cip.status == CipStatus.LOST:
         found["lost"] += 1
-        if _may_exist(cip, budget) and not put_lost_to_person(cip, budget.now, _ANSWER_LOST):
+        until = deadline(cip.expires_at)
+        if _may_exist(cip, budget) and until <= budget.now and not put_lost_to_person(cip, budget.now, _ANSWER_LOST):
+            return
+        if budget.now < until:  # a hint asked for an early look
+            put_back([cip], "poll_at", {cip.pk: until})
             return
     put_back([cip], "poll_at", {cip.pk: None})
 
@@ -248,6 +252,6 @@ def _may_exist(cip: Cip, budget: TimeBudget) -> bool:
         report = find(channel, cip, budget.now)
     except PagoEfectivoError:
         return True
-    if report:
+    if report and is_clear(report):
         advance(report, actor="poll", wait=False, now=budget.now)
     return report is not None

@@ -23,6 +23,7 @@ from ...traces import traced
 from ..ledger.advance import Outcome, advance
 from ..ledger.attach import attach_forgotten
 from ..ledger.history import History, evidence_of
+from ..ledger.subject import Subject
 from ..outbox.budget import TimeBudget
 from ..provider.accounts import accounts
 from ..provider.pace import await_pace
@@ -134,8 +135,8 @@ def _apply(channel: Channel, answer: Report, now: datetime) -> str:
     kind = Kind.UNMATCHED if answer.fact == Fact.PAYMENT else Kind.LOST_CODE
     with one_transaction() as alias:
         history = History(alias, now, "poll")
-        subject = f"code:{answer.account}:{answer.code}"[:180]  # the same subject as for a code named by a hint
+        subject = Subject.of_unknown_code(answer.account, answer.code or answer.provider_id)
         money: dict[str, Any] = {"amount": answer.amount, "currency": answer.currency}
-        history.open_discrepancy(kind, subject, evidence_of(answer), account=answer.account, anew=None, **money)
+        history.open_discrepancy(kind, subject, evidence_of(answer), anew=None, **money)
         history.write()
     return "asked"
