@@ -261,6 +261,7 @@ _NAMES = {
     "operation_number": _("operation number"),
     "code": "CIP",
     "transaction_code": _("transaction code"),
+    "provider_id": _("provider's id"),
     "account": _("account"),
     "detail": _("detail"),
 }

@@ -189,6 +189,7 @@ def evidence_of(report: Report) -> dict[str, str]:
         "fact": report.fact,
         "code": report.code,
         "transaction_code": report.transaction_code,
+        "provider_id": report.provider_id,
         "amount": report.amount,
         "currency": report.currency,
         "paid_at": report.paid_at and report.paid_at.isoformat(),

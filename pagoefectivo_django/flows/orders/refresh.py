@@ -26,9 +26,9 @@ _STALE = _("Code %(cip)s changed while the provider was asked; ask it again.")
 def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
     """Ask the provider about every code of an order, apply the answers, and return the order afterwards.
 
-    Inside a transaction the provider is asked after the commit, and the order is returned unchanged. Codes of a channel
-    that can't search are skipped. Raises ``Unavailable`` or ``OutcomeUnknown`` if the provider doesn't answer, or knows
-    none of our codes; ``Misconfigured`` if the account of a code is no longer configured.
+    Inside a transaction the provider is asked after the commit, and the order is returned unchanged. Codes whose
+    provider can't be asked are skipped. Raises ``Unavailable`` or ``OutcomeUnknown`` if the provider doesn't answer, or
+    knows none of our codes; ``Misconfigured`` if the account of a code is no longer configured.
     """
     if in_shop_transaction():
         after_commit(refresh_order, order)
