@@ -22,7 +22,7 @@ from .finding import Finding, Verdict, well
 #: The program of another process, which prints the value that this process put into the cache.
 GLIMPSE = "import sys, django; django.setup(); from django.core.cache import cache; print(cache.get(sys.argv[1]))"
 #: Seconds for that process to start and answer.
-PATIENCE = 20
+PATIENCE = 50
 
 
 def examine_database() -> Iterator[Finding]:
