@@ -70,7 +70,13 @@ class FailingReceiver(models.Model):
         ``lost``: the attempt never came back, perhaps because the process died; so the receiver may be tried again at
         once.
         """
-        row, _made = cls.objects.using(database()).get_or_create(receiver=receiver, defaults={"since": now})
+        rows = cls.objects.using(database()).filter(receiver=receiver)
+        if (row := rows.first()) is None:
+            FailingReceiver.objects.using(database()).bulk_create(
+                [FailingReceiver(receiver=receiver, since=now)], ignore_conflicts=True
+            )
+            if (row := rows.first()) is None:
+                return  # another process failed too, and a success has deleted its row since
         if row.last_event == event and not row.paused_until:
             return
         if lost and row.paused_until:

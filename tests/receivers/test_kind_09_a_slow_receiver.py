@@ -1,6 +1,7 @@
 """Kind 9: a receiver that is slow, fails, hangs or kills its process slows only itself, however much waits for it."""
 
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -355,3 +356,21 @@ def test_a_receiver_that_hangs_in_one_process_hangs_no_other_worker(listen: Conn
         hanging.join(30)
         other.join(30)
     assert not Delivery.objects.filter(delivered_at__isnull=True).exists()
+
+
+@pytest.mark.postgresql
+def test_two_failures_and_a_success_at_one_moment_are_no_error() -> None:
+    """Found by the storm: the row that a second failure made was gone again when this one looked for it."""
+
+    def meddle(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if not sql.startswith('INSERT INTO "pagoefectivo_failingreceiver"'):
+            return execute(sql, params, many, context)
+        at_once(lambda: FailingReceiver.objects.create(receiver="tests.shop", since=timezone.now()))
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            at_once(lambda: FailingReceiver.objects.all().delete())
+
+    with connection.execute_wrapper(meddle):
+        FailingReceiver.count("tests.shop", uuid.uuid4(), timezone.now())
+    assert not FailingReceiver.objects.exists()
