@@ -36,10 +36,10 @@ INSERT INTO pagoefectivo_payment (
     cip_id, operation_number, amount, currency, paid_at, first_heard_at, status, refunded)
 SELECT id, id::text, 35.50, 'PEN', changed_at, changed_at, 'applied', 0 FROM pagoefectivo_cip WHERE status = 'paid';
 INSERT INTO pagoefectivo_notification (
-    channel, account, digest, body, signature, code, fact, received_at, last_received_at, times_received, status,
-    verified_by, forgotten, trace, attempts, last_error)
-SELECT 'default', account, md5(id::text), '', '', code, 'payment', changed_at, changed_at, 1, 'applied', '', false,
-    '', 0, ''
+    channel, account, identity, item, trust, body, headers, query, code, fact, received_at, last_received_at,
+    times_received, status, verified_by, forgotten, trace, attempts, last_error)
+SELECT 'default', account, md5(id::text), 0, 'signed_body', '', '{}', '', code, 'payment', changed_at, changed_at,
+    1, 'applied', '', false, '', 0, ''
 FROM pagoefectivo_cip WHERE status = 'paid';
 INSERT INTO pagoefectivo_orderevent (
     id, order_id, number, kind, fact, state_before, state_after, actor, detail, trace, created_at)

@@ -11,6 +11,7 @@ from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.exchange import Exchange, listener
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
+from pagoefectivo_django.conf import conf
 from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import approve_refund, cancel_order, refund_order, reissue_code
 from pagoefectivo_django.flows.inbox.hints import hint
@@ -218,7 +219,7 @@ def forgotten_by_a_backup(order: Order) -> None:
 
 
 def heard_of_by_its_date(order: Order) -> None:
-    Cip.objects.filter(order=order).update(poll_at=timezone.now())
+    Cip.objects.filter(order=order).update(poll_at=timezone.now(), expires_at=timezone.now() - conf.grace)
 
 
 def dead(order: Order) -> None:

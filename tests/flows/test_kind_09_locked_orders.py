@@ -14,6 +14,7 @@ from django.db import connection, connections, transaction
 from django.test import override_settings
 from django.utils import timezone
 
+from pagoefectivo_django.channels.base import CodeRef
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.flows import cancel_order, import_settlement, tick
 from pagoefectivo_django.flows.orders.pending_action import record
@@ -221,9 +222,9 @@ def test_an_order_that_is_taken_while_its_provider_is_asked_holds_no_worker(
         record(each, pending_action, actor="shop", date=date, now=timezone.now())
     real, shop = getattr(Told, call), ExitStack()
 
-    def taken(self: Told, code: str, *named: Any) -> None:
-        real(self, code, *named)
-        if code == order.code:
+    def taken(self: Told, ref: CodeRef, *named: Any) -> None:
+        real(self, ref, *named)
+        if ref.code == order.code:
             monkeypatch.setattr(Told, call, real)
             shop.enter_context(held(order))
 

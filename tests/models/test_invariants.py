@@ -160,7 +160,9 @@ CASES: dict[str, list[Callable[[], object]]] = {
         lambda: new_cip(status="expired", live=False),
     ],
     "pagoefectivo_code_of_account": [lambda: new_cip(code=Cip.objects.get().code)],
-    "pagoefectivo_provider_id": [lambda: [new_cip(provider_id="A-1", live=None, status="lost") for _ in range(2)]],
+    "pagoefectivo_provider_id": [
+        lambda: [new_cip(provider_id="A-1", transaction_code=name, live=None, status="lost") for name in "ab"]
+    ],
     "pagoefectivo_transaction_code": [lambda: new_cip(transaction_code=Cip.objects.get().transaction_code)],
     "pagoefectivo_code_not_blank": [lambda: Cip.objects.update(code=""), lambda: new_cip(code="")],
     "pagoefectivo_one_operation": [lambda: again(Payment.objects.get())],

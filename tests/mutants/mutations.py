@@ -216,7 +216,7 @@ MUTATIONS = (
         promise=1,
         file="worker/expire.py",
         text="answer = _delete(cip, now)",
-        replacement="answer = replace(answer, fact=Fact.CODE_EXPIRED)",
+        replacement="answer = report_on(cip, Fact.CODE_EXPIRED)",
         tests=(
             "tests/flows/test_expiry.py::test_a_code_still_open_past_its_date_is_deleted_before_the_order_ends",
             "tests/flows/test_expiry.py::test_a_deletion_that_is_not_confirmed_postpones",

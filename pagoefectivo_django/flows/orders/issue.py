@@ -80,9 +80,7 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     channel refused, or ``InReview`` or ``InvalidRequest`` if the order may not get another code any more.
     """
     asked = order.pending_action == PendingAction.REISSUE
-    if busy_until := _busy_until(order, now):
-        return busy_until
-    if again := find_lost(order, now, asked=asked):
+    if again := _busy_until(order, now) or find_lost(order, now, asked=asked):
         return again
     if _lost_of_this_action(order) >= MOST_LOST:
         put_to_person(order, Kind.LOST_CODE, now, "Twice the provider's answer got lost; both codes may be payable.")
@@ -107,9 +105,8 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
         advance(report, asked=asked, actor="provider", now=now)
         if report.fact == Fact.ISSUED and not _moved(cip):
             detail = f"The provider gave code {report.code}, which it gave for another order before."
-            advance(
-                replace(report, fact=Fact.LOST, code="", provider_id="", detail=detail), actor="pagoefectivo", now=now
-            )
+            lost = replace(report, fact=Fact.LOST, code="", provider_id="", detail=detail)
+            advance(lost, actor="pagoefectivo", now=now)
             put_to_person(order, Kind.LOST_CODE, now, detail)
             return None
         if report.fact != Fact.REFUSED:
