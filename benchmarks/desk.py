@@ -72,8 +72,8 @@ SELECT id, 'late_payment', '{account}', id::text, cip_id, amount, 'PEN', '', '[]
     CASE WHEN id > {count} - 800 THEN 'open' ELSE 'resolved' END, '', 'bench', now(), 'x', created_at
 FROM pagoefectivo_order WHERE id % 10 = 1;
 INSERT INTO pagoefectivo_refund (
-    payment_id, order_id, amount, currency, status, by_channel, provider_id, reason, requested_by, requested_at, approved_by,
-    closed_at, outcome, bank, cci, holder, attempts, last_error)
+    payment_id, order_id, amount, currency, status, by_channel, provider_id, reason, requested_by, requested_at,
+    approved_by, closed_at, outcome, bank, cci, holder, attempts, last_error)
 SELECT p.id, o.id, 1, 'PEN', 'done', false, '', '', 'bench', o.paid_at, 'bench', o.paid_at, '', '', '', '', 0, ''
 FROM pagoefectivo_order o JOIN pagoefectivo_payment p ON p.cip_id = o.cip_id WHERE o.id % 10 = 6;
 INSERT INTO pagoefectivo_apicall (
