@@ -118,11 +118,6 @@ class Hint:
     transaction_code: str = ""
     provider_id: str = ""
 
-    @property
-    def ref(self) -> CodeRef:
-        """The names of the code to look up."""
-        return CodeRef(self.code, self.transaction_code, self.provider_id)
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", plain(self.code))
 

@@ -301,11 +301,12 @@ def test_any_date_ahead_is_taken_where_the_channel_declares_no_limit(
         assert refusal.value.code == "expires_at_out_of_range"
 
 
-def test_a_payment_that_proves_nothing_where_nobody_can_be_asked_comes_to_a_person(
-    served_by: Callable[[type[MemoryChannel]], None],
+@pytest.mark.parametrize("fact", ["payment", "payment_reversed", "code_expired", "code_deleted", "unknown"])
+def test_what_a_message_can_not_prove_comes_to_a_person_where_nobody_can_be_asked(
+    served_by: Callable[[type[MemoryChannel]], None], fact: str
 ) -> None:
     served_by(Deaf)
     order = sold()
-    assert post(paid(order)).status_code == 200
+    assert post(paid(order, fact=fact)).status_code == 200
     assert states(order) == ["pending"]
     assert [row.kind for row in Discrepancy.objects.all()] == ["unprocessed"]

@@ -170,8 +170,8 @@ def read_all(channel: Channel, row: Notification) -> list[Report | Hint]:
         raise Malformed(
             _("The message proves no payment by itself, and this provider can't be asked."), code="nobody_to_ask"
         )
-    texts = [(*vars(item.ref).values(), getattr(item, "operation_number", "")) for item in items]
-    if strict_json.unstorable(texts):
+    texts = ("provider_id", "code", "transaction_code", "operation_number")
+    if strict_json.unstorable([getattr(item, name, "") for item in items for name in texts]):
         raise Malformed(_("A name in the message has characters that no database holds."), code="name_unstorable")
     lengths = ((len(item.code), len(item.provider_id), len(getattr(item, "operation_number", ""))) for item in items)
     if any(code > 40 or provider_id > 64 or number > 40 for code, provider_id, number in lengths):

@@ -38,9 +38,10 @@ APART = timedelta(minutes=1)
 def is_hint(item: Report | Hint, channel: Channel, trust: str) -> bool:
     """Return whether a message only names a code to ask the provider about.
 
-    Only a payment and a reversal count from a message alone, and only if the signature covers every byte.
+    Nothing counts from a message whose signature leaves out a byte. Of the others a payment and a reversal count, and
+    all facts where the provider can't be asked.
     """
-    if isinstance(item, Hint) or (item.fact in COUNTED_FROM_MESSAGES and trust != Trust.SIGNED_BODY):
+    if isinstance(item, Hint) or trust != Trust.SIGNED_BODY:
         return True
     return channel.can_look_up and item.fact in WHAT_BECOMES and item.fact not in COUNTED_FROM_MESSAGES
 
@@ -54,8 +55,9 @@ def hint(item: Report | Hint, now: datetime) -> None:
         value = getattr(item, name) if name != "transaction_code" or not (item.code or item.provider_id) else ""
         if value and _make_due(cips.filter(KNOWN, **{name: value}), now):
             return
-    lost = cips.filter(~KNOWN, transaction_code=item.transaction_code or None, status=CipStatus.LOST)
-    lost.update(poll_at=now)  # found by our number, where the provider can be asked so
+    if item.transaction_code:  # a lost code is found by our number, where the provider can be asked so
+        lost = cips.filter(~KNOWN, transaction_code=item.transaction_code, status=CipStatus.LOST)
+        lost.update(poll_at=now)
     if item.code or item.provider_id:
         names = {"account": item.account, "code": item.code, "provider_id": item.provider_id}
         unknown = UnknownCode.objects.using(alias)
