@@ -10,7 +10,8 @@ from tests.hostile.doing import SECRET
 
 Make = Callable[..., Order]
 Hire = Callable[..., Client]
-CCI = "00219100000000000152"
+#: Without zeros at the begin of its end: a search drops them, and a short number is in many a text.
+CCI = "00219177441199665550"
 #: E-mail, name, document and phone.
 PERSON = ("planted@example.com", "Plantada", "48151623", "999777555")
 #: What no report of an error shows.
