@@ -1,11 +1,11 @@
-"""The directive ``.. from-code:: commands`` (``permissions``, ``settings``): a page's text is read from the package."""
+"""The directive ``.. from-code:: NAME``, by which a page prints what the package says, such as ``commands``."""
 
 from __future__ import annotations
 
 from argparse import Action
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import django
 from django.apps import apps
@@ -17,6 +17,8 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
 from pagoefectivo_django.conf import table
+from pagoefectivo_django.states import CipStatus, Fact, OrderState
+from pagoefectivo_django.transitions import CODE_TABLE, ORDER_TABLE
 
 #: Characters of a default that a table's column has room for; only ``MESSAGES``, which is every message, is longer.
 LONGEST_DEFAULT = 40
@@ -67,6 +69,26 @@ def settings_table() -> Iterator[str]:
         yield f"     - {description}"
 
 
+def transitions() -> Iterator[str]:
+    """Yield a table named *transitions*: what a fact does to an order, by the order's state."""
+    yield from _facts("transitions", [*OrderState], ORDER_TABLE, [*Fact])
+
+
+def code_transitions() -> Iterator[str]:
+    """Yield a table named *code-transitions*: what a fact does to a code, by the code's status."""
+    yield from _facts("code-transitions", [*CipStatus], CODE_TABLE, [*CODE_TABLE[CipStatus.CURRENT]])
+
+
+def _facts(
+    name: str, columns: Sequence[str], rules: Mapping[Any, Mapping[Fact, object]], facts: Sequence[Fact]
+) -> Iterator[str]:
+    yield from (".. csv-table::", f"   :name: {name}", "   :header-rows: 1", "")
+    yield "   " + ", ".join(f'"{cell}"' for cell in ("fact", *columns))
+    for fact in facts:
+        cells = (fact.replace("_", " "), *(str(rules[column][fact]) for column in columns))
+        yield "   " + ", ".join(f'"{cell}"' for cell in cells)
+
+
 class FromCode(Directive):
     """Puts the lines of one of the functions above in its place."""
 
@@ -75,6 +97,8 @@ class FromCode(Directive):
         "commands": commands,
         "permissions": permissions,
         "settings": settings_table,
+        "transitions": transitions,
+        "code-transitions": code_transitions,
     }
 
     def run(self) -> list[nodes.Node]:

@@ -1,8 +1,6 @@
-"""States of orders, codes, payments and statements, facts about codes, and the order table; no database, no network."""
+"""States of orders, codes, payments and statements, and facts about codes; ``transitions`` says what a fact moves."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
@@ -67,6 +65,9 @@ class PaymentStatus(TextChoices):
 class Fact(TextChoices):
     """A fact about a code, from a report of the provider or a decision of ours.
 
+    ``in_process``: the provider examines a payment, or a payment is authorised or in dispute. ``code_failed``: a code
+    that was issued can't be paid any more. ``reinstated`` is no report but a conclusion of the ledger: a payment that
+    was reversed, and that the provider's answer shows as paid again.
     ``accepted``, ``withdrawn``, ``lapsed`` and ``returned`` come from staff, the shop, the clock and a refund.
     """
 
@@ -77,6 +78,9 @@ class Fact(TextChoices):
     CODE_EXPIRED = "code_expired", _("code expired")
     CODE_DELETED = "code_deleted", _("code deleted")
     PAYMENT_REVERSED = "payment_reversed", _("payment reversed")
+    IN_PROCESS = "in_process", _("in process")
+    CODE_FAILED = "code_failed", _("code failed")
+    REINSTATED = "reinstated", _("payment reinstated")
     UNKNOWN = "unknown", _("unknown")
     ABSENT = "absent", _("not there")
     ACCEPTED = "accepted", _("accepted by a person")
@@ -104,12 +108,14 @@ class Kind(TextChoices):
     PAID_AFTER_REFUND = "paid_after_refund", _("paid after it was refunded")
     CONFLICT = "conflict", _("paid though no code was issued")
     REVERSED = "reversed", _("the provider took the payment back")
+    REINSTATED = "reinstated", _("taken back, and paid again at the provider")
     MISSING_THERE = "missing_there", _("paid here, not at the provider")
     LOST_CODE = "lost_code", _("a code may exist that we don't know")
     NOT_CONFIRMED = "not_confirmed", _("the provider doesn't confirm a change")
     STILL_PAYABLE = "still_payable", _("a code may still be paid")
+    IN_PROCESS = "in_process", _("a payment stays in process")
     UNPROCESSED = "unprocessed", _("a verified message could not be applied")
-    MISSING_HERE = "missing_here", _("in a statement, not in our book")
+    MISSING_HERE = "missing_here", _("in a statement, without an order here")
     STATUS_MISMATCH = "status_mismatch", _("in a statement, not paid here")
     DUPLICATE_LINE = "duplicate_line", _("settled twice")
     UNCLEAR_LINE = "unclear_line", _("a line of a statement that is not clear")
@@ -131,6 +137,7 @@ MONEY_KINDS = frozenset(
         Kind.PAID_AFTER_REFUND,
         Kind.CONFLICT,
         Kind.REVERSED,
+        Kind.REINSTATED,
         Kind.MISSING_THERE,
     }
 )
@@ -203,83 +210,3 @@ class LineStatus(TextChoices):
     DUPLICATE = "duplicate", _("duplicate")
     DISCREPANCY = "discrepancy", _("discrepancy")
     IGNORED = "ignored", _("ignored")
-
-
-class Condition(TextChoices):
-    """A condition, besides the order's state, under which a rule moves the order."""
-
-    ASKED = "if we asked"
-    LAST_ROUTE = "if no route is left"
-    ALL_RETURNED = "if nothing of it is left"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """The effect of a fact on an order in a state; ``str()`` gives the cell of the manual's order table."""
-
-    #: The state that the order moves to; None: the order stays in its state.
-    to: OrderState | None = None
-    #: The order moves only if this condition holds.
-    condition: Condition | None = None
-    #: Where the order does not move: an event ``noted`` is written.
-    noted: bool = False
-    #: Where the order does not move: its code becomes due for deletion at the provider.
-    delete: bool = False
-    #: A discrepancy of this kind is opened for staff.
-    discrepancy: Kind | None = None
-    #: The code remembers the fact, and the discrepancy is opened only if a payment follows.
-    remembered: bool = False
-    #: The fact is a request, and whoever made the request gets ``AlreadyPaid``.
-    refused: bool = False
-
-    def __str__(self) -> str:
-        aside = "noted, delete the code" if self.delete else "noted" if self.noted else ""
-        if self.refused:
-            return "error AlreadyPaid"
-        if self.remembered:
-            return f"remembered: D {self.discrepancy} if paid later"
-        if self.to and self.condition:
-            return f"{self.to} {self.condition}" + (f"; else {aside}" if aside else "")
-        if self.to:
-            return f"{self.to} and D {self.discrepancy}" if self.discrepancy else str(self.to)
-        return f"D {self.discrepancy}" if self.discrepancy else aside or "nothing"
-
-
-_nothing = Rule()
-_noted = Rule(noted=True)
-_drop = Rule(noted=True, delete=True)
-_if_asked = Rule(to=OrderState.PENDING, condition=Condition.ASKED, noted=True, delete=True)
-_if_last = Rule(to=OrderState.REJECTED, condition=Condition.LAST_ROUTE, noted=True)
-_remembered = Rule(remembered=True, discrepancy=Kind.REVERSED)
-_pending, _paid = Rule(to=OrderState.PENDING), Rule(to=OrderState.PAID)
-_expired, _cancelled = Rule(to=OrderState.EXPIRED), Rule(to=OrderState.CANCELLED)
-_undone = Rule(to=OrderState.REFUNDED, discrepancy=Kind.REVERSED)
-_twice, _after_cancel = Rule(discrepancy=Kind.DUPLICATE_PAYMENT), Rule(discrepancy=Kind.PAID_AFTER_CANCEL)
-_conflict, _after_refund = Rule(discrepancy=Kind.CONFLICT), Rule(discrepancy=Kind.PAID_AFTER_REFUND)
-_told = Rule(refused=True)
-_returned = Rule(to=OrderState.REFUNDED, condition=Condition.ALL_RETURNED, noted=True)
-
-# fmt: off
-_BY_FACT: dict[Fact, tuple[Rule, ...]] = {
-    # fact                   new          pending      paid     expired     cancelled      rejected    refunded
-    Fact.ISSUED:           (_pending,    _pending,    _drop,   _if_asked,  _drop,         _if_asked,  _drop),
-    Fact.REFUSED:          (_if_last,    _noted,      _noted,  _noted,     _noted,        _nothing,   _noted),
-    Fact.LOST:             (_noted,      _noted,      _noted,  _noted,     _noted,        _noted,     _noted),
-    Fact.PAYMENT:          (_paid,       _paid,       _twice,  _paid,      _after_cancel, _conflict,  _after_refund),
-    Fact.CODE_EXPIRED:     (_expired,    _expired,    _noted,  _nothing,   _noted,        _noted,     _noted),
-    Fact.CODE_DELETED:     (_cancelled,  _cancelled,  _noted,  _nothing,   _nothing,      _noted,     _noted),
-    Fact.PAYMENT_REVERSED: (_remembered, _remembered, _undone, _noted,     _noted,        _noted,     _nothing),
-    Fact.UNKNOWN:          (_noted,      _noted,      _noted,  _noted,     _noted,        _noted,     _noted),
-    Fact.ABSENT:           (_noted,      _noted,      _noted,  _noted,     _noted,        _noted,     _noted),
-    Fact.ACCEPTED:         (_paid,       _paid,       _told,   _paid,      _paid,         _paid,      _paid),
-    Fact.WITHDRAWN:        (_cancelled,  _cancelled,  _told,   _nothing,   _nothing,      _nothing,   _nothing),
-    Fact.LAPSED:           (_expired,    _expired,    _nothing, _nothing,  _nothing,      _nothing,   _nothing),
-    Fact.RETURNED:         (_noted,      _noted,      _returned, _noted,   _noted,        _noted,     _noted),
-}
-# fmt: on
-
-#: A payment is looked up here only after ``flows/ledger/payments.py`` has compared the payment with those already known
-#: (a repetition changes nothing), with the order's amount and currency, and with the order's date.
-TABLE: dict[OrderState, dict[Fact, Rule]] = {
-    state: {fact: rules[column] for fact, rules in _BY_FACT.items()} for column, state in enumerate(OrderState)
-}

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "pagoefectivo_django"
 
 #: From the ground to the doors: each part, and what it may import besides itself.
 GROUND = {"codes", "conf", "errors", "fees", "measures", "money", "payer", "signals", "states"}
-GROUND |= {"strict_json", "texts", "traces", "workdays"}
+GROUND |= {"strict_json", "texts", "traces", "transitions", "workdays"}
 MAY_IMPORT: dict[str, set[str]] = {
     # Ground: words everybody uses.
     "codes": {"texts"},
@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "strict_json": {"errors"},
     "texts": set(),
     "states": set(),
+    "transitions": {"states"},
     "conf": {"errors"},
     "signals": {"errors"},
     # Two shores, which do not know each other.

@@ -15,7 +15,8 @@ from docutils import nodes
 from pagoefectivo_django import flows, models, signals
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.conf import SETTINGS
-from pagoefectivo_django.states import TABLE, Fact, OrderState
+from pagoefectivo_django.states import Fact, OrderState
+from pagoefectivo_django.transitions import ORDER_TABLE
 from tests.manual import PAGES, README, ROOT, document, leads_to, table
 from tests.sandbox.running import running, wait_for
 
@@ -60,9 +61,9 @@ def test_the_transition_table() -> None:
     assert [row[0] for row in rows] == [fact.value.replace("_", " ") for fact in Fact]
     for row, fact in zip(rows, Fact, strict=True):
         for cell, state in zip(row[1:], OrderState, strict=True):
-            assert cell == str(TABLE[state][fact]), f"{fact} in state {state}"
-    assert set(TABLE) == set(OrderState)
-    assert all(set(columns) == set(Fact) for columns in TABLE.values())
+            assert cell == str(ORDER_TABLE[state][fact]), f"{fact} in state {state}"
+    assert set(ORDER_TABLE) == set(OrderState)
+    assert all(set(columns) == set(Fact) for columns in ORDER_TABLE.values())
 
 
 def test_settings() -> None:

@@ -47,6 +47,10 @@ EXPLANATIONS = {
         "The provider told of a payment, and took it back. Usually: stop what was not shipped, and ask the provider "
         "why."
     ),
+    Kind.REINSTATED: _(
+        "The provider took this payment back, and says paid now. Usually: look in the provider's portal; accept the "
+        "payment if it stands there."
+    ),
     Kind.MISSING_THERE: _(
         "The order is paid here, and the provider does not know of it. Usually: stop what was not shipped, and ask the "
         "provider again."
@@ -62,6 +66,10 @@ EXPLANATIONS = {
     Kind.STILL_PAYABLE: _(
         "The order has ended or has another code, and nobody can be asked whether its old code can still be paid. "
         "Usually: cancel the code in the provider's portal; the discrepancy closes by itself once it can't be paid."
+    ),
+    Kind.IN_PROCESS: _(
+        "The provider has examined a payment of this code, or a claim about one, for days. Usually: ask the provider "
+        "how long; the discrepancy closes by itself with the outcome."
     ),
     Kind.UNPROCESSED: _(
         "A message that is verified to be the provider's could not be applied. Usually: mend what its last error says, "

@@ -86,6 +86,8 @@ class Report:
     version: int | None = None
     #: When a message that came unasked was first received.
     received_at: datetime | None = None
+    #: The sum that went back to the payer so far, out of this payment; None: the provider doesn't say.
+    returned: Decimal | None = None
     #: The provider's words for a refusal or an unknown event, without personal data.
     detail: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -203,6 +205,10 @@ class Channel:
     can_delete: ClassVar[bool] = False
     can_extend: ClassVar[bool] = False
     can_refund: ClassVar[bool] = False
+
+    #: The provider's answers tell a payment that was reversed from one that stands. Without, an answer "paid" after a
+    #: reversal says nothing; with, the payment was reinstated, and a person is asked.
+    tells_reversals: ClassVar[bool] = False
 
     #: The names of the channel's OPTIONS besides ``COMMON_OPTIONS``; a system check warns of others, unless None.
     option_names: ClassVar[Sequence[str] | None] = None

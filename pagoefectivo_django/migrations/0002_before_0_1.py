@@ -303,7 +303,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='discrepancy',
             name='kind',
-            field=models.CharField(choices=[('amount_mismatch', 'paid another amount'), ('currency_mismatch', 'paid in another currency'), ('unmatched', 'paid for an unknown code'), ('late_payment', 'paid late'), ('duplicate_payment', 'paid twice'), ('paid_after_cancel', 'paid after it was cancelled'), ('paid_after_refund', 'paid after it was refunded'), ('conflict', 'paid though no code was issued'), ('reversed', 'the provider took the payment back'), ('missing_there', 'paid here, not at the provider'), ('lost_code', "a code may exist that we don't know"), ('not_confirmed', "the provider doesn't confirm a change"), ('still_payable', 'a code may still be paid'), ('unprocessed', 'a verified message could not be applied'), ('missing_here', 'in a statement, not in our book'), ('status_mismatch', 'in a statement, not paid here'), ('duplicate_line', 'settled twice'), ('unclear_line', 'a line of a statement that is not clear'), ('refund_unmatched', 'a refund in a statement that we did not make'), ('fee_mismatch', "another fee than the contract's"), ('payout_mismatch', "another deposit than the settlement's sum"), ('unsettled_overdue', 'paid, and in no settlement in time')], max_length=20, verbose_name='discrepancy'),
+            field=models.CharField(choices=[('amount_mismatch', 'paid another amount'), ('currency_mismatch', 'paid in another currency'), ('unmatched', 'paid for an unknown code'), ('late_payment', 'paid late'), ('duplicate_payment', 'paid twice'), ('paid_after_cancel', 'paid after it was cancelled'), ('paid_after_refund', 'paid after it was refunded'), ('conflict', 'paid though no code was issued'), ('reversed', 'the provider took the payment back'), ('reinstated', 'taken back, and paid again at the provider'), ('missing_there', 'paid here, not at the provider'), ('lost_code', "a code may exist that we don't know"), ('not_confirmed', "the provider doesn't confirm a change"), ('still_payable', 'a code may still be paid'), ('in_process', 'a payment stays in process'), ('unprocessed', 'a verified message could not be applied'), ('missing_here', 'in a statement, without an order here'), ('status_mismatch', 'in a statement, not paid here'), ('duplicate_line', 'settled twice'), ('unclear_line', 'a line of a statement that is not clear'), ('refund_unmatched', 'a refund in a statement that we did not make'), ('fee_mismatch', "another fee than the contract's"), ('payout_mismatch', "another deposit than the settlement's sum"), ('unsettled_overdue', 'paid, and in no settlement in time')], max_length=20, verbose_name='discrepancy'),
         ),
         migrations.AlterField(
             model_name='notification',
@@ -357,6 +357,11 @@ class Migration(migrations.Migration):
             model_name='cip',
             name='provider_id',
             field=pagoefectivo_django.models.database.ExactCharField(blank=True, max_length=64, null=True, verbose_name="provider's id"),
+        ),
+        migrations.AddField(
+            model_name='cip',
+            name='in_process_at',
+            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='in process since'),
         ),
         migrations.AddConstraint(
             model_name='cip',

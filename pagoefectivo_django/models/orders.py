@@ -193,6 +193,8 @@ class Cip(Attempted, Hinted):
     answer = models.CharField(max_length=100, blank=True, default="", editable=False)
     #: When the code was paid, from a report without an operation number; for payments without a time of their own.
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
+    #: Since when a payment of the code is in process at the provider (under review, in dispute); NULL: none is.
+    in_process_at = models.DateTimeField(_("in process since"), null=True, blank=True, editable=False)
     #: When the provider is asked about the code next, by schedule; NULL when the schedule has ended.
     poll_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: Operation numbers of reversals reported before their payment ("" without a number).

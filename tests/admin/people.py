@@ -10,7 +10,7 @@ from tests.hostile.doing import SECRET
 
 Make = Callable[..., Order]
 Hire = Callable[..., Client]
-#: Without zeros at the begin of its end: a search drops them, and a short number is in many a text.
+#: The last eight digits begin with no zero: a search drops leading zeros, and a short number stands in many texts.
 CCI = "00219177441199665550"
 #: E-mail, name, document and phone.
 PERSON = ("planted@example.com", "Plantada", "48151623", "999777555")

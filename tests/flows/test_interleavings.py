@@ -17,7 +17,8 @@ from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.flows import reissue_code
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Order, OrderEvent, Payment
-from pagoefectivo_django.states import Fact
+from pagoefectivo_django.states import CipStatus, Fact
+from pagoefectivo_django.transitions import CODE_TABLE
 from tests.flows.making import make
 
 pytestmark = [pytest.mark.storm, pytest.mark.django_db(transaction=True)]
@@ -31,6 +32,8 @@ class Said:
     number: str
     hours: float | None
     back: bool = False
+    #: An answer of the provider about the code, in place of a payment.
+    answer: Fact | None = None
 
 
 def payments(*, reversals: bool) -> st.SearchStrategy[list[Said]]:
@@ -66,13 +69,14 @@ def play(said: Sequence[Said]) -> tuple[Order, dict[str, Any]]:
     now = order.expires_at + timedelta(hours=10)
     for one in said:
         cip = cips[one.code]
-        fact = Fact.PAYMENT_REVERSED if one.back else Fact.PAYMENT
+        fact = one.answer or (Fact.PAYMENT_REVERSED if one.back else Fact.PAYMENT)
         report = Report(
             account=cip.account,
             fact=fact,
             code=cip.code or "",
-            amount=order.amount,
+            amount=None if one.answer else order.amount,
             currency=order.currency,
+            asked_at=now if one.answer else None,
             paid_at=None if one.hours is None else order.expires_at + timedelta(hours=one.hours),
             operation_number=one.number,
             received_at=now,
@@ -125,6 +129,19 @@ def summary(order: Order, cips: list[Cip]) -> dict[str, Any]:
 @given(said=payments(reversals=True).flatmap(st.permutations))
 def test_nothing_is_lost_in_any_order(said: list[Said]) -> None:
     play(said)
+
+
+#: Facts that an answer may tell of a code, besides a payment.
+OF_CODES = [fact for fact in CODE_TABLE[CipStatus.CURRENT] if fact not in (Fact.PAYMENT, Fact.PAYMENT_REVERSED)]
+
+
+@settings(max_examples=80)
+@given(data=st.data(), said=payments(reversals=True))
+def test_nothing_is_lost_whatever_becomes_of_the_codes(data: Any, said: list[Said]) -> None:
+    told = st.builds(
+        Said, code=st.sampled_from([0, 1]), number=st.just(""), hours=st.none(), answer=st.sampled_from(OF_CODES)
+    )
+    play(data.draw(st.permutations(said + data.draw(st.lists(told, min_size=1, max_size=6)))))
 
 
 @settings(max_examples=40)

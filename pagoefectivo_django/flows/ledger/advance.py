@@ -12,7 +12,7 @@ from ...models.clock import current_time
 from ...models.database import one_transaction
 from ...states import CipStatus, Fact
 from ...traces import traced
-from .codes import ended, issued, unknown
+from .codes import ended, in_process, issued, out_of_process, unknown
 from .contradictions import close_lost, heard, is_answer
 from .decisions import Decision, decide
 from .locked import NAMES, LockedOrder, UnitOfWork, named_in, open_unit_of_work
@@ -45,6 +45,8 @@ WHAT_BECOMES: dict[Fact, Callable[[LockedOrder, Cip, Report, bool], None]] = {
     Fact.CODE_EXPIRED: ended,
     Fact.CODE_DELETED: ended,
     Fact.PAYMENT_REVERSED: took_back,
+    Fact.IN_PROCESS: in_process,
+    Fact.CODE_FAILED: ended,
     Fact.UNKNOWN: unknown,
     Fact.ABSENT: unknown,
 }
@@ -106,6 +108,7 @@ def advance(
 def _apply(locked: LockedOrder, cip: Cip, report: Report, wanted: bool) -> None:
     before, lost = cip.answer, cip.status == CipStatus.LOST and not cip.is_known
     WHAT_BECOMES[report.fact](locked, cip, report, wanted)
+    out_of_process(locked, cip, report.fact)
     if is_answer(report, cip):
         heard(locked, cip, report, before)
     if lost and cip.is_known:

@@ -1,23 +1,27 @@
-"""Apply reports about the life of a code: issued, refused, lost, expired, deleted, unknown."""
+"""Apply reports about the life of a code, by the code table: issued, in process, ended, unknown."""
 
 from __future__ import annotations
 
 from ...channels.base import Report
 from ...conf import conf
 from ...models import Cip, Discrepancy, Payment
-from ...states import TABLE, CipStatus, Condition, Fact, Kind, PaymentStatus, PendingAction
+from ...states import CipStatus, Fact, Kind, OrderState, PaymentStatus, PendingAction
+from ...transitions import CODE_TABLE, ORDER_TABLE, Condition, Rule
 from ..provider.accounts import account_at
 from .contradictions import contradict, now_confirmed
 from .history import closed
 from .locked import LockedOrder
 from .refunds import given_back
-from .schedule import deadline
+from .schedule import IN_PROCESS_LIMIT, deadline
+
+#: Facts after which a code can't be paid because its time is over or because we deleted it.
+OVER = (Fact.CODE_EXPIRED, Fact.CODE_DELETED)
+#: Facts that leave open whether a payment is in process.
+SAYS_NOTHING = (Fact.IN_PROCESS, Fact.UNKNOWN, Fact.ABSENT, Fact.LOST)
 
 
 def issued(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
     """Apply a report saying the code can be paid."""
-    rule = TABLE[locked.state][Fact.ISSUED]
-    live = locked.live_cip()
     was = CipStatus(cip.status)
     # While an extension is pending, an expired code that can be paid again was revived on request, even if another
     # process than the extending one hears of the revival first.
@@ -26,78 +30,132 @@ def issued(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
     # date is ignored for a code that is current already.
     answered = report.asked_at is not None
     locked.learn(cip, report, date=answered or was != CipStatus.CURRENT)
-    if was == CipStatus.PAID and not answered:
-        return  # the answer to the request for the code says nothing about the time since
     if was == CipStatus.PAID:
-        if taken := _taken(locked, cip):
-            contradict(locked, Kind.REVERSED, report, cip, taken[-1])
-        else:
-            locked.delete_at_provider(cip)
-            locked.note(Fact.ISSUED, cip)
+        if answered:  # the answer to the request for the code says nothing about the time since
+            _paid_yet_open(locked, cip, report)
     elif was == CipStatus.CURRENT:
-        if asked and report.expires_at and locked.order.expires_at != report.expires_at:
-            now_confirmed(locked, "The provider says until when it can be paid.")
-            locked.order.expires_at = report.expires_at
-            locked.touch(cip)
-            locked.note(Fact.ISSUED, cip, f"extended until {report.expires_at.isoformat()}")
-    elif _reaches(was, live, cip, asked) and rule.to and (not rule.condition or (asked and not locked.ordered_again())):
-        if live and live is not cip:
-            locked.move_cip(live, CipStatus.SUPERSEDED)
-            locked.delete_at_provider(live)
-        locked.move_cip(cip, CipStatus.CURRENT)
-        cip.retry_at = None
-        locked.order.expires_at = cip.expires_at
-        locked.move_order(rule.to, Fact.ISSUED, cip, ended=PendingAction.REISSUE if asked else PendingAction.ISSUE)
+        if asked:
+            _take_date(locked, cip, report)
+    elif _becomes_current(locked, cip, report.fact, asked):
+        _make_current(locked, cip, report.fact, asked)
     else:
         if was in (CipStatus.REQUESTED, CipStatus.LOST):
             locked.move_cip(cip, CipStatus.SUPERSEDED)
         locked.delete_at_provider(cip)
-        locked.note(Fact.ISSUED, cip)
+        locked.note(report.fact, cip)
 
 
-def _reaches(was: CipStatus, live: Cip | None, cip: Cip, asked: bool) -> bool:
-    """Return whether an issued code becomes the order's current code: requested, found again, or asked for."""
-    return was == CipStatus.REQUESTED or asked or (was == CipStatus.LOST and live in (None, cip))
+def _paid_yet_open(locked: LockedOrder, cip: Cip, report: Report) -> None:
+    """Apply an answer saying a paid code can be paid: a contradiction, unless all of the money went back."""
+    if taken := _taken(locked, cip):
+        contradict(locked, Kind.REVERSED, report, cip, taken[-1])
+    else:
+        locked.delete_at_provider(cip)
+        locked.note(report.fact, cip)
+
+
+def _take_date(locked: LockedOrder, cip: Cip, report: Report) -> None:
+    """Take the date that a current code was extended to."""
+    if report.expires_at and locked.order.expires_at != report.expires_at:
+        now_confirmed(locked, "The provider says until when it can be paid.")
+        locked.order.expires_at = report.expires_at
+        locked.touch(cip)
+        locked.note(report.fact, cip, f"extended until {report.expires_at.isoformat()}")
+
+
+def _becomes_current(locked: LockedOrder, cip: Cip, fact: Fact, asked: bool) -> bool:
+    """Return whether a code becomes the order's current code, by both tables."""
+    rule, of_order = CODE_TABLE[CipStatus(cip.status)][fact], ORDER_TABLE[locked.state][fact]
+    alone = rule.condition == Condition.ALONE and locked.live_cip() in (None, cip)
+    if not rule.to or not of_order.to or not (rule.condition is None or alone or asked):
+        return False
+    return not of_order.condition or (asked and not locked.ordered_again())
+
+
+def _make_current(locked: LockedOrder, cip: Cip, fact: Fact, asked: bool) -> None:
+    rule, live = ORDER_TABLE[locked.state][fact], locked.live_cip()
+    assert rule.to  # nosec B101 # narrows the type for mypy
+    if live and live is not cip:
+        locked.move_cip(live, CipStatus.SUPERSEDED)
+        locked.delete_at_provider(live)
+    locked.move_cip(cip, CipStatus.CURRENT)
+    cip.retry_at = None
+    locked.order.expires_at = cip.expires_at
+    locked.move_order(rule.to, fact, cip, ended=PendingAction.REISSUE if asked else PendingAction.ISSUE)
+
+
+def in_process(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
+    """Apply a report saying the provider examines a payment of the code, or a payment is in dispute.
+
+    A requested or lost code is known from now on. After ``IN_PROCESS_LIMIT`` a discrepancy is opened.
+    """
+    if CODE_TABLE[CipStatus(cip.status)][Fact.IN_PROCESS].order:
+        issued(locked, cip, report, asked)
+    else:
+        locked.learn(cip, report)
+    if cip.in_process_at is None:
+        cip.in_process_at = locked.now
+        locked.touch(cip)
+    elif locked.now - cip.in_process_at > IN_PROCESS_LIMIT:
+        locked.open_discrepancy(Kind.IN_PROCESS, report, cip)
+    locked.note(Fact.IN_PROCESS, cip, report.detail)
+
+
+def out_of_process(locked: LockedOrder, cip: Cip, fact: Fact) -> None:
+    """Note that a code is in process no longer, and close the discrepancy about the time that the process took."""
+    if cip.in_process_at and fact not in SAYS_NOTHING:
+        cip.in_process_at = None
+        locked.touch(cip)
+        discrepancies = Discrepancy.objects.using(locked.alias).filter(kind=Kind.IN_PROCESS, cip=cip).open()
+        discrepancies.update(**closed(locked.actor, f"The provider says: {fact.label}.", locked.now))
 
 
 def ended(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
-    """Apply a report saying the code was refused, lost, expired or deleted."""
+    """Apply a report saying the code was refused, lost, failed, expired or deleted."""
     was, fact = CipStatus(cip.status), report.fact
+    rule = CODE_TABLE[was][fact]
     # While a reissue is pending, a deletion was ours, even if another process than the reissuing one hears of the
     # deletion first: the code is superseded and the order stays.
     asked = asked or (fact == Fact.CODE_DELETED and locked.order.pending_action == PendingAction.REISSUE)
-    becomes, from_these = {
-        Fact.REFUSED: (CipStatus.REFUSED, {CipStatus.REQUESTED}),
-        Fact.LOST: (CipStatus.LOST, {CipStatus.REQUESTED}),
-        Fact.CODE_EXPIRED: (
-            CipStatus.SUPERSEDED if asked else CipStatus.EXPIRED,
-            {CipStatus.REQUESTED, CipStatus.CURRENT, CipStatus.LOST},
-        ),
-        Fact.CODE_DELETED: (
-            CipStatus.SUPERSEDED if asked else CipStatus.DELETED,
-            {CipStatus.REQUESTED, CipStatus.CURRENT, CipStatus.LOST, CipStatus.EXPIRED},
-        ),
-    }[fact]
-    reaches = was == (CipStatus.REQUESTED if fact in (Fact.REFUSED, Fact.LOST) else CipStatus.CURRENT)
-    if was in from_these:
-        locked.move_cip(cip, becomes)
-    if fact in (Fact.CODE_DELETED, Fact.CODE_EXPIRED) and cip.retry_at:
+    given_up = asked and fact in OVER
+    if rule.to:
+        locked.move_cip(cip, CipStatus.SUPERSEDED if given_up else rule.to)
+    if fact in (*OVER, Fact.CODE_FAILED):
+        _no_longer_payable(locked, cip, fact)
+    if rule.discrepancy and report.asked_at:
+        missing_there(locked, cip, report)
+    past = fact == Fact.CODE_DELETED and deadline(locked.order.expires_at) <= locked.now
+    of_order = ORDER_TABLE[locked.state][Fact.LAPSED if past and rule.order else fact]
+    early = fact == Fact.CODE_EXPIRED and locked.now < locked.order.expires_at
+    moves = rule.order and of_order.to and not early and not given_up and not locked.in_review()
+    if moves and of_order.to and (of_order.condition != Condition.LAST_ROUTE or _no_route_left(locked)):
+        locked.move_order(of_order.to, fact, cip, report.detail)
+        now_confirmed(locked, f"The provider says: {fact.label}.")
+    elif moves and of_order.next_route:
+        _ask_next_route(locked, cip, report)
+    elif of_order != Rule() or cip.status != was:
+        locked.note(fact, cip, report.detail)
+
+
+def _no_longer_payable(locked: LockedOrder, cip: Cip, fact: Fact) -> None:
+    """End attempts to delete a code, and close the discrepancy asking whether the code may still be paid."""
+    if cip.retry_at:
         cip.retry_at = None
         locked.touch(cip)
         discrepancies = Discrepancy.objects.using(locked.alias).filter(kind=Kind.STILL_PAYABLE, cip=cip).open()
         discrepancies.update(**closed(locked.actor, f"The provider says: {fact.label}.", locked.now))
-    past = fact == Fact.CODE_DELETED and deadline(locked.order.expires_at) <= locked.now
-    rule = TABLE[locked.state][Fact.LAPSED if past and reaches else fact]
-    early = fact == Fact.CODE_EXPIRED and locked.now < locked.order.expires_at
-    wanted = fact in (Fact.CODE_DELETED, Fact.CODE_EXPIRED) and asked
-    last = rule.condition != Condition.LAST_ROUTE or _no_route_left(locked)
-    if was == CipStatus.PAID and report.asked_at and fact in (Fact.CODE_DELETED, Fact.CODE_EXPIRED):
-        missing_there(locked, cip, report)
-    if reaches and rule.to and last and not early and not wanted and not locked.in_review():
-        locked.move_order(rule.to, fact, cip, report.detail)
-        now_confirmed(locked, f"The provider says: {fact.label}.")
-    elif rule.noted or cip.status != was or rule.to:
-        locked.note(fact, cip, report.detail)
+
+
+def _ask_next_route(locked: LockedOrder, cip: Cip, report: Report) -> None:
+    """Make an order new again, so that the next channel of the route is asked for a code."""
+    order, before = locked.order, locked.state
+    if order.pending_action == PendingAction.EXTEND:
+        locked.end_action(f"{report.fact}")
+    order.state = OrderState.NEW
+    locked.note_move(report.fact, cip, before, report.detail)
+    if not order.pending_action:
+        order.pending_action, order.action_requested_at, order.retry_at = PendingAction.ISSUE, locked.now, locked.now
+        order.attempts = 0
 
 
 def unknown(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
@@ -105,7 +163,7 @@ def unknown(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
 
     A paid code unknown to the provider opens a ``MISSING_THERE`` discrepancy.
     """
-    if cip.status == CipStatus.PAID and report.fact == Fact.ABSENT:
+    if CODE_TABLE[CipStatus(cip.status)][report.fact].discrepancy:
         missing_there(locked, cip, report)
     locked.note(report.fact, cip, report.detail)
 

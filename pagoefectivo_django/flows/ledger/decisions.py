@@ -11,7 +11,8 @@ from ...channels.base import Report
 from ...errors import AlreadyPaid
 from ...models import Cip, Discrepancy, Order, Refund
 from ...models.database import LEASE
-from ...states import TABLE, CipStatus, Fact, Kind, OrderState, PaymentStatus, RefundStatus, Resolution, Rule
+from ...states import CipStatus, Fact, Kind, OrderState, PaymentStatus, RefundStatus, Resolution
+from ...transitions import ORDER_TABLE, Rule
 from ..possible.refusing import refuse_answer, refuse_change, refuse_marking
 from ..possible.rules import DiscrepancySituation, discrepancy_actions, order_actions, payable_by_hand
 from .contradictions import close_unconfirmed, now_confirmed
@@ -129,11 +130,13 @@ def _may_go(locked: LockedOrder) -> Rule:
 
     Raises ``AlreadyPaid`` for a paid order and ``InReview`` while a discrepancy about money is open.
     """
-    rule = TABLE[locked.state][Fact.WITHDRAWN]
+    rule = ORDER_TABLE[locked.state][Fact.WITHDRAWN]
     if rule.refused:
         raise AlreadyPaid(_("Order %(order)s is paid; refund it instead."), code="order_paid", order=str(locked.order))
     if locked.in_review():
         raise refuse_change("cancel", "in_review", locked.order)
+    if (live := locked.live_cip()) and live.in_process_at:
+        raise refuse_change("cancel", "in_process", locked.order)
     return rule
 
 
@@ -142,7 +145,7 @@ def _lapse(locked: LockedOrder, decision: Lapse) -> None:
 
     An order does not expire while a request for a code is running, a code can be paid, or money is in review.
     """
-    rule, live = TABLE[locked.state][Fact.LAPSED], locked.live_cip()
+    rule, live = ORDER_TABLE[locked.state][Fact.LAPSED], locked.live_cip()
     asking = live and live.status == CipStatus.REQUESTED and live.asked_at and live.asked_at + LEASE > locked.now
     payable = live and live.status == CipStatus.CURRENT and (decision.gone is None or live.pk != decision.gone.pk)
     over = deadline(locked.order.expires_at) <= locked.now

@@ -191,6 +191,7 @@ def evidence_of(report: Report) -> dict[str, str]:
         "transaction_code": report.transaction_code,
         "provider_id": report.provider_id,
         "amount": report.amount,
+        "returned": report.returned,
         "currency": report.currency,
         "paid_at": report.paid_at and report.paid_at.isoformat(),
         "operation_number": report.operation_number,

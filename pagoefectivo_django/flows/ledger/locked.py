@@ -45,7 +45,7 @@ _SAVED += ["action_date", "action_requested_by", "action_reason", "action_reques
 #: Fields of a code that a unit of work saves. Left out: ``attempts``, ``last_error`` and the times of hints, which
 #: claims change without the order's lock.
 _SAVED_OF_CIP = ["code", "status", "live", "expires_at", "url", "qr", "changed_at", "paid_at", "early_reversals"]
-_SAVED_OF_CIP += ["provider_id", "retry_at", "poll_at", "reversed_version", "answer"]
+_SAVED_OF_CIP += ["provider_id", "retry_at", "poll_at", "reversed_version", "answer", "in_process_at"]
 
 
 def named_in(reports: Iterable[Report]) -> Q:
@@ -276,6 +276,10 @@ class LockedOrder:
             )
         if not known:
             self.history.tell(self.order, "noted", fact, cip, detail, self.order.state)
+
+    def note_move(self, fact: Fact, cip: Cip, before: OrderState, detail: str = "") -> None:
+        """Record a fact that moved the order to a state that no signal tells of."""
+        self.history.tell(self.order, "noted", fact, cip, detail, before)
 
     def open_discrepancy(
         self,

@@ -9,13 +9,16 @@ from django.db import transaction
 
 from ...channels.base import Report
 from ...conf import conf
+from ...errors import Misconfigured
 from ...models import Cip, Discrepancy, Match, Order, Payment
 from ...models.database import database
-from ...states import TABLE, CipStatus, Fact, Kind, OrderState, PaymentStatus, Resolution, Rule, StatementKind
+from ...states import CipStatus, Fact, Kind, OrderState, PaymentStatus, Resolution, StatementKind
+from ...transitions import ORDER_TABLE, Rule
+from ..provider.accounts import channel_of
 from .contradictions import contradict, now_confirmed
 from .history import closed, evidence_of
 from .locked import NAMES, LockedOrder, named_in, names_disagree
-from .refunds import confirmed, returned, taken_back
+from .refunds import by_provider, confirmed, returned, taken_back
 from .schedule import deadline
 from .subject import Subject
 
@@ -38,6 +41,7 @@ def took_payment(locked: LockedOrder, cip: Cip, report: Report, accepted: bool) 
         locked.touch(cip)
     if known := same_payment(locked.payments_of(cip), report):
         _more_known(locked, cip, known, report)
+        _reinstate(locked, cip, known, report)
     else:
         payment = Payment(
             cip=cip,
@@ -54,7 +58,10 @@ def took_payment(locked: LockedOrder, cip: Cip, report: Report, accepted: bool) 
             asked.update(**closed(locked.actor, "It was paid.", locked.now))
         locked.move_cip(cip, CipStatus.PAID)
         cip.retry_at = None
-        _count(locked, cip, payment, report, Rule(discrepancy=kind) if kind else TABLE[locked.state][Fact.PAYMENT])
+        _count(
+            locked, cip, payment, report, Rule(discrepancy=kind) if kind else ORDER_TABLE[locked.state][Fact.PAYMENT]
+        )
+    _came_back(locked, cip, report)
     for payment in locked.payments_of(cip):
         if payment.paid_at is None and cip.paid_at and payment.status != PaymentStatus.REVERSED:
             _set_time(locked, cip, payment, cip.paid_at, report)
@@ -175,7 +182,7 @@ def _reconsider(locked: LockedOrder, cip: Cip, payment: Payment, report: Report)
     late = Discrepancy.objects.using(locked.alias).filter(kind=Kind.LATE_PAYMENT, payment=payment).open()
     if late.update(**closed("pagoefectivo", "The provider's time shows that it was paid in time.", locked.now)):
         twice = Rule(discrepancy=Kind.DUPLICATE_PAYMENT) if locked.ordered_again() else None
-        _count(locked, cip, payment, report, twice or TABLE[locked.state][Fact.PAYMENT])
+        _count(locked, cip, payment, report, twice or ORDER_TABLE[locked.state][Fact.PAYMENT])
         tell_if_settled(locked, payment)
 
 
@@ -263,11 +270,56 @@ def took_back(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> Non
         contradict(locked, Kind.REVERSED, report, cip)
 
 
+def _came_back(locked: LockedOrder, cip: Cip, report: Report) -> None:
+    """Apply the sum that, by a report of a payment, went back so far."""
+    known = same_payment(locked.payments_of(cip), report) if report.returned else None
+    if known and known.status != PaymentStatus.REVERSED:
+        _returned_so_far(locked, cip, known, report)
+
+
+def _returned_so_far(locked: LockedOrder, cip: Cip, payment: Payment, report: Report) -> None:
+    """Reverse a payment that went back whole; open a discrepancy about a sum that refunds of ours don't explain."""
+    assert report.returned is not None  # nosec B101 # narrows the type for mypy
+    if report.returned >= payment.amount:
+        _undo(locked, cip, payment, report)
+        return
+    unexplained = report.returned - by_provider(locked, payment)
+    subject = Subject.of_payment(payment, cip, locked.order)
+    asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.REVERSED, subject=subject.text).first()
+    told = any(said.get("returned") == str(report.returned) for said in asked.evidence) if asked else False
+    if unexplained > 0 and not told:
+        locked.history.open_discrepancy(
+            Kind.REVERSED, subject, evidence_of(report), amount=unexplained, currency=payment.currency, anew=True
+        )
+
+
+def _reinstate(locked: LockedOrder, cip: Cip, payment: Payment, report: Report) -> None:
+    """Hold a reversed payment that an answer, asked for later, shows as paid, and open a discrepancy.
+
+    Only where the provider's answers tell reversals: elsewhere "paid" may be said of a reversed payment too.
+    """
+    kind = ORDER_TABLE[locked.state][Fact.REINSTATED].discrepancy
+    if payment.status != PaymentStatus.REVERSED or not report.asked_at or report.returned or not kind:
+        return
+    try:
+        tells = channel_of(cip).tells_reversals
+    except Misconfigured:
+        return
+    if tells:
+        payment.status = PaymentStatus.HELD
+        payment.save(using=locked.alias, update_fields=["status"])
+        locked.touch(cip)
+        contradict(locked, kind, report, cip, payment)
+
+
 def _went_back(locked: LockedOrder, payment: Payment, report: Report) -> None:
     """Reverse a payment, or record a partial return; a payment reversed before stays as it is."""
     if payment.status == PaymentStatus.REVERSED:
         return
     cip = next(cip for cip in locked.cips if cip.pk == payment.cip_id)
+    if report.returned is not None:
+        _returned_so_far(locked, cip, payment, report)
+        return
     told = (payment.amount if report.amount is None else report.amount, report.currency or payment.currency)
     if told == (payment.amount, payment.currency):
         _undo(locked, cip, payment, report)
@@ -304,7 +356,7 @@ def _undo(locked: LockedOrder, cip: Cip, payment: Payment, report: Report) -> No
         discrepancy.evidence = [*discrepancy.evidence, evidence_of(report)]
         discrepancy.suggestion = Resolution.IGNORE
         discrepancy.save(using=locked.alias, update_fields=["evidence", "suggestion"])
-    rule, ours, twice = TABLE[locked.state][Fact.PAYMENT_REVERSED], *taken_back(locked, payment)
+    rule, ours, twice = ORDER_TABLE[locked.state][Fact.PAYMENT_REVERSED], *taken_back(locked, payment)
     if made_it_paid and rule.to:
         locked.move_order(rule.to, Fact.PAYMENT_REVERSED, cip)
         if not ours:

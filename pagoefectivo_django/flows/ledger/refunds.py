@@ -8,7 +8,8 @@ from django.utils.translation import gettext_noop as _
 
 from ...errors import InvalidRequest, Misconfigured
 from ...models import Cip, Discrepancy, Payment, Refund
-from ...states import TABLE, Condition, Fact, Kind, PaymentStatus, RefundStatus
+from ...states import Fact, Kind, PaymentStatus, RefundStatus
+from ...transitions import ORDER_TABLE, Condition
 from ..possible.refusing import NO_STEP, TAKEN_BACK
 from ..possible.rules import STEPS
 from ..provider.accounts import channel_of
@@ -103,7 +104,7 @@ def _move(locked: LockedOrder, payment: Payment, row: Refund, becomes: RefundSta
 
 def _returned(locked: LockedOrder, payment: Payment, refund: Refund) -> None:
     """Move the order to refunded if all of the payment went back; else record the event of a refund that is done."""
-    rule = TABLE[locked.state][Fact.RETURNED]
+    rule = ORDER_TABLE[locked.state][Fact.RETURNED]
     whole = payment.status == PaymentStatus.APPLIED and returned(locked, payment)
     if rule.to and (whole or rule.condition != Condition.ALL_RETURNED):
         locked.move_order(rule.to, Fact.RETURNED, payment.cip, f"refund {refund.pk}")
@@ -119,9 +120,14 @@ def returned(locked: LockedOrder, payment: Payment) -> bool:
 
 def given_back(locked: LockedOrder, payment: Payment) -> bool:
     """Return whether refunds by the provider, sent or done, add up to the whole payment."""
+    return by_provider(locked, payment) == payment.amount
+
+
+def by_provider(locked: LockedOrder, payment: Payment) -> Decimal:
+    """Return the sum of a payment's refunds by the provider, sent or done."""
     sent = Refund.objects.using(locked.alias).filter(payment=payment, by_channel=True)
     sent = sent.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE))
-    return sum(refund.amount for refund in sent) == payment.amount
+    return Decimal(sum(refund.amount for refund in sent))
 
 
 def confirmed(locked: LockedOrder, payment: Payment, amount: Decimal, heard: str) -> bool:

@@ -13,6 +13,8 @@ from ...states import CipStatus, OrderState
 SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=12)
 #: How long after the deadline an order may stay open before a discrepancy about the order's code is opened.
 LIMIT = timedelta(days=1)
+#: How long a payment may be in process at a provider before a discrepancy is opened: reviews take one or two days.
+IN_PROCESS_LIMIT = timedelta(days=3)
 #: Pause between two polls of a paid code: collectors undo payments, mostly on the same day (protocol 6.6).
 PAID_EVERY = timedelta(days=1)
 #: Attempts (about two hours) after which a change not confirmed by the provider becomes a discrepancy.

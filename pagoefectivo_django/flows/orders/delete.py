@@ -95,7 +95,7 @@ def delete_code(cip: Cip, now: datetime) -> Report:
         answer = ask_provider(channel, [ref_of(cip)], now).get(ref_of(cip))
         if answer is None or answer.fact == Fact.ABSENT:
             raise StillPayable(_("The provider doesn't know code %(cip)s."), code="code_unknown", cip=code) from None
-        if answer.fact in (Fact.ISSUED, Fact.UNKNOWN):
+        if answer.fact in (Fact.ISSUED, Fact.IN_PROCESS, Fact.UNKNOWN):
             if isinstance(error, Refused):
                 raise StillPayable(_NOT_CONFIRMED, final=False, code="deletion_not_confirmed", cip=code) from None
             raise OutcomeUnknown(_NOT_CONFIRMED, code="deletion_not_confirmed", cip=code) from None
@@ -117,7 +117,7 @@ def begin_deletion(cip: Cip, now: datetime, *, date: datetime | None = None, wai
         opening: dict[str, Any] = {"alias": alias, "now": now, "actor": "clock"}
         locked = lock_order(cip.order, **opening) if wait else lock_free_order(cip.order, **opening)
         mine = next((each for each in locked.cips if each.pk == cip.pk), None) if locked else None
-        if locked is None or mine is None or mine.status != CipStatus.CURRENT:
+        if locked is None or mine is None or mine.status != CipStatus.CURRENT or mine.in_process_at:
             return False
         moved = locked.order.expires_at != date or locked.order.pending_action in (
             PendingAction.CANCEL,
@@ -147,6 +147,9 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
     """
     if not cip.claim(now):
         return False
+    if cip.in_process_at:  # a code is never deleted while a payment of it is in process
+        cip.put_off(now, "A payment of the code is in process.")
+        return True
     try:
         apply_answer(delete_code(cip, now), actor="pagoefectivo", wait=False, now=now)
     except Exception as error:  # an error of the provider or a bug of ours: the code must still be deleted

@@ -47,6 +47,11 @@ _CHANGES = {
     "in_review": ErrorTemplate(
         InReview, "order_in_review", _("Order %(order)s has an open money discrepancy; resolve it first.")
     ),
+    "in_process": ErrorTemplate(
+        InvalidRequest,
+        "payment_in_process",
+        _("The provider examines a payment of order %(order)s; wait for the outcome before you %(action)s it."),
+    ),
     "no_route": NO_ROUTE,
     "no_account": ErrorTemplate(
         Misconfigured,

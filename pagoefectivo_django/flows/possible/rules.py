@@ -9,7 +9,8 @@ from ...channels.base import Channel
 from ...conf import conf
 from ...models import Cip, Discrepancy, Order, Payment, Refund
 from ...signals import refund_account_asked
-from ...states import TABLE, CipStatus, Fact, Kind, OrderState, PaymentStatus, RefundStatus, Resolution
+from ...states import CipStatus, Fact, Kind, OrderState, PaymentStatus, RefundStatus, Resolution
+from ...transitions import ORDER_TABLE
 
 #: By action, the code of the reason why the action can't be done; empty if possible.
 Actions = dict[str, str]
@@ -128,6 +129,8 @@ def _change(of: OrderSituation, action: str) -> str:
         return str(state)
     if state not in HOLDING and of.ordered_again:
         return "ordered_again"
+    if action != "issue" and any(cip.in_process_at and cip.status == CipStatus.CURRENT for cip in of.cips):
+        return "in_process"
     if action == "extend":
         return _extend(of)
     if action in ("reissue", "renew") and order.forgotten_at:
@@ -165,7 +168,7 @@ def _ask(of: OrderSituation) -> str:
 
 def _mark_paid(of: OrderSituation) -> str:
     state = OrderState(of.order.state)
-    if TABLE[state][Fact.ACCEPTED].refused or state in OVER:
+    if ORDER_TABLE[state][Fact.ACCEPTED].refused or state in OVER:
         return str(state)
     if of.in_review:
         return "in_review"
@@ -269,4 +272,4 @@ def _accept(of: OrderSituation, payment: Payment) -> str:
         return "being_refunded"
     if of.ordered_again:
         return "ordered_again"
-    return str(state) if TABLE[state][Fact.ACCEPTED].refused else ""
+    return str(state) if ORDER_TABLE[state][Fact.ACCEPTED].refused else ""

@@ -30,14 +30,16 @@ logger = logging.getLogger("pagoefectivo.provider")
 
 #: Pauses between looks while a provider doesn't say what became of a code; after a day a discrepancy is opened.
 SOONEST, LATEST = timedelta(minutes=2), timedelta(hours=2)
+#: Facts after which an order stays open past its date.
+UNDECIDED = (Fact.ISSUED, Fact.IN_PROCESS, Fact.UNKNOWN, Fact.ABSENT)
 
 
 def expire_orders(budget: TimeBudget) -> int:
     """Look at every order past its date and grace, in batches, and return the number looked at.
 
     Paid: the payment counts. A later date at the provider: the order takes it. Still payable: the code is deleted, then
-    the order expires. No answer: the look is postponed, and a discrepancy opened after a day. No code: the order
-    expires.
+    the order expires. In process: the look is postponed. No answer: the look is postponed, and a discrepancy opened
+    after a day. No code: the order expires.
     """
     channels, unreachable, looked = accounts(), set[str](), 0
     open_orders = Order.objects.using(database()).only("expires_at", "lapses_at")
@@ -91,10 +93,11 @@ def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: 
             changes.append((order, Lapse(order)))
         elif cip.account in waits:
             later[order.pk] = now + waits[cip.account]
-        elif answer is None or answer.fact in (Fact.ISSUED, Fact.UNKNOWN, Fact.ABSENT):
+        elif answer is None or answer.fact in UNDECIDED:
             changes += [(order, answer)] if answer else []
             later[order.pk] = now + _pause(order, now)
-            in_doubt.append(order)
+            if answer is None or answer.fact != Fact.IN_PROCESS:  # the ledger itself limits the time in process
+                in_doubt.append(order)
         elif answer.fact == Fact.CODE_DELETED:
             changes += [(order, Lapse(order, gone=cip)), (order, answer)]
         else:
@@ -139,7 +142,8 @@ def _ask(
     for account, mine in by_account.items():
         channel = channels.get(account)
         if channel and not channel.can_look_up:
-            answers |= {cip.pk: report_on(cip, Fact.CODE_EXPIRED, "by our clock") for cip in mine}
+            over = [cip for cip in mine if not cip.in_process_at]
+            answers |= {cip.pk: report_on(cip, Fact.CODE_EXPIRED, "by our clock") for cip in over}
         if not channel or not channel.can_look_up or account in unreachable:
             continue
         if not await_pace(channel, budget):
