@@ -44,9 +44,9 @@ JOIN pagoefectivo_payment p ON p.id = m.payment_id
 JOIN pagoefectivo_cip c ON c.id = p.cip_id
 WHERE c.order_id = o.id AND o.state = 'paid';
 INSERT INTO pagoefectivo_orderevent (
-    id, order_id, number, kind, fact, state_before, state_after, actor, detail, cip_id, trace,
+    id, order_id, number, kind, fact, state_before, state_after, actor_kind, actor_name, detail, cip_id, trace,
     created_at)
-SELECT gen_random_uuid(), id, event_count, 'payment_settled', '', 'paid', 'paid', 'bench', '', cip_id, '', now()
+SELECT gen_random_uuid(), id, event_count, 'payment_settled', '', 'paid', 'paid', 'import', '', '', cip_id, '', now()
 FROM pagoefectivo_order WHERE settled_at IS NOT NULL
 """
 

@@ -23,6 +23,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from ..actors import Actor
 from ..codes import plain
 from ..errors import PagoEfectivoError
 from ..flows import actions_of
@@ -122,6 +123,11 @@ def fact_label(fact: str) -> Any:
     """Return the label of a fact or remark in the reader's language, or an unknown fact as stored."""
     known = next((words for words in (Fact, Mention, Remark) if fact in words.values), None)
     return known(fact).label if known else fact
+
+
+def who(name: str) -> Callable[[Any], str]:
+    """Return a function from a record to the actor stored in a field, in the reader's language."""
+    return lambda row: Actor.parse(getattr(row, name)).label
 
 
 def short(text: str) -> str:

@@ -22,6 +22,7 @@ from ..money import display
 from ..states import Kind, LineStatus, PaymentStatus, Remark, Resolution
 from ..workdays import lima_day
 from .base import Column, Section, badge_of, fact_label, table
+from .order_tables import actor_label
 
 #: The most notifications and suggested payments on a page; deposits are limited to ten times as many.
 MOST_SHOWN = 10
@@ -208,7 +209,7 @@ class Comparison:
 
     def _timeline(self) -> Section:
         events = self.discrepancy.events.order_by("created_at", "number")
-        columns = ("created_at", "actor", (_("what"), _what), (_("detail"), _detail))
+        columns = ("created_at", (_("who"), actor_label), (_("what"), _what), (_("detail"), _detail))
         return table(_("timeline"), events, columns)
 
 

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from ..actors import Actor
 from ..flows import assign_discrepancy, comment_on, reopen_discrepancy, resolve_discrepancy
 from ..flows.possible.rules import PERMISSIONS, answers_to
 from ..forms import AssignForm, CommentForm, ReopenForm, ResolveForm
@@ -151,7 +152,7 @@ class DiscrepancyAdmin(RecordAdmin):
         ),
     )
     #: Shown for a resolved discrepancy.
-    answer_fieldset = (_("Answer"), {"fields": (("resolution", "resolved_by"), "resolved_at", "reason")})
+    answer_fieldset = (_("Answer"), {"fields": (("resolution", "resolved_text"), "resolved_at", "reason")})
     staff_actions = (
         StaffAction(
             name="resolve",
@@ -222,6 +223,10 @@ class DiscrepancyAdmin(RecordAdmin):
     @admin.display(description=_("assigned to"))
     def assigned_text(self, discrepancy: Discrepancy) -> str:
         return discrepancy.assigned_to or gettext("nobody")
+
+    @admin.display(description=_("resolved by"))
+    def resolved_text(self, discrepancy: Discrepancy) -> str:
+        return Actor.parse(discrepancy.resolved_by).label
 
     @admin.display(description=_("what to do"))
     def explanation(self, discrepancy: Discrepancy) -> Any:

@@ -12,7 +12,7 @@ from ..flows.reports.evidence import messages_about
 from ..models import ApiCall, Delivery, Match, Order, OrderEvent, Payment
 from ..money import display
 from ..states import OrderState
-from .base import OF_REFUNDS, RecordAdmin, Section, badge, fact_label, table
+from .base import OF_REFUNDS, RecordAdmin, Section, badge, fact_label, table, who
 from .explanations import EVENTS
 from .outbox import heard
 
@@ -32,7 +32,7 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
         (_("what"), event_label),
         told,
         (_("state"), change_label),
-        "actor",
+        (_("who"), actor_label),
         "cip",
         "detail",
         "trace",
@@ -43,8 +43,17 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
     of_call = ((_("call"), lambda call: admin.link(call, f"{call.method} {call.path}")), "began_at", outcome)
     of_delivery = ((_("delivery"), admin.link), (_("delivered"), heard), "attempts", "retry_at", error)
     discrepancy = (_("discrepancy"), admin.link)
-    of_discrepancy = (discrepancy, "status", "resolution", "resolved_by", "reason", "created_at", "resolved_at")
-    of_refund = ((_("refund"), admin.link), "status", "requested_at", "requested_by", "reason", "outcome")
+    of_discrepancy = (
+        discrepancy,
+        "status",
+        "resolution",
+        (_("resolved by"), who("resolved_by")),
+        "reason",
+        "created_at",
+        "resolved_at",
+    )
+    asked_by = (_("requested by"), who("requested_by"))
+    of_refund = ((_("refund"), admin.link), "status", "requested_at", asked_by, "reason", "outcome")
     messages = messages_about(cips).defer("body").order_by("received_at", "pk")
     calls = ApiCall.objects.filter(subjects__order=row).defer("request", "answer")
     deliveries = Delivery.objects.filter(event__order=row).select_related("event").order_by("event__number", "pk")
@@ -66,6 +75,11 @@ def event_label(event: OrderEvent) -> Any:
     return EVENTS.get(event.kind, event.kind)
 
 
+def actor_label(event: OrderEvent) -> str:
+    """Return who caused an event, in the reader's language."""
+    return event.actor.label
+
+
 def _payments(row: Order) -> Section:
     amount = (_("amount"), lambda row: display(row.amount, row.currency))
     payments = Payment.objects.filter(cip__order=row).select_related("cip").prefetch_related("refunds").order_by("pk")
@@ -78,7 +92,8 @@ def _settled(admin: RecordAdmin, row: Order) -> Section:
     in_line = (_("settlement line"), lambda match: admin.link(match.line))
     fee_of = (_("fee and IGV"), lambda match: display(match.line.fee + match.line.tax, match.line.currency))
     net_of = (_("net"), lambda match: display(match.line.net, match.line.currency))
-    return table(_("settlement"), settled, (in_line, "kind", "amount", fee_of, net_of, "rule", "author", "created_at"))
+    columns = (in_line, "kind", "amount", fee_of, net_of, "rule", (_("who"), who("author")), "created_at")
+    return table(_("settlement"), settled, columns)
 
 
 def change_label(event: OrderEvent) -> SafeString | str:

@@ -22,6 +22,7 @@ from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from ..actors import Actor
 from ..documents.evidence_json import evidence_json
 from ..errors import InvalidRequest
 from ..flows import (
@@ -119,7 +120,7 @@ class OrderAdmin(RecordAdmin):
     #: Shown while the order has a pending or deferred action.
     pending_fieldset = (
         _("Still to be done at the provider"),
-        {"fields": (("pending_text", "action_date"), "action_requested_by", ("attempts", "retry_at"), "whole_error")},
+        {"fields": (("pending_text", "action_date"), "action_requested_text", ("attempts", "retry_at"), "whole_error")},
     )
 
     staff_actions = (
@@ -203,6 +204,10 @@ class OrderAdmin(RecordAdmin):
         pending_action = order.get_deferred_action_display()
         return gettext("%(action)s: waits for the answer to the open discrepancy") % {"action": pending_action}
 
+    @admin.display(description=_("requested by"))
+    def action_requested_text(self, order: Order) -> str:
+        return Actor.parse(order.action_requested_by).label
+
     @admin.display(description=_("payer"))
     def payer_text(self, order: Order) -> SafeString:
         told = ((name, masked(order, value)) for name, value in order.payer_data.items())
@@ -230,7 +235,7 @@ class OrderAdmin(RecordAdmin):
         if moved is None:
             return ""
         when = localize(localtime(moved.created_at))
-        about = {"state": row.get_state_display(), "when": when, "actor": moved.actor}
+        about = {"state": row.get_state_display(), "when": when, "actor": moved.actor.label}
         return gettext("It is %(state)s since %(when)s, by %(actor)s.") % about
 
     # The page of one order.

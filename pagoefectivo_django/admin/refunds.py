@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from ..actors import Actor
 from ..conf import conf
 from ..documents.tables import Cell, csv_pieces
 from ..flows import approve_refund, close_refund, send_refund
@@ -29,7 +30,7 @@ from ..states import RefundStatus, Remark
 from .base import OF_REFUNDS, Column, KnownValuesFilter, RecordAdmin, Section, badge_of, is_possible, table
 from .exports import csv_response
 from .lists import keys, orders_found
-from .order_tables import change_label, event_label
+from .order_tables import actor_label, change_label, event_label
 
 
 class AccountFilter(KnownValuesFilter):
@@ -50,7 +51,7 @@ class AccountFilter(KnownValuesFilter):
 class RefundAdmin(RecordAdmin):
     """Refunds that wait for approval, for the payer's account or for the bank; staff approves, sends and closes."""
 
-    list_display = ("__str__", "status_badge", "goes_to", "requested_at", "requested_by")
+    list_display = ("__str__", "status_badge", "goes_to", "requested_at", "requested_text")
     list_select_related = ("order",)
     list_filter = ("status", AccountFilter, "requested_at")
     search_fields = ("order__reference", "payment__cip__code", "payment__operation_number")
@@ -73,6 +74,14 @@ class RefundAdmin(RecordAdmin):
     @admin.display(description=_("status"), ordering="status")
     def status_badge(self, refund: Refund) -> SafeString | str:
         return badge_of(refund, "status")
+
+    @admin.display(description=_("requested by"))
+    def requested_text(self, refund: Refund) -> str:
+        return Actor.parse(refund.requested_by).label
+
+    @admin.display(description=_("approved by"))
+    def approved_text(self, refund: Refund) -> str:
+        return Actor.parse(refund.approved_by).label
 
     @admin.display(description=_("goes to"))
     def goes_to(self, refund: Refund) -> str:
@@ -119,7 +128,7 @@ class RefundAdmin(RecordAdmin):
         return (
             (None, {"fields": (("order_link", "status_badge"), ("amount", "currency"), "goes_to", "reason")}),
             (_("Account"), account),
-            (_("Asked for"), {"fields": (("requested_by", "requested_at"), ("approved_by", "approved_at"))}),
+            (_("Asked for"), {"fields": (("requested_text", "requested_at"), ("approved_text", "approved_at"))}),
             (
                 _("Outcome"),
                 {"fields": (("sent_at", "closed_at"), "outcome", ("attempts", "retry_at"), "whole_error")},
@@ -130,7 +139,13 @@ class RefundAdmin(RecordAdmin):
         payments = Payment.objects.filter(pk=row.payment_id).select_related("cip").prefetch_related("refunds")
         of_payment = ("cip", (_("payment"), str), "paid_at", "first_heard_at", "status", *OF_REFUNDS)
         events = row.order.events.order_by("number")
-        of_event = ("created_at", (_("what"), event_label), "detail", "actor", (_("state"), change_label))
+        of_event = (
+            "created_at",
+            (_("what"), event_label),
+            "detail",
+            (_("who"), actor_label),
+            (_("state"), change_label),
+        )
         return [
             table(_("payment"), payments, of_payment),
             table(_("timeline of the order"), events, of_event),

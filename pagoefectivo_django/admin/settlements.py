@@ -18,6 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from ..actors import Actor
 from ..errors import PagoEfectivoError
 from ..flows import enter_deposit, match_line, unmatch_line
 from ..flows.outbox.budget import TimeBudget
@@ -34,7 +35,7 @@ from ..models.clock import current_time
 from ..models.database import outside_atomic_requests
 from ..money import display
 from ..states import LineStatus, SettlementStatus, StatementKind
-from .base import Column, RecordAdmin, Section, StaffAction, badge_of, table
+from .base import Column, RecordAdmin, Section, StaffAction, badge_of, table, who
 from .exports import export_view
 from .lists import keys, orders_found
 
@@ -43,6 +44,7 @@ BUDGET = timedelta(seconds=8)
 #: The number of lines in a preview.
 SHOWN = 20
 
+_AUTHOR: Column = (_("who"), who("author"))
 _OF_LINE: tuple[Column, ...] = ("number", "code", "transaction_code", "gross", "fee", "tax", "net", "paid_at")
 
 
@@ -82,7 +84,7 @@ class SettlementAdmin(RecordAdmin):
     change_list_template = "admin/pagoefectivo/settlement/change_list.html"
     fieldsets = (
         (None, {"fields": (("name", "status_badge"), ("kind", "dated"), ("account", "currency"), "progress")}),
-        (_("File"), {"fields": ("file_name", "reading_text", ("imported_by", "created_at"), "finished_at")}),
+        (_("File"), {"fields": ("file_name", "reading_text", ("imported_text", "created_at"), "finished_at")}),
     )
     staff_actions = (
         StaffAction(
@@ -140,6 +142,10 @@ class SettlementAdmin(RecordAdmin):
         about = {"done": settlement.line_count - left, "lines": settlement.line_count}
         return gettext("%(done)d of %(lines)d lines") % about
 
+    @admin.display(description=_("imported by"))
+    def imported_text(self, settlement: Settlement) -> str:
+        return Actor.parse(settlement.imported_by).label
+
     @admin.display(description=_("how it was read"))
     def reading_text(self, settlement: Settlement) -> str:
         return "\n".join(f"{name}: {value}" for name, value in settlement.reading.items())
@@ -157,7 +163,7 @@ class SettlementAdmin(RecordAdmin):
             found.append(Section(title, [_("line"), _("column"), _("what is wrong")], faults))
         if _pays_out(row):
             deposits = row.deposits.order_by("pk")
-            found.append(table(_("deposits"), deposits, ("received_on", _amount(row), "reference", "author", "reason")))
+            found.append(table(_("deposits"), deposits, ("received_on", _amount(row), "reference", _AUTHOR, "reason")))
         first = row.lines.order_by("number")[:SHOWN]
         found.append(table(_("first lines"), first, (*_OF_LINE, "status", "reason")))
         return found
@@ -319,7 +325,7 @@ class SettlementLineAdmin(RecordAdmin):
         matches = Match.objects.filter(line=row).select_related("payment__cip__order", "refund").order_by("pk")
         order = (_("order"), lambda match: self.link(match.payment.cip.order))
         undoes = (_("undoes"), lambda match: gettext("yes") if match.undoes_id else "")
-        columns = ("created_at", order, "payment", "refund", "amount", "rule", "author", "reason", undoes)
+        columns = ("created_at", order, "payment", "refund", "amount", "rule", _AUTHOR, "reason", undoes)
         return [table(_("matches"), matches, columns)]
 
     def summary(self, row: SettlementLine) -> list[Section]:

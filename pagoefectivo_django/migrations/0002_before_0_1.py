@@ -14,6 +14,26 @@ def keep_signatures(apps: Any, schema_editor: Any) -> None:
         messages.filter(pk=message.pk).update(headers={'PE-Signature': message.signature})
 
 
+#: The kind of each program that was an actor by its name, and what the program is called now.
+PROGRAMS = {
+    'shop': ('shop', ''),
+    'payer': ('payer', ''),
+    'provider': ('provider', ''),
+    'notification': ('provider', 'notification'),
+    'poll': ('worker', 'poll'),
+    'clock': ('worker', 'clock'),
+    'settlement': ('import', ''),
+    'pagoefectivo': ('worker', ''),
+}
+
+
+def tell_programs_from_people(apps: Any, schema_editor: Any) -> None:
+    """Give the events of programs the kind of their actor; all others are a person's."""
+    events = apps.get_model('pagoefectivo', 'OrderEvent').objects.using(schema_editor.connection.alias)
+    for name, (kind, called) in PROGRAMS.items():
+        events.filter(actor_kind='person', actor_name=name).update(actor_kind=kind, actor_name=called)
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -372,4 +392,16 @@ class Migration(migrations.Migration):
             name='provider_id',
             field=pagoefectivo_django.models.database.ExactCharField(blank=True, default='', max_length=64, verbose_name="provider's id"),
         ),
+        migrations.RenameField(model_name='orderevent', old_name='actor', new_name='actor_name'),
+        migrations.AddField(
+            model_name='orderevent',
+            name='actor_kind',
+            field=models.CharField(choices=[('person', 'a person'), ('shop', 'the shop'), ('payer', 'the payer'), ('provider', 'the provider'), ('worker', 'the program'), ('api', 'the API'), ('import', 'the import of a statement')], default='person', max_length=8, verbose_name='who'),
+        ),
+        migrations.AlterField(
+            model_name='orderevent',
+            name='actor_name',
+            field=models.CharField(blank=True, default='', max_length=150, verbose_name='name'),
+        ),
+        migrations.RunPython(tell_programs_from_people, migrations.RunPython.noop),
     ]

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ..actors import Actor, ActorKind
 from .database import ExactCharField
 from .orders import Order
 
@@ -43,7 +44,8 @@ class OrderEvent(models.Model):
     fact = models.CharField(_("fact"), max_length=20, blank=True, default="")
     state_before = models.CharField(_("before"), max_length=12, blank=True, default="")
     state_after = models.CharField(_("after"), max_length=12, blank=True, default="")
-    actor = models.CharField(_("who"), max_length=150)
+    actor_kind = models.CharField(_("who"), max_length=8, choices=ActorKind, default=ActorKind.PERSON)
+    actor_name = models.CharField(_("name"), max_length=150, blank=True, default="")
     detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
     cip = models.ForeignKey("Cip", models.PROTECT, null=True, related_name="+", verbose_name="CIP")
     discrepancy = models.ForeignKey("Discrepancy", models.PROTECT, null=True, related_name="events")
@@ -66,3 +68,8 @@ class OrderEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} {self.kind}"
+
+    @property
+    def actor(self) -> Actor:
+        """Who did it."""
+        return Actor(ActorKind(self.actor_kind), self.actor_name)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from pagoefectivo_django.actors import CLOCK
 from pagoefectivo_django.flows.ledger.history import History
 from pagoefectivo_django.flows.ledger.locked import lock_order
 from pagoefectivo_django.flows.ledger.subject import Subject
@@ -63,8 +64,8 @@ def ask(kind: Kind, *, evidence: str = "As made up.", **about: Any) -> Discrepan
     if of:
         about.setdefault("settlement", of.settlement)
     with one_transaction() as alias:
-        locked = lock_order(order, alias=alias, actor="clock") if order else None
-        history = locked.history if locked else History(alias, timezone.now(), "clock")
+        locked = lock_order(order, alias=alias, actor=CLOCK) if order else None
+        history = locked.history if locked else History(alias, timezone.now(), CLOCK)
         named = about | ({"order": locked.order} if locked else {})
         subject = Subject(f"line:{of.digest}" if of else f"asked:{next(_numbers)}", **named)
         history.open_discrepancy(kind, subject, {"at": history.now.isoformat(), "detail": evidence}, **money)

@@ -51,7 +51,7 @@ def late() -> Discrepancy:
 
 
 def story(discrepancy: Discrepancy) -> list[tuple[str, str, str]]:
-    return list(discrepancy.events.order_by("created_at", "number").values_list("fact", "actor", "detail"))
+    return list(discrepancy.events.order_by("created_at", "number").values_list("fact", "actor_name", "detail"))
 
 
 # Whose money.

@@ -288,7 +288,7 @@ def test_who_asked_for_an_erasure_that_has_to_wait_is_in_the_history() -> None:
     order = make()
     assert erase_payer(email=ANA.email, **STAFF).kept == [order.reference]
     event = order.events.get(fact=Remark.ERASURE)
-    assert (event.actor, event.detail) == ("rosa", STAFF["reason"])
+    assert (event.actor.name, event.detail) == ("rosa", STAFF["reason"])
 
 
 def test_a_message_that_somebody_still_reads_stays() -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
+from pagoefectivo_django.actors import PROVIDER
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import mark_paid
@@ -29,7 +30,7 @@ pytestmark = [
 def told(order: Order, fact: Fact, **said: Any) -> None:
     assert order.cip
     known: dict[str, Any] = {"currency": order.currency, "received_at": timezone.now()} | said
-    advance(Report(order.cip.account, fact, code=order.code, **known), actor="provider")
+    advance(Report(order.cip.account, fact, code=order.code, **known), actor=PROVIDER)
     order.reload()
 
 

@@ -138,7 +138,7 @@ def test_staff_sends_it_again_and_the_history_says_who(messages: Connect, mailou
     publish_events(due())
     assert len(asked(mailoutbox)) == 2
     events = refund.order.events.filter(kind="refund_account_asked").order_by("number")
-    assert list(events.values_list("actor", "refund")) == [("eva", refund.pk), ("marta", refund.pk)]
+    assert list(events.values_list("actor_name", "refund")) == [("eva", refund.pk), ("marta", refund.pk)]
 
 
 def nobody_writes(refund: Refund) -> None:

@@ -76,7 +76,7 @@ def new_refund(**changes: Any) -> object:
 
 def event(**changes: Any) -> object:
     order = Order.objects.get()
-    fields = {"order": order, "number": 1, "kind": "noted", "actor": "x", "created_at": timezone.now()} | changes
+    fields = {"order": order, "number": 1, "kind": "noted", "actor_name": "x", "created_at": timezone.now()} | changes
     OrderEvent.objects.append([OrderEvent(**fields)])
     return None
 
@@ -324,7 +324,7 @@ def one() -> OrderEvent:
 
 
 def fresh() -> OrderEvent:
-    return OrderEvent(order=Order.objects.get(), number=99, kind="noted", actor="x", created_at=timezone.now())
+    return OrderEvent(order=Order.objects.get(), number=99, kind="noted", actor_name="x", created_at=timezone.now())
 
 
 FORGERIES: dict[str, Callable[[], Any]] = {

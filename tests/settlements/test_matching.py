@@ -76,7 +76,7 @@ def test_a_paid_order_is_settled_and_the_shop_hears_of_it(heard: list[Any]) -> N
     assert settlement.status == SettlementStatus.DONE
     assert the_line(settlement).status == LineStatus.MATCHED
     match = Match.objects.get()
-    assert (match.rule, match.author, match.amount) == ("code", "pagoefectivo", Decimal("35.50"))
+    assert (match.rule, match.author, match.amount) == ("code", "import:", Decimal("35.50"))
     event = order.events.get(kind="payment_settled")
     assert event.number == order.event_count
     tick()

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...states import Remark
@@ -15,7 +16,7 @@ from ..ledger.discrepancy import locked_discrepancy, remark
 LONGEST = 500
 
 
-def comment_on(discrepancy: Discrepancy, text: str, *, actor: str, now: datetime | None = None) -> Discrepancy:
+def comment_on(discrepancy: Discrepancy, text: str, *, actor: Actor | str, now: datetime | None = None) -> Discrepancy:
     """Add a comment to a discrepancy's history, open or resolved, and return the discrepancy.
 
     Comments are staff's own words and must hold no personal data. Raises ``InvalidRequest`` without an actor, without a

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...actors import PROGRAM
 from ...channels.base import Report
 from ...models import Cip, Discrepancy, Payment
 from ...states import Fact, Kind, OrderState
@@ -83,7 +84,7 @@ def _close_contradicted(locked: LockedOrder, cip: Cip) -> None:
     if not mine:
         return
     keys = [discrepancy.pk for discrepancy in mine]
-    asked.filter(pk__in=keys).update(**closed("pagoefectivo", reason, locked.now))
+    asked.filter(pk__in=keys).update(**closed(PROGRAM, reason, locked.now))
     for discrepancy in mine:
         detail = f"{discrepancy.kind}: {reason}"
         locked.history.tell(locked.order, "noted", Fact.PAYMENT, cip, detail, locked.order.state, discrepancy)

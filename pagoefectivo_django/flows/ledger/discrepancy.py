@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...errors import InvalidRequest
 from ...models import Discrepancy, SettlementLine
 from ...models.database import one_transaction
@@ -43,13 +44,13 @@ def _move_line(discrepancy: Discrepancy, of: LineStatus, to: LineStatus, reason:
 
 @contextmanager
 def locked_discrepancy(
-    discrepancy: Discrepancy, *, actor: str, now: datetime | None
+    discrepancy: Discrepancy, *, actor: Actor | str, now: datetime | None
 ) -> Iterator[tuple[Discrepancy, UnitOfWork]]:
     """Yield a locked discrepancy and the unit of work with its order; write the unit of work at the end.
 
     Raises ``InvalidRequest`` if ``actor`` is blank.
     """
-    if not actor.strip():
+    if not Actor.of(actor):
         raise InvalidRequest(_("Somebody does this to a discrepancy; pass actor."), code="discrepancy_needs_actor")
     with one_transaction() as alias:
         orders = [discrepancy.order_id] if discrepancy.order_id else []

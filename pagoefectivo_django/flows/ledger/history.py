@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ...actors import NOTIFICATION, Actor, ActorKind
 from ...channels.base import Report
 from ...measures import Measure, tell
 from ...models import (
@@ -28,9 +29,6 @@ from .subject import Subject
 
 logger = logging.getLogger("pagoefectivo.orders")
 
-#: Actors that are no people. Any other actor is a person's name, which the log replaces by "staff".
-NOBODY = {"shop", "payer", "provider", "notification", "poll", "clock", "settlement", "pagoefectivo"}
-
 #: The resolution suggested to staff, by kind of discrepancy.
 SUGGESTIONS = {
     Kind.AMOUNT_MISMATCH: Resolution.REFUND_DUE,
@@ -46,8 +44,8 @@ SUGGESTIONS = {
 class History:
     """Events of one change, collected with ``tell`` and written with one delivery per receiver by ``write``."""
 
-    def __init__(self, alias: str, now: datetime, actor: str) -> None:
-        self.alias, self.now, self.actor = alias, now, actor
+    def __init__(self, alias: str, now: datetime, actor: Actor | str) -> None:
+        self.alias, self.now, self.actor = alias, now, Actor.of(actor)
         self.events: list[OrderEvent] = []
         #: Keys of the orders about whose money this history opened a discrepancy.
         self.in_review: set[int] = set()
@@ -74,7 +72,8 @@ class History:
                 fact=fact,
                 state_before=before,
                 state_after=order.state if order else "",
-                actor=self.actor[:150],
+                actor_kind=self.actor.kind,
+                actor_name=self.actor.name,
                 detail=detail[:500],
                 cip=cip,
                 discrepancy=discrepancy,
@@ -170,10 +169,9 @@ def _line(event: OrderEvent) -> str:
     what = "" if before and before != after else event.kind if event.kind != "noted" else f"noted {event.fact}".strip()
     if event.discrepancy:
         what = f"{what} {event.discrepancy.kind}"
-    if event.actor == "notification":
-        by = f"notification {current_message()}".strip()
-    else:
-        by = event.actor if event.actor in NOBODY else "staff"
+    by = "staff" if event.actor_kind == ActorKind.PERSON else event.actor_name or event.actor_kind
+    if event.actor == NOTIFICATION:
+        by = f"{by} {current_message()}".strip()
     return f"{order}: {', '.join(filter(None, [moved, what, by]))}"
 
 
@@ -230,11 +228,11 @@ UNANSWERED: dict[str, Any] = {
 }
 
 
-def closed(actor: str, reason: str, now: datetime) -> dict[str, Any]:
+def closed(actor: Actor | str, reason: str, now: datetime) -> dict[str, Any]:
     """Return the field values of a closed discrepancy; a person's resolution is added by the caller."""
     return {
         "status": Discrepancy.Status.RESOLVED,
-        "resolved_by": actor[:150],
+        "resolved_by": str(Actor.of(actor)),
         "resolved_at": now,
         "reason": reason[:500],
     }

@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import F, Q
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...channels.base import Report
 from ...errors import InvalidRequest
 from ...models import Cip, Discrepancy, Order, OrderEvent, Payment, Refund
@@ -70,9 +71,10 @@ def names_disagree(report: Report, cip: Cip) -> bool:
 class UnitOfWork:
     """The orders locked in one transaction, with a shared history and queries made once for all locked orders."""
 
-    def __init__(self, alias: str, now: datetime, actor: str) -> None:
-        self.alias, self.now, self.actor = alias, now, actor
+    def __init__(self, alias: str, now: datetime, actor: Actor | str) -> None:
+        self.alias, self.now = alias, now
         self.history = History(alias, now, actor)
+        self.actor = self.history.actor
         self.locked_orders: list[LockedOrder] = []
 
     @cached_property
@@ -394,7 +396,7 @@ def lock_orders(pks: Iterable[int], alias: str, *, without: Sequence[str] = (), 
 
 
 def open_unit_of_work(
-    pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: str, wait: bool = True
+    pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: Actor | str, wait: bool = True
 ) -> UnitOfWork:
     """Lock orders, read the orders' codes and return the unit of work; ``wait`` as in ``lock_orders``."""
     moment = now or current_time()
@@ -408,12 +410,12 @@ def open_unit_of_work(
     return unit
 
 
-def lock_free_order(order: Order, *, alias: str, now: datetime, actor: str) -> LockedOrder | None:
+def lock_free_order(order: Order, *, alias: str, now: datetime, actor: Actor | str) -> LockedOrder | None:
     """Lock one order and return it, or None while another transaction holds the order; the worker tries again."""
     return next(iter(open_unit_of_work([order.pk], alias=alias, now=now, actor=actor, wait=False).locked_orders), None)
 
 
-def lock_order(order: Order, *, alias: str, now: datetime | None = None, actor: str) -> LockedOrder:
+def lock_order(order: Order, *, alias: str, now: datetime | None = None, actor: Actor | str) -> LockedOrder:
     """Lock one order, waiting for the lock; raises ``InvalidRequest`` if the order is not in the database."""
     locked_orders = open_unit_of_work([order.pk], alias=alias, now=now, actor=actor).locked_orders
     if not locked_orders:

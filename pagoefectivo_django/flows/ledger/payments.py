@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from ...actors import PROGRAM
 from ...channels.base import Report
 from ...conf import conf
 from ...errors import Misconfigured
@@ -180,7 +181,7 @@ def _reconsider(locked: LockedOrder, cip: Cip, payment: Payment, report: Report)
     if payment.status != PaymentStatus.HELD or payment.refunded or is_late(locked.order, payment):
         return
     late = Discrepancy.objects.using(locked.alias).filter(kind=Kind.LATE_PAYMENT, payment=payment).open()
-    if late.update(**closed("pagoefectivo", "The provider's time shows that it was paid in time.", locked.now)):
+    if late.update(**closed(PROGRAM, "The provider's time shows that it was paid in time.", locked.now)):
         twice = Rule(discrepancy=Kind.DUPLICATE_PAYMENT) if locked.ordered_again() else None
         _count(locked, cip, payment, report, twice or ORDER_TABLE[locked.state][Fact.PAYMENT])
         tell_if_settled(locked, payment)

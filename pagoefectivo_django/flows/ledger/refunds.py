@@ -35,7 +35,7 @@ def step(locked: LockedOrder, refund: Refund, becomes: RefundStatus, said: str =
     if payment.status == PaymentStatus.REVERSED and becomes in (RefundStatus.APPROVED, RefundStatus.SENT):
         raise TAKEN_BACK.about(payment=str(payment))
     if becomes == RefundStatus.APPROVED and row.status == RefundStatus.REQUESTED:
-        row.approved_by, row.approved_at = locked.actor[:150], locked.now
+        row.approved_by, row.approved_at = str(locked.actor), locked.now
         row.retry_at = locked.now if row.by_channel else None
     elif becomes == RefundStatus.SENT:
         row.sent_at = locked.now
@@ -71,7 +71,7 @@ def _reserve(locked: LockedOrder, payment: Payment, refund: Refund) -> None:
     payment.refunded += refund.amount
     payment.save(using=locked.alias, update_fields=["refunded"])
     refund.order, refund.currency, refund.by_channel = locked.order, payment.currency, _by_channel(locked, payment)
-    refund.requested_by, refund.requested_at = locked.actor[:150], locked.now
+    refund.requested_by, refund.requested_at = str(locked.actor), locked.now
     refund.save(using=locked.alias)
     locked.tell_refund(refund)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ...actors import Actor
 from ...models import Order
 from ...models.clock import current_time
 from ...models.database import one_transaction
@@ -15,7 +16,7 @@ from .locked import lock_order
 
 @traced()
 def record_remark(
-    order: Order | None, remark: Remark, *, actor: str, detail: str = "", now: datetime | None = None
+    order: Order | None, remark: Remark, *, actor: Actor | str, detail: str = "", now: datetime | None = None
 ) -> None:
     """Append an event that moves nothing to an order's history or, with ``order`` None, to the shop's history."""
     now = now or current_time()

@@ -15,6 +15,7 @@ from typing import Any
 from django.core.mail import EmailMultiAlternatives
 from django.utils.translation import gettext_noop as _
 
+from ...actors import PROGRAM
 from ...carriers import get_carrier
 from ...conf import conf
 from ...documents.voucher import Voucher
@@ -103,7 +104,7 @@ def _give_up(what: str, event: OrderEvent, why: str, said: object = "") -> None:
     Raises ``Unavailable`` while another process holds the order, so the delivery is tried again.
     """
     with one_transaction() as alias:
-        locked = event.order and lock_free_order(event.order, alias=alias, now=current_time(), actor="pagoefectivo")
+        locked = event.order and lock_free_order(event.order, alias=alias, now=current_time(), actor=PROGRAM)
         if not locked:
             raise Unavailable(
                 _("Order %(order)s is held by somebody; that its message (%(message)s) is given up is said later."),

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import SHOP, Actor
 from ...errors import AlreadyPaid, InvalidRequest, Misconfigured, OutcomeUnknown
 from ...models import Cip, Discrepancy, Order
 from ...models.clock import current_time
@@ -20,7 +21,7 @@ from .refresh import apply_answer
 _HELD = _("Somebody else holds order %(order)s, or changed it; the pending action is tried again.")
 
 
-def cancel_order(order: Order, *, actor: str = "shop", reason: str = "", now: datetime | None = None) -> Order:
+def cancel_order(order: Order, *, actor: Actor | str = SHOP, reason: str = "", now: datetime | None = None) -> Order:
     """Cancel an open order and return the order afterwards; an order that ended unpaid is returned unchanged.
 
     The code is deleted at the provider first. Raises ``AlreadyPaid`` if the order is paid or turns out to be paid,
@@ -71,7 +72,7 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
             nobody = isinstance(error, StillPayable) and error.nobody
             _decide(Supersession(order, str(error), code=cip, nobody_knows=nobody), order, now, wait)
             continue
-        apply_answer(report, actor=order.action_requested_by, asked=asked, wait=wait, now=now)
+        apply_answer(report, actor=Actor.parse(order.action_requested_by), asked=asked, wait=wait, now=now)
         if report.fact == Fact.PAYMENT:
             raise AlreadyPaid(
                 _("Order %(order)s was paid meanwhile with code %(cip)s."),
@@ -82,7 +83,7 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
 
 
 def _decide(decision: Withdrawal | Supersession, order: Order, now: datetime, wait: bool) -> None:
-    if Outcome.LOCKED in advance(decision, actor=order.action_requested_by, wait=wait, now=now):
+    if Outcome.LOCKED in advance(decision, actor=Actor.parse(order.action_requested_by), wait=wait, now=now):
         raise OutcomeUnknown(_HELD, code="locked_meanwhile", order=str(order))
 
 

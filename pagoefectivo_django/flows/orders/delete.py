@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import CLOCK, PROGRAM
 from ...channels.base import Report
 from ...conf import conf
 from ...errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Param, Refused
@@ -114,7 +115,7 @@ def begin_deletion(cip: Cip, now: datetime, *, date: datetime | None = None, wai
     the code once the lease is over.
     """
     with one_transaction() as alias:
-        opening: dict[str, Any] = {"alias": alias, "now": now, "actor": "clock"}
+        opening: dict[str, Any] = {"alias": alias, "now": now, "actor": CLOCK}
         locked = lock_order(cip.order, **opening) if wait else lock_free_order(cip.order, **opening)
         mine = next((each for each in locked.cips if each.pk == cip.pk), None) if locked else None
         if locked is None or mine is None or mine.status != CipStatus.CURRENT or mine.in_process_at:
@@ -151,7 +152,7 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
         cip.put_off(now, "A payment of the code is in process.")
         return True
     try:
-        apply_answer(delete_code(cip, now), actor="pagoefectivo", wait=False, now=now)
+        apply_answer(delete_code(cip, now), actor=PROGRAM, wait=False, now=now)
     except Exception as error:  # an error of the provider or a bug of ours: the code must still be deleted
         if not isinstance(error, PagoEfectivoError):
             logger.exception("Code %s could not be deleted.", cip)
@@ -171,7 +172,7 @@ def ask_if_payable(cip: Cip, now: datetime, detail: str) -> None:
     While another transaction holds the order nothing is opened; the next attempt to delete the code tries again.
     """
     with one_transaction() as alias:
-        locked = lock_free_order(cip.order, alias=alias, now=now, actor="pagoefectivo")
+        locked = lock_free_order(cip.order, alias=alias, now=now, actor=PROGRAM)
         if locked is None:
             return
         mine = next(each for each in locked.cips if each.pk == cip.pk)
@@ -184,7 +185,7 @@ def ask_if_payable(cip: Cip, now: datetime, detail: str) -> None:
 def _is_left(cip: Cip, now: datetime) -> bool:
     """Record that attempts to delete a code end, since the code can't be deleted but is polled; always True."""
     detail = f"deletion of {cip}: it can't be deleted; it is watched"
-    record_remark(cip.order, Remark.ENDED, actor="pagoefectivo", detail=detail, now=now)
+    record_remark(cip.order, Remark.ENDED, actor=PROGRAM, detail=detail, now=now)
     return True
 
 
@@ -196,11 +197,11 @@ def _is_over(cip: Cip, now: datetime) -> bool:
     if now <= cip.expires_at + conf.poll_after_expiry:
         return False
     with one_transaction() as alias:
-        locked = lock_free_order(cip.order, alias=alias, now=now, actor="pagoefectivo")
+        locked = lock_free_order(cip.order, alias=alias, now=now, actor=PROGRAM)
         if locked is None:
             return False
         asked = Discrepancy.objects.using(alias).filter(kind=Kind.STILL_PAYABLE, cip=cip.pk).open()
-        asked.update(**closed("pagoefectivo", "Its date and its watch have passed.", now))
+        asked.update(**closed(PROGRAM, "Its date and its watch have passed.", now))
         locked.note(Fact.CODE_EXPIRED, cip, "no answer from the provider: its date and its watch have passed")
         locked.write()
     return True

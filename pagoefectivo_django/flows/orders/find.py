@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ...actors import POLL
 from ...channels.base import Channel, Report
 from ...errors import Misconfigured, PagoEfectivoError
 from ...models import Cip, Order
@@ -65,7 +66,7 @@ def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
                 put_lost_to_person(cip, now, problem)
             again = now + PAUSE
         elif report:
-            advance(report, actor="poll", asked=asked, now=now)
+            advance(report, actor=POLL, asked=asked, now=now)
         elif now < began_at + NO_COUNTS_AFTER:
             again = began_at + NO_COUNTS_AFTER
     return again
@@ -74,7 +75,7 @@ def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
 def put_lost_to_person(cip: Cip, now: datetime, detail: str) -> bool:
     """Open a discrepancy about a code lost until now; False while another process holds the order."""
     with one_transaction() as alias:
-        locked = lock_free_order(cip.order, alias=alias, now=now, actor="poll")
+        locked = lock_free_order(cip.order, alias=alias, now=now, actor=POLL)
         if locked is None:
             return False
         mine = next(each for each in locked.cips if each.pk == cip.pk)

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import PROGRAM, PROVIDER, SHOP
 from ...channels import get_channel
 from ...channels.base import Channel, Charge, Report
 from ...conf import conf
@@ -52,7 +53,7 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
     """
     now = now or current_time()
     try:
-        record(order, PendingAction.ISSUE, actor="shop", now=now)
+        record(order, PendingAction.ISSUE, actor=SHOP, now=now)
     except InvalidRequest:
         order.reload()
         return order
@@ -102,11 +103,11 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
             Cip.objects.using(database()).filter(pk=cip.pk, status=CipStatus.REQUESTED).update(asked_at=None)
             problem = error
             continue
-        advance(report, asked=asked, actor="provider", now=now)
+        advance(report, asked=asked, actor=PROVIDER, now=now)
         if report.fact == Fact.ISSUED and not _moved(cip):
             detail = f"The provider gave code {report.code}, which it gave for another order before."
             lost = replace(report, fact=Fact.LOST, code="", provider_id="", detail=detail)
-            advance(lost, actor="pagoefectivo", now=now)
+            advance(lost, actor=PROGRAM, now=now)
             put_to_person(order, Kind.LOST_CODE, now, detail)
             return None
         if report.fact != Fact.REFUSED:
@@ -196,7 +197,7 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait
     None if the order needs no code or another process is requesting. Raises for a reissue that is not allowed any more.
     """
     with one_transaction() as alias:
-        opening: dict[str, Any] = {"alias": alias, "now": now, "actor": "pagoefectivo"}
+        opening: dict[str, Any] = {"alias": alias, "now": now, "actor": PROGRAM}
         locked = lock_order(order, **opening) if wait else lock_free_order(order, **opening)
         if locked is None:
             raise Unavailable(

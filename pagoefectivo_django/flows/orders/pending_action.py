@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from ...actors import PROGRAM, Actor
 from ...conf import conf
 from ...errors import AlreadyPaid, InReview, InvalidRequest, PagoEfectivoError
 from ...models import Discrepancy, Order
@@ -34,7 +35,7 @@ def record(
     order: Order,
     pending_action: PendingAction,
     *,
-    actor: str,
+    actor: Actor | str,
     date: datetime | None = None,
     now: datetime,
     by_payer: bool = False,
@@ -58,7 +59,7 @@ def record(
         wanted.pending_action, wanted.action_date, wanted.action_requested_by, wanted.action_reason = (
             pending_action,
             date,
-            actor[:150],
+            str(Actor.of(actor)),
             reason[:500],
         )
         wanted.action_requested_at, wanted.retry_at, wanted.attempts = now, now, 0
@@ -152,7 +153,7 @@ def _go_wrong(order: Order, pending_action: str, error: Exception, now: datetime
 def put_to_person(order: Order, kind: Kind, now: datetime, detail: str) -> None:
     """Open a discrepancy about an order's pending action."""
     with one_transaction() as alias:
-        locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
+        locked = lock_order(order, alias=alias, now=now, actor=PROGRAM)
         evidence = {"at": now.isoformat(), "detail": detail[:500]}
         order = locked.order
         # The subject names the pending action by its moment, so that a discrepancy resolved for an earlier action does
@@ -182,7 +183,7 @@ def take_up(budget: TimeBudget) -> int:
 
 def _taken_up(order: Order, budget: TimeBudget) -> bool:
     with one_transaction() as alias:
-        locked = lock_free_order(order, alias=alias, now=budget.now, actor="pagoefectivo")
+        locked = lock_free_order(order, alias=alias, now=budget.now, actor=PROGRAM)
         if locked is None or locked.in_review() or not (pending_action := locked.order.deferred_action):
             return False
         locked.order.pending_action, locked.order.deferred_action = pending_action, ""
@@ -196,7 +197,7 @@ def _taken_up(order: Order, budget: TimeBudget) -> bool:
 def _defer(order: Order, pending_action: str, now: datetime) -> None:
     """Defer a pending action until no discrepancy about the order's money is open."""
     with one_transaction() as alias:
-        locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
+        locked = lock_order(order, alias=alias, now=now, actor=PROGRAM)
         if _mine(order).update(pending_action="", deferred_action=pending_action, retry_at=None):
             detail = f"{pending_action}: waits for the answer to a discrepancy about money"
             locked.history.tell(locked.order, "noted", "", locked.cip, detail, locked.order.state)
@@ -206,7 +207,7 @@ def _defer(order: Order, pending_action: str, now: datetime) -> None:
 def _tell(order: Order, pending_action: str, error: Exception, now: datetime) -> None:
     """Record an event saying the pending action was refused."""
     with one_transaction() as alias:
-        locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
+        locked = lock_order(order, alias=alias, now=now, actor=PROGRAM)
         locked.history.tell(
             locked.order, "noted", Fact.REFUSED, locked.cip, f"{pending_action}: {error}", locked.order.state
         )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from ...actors import PROGRAM, Actor
 from ...conf import conf
 from ...models import (
     ApiCall,
@@ -132,7 +133,7 @@ def _payers(budget: TimeBudget) -> int:
             if budget.over:
                 return done
             last = pk
-            done += anonymise(pk, actor="pagoefectivo", reason="", wait=False, now=budget.now)
+            done += anonymise(pk, actor=PROGRAM, reason="", wait=False, now=budget.now)
     return done
 
 
@@ -165,7 +166,7 @@ def _messages_of(pk: int, alias: str) -> QuerySet[Notification]:
 
 
 @traced()
-def anonymise(pk: int, *, actor: str, reason: str, wait: bool = True, now: datetime | None = None) -> bool:
+def anonymise(pk: int, *, actor: Actor | str, reason: str, wait: bool = True, now: datetime | None = None) -> bool:
     """Erase the payer's data of an order and everything about it, and return True; False if something needs the data.
 
     ``wait`` False: returns False also if another process holds the order or one of its messages.

@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.core import signing
 from django.utils.translation import gettext_noop as _
 
+from ...actors import PAYER, PROGRAM, PROVIDER, Actor
 from ...channels.base import Channel, RefundReport
 from ...errors import InvalidRequest, Misconfigured, PagoEfectivoError, Refused, Unavailable
 from ...models import Order, Payment, Refund
@@ -44,7 +45,7 @@ def refund_order(
     amount: Decimal | None = None,
     *,
     payment: Payment | None = None,
-    actor: str,
+    actor: Actor | str,
     reason: str,
     now: datetime | None = None,
 ) -> Refund:
@@ -53,7 +54,7 @@ def refund_order(
     ``amount`` defaults to all that can still be refunded. Raises ``InvalidRequest`` if nothing was paid, if more would
     go back than came, and without actor or reason.
     """
-    if not actor.strip() or not reason.strip():
+    if not Actor.of(actor) or not reason.strip():
         raise InvalidRequest(
             _("A refund is asked for by somebody and for a reason; pass actor and reason."),
             code="refund_needs_reason",
@@ -69,7 +70,7 @@ def refund_order(
     return _step(refund, RefundStatus.REQUESTED, actor, "", now)
 
 
-def approve_refund(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
+def approve_refund(refund: Refund, *, actor: Actor | str, now: datetime | None = None) -> Refund:
     """Approve a refund for sending, by the channel if able, else by staff once the payer named an account.
 
     Raises ``InvalidRequest`` for a refund approved before, since money sent must not be sent again. With the setting
@@ -78,7 +79,7 @@ def approve_refund(refund: Refund, *, actor: str, now: datetime | None = None) -
     return _by_person("approve", refund, RefundStatus.APPROVED, actor, "", now)
 
 
-def send_refund(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
+def send_refund(refund: Refund, *, actor: Actor | str, now: datetime | None = None) -> Refund:
     """Record a refund as sent by staff, and return the refund.
 
     Raises ``InvalidRequest`` if the channel sends the money, or without the payer's account.
@@ -86,13 +87,13 @@ def send_refund(refund: Refund, *, actor: str, now: datetime | None = None) -> R
     return _by_person("send", refund, RefundStatus.SENT, actor, "", now)
 
 
-def close_refund(refund: Refund, *, done: bool, actor: str, reason: str, now: datetime | None = None) -> Refund:
+def close_refund(refund: Refund, *, done: bool, actor: Actor | str, reason: str, now: datetime | None = None) -> Refund:
     """Record the end of a refund, and return the refund; a failed refund frees its amount for another.
 
     Raises ``InvalidRequest`` without actor or reason, for a closed refund, and while the provider is asked; *failed*
     also if a statement's line is matched with the refund, since the same money would be sent twice.
     """
-    if not actor.strip() or not reason.strip():
+    if not Actor.of(actor) or not reason.strip():
         raise InvalidRequest(
             _("A refund is closed by somebody and for a reason; pass actor and reason."),
             code="closing_refund_needs_reason",
@@ -108,7 +109,7 @@ def give_account(refund: Refund, *, bank: str, cci: str, holder: str, now: datet
     account is known already or none is needed.
     """
     with one_transaction() as alias:
-        locked = lock_order(refund.order, alias=alias, now=now, actor="payer")
+        locked = lock_order(refund.order, alias=alias, now=now, actor=PAYER)
         refund.refresh_from_db(using=alias)
         if not refund.needs_account:
             raise InvalidRequest(
@@ -122,12 +123,12 @@ def give_account(refund: Refund, *, bank: str, cci: str, holder: str, now: datet
     return refund
 
 
-def ask_account(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
+def ask_account(refund: Refund, *, actor: Actor | str, now: datetime | None = None) -> Refund:
     """Send the payer the message ``refund_account`` once more, and return the refund.
 
     Raises ``InvalidRequest`` without an actor, if no account is needed, or if no receiver would write to the payer.
     """
-    if not actor.strip():
+    if not Actor.of(actor):
         raise InvalidRequest(_("The payer is asked by somebody; pass actor."), code="asking_payer_needs_actor")
     with one_transaction() as alias:
         locked = lock_order(refund.order, alias=alias, now=now, actor=actor)
@@ -198,7 +199,7 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
 
 def _conclude(refund: Refund, becomes: RefundStatus, said: str, now: datetime) -> None:
     with suppress(InvalidRequest), one_transaction():  # a message may have closed the refund before the answer
-        _step(refund, becomes, "provider", said, now)
+        _step(refund, becomes, PROVIDER, said, now)
         if becomes == RefundStatus.FAILED:
             _ask_person(refund, f"The provider refused: {said} The next refund of this payment is by hand.", now)
 
@@ -239,7 +240,7 @@ def _begin(refund: Refund, now: datetime) -> Channel | Exception:
     """
     try:
         channel = channel_of(refund.payment.cip)
-        _step(refund, RefundStatus.SENT, "pagoefectivo", "", now)
+        _step(refund, RefundStatus.SENT, PROGRAM, "", now)
     except Exception as error:
         return error
     return channel
@@ -256,7 +257,7 @@ def _ask_person(refund: Refund, detail: str, now: datetime) -> None:
     If another process holds the order, this is tried again when the claim on the refund is over.
     """
     with one_transaction() as alias:
-        locked = lock_free_order(refund.order, alias=alias, now=now, actor="pagoefectivo")
+        locked = lock_free_order(refund.order, alias=alias, now=now, actor=PROGRAM)
         if locked is None:
             return
         unclear = Refund.objects.using(alias).filter(pk=refund.pk).exclude(status=RefundStatus.DONE)
@@ -268,7 +269,7 @@ def _ask_person(refund: Refund, detail: str, now: datetime) -> None:
 
 
 def _by_person(
-    action: str, refund: Refund, becomes: RefundStatus, actor: str, said: str, now: datetime | None
+    action: str, refund: Refund, becomes: RefundStatus, actor: Actor | str, said: str, now: datetime | None
 ) -> Refund:
     with one_transaction() as alias:
         lock_orders([refund.order_id], alias)
@@ -278,8 +279,8 @@ def _by_person(
         return _step(refund, becomes, actor, said, now)
 
 
-def _step(refund: Refund, becomes: RefundStatus, actor: str, said: str, now: datetime | None) -> Refund:
-    if not actor.strip():
+def _step(refund: Refund, becomes: RefundStatus, actor: Actor | str, said: str, now: datetime | None) -> Refund:
+    if not Actor.of(actor):
         raise InvalidRequest(_("A refund goes on by somebody's decision; pass actor."), code="refund_needs_actor")
     advance(RefundStep(refund.order, said, refund=refund, becomes=becomes), actor=actor, now=now)
     refund.refresh_from_db(using=database())

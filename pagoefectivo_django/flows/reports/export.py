@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet, TextChoices, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.utils.translation import gettext_lazy as _
 
+from ...actors import Actor
 from ...conf import conf
 from ...documents.tables import Cell
 from ...fees import CENT, igv_rate
@@ -199,7 +200,7 @@ def _discrepancies(
             days = Decimal(((resolved or now) - opened) / timedelta(days=1)).quantize(CENT)
             yield (
                 opened, kinds[kind], statuses[status], order, code, amount, currency, reference or file, line, who,
-                days, answers.get(answer, ""), resolver, resolved, reason,
+                days, answers.get(answer, ""), Actor.parse(resolver).label, resolved, reason,
             )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from ...actors import IMPORT
 from ...channels.base import Channel, CodeRef, Report
 from ...conf import conf
 from ...errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError
@@ -84,7 +85,7 @@ def _apply(answer: Report | None, channel: Channel, ref: CodeRef, budget: TimeBu
     except OutcomeUnknown:
         return ""
     for _attempt in range(3):
-        (outcome,) = advance(answer, actor="settlement", wait=wait, now=budget.now)
+        (outcome,) = advance(answer, actor=IMPORT, wait=wait, now=budget.now)
         if outcome != Outcome.STALE:
             break
         answer = ask_provider(channel, [ref], budget.now).get(ref, answer)

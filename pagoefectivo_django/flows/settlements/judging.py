@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.db import IntegrityError
 
+from ...actors import IMPORT, Actor
 from ...models import Cip, Discrepancy, Match, Payment, Refund, Settlement, SettlementLine
 from ...models.database import database, lock_rows, one_transaction
 from ...states import Kind, LineStatus, OrderState, PaymentStatus, RefundStatus, StatementKind
@@ -15,7 +16,7 @@ from ..ledger.locked import lock_order, lock_orders
 from ..ledger.subject import Subject
 from ..outbox.budget import TimeBudget
 from .discrepancies import discrepancy
-from .rules import AUTHOR, compare_fees, forget_payers, hold, mark_duplicates, payments_for, settle_orders
+from .rules import compare_fees, forget_payers, hold, mark_duplicates, payments_for, settle_orders
 
 
 class Verdict(NamedTuple):
@@ -88,19 +89,19 @@ def _judge(line_pk: int, settlement: Settlement, now: datetime, asked: str, agai
         if verdict.ask:
             lines.update(status=LineStatus.ASKING)
         elif verdict.match:
-            history = History(alias, now, AUTHOR)
+            history = History(alias, now, IMPORT)
             insert_match(line, verdict.match, settlement, verdict.rule, history)
             history.write()
-            resolve_discrepancies(line, verdict.kind, AUTHOR, f"It is matched, by its {verdict.rule}.", now, alias)
+            resolve_discrepancies(line, verdict.kind, IMPORT, f"It is matched, by its {verdict.rule}.", now, alias)
         elif verdict.kind:
             resolve_discrepancies(
-                line, verdict.kind, AUTHOR, f"It is another discrepancy now: {verdict.kind.label}.", now, alias
+                line, verdict.kind, IMPORT, f"It is another discrepancy now: {verdict.kind.label}.", now, alias
             )
             _put_to_person(line, cip, settlement, verdict, asked, now, alias)
 
 
 def resolve_discrepancies(
-    line: SettlementLine, but: Kind | None, actor: str, reason: str, now: datetime, alias: str
+    line: SettlementLine, but: Kind | None, actor: Actor | str, reason: str, now: datetime, alias: str
 ) -> None:
     """Resolve a line's open discrepancies about the match, except the kind ``but``."""
     asked = Discrepancy.objects.using(alias).filter(subject=Subject.of_line(line).text, kind__in=ABOUT_MATCH).open()
@@ -125,7 +126,7 @@ def insert_match(
         kind=settlement.kind,
         amount=line.gross,
         rule=rule,
-        author=history.actor[:150],
+        author=str(history.actor),
         reason=reason[:500],
         created_at=history.now,
     )
@@ -215,8 +216,8 @@ def _put_to_person(
     detail = " ".join(filter(None, (verdict.detail, asked)))
     lines = SettlementLine.objects.using(alias).filter(pk=line.pk)
     lines.update(status=LineStatus.DISCREPANCY, first=True, reason=detail[:500])
-    locked = lock_order(cip.order, alias=alias, now=now, actor=AUTHOR) if cip else None
-    history = locked.history if locked else History(alias, now, AUTHOR)
+    locked = lock_order(cip.order, alias=alias, now=now, actor=IMPORT) if cip else None
+    history = locked.history if locked else History(alias, now, IMPORT)
     discrepancy(history, verdict.kind, line, settlement, detail, order=locked.order if locked else None, cip=cip)
     if locked:
         locked.write()

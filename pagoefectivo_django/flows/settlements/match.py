@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import IntegrityError
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...errors import InvalidRequest
 from ...models import Cip, Discrepancy, Match, Order, Payment, SettlementLine
 from ...models.clock import current_time
@@ -22,7 +23,7 @@ from .rules import hold
 
 
 def match_line(
-    line: SettlementLine, payment: Payment, *, actor: str, reason: str, now: datetime | None = None
+    line: SettlementLine, payment: Payment, *, actor: Actor | str, reason: str, now: datetime | None = None
 ) -> SettlementLine:
     """Match a line with a payment, as a person decided, and return the changed line.
 
@@ -54,7 +55,9 @@ def match_line(
     return line
 
 
-def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime | None = None) -> SettlementLine:
+def unmatch_line(
+    line: SettlementLine, *, actor: Actor | str, reason: str, now: datetime | None = None
+) -> SettlementLine:
     """Undo a line's match, which opens a discrepancy, and return the changed line.
 
     The order is no longer settled; receivers of ``payment_settled`` are not told. Raises ``InvalidRequest`` without
@@ -80,8 +83,8 @@ def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime
             )
         Match(
             line=line, payment=match.payment, refund=match.refund, part=match.part, kind=match.kind,
-            amount=-match.amount, rule="hand", author=actor[:150], reason=reason[:500], created_at=now, undoes=match,
-            stands=None,
+            amount=-match.amount, rule="hand", author=str(Actor.of(actor)), reason=reason[:500], created_at=now,
+            undoes=match, stands=None,
         ).save(using=alias)  # fmt: skip
         settles = match.kind == StatementKind.SETTLEMENT and not match.part
         if settles and match.payment == _paid_by(locked):
@@ -113,8 +116,8 @@ def _watch_again(locked: LockedOrder, cip: Cip, reason: str) -> None:
         locked.history.open_discrepancy(Kind.UNSETTLED_OVERDUE, subject, evidence, anew=True)
 
 
-def _need(actor: str, reason: str) -> None:
-    if not actor.strip() or not reason.strip():
+def _need(actor: Actor | str, reason: str) -> None:
+    if not Actor.of(actor) or not reason.strip():
         raise InvalidRequest(
             _("A match is made and undone by somebody and for a reason; pass actor and reason."),
             code="match_needs_reason",

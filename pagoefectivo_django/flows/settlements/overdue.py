@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Min, QuerySet
 
+from ...actors import CLOCK
 from ...conf import conf
 from ...models import Discrepancy, Order, Settlement, SettlementLine
 from ...models.clock import current_time
@@ -54,7 +55,7 @@ def _first_day(settlements: QuerySet[Settlement]) -> datetime | None:
 
 def _ask(order: Order, budget: TimeBudget) -> bool:
     with one_transaction() as alias:
-        locked = lock_free_order(order, alias=alias, now=budget.now, actor="clock")
+        locked = lock_free_order(order, alias=alias, now=budget.now, actor=CLOCK)
         if locked is None:
             return False
         mine = locked.order

@@ -16,6 +16,7 @@ from django.db.models import F, Sum
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from ...actors import CLOCK, Actor
 from ...channels import get_channel
 from ...conf import conf
 from ...errors import InvalidRequest, PagoEfectivoError
@@ -50,7 +51,7 @@ def read_settlement(
     source: BinaryIO,
     name: str,
     *,
-    actor: str,
+    actor: Actor | str,
     channel: str = "",
     format: str = "",
     currency: str = "",
@@ -82,7 +83,7 @@ def read_settlement(
         file_name=statement.name,
         digest=statement.digest,
         reading=statement.reading | {f"note {place}": note for place, note in enumerate(statement.notes, 1)},
-        imported_by=actor[:150],
+        imported_by=str(Actor.of(actor)),
         created_at=now,
     )
     draft.save(using=database())
@@ -177,7 +178,7 @@ def discard_old_drafts(now: datetime) -> None:
     for draft in drafts.filter(created_at__lt=now - DRAFTS_LIVE)[:10]:
         discard_settlement(draft)
         record_remark(
-            None, Remark.ENDED, actor="clock", detail=f"draft {draft} of {draft.imported_by}: nobody confirmed it"
+            None, Remark.ENDED, actor=CLOCK, detail=f"draft {draft} of {draft.imported_by}: nobody confirmed it"
         )
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 from django.db import connections
 from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 
+from ...actors import IMPORT
 from ...conf import conf
 from ...fees import Fee, expected_fee
 from ...models import Cip, Delivery, Discrepancy, Match, Order, OrderEvent, Payment, Settlement, SettlementLine
@@ -26,13 +27,10 @@ from .discrepancies import discrepancy
 from .payout import compare_payout
 from .reading import BATCH
 
-#: The author of matches made by the program.
-AUTHOR = "pagoefectivo"
-
 #: The columns of an event that is written in bulk.
 _EVENT = (
-    *("id", "order", "number", "kind", "fact", "state_before", "state_after", "actor", "detail", "cip", "trace"),
-    "created_at",
+    *("id", "order", "number", "kind", "fact", "state_before", "state_after", "cip", "trace", "created_at"),
+    *("actor_kind", "actor_name", "detail"),
 )
 #: A line is known by its CIP, else by its transaction code, else by its operation number; the first rule that finds a
 #: payment wins. Operation numbers come again in time, so the days must be near as well; and a line that names a code
@@ -110,7 +108,7 @@ def match_range(settlement: Settlement, after: int, until: int, now: datetime, *
             stands=True, created_at=now, line__settlement=settlement, line__number__gt=after, line__number__lte=until
         )
         forget_payers(matches)
-        history = History(alias, now, AUTHOR)
+        history = History(alias, now, IMPORT)
         if settlement.kind == StatementKind.SETTLEMENT:
             settle_orders(matches, settlement, history)
             compare_fees(lines.filter(Exists(matched.filter(created_at=now))), settlement, history)
@@ -162,7 +160,7 @@ def _insert_matches(
         for rule in RULES:
             pairs, told = _pairs(rule, settlement, after, until, alias)
             statement = _MATCH.format(pairs=pairs, free=free, **_tables(alias))
-            cursor.execute(statement, (settlement.kind, rule, AUTHOR, moment, *told))
+            cursor.execute(statement, (settlement.kind, rule, str(IMPORT), moment, *told))
 
 
 def payments_for(line: SettlementLine, settlement: Settlement, alias: str) -> tuple[str, list[tuple[int, bool]]]:
@@ -247,13 +245,14 @@ def settle_orders(matches: QuerySet[Match], settlement: Settlement, history: His
 def _tell_settled(told: Sequence[tuple[int, int, int | None]], settlement: Settlement, history: History) -> None:
     now = history.now
     receivers = SIGNALS["payment_settled"].by_name
+    who = (history.actor.kind.value, history.actor.name)
     events = [(uuid4(), order, count + 1, cip) for order, count, cip in told]
     detail, state, trace = f"settlement {settlement}"[:500], OrderState.PAID.value, current_trace()
     insert_many(
         OrderEvent,
         _EVENT,
         (
-            (event, order, number, "payment_settled", "", state, state, history.actor[:150], detail, cip, trace, now)
+            (event, order, number, "payment_settled", "", state, state, cip, trace, now, *who, detail)
             for event, order, number, cip in events
         ),
     )
@@ -299,4 +298,4 @@ def _count_out(lines: QuerySet[SettlementLine], settlement: Settlement, alias: s
         mine = Settlement.objects.using(alias).filter(pk=settlement.pk)
         if net and mine.update(open_amount=F("open_amount") - net) and mine.filter(deposits__isnull=False).exists():
             # A deposit equal to the settlement's sum when entered may differ from the new sum.
-            compare_payout(mine.get(), History(alias, current_time(), AUTHOR), counted_out=f"{net:.2f}")
+            compare_payout(mine.get(), History(alias, current_time(), IMPORT), counted_out=f"{net:.2f}")

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from ...actors import CLOCK
 from ...channels.base import Channel, Report
 from ...conf import conf
 from ...errors import PagoEfectivoError
@@ -122,7 +123,7 @@ def _apply(told: list[tuple[Order, Report | Decision]], *, asked: bool, now: dat
 
     An order held by another process is left alone, and is due again when its lease is over.
     """
-    outcomes = advance(*(change for _, change in told), actor="clock", asked=asked, wait=False, now=now)
+    outcomes = advance(*(change for _, change in told), actor=CLOCK, asked=asked, wait=False, now=now)
     done = (Outcome.APPLIED, Outcome.LOCKED)
     return [order.pk for (order, _), outcome in zip(told, outcomes, strict=True) if outcome not in done]
 
@@ -187,7 +188,7 @@ def _pause(order: Order, now: datetime) -> timedelta:
 def _put_to_person(order: Order, cip: Cip, now: datetime) -> None:
     """Open a discrepancy about an order that can't be ended, once for each date the order had."""
     with one_transaction() as alias:
-        locked = lock_free_order(order, alias=alias, now=now, actor="clock")
+        locked = lock_free_order(order, alias=alias, now=now, actor=CLOCK)
         if locked is None:
             return
         detail = f"The provider doesn't say what became of code {cip}; the order stays open until it does."

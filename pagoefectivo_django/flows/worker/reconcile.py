@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
+from ...actors import POLL
 from ...channels.base import Channel, Report
 from ...conf import conf
 from ...errors import PagoEfectivoError
@@ -122,7 +123,7 @@ def _compare(channel: Channel, cips: Sequence[Cip], budget: TimeBudget, found: C
     payments = _payments_of(cips)
     heard = [(cip, answers[cip.pk]) for cip in cips if cip.pk in answers]
     told = [(cip, answer) for cip, answer in heard if not _as_we_know(cip, answer, payments.get(cip.pk, []))]
-    outcomes = advance(*(answer for _, answer in told), actor="poll", wait=False, now=budget.now)
+    outcomes = advance(*(answer for _, answer in told), actor=POLL, wait=False, now=budget.now)
     again = {cip.pk: next_look(cip, asked_at) if hinted else next_poll(cip, budget.now) for cip in cips}
     for (cip, answer), outcome in zip(told, outcomes, strict=True):
         if hinted:
@@ -213,7 +214,7 @@ def end_watches(budget: TimeBudget, asked: Collection[str]) -> int:
             if budget.over:
                 return ended
             with one_transaction() as alias:
-                locked = lock_free_order(Order(pk=cip.order_id), alias=alias, now=budget.now, actor="poll")
+                locked = lock_free_order(Order(pk=cip.order_id), alias=alias, now=budget.now, actor=POLL)
                 mine = Cip.objects.using(alias).filter(pk=cip.pk, poll_at=cip.poll_at)
                 if locked and mine.update(poll_at=None, look_at=None, hinted_at=None):
                     detail = f"watch of {cip}: it has passed, and nobody could be asked"
@@ -230,7 +231,7 @@ def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
     if cip.status == CipStatus.REQUESTED and cip.asked_at:
         detail = "The process that asked for it ended before the answer."
         lost = Report(account=cip.account, fact=Fact.LOST, transaction_code=cip.transaction_code, detail=detail)
-        advance(lost, actor="poll", wait=False, now=budget.now)
+        advance(lost, actor=POLL, wait=False, now=budget.now)
         return
     if cip.status == CipStatus.LOST:
         found["lost"] += 1
@@ -253,5 +254,5 @@ def _may_exist(cip: Cip, budget: TimeBudget) -> bool:
     except PagoEfectivoError:
         return True
     if report and is_clear(report):
-        advance(report, actor="poll", wait=False, now=budget.now)
+        advance(report, actor=POLL, wait=False, now=budget.now)
     return report is not None

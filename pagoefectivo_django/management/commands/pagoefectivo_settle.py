@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count
 from django.views.decorators.debug import sensitive_variables
 
+from ...actors import IMPORT
 from ...conf import conf
 from ...errors import PagoEfectivoError
 from ...flows.outbox.budget import TimeBudget
@@ -45,7 +46,7 @@ class Command(BaseCommand):
                 settlement = read_settlement(
                     source,
                     file,
-                    actor="pagoefectivo_settle",
+                    actor=IMPORT,
                     channel=options["channel"],
                     format=options["format"],
                     currency=options["currency"],
