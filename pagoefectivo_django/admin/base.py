@@ -29,7 +29,6 @@ from ..errors import PagoEfectivoError
 from ..flows import actions_of
 from ..models.database import outside_atomic_requests
 from ..money import display
-from ..states import Fact, Mention, Remark
 from ..texts import one_line
 from .lists import BoundedPaginator, OrderedList
 
@@ -117,12 +116,6 @@ def badge(value: str, label: Any) -> SafeString | str:
 def badge_of(row: Any, name: str) -> SafeString | str:
     """Return the value of a record's choice field as a badge."""
     return badge(getattr(row, name), getattr(row, f"get_{name}_display")())
-
-
-def fact_label(fact: str) -> Any:
-    """Return the label of a fact or remark in the reader's language, or an unknown fact as stored."""
-    known = next((words for words in (Fact, Mention, Remark) if fact in words.values), None)
-    return known(fact).label if known else fact
 
 
 def who(name: str) -> Callable[[Any], str]:

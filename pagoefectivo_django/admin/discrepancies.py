@@ -20,6 +20,7 @@ from ..forms import AssignForm, CommentForm, ReopenForm, ResolveForm
 from ..models import Discrepancy, Settlement
 from ..money import display
 from ..states import Kind
+from ..wording.evidence import closing_words
 from .base import RecordAdmin, Section, StaffAction, badge_of, is_possible, table
 from .comparison import Comparison
 from .explanations import EXPLANATIONS
@@ -152,7 +153,7 @@ class DiscrepancyAdmin(RecordAdmin):
         ),
     )
     #: Shown for a resolved discrepancy.
-    answer_fieldset = (_("Answer"), {"fields": (("resolution", "resolved_text"), "resolved_at", "reason")})
+    answer_fieldset = (_("Answer"), {"fields": (("resolution", "resolved_text"), "resolved_at", "closing_text")})
     staff_actions = (
         StaffAction(
             name="resolve",
@@ -227,6 +228,10 @@ class DiscrepancyAdmin(RecordAdmin):
     @admin.display(description=_("resolved by"))
     def resolved_text(self, discrepancy: Discrepancy) -> str:
         return Actor.parse(discrepancy.resolved_by).label
+
+    @admin.display(description=_("reason"))
+    def closing_text(self, discrepancy: Discrepancy) -> str:
+        return closing_words(discrepancy.closed_because, discrepancy.reason)
 
     @admin.display(description=_("what to do"))
     def explanation(self, discrepancy: Discrepancy) -> Any:

@@ -19,7 +19,8 @@ from ..flows.reports.accounts import known_accounts
 from ..models import Notification
 from ..models.clock import current_time
 from ..states import Fact, Remark
-from .base import KnownValuesFilter, RecordAdmin, badge_of, fact_label, masked
+from ..wording.events import fact_label
+from .base import KnownValuesFilter, RecordAdmin, badge_of, masked
 from .lists import keys
 
 
@@ -86,7 +87,7 @@ class NotificationAdmin(RecordAdmin):
         actor = request.user.get_username()
 
         def flow(row: Notification) -> bool:
-            record_remark(None, Remark.RETRIED, actor=actor, detail=f"notification {row.identity[:12]}")
+            record_remark(None, Remark.RETRIED, actor=actor, data={"notification": row.identity[:12]})
             return retry(row, current_time())
 
         return self.for_each(request, rows, flow, _outcome)

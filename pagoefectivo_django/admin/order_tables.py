@@ -9,11 +9,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from ..flows.reports.evidence import messages_about
-from ..models import ApiCall, Delivery, Match, Order, OrderEvent, Payment
+from ..models import ApiCall, Delivery, Discrepancy, Match, Order, OrderEvent, Payment, Refund
 from ..money import display
 from ..states import OrderState
-from .base import OF_REFUNDS, RecordAdmin, Section, badge, fact_label, table, who
-from .explanations import EVENTS
+from ..wording.data import in_words
+from ..wording.events import fact_label, kind_label
+from ..wording.evidence import closing_words
+from .base import OF_REFUNDS, RecordAdmin, Section, badge, table, who
 from .outbox import heard
 
 #: The most events, calls or deliveries on a page: a code that is polled for months has many calls.
@@ -34,7 +36,8 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
         (_("state"), change_label),
         (_("who"), actor_label),
         "cip",
-        "detail",
+        (_("what happened"), event_words),
+        "reason",
         "trace",
     )
     of_cip = ("code", "status", "account", "transaction_code", "expires_at", "asked_at", "changed_at", error)
@@ -48,12 +51,12 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
         "status",
         "resolution",
         (_("resolved by"), who("resolved_by")),
-        "reason",
+        (_("reason"), _closing),
         "created_at",
         "resolved_at",
     )
     asked_by = (_("requested by"), who("requested_by"))
-    of_refund = ((_("refund"), admin.link), "status", "requested_at", asked_by, "reason", "outcome")
+    of_refund = ((_("refund"), admin.link), "status", "requested_at", asked_by, "reason", (_("outcome"), outcome_of))
     messages = messages_about(cips).defer("body").order_by("received_at", "pk")
     calls = ApiCall.objects.filter(subjects__order=row).defer("request", "answer")
     deliveries = Delivery.objects.filter(event__order=row).select_related("event").order_by("event__number", "pk")
@@ -72,12 +75,26 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
 
 def event_label(event: OrderEvent) -> Any:
     """Return an event's label in the reader's language, or an unknown kind's name."""
-    return EVENTS.get(event.kind, event.kind)
+    return kind_label(event.kind)
+
+
+def event_words(event: OrderEvent) -> str:
+    """Return the data of an event in words."""
+    return in_words(event.data)
 
 
 def actor_label(event: OrderEvent) -> str:
     """Return who caused an event, in the reader's language."""
     return event.actor.label
+
+
+def outcome_of(refund: Refund) -> str:
+    """Return what the provider or a program says of a refund's outcome, in words, and the final word of staff."""
+    return " ".join(filter(None, [in_words(refund.data), refund.outcome]))
+
+
+def _closing(discrepancy: Discrepancy) -> str:
+    return closing_words(discrepancy.closed_because, discrepancy.reason)
 
 
 def _payments(row: Order) -> Section:

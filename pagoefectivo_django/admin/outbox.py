@@ -17,6 +17,7 @@ from ..flows.outbox.publish import deliver_again, end_pause
 from ..models import Delivery, FailingReceiver
 from ..signals import SIGNALS
 from ..states import Remark
+from ..wording.events import kind_label
 from .base import RecordAdmin, Section, badge, table
 from .lists import keys, orders_found
 
@@ -60,7 +61,7 @@ class DeliveryAdmin(RecordAdmin):
 
     @admin.display(description=_("event"), ordering="event__kind")
     def kind(self, delivery: Delivery) -> str:
-        return str(delivery.event.kind)
+        return kind_label(delivery.event.kind)
 
     @admin.display(description=_("order"))
     def order_link(self, delivery: Delivery) -> SafeString | str:
@@ -77,8 +78,8 @@ class DeliveryAdmin(RecordAdmin):
         actor = request.user.get_username()
 
         def flow(delivery: Delivery) -> None:
-            detail = f"{delivery.event.kind} {delivery.receiver}"
-            record_remark(delivery.event.order, Remark.RETRIED, actor=actor, detail=detail)
+            data = {"event": delivery.event.kind, "receiver": delivery.receiver}
+            record_remark(delivery.event.order, Remark.RETRIED, actor=actor, data=data)
             deliver_again(delivery)
 
         return self.for_each(request, rows.select_related("event__order"), flow, _outcome)
@@ -138,7 +139,7 @@ class FailingReceiverAdmin(RecordAdmin):
                 raise InvalidRequest(
                     gettext_noop("The receiver is not left alone; nothing was changed."), code="receiver_not_paused"
                 )
-            record_remark(None, Remark.RETRIED, actor=actor, detail=f"receiver {row}")
+            record_remark(None, Remark.RETRIED, actor=actor, data={"receiver": str(row)})
 
         return self.for_each(request, rows, flow, _tried)
 

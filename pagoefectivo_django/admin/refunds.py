@@ -30,7 +30,7 @@ from ..states import RefundStatus, Remark
 from .base import OF_REFUNDS, Column, KnownValuesFilter, RecordAdmin, Section, badge_of, is_possible, table
 from .exports import csv_response
 from .lists import keys, orders_found
-from .order_tables import actor_label, change_label, event_label
+from .order_tables import actor_label, change_label, event_label, event_words, outcome_of
 
 
 class AccountFilter(KnownValuesFilter):
@@ -83,6 +83,10 @@ class RefundAdmin(RecordAdmin):
     def approved_text(self, refund: Refund) -> str:
         return Actor.parse(refund.approved_by).label
 
+    @admin.display(description=_("outcome"))
+    def outcome_text(self, refund: Refund) -> str:
+        return outcome_of(refund)
+
     @admin.display(description=_("goes to"))
     def goes_to(self, refund: Refund) -> str:
         if refund.by_channel:
@@ -131,7 +135,7 @@ class RefundAdmin(RecordAdmin):
             (_("Asked for"), {"fields": (("requested_text", "requested_at"), ("approved_text", "approved_at"))}),
             (
                 _("Outcome"),
-                {"fields": (("sent_at", "closed_at"), "outcome", ("attempts", "retry_at"), "whole_error")},
+                {"fields": (("sent_at", "closed_at"), "outcome_text", ("attempts", "retry_at"), "whole_error")},
             ),
         )
 
@@ -142,7 +146,8 @@ class RefundAdmin(RecordAdmin):
         of_event = (
             "created_at",
             (_("what"), event_label),
-            "detail",
+            (_("what happened"), event_words),
+            "reason",
             (_("who"), actor_label),
             (_("state"), change_label),
         )
@@ -217,7 +222,7 @@ class RefundAdmin(RecordAdmin):
             raise PermissionDenied
         rows = Refund.objects.filter(status=RefundStatus.APPROVED, by_channel=False).exclude(cci="")
         for refund in rows.select_related("order"):
-            record_remark(refund.order, Remark.DOWNLOADED, actor=request.user.get_username(), detail="bank.csv")
+            record_remark(refund.order, Remark.DOWNLOADED, actor=request.user.get_username(), data={"file": "bank.csv"})
         pieces = csv_pieces(_FOR_BANK, map(_for_bank, rows.select_related("order").order_by("pk").iterator()))
         return csv_response(pieces, f"refunds-{timezone.localdate()}.csv")
 

@@ -35,6 +35,7 @@ from ..models.clock import current_time
 from ..models.database import outside_atomic_requests
 from ..money import display
 from ..states import LineStatus, SettlementStatus, StatementKind
+from ..wording.data import in_words
 from .base import Column, RecordAdmin, Section, StaffAction, badge_of, table, who
 from .exports import export_view
 from .lists import keys, orders_found
@@ -165,7 +166,7 @@ class SettlementAdmin(RecordAdmin):
             deposits = row.deposits.order_by("pk")
             found.append(table(_("deposits"), deposits, ("received_on", _amount(row), "reference", _AUTHOR, "reason")))
         first = row.lines.order_by("number")[:SHOWN]
-        found.append(table(_("first lines"), first, (*_OF_LINE, "status", "reason")))
+        found.append(table(_("first lines"), first, (*_OF_LINE, "status", (_("why"), why_words))))
         return found
 
     def summary(self, row: Settlement) -> list[Section]:
@@ -255,7 +256,7 @@ class SettlementAdmin(RecordAdmin):
 class SettlementLineAdmin(RecordAdmin):
     """Lines of statements; staff matches lines that no rule matched, and undoes wrong matches."""
 
-    list_display = ("__str__", "status_badge", "code", "transaction_code", "gross_money", "net", "paid_at", "reason")
+    list_display = ("__str__", "status_badge", "code", "transaction_code", "gross_money", "net", "paid_at", "why_text")
     list_select_related = ("settlement",)
     list_filter = ("status",)
     linked_fields = ("settlement__id",)
@@ -273,7 +274,7 @@ class SettlementLineAdmin(RecordAdmin):
         }
 
     fieldsets = (
-        (None, {"fields": (("settlement_link", "number"), ("status_badge", "reason"))}),
+        (None, {"fields": (("settlement_link", "number"), ("status_badge", "why_text"))}),
         (
             _("As the file says"),
             {"fields": (("code", "transaction_code"), ("operation_number", "paid_at"), "collector")},
@@ -305,6 +306,10 @@ class SettlementLineAdmin(RecordAdmin):
         ),
     )
 
+    @admin.display(description=_("why"))
+    def why_text(self, line: SettlementLine) -> str:
+        return why_words(line)
+
     @admin.display(description=_("settlement"))
     def settlement_link(self, line: SettlementLine) -> SafeString | str:
         return self.link(line.settlement)
@@ -331,6 +336,11 @@ class SettlementLineAdmin(RecordAdmin):
     def summary(self, row: SettlementLine) -> list[Section]:
         mine = SettlementLine.objects.filter(pk=row.pk).select_related("settlement")
         return [table(_("line"), mine, ((_("settlement"), self.settlement_link), *_OF_LINE)), *self.sections(row)]
+
+
+def why_words(line: SettlementLine) -> str:
+    """Return why a line has its status: a program's reason in words, and what a person wrote."""
+    return " ".join(filter(None, [in_words({"about": line.about, **line.data}), line.reason]))
 
 
 def _pays_out(settlement: Settlement) -> bool:

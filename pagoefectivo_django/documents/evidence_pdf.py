@@ -7,12 +7,15 @@ from io import BytesIO
 from typing import Any
 from xml.sax.saxutils import escape  # nosec B406 # writes, never reads
 
+from django.utils import translation
 from django.utils.translation import gettext as _
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Paragraph, Preformatted, SimpleDocTemplate, Spacer, Table, TableStyle
+
+from ..wording.support import FIELDS, field_value
 
 _MARGIN = 15 * mm
 _TITLE = ParagraphStyle("title", fontName="Helvetica-Bold", fontSize=14, leading=18)
@@ -25,7 +28,12 @@ _WIDE, _LONG = 110, 60
 
 
 def evidence_pdf(evidence: Mapping[str, Any]) -> bytes:
-    """Return the evidence as a PDF of A4 sheets, in the active language."""
+    """Return the evidence as a PDF of A4 sheets, in the active language; in Spanish if the fonts lack its letters."""
+    with translation.override("es" if "?" in _latin(_("Order")) else translation.get_language()):
+        return _written(evidence)
+
+
+def _written(evidence: Mapping[str, Any]) -> bytes:
     title = _("Evidence about order %(reference)s") % {"reference": evidence["order"]["reference"]}
     file = BytesIO()
     sheets = SimpleDocTemplate(
@@ -48,23 +56,23 @@ def _parts(evidence: Mapping[str, Any]) -> Iterator[Flowable]:
         found = evidence[name]
         yield Paragraph(_latin(heading), _HEADING)
         for one in found if isinstance(found, list) else [found]:
-            yield from _table(one)
+            yield from _table(name, one)
         if left_out := evidence.get(f"{name}_left_out"):
             yield Paragraph(_latin(_("%(count)d older ones are left out.") % {"count": left_out}), _TEXT)
 
 
-def _table(fields: Mapping[str, Any]) -> Iterator[Flowable]:
+def _table(part: str, fields: Mapping[str, Any]) -> Iterator[Flowable]:
     bodies = {name: value for name, value in fields.items() if isinstance(value, str) and "\n" in value}
     rows = [
-        [Paragraph(name, _NAME), Paragraph(_latin(_shown(value)), _TEXT)]
+        [Paragraph(_name(name), _NAME), Paragraph(_latin(field_value(part, name, value)), _TEXT)]
         for name, value in fields.items()
-        if name not in bodies and value not in (None, "")
+        if name not in bodies and name != "data" and value not in (None, "")
     ]
     table = Table(rows, colWidths=[38 * mm, None])
     table.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("PADDING", (0, 0), (-1, -1), 1)]))
     yield table
     for name, value in bodies.items():
-        yield Paragraph(name, _NAME)
+        yield Paragraph(_name(name), _NAME)
         lines = [line[:_WIDE] for line in value.splitlines()[:_LONG]]
         yield Preformatted(_latin("\n".join(lines), escaped=False), _BODY)
     line = Table([[""]], colWidths=[None], rowHeights=[2])
@@ -73,10 +81,8 @@ def _table(fields: Mapping[str, Any]) -> Iterator[Flowable]:
     yield Spacer(0, 4)
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):  # a time, by Lima's clock and in UTC
-        return f"{value['lima']} ({value['utc']})"
-    return str(value)
+def _name(field: str) -> str:
+    return _latin(str(FIELDS.get(field, field)))
 
 
 def _latin(text: str, *, escaped: bool = True) -> str:

@@ -404,4 +404,51 @@ class Migration(migrations.Migration):
             field=models.CharField(blank=True, default='', max_length=150, verbose_name='name'),
         ),
         migrations.RunPython(tell_programs_from_people, migrations.RunPython.noop),
+        migrations.RenameField(model_name='orderevent', old_name='detail', new_name='reason'),
+        migrations.AlterField(
+            model_name='orderevent',
+            name='reason',
+            field=models.CharField(blank=True, default='', max_length=500, verbose_name='reason'),
+        ),
+        migrations.AddField(
+            model_name='orderevent',
+            name='data',
+            field=models.JSONField(blank=True, default=dict, verbose_name='data'),
+        ),
+        migrations.AddField(
+            model_name='refund',
+            name='data',
+            field=models.JSONField(blank=True, default=dict, verbose_name='data'),
+        ),
+        migrations.AddField(
+            model_name='discrepancy',
+            name='closed_because',
+            field=models.CharField(blank=True, default='', max_length=30, verbose_name='closed because'),
+        ),
+        migrations.RemoveConstraint(
+            model_name='discrepancy',
+            name='pagoefectivo_resolved_by_someone',
+        ),
+        migrations.AddConstraint(
+            model_name='discrepancy',
+            constraint=models.CheckConstraint(condition=models.Q(('status', 'open'), models.Q(models.Q(('resolved_by', ''), _negated=True), models.Q(('closed_because', ''), ('reason', ''), _negated=True), ('resolved_at__isnull', False)), _connector='OR'), name='pagoefectivo_resolved_by_someone'),
+        ),
+        migrations.AddField(
+            model_name='settlementline',
+            name='about',
+            field=models.CharField(blank=True, default='', max_length=30, verbose_name='why'),
+        ),
+        migrations.AddField(
+            model_name='settlementline',
+            name='data',
+            field=models.JSONField(blank=True, default=dict, verbose_name='data'),
+        ),
+        migrations.RemoveConstraint(
+            model_name='settlementline',
+            name='pagoefectivo_ignored_for_reason',
+        ),
+        migrations.AddConstraint(
+            model_name='settlementline',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ('ignored', 'duplicate')), _negated=True), models.Q(('about', ''), ('reason', ''), _negated=True), _connector='OR'), name='pagoefectivo_ignored_for_reason'),
+        ),
     ]

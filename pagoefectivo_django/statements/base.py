@@ -35,10 +35,12 @@ class Line(NamedTuple):
     payer: str
     #: Bank and channel.
     collector: str
-    #: The reason why the line is no payment ("a total", "not paid: Expirada"), or "".
+    #: The code of the reason why the line is no payment (``total``, ``not_paid``), or "".
     ignored: str
-    #: Why staff has to decide before the line may be matched (the line becomes a discrepancy), or "".
+    #: The code of the reason why staff has to decide before the line may be matched, or "".
     doubt: str = ""
+    #: The words of the line's status, where the reason is the status.
+    said: str = ""
 
 
 class Fault(NamedTuple):

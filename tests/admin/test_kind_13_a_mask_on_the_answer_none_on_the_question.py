@@ -147,7 +147,7 @@ def test_what_is_downloaded_with_people_s_data_is_an_event(hire: Hire, planted: 
     assert rosa.get(f"/admin/pagoefectivo/order/{planted.pk}/payer.json").status_code == 200
     assert rosa.get("/admin/pagoefectivo/refund/bank.csv").getvalue()
     found = OrderEvent.objects.filter(fact="downloaded").order_by("created_at", "order")
-    assert {(event.order, event.actor.name, event.detail) for event in found} == {
+    assert {(event.order, event.actor.name, event.data["file"]) for event in found} == {
         (planted, "rosa", "payer.json"), (other, "rosa", "payer.json"), (planted, "rosa", "bank.csv"),
     }  # fmt: skip
     assert rosa.get("/admin/pagoefectivo/refund/bank.csv").status_code == 200

@@ -51,7 +51,7 @@ def line(of: Settlement | None = None, **changes: Any) -> SettlementLine:
         "digest": f"{number:064}",
         "first": True,
         "status": LineStatus.DISCREPANCY,
-        "reason": "We have no order with this code or number.",
+        "about": "no_such_order",
     }
     named |= changes
     return SettlementLine.objects.create(net=named["gross"] - named["fee"] - named["tax"], **named)
@@ -68,6 +68,6 @@ def ask(kind: Kind, *, evidence: str = "As made up.", **about: Any) -> Discrepan
         history = locked.history if locked else History(alias, timezone.now(), CLOCK)
         named = about | ({"order": locked.order} if locked else {})
         subject = Subject(f"line:{of.digest}" if of else f"asked:{next(_numbers)}", **named)
-        history.open_discrepancy(kind, subject, {"at": history.now.isoformat(), "detail": evidence}, **money)
+        history.open_discrepancy(kind, subject, {"at": history.now.isoformat(), "said": evidence}, **money)
         (locked or history).write()
     return Discrepancy.objects.get(kind=kind, subject=subject.text)

@@ -199,7 +199,7 @@ def test_a_discrepancy_that_an_answer_opened_closes_when_the_provider_says_paid_
     answers(order, 2, Fact.PAYMENT)
     discrepancy = Discrepancy.objects.get()
     assert (discrepancy.status, discrepancy.resolution, discrepancy.resolved_by) == ("resolved", "", "worker:")
-    assert discrepancy.reason == "The provider says paid again."
+    assert (discrepancy.closed_because, discrepancy.reason) == ("paid_again", "")
     assert OrderEvent.objects.filter(order=order, discrepancy=discrepancy, kind="noted").exists()
     answers(order, 3, GONE[said])
     assert asked() == [discrepancy.kind]

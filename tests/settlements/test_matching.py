@@ -209,7 +209,7 @@ def test_what_the_provider_does_not_confirm_is_a_discrepancy_and_pays_nothing() 
     order.reload()
     assert order.state == OrderState.PENDING
     assert asked(settlement) == ["status_mismatch"]
-    assert "issued" in the_line(settlement).reason
+    assert the_line(settlement).data["told"] == "issued"
     assert balance("PEN").unmatched == Decimal("35.50")
     holds()
 
@@ -219,7 +219,7 @@ def test_no_answer_is_a_discrepancy() -> None:
     at_provider(order).fail("look_up", OutcomeUnknown("The line went dead."))
     settlement = load(line(order))
     assert asked(settlement) == ["status_mismatch"]
-    assert "did not answer" in the_line(settlement).reason
+    assert the_line(settlement).data["answer"] == "none"
 
 
 def test_a_line_whose_order_is_paid_later_is_matched_then() -> None:

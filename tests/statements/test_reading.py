@@ -59,7 +59,12 @@ def test_the_report_is_found_by_its_headings_below_a_preamble() -> None:
     first, second = lines(statement)
     assert (first.number, first.code, first.gross, first.payer) == (12, "70000001", Decimal("35.50"), "ana@example.com")
     assert first.paid_at == PAID_AT.replace(tzinfo=LIMA)
-    assert (second.code, second.transaction_code, second.ignored) == ("70000002", "12", "not paid: Expirada")
+    assert (second.code, second.transaction_code, second.ignored, second.said) == (
+        "70000002",
+        "12",
+        "not_paid",
+        "Expirada",
+    )
     assert (statement.kind, statement.currency, statement.reading["header"]) == ("sales", "PEN", "row 11")
 
 
@@ -103,7 +108,7 @@ def test_leading_zeros_are_no_part_of_a_code() -> None:
 )
 def test_a_total_is_ignored(total: str) -> None:
     *_, last = lines(read(settled() + total.encode()))
-    assert (last.number, last.gross, last.ignored) == (4, Decimal("0.00"), "a total")
+    assert (last.number, last.gross, last.ignored) == (4, Decimal("0.00"), "total")
 
 
 def test_a_payment_is_no_total_whatever_its_texts_say() -> None:

@@ -47,6 +47,6 @@ def assign_discrepancy(
         if locked.assigned_to != to:
             locked.assigned_to = to
             locked.save(using=unit.alias, update_fields=["assigned_to"])
-            remark(unit, locked, Remark.ASSIGNED, to)
+            remark(unit, locked, Remark.ASSIGNED, to=to)
     discrepancy.refresh_from_db(using=database())
     return discrepancy

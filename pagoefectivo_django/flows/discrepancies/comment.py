@@ -12,7 +12,7 @@ from ...models import Discrepancy
 from ...states import Remark
 from ..ledger.discrepancy import locked_discrepancy, remark
 
-#: The most characters of a comment: the length of ``OrderEvent.detail``.
+#: The most characters of a comment: the length of ``OrderEvent.reason``.
 LONGEST = 500
 
 

@@ -20,6 +20,7 @@ from ... import strict_json
 from ...actors import NOTIFICATION, PROGRAM
 from ...channels.base import Channel, Hint, Incoming, Report
 from ...errors import Malformed, PagoEfectivoError
+from ...facts import LONGEST, utc
 from ...models import Cip, Discrepancy, Notification, NotificationStatus
 from ...models.database import database, in_shop_transaction, one_transaction
 from ...states import Fact, Kind, Mention
@@ -268,7 +269,7 @@ def _conclude(row: Notification, outcome: Outcome, error: str, now: datetime) ->
             return
         row.status, row.retry_at, row.last_error = NotificationStatus.APPLIED, None, ""
         discrepancies = Discrepancy.objects.using(database()).filter(notification=row).open()
-        discrepancies.update(**closed(PROGRAM, "The message was applied after all.", now))
+        discrepancies.update(**closed(PROGRAM, "message_applied", now))
     else:
         row.status, row.last_error = NotificationStatus.WAITING, error.replace("\0", "")[:2000] or str(outcome)
         row.retry_at = row.retry_at or now
@@ -332,7 +333,11 @@ def _give_up(row: Notification, now: datetime) -> None:
 def ask_person(row: Notification, kind: Kind, now: datetime) -> None:
     """Open a discrepancy about a message, with the message's facts as evidence."""
     history = History(database(), now, PROGRAM)
-    evidence = {"identity": row.identity, "received_at": row.received_at.isoformat(), "error": row.last_error[:500]}
+    evidence: dict[str, object] = {
+        "identity": row.identity,
+        "received_at": utc(row.received_at),
+        "last_error": row.last_error[:LONGEST],
+    }
     with suppress(Exception):  # an unreadable message adds no facts; the notification's page shows the bytes
         item = read_all(channel_for(row.account, row.channel), row)[row.item]
         evidence |= evidence_of(item) if isinstance(item, Report) else {"code": name_of(item)}

@@ -82,6 +82,6 @@ def attach_forgotten(
                 cip.save(using=alias, force_insert=True)
         except IntegrityError:
             return True  # another process attached the same code at the same moment
-        locked.note(Fact.LOST, cip, "A restored backup had forgotten this code.")
+        locked.note(Fact.LOST, cip, {"about": "restored_backup"})
         locked.write()
     return True

@@ -28,18 +28,20 @@ def lock_discrepancy(discrepancy: Discrepancy, alias: str) -> Discrepancy:
 
 def ignore_line(discrepancy: Discrepancy, reason: str, alias: str) -> None:
     """Mark the discrepancy's settlement line as ignored, unless the line was matched meanwhile."""
-    _move_line(discrepancy, LineStatus.DISCREPANCY, LineStatus.IGNORED, reason, alias)
+    _move_line(discrepancy, LineStatus.DISCREPANCY, LineStatus.IGNORED, alias, reason=reason[:500])
 
 
 def ask_about_line(discrepancy: Discrepancy, reason: str, alias: str) -> None:
     """Mark the discrepancy's ignored settlement line as in discrepancy again, for a reopened discrepancy."""
-    _move_line(discrepancy, LineStatus.IGNORED, LineStatus.DISCREPANCY, f"Reopened: {reason}", alias)
+    _move_line(
+        discrepancy, LineStatus.IGNORED, LineStatus.DISCREPANCY, alias, about="reopened", data={}, reason=reason[:500]
+    )
 
 
-def _move_line(discrepancy: Discrepancy, of: LineStatus, to: LineStatus, reason: str, alias: str) -> None:
+def _move_line(discrepancy: Discrepancy, of: LineStatus, to: LineStatus, alias: str, **why: object) -> None:
     if discrepancy.line_id and discrepancy.kind not in TO_BE_READ:
         lines = SettlementLine.objects.using(alias).filter(pk=discrepancy.line_id, status=of)
-        lines.update(status=to, reason=reason[:500])
+        lines.update(status=to, **why)
 
 
 @contextmanager
@@ -59,7 +61,8 @@ def locked_discrepancy(
         unit.write()
 
 
-def remark(unit: UnitOfWork, discrepancy: Discrepancy, what: Remark, detail: str) -> None:
+def remark(unit: UnitOfWork, discrepancy: Discrepancy, what: Remark, reason: str = "", **data: str) -> None:
     """Record an event for what a person did with a discrepancy, without resolving."""
     order = unit.locked_orders[0].order if unit.locked_orders else None
-    unit.history.tell(order, "noted", what, discrepancy.cip, detail, order.state if order else "", discrepancy)
+    state = order.state if order else ""
+    unit.history.tell(order, "noted", what, discrepancy.cip, data, before=state, reason=reason, discrepancy=discrepancy)

@@ -51,7 +51,7 @@ def _remind(pks: Sequence[int], budget: TimeBudget, left: set[int]) -> int:
                 continue
             order.remind_at = None
             if order.pk not in told_before and order.state == OrderState.PENDING and unit.now < order.expires_at:
-                unit.history.tell(order, TOLD, "", locked.cip, "", order.state)
+                unit.history.tell(order, TOLD, "", locked.cip, before=order.state)
                 told += 1
         unit.write()
     return told

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_noop as _
 
 from ...actors import SHOP, Actor
 from ...errors import AlreadyPaid, InvalidRequest, Misconfigured, OutcomeUnknown
+from ...facts import of_error
 from ...models import Cip, Discrepancy, Order
 from ...models.clock import current_time
 from ...models.database import database
@@ -50,8 +51,8 @@ def cancel(order: Order, now: datetime, wait: bool) -> None:
     """Delete the current code of a claimed order and cancel the order."""
     remove_current_code(order, now, wait=wait)
     lost = Cip.objects.using(database()).filter(order=order, status__in=(CipStatus.LOST, CipStatus.REQUESTED))
-    detail = "A code may exist that could not be deleted, since its answer is not known." if lost.exists() else ""
-    _decide(Withdrawal(order, detail), order, now, wait)
+    data = {"about": "lost_code_not_deleted"} if lost.exists() else {}
+    _decide(Withdrawal(order, data=data), order, now, wait)
 
 
 def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wait: bool) -> None:
@@ -70,7 +71,7 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
             if not _in_vain(order, error):
                 raise
             nobody = isinstance(error, StillPayable) and error.nobody
-            _decide(Supersession(order, str(error), code=cip, nobody_knows=nobody), order, now, wait)
+            _decide(Supersession(order, data=of_error(error), code=cip, nobody_knows=nobody), order, now, wait)
             continue
         apply_answer(report, actor=Actor.parse(order.action_requested_by), asked=asked, wait=wait, now=now)
         if report.fact == Fact.PAYMENT:

@@ -111,7 +111,7 @@ def _made(new: Order, now: datetime, replace: bool) -> Order:
 
 def _cancel(existing: Order, now: datetime) -> None:
     if in_shop_transaction():
-        advance(Withdrawal(existing, "Replaced: the cart changed."), actor=SHOP, now=now)
+        advance(Withdrawal(existing, data={"about": "replaced"}), actor=SHOP, now=now)
     else:
         cancel_order(existing, actor=SHOP, now=now)
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from ...actors import POLL
 from ...channels.base import Channel, Report
 from ...errors import Misconfigured, PagoEfectivoError
+from ...facts import Data, of_error, utc
 from ...models import Cip, Order
 from ...models.database import LEASE, database, one_transaction
 from ...models.orders import KNOWN
@@ -58,9 +59,9 @@ def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
         except Misconfigured:
             continue  # the account is configured no longer, and shown to staff
         except PagoEfectivoError as error:
-            report, problem = None, str(error)
+            report, problem = None, of_error(error)
         else:
-            problem = "" if report is None or is_clear(report) else "The provider knows it, and doesn't say more."
+            problem = {} if report is None or is_clear(report) else {"about": "known_without_state"}
         if problem:
             if now - began_at >= SILENCE:
                 put_lost_to_person(cip, now, problem)
@@ -72,7 +73,7 @@ def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
     return again
 
 
-def put_lost_to_person(cip: Cip, now: datetime, detail: str) -> bool:
+def put_lost_to_person(cip: Cip, now: datetime, data: Data) -> bool:
     """Open a discrepancy about a code lost until now; False while another process holds the order."""
     with one_transaction() as alias:
         locked = lock_free_order(cip.order, alias=alias, now=now, actor=POLL)
@@ -80,7 +81,7 @@ def put_lost_to_person(cip: Cip, now: datetime, detail: str) -> bool:
             return False
         mine = next(each for each in locked.cips if each.pk == cip.pk)
         if not mine.is_known:
-            evidence = {"at": now.isoformat(), "transaction_code": mine.transaction_code, "detail": detail[:500]}
+            evidence = {"at": utc(now), "transaction_code": mine.transaction_code, **data}
             locked.history.open_discrepancy(Kind.LOST_CODE, Subject.of_cip(mine, locked.order), evidence)
             locked.write()
     return True

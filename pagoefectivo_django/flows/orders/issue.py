@@ -17,6 +17,7 @@ from ...channels import get_channel
 from ...channels.base import Channel, Charge, Report
 from ...conf import conf
 from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
+from ...facts import Data, error_in, of_error
 from ...models import Cip, Order
 from ...models.clock import current_time
 from ...models.database import LEASE, database, one_transaction
@@ -84,11 +85,11 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     if again := _busy_until(order, now) or find_lost(order, now, asked=asked):
         return again
     if _lost_of_this_action(order) >= MOST_LOST:
-        put_to_person(order, Kind.LOST_CODE, now, "Twice the provider's answer got lost; both codes may be payable.")
+        put_to_person(order, Kind.LOST_CODE, now, {"about": "answers_lost"})
         return None
     # Without any route in the settings this error is raised, and tried again, since the settings may be mended.
     problem: PagoEfectivoError | None = refuse_change("issue", "no_route", order)
-    refusal = ""
+    refusal: PagoEfectivoError | None = None
     for channel in _channels(order, asked):
         if isinstance(channel, PagoEfectivoError):
             problem = channel
@@ -105,19 +106,19 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
             continue
         advance(report, asked=asked, actor=PROVIDER, now=now)
         if report.fact == Fact.ISSUED and not _moved(cip):
-            detail = f"The provider gave code {report.code}, which it gave for another order before."
-            lost = replace(report, fact=Fact.LOST, code="", provider_id="", detail=detail)
+            data = {"about": "code_of_another_order", "code": report.code}
+            lost = replace(report, fact=Fact.LOST, code="", provider_id="", data=data)
             advance(lost, actor=PROGRAM, now=now)
-            put_to_person(order, Kind.LOST_CODE, now, detail)
+            put_to_person(order, Kind.LOST_CODE, now, data)
             return None
         if report.fact != Fact.REFUSED:
             return now + AFTER_LOST if report.fact == Fact.LOST else None
-        problem, refusal = None, report.detail
+        problem, refusal = None, error_in(report.told) or Refused()
     if problem:
         raise problem
     if asked and refusal:
         refused = Refused(_("No provider issues another code. %(said)s"), code="code_refused", said=refusal)
-        put_to_person(order, Kind.NOT_CONFIRMED, now, str(refused))
+        put_to_person(order, Kind.NOT_CONFIRMED, now, of_error(refused))
         raise refused
     return None
 
@@ -136,16 +137,17 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
         concept=order.concept,
         language=order.language,
     )
-    answer, detail, begun = Fact.LOST, "", time.monotonic()
+    answer, begun = Fact.LOST, time.monotonic()
+    data: Data = {}
     try:
         with recorded(channel, order=order):
             return channel.issue(charge).storable()
     except (Unavailable, Misconfigured):
         raise
     except Refused as error:
-        answer, detail = Fact.REFUSED, str(error)
+        answer, data = Fact.REFUSED, of_error(error)
     except OutcomeUnknown as error:
-        detail = str(error)
+        data = of_error(error)
         if channel.can_find and time.monotonic() - begun < AT_ONCE:
             with suppress(PagoEfectivoError):  # a yes counts; a no comes too early, and an error is none
                 found = find(channel, cip, now)
@@ -154,7 +156,7 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
     except Exception:
         # A bug of ours or the channel's: the request may have been sent, so the code counts as lost.
         logger.exception("Issuing a code for order %s failed; it may exist.", order.pk)
-    return Report(account=cip.account, fact=answer, transaction_code=cip.transaction_code, detail=detail)
+    return Report(account=cip.account, fact=answer, transaction_code=cip.transaction_code, data=data)
 
 
 def _channels(order: Order, asked: bool) -> Iterator[Channel | PagoEfectivoError]:

@@ -50,7 +50,7 @@ def erase_payer(
             erased.append(order.reference)
         else:
             Order.objects.using(database()).filter(pk=order.pk).update(erase_asked_at=now)
-            record_remark(order, Remark.ERASURE, actor=actor, detail=reason, now=now)
+            record_remark(order, Remark.ERASURE, actor=actor, reason=reason, now=now)
             kept.append(order.reference)
     return Erased(erased, kept)
 
@@ -77,7 +77,7 @@ def hand_out(
     """Return ``payer_data`` for a download, recorded in each order's history with the actor."""
     found = payer_data(email=email, document_number=document_number, accounts=accounts)
     for order in orders_of(email=email, document_number=document_number):
-        record_remark(order, Remark.DOWNLOADED, actor=actor, detail="payer.json")
+        record_remark(order, Remark.DOWNLOADED, actor=actor, data={"file": "payer.json"})
     return found
 
 

@@ -19,6 +19,7 @@ from ...models import (
     Notification,
     NotificationStatus,
     Order,
+    OrderEvent,
     Refund,
     SettlementLine,
     UnknownCode,
@@ -180,7 +181,10 @@ def anonymise(pk: int, *, actor: Actor | str, reason: str, wait: bool = True, no
             return False
         if not _free(Order.objects.using(alias).filter(pk=pk), now).exists():
             return False
-        locked.history.tell(locked.order, "noted", Remark.FORGOTTEN, detail=reason, before=locked.order.state)
+        locked.history.tell(locked.order, "noted", Remark.FORGOTTEN, before=locked.order.state, reason=reason)
+        # What people wrote may name the payer; why the data was erased has to stay.
+        events = OrderEvent.objects.using(alias).filter(order=pk).exclude(reason="")
+        events.exclude(fact__in=(Remark.ERASURE, Remark.FORGOTTEN)).erase_reasons()
         # Every field, whatever the shop put there: none is needed to know what was paid.
         Order.objects.using(alias).filter(pk=pk).update(
             email="", payer_data={}, concept="", metadata={}, action_reason="", forgotten_at=now, erase_asked_at=None

@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from ...channels.redact import redact
 from ...models import ApiCall, Cip, Notification, Order, Payment
 from ...models.database import database
+from ...wording.data import in_words
 from ...workdays import LIMA
 from ..provider.accounts import log_fields_of
 
@@ -21,7 +22,10 @@ MOST_TOLD = 100
 
 
 def evidence(order: Order, *, now: datetime) -> dict[str, Any]:
-    """Return the facts of an order as values for JSON; each time in Lima's clock and in UTC."""
+    """Return the facts of an order as values for JSON; each time in Lima's clock and in UTC.
+
+    An event has its data, for programs, and beside it the words in the active language.
+    """
     alias = database()
     cips = list(order.cips.using(alias).order_by("pk"))
     calls = ApiCall.objects.using(alias).filter(subjects__order=order).order_by("-pk")
@@ -112,7 +116,8 @@ def _message(row: Notification) -> dict[str, Any]:
 
 
 def _event(event: Any) -> dict[str, Any]:
-    # Without actor and detail: staff's names and words are not for the provider.
+    # Without actor and reason: staff's names and words are not for the provider.
+    data = {name: value for name, value in event.data.items() if name != "to"}
     return {
         "created_at": _time(event.created_at),
         "request_id": event.trace,
@@ -121,6 +126,8 @@ def _event(event: Any) -> dict[str, Any]:
         "state_before": event.state_before,
         "state_after": event.state_after,
         "code": (event.cip.code or "") if event.cip else "",
+        "data": data,
+        "words": in_words(data),
     }
 
 

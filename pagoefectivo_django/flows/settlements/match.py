@@ -9,12 +9,13 @@ from django.utils.translation import gettext_noop as _
 
 from ...actors import Actor
 from ...errors import InvalidRequest
+from ...facts import utc
 from ...models import Cip, Discrepancy, Match, Order, Payment, SettlementLine
 from ...models.clock import current_time
 from ...models.database import database, one_transaction
 from ...models.orders import that_pays
 from ...states import Kind, LineStatus, PaymentStatus, StatementKind
-from ..ledger.history import History
+from ..ledger.history import History, closed
 from ..ledger.locked import LockedOrder, lock_order, lock_orders
 from ..ledger.subject import Subject
 from .discrepancies import discrepancy
@@ -42,7 +43,7 @@ def match_line(
             _check(fresh, paid, settlement.account)
             history = History(alias, now, actor)
             insert_match(fresh, paid, settlement, "hand", history, reason)
-            resolve_discrepancies(fresh, None, actor, reason, now, alias)
+            resolve_discrepancies(fresh, None, closed(actor, "", now, reason=reason), alias)
             history.write()
     except IntegrityError:
         raise InvalidRequest(
@@ -89,12 +90,12 @@ def unmatch_line(
         settles = match.kind == StatementKind.SETTLEMENT and not match.part
         if settles and match.payment == _paid_by(locked):
             Order.objects.using(alias).filter(pk=locked.order.pk, cip=cip).update(settled_at=None)
-            _watch_again(locked, cip, reason)
+            _watch_again(locked, cip)
         lines = SettlementLine.objects.using(alias).filter(pk=line.pk)
-        lines.update(status=LineStatus.DISCREPANCY, reason=f"Its match was undone: {reason}"[:500])
+        lines.update(status=LineStatus.DISCREPANCY, about="match_undone", data={}, reason=reason[:500])
         kind = Kind.MISSING_HERE if line.gross > 0 else Kind.REFUND_UNMATCHED
-        detail = f"Its match was undone: {reason}"
-        discrepancy(locked.history, kind, lines.get(), settlement, detail, order=locked.order, cip=cip, anew=True)
+        data = {"about": "match_undone"}
+        discrepancy(locked.history, kind, lines.get(), settlement, data, order=locked.order, cip=cip, anew=True)
         locked.write()
     line.refresh_from_db(using=database())
     return line
@@ -106,12 +107,12 @@ def _paid_by(locked: LockedOrder) -> Payment | None:
     return that_pays(locked.payments) or next(reversed(taken), None)
 
 
-def _watch_again(locked: LockedOrder, cip: Cip, reason: str) -> None:
+def _watch_again(locked: LockedOrder, cip: Cip) -> None:
     """Schedule questions about the code again, and reopen an overdue discrepancy resolved by the match."""
     locked.touch(next(mine for mine in locked.cips if mine.pk == cip.pk))
     overdue = Discrepancy.objects.using(locked.alias).filter(kind=Kind.UNSETTLED_OVERDUE, order=locked.order)
     if overdue.filter(resolution="", status=Discrepancy.Status.RESOLVED).exists():
-        evidence = {"at": locked.now.isoformat(), "detail": f"Its match was undone: {reason}"[:500]}
+        evidence = {"at": utc(locked.now), "about": "match_undone"}
         subject = Subject.of_order(locked.order, cip)
         locked.history.open_discrepancy(Kind.UNSETTLED_OVERDUE, subject, evidence, anew=True)
 

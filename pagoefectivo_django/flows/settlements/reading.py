@@ -41,7 +41,7 @@ DRAFTS_LIVE = timedelta(days=7)
 
 _COLUMNS = (
     "settlement", "number", "code", "transaction_code", "operation_number", "currency", "gross", "fee", "tax", "net",
-    "paid_at", "payer", "collector", "digest", "first", "status", "reason",
+    "paid_at", "payer", "collector", "digest", "first", "status", "about", "data", "reason",
 )  # fmt: skip
 _NOTHING = Decimal("0.00")
 _NO_LINES = _("%(file)s has no lines; nothing is imported.")
@@ -177,9 +177,7 @@ def discard_old_drafts(now: datetime) -> None:
     drafts = Settlement.objects.using(database()).filter(status=SettlementStatus.DRAFT)
     for draft in drafts.filter(created_at__lt=now - DRAFTS_LIVE)[:10]:
         discard_settlement(draft)
-        record_remark(
-            None, Remark.ENDED, actor=CLOCK, detail=f"draft {draft} of {draft.imported_by}: nobody confirmed it"
-        )
+        record_remark(None, Remark.ENDED, actor=CLOCK, data={"about": "draft_not_confirmed", "settlement": str(draft)})
 
 
 def told(settlement: Settlement) -> str:
@@ -251,9 +249,23 @@ def _write_lines(draft: Settlement, statement: Statement, progress: Callable[[in
 
 
 def _row(draft: Settlement, line: Line, seen: Counter[str]) -> tuple[Any, ...]:
-    number, code, transaction_code, operation_number, gross, _, _, _, _, paid_at, payer, collector, ignored, doubt = (
-        line
-    )
+    (
+        number,
+        code,
+        transaction_code,
+        operation_number,
+        gross,
+        _,
+        _,
+        _,
+        _,
+        paid_at,
+        payer,
+        collector,
+        ignored,
+        doubt,
+        status_said,
+    ) = line
     if ignored:
         gross, fee, net = _NOTHING, Fee(_NOTHING, _NOTHING), _NOTHING
     else:
@@ -273,7 +285,7 @@ def _row(draft: Settlement, line: Line, seen: Counter[str]) -> tuple[Any, ...]:
     return (
         draft.pk, number, code, transaction_code, operation_number, draft.currency, gross, fee.amount, fee.tax, net,
         paid_at, payer[:100], collector[:120], sha256(text.encode()).hexdigest(), None, status.value,
-        (ignored or doubt)[:500],
+        ignored or doubt, {"said": status_said} if status_said else {}, "",
     )  # fmt: skip
 
 

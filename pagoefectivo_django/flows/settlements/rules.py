@@ -30,7 +30,7 @@ from .reading import BATCH
 #: The columns of an event that is written in bulk.
 _EVENT = (
     *("id", "order", "number", "kind", "fact", "state_before", "state_after", "cip", "trace", "created_at"),
-    *("actor_kind", "actor_name", "detail"),
+    *("actor_kind", "actor_name", "data", "reason"),
 )
 #: A line is known by its CIP, else by its transaction code, else by its operation number; the first rule that finds a
 #: payment wins. Operation numbers come again in time, so the days must be near as well; and a line that names a code
@@ -57,7 +57,7 @@ FROM {line} l
 JOIN {cip} c ON c.account = %s
 JOIN {payment} p ON p.cip_id = c.id AND {rule}
 LEFT JOIN {match} m ON m.payment_id = p.id AND m.kind = %s AND m.part = 0 AND m.stands
-WHERE l.settlement_id = %s AND l.status = 'new' AND l.reason = '' AND l.number > %s AND l.number <= %s
+WHERE l.settlement_id = %s AND l.status = 'new' AND l.about = '' AND l.number > %s AND l.number <= %s
     AND p.status <> 'reversed' AND p.amount = l.gross AND p.currency = l.currency
     AND (l.operation_number = '' OR p.operation_number IS NULL OR p.operation_number = l.operation_number)
 """
@@ -237,9 +237,7 @@ def settle_orders(matches: QuerySet[Match], settlement: Settlement, history: His
         _tell_settled(told, settlement, history)
     overdue = Discrepancy.objects.using(alias).filter(kind=Kind.UNSETTLED_OVERDUE).open()
     if found and overdue.exists():
-        overdue.filter(order__in=[order for order, *_ in found]).update(
-            **closed(history.actor, f"It is in settlement {settlement}.", now)
-        )
+        overdue.filter(order__in=[order for order, *_ in found]).update(**closed(history.actor, "settled", now))
 
 
 def _tell_settled(told: Sequence[tuple[int, int, int | None]], settlement: Settlement, history: History) -> None:
@@ -247,12 +245,12 @@ def _tell_settled(told: Sequence[tuple[int, int, int | None]], settlement: Settl
     receivers = SIGNALS["payment_settled"].by_name
     who = (history.actor.kind.value, history.actor.name)
     events = [(uuid4(), order, count + 1, cip) for order, count, cip in told]
-    detail, state, trace = f"settlement {settlement}"[:500], OrderState.PAID.value, current_trace()
+    data, state, trace = {"settlement": str(settlement)}, OrderState.PAID.value, current_trace()
     insert_many(
         OrderEvent,
         _EVENT,
         (
-            (event, order, number, "payment_settled", "", state, state, cip, trace, now, *who, detail)
+            (event, order, number, "payment_settled", "", state, state, cip, trace, now, *who, data, "")
             for event, order, number, cip in events
         ),
     )
@@ -275,8 +273,8 @@ def compare_fees(lines: QuerySet[SettlementLine], settlement: Settlement, histor
         right: Fee | None = expected(gross, lima_day(paid_at) if paid_at else settlement.dated)
         if right is not None and abs(fee + tax - right.total) > tolerance:
             line = SettlementLine.objects.using(history.alias).get(pk=pk)
-            detail = f"The contract says {right.amount:.2f} and IGV {right.tax:.2f}."
-            discrepancy(history, Kind.FEE_MISMATCH, line, settlement, detail, amount=abs(fee + tax - right.total))
+            data = {"about": "other_fee", "contract_fee": f"{right.amount:.2f}", "contract_tax": f"{right.tax:.2f}"}
+            discrepancy(history, Kind.FEE_MISMATCH, line, settlement, data, amount=abs(fee + tax - right.total))
 
 
 def mark_duplicates(lines: QuerySet[SettlementLine], settlement: Settlement, alias: str) -> None:
@@ -288,7 +286,7 @@ def mark_duplicates(lines: QuerySet[SettlementLine], settlement: Settlement, ali
     duplicates: Sequence[int] = list(again.values_list("pk", flat=True))
     for begin in range(0, len(duplicates), 500):
         mine = SettlementLine.objects.using(alias).filter(pk__in=duplicates[begin : begin + 500])
-        mine.update(status=LineStatus.DUPLICATE, reason="The same line was imported before.")
+        mine.update(status=LineStatus.DUPLICATE, about="imported_before")
         _count_out(mine, settlement, alias)
 
 

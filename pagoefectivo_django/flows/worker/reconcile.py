@@ -32,7 +32,7 @@ from ..provider.search import apart, ask_and_apply, search
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-_ANSWER_LOST = "Its answer got lost; look in the provider's portal whether it exists and was paid."
+_ANSWER_LOST = {"about": "answer_lost"}
 
 #: When to ask again about a code that changed while its provider was asked.
 AFTER_STALE = timedelta(minutes=1)
@@ -217,8 +217,8 @@ def end_watches(budget: TimeBudget, asked: Collection[str]) -> int:
                 locked = lock_free_order(Order(pk=cip.order_id), alias=alias, now=budget.now, actor=POLL)
                 mine = Cip.objects.using(alias).filter(pk=cip.pk, poll_at=cip.poll_at)
                 if locked and mine.update(poll_at=None, look_at=None, hinted_at=None):
-                    detail = f"watch of {cip}: it has passed, and nobody could be asked"
-                    locked.history.tell(locked.order, "noted", Remark.ENDED, cip, detail, locked.order.state)
+                    data = {"about": "watch_ended", "code": str(cip)}
+                    locked.history.tell(locked.order, "noted", Remark.ENDED, cip, data, before=locked.order.state)
                     locked.write()
                     ended += 1
                 else:
@@ -229,8 +229,7 @@ def end_watches(budget: TimeBudget, asked: Collection[str]) -> int:
 @traced()
 def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
     if cip.status == CipStatus.REQUESTED and cip.asked_at:
-        detail = "The process that asked for it ended before the answer."
-        lost = Report(account=cip.account, fact=Fact.LOST, transaction_code=cip.transaction_code, detail=detail)
+        lost = Report(cip.account, Fact.LOST, transaction_code=cip.transaction_code, data={"about": "request_ended"})
         advance(lost, actor=POLL, wait=False, now=budget.now)
         return
     if cip.status == CipStatus.LOST:
