@@ -123,6 +123,7 @@ def test_evidence_begins_with_what_decides() -> None:
 def test_a_closing_is_said_by_who_closed() -> None:
     assert closing_words("paid", "") == "It was paid."
     assert closing_words("order_cancelled", "She asked.") == "The order was cancelled. She asked."
+    assert closing_words("told_code_expired", "") == "The provider says: code expired."
     assert closing_words("", "Seen.") == "Seen."
 
 

@@ -19,11 +19,12 @@ from django.utils.translation import gettext_lazy as _
 from ..models import Cip, Discrepancy, Match, Notification, Order, OrderEvent, Payment, SettlementLine
 from ..money import display
 from ..states import Kind, LineStatus, PaymentStatus
+from ..wording.data import in_words
 from ..wording.events import deed_label, fact_label
 from ..wording.evidence import evidence_table
 from ..workdays import lima_day
 from .base import Column, Section, badge_of, table
-from .order_tables import actor_label, event_words
+from .order_tables import actor_label
 
 #: The most notifications and suggested payments on a page; deposits are limited to ten times as many.
 MOST_SHOWN = 10
@@ -210,7 +211,7 @@ class Comparison:
             "created_at",
             (_("who"), actor_label),
             (_("what"), _what),
-            (_("what happened"), event_words),
+            (_("what happened"), _further),
             "reason",
         )
         return table(_("timeline"), events, columns)
@@ -238,6 +239,11 @@ def guesses(line: SettlementLine, *, by_payer: bool = True) -> QuerySet[Payment]
     )
     found = unsettled.annotate(same_payer=same_payer).select_related("cip__order")
     return found.order_by("-same_payer", "cip__order__paid_at", "pk")[:MOST_SHOWN]
+
+
+def _further(event: OrderEvent) -> str:
+    """Return what else an event of the page's discrepancy says; the kind stands above."""
+    return in_words({name: value for name, value in event.data.items() if name != "discrepancy"})
 
 
 def _what(event: OrderEvent) -> str:
