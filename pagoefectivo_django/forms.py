@@ -23,6 +23,7 @@ from .payer import DocumentType, Payer, Receipt, check_cci, check_document, chec
 from .statements import FORMATS
 from .states import PaymentStatus, Resolution
 from .texts import one_line
+from .wording.reading import FORMATS as FORMAT_LABELS
 
 
 def _zone() -> str:
@@ -149,7 +150,7 @@ class StatementForm(forms.Form):
         ]
         self.fields["format"].choices = [  # type: ignore[attr-defined]
             ("", _("detect it")),
-            *((name, name) for name in sorted(formats)),
+            *((name, FORMAT_LABELS.get(name, name)) for name in sorted(formats)),
         ]
 
 

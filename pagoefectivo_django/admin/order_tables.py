@@ -15,6 +15,7 @@ from ..states import OrderState
 from ..wording.data import in_words
 from ..wording.events import fact_label, kind_label
 from ..wording.evidence import closing_words
+from ..wording.reading import RULES
 from .base import OF_REFUNDS, RecordAdmin, Section, badge, table, who
 from .outbox import heard
 
@@ -109,7 +110,8 @@ def _settled(admin: RecordAdmin, row: Order) -> Section:
     in_line = (_("settlement line"), lambda match: admin.link(match.line))
     fee_of = (_("fee and IGV"), lambda match: display(match.line.fee + match.line.tax, match.line.currency))
     net_of = (_("net"), lambda match: display(match.line.net, match.line.currency))
-    columns = (in_line, "kind", "amount", fee_of, net_of, "rule", (_("who"), who("author")), "created_at")
+    known_by = (_("known by"), lambda match: RULES.get(match.rule, match.rule))
+    columns = (in_line, "kind", "amount", fee_of, net_of, known_by, (_("who"), who("author")), "created_at")
     return table(_("settlement"), settled, columns)
 
 

@@ -44,6 +44,7 @@ from ..models.clock import current_time
 from ..models.database import in_shop_transaction
 from ..money import CURRENCIES
 from ..states import OrderState, RefundStatus, Remark
+from ..wording.payer import PAYER_FIELDS
 from .base import (
     OF_REFUNDS,
     Column,
@@ -210,7 +211,7 @@ class OrderAdmin(RecordAdmin):
 
     @admin.display(description=_("payer"))
     def payer_text(self, order: Order) -> SafeString:
-        told = ((name, masked(order, value)) for name, value in order.payer_data.items())
+        told = ((PAYER_FIELDS.get(name, name), masked(order, value)) for name, value in order.payer_data.items())
         return format_html_join(mark_safe("<br>"), "{}: {}", told)  # nosec B308 # a constant
 
     @admin.display(description=_("e-mail"))

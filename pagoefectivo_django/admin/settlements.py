@@ -36,6 +36,7 @@ from ..models.database import outside_atomic_requests
 from ..money import display
 from ..states import LineStatus, SettlementStatus, StatementKind
 from ..wording.data import in_words
+from ..wording.reading import RULES, reading_lines
 from .base import Column, RecordAdmin, Section, StaffAction, badge_of, table, who
 from .exports import export_view
 from .lists import keys, orders_found
@@ -46,6 +47,7 @@ BUDGET = timedelta(seconds=8)
 SHOWN = 20
 
 _AUTHOR: Column = (_("who"), who("author"))
+_RULE: Column = (_("known by"), lambda match: RULES.get(match.rule, match.rule))
 _OF_LINE: tuple[Column, ...] = ("number", "code", "transaction_code", "gross", "fee", "tax", "net", "paid_at")
 
 
@@ -149,7 +151,7 @@ class SettlementAdmin(RecordAdmin):
 
     @admin.display(description=_("how it was read"))
     def reading_text(self, settlement: Settlement) -> str:
-        return "\n".join(f"{name}: {value}" for name, value in settlement.reading.items())
+        return "\n".join(reading_lines(settlement.reading))
 
     # The page of one settlement.
 
@@ -330,7 +332,7 @@ class SettlementLineAdmin(RecordAdmin):
         matches = Match.objects.filter(line=row).select_related("payment__cip__order", "refund").order_by("pk")
         order = (_("order"), lambda match: self.link(match.payment.cip.order))
         undoes = (_("undoes"), lambda match: gettext("yes") if match.undoes_id else "")
-        columns = ("created_at", order, "payment", "refund", "amount", "rule", _AUTHOR, "reason", undoes)
+        columns = ("created_at", order, "payment", "refund", "amount", _RULE, _AUTHOR, "reason", undoes)
         return [table(_("matches"), matches, columns)]
 
     def summary(self, row: SettlementLine) -> list[Section]:

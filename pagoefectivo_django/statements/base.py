@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import Param
 from ..states import StatementKind
@@ -72,8 +72,8 @@ class Statement:
     #: SHA-256 of the file, in hex.
     digest: str
     #: How the file is read, for the preview: ``{"format": …, "encoding": …, "separator": …, "header": …, "decimal": …,
-    #: "dates": …, "columns": …}``, texts only.
-    reading: dict[str, str]
+    #: "dates": …, "columns": {our name: the file's}}``.
+    reading: dict[str, Any]
     lines: Callable[[], Iterator[Line | Fault]]
-    #: Sentences for staff to read before the import.
+    #: Codes of what staff should know before the import.
     notes: list[str] = field(default_factory=list)

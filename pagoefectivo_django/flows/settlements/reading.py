@@ -82,7 +82,7 @@ def read_settlement(
         currency=statement.currency,
         file_name=statement.name,
         digest=statement.digest,
-        reading=statement.reading | {f"note {place}": note for place, note in enumerate(statement.notes, 1)},
+        reading=statement.reading | ({"notes": statement.notes} if statement.notes else {}),
         imported_by=str(Actor.of(actor)),
         created_at=now,
     )
