@@ -206,7 +206,8 @@ class Channel:
 
     #: The names of the channel's OPTIONS besides ``COMMON_OPTIONS``; a system check warns of others, unless None.
     option_names: ClassVar[Sequence[str] | None] = None
-    #: How far ahead a code's date may be, from the least to the most; None: any date.
+    #: How far ahead the date of a code may be, from the least to the most. None: the provider takes no date of ours; a
+    #: date that it sets itself is learnt from its answers, and the order ends at the shop's date.
     expires_within: ClassVar[tuple[timedelta, timedelta] | None] = None
     #: The provider's fields, in lower case, whose values the log of calls may show: money, numbers, dates and states,
     #: and nothing that names a person or is a secret. The values of all further fields are masked.

@@ -25,6 +25,8 @@ def issued(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
     # A report without ``asked_at`` is the answer to the request for the code. The answer may be written late, so its
     # date is ignored for a code that is current already.
     answered = report.asked_at is not None
+    # A code requested without a date is of a provider that takes none: the order's date stays the shop's.
+    dated = cip.expires_at is not None
     locked.learn(cip, report, date=answered or was != CipStatus.CURRENT)
     if was == CipStatus.PAID and not answered:
         return  # the answer to the request for the code says nothing about the time since
@@ -35,7 +37,7 @@ def issued(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
             locked.delete_at_provider(cip)
             locked.note(Fact.ISSUED, cip)
     elif was == CipStatus.CURRENT:
-        if asked and report.expires_at and locked.order.expires_at != report.expires_at:
+        if asked and dated and report.expires_at and locked.order.expires_at != report.expires_at:
             now_confirmed(locked, "The provider says until when it can be paid.")
             locked.order.expires_at = report.expires_at
             locked.touch(cip)
@@ -46,7 +48,10 @@ def issued(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
             locked.delete_at_provider(live)
         locked.move_cip(cip, CipStatus.CURRENT)
         cip.retry_at = None
-        locked.order.expires_at = cip.expires_at
+        if dated and cip.expires_at:
+            locked.order.expires_at = cip.expires_at
+        elif locked.order.pending_action == PendingAction.REISSUE and locked.order.action_date:
+            locked.order.expires_at = locked.order.action_date
         locked.move_order(rule.to, Fact.ISSUED, cip, ended=PendingAction.REISSUE if asked else PendingAction.ISSUE)
     else:
         if was in (CipStatus.REQUESTED, CipStatus.LOST):

@@ -130,7 +130,7 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
         transaction_code=cip.transaction_code,
         amount=order.amount,
         currency=order.currency,
-        expires_at=cip.expires_at,
+        expires_at=cip.expires_at or order.action_date or order.expires_at,
         payer=order.payer,
         concept=order.concept,
         language=order.language,
@@ -212,7 +212,7 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait
             raise refuse_change("reissue", "in_review", locked.order)
         if asked and locked.ordered_again():
             raise refuse_change("reissue", "ordered_again", locked.order)
-        until = locked.order.action_date or locked.order.expires_at
+        until = (locked.order.action_date if asked else None) or locked.order.expires_at
         if asked and until <= now and not live:
             raise InvalidRequest(
                 _("The date %(date)s has passed for which order %(order)s was to get a code."),
@@ -223,7 +223,8 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait
         if until <= now or (live and (live.status != CipStatus.REQUESTED or live.asked_at)):
             return None
         cip = live or Cip(order=locked.order, transaction_code=new_transaction_code(locked.order.reference, channel))
-        cip.channel, cip.account, cip.expires_at = channel.alias, channel.account, until
+        cip.channel, cip.account = channel.alias, channel.account
+        cip.expires_at = until if channel.expires_within else None
         cip.asked_at = cip.changed_at = now
         cip.version += 1
         cip.poll_at = next_poll(cip, now)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 
 from ...channels.base import Channel, Report
 from ...conf import conf
@@ -123,6 +123,7 @@ def _compare(channel: Channel, cips: Sequence[Cip], budget: TimeBudget, found: C
     heard = [(cip, answers[cip.pk]) for cip in cips if cip.pk in answers]
     told = [(cip, answer) for cip, answer in heard if not _as_we_know(cip, answer, payments.get(cip.pk, []))]
     outcomes = advance(*(answer for _, answer in told), actor="poll", wait=False, now=budget.now)
+    prefetch_related_objects([cip for cip in cips if cip.expires_at is None], "order")
     again = {cip.pk: next_look(cip, asked_at) if hinted else next_poll(cip, budget.now) for cip in cips}
     for (cip, answer), outcome in zip(told, outcomes, strict=True):
         if hinted:
@@ -204,7 +205,9 @@ def end_watches(budget: TimeBudget, asked: Collection[str]) -> int:
 
     Until then, the dashboard shows such codes of accounts that are no longer in the settings.
     """
-    over = Q(expires_at__lt=budget.now - conf.poll_after_expiry) & ~Q(status=CipStatus.PAID)
+    passed = budget.now - conf.poll_after_expiry
+    over = Q(expires_at__lt=passed) | Q(expires_at=None, order__expires_at__lt=passed)
+    over &= ~Q(status=CipStatus.PAID)
     over |= Q(changed_at__lt=budget.now - conf.poll_after_payment, status=CipStatus.PAID)
     left = Cip.objects.using(database()).exclude(account__in=asked).filter(over, KNOWN)
     due, ended, held = left.filter(poll_at__lte=budget.now).order_by("poll_at", "pk"), 0, set[int]()
@@ -234,7 +237,7 @@ def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
         return
     if cip.status == CipStatus.LOST:
         found["lost"] += 1
-        until = deadline(cip.expires_at)
+        until = deadline(cip.until)
         if _may_exist(cip, budget) and until <= budget.now and not put_lost_to_person(cip, budget.now, _ANSWER_LOST):
             return
         if budget.now < until:  # a hint asked for an early look
