@@ -189,6 +189,15 @@ class Examination:
     ahead: timedelta | None
 
 
+class Presents(StrEnum):
+    """What a channel gives the payer to pay by."""
+
+    #: Digits, which the payer types or tells.
+    CODE = "code"
+    #: The address of a page of the provider's. Nothing but the shop tells it to the payer.
+    LINK = "link"
+
+
 class Channel:
     """An account at a provider; the base class of every channel.
 
@@ -204,6 +213,7 @@ class Channel:
     can_extend: ClassVar[bool] = False
     can_refund: ClassVar[bool] = False
 
+    presents: ClassVar[Presents] = Presents.CODE
     #: The names of the channel's OPTIONS besides ``COMMON_OPTIONS``; a system check warns of others, unless None.
     option_names: ClassVar[Sequence[str] | None] = None
     #: How far ahead the date of a code may be, from the least to the most. None: the provider takes no date of ours; a

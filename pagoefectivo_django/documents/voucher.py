@@ -40,6 +40,8 @@ class Voucher:
     concept: str = ""
     #: The CIP, or "" until known.
     code: str = ""
+    #: Whether the payer pays on the provider's page, ``provider_url``; there is no code then.
+    by_link: bool = False
     #: The provider's page about the code, and the provider's QR (a text or a ``data:image/`` address).
     provider_url: str = ""
     provider_qr: str = ""
@@ -80,8 +82,13 @@ class Voucher:
         return own or self.provider_url
 
     @property
+    def pay_url(self) -> str:
+        """The address at which the payer pays now; "" for a code, which has no such address."""
+        return self.provider_url if self.by_link and self.payable else ""
+
+    @property
     def payable(self) -> bool:
-        """Whether the code may be paid now."""
+        """Whether the code or the link may be paid now."""
         return self.state == VoucherState.WAITING
 
     @property

@@ -232,6 +232,11 @@ class Cip(Attempted, Hinted):
         return bool(self.code or self.provider_id)
 
     @property
+    def is_link(self) -> bool:
+        """Whether the payer pays on a page of the provider's, and there are no digits to type."""
+        return bool(self.url and not self.code)
+
+    @property
     def until(self) -> datetime:
         """The moment until which the code is taken to be payable: the provider's date, else the order's."""
         return self.expires_at or self.order.expires_at

@@ -57,6 +57,7 @@ def told(found: Voucher) -> dict[str, Any]:
         "shown": str(found.state),
         "in_review": found.in_review or found.state == VoucherState.IN_REVIEW,
         "code": found.code,
+        "payment_url": found.pay_url,
         "amount": str(found.money.amount),
         "currency": found.money.currency,
         "expires_at": found.expires_at.isoformat(),

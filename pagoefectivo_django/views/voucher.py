@@ -77,14 +77,17 @@ def _context(request: HttpRequest, token: uuid.UUID, found: Voucher) -> dict[str
         "writes": bool(conf.messages),
     }
     if found.payable:
-        context |= {
-            "groups": groups(found.code),
-            "barcode": barcode_svg(found.code, _("Barcode of the payment code")),
-            "whatsapp": f"https://wa.me/?text={quote(_invitation(found, context['expires']))}",
-        }
+        context["whatsapp"] = f"https://wa.me/?text={quote(_invitation(found, context['expires']))}"
+        if found.code:
+            context["groups"] = groups(found.code)
+            context["barcode"] = barcode_svg(found.code, _("Barcode of the payment code"))
         context["qr_pays"] = bool(found.qr_picture) or found.qr_text != found.provider_url
         if found.qr_text and not found.qr_picture:
-            label = _("QR code that pays this code") if context["qr_pays"] else _("QR code of PagoEfectivo's page")
+            label = _("QR code of PagoEfectivo's page")
+            if found.by_link:
+                label = _("QR code of the payment page")
+            elif context["qr_pays"]:
+                label = _("QR code that pays this code")
             context["qr"] = qr_svg(found.qr_text, label)
     return context
 
@@ -101,4 +104,6 @@ def _left(seconds: int) -> str:
 
 def _invitation(found: Voucher, expires: str) -> str:
     said = {"amount": found.money.display, "code": found.code, "expires": expires, "url": found.url}
+    if found.by_link:
+        return _("Pay %(amount)s here. It expires on %(expires)s. %(url)s") % said
     return _("Pay %(amount)s with PagoEfectivo. Code (CIP): %(code)s. It expires on %(expires)s. %(url)s") % said

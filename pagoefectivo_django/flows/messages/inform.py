@@ -93,7 +93,7 @@ def _if_true(name: str, order: Order, event: OrderEvent, asked: Discrepancy | No
     if TRUE_IN.get(name) == VoucherState.WAITING:
         true = true and order.cip_id == event.cip_id and order.pending_action != PendingAction.CANCEL
     elif name == "expired":
-        true = true and bool(order.code) and event.cip_id in (None, order.cip_id)
+        true = true and (bool(order.code) or voucher.by_link) and event.cip_id in (None, order.cip_id)
     return voucher if true else None
 
 

@@ -91,6 +91,7 @@ def _voucher(order: Order, now: datetime, refunds: tuple[Returning, ...], *, ask
         language=known_language(order.language),
         concept=order.concept,
         code=order.code,
+        by_link=bool(cip and cip.is_link),
         provider_url=cip.url if cip and state == VoucherState.WAITING else "",
         provider_qr=cip.qr if cip and state == VoucherState.WAITING else "",
         url=site + reverse("pagoefectivo:voucher", args=[order.token]) if site else "",
