@@ -214,6 +214,9 @@ class Channel:
     can_refund: ClassVar[bool] = False
 
     presents: ClassVar[Presents] = Presents.CODE
+    #: How long a link can be paid, at a provider that gives its links a date of its own; None: without an end, or until
+    #: the date of the order.
+    life: ClassVar[timedelta | None] = None
     #: The names of the channel's OPTIONS besides ``COMMON_OPTIONS``; a system check warns of others, unless None.
     option_names: ClassVar[Sequence[str] | None] = None
     #: How far ahead the date of a code may be, from the least to the most. None: the provider takes no date of ours; a

@@ -56,7 +56,8 @@ def hint(item: Report | Hint, now: datetime) -> None:
         if value and _make_due(cips.filter(KNOWN, **{name: value}), now):
             return
     if item.transaction_code:  # a lost code is found by our number, where the provider can be asked so
-        lost = cips.filter(~KNOWN, transaction_code=item.transaction_code, status=CipStatus.LOST)
+        without_answer = (CipStatus.LOST, CipStatus.SUPERSEDED)
+        lost = cips.filter(~KNOWN, transaction_code=item.transaction_code, status__in=without_answer)
         lost.update(poll_at=now)
     if item.code or item.provider_id:
         names = {"account": item.account, "code": item.code, "provider_id": item.provider_id}

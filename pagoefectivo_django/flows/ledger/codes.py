@@ -71,6 +71,8 @@ def ended(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
     # While a reissue is pending, a deletion was ours, even if another process than the reissuing one hears of the
     # deletion first: the code is superseded and the order stays.
     asked = asked or (fact == Fact.CODE_DELETED and locked.order.pending_action == PendingAction.REISSUE)
+    # A link that ends before its order is superseded: the payer's next press asks for another.
+    asked = asked or (fact == Fact.CODE_EXPIRED and cip.is_link and locked.now < locked.order.expires_at)
     becomes, from_these = {
         Fact.REFUSED: (CipStatus.REFUSED, {CipStatus.REQUESTED}),
         Fact.LOST: (CipStatus.LOST, {CipStatus.REQUESTED}),
