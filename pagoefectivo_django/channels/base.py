@@ -20,8 +20,12 @@ from ..money import Money
 from ..payer import Payer
 from ..states import Fact, RefundStatus
 
-#: The OPTIONS that every channel takes: values that override a setting, and the beginning of our own numbers.
-COMMON_OPTIONS = (*(name for name, setting in SETTINGS.items() if setting.of_channel), "TRANSACTION_CODE_PREFIX")
+#: The OPTIONS that every channel takes: values that override a setting, the beginning of our own numbers, and whether
+#: other systems of the merchant use the account too.
+COMMON_OPTIONS = (
+    *(name for name, setting in SETTINGS.items() if setting.of_channel),
+    *("TRANSACTION_CODE_PREFIX", "SHARED_ACCOUNT"),
+)
 
 
 @dataclass(frozen=True)
@@ -290,6 +294,11 @@ class Channel:
     def searches_per_minute(self) -> int:
         """The pace of the account: the option ``SEARCHES_PER_MINUTE``, else the setting."""
         return int(SETTINGS["SEARCHES_PER_MINUTE"].of(self.options))
+
+    @property
+    def shared_account(self) -> bool:
+        """Whether other systems of the merchant issue codes on the account: the option ``SHARED_ACCOUNT``."""
+        return self.options.get("SHARED_ACCOUNT") is True
 
     def verify(self, incoming: Incoming) -> Proof:
         """Return the proof that a current secret signed a message, compared in constant time.

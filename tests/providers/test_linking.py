@@ -13,6 +13,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
+from pagoefectivo_django import measures
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.base import Charge, CodeRef, Incoming, Report
 from pagoefectivo_django.errors import (
@@ -32,7 +33,8 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.messages.inform import mail_payer
-from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment
+from pagoefectivo_django.measures import Measure, observe_by
+from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment, UnknownCode
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Fact, RefundStatus
@@ -603,4 +605,67 @@ class TestLostLinks:
         tick(now=timezone.now() + timedelta(seconds=1))
         assert Cip.objects.get().status == "superseded"
         assert press(client, order)["Location"] == provider.newest().url
+        assert not Discrepancy.objects.exists()
+
+
+class TestSharedAccount:
+    """Other systems of the merchant issue pages on the account too."""
+
+    @pytest.mark.parametrize("shared", [True, False])
+    @pytest.mark.parametrize("known", [True, False])
+    @pytest.mark.parametrize("fact", ["paid", "refunded"])
+    def test_a_payment_that_is_not_ours_is_counted_and_no_discrepancy(
+        self, client: Client, provider: LinkingProvider, options: Callable[..., None], caplog: Any,
+        shared: bool, known: bool, fact: str,
+    ) -> None:  # fmt: skip
+        options(SHARED_ACCOUNT=shared)
+        caplog.set_level("INFO", "pagoefectivo.provider")
+        order = sold()
+        page = provider.pay(provider.foreign())
+        page.state = fact
+        body = provider.message(page)
+        if not known:
+            del provider.pages[page.id]
+        assert post(client, body) == 200
+        begin = timezone.now()
+        for round_ in range(12):
+            tick(now=begin + round_ * timedelta(minutes=75) + timedelta(minutes=1))
+        counted = [
+            record for record in caplog.records if f"{page.id} of account linking:1 is not ours" in record.message
+        ]
+        kinds = [row.kind for row in Discrepancy.objects.exclude(kind="missing_there")]
+        assert (len(counted), kinds) == ((1, []) if shared else (0, ["unmatched"]))
+        assert Notification.objects.get().status == ("applied" if shared else "dead")
+        assert state(order) == "pending"
+
+    @pytest.mark.parametrize("shared", [True, False])
+    def test_a_hint_about_a_page_that_is_not_ours_is_counted_once_it_is_paid(
+        self, client: Client, provider: LinkingProvider, options: Callable[..., None], shared: bool
+    ) -> None:
+        options(SHARED_ACCOUNT=shared)
+        sold()
+        page = provider.foreign()
+        body = provider.message(page)
+        provider.pay(page)
+        counted: list[tuple[str, ...]] = []
+        observe = lambda measure, value, labels: counted.append(labels) if measure == Measure.FOREIGN else None  # noqa: E731
+        observe_by(observe)
+        try:
+            assert post(client, body) == 200
+            tick(now=timezone.now() + timedelta(minutes=1))
+        finally:
+            measures._observers.remove(observe)
+        assert counted == ([("linking:1",)] if shared else [])
+        assert [row.kind for row in Discrepancy.objects.all()] == ([] if shared else ["unmatched"])
+        assert not UnknownCode.objects.exists()
+
+    def test_a_payment_of_ours_is_ours(
+        self, client: Client, provider: LinkingProvider, options: Callable[..., None]
+    ) -> None:
+        options(SHARED_ACCOUNT=True)
+        order = sold()
+        pages = [provider.pay(page) for page in (provider.foreign(), page_of(provider, order))]
+        assert post(client, provider.message(*pages)) == 200
+        tick(now=timezone.now() + timedelta(minutes=1))
+        assert state(order) == "paid"
         assert not Discrepancy.objects.exists()

@@ -9,7 +9,7 @@ from enum import StrEnum
 from ...channels.base import Report
 from ...models import Cip
 from ...models.clock import current_time
-from ...models.database import one_transaction
+from ...models.database import database, one_transaction
 from ...states import CipStatus, Fact
 from ...traces import traced
 from .codes import ended, issued, unknown
@@ -143,6 +143,11 @@ def _finder(unit: UnitOfWork) -> Callable[[Report], tuple[LockedOrder, Cip] | No
         return None
 
     return find
+
+
+def names_order(report: Report) -> bool:
+    """Return whether a report names a code of an order of ours, by any of its names."""
+    return bool(_orders_of((report,), database()))
 
 
 def _orders_of(changes: tuple[Report | Decision, ...], alias: str) -> set[int]:
