@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from ..flows.reports.evidence import messages_about
-from ..models import ApiCall, Delivery, Match, Order, OrderEvent, Payment
+from ..models import ApiCall, Cip, Delivery, Match, Order, OrderEvent, Payment
 from ..money import display
 from ..states import OrderState
 from .base import OF_REFUNDS, RecordAdmin, Section, badge, fact_label, table
@@ -37,7 +37,16 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
         "detail",
         "trace",
     )
-    of_cip = ("code", "status", "account", "transaction_code", "expires_at", "asked_at", "changed_at", error)
+    of_cip = (
+        (_("code"), code_label),
+        "status",
+        "account",
+        "transaction_code",
+        "expires_at",
+        "asked_at",
+        "changed_at",
+        error,
+    )
     of_message = ((_("notification"), admin.link), "received_at", told, "status", "times_received", "attempts", error)
     outcome = (_("outcome"), lambda call: badge("failed" if call.failed else "done", call.status or call.error))
     of_call = ((_("call"), lambda call: admin.link(call, f"{call.method} {call.path}")), "began_at", outcome)
@@ -64,6 +73,13 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
 def event_label(event: OrderEvent) -> Any:
     """Return an event's label in the reader's language, or an unknown kind's name."""
     return EVENTS.get(event.kind, event.kind)
+
+
+def code_label(cip: Cip) -> SafeString | str:
+    """Return a code's digits, or a link to the payment page of a code without digits."""
+    if cip.is_link and cip.url.startswith(("https://", "http://")):
+        return format_html('<a href="{}" rel="noopener noreferrer">{}</a>', cip.url, _("payment page"))
+    return cip.code or ""
 
 
 def _payments(row: Order) -> Section:

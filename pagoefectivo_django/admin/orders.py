@@ -57,7 +57,7 @@ from .base import (
     table,
 )
 from .lists import orders_found
-from .order_tables import order_tables
+from .order_tables import code_label, order_tables
 
 
 def _evidence_pdf(evidence: Mapping[str, Any]) -> bytes:
@@ -189,8 +189,8 @@ class OrderAdmin(RecordAdmin):
         return order.money.display
 
     @admin.display(description="CIP")
-    def code(self, order: Order) -> str:
-        return order.code
+    def code(self, order: Order) -> SafeString | str:
+        return code_label(order.cip) if order.cip else ""
 
     @admin.display(description=_("account"))
     def account(self, order: Order) -> str:

@@ -55,6 +55,7 @@ def test_what_it_tells(client: Client) -> None:
         "shown": "waiting",
         "in_review": False,
         "code": order.code,
+        "payment_url": "",
         "amount": "35.50",
         "currency": "PEN",
         "expires_at": order.expires_at.isoformat(),

@@ -37,9 +37,9 @@ UNDECIDED = (Fact.ISSUED, Fact.IN_PROCESS, Fact.UNKNOWN, Fact.ABSENT)
 def expire_orders(budget: TimeBudget) -> int:
     """Look at every order past its date and grace, in batches, and return the number looked at.
 
-    Paid: the payment counts. A later date at the provider: the order takes it. Still payable: the code is deleted, then
-    the order expires. In process: the look is postponed. No answer: the look is postponed, and a discrepancy opened
-    after a day. No code: the order expires.
+    Paid: the payment counts. A later date at a provider that takes ours: the order takes it. Still payable: the code is
+    deleted, then the order expires. In process: the look is postponed. No answer: the look is postponed, and a
+    discrepancy opened after a day. No code: the order expires.
     """
     channels, unreachable, looked = accounts(), set[str](), 0
     open_orders = Order.objects.using(database()).only("expires_at", "lapses_at")
@@ -79,7 +79,8 @@ def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: 
         cip = payable.get(order.pk)
         answer = answers.get(cip.pk) if cip else None
         if cip and answer and answer.fact == Fact.ISSUED:
-            if answer.expires_at and deadline(answer.expires_at) > now:
+            takes_dates = channels[cip.account].expires_within is not None
+            if takes_dates and answer.expires_at and deadline(answer.expires_at) > now:
                 adopted.append((order, answer))
                 continue
             if budget.over:
