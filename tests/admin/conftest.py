@@ -22,7 +22,7 @@ from pagoefectivo_django.flows.refunds.refund import approve_refund, give_accoun
 from pagoefectivo_django.models import Heartbeat, Order
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import pay
-from tests.admin.people import CCI, PERSON
+from tests.factories.people import CCI, PERSON
 
 TESTS = Path(__file__).parents[1]
 

@@ -13,7 +13,7 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.models import Order, Payment, Refund
 from pagoefectivo_django.testing import notify, pay
-from tests.admin.looking import page
+from tests.reading import page
 from tests.wording import NO_CHOICE, NO_NUMBER, REQUIRED, too_large, too_precise
 
 pytestmark = pytest.mark.django_db(transaction=True)

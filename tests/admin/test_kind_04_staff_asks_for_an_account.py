@@ -12,7 +12,7 @@ from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Order, Refund
 from pagoefectivo_django.signals import refund_account_asked
 from pagoefectivo_django.testing import pay
-from tests.admin.looking import page
+from tests.reading import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

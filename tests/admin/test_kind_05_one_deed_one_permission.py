@@ -16,7 +16,7 @@ from pagoefectivo_django.errors import PagoEfectivoError, Unavailable
 from pagoefectivo_django.flows import cancel_order, extend_order, reissue_code
 from pagoefectivo_django.models import Discrepancy, Order, Refund
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.admin.looking import page
+from tests.reading import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,7 @@ from pagoefectivo_django.flows import publish_events
 from pagoefectivo_django.models import Delivery, FailingReceiver, Order, OrderEvent
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.testing import pay
-from tests.admin.looking import page
+from tests.reading import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

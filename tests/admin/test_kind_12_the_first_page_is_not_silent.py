@@ -14,7 +14,7 @@ from pagoefectivo_django.flows import refund_order
 from pagoefectivo_django.models import Delivery, Heartbeat, Order
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.testing import pay
-from tests.hostile.doing import SECRET
+from tests.factories.messages import SECRET
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,7 +19,8 @@ from pagoefectivo_django.flows import import_settlement, refund_order, tick
 from pagoefectivo_django.flows.refunds.refund import approve_refund
 from pagoefectivo_django.models import Discrepancy, Order, Refund, Settlement, SettlementLine
 from pagoefectivo_django.testing import pay
-from tests.hostile.doing import paid, post, sold
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
 
 SAMPLE = Path(__file__).parents[1] / "statements" / "samples" / "settlement.txt"
 EVERYTHING = tuple(
@@ -58,7 +59,7 @@ def test_every_page_is_there_and_stays_on_its_site(settings: Any, name: str) -> 
     User.objects.create_superuser("root", "root@shop.example", "made-up")
     client = Client()
     client.login(username="root", password="made-up")
-    good, odd = sold(), sold("SHOP-2")
+    good, odd = make(), make("SHOP-2")
     pay(good)
     post(paid(odd, amount="1.00"))
     approve_refund(refund_order(good, Decimal("2.00"), actor="shop", reason="broken"), actor="shop")

@@ -19,9 +19,10 @@ from pagoefectivo_django.models import Notification, Order, Refund
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Kind
 from pagoefectivo_django.testing import notify, pay
-from tests.admin.looking import page
-from tests.admin.people import CCI, OURS, PERSON, Hire, Make
-from tests.flows.asking import ask, line
+from tests.factories.discrepancies import open_discrepancy
+from tests.factories.people import CCI, OURS, PERSON, Hire, Make
+from tests.factories.settlements import settlement_line
+from tests.reading import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,7 +44,7 @@ def planted(new_order: Make) -> Order:
     refund = refund_order(order, None, actor="rosa", reason="too small")
     give_account(refund, bank="BCP", cci=CCI, holder="Plantada Quispe")
     pay(new_order("SHOP-3", payer=Payer(email="zzz@example.com", name="Zzz")))
-    ask(Kind.UNMATCHED, line=line(payer=SECRETS[0], gross=order.amount))
+    open_discrepancy(Kind.UNMATCHED, line=settlement_line(payer=SECRETS[0], gross=order.amount))
     return order
 
 
@@ -180,8 +181,8 @@ def test_no_imported_file_asks_whose_order_is_whose(ana: Client, hire: Hire, pla
     rosa = hire("rosa", "view_discrepancy", "see_personal_data")
     said = {}
     for guess in (planted.email, "nobody@example.com"):
-        of = line(payer=guess, gross=planted.amount)
-        discrepancy = ask(Kind.UNMATCHED, line=of)
+        of = settlement_line(payer=guess, gross=planted.amount)
+        discrepancy = open_discrepancy(Kind.UNMATCHED, line=of)
         text = page(ana, discrepancy)
         assert "SHOP-2" in text
         assert "same payer" not in text.lower()

@@ -14,8 +14,8 @@ from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import actions_of, approve_refund, refund_order, resolve_discrepancy
 from pagoefectivo_django.models import Discrepancy, Order, Refund
 from pagoefectivo_django.testing import notify, pay
-from tests.admin.looking import page
-from tests.hostile.doing import at_once
+from tests.concurrency import at_once
+from tests.reading import page
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.every_database]
 

@@ -13,7 +13,7 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.testing import pay
-from tests.admin.looking import page
+from tests.reading import page
 from tests.wording import REQUIRED, levels
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pagoefectivo_django.models import Delivery, Discrepancy, Notification, Order
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import notify, pay
-from tests.admin.looking import page
+from tests.reading import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,7 +16,7 @@ from pagoefectivo_django.flows import approve_refund, close_refund, refund_order
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Order, Refund
 from pagoefectivo_django.testing import pay
-from tests.admin.looking import page
+from tests.reading import page
 from tests.wording import REQUIRED, levels
 
 pytestmark = pytest.mark.django_db(transaction=True)

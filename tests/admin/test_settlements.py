@@ -12,8 +12,8 @@ from django.urls import reverse
 from pagoefectivo_django.models import Match, Order, Settlement
 from pagoefectivo_django.states import LineStatus, SettlementStatus
 from pagoefectivo_django.testing import pay
-from tests.admin.looking import page
-from tests.settlements.files import line, load, text
+from tests.factories.statements import line, load, text
+from tests.reading import page
 from tests.wording import REQUIRED
 
 UPLOAD = "admin:pagoefectivo_settlement_import"

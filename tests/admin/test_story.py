@@ -15,7 +15,7 @@ from pagoefectivo_django.flows.reports.evidence import MOST_TOLD
 from pagoefectivo_django.models import ApiCall, ApiCallSubject, Order
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import notify, pay
-from tests.admin.looking import page
+from tests.reading import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

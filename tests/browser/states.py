@@ -20,7 +20,7 @@ from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import make
+from tests.factories.orders import make
 
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "A story for the page."}
 

@@ -13,7 +13,7 @@ from pagoefectivo_django.flows import approve_refund, refund_order
 from pagoefectivo_django.models import Refund
 from pagoefectivo_django.testing import pay
 from tests.browser.visiting import Open, assert_accessible, assert_fits, change_device
-from tests.flows.making import make
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.sqlite,

@@ -19,9 +19,10 @@ from pagoefectivo_django.states import Kind, VoucherState
 from pagoefectivo_django.testing import pay
 from tests.browser.states import order_in
 from tests.browser.visiting import Open, assert_accessible, assert_fits, change_device
-from tests.flows.asking import ask, line
-from tests.flows.making import make
-from tests.settlements import files
+from tests.factories import statements
+from tests.factories.discrepancies import open_discrepancy
+from tests.factories.orders import make
+from tests.factories.settlements import settlement_line
 
 pytestmark = [
     pytest.mark.sqlite,
@@ -96,8 +97,8 @@ def desk_of(discrepancy: Discrepancy, page: str = "change") -> str:
 
 def test_the_desk(desk: Page) -> None:
     order = order_in(VoucherState.PAID)
-    of = line(code=order.code, gross=order.amount + 1, operation_number="OP-314160", collector="BCP")
-    discrepancy = ask(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=of)
+    of = settlement_line(code=order.code, gross=order.amount + 1, operation_number="OP-314160", collector="BCP")
+    discrepancy = open_discrepancy(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=of)
     comment_on(discrepancy, "I asked the provider which amount is right.", actor="rosa")
     desk.goto(desk_of(discrepancy))
     assert desk.locator(".pagoefectivo-differs").count() == 2
@@ -112,10 +113,10 @@ def test_the_desk(desk: Page) -> None:
 
 def test_the_pages_of_settlements(desk: Page) -> None:
     orders = [pay(make()) for _ in range(3)]
-    settlement = files.load(files.line(orders[0]), files.line(orders[1], gross=Decimal("1234.50")))
+    settlement = statements.load(statements.line(orders[0]), statements.line(orders[1], gross=Decimal("1234.50")))
     enter_deposit(settlement, Decimal("33.60"), date(2026, 11, 5), actor="rosa")
-    bad = [*files.line(orders[2])[:6], "0.00", *files.line(orders[2])[7:]]
-    data = files.text([files.line(orders[2]), bad])
+    bad = [*statements.line(orders[2])[:6], "0.00", *statements.line(orders[2])[7:]]
+    data = statements.text([statements.line(orders[2]), bad])
     draft = read_settlement(io.BytesIO(data), "LIQ-1002.txt", actor="rosa", currency="PEN")
     desk.goto(HOME)
     expect(desk.get_by_text("settled and matched")).to_be_visible()
@@ -144,7 +145,7 @@ def a_busy_shop() -> Order:
         paid.append(order)
     make(reference="STILL-OPEN-WITH-A-RATHER-LONG-REFERENCE-OF-64-LETTERS-0123456789")
     Cip.objects.filter(order__in=paid[::4]).update(account="memory:another-channel-with-a-long-name")
-    ask(Kind.LATE_PAYMENT, order=paid[0], cip=paid[0].cip)
+    open_discrepancy(Kind.LATE_PAYMENT, order=paid[0], cip=paid[0].cip)
     Refusal.objects.create(channel="default", reason="unproven", count=1234, first_at=now, last_at=now)
     body = '{\n "amount": "35.50",\n "userEmail": "…"\n}'
     for number, status in enumerate((201, 503, None)):

@@ -8,7 +8,7 @@ from pagoefectivo_django.flows import publish_events
 from pagoefectivo_django.models import Delivery
 from pagoefectivo_django.payer import Payer
 from tests.carriers.test_texts import CONSOLE, due
-from tests.flows.making import make
+from tests.factories.orders import make
 from tests.mail.conftest import Connect, messages  # noqa: F401
 
 pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]

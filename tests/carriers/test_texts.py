@@ -20,7 +20,7 @@ from pagoefectivo_django.payer import Payer, e164
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.carriers.test_sinch import BATCHES, KEYS, NUMBER, REFUSAL, TOKEN
 from tests.channels.scripted import Says, Script, playing
-from tests.flows.making import make
+from tests.factories.orders import make
 from tests.mail.conftest import Connect, messages  # noqa: F401
 
 pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]

@@ -21,8 +21,8 @@ from pagoefectivo_django import flows  # noqa: E402
 from pagoefectivo_django.channels.memory import MemoryChannel  # noqa: E402
 from pagoefectivo_django.models import Order  # noqa: E402
 from pagoefectivo_django.states import Fact  # noqa: E402
-from tests.flows.making import make  # noqa: E402
-from tests.hostile.doing import paid, post  # noqa: E402
+from tests.factories.messages import paid, post  # noqa: E402
+from tests.factories.orders import make  # noqa: E402
 
 
 class Shop:

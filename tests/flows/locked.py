@@ -21,9 +21,10 @@ from pagoefectivo_django.flows.settlements.imports import confirm_settlement, re
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Order, Refund
 from pagoefectivo_django.states import Fact, Kind, PendingAction
 from pagoefectivo_django.testing import notify, pay
-from tests.flows import asking
-from tests.flows.making import later, make
-from tests.settlements.files import line, load, text
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.settlements import settlement_line
+from tests.factories.statements import line, load, text
 
 Orders = Sequence[Order]
 
@@ -262,7 +263,7 @@ def settled(order: Order) -> bool:
 
 
 def unsettled(orders: Orders) -> None:
-    asking.line(paid_at=timezone.now() - timedelta(days=60), status="matched")
+    settlement_line(paid_at=timezone.now() - timedelta(days=60), status="matched")
     for order in orders:
         pay(order)
     Order.objects.update(paid_at=timezone.now() - timedelta(days=30))

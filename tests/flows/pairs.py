@@ -26,10 +26,11 @@ from pagoefectivo_django.models.database import LOCK_ORDER, UNDER_ORDER
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.backup import Backup, backup, restore
+from tests.clock import later
+from tests.concurrency import at_once
 from tests.crash.locks import LOCKS
-from tests.flows.making import later, make
-from tests.hostile.doing import at_once
-from tests.settlements.files import line, load, text
+from tests.factories.orders import make
+from tests.factories.statements import line, load, text
 from tests.shop.models import Heard
 
 #: Seconds that one waits, with its first lock, for the other to have its own.

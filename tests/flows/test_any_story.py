@@ -23,7 +23,8 @@ from pagoefectivo_django.flows import (
 from pagoefectivo_django.models import Discrepancy, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 
 pytestmark = [pytest.mark.storm, pytest.mark.django_db(transaction=True)]
 

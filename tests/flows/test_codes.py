@@ -24,7 +24,9 @@ from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import later, make, report
+from tests.clock import later
+from tests.factories.messages import report
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

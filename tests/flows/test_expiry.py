@@ -15,7 +15,8 @@ from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.signals import payment_confirmed, payment_expired
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.every_database,

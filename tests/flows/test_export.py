@@ -26,7 +26,8 @@ from pagoefectivo_django.models import Discrepancy, Order, Settlement, Settlemen
 from pagoefectivo_django.states import Fact, StatementKind
 from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import due_on, lima_day
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.every_database,

@@ -16,7 +16,7 @@ from pagoefectivo_django.flows.orders.find import NO_COUNTS_AFTER, SILENCE, find
 from pagoefectivo_django.models import Cip, Discrepancy, Order
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
-from tests.flows.making import make
+from tests.factories.orders import make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 

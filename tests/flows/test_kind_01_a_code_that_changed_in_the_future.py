@@ -9,7 +9,8 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import refresh_order, tick
 from pagoefectivo_django.models import Cip, Order
 from pagoefectivo_django.states import Fact
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.every_database,

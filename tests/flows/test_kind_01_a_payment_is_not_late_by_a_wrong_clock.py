@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from pagoefectivo_django.models import Discrepancy
 from pagoefectivo_django.testing import pay
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.postgresql,

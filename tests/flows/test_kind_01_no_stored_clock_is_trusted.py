@@ -29,8 +29,9 @@ from pagoefectivo_django.models.clock import current_time, machine, skew
 from pagoefectivo_django.models.heartbeat import beat, in_pace
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make
-from tests.settlements.files import line, load
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.statements import line, load
 
 pytestmark = [
     pytest.mark.every_database,

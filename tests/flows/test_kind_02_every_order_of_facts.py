@@ -19,8 +19,10 @@ from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.answering import answers, asked
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.provider import answers
+from tests.reading import discrepancies
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -159,7 +161,7 @@ def test_another_order_s_name_that_a_person_sees_already_is_not_asked_about_once
     notify(order, Fact.PAYMENT_REVERSED, operation_number="1")
     for minutes in (-2, -1):
         notify(order, operation_number="1", transaction_code="another-order", paid_at=later(minutes=minutes))
-    assert asked() == ["reversed"]
+    assert discrepancies() == ["reversed"]
 
 
 def test_what_is_refunded_by_default_is_the_payment_that_pays_not_one_that_was_given_back() -> None:
@@ -179,4 +181,4 @@ def test_an_answer_closes_no_discrepancy_that_a_reversal_before_its_payment_aske
     for day, fact in enumerate([Fact.PAYMENT, Fact.ISSUED, Fact.PAYMENT], 1):
         answers(order, day, fact)
     assert (state(order), statuses()) == ("pending", {"1": "held"})
-    assert asked() == ["reversed"]
+    assert discrepancies() == ["reversed"]

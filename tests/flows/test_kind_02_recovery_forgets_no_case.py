@@ -19,8 +19,11 @@ from pagoefectivo_django.flows.provider.look_up import ask_provider
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
-from tests.flows.making import later, make, report
-from tests.hostile.doing import breaking, kept, paid, post, sold
+from tests.clock import later
+from tests.concurrency import breaking
+from tests.factories.messages import paid, post, report
+from tests.factories.orders import make
+from tests.reading import kept
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -76,7 +79,7 @@ def statuses() -> list[str]:
 
 
 def said(order: Order, fact: str) -> bytes:
-    return json.dumps({"fact": fact, "code": order.code, "amount": "120.50", "currency": "PEN"}).encode()
+    return json.dumps({"fact": fact, "code": order.code, "amount": str(order.amount), "currency": "PEN"}).encode()
 
 
 def lost(body: bytes) -> None:
@@ -89,7 +92,7 @@ def lost(body: bytes) -> None:
 
 
 def test_the_second_payment_of_the_same_bytes_is_applied_although_its_transaction_was_lost() -> None:
-    order = sold()
+    order = make()
     post(said(order, "payment"))
     post(said(order, "payment_reversed"))
     assert fresh(order).state == "refunded"
@@ -107,7 +110,7 @@ def test_the_second_payment_of_the_same_bytes_is_applied_although_its_transactio
 def test_a_repetition_whose_transaction_is_lost_is_applied_whatever_became_of_the_first(
     status: str, forgotten: bool
 ) -> None:
-    order = sold()
+    order = make()
     body = paid(order)
     post(body)
     Payment.objects.all().delete()

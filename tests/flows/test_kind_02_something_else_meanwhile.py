@@ -15,7 +15,8 @@ from pagoefectivo_django.flows import cancel_order, extend_order, mark_paid, ref
 from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 
 from .test_kind_02_recovery_forgets_no_case import Busy, busy, channel, fresh  # noqa: F401
 

@@ -14,7 +14,9 @@ from pagoefectivo_django.flows import cancel_order, extend_order, reissue_code, 
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Notification, Order
 from pagoefectivo_django.states import OrderState
-from tests.flows.making import later, make, report
+from tests.clock import later
+from tests.factories.messages import report
+from tests.factories.orders import make
 
 from .test_kind_03_orders_that_nobody_can_end import OBSTACLES
 

@@ -17,7 +17,8 @@ from pagoefectivo_django.models import Delivery, Discrepancy, Heartbeat, Order
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import deliver, expire, notify, pay
-from tests.flows.making import ANA, later, make
+from tests.clock import later
+from tests.factories.orders import ANA, make
 
 memory = pytest.mark.usefixtures("pagoefectivo_memory")
 committed = pytest.mark.django_db(transaction=True)

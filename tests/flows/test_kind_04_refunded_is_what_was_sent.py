@@ -13,7 +13,7 @@ from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.flows.reports.export import HEADINGS, export_rows
 from pagoefectivo_django.models import Refund
 from pagoefectivo_django.testing import pay
-from tests.flows.making import make
+from tests.factories.orders import make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 

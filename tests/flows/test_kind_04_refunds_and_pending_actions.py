@@ -34,7 +34,8 @@ from pagoefectivo_django.flows.reports.export import HEADINGS, export_rows
 from pagoefectivo_django.models import Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.states import RefundStatus, Remark
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import ANA, later, make
+from tests.clock import later
+from tests.factories.orders import ANA, make
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -44,7 +44,8 @@ from pagoefectivo_django.models.database import one_transaction
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.states import Kind, Remark
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import ANA, later, make
+from tests.clock import later
+from tests.factories.orders import ANA, make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 

@@ -16,8 +16,9 @@ from pagoefectivo_django.flows.inbox.receive import receive
 from pagoefectivo_django.models import Notification, Order, Refusal
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, pay
-from tests.flows.making import later, make
-from tests.hostile.doing import paid, post
+from tests.clock import later
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 

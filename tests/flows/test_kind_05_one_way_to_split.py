@@ -19,8 +19,8 @@ from pagoefectivo_django.flows.provider.halving import in_halves
 from pagoefectivo_django.models import Cip, Heartbeat, Order, UnknownCode
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
-from tests.flows.making import make
-from tests.settlements.files import line, load
+from tests.factories.orders import make
+from tests.factories.statements import line, load
 
 database = [
     pytest.mark.every_database,

@@ -47,7 +47,8 @@ from pagoefectivo_django.flows.reports.troubles import troubles
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, FailingReceiver, Heartbeat, Order, Refund
 from pagoefectivo_django.states import Fact, Resolution
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Seen."}

@@ -34,7 +34,8 @@ from pagoefectivo_django.payer import Erased, Payer
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import ANA, later, make
+from tests.clock import later
+from tests.factories.orders import ANA, make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "She asked."}

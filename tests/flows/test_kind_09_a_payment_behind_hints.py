@@ -14,8 +14,10 @@ from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import Cip, Order
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
-from tests.flows.making import later, make
-from tests.hostile.doing import breaking, paid, post
+from tests.clock import later
+from tests.concurrency import breaking
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 

@@ -16,9 +16,11 @@ from pagoefectivo_django.flows.ledger.advance import WHAT_BECOMES
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, UnknownCode
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make, report
+from tests.clock import later
+from tests.factories.messages import report
+from tests.factories.orders import make
+from tests.factories.statements import line, load
 from tests.flows.test_money import Asked, in_channel
-from tests.settlements.files import line, load
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

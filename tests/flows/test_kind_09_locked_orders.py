@@ -24,10 +24,11 @@ from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Match, Order
 from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.states import Fact, PendingAction
 from pagoefectivo_django.testing import pay
+from tests.clock import later
+from tests.concurrency import at_once
+from tests.factories.orders import make
+from tests.factories.statements import line, text
 from tests.flows.locked import WORK, Told, fresh, past, settled
-from tests.flows.making import later, make
-from tests.hostile.doing import at_once
-from tests.settlements.files import line, text
 from tests.settlements.test_matching import DAY, OWN
 
 pytestmark = [

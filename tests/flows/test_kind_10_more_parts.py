@@ -13,7 +13,8 @@ from pagoefectivo_django.flows import resolve_discrepancy
 from pagoefectivo_django.models import Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import pay
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 
 from .test_kind_10_parts_and_differences import told
 

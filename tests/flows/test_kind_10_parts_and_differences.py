@@ -16,8 +16,8 @@ from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import pay
-from tests.flows.making import make
-from tests.hostile.doing import at_once
+from tests.concurrency import at_once
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.every_database,

@@ -10,8 +10,9 @@ import pytest
 from pagoefectivo_django.flows import resolve_discrepancy, tick
 from pagoefectivo_django.models import Discrepancy, Notification, Order, Payment
 from pagoefectivo_django.states import Fact
-from tests.flows.making import later, make
-from tests.hostile.doing import SECRET, paid, post
+from tests.clock import later
+from tests.factories.messages import SECRET, paid, post
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

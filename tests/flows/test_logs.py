@@ -19,7 +19,8 @@ from pagoefectivo_django.models import Delivery, Notification, OrderEvent
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.signals import SIGNALS, payment_confirmed
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 from tests.flows.test_any_story import STEPS
 
 pytestmark = [

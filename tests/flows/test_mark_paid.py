@@ -12,8 +12,9 @@ from pagoefectivo_django.flows import cancel_order, mark_paid, refund_order, rei
 from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import later, make
-from tests.hostile.doing import at_once
+from tests.clock import later
+from tests.concurrency import at_once
+from tests.factories.orders import make
 from tests.shop.models import Heard
 
 pytestmark = [

@@ -77,9 +77,9 @@ from pagoefectivo_django.models import clock as database_clock
 from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import MONEY_KINDS, Fact, Resolution
 from pagoefectivo_django.testing import notify
+from tests.clock import Clock
 from tests.conftest import FULL
-from tests.flows.clock import Clock
-from tests.flows.making import ANA
+from tests.factories.orders import ANA
 from tests.shop.models import Heard
 
 ALIASES = {"memory:default": "default", "memory:dollars": "dollars"}

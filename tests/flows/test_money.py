@@ -15,8 +15,9 @@ from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Discrepancy, Notification, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import later, make, report
-from tests.hostile.doing import many_ticks, paid, post
+from tests.clock import later, many_ticks
+from tests.factories.messages import paid, post, report
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -27,8 +27,10 @@ from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.flows.orders.pending_action import record
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.states import Fact, PendingAction
-from tests.flows.making import later, make, report
-from tests.hostile.doing import breaking
+from tests.clock import later
+from tests.concurrency import breaking
+from tests.factories.messages import report
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

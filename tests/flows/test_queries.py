@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from pagoefectivo_django.models import Cip, Notification, Order, OrderEvent, Payment
-from tests.hostile.doing import paid, post, sold
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
 from tests.shop.models import Heard
 
 pytestmark = [
@@ -78,7 +79,7 @@ def statements(body: bytes) -> list[str]:
 def test_a_payment_costs_a_dozen_statements_however_many_orders_there_are() -> None:
     costs = []
     for count in (3, 300):
-        order = sold(f"SHOP-{count}")
+        order = make(f"SHOP-{count}")
         others(count)
         used = statements(paid(order))
         order.refresh_from_db()
@@ -90,7 +91,7 @@ def test_a_payment_costs_a_dozen_statements_however_many_orders_there_are() -> N
 
 
 def test_a_repetition_costs_less() -> None:
-    order = sold()
+    order = make()
     body = paid(order)
     first, second = statements(body), statements(body)
     assert len(second) < len(first), "\n".join(sql[:300] for sql in second)

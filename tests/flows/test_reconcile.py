@@ -22,7 +22,8 @@ from pagoefectivo_django.flows.worker.reconcile import reconcile, watch_again
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 from tests.sandbox.running import wait_for
 
 pytestmark = [

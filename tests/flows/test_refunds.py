@@ -31,8 +31,10 @@ from pagoefectivo_django.money import Money
 from pagoefectivo_django.signals import payment_refunded
 from pagoefectivo_django.states import Fact, RefundStatus
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make, report
-from tests.hostile.doing import at_once
+from tests.clock import later
+from tests.concurrency import at_once
+from tests.factories.messages import report
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -1,6 +1,7 @@
 """Carts that change: ``create_order(replace=True)``."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -11,15 +12,16 @@ from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import Discrepancy, Order
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make
-from tests.hostile.doing import at_once
+from tests.clock import later
+from tests.concurrency import at_once
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.every_database,
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("pagoefectivo_memory"),
 ]
-MORE = {"reference": "CART-1", "amount": Decimal("99.90"), "replace": True}
+MORE: dict[str, Any] = {"reference": "CART-1", "amount": Decimal("99.90"), "replace": True}
 
 
 def deleted() -> list[str]:

@@ -24,8 +24,9 @@ from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.backup import backup, restore
-from tests.flows.making import later, make
-from tests.settlements.files import line, load
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.statements import line, load
 
 pytestmark = [
     pytest.mark.every_database,

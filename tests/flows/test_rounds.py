@@ -12,7 +12,8 @@ from pagoefectivo_django.flows.worker.expire import expire_orders
 from pagoefectivo_django.models import Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import ANA, later, make
+from tests.clock import later
+from tests.factories.orders import ANA, make
 
 pytestmark = [
     pytest.mark.every_database,

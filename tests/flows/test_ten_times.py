@@ -21,8 +21,8 @@ from pagoefectivo_django.models import Delivery, Discrepancy, Order, OrderEvent,
 from pagoefectivo_django.models import clock as database_clock
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.clock import Clock
-from tests.flows.making import make
+from tests.clock import Clock
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

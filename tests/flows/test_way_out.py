@@ -66,9 +66,10 @@ from pagoefectivo_django.states import (
     SettlementStatus,
 )
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.statements import line, text
 from tests.manual import table
-from tests.settlements.files import line, text
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -28,10 +28,11 @@ from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import Kind, VoucherState
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.browser.states import order_in
-from tests.flows.asking import ask, line
-from tests.flows.making import make
+from tests.factories.discrepancies import open_discrepancy
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
+from tests.factories.settlements import settlement_line
 from tests.flows.test_queries import statements
-from tests.hostile.doing import paid, post, sold
 from tests.mail.conftest import Connect
 from tests.mail.server import serving
 from tests.ports import refusing
@@ -132,10 +133,10 @@ def test_a_discrepancy_that_was_answered_meanwhile_worries_nobody(messages: Conn
 def test_a_discrepancy_about_a_statement_is_not_the_payers(messages: Connect, mailoutbox: Outbox) -> None:
     messages()
     order = make()
-    ask(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=line(code=order.code))
+    open_discrepancy(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=settlement_line(code=order.code))
     publish_events(due())
     assert names(mailoutbox) == ["created"]
-    ask(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip)
+    open_discrepancy(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip)
     publish_events(due())
     assert names(mailoutbox) == ["created", "in_review"]
 
@@ -380,7 +381,7 @@ def test_a_slow_mail_server_keeps_no_webhook_waiting(messages: Connect, mail_ser
         server.gate = threading.Event()
         mail_server_at(server.port)
         messages()
-        order = sold()
+        order = make()
         assert post(paid(order)).status_code == 200
         assert not server.received
         assert {row.attempts for row in mails().values()} == {0}
@@ -390,9 +391,9 @@ def test_a_slow_mail_server_keeps_no_webhook_waiting(messages: Connect, mail_ser
 
 
 def test_a_message_costs_the_webhook_no_statement(messages: Connect) -> None:
-    before = statements(paid(sold("SHOP-1")))
+    before = statements(paid(make("SHOP-1")))
     messages()
-    after = statements(paid(sold("SHOP-2")))
+    after = statements(paid(make("SHOP-2")))
     assert mails()["paid"].attempts == 0
     assert [sql.split()[0] for sql in after] == [sql.split()[0] for sql in before]
 

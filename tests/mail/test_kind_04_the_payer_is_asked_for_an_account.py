@@ -27,7 +27,7 @@ from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.signals import refund_account_asked
 from pagoefectivo_django.states import Remark
 from pagoefectivo_django.testing import pay
-from tests.flows.making import make
+from tests.factories.orders import make
 from tests.mail.conftest import Connect
 from tests.mail.server import serving
 

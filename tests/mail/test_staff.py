@@ -30,8 +30,9 @@ from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import LIMA, lima_day
-from tests.flows.making import make
-from tests.hostile.doing import at_once, paid, post
+from tests.concurrency import at_once
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.every_database,

@@ -30,9 +30,9 @@ from pagoefectivo_django.models import Discrepancy, Match, Order, Payment
 from pagoefectivo_django.states import Fact, OrderState
 from pagoefectivo_django.testing import notify, pay
 from tests.conftest import FULL
-from tests.flows.making import make
+from tests.factories.orders import make
+from tests.factories.statements import line, text
 from tests.flows.test_model import TABLES
-from tests.settlements.files import line, text
 
 pytestmark = [
     pytest.mark.once,

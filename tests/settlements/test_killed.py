@@ -43,7 +43,7 @@ from pagoefectivo_django.signals import payment_settled
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import deliver
 from tests.conftest import FULL, ROOT
-from tests.settlements.files import LIMA, text
+from tests.factories.statements import LIMA, text
 from tests.shop.models import Heard
 from tests.shop.receivers import ship
 

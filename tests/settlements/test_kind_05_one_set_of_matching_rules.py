@@ -12,7 +12,7 @@ from pagoefectivo_django.models import Match, Order, Settlement, SettlementLine
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import lima_day
-from tests.flows.making import make
+from tests.factories.orders import make
 from tests.settlements.test_matching import asked, load_own
 
 pytestmark = [

@@ -43,8 +43,9 @@ from pagoefectivo_django.models import (
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import lima_day
-from tests.flows.making import later, make
-from tests.settlements.files import line, load
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.statements import line, load
 from tests.settlements.test_matching import load_own
 
 pytestmark = [

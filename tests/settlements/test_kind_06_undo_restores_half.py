@@ -21,8 +21,8 @@ from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import make
-from tests.settlements.files import line, load
+from tests.factories.orders import make
+from tests.factories.statements import line, load
 
 pytestmark = [
     pytest.mark.every_database,

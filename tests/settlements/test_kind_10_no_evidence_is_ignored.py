@@ -19,9 +19,9 @@ from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Discrepancy, Match, Order, Payment, SettlementLine
 from pagoefectivo_django.testing import pay
 from pagoefectivo_django.workdays import lima_day
-from tests.flows.making import make
+from tests.factories.orders import make
+from tests.factories.statements import line, load
 
-from .files import line, load
 from .test_matching import asked, holds, load_own
 
 pytestmark = [

@@ -35,10 +35,10 @@ from pagoefectivo_django.models.database import database
 from pagoefectivo_django.states import Fact, LineStatus
 from pagoefectivo_django.testing import pay
 from tests import servers
+from tests.concurrency import at_once
 from tests.conftest import FULL
-from tests.flows.making import make
-from tests.hostile.doing import at_once
-from tests.settlements.files import LIMA, line, load
+from tests.factories.orders import make
+from tests.factories.statements import LIMA, line, load
 
 pytestmark = [
     pytest.mark.postgresql,

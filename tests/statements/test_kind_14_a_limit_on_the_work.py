@@ -15,8 +15,7 @@ import pytest
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.statements.tables import LONGEST_CELL, MOST_COLUMNS
 from pagoefectivo_django.statements.xlsx import MOST_SHEETS
-
-from .files import lines, read, repacked, report, row
+from tests.factories.files import lines, read, repacked, report, row
 
 MIB = 1024**2
 

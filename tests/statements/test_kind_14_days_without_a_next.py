@@ -9,8 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from pagoefectivo_django.models import Settlement
-
-from .files import fault, lines, read, report, row, settlement
+from tests.factories.files import fault, lines, read, report, row, settlement
 
 
 @pytest.mark.parametrize("written", ["31/12/9999 23:59:59", "31/12/2200 10:00:00"])

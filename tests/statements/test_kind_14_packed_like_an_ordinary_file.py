@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from pagoefectivo_django.errors import InvalidRequest
+from tests.factories.files import read
 
-from .files import read
 from .test_kind_14_a_limit_on_the_work import BOOK, MIB, ROW, SHEET, STYLES, changed, text
 
 

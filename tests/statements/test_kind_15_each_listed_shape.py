@@ -10,8 +10,8 @@ import pytest
 
 from pagoefectivo_django.statements import Fault
 from pagoefectivo_django.workdays import LIMA
+from tests.factories.files import lines, read, report, row
 
-from .files import lines, read, report, row
 from .test_kind_15_real_files import HEADINGS, NAMED, NUMBERED
 
 HEAD = ";".join(HEADINGS) + "\n"

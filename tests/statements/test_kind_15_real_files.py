@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.statements import Fault, Line, faults_of_formats
 from pagoefectivo_django.workdays import LIMA
-
-from .files import PAID_AT, REPORT, SAMPLE, line, lines, read, report, row
-from .files import settlement as settled
+from tests.factories.files import PAID_AT, REPORT, SAMPLE, line, lines, read, report, row
+from tests.factories.files import settlement as settled
 
 COLUMNS = ("code", "transaction_code", "operation_number", "gross", "fee", "tax", "net", "paid_at")
 NAMED: dict[str, Any] = {

@@ -10,9 +10,21 @@ import pytest
 
 from pagoefectivo_django.errors import InvalidRequest, Misconfigured
 from pagoefectivo_django.statements import open_statement
-
-from .files import PREAMBLE, REPORT, SAMPLE, SHOP, fault, in_sheet, line, lines, read, repacked, report, row
-from .files import settlement as settled
+from tests.factories.files import (
+    PREAMBLE,
+    REPORT,
+    SAMPLE,
+    SHOP,
+    fault,
+    in_sheet,
+    line,
+    lines,
+    read,
+    repacked,
+    report,
+    row,
+)
+from tests.factories.files import settlement as settled
 
 HEAD = "Código;Importe;Comisión;IGV;Pagado\n"
 WITH_CURRENCY: dict[str, Any] = {

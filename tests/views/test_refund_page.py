@@ -15,7 +15,7 @@ from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import OrderEvent, Refund
 from pagoefectivo_django.testing import pay
 from pagoefectivo_django.views import refund as view
-from tests.flows.making import make
+from tests.factories.orders import make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 

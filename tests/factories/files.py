@@ -1,4 +1,4 @@
-"""Statements in every shape, and a short way to read them."""
+"""Statements in every shape, of orders that nobody has, and a short way to read them."""
 
 import io
 import zipfile
@@ -11,7 +11,7 @@ import openpyxl
 
 from pagoefectivo_django.statements import Fault, Line, Statement, open_statement
 
-SAMPLE = (Path(__file__).parent / "samples" / "settlement.txt").read_bytes()
+SAMPLE = (Path(__file__).parent.parent / "statements/samples" / "settlement.txt").read_bytes()
 SHOP: dict[str, Any] = {
     "shop": {
         "KIND": "settlement",

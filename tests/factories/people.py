@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.test import Client
 
 from pagoefectivo_django.models import Order
-from tests.hostile.doing import SECRET
+from tests.factories.messages import SECRET
 
 Make = Callable[..., Order]
 Hire = Callable[..., Client]

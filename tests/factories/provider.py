@@ -1,22 +1,31 @@
-"""What a provider answers about codes, and what a person is asked and answers then."""
+"""The provider in memory: which class serves the account, and what that provider knows when it is asked."""
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
-from pagoefectivo_django.flows import resolve_discrepancy
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.worker.reconcile import reconcile
-from pagoefectivo_django.models import Cip, Discrepancy, Order
+from pagoefectivo_django.models import Cip, Order
 from pagoefectivo_django.states import Fact
-from tests.flows.making import later
+from tests.clock import later
 
 ACCOUNT = "memory:default"
 
 
 def channel() -> MemoryChannel:
+    """Return the provider's account, whichever class serves it in the settings."""
     return MemoryChannel("default", {})
+
+
+def serve_by(settings: Any, backend: type[MemoryChannel] | None = None, **options: Any) -> None:
+    """Let another class serve the account, or the same one with other OPTIONS."""
+    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
+    path = f"{backend.__module__}.{backend.__qualname__}" if backend else entry["BACKEND"]
+    changed = {"BACKEND": path, "OPTIONS": entry["OPTIONS"] | options}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry | changed}}
 
 
 def says(order: Order, fact: Fact | None, amount: str | None = "35.50") -> None:
@@ -38,17 +47,9 @@ def look(day: float = 0) -> None:
 
 
 def answers(order: Order, day: float, fact: Fact | None, amount: str | None = "35.50") -> None:
+    """Let the provider say this of an order's code, and ask about every code on a later day."""
     says(order, fact, amount)
     look(day)
-
-
-def asked(status: str = "open") -> list[str]:
-    return sorted(Discrepancy.objects.filter(status=status).values_list("kind", flat=True))
-
-
-def resolve(answer: str = "ignore") -> None:
-    for discrepancy in Discrepancy.objects.open():
-        resolve_discrepancy(discrepancy, answer, actor="marta", reason="A glitch, says the portal.")
 
 
 def all_gone() -> dict[str, Slip]:
