@@ -1,6 +1,7 @@
 """What the tests read back: rows as the database has them now, what the provider was asked, and what pages show."""
 
 import hashlib
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import Model
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.dashboard import dashboard
+from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment
 from pagoefectivo_django.models.database import database
 
@@ -41,6 +43,11 @@ def payment_statuses(**about: object) -> list[str]:
     return list(Payment.objects.filter(**about).order_by("pk").values_list("status", flat=True))
 
 
+def payments(**about: object) -> list[tuple[str | None, str]]:
+    """Return the operation number and the status of payments, the oldest first."""
+    return list(Payment.objects.filter(**about).order_by("pk").values_list("operation_number", "status"))
+
+
 def discrepancies(status: str = "open", **about: object) -> list[str]:
     """Return the kinds of discrepancies that have this status; of all with an empty one."""
     rows = Discrepancy.objects.filter(**about | ({"status": status} if status else {}))
@@ -50,6 +57,12 @@ def discrepancies(status: str = "open", **about: object) -> list[str]:
 def event_kinds(order: Order) -> list[str]:
     """Return the kinds of an order's events, the oldest first, without notes."""
     return list(OrderEvent.objects.filter(order=order).exclude(kind="noted").values_list("kind", flat=True))
+
+
+def books_hold() -> None:
+    """Fail unless what the book of soles says of payments, lines and deposits agrees."""
+    books = balance("PEN")
+    assert books.holds, books.equations
 
 
 def kept(body: bytes) -> Notification:
@@ -80,7 +93,7 @@ def first_page(client: Client) -> str:
     return client.get("/admin/pagoefectivo/").content.decode()
 
 
-def dashboard_now() -> dict[str, object]:
+def dashboard_now() -> dict[str, Any]:
     """Return what the first page is made of for a person who may see everything."""
     request = RequestFactory().get("/")
     request.user = User.objects.filter(username="eva").first() or User.objects.create_superuser("eva")

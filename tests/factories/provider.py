@@ -20,10 +20,10 @@ def channel() -> MemoryChannel:
     return MemoryChannel("default", {})
 
 
-def serve_by(settings: Any, backend: type[MemoryChannel] | None = None, **options: Any) -> None:
-    """Let another class serve the account, or the same one with other OPTIONS."""
+def serve_by(settings: Any, backend: type[MemoryChannel] = MemoryChannel, **options: Any) -> None:
+    """Let a class serve the account, with these OPTIONS beside those that the account has."""
     entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    path = f"{backend.__module__}.{backend.__qualname__}" if backend else entry["BACKEND"]
+    path = f"{backend.__module__}.{backend.__qualname__}"
     changed = {"BACKEND": path, "OPTIONS": entry["OPTIONS"] | options}
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry | changed}}
 

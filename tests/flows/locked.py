@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.exchange import Exchange, listener
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
@@ -23,8 +22,10 @@ from pagoefectivo_django.states import Fact, Kind, PendingAction
 from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.provider import channel
 from tests.factories.settlements import settlement_line
 from tests.factories.statements import line, load, text
+from tests.reading import fresh
 
 Orders = Sequence[Order]
 
@@ -48,16 +49,6 @@ class Work:
     #: Whether it is done with one of them.
     done: Callable[[Order], bool]
     make: Callable[[], Order] = lambda: make(expires_at=later(hours=40))
-
-
-def channel() -> MemoryChannel:
-    found = get_channel("default")
-    assert isinstance(found, MemoryChannel)
-    return found
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
 
 
 def is_in(state: str) -> Callable[[Order], bool]:

@@ -9,7 +9,6 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Unavailable
 from pagoefectivo_django.flows import (
@@ -25,14 +24,9 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.provider import channel
 
 pytestmark = [pytest.mark.storm, pytest.mark.django_db(transaction=True)]
-
-
-def channel() -> MemoryChannel:
-    found = get_channel("default")
-    assert isinstance(found, MemoryChannel)
-    return found
 
 
 def code_of(order: Order, choice: int) -> str:

@@ -27,6 +27,7 @@ from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.messages import report
 from tests.factories.orders import make
+from tests.reading import calls, code_statuses, event_kinds, fresh
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -37,28 +38,16 @@ LOST = OutcomeUnknown("The line was dropped.")
 DOWN = Unavailable("Nobody answers.")
 
 
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
-
-
-def statuses(order: Order) -> list[str]:
-    return [cip.status for cip in order.cips.order_by("pk")]
-
-
-def kinds(order: Order) -> list[str]:
-    return list(OrderEvent.objects.filter(order=order).exclude(kind="noted").values_list("kind", flat=True))
-
-
 # Issuing.
 
 
 def test_not_sent_is_tried_again_with_the_same_transaction_code() -> None:
     MemoryChannel.fail("issue", DOWN)
     order = make()
-    assert (order.state, statuses(order)) == ("new", ["requested"])
+    assert (order.state, code_statuses(order=order)) == ("new", ["requested"])
     tick(later(minutes=10))
     assert fresh(order).state == "pending"
-    asked = [about for call, about in MemoryChannel.calls if call == "issue"]
+    asked = calls("issue")
     assert len(asked) == 2
     assert len(set(asked)) == 1
 
@@ -67,14 +56,14 @@ def test_a_lost_answer_is_followed_by_one_more_code_and_then_a_person() -> None:
     for _ in range(3):
         MemoryChannel.fail("issue", LOST, after=True)
     order = make()
-    assert (order.state, statuses(order)) == ("new", ["lost"])
+    assert (order.state, code_statuses(order=order)) == ("new", ["lost"])
     tick(later(seconds=30))
-    assert statuses(order) == ["lost"], "the second code waits a minute"
+    assert code_statuses(order=order) == ["lost"], "the second code waits a minute"
     tick(later(minutes=2))
-    assert statuses(order) == ["lost", "lost"]
+    assert code_statuses(order=order) == ["lost", "lost"]
     for hours in range(1, 5):
         tick(later(hours=hours))
-    assert statuses(order) == ["lost", "lost"]
+    assert code_statuses(order=order) == ["lost", "lost"]
     assert [discrepancy.kind for discrepancy in Discrepancy.objects.all()] == ["lost_code"]
 
 
@@ -85,7 +74,7 @@ def test_a_lost_code_that_is_paid_finds_its_order_by_its_transaction_code() -> N
     (code,) = MemoryChannel.slips["memory:default"]
     assert notify(order, code=code, transaction_code=lost.transaction_code) == 200
     order = fresh(order)
-    assert (order.state, order.code, statuses(order)) == ("paid", code, ["paid"])
+    assert (order.state, order.code, code_statuses(order=order)) == ("paid", code, ["paid"])
 
 
 def test_a_lost_code_that_is_paid_is_found_by_asking_the_provider() -> None:
@@ -106,13 +95,13 @@ def test_a_refusal_goes_to_the_next_route_and_rejects_at_the_last(settings: Any)
     no = Refused("amount: over the merchant's maximum", codes=("511",))
     MemoryChannel.fail("issue", no)
     order = make()
-    assert (order.state, statuses(order)) == ("pending", ["refused", "current"])
+    assert (order.state, code_statuses(order=order)) == ("pending", ["refused", "current"])
     assert order.cips.get(live=True).account == "memory:second"
     MemoryChannel.fail("issue", no)
     MemoryChannel.fail("issue", no)
     order = make()
-    assert (order.state, statuses(order)) == ("rejected", ["refused", "refused"])
-    assert kinds(order) == ["order_created", "payment_rejected"]
+    assert (order.state, code_statuses(order=order)) == ("rejected", ["refused", "refused"])
+    assert event_kinds(order) == ["order_created", "payment_rejected"]
     reissue_code(order)
     assert fresh(order).state == "pending"
 
@@ -123,7 +112,7 @@ def test_a_process_that_dies_while_asking_leaves_a_lost_code() -> None:
     Cip.objects.update(asked_at=timezone.now())  # as if the process had died before the answer
     Order.objects.update(retry_at=timezone.now())
     tick(later(minutes=3))
-    assert (fresh(order).state, statuses(order)) == ("pending", ["lost", "current"])
+    assert (fresh(order).state, code_statuses(order=order)) == ("pending", ["lost", "current"])
 
 
 def test_issue_code_never_raises() -> None:
@@ -135,7 +124,7 @@ def test_issue_code_never_raises() -> None:
     Order.objects.update(retry_at=timezone.now())
     assert issue_code(fresh(order)).state == "pending"
     assert issue_code(fresh(order)).state == "pending"
-    assert statuses(order) == ["current"]
+    assert code_statuses(order=order) == ["current"]
 
 
 # Cancelling.
@@ -143,7 +132,7 @@ def test_issue_code_never_raises() -> None:
 
 def test_cancel_deletes_the_code_first() -> None:
     order = cancel_order(make(), actor="marta")
-    assert (order.state, statuses(order)) == ("cancelled", ["deleted"])
+    assert (order.state, code_statuses(order=order)) == ("cancelled", ["deleted"])
     assert MemoryChannel.calls[-1] == ("delete", fresh(order).code)
     assert OrderEvent.objects.get(kind="payment_cancelled").actor == "marta"
     assert cancel_order(order).state == "cancelled"
@@ -193,7 +182,7 @@ def test_cancelling_without_a_code() -> None:
     assert cancel_order(order).state == "cancelled"
     assert "could not be deleted" in OrderEvent.objects.get(kind="payment_cancelled").detail
     tick(later(minutes=5))
-    assert statuses(order) == ["lost"], "a cancelled order asks for no code"
+    assert code_statuses(order=order) == ["lost"], "a cancelled order asks for no code"
     (code,) = MemoryChannel.slips["memory:default"]
     notify(order, code=code, transaction_code=order.cips.get().transaction_code)
     assert [discrepancy.kind for discrepancy in Discrepancy.objects.all()] == ["paid_after_cancel"]
@@ -207,7 +196,7 @@ def test_an_answer_after_cancelling_deletes_the_code() -> None:
     cancel_order(order)
     slip = MemoryChannel("default", {}).issue(_charge(cip))
     advance(slip)
-    assert statuses(order) == ["superseded"]
+    assert code_statuses(order=order) == ["superseded"]
     tick(later(seconds=1))
     assert MemoryChannel.calls[-1] == ("delete", slip.code)
     assert fresh(order).state == "cancelled"
@@ -224,7 +213,7 @@ def _charge(cip: Cip) -> Charge:
 def test_extend() -> None:
     order, date = make(), later(days=5).replace(microsecond=0)
     assert extend_order(order, date).expires_at == date
-    assert statuses(order) == ["current"]
+    assert code_statuses(order=order) == ["current"]
 
 
 def test_extend_revives_an_expired_code() -> None:
@@ -232,9 +221,9 @@ def test_extend_revives_an_expired_code() -> None:
     MemoryChannel("default", {}).set(fresh(order).code, Fact.CODE_EXPIRED)
     when = later(days=3)
     refresh_order(fresh(order), now=when)
-    assert (fresh(order).state, statuses(order)) == ("expired", ["expired"])
+    assert (fresh(order).state, code_statuses(order=order)) == ("expired", ["expired"])
     extend_order(fresh(order), later(days=5), now=when)
-    assert (fresh(order).state, statuses(order)) == ("pending", ["current"])
+    assert (fresh(order).state, code_statuses(order=order)) == ("pending", ["current"])
 
 
 def test_extend_is_believed_when_it_shows() -> None:
@@ -251,11 +240,11 @@ def test_reissue_deletes_the_old_code() -> None:
     order = make()
     first = fresh(order).code
     reissue_code(order)
-    assert statuses(order) == ["superseded", "current"]
+    assert code_statuses(order=order) == ["superseded", "current"]
     assert fresh(order).code != first
     assert [call for call, _ in MemoryChannel.calls] == ["issue", "delete", "issue"]
     assert fresh(order).state == "pending"
-    assert kinds(order) == ["order_created", "cip_issued", "cip_issued"]
+    assert event_kinds(order) == ["order_created", "cip_issued", "cip_issued"]
 
 
 def test_a_payment_on_the_old_code_counts_and_deletes_the_new_one() -> None:
@@ -263,7 +252,7 @@ def test_a_payment_on_the_old_code_counts_and_deletes_the_new_one() -> None:
     old = order.cips.get()
     reissue_code(order)
     advance(report(old))
-    assert (fresh(order).state, statuses(order)) == ("paid", ["paid", "superseded"])
+    assert (fresh(order).state, code_statuses(order=order)) == ("paid", ["paid", "superseded"])
     tick(later(seconds=1))
     new = order.cips.last()
     assert new
@@ -300,7 +289,7 @@ def test_an_order_in_review_is_frozen_until_a_person_answers() -> None:
         resolve_discrepancy(discrepancy, "accept", actor="marta", reason=" ")
     resolve_discrepancy(discrepancy, "accept", actor="marta", reason="A discount was promised.")
     assert (fresh(order).state, Payment.objects.get().status) == ("paid", "applied")
-    assert kinds(order)[-1] == "payment_confirmed"
+    assert event_kinds(order)[-1] == "payment_confirmed"
     with pytest.raises(InvalidRequest):
         resolve_discrepancy(discrepancy, "ignore", actor="marta", reason="Again.")
     notify(order, amount="1.00", operation_number="1")
@@ -402,7 +391,7 @@ def test_adopt_a_code_that_staff_found() -> None:
     order = make()
     (code,) = MemoryChannel.slips["memory:default"]
     adopt_code(order, f"00{code[:4]} {code[4:]}", actor="marta")
-    assert (fresh(order).state, fresh(order).code, statuses(order)) == ("pending", code, ["current"])
+    assert (fresh(order).state, fresh(order).code, code_statuses(order=order)) == ("pending", code, ["current"])
 
 
 def test_adopt_refuses_another_orders_code() -> None:
@@ -413,7 +402,7 @@ def test_adopt_refuses_another_orders_code() -> None:
         adopt_code(order, fresh(other).code, actor="marta")
     with pytest.raises(InvalidRequest):
         adopt_code(order, "not a code", actor="marta")
-    assert statuses(order) == ["lost"]
+    assert code_statuses(order=order) == ["lost"]
 
 
 def test_an_unknown_code_is_a_discrepancy_and_adopting_it_answers() -> None:
@@ -455,7 +444,7 @@ def test_a_code_adopted_for_an_order_that_was_ordered_again_is_deleted() -> None
     (code,) = MemoryChannel("default", {}).book
     make(reference="AGAIN")
     adopt_code(old, code, actor="marta")
-    assert (fresh(old).state, statuses(old)) == ("expired", ["superseded"])
+    assert (fresh(old).state, code_statuses(order=old)) == ("expired", ["superseded"])
     tick(later(seconds=1))
     assert not MemoryChannel("default", {}).book[code].open
 

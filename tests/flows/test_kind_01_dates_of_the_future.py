@@ -36,6 +36,7 @@ from tests.clock import later
 from tests.factories.orders import make
 from tests.factories.statements import line
 from tests.flows.test_way_out import draft, unmatched
+from tests.reading import fresh
 
 from .test_kind_01_no_stored_clock_is_trusted import at_most
 
@@ -67,10 +68,6 @@ def listening() -> Any:
     payment_confirmed.connect(hear, dispatch_uid="dates", in_request=False)
     yield
     payment_confirmed.disconnect(dispatch_uid="dates")
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
 
 
 def future(model: type[models.Model], *dates: str) -> None:

@@ -18,7 +18,6 @@ from django.utils import timezone
 
 import pagoefectivo_django
 from pagoefectivo_django.channels.exchange import Exchange, listener
-from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import extend_order, tick
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.provider.record import recorded
@@ -31,7 +30,9 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.provider import channel
 from tests.factories.statements import line, load
+from tests.reading import calls, fresh
 
 pytestmark = [
     pytest.mark.every_database,
@@ -42,14 +43,6 @@ pytestmark = [
 PACKAGE = Path(pagoefectivo_django.__file__).parent
 #: What decides, and what shows what was decided.
 DECIDES = ("flows", "views", "admin", "management", "templatetags", "models", "contrib", "dashboard", "doctor", "mail")
-
-
-def channel() -> MemoryChannel:
-    return MemoryChannel("default", {})
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
 
 
 @contextmanager
@@ -132,7 +125,7 @@ def test_a_code_that_changed_in_the_future_is_asked_about_once_a_round_and_its_a
     Cip.objects.update(changed_at=later(hours=12), poll_at=timezone.now())
     with at_most(20):
         reconcile(TimeBudget(None, timedelta(seconds=20)))
-    assert [call for call, _ in MemoryChannel.calls].count("look_up") == 1
+    assert len(calls("look_up")) == 1
     assert fresh(order).state == "paid"
 
 
@@ -163,7 +156,7 @@ def test_a_machine_an_hour_ahead_ends_nothing_early_and_holds_no_payment(monkeyp
         pay(paid, paid_at=None)
         extended = make(expires_at=timezone.now() + timedelta(hours=1))
         extend_order(extended, timezone.now() + timedelta(hours=5))
-    assert [call for call, _ in MemoryChannel.calls if call == "delete"] == []
+    assert calls("delete") == []
     assert (fresh(order).state, fresh(paid).state) == ("pending", "paid")
 
 
@@ -201,7 +194,7 @@ def test_a_lease_of_another_machine_is_not_broken(monkeypatch: pytest.MonkeyPatc
     assert order.claim(current_time())
     with ahead(monkeypatch, HOUR):
         tick()
-    assert [call for call, _ in MemoryChannel.calls if call == "delete"] == []
+    assert calls("delete") == []
 
 
 @_marked

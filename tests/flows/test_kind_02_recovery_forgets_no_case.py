@@ -23,7 +23,8 @@ from tests.clock import later
 from tests.concurrency import breaking
 from tests.factories.messages import paid, post, report
 from tests.factories.orders import make
-from tests.reading import kept
+from tests.factories.provider import channel
+from tests.reading import calls, fresh, kept, payment_statuses
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -63,18 +64,6 @@ def busy(settings: Any) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
 
 
-def channel() -> MemoryChannel:
-    return MemoryChannel("default", {})
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
-
-
-def statuses() -> list[str]:
-    return list(Payment.objects.order_by("pk").values_list("status", flat=True))
-
-
 # A message whose transaction is lost.
 
 
@@ -100,7 +89,7 @@ def test_the_second_payment_of_the_same_bytes_is_applied_although_its_transactio
     row = kept(said(order, "payment"))
     assert (row.status, row.times_received, row.retry_at is None) == ("waiting", 2, False)
     tick(later(minutes=1))
-    assert statuses() == ["reversed", "held"], "a person is asked about money after a refund"
+    assert payment_statuses() == ["reversed", "held"], "a person is asked about money after a refund"
     assert Discrepancy.objects.open().filter(kind="paid_after_refund").exists()
     assert kept(said(order, "payment")).status == "applied"
 
@@ -150,9 +139,9 @@ def test_a_payment_that_is_applied_before_the_answer_is_written_is_a_payment(num
     cip = Cip.objects.get()
     assert (cip.code, cip.url) == (order.code, "https://memory.example/slip.html"), "the answer teaches code and link"
     if then == "reversed":
-        assert (order.state, statuses()) == ("refunded", ["reversed"])
+        assert (order.state, payment_statuses()) == ("refunded", ["reversed"])
     else:
-        assert (order.state, statuses()) == ("paid", ["applied"])
+        assert (order.state, payment_statuses()) == ("paid", ["applied"])
         assert not Discrepancy.objects.exists()
 
 
@@ -214,7 +203,7 @@ def test_the_clock_deletes_no_code_that_was_extended_meanwhile() -> None:
     now = later(hours=1)
     Busy.during["look_up"] = lambda: extend_order(order, later(days=5), actor="rosa", now=now)
     tick(now)
-    assert (fresh(order).state, [call for call, _ in MemoryChannel.calls if call == "delete"]) == ("pending", [])
+    assert (fresh(order).state, calls("delete")) == ("pending", [])
 
 
 def test_a_deletion_that_died_is_ended_by_the_next_round_and_one_that_is_not_confirmed_allows_an_extension() -> None:
@@ -295,7 +284,7 @@ def test_a_code_that_changes_at_each_look_is_looked_at_once_a_round_and_ends() -
     Cip.objects.update(poll_at=begin)
     for minute in range(6):
         tick(begin + timedelta(minutes=minute))
-    assert 2 <= len([call for call, _ in MemoryChannel.calls if call == "look_up"]) <= 12
+    assert 2 <= len(calls("look_up")) <= 12
     Busy.during.clear()
     tick(begin + timedelta(minutes=10))
     assert fresh(order).state == "expired"

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
+from pagoefectivo_django.errors import PagoEfectivoError, Unavailable
 from pagoefectivo_django.flows import cancel_order, extend_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Notification, Order
 from pagoefectivo_django.states import OrderState
 from tests.clock import later
 from tests.factories.messages import report
-from tests.factories.orders import make
+from tests.factories.orders import lost, lost_for_ever, make, rejected, requested, without_code
 
 from .test_kind_03_orders_that_nobody_can_end import OBSTACLES
 
@@ -25,34 +25,6 @@ pytestmark = [
     pytest.mark.usefixtures("pagoefectivo_memory"),
 ]
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "The portal says that it is gone."}
-
-
-def new() -> Order:
-    MemoryChannel.fail("issue", Unavailable("down"))
-    return make()
-
-
-def lost() -> Order:
-    MemoryChannel.fail("issue", OutcomeUnknown("dropped"), after=True)
-    return make()
-
-
-def lost_for_ever() -> Order:
-    MemoryChannel.fail("issue", OutcomeUnknown("dropped"))
-    return make()
-
-
-def rejected() -> Order:
-    MemoryChannel.fail("issue", Refused("no", codes=("111",)))
-    return make()
-
-
-def requested() -> Order:
-    """As a process leaves it that ends before the answer."""
-    order = make()
-    Order.objects.filter(pk=order.pk).update(state="new", cip=None, pending_action="issue", retry_at=later(minutes=1))
-    Cip.objects.filter(order=order).update(status="requested", code=None)
-    return order
 
 
 def replaced() -> Order:
@@ -76,7 +48,8 @@ def past_its_date() -> Order:
 
 
 SITUATIONS: dict[str, Callable[[], Order]] = {
-    one.__name__: one for one in (new, lost, lost_for_ever, rejected, requested, replaced, wishing, past_its_date, make)
+    one.__name__: one
+    for one in (without_code, lost, lost_for_ever, rejected, requested, replaced, wishing, past_its_date, make)
 }
 
 

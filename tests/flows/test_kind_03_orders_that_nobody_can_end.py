@@ -30,6 +30,7 @@ from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.messages import report
 from tests.factories.orders import make
+from tests.factories.provider import serve_by
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -95,23 +96,16 @@ class Locked(MemoryChannel):
     look_up = delete  # type: ignore[assignment]
 
 
-def use(settings: Any, backend: type[MemoryChannel] = MemoryChannel, **options: Any) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    path = f"{backend.__module__}.{backend.__qualname__}"
-    changed = entry | {"BACKEND": path, "OPTIONS": entry["OPTIONS"] | options}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": changed}}
-
-
 def forgotten(settings: Any) -> None:
     MemoryChannel.slips.clear()
 
 
 def moved(settings: Any) -> None:
-    use(settings, **PRODUCTION)
+    serve_by(settings, **PRODUCTION)
 
 
 def removed(settings: Any) -> None:
-    use(settings, NAME="another")
+    serve_by(settings, NAME="another")
 
 
 def nowhere(settings: Any) -> None:
@@ -119,7 +113,7 @@ def nowhere(settings: Any) -> None:
 
 
 def becomes(backend: type[MemoryChannel]) -> Callable[[Any], None]:
-    return lambda settings: use(settings, backend)
+    return lambda settings: serve_by(settings, backend)
 
 
 #: What stands in the way of an end, whether nothing can come of waiting, so that no reason is asked for, and
@@ -192,7 +186,7 @@ def test_without_a_person_nothing_changes_while_the_provider_may_answer(
     settings: Any, backend: type[MemoryChannel]
 ) -> None:
     order = make(reference="R")
-    use(settings, backend)
+    serve_by(settings, backend)
     with pytest.raises((PagoEfectivoError, RuntimeError)):
         cancel_order(order)
     with pytest.raises((PagoEfectivoError, RuntimeError)):

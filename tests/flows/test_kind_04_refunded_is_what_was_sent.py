@@ -5,8 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from django.test import Client
-from django.urls import reverse
 
 from pagoefectivo_django.flows import approve_refund, refund_order, send_refund
 from pagoefectivo_django.flows.refunds.refund import give_account
@@ -14,6 +12,7 @@ from pagoefectivo_django.flows.reports.export import HEADINGS, export_rows
 from pagoefectivo_django.models import Refund
 from pagoefectivo_django.testing import pay
 from tests.factories.orders import make
+from tests.reading import voucher
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -29,10 +28,6 @@ def refunded() -> Decimal:
     return Decimal(str(named["refunded"]))
 
 
-def voucher(refund: Refund) -> str:
-    return Client().get(reverse("pagoefectivo:voucher", args=[refund.order.token])).content.decode()
-
-
 def test_nothing_is_refunded_before_it_was_sent(refund: Refund) -> None:
     assert refunded() == 0
     refund = give_account(refund, bank="BCP", cci="00219100000000000152", holder="Ana")
@@ -43,9 +38,9 @@ def test_nothing_is_refunded_before_it_was_sent(refund: Refund) -> None:
 
 def test_the_voucher_says_what_is_left_to_do(refund: Refund) -> None:
     """The link stood on a page of staff's only, and the voucher said that nothing more was to be done."""
-    page = voucher(refund)
+    page = voucher(refund.order)
     assert "/pay/refund/" in page
     assert "You need not do anything else" not in page
     assert refund.account_url.startswith("/pay/refund/")
     give_account(refund, bank="BCP", cci="00219100000000000152", holder="Ana")
-    assert "/pay/refund/" not in voucher(refund)
+    assert "/pay/refund/" not in voucher(refund.order)

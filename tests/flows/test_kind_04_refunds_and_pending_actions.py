@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.dashboard import dashboard
 from pagoefectivo_django.errors import PagoEfectivoError, Unavailable
 from pagoefectivo_django.flows import (
     approve_refund,
@@ -36,6 +35,7 @@ from pagoefectivo_django.states import RefundStatus, Remark
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import ANA, make
+from tests.reading import dashboard_now, voucher
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -107,19 +107,9 @@ STEPS: dict[Callable[[], Refund], tuple[str, bool, str, str, str]] = {
 BY_PROVIDER = (by_provider, asked_of_the_provider, done_by_the_provider)
 
 
-def voucher(order: Order) -> str:
-    return Client().get(reverse("pagoefectivo:voucher", args=[order.token])).content.decode().replace("\u00a0", " ")
-
-
-def first_page() -> dict[str, Any]:
-    request = RequestFactory().get("/")
-    request.user = User.objects.filter(username="eva").first() or User.objects.create_superuser("eva")
-    return dashboard(request, timezone.now())
-
-
 def waits() -> set[str]:
     """What the first page says that waits, besides what orders and messages do."""
-    panels = [panel for panel in first_page()["panels"] if str(panel.title) == "What waits"]
+    panels = [panel for panel in dashboard_now()["panels"] if str(panel.title) == "What waits"]
     return {str(row[0]) for panel in panels for row in panel.rows if re.match("[1-9]", strip_tags(str(row[1])))}
 
 
@@ -198,7 +188,7 @@ def test_the_button_leads_to_the_form_and_the_page_notices_what_was_named() -> N
 def test_each_list_of_refunds_that_the_first_page_names_has_just_those(client: Client) -> None:
     there = {refund.pk: step for step in (requested, approved, named, sent) for refund in [step()]}
     client.force_login(User.objects.create_superuser("eva"))
-    panel = next(panel for panel in first_page()["panels"] if str(panel.title) == "What waits")
+    panel = next(panel for panel in dashboard_now()["panels"] if str(panel.title) == "What waits")
     links = {str(row[0]): found for row in panel.rows if (found := re.search('href="([^"]+)"', str(row[1])))}
     for pk, step in there.items():
         listed = client.get(links[STEPS[step][4]][1].replace("&amp;", "&")).content.decode()

@@ -19,6 +19,7 @@ from pagoefectivo_django.testing import expire, pay
 from tests.clock import later
 from tests.factories.messages import paid, post
 from tests.factories.orders import make
+from tests.reading import fresh
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -28,10 +29,6 @@ OLD, NEW = "/pay/webhooks/default/", "/pay/webhooks/main/"
 def renamed(settings: Any) -> None:
     entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"main": entry}}
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
 
 
 def polled(order: Order) -> None:

@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Charge
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
-from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
+from pagoefectivo_django.errors import InvalidRequest, PagoEfectivoError
 from pagoefectivo_django.flows import (
     actions_of,
     adopt_code,
@@ -48,25 +47,11 @@ from pagoefectivo_django.models import Cip, Delivery, Discrepancy, FailingReceiv
 from pagoefectivo_django.states import Fact, Resolution
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
-from tests.factories.orders import make
+from tests.factories.orders import lost_for_ever, make, rejected, without_code
+from tests.reading import voucher
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Seen."}
-
-
-def lost() -> Order:
-    MemoryChannel.fail("issue", OutcomeUnknown("dropped"))
-    return make()
-
-
-def waiting() -> Order:
-    MemoryChannel.fail("issue", Unavailable("down"))
-    return make()
-
-
-def rejected() -> Order:
-    MemoryChannel.fail("issue", Refused("no", codes=("111",)))
-    return make()
 
 
 def refunded() -> Order:
@@ -101,8 +86,8 @@ def given_back() -> Order:
 
 #: An order in each situation that tells one order from another.
 SITUATIONS: dict[str, Callable[[], Order]] = {
-    "new": waiting,
-    "lost": lost,
+    "new": without_code,
+    "lost": lost_for_ever,
     "pending": make,
     "paid": lambda: pay(make()),
     "paid twice": twice,
@@ -275,14 +260,10 @@ def test_every_action_names_its_permission() -> None:
 def test_the_voucher_offers_what_can_be_done(settings: Any, client: Client) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PAYER_MAY_RENEW": True}
     order = expire(make())
-    assert "/renew/" not in page(client, again()), "it was ordered again"
-    assert "/renew/" in page(client, order)
+    assert "/renew/" not in voucher(again()), "it was ordered again"
+    assert "/renew/" in voucher(order)
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"ROUTES": {"USD": ["default"]}}
-    assert "/renew/" not in page(client, order), "no channel issues codes in its currency"
-
-
-def page(client: Client, order: Order) -> str:
-    return client.get(reverse("pagoefectivo:voucher", args=[order.token])).content.decode()
+    assert "/renew/" not in voucher(order), "no channel issues codes in its currency"
 
 
 @pytest.mark.every_database

@@ -36,6 +36,7 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.orders import ANA, make
+from tests.factories.provider import serve_by
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "She asked."}
@@ -111,17 +112,17 @@ class Deaf(MemoryChannel):
 
 def _paid_with_another(settings: Any) -> Order:
     order = make(expires_at=later(days=2))
-    use(settings, Deaf)
+    serve_by(settings, Deaf)
     reissue_code(order, actor="rosa", reason="She lost it.")
-    use(settings, MemoryChannel)
+    serve_by(settings, MemoryChannel)
     return pay(order)
 
 
 def _cancelled_and_payable(settings: Any) -> Order:
     order = make(expires_at=later(days=2))
-    use(settings, Deaf)
+    serve_by(settings, Deaf)
     cancel_order(order, **STAFF)
-    use(settings, MemoryChannel)
+    serve_by(settings, MemoryChannel)
     return order
 
 
@@ -138,12 +139,6 @@ def _cancelled_with_a_lost_code(settings: Any) -> Order:
     order = make(expires_at=later(days=2))
     cancel_order(order, **STAFF)
     return order
-
-
-def use(settings: Any, backend: type[MemoryChannel]) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    path = f"{backend.__module__}.{backend.__qualname__}"
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry | {"BACKEND": path}}}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from tests.clock import later
 from tests.concurrency import breaking
 from tests.factories.messages import paid, post
 from tests.factories.orders import make
+from tests.reading import calls
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -32,10 +33,6 @@ class Hanging(MemoryChannel):
         raise Unavailable("Nobody answers.")
 
 
-def searches() -> list[str]:
-    return [about for call, about in MemoryChannel.calls if call == "look_up"]
-
-
 def test_sixty_hints_are_three_questions(settings: Any) -> None:
     """Each was a question of its own: 300 in 4.6 s, past the pace and the size of a batch."""
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 20}
@@ -45,7 +42,7 @@ def test_sixty_hints_are_three_questions(settings: Any) -> None:
         notify(order, Fact.CODE_EXPIRED)
         MemoryChannel("default", {}).set(order.code, Fact.CODE_EXPIRED)
     tick(later(seconds=1))
-    assert len(searches()) == 3
+    assert len(calls("look_up")) == 3
     assert set(Cip.objects.values_list("status", flat=True)) == {"expired"}
 
 

@@ -19,8 +19,10 @@ from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.messages import report
 from tests.factories.orders import make
+from tests.factories.provider import channel
 from tests.factories.statements import line, load
 from tests.flows.test_money import Asked, in_channel
+from tests.reading import fresh, searches
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -29,18 +31,6 @@ pytestmark = [
 
 #: What a message may say besides of money; a channel that can be asked is asked.
 HINTS = sorted(set(WHAT_BECOMES) - {*COUNTED_FROM_MESSAGES})
-
-
-def channel() -> MemoryChannel:
-    return MemoryChannel("default", {})
-
-
-def searches() -> list[list[str]]:
-    return [about.split(",") for name, about in MemoryChannel.calls if name == "look_up"]
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
 
 
 def cip_of(order: Order) -> Cip:

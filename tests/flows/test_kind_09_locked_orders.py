@@ -28,7 +28,8 @@ from tests.clock import later
 from tests.concurrency import at_once
 from tests.factories.orders import make
 from tests.factories.statements import line, text
-from tests.flows.locked import WORK, Told, fresh, past, settled
+from tests.flows.locked import WORK, Told, past, settled
+from tests.reading import fresh
 from tests.settlements.test_matching import DAY, OWN
 
 pytestmark = [

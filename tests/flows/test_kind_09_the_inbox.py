@@ -23,7 +23,7 @@ from tests.concurrency import breaking, observing, posting
 from tests.factories.messages import paid, post
 from tests.factories.orders import make
 from tests.flows.test_kind_09_locked_orders import held
-from tests.reading import kept
+from tests.reading import kept, state_of
 from tests.sandbox.running import wait_for
 
 pytestmark = [pytest.mark.every_database, pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -35,11 +35,6 @@ COMMITTED = "SELECT count(*) FROM pagoefectivo_notification"
 
 def taken_back(order: Order) -> bytes:
     return paid(order, fact="payment_reversed")
-
-
-def state(order: Order) -> str:
-    order.refresh_from_db()
-    return order.state
 
 
 class TestOfALockedOrder:
@@ -57,9 +52,9 @@ class TestOfALockedOrder:
             assert kept(body).status == "waiting"
             tick()
             assert (kept(body).status, kept(body).attempts) == ("waiting", 0)  # that was no attempt
-        assert state(order) == "pending"
+        assert state_of(order) == "pending"
         tick(timezone.now() + timedelta(minutes=1))
-        assert (state(order), kept(body).status) == ("paid", "applied")
+        assert (state_of(order), kept(body).status) == ("paid", "applied")
 
     def test_it_is_applied_as_soon_as_the_order_is_free(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(inbox, "PATIENCE", 30.0)
@@ -69,7 +64,7 @@ class TestOfALockedOrder:
             statuses = thread.enter_context(posting(body))
             wait_for(lambda: ask(COMMITTED))
         assert statuses == [200]
-        assert (state(order), kept(body).status, Payment.objects.count()) == ("paid", "applied", 1)
+        assert (state_of(order), kept(body).status, Payment.objects.count()) == ("paid", "applied", 1)
 
     def test_it_is_committed_before_anything_waits_where_the_database_cannot_skip(
         self, monkeypatch: pytest.MonkeyPatch
@@ -82,7 +77,7 @@ class TestOfALockedOrder:
             wait_for(lambda: ask(COMMITTED))
         many_ticks(2)
         assert statuses == [200]
-        assert (state(order), kept(body).status) == ("paid", "applied")
+        assert (state_of(order), kept(body).status) == ("paid", "applied")
 
     def test_a_process_that_is_killed_while_it_waits_leaves_the_message(
         self, child_environment: dict[str, str]
@@ -103,9 +98,9 @@ class TestOfALockedOrder:
             finally:
                 child.send_signal(signal.SIGKILL)
                 child.wait(30)
-        assert state(order) == "pending"
+        assert state_of(order) == "pending"
         many_ticks(2)
-        assert (state(order), kept(body).status) == ("paid", "applied")
+        assert (state_of(order), kept(body).status) == ("paid", "applied")
 
     def test_messages_about_other_orders_do_not_wait(self) -> None:
         stuck, free = make("SHOP-1"), make("SHOP-2")
@@ -114,7 +109,7 @@ class TestOfALockedOrder:
         with held(stuck) as over:
             tick()
             assert not over.is_set()
-            assert (state(stuck), state(free)) == ("pending", "paid")
+            assert (state_of(stuck), state_of(free)) == ("pending", "paid")
 
 
 def left_waiting(body: bytes, due: timedelta = -timedelta(minutes=1)) -> Notification:
@@ -158,7 +153,7 @@ class TestTheOrderOfArrival:
         first = left_waiting(paid(order), timedelta(minutes=1))
         second = taken_back(order)
         assert post(second).status_code == 200
-        assert (kept(second).status, state(order)) == ("waiting", "pending")
+        assert (kept(second).status, state_of(order)) == ("waiting", "pending")
         tick()
         assert (kept(second).status, kept(second).attempts) == ("waiting", 0)
         tick(timezone.now() + timedelta(minutes=2))
@@ -170,14 +165,14 @@ class TestTheOrderOfArrival:
         slow, other = make("SHOP-1"), make("SHOP-2")
         left_waiting(paid(slow), timedelta(hours=1))
         assert post(paid(other)).status_code == 200
-        assert state(other) == "paid"
+        assert state_of(other) == "paid"
 
     def test_a_message_that_was_given_up_holds_back_nobody(self) -> None:
         order = make()
         first = left_waiting(taken_back(order))
         Notification.objects.filter(pk=first.pk).update(status="dead", retry_at=None)
         assert post(paid(order)).status_code == 200
-        assert state(order) == "paid"
+        assert state_of(order) == "paid"
 
     def test_codes_with_a_payment_go_first(self) -> None:
         orders = [make(f"SHOP-{number}") for number in range(5)]

@@ -15,6 +15,7 @@ from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.concurrency import at_once
 from tests.factories.orders import make
+from tests.reading import discrepancies, payments
 from tests.shop.models import Heard
 
 pytestmark = [
@@ -26,14 +27,6 @@ pytestmark = [
 
 def mark(order: Order, number: str = "99", **changes: Any) -> Order:
     return mark_paid(order, number, **{"actor": "marta", "reason": "Seen in the portal."} | changes)
-
-
-def kinds() -> list[str]:
-    return list(Discrepancy.objects.order_by("pk").values_list("kind", flat=True))
-
-
-def statuses() -> list[tuple[str | None, str]]:
-    return list(Payment.objects.order_by("pk").values_list("operation_number", "status"))
 
 
 def test_the_order_is_paid_and_says_by_whom_and_why() -> None:
@@ -52,21 +45,21 @@ def test_a_message_of_the_same_operation_adds_its_time(number: str | None) -> No
     for _ in range(3):
         assert notify(order, operation_number=number, paid_at=when) == 200
     order.refresh_from_db()
-    assert (order.state, order.paid_at, statuses()) == ("paid", when, [("99", "applied")])
-    assert (kinds(), Heard.objects.count()) == ([], 1)
+    assert (order.state, order.paid_at, payments()) == ("paid", when, [("99", "applied")])
+    assert (discrepancies(""), Heard.objects.count()) == ([], 1)
 
 
 def test_a_message_of_another_operation_is_asked_about() -> None:
     order = mark(make())
     notify(order, operation_number="100")
-    assert (statuses(), kinds()) == ([("99", "applied"), ("100", "duplicate")], ["duplicate_payment"])
+    assert (payments(), discrepancies("")) == ([("99", "applied"), ("100", "duplicate")], ["duplicate_payment"])
 
 
 @pytest.mark.parametrize("changes", [{"amount": "1.00"}, {"currency": "USD"}])
 def test_a_message_of_the_same_operation_that_contradicts_is_asked_about(changes: dict[str, str]) -> None:
     order = mark(make())
     notify(order, operation_number="99", **changes)
-    assert (statuses(), kinds()) == ([("99", "applied")], ["amount_mismatch"])
+    assert (payments(), discrepancies("")) == ([("99", "applied")], ["amount_mismatch"])
 
 
 def test_a_payment_of_an_older_code_is_asked_about() -> None:
@@ -74,7 +67,7 @@ def test_a_payment_of_an_older_code_is_asked_about() -> None:
     old = order.code
     order = mark(reissue_code(order))
     notify(order, code=old, operation_number="99")
-    assert kinds() == ["duplicate_payment"]
+    assert discrepancies("") == ["duplicate_payment"]
 
 
 @pytest.mark.parametrize("state", ["pending", "expired", "cancelled"])
@@ -83,7 +76,7 @@ def test_in_every_state_in_which_a_code_could_have_been_paid(state: str) -> None
     order = {"expired": expire, "cancelled": cancel_order}.get(state, lambda order: order)(order)
     assert order.state == state
     assert mark(order).state == "paid"
-    assert (statuses(), kinds(), Heard.objects.count()) == ([("99", "applied")], [], 1)
+    assert (payments(), discrepancies(""), Heard.objects.count()) == ([("99", "applied")], [], 1)
     tick()
     assert Order.objects.get().state == "paid"
 
@@ -105,7 +98,7 @@ def test_a_code_whose_answer_got_lost_could_have_been_paid() -> None:
     assert mark(order).state == "paid"
     code = next(iter(MemoryChannel.slips["memory:default"]))
     notify(order, code=code, transaction_code=Cip.objects.get().transaction_code, operation_number="99")
-    assert (Cip.objects.get().code, statuses(), kinds()) == (code, [("99", "applied")], [])
+    assert (Cip.objects.get().code, payments(), discrepancies("")) == (code, [("99", "applied")], [])
 
 
 def test_by_an_order_that_was_read_before_it_had_a_code() -> None:
@@ -148,7 +141,7 @@ def test_an_open_discrepancy_is_answered_first() -> None:
     with pytest.raises(InvalidRequest, match="taken or given back"):
         mark(order, "7")
     assert mark(order, "99").state == "paid"
-    assert statuses() == [("7", "held"), ("99", "applied")]
+    assert payments() == [("7", "held"), ("99", "applied")]
 
 
 @pytest.mark.parametrize("number", ["7", None])
@@ -166,7 +159,7 @@ def test_a_payment_that_is_held_is_the_same() -> None:
     notify(order, paid_at=later(days=9))
     resolve_discrepancy(Discrepancy.objects.get(), "ignore", actor="marta", reason="x")
     assert mark(order, "7").state == "paid"
-    assert statuses() == [("7", "applied")]
+    assert payments() == [("7", "applied")]
 
 
 @pytest.mark.parametrize("number", ["99", None])

@@ -12,12 +12,13 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, refresh_order, resolve_discrepancy, tick
 from pagoefectivo_django.flows.ledger.advance import advance
-from pagoefectivo_django.models import Discrepancy, Notification, Order, OrderEvent, Payment
+from pagoefectivo_django.models import Discrepancy, Notification, Order, OrderEvent
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later, many_ticks
 from tests.factories.messages import paid, post, report
 from tests.factories.orders import make
+from tests.reading import fresh, payment_statuses
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -40,16 +41,8 @@ class Asked(MemoryChannel):
         return answer
 
 
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
-
-
 def at_provider(order: Order, fact: Fact, **changes: Any) -> None:
     MemoryChannel("default", {}).set(fresh(order).code, fact, **changes)
-
-
-def statuses() -> list[str]:
-    return list(Payment.objects.order_by("pk").values_list("status", flat=True))
 
 
 def in_channel(settings: Any, **changes: Any) -> None:
@@ -71,7 +64,7 @@ def test_a_payment_that_was_taken_back_cannot_be_accepted() -> None:
     assert discrepancy.suggestion == "ignore"
     with pytest.raises(InvalidRequest, match="taken back"):
         resolve_discrepancy(discrepancy, "accept", actor="marta", reason="It came.")
-    assert (fresh(order).state, statuses()) == ("pending", ["reversed"])
+    assert (fresh(order).state, payment_statuses()) == ("pending", ["reversed"])
     resolve_discrepancy(discrepancy, "ignore", actor="marta", reason="It was taken back.")
 
 
@@ -92,7 +85,7 @@ def test_staff_sees_of_a_payment_that_went_back_before_it_was_told(number: str, 
     notify(order, Fact.PAYMENT_REVERSED, operation_number=number)
     notify(order, operation_number="7", **wrong)
     assert [discrepancy.kind for discrepancy in Discrepancy.objects.filter(order=order)] == ["reversed"]
-    assert (fresh(order).state, statuses()) == ("pending", ["held"])
+    assert (fresh(order).state, payment_statuses()) == ("pending", ["held"])
 
 
 def test_an_answer_from_before_a_reversal_pays_nothing() -> None:
@@ -102,7 +95,7 @@ def test_an_answer_from_before_a_reversal_pays_nothing() -> None:
     advance(report(cip, Fact.PAYMENT_REVERSED, operation_number="7"))
     old = report(cip, asked_at=timezone.now(), version=cip.version)
     assert [str(outcome) for outcome in advance(old)] == ["stale"]
-    assert (fresh(order).state, statuses()) == ("refunded", ["reversed"])
+    assert (fresh(order).state, payment_statuses()) == ("refunded", ["reversed"])
 
 
 def test_a_repeated_message_of_a_payment_that_was_taken_back_pays_nothing() -> None:
@@ -111,7 +104,7 @@ def test_a_repeated_message_of_a_payment_that_was_taken_back_pays_nothing() -> N
     post(body)
     notify(order, Fact.PAYMENT_REVERSED, operation_number="7")
     post(body)
-    assert (fresh(order).state, statuses()) == ("refunded", ["reversed"])
+    assert (fresh(order).state, payment_statuses()) == ("refunded", ["reversed"])
 
 
 def test_a_refunded_orders_code_that_can_be_paid_again_is_deleted() -> None:
@@ -136,7 +129,7 @@ def test_one_reference_paid_twice_is_a_discrepancy_that_cannot_be_accepted() -> 
     assert second != first
     advance(report(second.cips.get(), paid_at=when), now=when)
     advance(report(first.cips.get(), paid_at=when - timedelta(minutes=5)), now=when)
-    assert [fresh(first).state, fresh(second).state, *statuses()] == ["expired", "paid", "applied", "duplicate"]
+    assert [fresh(first).state, fresh(second).state, *payment_statuses()] == ["expired", "paid", "applied", "duplicate"]
     discrepancy = Discrepancy.objects.get()
     assert (discrepancy.kind, discrepancy.order) == ("duplicate_payment", first)
     with pytest.raises(InvalidRequest, match="ordered again"):
@@ -159,7 +152,7 @@ def test_two_expired_orders_of_one_reference_are_not_both_paid() -> None:
     second = expire(make(reference="TWICE"))
     for order in (first, second):
         notify(order, paid_at=order.expires_at)
-    assert [fresh(first).state, fresh(second).state, *statuses()] == ["paid", "expired", "applied", "duplicate"]
+    assert [fresh(first).state, fresh(second).state, *payment_statuses()] == ["paid", "expired", "applied", "duplicate"]
     assert Discrepancy.objects.get().kind == "duplicate_payment"
 
 
@@ -168,9 +161,9 @@ def test_a_payment_that_seemed_late_pays_no_second_order_of_its_reference() -> N
     second = expire(make(reference="TWICE"))
     advance(report(first.cips.get(), operation_number="1", paid_at=None))
     advance(report(second.cips.get(), paid_at=second.expires_at))
-    assert [fresh(first).state, fresh(second).state, *statuses()] == ["expired", "paid", "held", "applied"]
+    assert [fresh(first).state, fresh(second).state, *payment_statuses()] == ["expired", "paid", "held", "applied"]
     advance(report(first.cips.get(), operation_number="1", paid_at=first.expires_at))
-    assert [fresh(first).state, fresh(second).state, *statuses()] == ["expired", "paid", "duplicate", "applied"]
+    assert [fresh(first).state, fresh(second).state, *payment_statuses()] == ["expired", "paid", "duplicate", "applied"]
     assert Discrepancy.objects.open().get().kind == "duplicate_payment"
 
 
@@ -181,7 +174,7 @@ def test_a_providers_paid_without_amount_is_a_discrepancy() -> None:
     order = make()
     at_provider(order, Fact.PAYMENT, paid_at=timezone.now(), amount=None)
     refresh_order(order)
-    assert (order.state, statuses()) == ("pending", [])
+    assert (order.state, payment_statuses()) == ("pending", [])
     discrepancy = Discrepancy.objects.get()
     assert (discrepancy.kind, discrepancy.order) == ("amount_mismatch", order)
 
@@ -223,7 +216,7 @@ def test_a_message_that_waits_pays_no_code_of_another_account(settings: Any) -> 
     order = make()
     order.cips.update(code="555")
     tick(later(seconds=1))
-    assert (fresh(order).state, statuses(), Notification.objects.get().status) == ("pending", [], "waiting")
+    assert (fresh(order).state, payment_statuses(), Notification.objects.get().status) == ("pending", [], "waiting")
 
 
 def test_a_message_that_was_applied_meanwhile_is_not_given_up(settings: Any) -> None:

@@ -24,6 +24,8 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.provider import channel
+from tests.reading import searches
 from tests.sandbox.running import wait_for
 
 pytestmark = [
@@ -31,14 +33,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("pagoefectivo_memory"),
 ]
-
-
-def channel() -> MemoryChannel:
-    return MemoryChannel("default", {})
-
-
-def searches() -> list[list[str]]:
-    return [about.split(",") for name, about in MemoryChannel.calls if name == "look_up"]
 
 
 def test_a_payment_whose_webhook_never_came_is_found() -> None:

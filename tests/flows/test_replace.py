@@ -15,6 +15,7 @@ from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.concurrency import at_once
 from tests.factories.orders import make
+from tests.reading import calls
 
 pytestmark = [
     pytest.mark.every_database,
@@ -24,23 +25,19 @@ pytestmark = [
 MORE: dict[str, Any] = {"reference": "CART-1", "amount": Decimal("99.90"), "replace": True}
 
 
-def deleted() -> list[str]:
-    return [about for call, about in MemoryChannel.calls if call == "delete"]
-
-
 def test_the_old_order_is_cancelled_at_the_provider_first() -> None:
     old = make(reference="CART-1")
     new = make(**MORE)
     old.refresh_from_db()
     assert (old.state, new.state, new.amount) == ("cancelled", "pending", Decimal("99.90"))
-    assert deleted() == [old.code]
+    assert calls("delete") == [old.code]
     assert not MemoryChannel("default", {}).book[old.code].open
 
 
 def test_the_same_cart_is_the_same_order() -> None:
     old = make(reference="CART-1", amount=Decimal("99.90"))
     assert make(**MORE).pk == old.pk
-    assert deleted() == []
+    assert calls("delete") == []
 
 
 def test_without_replace_it_is_a_conflict() -> None:
@@ -95,11 +92,11 @@ def test_inside_a_transaction_it_is_withdrawn_at_once_and_deleted_after_the_comm
         new = make(**MORE)
         old.refresh_from_db()
         assert (old.state, new.state) == ("cancelled", "new")
-        assert deleted() == []
+        assert calls("delete") == []
     new.refresh_from_db()
     assert new.state == "pending"
     tick()
-    assert deleted() == [old.code]
+    assert calls("delete") == [old.code]
 
 
 def test_a_rolled_back_cart_leaves_the_old_one() -> None:

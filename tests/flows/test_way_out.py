@@ -12,14 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import RequestFactory
 from django.utils import timezone
 from django.utils.html import strip_tags
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.dashboard import dashboard
 from pagoefectivo_django.dashboard.queues import QUEUES, queues_panel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import (
@@ -65,11 +62,12 @@ from pagoefectivo_django.states import (
     RefundStatus,
     SettlementStatus,
 )
-from pagoefectivo_django.testing import notify, pay
+from pagoefectivo_django.testing import notify
 from tests.clock import later
-from tests.factories.orders import make
+from tests.factories.orders import bought, lost, make, without_code
 from tests.factories.statements import line, text
 from tests.manual import table
+from tests.reading import dashboard_now
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -119,21 +117,6 @@ def reading(row: Any, name: str) -> Callable[[], str]:
     return lambda: str(found.values_list(name, flat=True).first()) if found.exists() else "gone"
 
 
-def order_without_code() -> Order:
-    MemoryChannel.fail("issue", DOWN)
-    return make()
-
-
-def lost() -> Order:
-    """An order whose code exists at the provider, and whose answer got lost."""
-    MemoryChannel.fail("issue", LOST, after=True)
-    return make()
-
-
-def bought(**changes: Any) -> Order:
-    return pay(make(), **{"operation_number": "7"} | changes)
-
-
 def asked_back(order: Order | None = None) -> Refund:
     return refund_order(order or bought(), actor="rosa", reason="It is sold out.")
 
@@ -158,7 +141,7 @@ def ticks(*hours: float) -> None:
 
 @walk("order", "new")
 def _() -> Walk:
-    order = order_without_code()
+    order = without_code()
     yield reading(order, "state")
     ticks(1)
 
@@ -172,7 +155,7 @@ def _() -> Walk:
 
 @walk("pending action", "issue")
 def _() -> Walk:
-    order = order_without_code()
+    order = without_code()
     yield reading(order, "pending_action")
     ticks(1)
 
@@ -418,16 +401,9 @@ def _() -> Walk:
 # The table.
 
 
-def first_page() -> dict[str, Any]:
-    """Return what the first page shows to somebody who may see everything."""
-    request = RequestFactory().get("/")
-    request.user = User.objects.filter(username="eva").first() or User.objects.create_superuser("eva")
-    return dashboard(request, timezone.now())
-
-
 def shown(words: str) -> bool:
     """Tell whether the first page has these words, as a row or as the title of a panel, with a count above zero."""
-    for panel in first_page()["panels"]:
+    for panel in dashboard_now()["panels"]:
         for row in panel.rows:
             named = str(row[0]) == words or str(panel.title) == words
             if named and any(re.match("[1-9]", strip_tags(str(cell))) for cell in row[1:2]):
@@ -458,7 +434,7 @@ def test_it_is_reached_shown_and_left(key: tuple[str, str]) -> None:
     walked = WALKS[key]()
     state = next(walked)
     assert state() == key[1]
-    assert any(shown(words) for words in ROWS[key][1]), [str(panel.rows) for panel in first_page()["panels"]]
+    assert any(shown(words) for words in ROWS[key][1]), [str(panel.rows) for panel in dashboard_now()["panels"]]
     assert next(walked, None) is None
     assert state() != key[1]
 
@@ -471,7 +447,7 @@ def test_every_queue_that_is_counted_has_its_words() -> None:
 
 def test_what_is_behind_a_list_is_counted_only_for_who_may_see_the_list() -> None:
     asked_back()
-    order_without_code()
+    without_code()
     told = []
     for allowed in (["order"], ["order", "refund"]):
         panel = queues_panel(known_accounts(), timezone.now(), allowed.__contains__)

@@ -26,6 +26,7 @@ from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.testing import pay
 from tests.factories.messages import SECRET, paid, post
 from tests.factories.orders import make
+from tests.reading import first_page
 
 pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
 
@@ -321,10 +322,6 @@ def test_nobody_listens(settings: Any) -> None:
 
 
 # The first page.
-
-
-def first_page(admin_client: Client) -> str:
-    return admin_client.get("/admin/pagoefectivo/").content.decode()
 
 
 def test_the_first_page_says_what_is_wrong(admin_client: Client, settings: Any) -> None:

@@ -13,7 +13,8 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import lima_day
 from tests.factories.orders import make
-from tests.settlements.test_matching import asked, load_own
+from tests.reading import discrepancies
+from tests.settlements.test_matching import load_own
 
 pytestmark = [
     pytest.mark.every_database,
@@ -43,7 +44,7 @@ def test_a_payment_that_was_taken_back_hides_no_other_of_its_number() -> None:
     pay(make(), operation_number="77")
     settlement = load_own(f";77;35.50;1.89;{day()}", f";77;35.50;1.88;{day()}")
     assert statuses(settlement) == ["matched", "discrepancy"]
-    assert asked(settlement) == ["duplicate_line"]
+    assert discrepancies(settlement=settlement) == ["duplicate_line"]
 
 
 #: What a line says of one payment that stands: its code, its number, both; beside what else has that number.

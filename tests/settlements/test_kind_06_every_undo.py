@@ -46,6 +46,7 @@ from pagoefectivo_django.workdays import lima_day
 from tests.clock import later
 from tests.factories.orders import make
 from tests.factories.statements import line, load
+from tests.reading import books_hold
 from tests.settlements.test_matching import load_own
 
 pytestmark = [
@@ -58,11 +59,6 @@ STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 StaffAction = Callable[[], object]
 #: The deed, its undo, and what both change, as a value.
 Story = tuple[StaffAction, StaffAction, Callable[[], Any]]
-
-
-def holds() -> None:
-    books = balance("PEN")
-    assert books.holds, books.equations
 
 
 def day() -> str:
@@ -254,7 +250,7 @@ def test_done_undone_and_done_again(story: Callable[[], Story]) -> None:
     assert seen() == done
     undo()
     assert seen() == before
-    holds()
+    books_hold()
 
 
 def test_a_reversal_is_seen_after_an_undo_as_before_it() -> None:

@@ -21,8 +21,9 @@ from pagoefectivo_django.testing import pay
 from pagoefectivo_django.workdays import lima_day
 from tests.factories.orders import make
 from tests.factories.statements import line, load
+from tests.reading import books_hold, discrepancies
 
-from .test_matching import asked, holds, load_own
+from .test_matching import load_own
 
 pytestmark = [
     pytest.mark.every_database,
@@ -45,17 +46,17 @@ def test_a_line_of_another_operation_is_another_payment() -> None:
     order = pay(make(), operation_number="111")
     settlement = load_own(f"{order.code};222;35.50;1.89;{day()}", f"{order.code};111;35.50;1.89;{day()}")
     assert [one.status for one in settlement.lines.order_by("number")] == ["discrepancy", "matched"]
-    assert (of(order), asked(settlement)) == (["111"], ["missing_here"])
+    assert (of(order), discrepancies(settlement=settlement)) == (["111"], ["missing_here"])
     assert Discrepancy.objects.get().suggestion == ""
-    holds()
+    books_hold()
 
 
 def test_the_line_that_names_the_operation_goes_before_one_that_names_none() -> None:
     order = pay(make(), operation_number="111")
     settlement = load_own(f"{order.code};;35.50;1.89;{day()}", f"{order.code};111;35.50;1.89;{day()}")
-    assert (of(order), asked(settlement)) == (["111"], ["duplicate_line"])
+    assert (of(order), discrepancies(settlement=settlement)) == (["111"], ["duplicate_line"])
     assert Discrepancy.objects.get().suggestion == ""
-    holds()
+    books_hold()
 
 
 @pytest.mark.parametrize(("ago", "settled"), [(0, True), (1, True), (4, False), (30, False), (260, False)])
@@ -63,8 +64,8 @@ def test_an_operation_number_of_another_day_is_another_operation(ago: int, settl
     order = pay(make(), operation_number="000123")
     settlement = load_own(f";000123;35.50;1.89;{day(ago)}")
     order.reload()
-    assert (order.is_settled, asked(settlement)) == (settled, [] if settled else ["missing_here"])
-    holds()
+    assert (order.is_settled, discrepancies(settlement=settlement)) == (settled, [] if settled else ["missing_here"])
+    books_hold()
 
 
 def test_two_equal_payments_of_one_file_are_two() -> None:
@@ -76,7 +77,7 @@ def test_two_equal_payments_of_one_file_are_two() -> None:
     ]
     again = load_own(f"{order.code};;35.50;1.89;{day()}", f"{order.code};;35.50;1.89;{day()}", name="again.csv")
     assert again.lines.count() == 2
-    holds()
+    books_hold()
 
 
 def test_two_equal_parts_that_went_back_are_two() -> None:
@@ -94,7 +95,7 @@ def test_two_equal_parts_that_went_back_are_two() -> None:
     assert settlement.open_amount == Decimal("35.50") - Decimal("1.89") - 20
     third = load_own(*rows, rows[0], name="third.csv")
     assert [one.status for one in third.lines.order_by("number")] == ["duplicate", "duplicate", "discrepancy"]
-    holds()
+    books_hold()
 
 
 @pytest.mark.parametrize("code", ["", "its"])
@@ -110,7 +111,7 @@ def test_a_line_settles_only_what_nothing_that_it_says_denies(code: str, number:
     named = bool(code) or bool(known and number == known)
     assert order.is_settled == (named and not denied)
     assert (settlement.lines.get().status == "discrepancy") == (not order.is_settled)
-    holds()
+    books_hold()
 
 
 @pytest.mark.parametrize("number", ["", "000123"])
@@ -123,17 +124,17 @@ def test_a_code_of_another_season_is_a_discrepancy(named: str, number: str, ago:
     else:
         settlement = load(line(order, code="", paid_at=timezone.now() - timedelta(days=ago)))
     order.reload()
-    assert (order.is_settled, asked(settlement)) == (settled, [] if settled else ["missing_here"])
+    assert (order.is_settled, discrepancies(settlement=settlement)) == (settled, [] if settled else ["missing_here"])
     if not settled:
         assert "weeks before or after" in settlement.lines.get().reason
-    holds()
+    books_hold()
 
 
 def test_a_line_without_a_day_is_known_by_its_code() -> None:
     order = pay(make())
     Payment.objects.update(paid_at=timezone.now() - timedelta(days=200))
     settlement = load_own(f"{order.code};;35.50;1.89;")
-    assert (settlement.lines.get().status, asked(settlement)) == ("matched", [])
+    assert (settlement.lines.get().status, discrepancies(settlement=settlement)) == ("matched", [])
 
 
 def test_a_refund_that_a_statement_has_did_not_fail() -> None:
