@@ -16,6 +16,7 @@ from pagoefectivo_django.flows import approve_refund, close_refund, refund_order
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Order, Refund
 from pagoefectivo_django.testing import pay
+from tests.factories.provider import serve_by
 from tests.reading import page, status_of
 from tests.wording import REQUIRED, levels
 
@@ -62,9 +63,7 @@ def new_refund(new_order: Callable[..., Order]) -> Make:
 
 @pytest.fixture
 def by_channel(settings: Any) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    options = entry["OPTIONS"] | {"CAN_REFUND": True}
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"OPTIONS": options}}}
+    serve_by(settings, CAN_REFUND=True)
 
 
 # What is seen.

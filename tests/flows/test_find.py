@@ -17,6 +17,7 @@ from pagoefectivo_django.models import Cip, Discrepancy, Order
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
 from tests.factories.orders import make
+from tests.factories.provider import serve_by
 from tests.reading import calls, code_statuses
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -27,9 +28,7 @@ LOST, SILENT = OutcomeUnknown("The line went dead."), Unavailable("Nobody answer
 @pytest.fixture(autouse=True)
 def finds(settings: Any) -> None:
     """The provider can be asked by our number."""
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    options = entry["OPTIONS"] | {"CAN_FIND": True}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry | {"OPTIONS": options}}}
+    serve_by(settings, CAN_FIND=True)
 
 
 def after(begin: datetime, **time: float) -> None:

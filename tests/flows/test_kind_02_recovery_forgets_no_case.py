@@ -23,7 +23,7 @@ from tests.clock import later
 from tests.concurrency import breaking
 from tests.factories.messages import paid, post, report
 from tests.factories.orders import make
-from tests.factories.provider import channel
+from tests.factories.provider import channel, serve_by
 from tests.reading import calls, fresh, kept, payment_statuses
 
 pytestmark = [
@@ -59,9 +59,7 @@ class Busy(MemoryChannel):
 @pytest.fixture(autouse=True)
 def busy(settings: Any) -> None:
     Busy.during.clear()
-    options = settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"]
-    entry = {"BACKEND": f"{__name__}.Busy", "OPTIONS": options}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    serve_by(settings, Busy)
 
 
 # A message whose transaction is lost.

@@ -257,8 +257,7 @@ def test_a_payment_that_came_first_is_not_given_up(settings: Any) -> None:
 
     order = make()
     globals()["PaidMeanwhile"] = PaidMeanwhile
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"BACKEND": f"{__name__}.PaidMeanwhile"}}}
+    serve_by(settings, PaidMeanwhile)
     with pytest.raises(PagoEfectivoError):
         cancel_order(order, actor="rosa", reason="It is gone.")
     order.reload()

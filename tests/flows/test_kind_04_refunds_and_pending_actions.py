@@ -35,6 +35,7 @@ from pagoefectivo_django.states import RefundStatus, Remark
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import ANA, make
+from tests.factories.provider import serve_by
 from tests.reading import dashboard_now, voucher
 
 pytestmark = [
@@ -119,9 +120,7 @@ def test_every_step_of_a_refund_is_told_and_refunded_is_what_was_sent(
 ) -> None:
     said, button, refunded, being_refunded, queue = STEPS[step]
     if step in BY_PROVIDER:
-        entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-        options = entry["OPTIONS"] | {"CAN_REFUND": True}
-        settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"OPTIONS": options}}}
+        serve_by(settings, CAN_REFUND=True)
     refund = step()
     page = voucher(refund.order)
     assert ("/pay/refund/" in page) == button

@@ -46,6 +46,7 @@ from pagoefectivo_django.states import Kind, Remark
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import ANA, make
+from tests.factories.provider import serve_by
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -119,9 +120,7 @@ def a_code_that_only_a_hint_told(settings: Any) -> str:
 
 
 def a_refund_by_the_channel(settings: Any) -> str:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    entry = entry | {"OPTIONS": entry["OPTIONS"] | {"CAN_REFUND": True}}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    serve_by(settings, CAN_REFUND=True)
     refund = approve_refund(refund_order(pay(make()), **STAFF), actor="eva")
     remove_account(settings)
     for hour in range(10):
@@ -229,9 +228,7 @@ def test_a_code_that_only_a_hint_told_is_dropped_in_the_end(settings: Any) -> No
 
 
 def test_a_code_that_can_t_be_deleted_is_left_to_the_watch_and_the_history_says_so(settings: Any) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    backend = f"{Undeletable.__module__}.{Undeletable.__qualname__}"
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry | {"BACKEND": backend}}}
+    serve_by(settings, Undeletable)
     order = make()
     cancel_order(order)
     tick(later(minutes=5))

@@ -19,6 +19,7 @@ from pagoefectivo_django.testing import expire, pay
 from tests.clock import later
 from tests.factories.messages import paid, post
 from tests.factories.orders import make
+from tests.factories.provider import serve_by
 from tests.reading import fresh
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -60,9 +61,7 @@ def test_everything_goes_on_after_an_alias_was_renamed(settings: Any, step: str)
 
 
 def test_a_refund_by_the_channel_too(settings: Any) -> None:
-    options = settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"] | {"CAN_REFUND": True}
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"OPTIONS": options}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    serve_by(settings, CAN_REFUND=True)
     order = pay(make())
     renamed(settings)
     assert refund_order(order, actor="rosa", reason="It was broken.").by_channel

@@ -20,6 +20,7 @@ from pagoefectivo_django.models import Cip, Heartbeat, Order, UnknownCode
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
 from tests.factories.orders import make
+from tests.factories.provider import serve_by
 from tests.factories.statements import line, load
 from tests.reading import searches
 
@@ -48,8 +49,7 @@ class Poisoned(MemoryChannel):
 
 @pytest.fixture
 def poisoned(settings: Any) -> Iterator[None]:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"BACKEND": f"{Poisoned.__module__}.Poisoned"}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    serve_by(settings, Poisoned)
     yield
     Poisoned.poison = ""
 

@@ -221,9 +221,7 @@ def test_a_refund_that_failed_keeps_whom_the_money_belongs_to_for_a_while() -> N
 
 def test_digits_of_an_account_that_is_gone_go_by_age(settings: Any) -> None:
     notify(make(), Fact.CODE_EXPIRED, code="4711")
-    options = settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"] | {"NAME": "another"}
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"OPTIONS": options}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    serve_by(settings, NAME="another")
     for days, left in ((0, 1), (189, 1), (191, 0)):
         Heartbeat.objects.all().delete()
         tick(later(days=days))

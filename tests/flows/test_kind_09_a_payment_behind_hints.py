@@ -18,6 +18,7 @@ from tests.clock import later
 from tests.concurrency import breaking
 from tests.factories.messages import paid, post
 from tests.factories.orders import make
+from tests.factories.provider import serve_by
 from tests.reading import calls
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -49,8 +50,7 @@ def test_sixty_hints_are_three_questions(settings: Any) -> None:
 def test_a_kept_payment_is_applied_before_a_provider_that_hangs_is_asked_about_30_hints(settings: Any) -> None:
     """It was behind them: not applied after twelve rounds."""
     Hanging.asked.clear()
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"BACKEND": f"{__name__}.Hanging"}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    serve_by(settings, Hanging)
     hinted, order = [make() for _ in range(30)], make(reference="PAID")
     Cip.objects.update(poll_at=None)
     for each in hinted:

@@ -19,9 +19,9 @@ from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.messages import report
 from tests.factories.orders import make
-from tests.factories.provider import channel
+from tests.factories.provider import channel, serve_by
 from tests.factories.statements import line, load
-from tests.flows.test_money import Asked, in_channel
+from tests.flows.test_money import Asked
 from tests.reading import fresh, searches
 
 pytestmark = [
@@ -128,7 +128,7 @@ def test_however_many_hints_come_a_code_is_looked_at_once_a_minute() -> None:
 def test_a_hint_that_comes_while_the_provider_is_asked_stays(settings: Any) -> None:
     order = make()
     unwatched()
-    in_channel(settings, BACKEND="tests.flows.test_money.Asked")
+    serve_by(settings, Asked)
     channel().set(order.code, Fact.CODE_EXPIRED)
     notify(order, Fact.CODE_EXPIRED)
     Asked.during.append(lambda: notify(order, Fact.CODE_EXPIRED, operation_number="1"))

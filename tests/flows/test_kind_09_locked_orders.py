@@ -27,6 +27,7 @@ from pagoefectivo_django.testing import pay
 from tests.clock import later
 from tests.concurrency import at_once
 from tests.factories.orders import make
+from tests.factories.provider import serve_by
 from tests.factories.statements import line, text
 from tests.flows.locked import WORK, Told, past, settled
 from tests.reading import fresh
@@ -45,9 +46,7 @@ def able(settings: Any) -> None:
     """Where the database can't skip what is locked, a batch waits as before."""
     if not connection.features.has_select_for_update_skip_locked:
         pytest.skip("this database has no SKIP LOCKED")
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    entry = {"BACKEND": f"{Told.__module__}.Told", "OPTIONS": entry["OPTIONS"] | {"CAN_REFUND": True}}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    serve_by(settings, Told, CAN_REFUND=True)
 
 
 @contextmanager

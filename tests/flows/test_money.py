@@ -18,6 +18,7 @@ from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later, many_ticks
 from tests.factories.messages import paid, post, report
 from tests.factories.orders import make
+from tests.factories.provider import serve_by
 from tests.reading import fresh, payment_statuses
 
 pytestmark = [
@@ -43,11 +44,6 @@ class Asked(MemoryChannel):
 
 def at_provider(order: Order, fact: Fact, **changes: Any) -> None:
     MemoryChannel("default", {}).set(fresh(order).code, fact, **changes)
-
-
-def in_channel(settings: Any, **changes: Any) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | changes}}
 
 
 # Reversed.
@@ -202,8 +198,7 @@ def test_a_number_out_of_any_range_is_malformed() -> None:
 def test_a_message_is_not_completed_by_another_account_under_its_alias(settings: Any) -> None:
     order = make()
     notify(order, code="555")
-    options = settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"]
-    in_channel(settings, OPTIONS=options | {"NAME": "another"})
+    serve_by(settings, NAME="another")
     MemoryChannel.calls.clear()
     many_ticks(15)
     assert MemoryChannel.calls == []
@@ -212,7 +207,7 @@ def test_a_message_is_not_completed_by_another_account_under_its_alias(settings:
 
 def test_a_message_that_waits_pays_no_code_of_another_account(settings: Any) -> None:
     notify(make(), code="555")  # nobody knows this code, so the message waits
-    in_channel(settings, OPTIONS=settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"] | {"NAME": "another"})
+    serve_by(settings, NAME="another")
     order = make()
     order.cips.update(code="555")
     tick(later(seconds=1))
@@ -220,7 +215,7 @@ def test_a_message_that_waits_pays_no_code_of_another_account(settings: Any) -> 
 
 
 def test_a_message_that_was_applied_meanwhile_is_not_given_up(settings: Any) -> None:
-    in_channel(settings, BACKEND=f"{Asked.__module__}.{Asked.__qualname__}")
+    serve_by(settings, Asked)
     MemoryChannel.fail("issue", LOST, after=True)
     order = make()
     code, slip = MemoryChannel.slips["memory:default"].popitem()

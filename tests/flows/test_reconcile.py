@@ -24,7 +24,7 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import make
-from tests.factories.provider import channel
+from tests.factories.provider import channel, serve_by
 from tests.reading import searches
 from tests.sandbox.running import wait_for
 
@@ -221,14 +221,8 @@ class Picky(MemoryChannel):
         return super().look_up(wanted)
 
 
-def picky(settings: Any) -> None:
-    path = f"{Picky.__module__}.Picky"
-    channels = {"default": settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"BACKEND": path}}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": channels}
-
-
 def test_a_refused_batch_is_halved(settings: Any) -> None:
-    picky(settings)
+    serve_by(settings, Picky)
     orders = [make() for _ in range(7)]
     Picky.secret = orders[2].code
     for order in orders:

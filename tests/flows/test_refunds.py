@@ -35,6 +35,7 @@ from tests.clock import later
 from tests.concurrency import at_once
 from tests.factories.messages import report
 from tests.factories.orders import bought, make
+from tests.factories.provider import serve_by
 from tests.reading import calls, discrepancies, state_of, status_of
 
 pytestmark = [
@@ -78,16 +79,12 @@ class TakesDays(MemoryChannel):
 
 @pytest.fixture
 def can_refund(settings: Any) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    options = entry["OPTIONS"] | {"CAN_REFUND": True}
-    backend = f"{Meanwhile.__module__}.{Meanwhile.__qualname__}"
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    serve_by(settings, Meanwhile, CAN_REFUND=True)
 
 
 @pytest.fixture
 def takes_days(settings: Any, can_refund: None) -> Iterator[type[TakesDays]]:
-    channels: Any = settings.PAGOEFECTIVO["CHANNELS"]
-    channels["default"]["BACKEND"] = f"{TakesDays.__module__}.{TakesDays.__qualname__}"
+    serve_by(settings, TakesDays)
     yield TakesDays
     TakesDays.said = RefundReport("r-1", RefundStatus.SENT)
 

@@ -22,6 +22,7 @@ from tests.clock import many_ticks
 from tests.concurrency import at_once, observing, posting, who_waits
 from tests.factories.messages import paid, post
 from tests.factories.orders import make
+from tests.factories.provider import serve_by
 from tests.hostile.channels import Meanwhile
 from tests.reading import calls, kept
 from tests.sandbox.running import wait_for
@@ -189,9 +190,7 @@ def test_many_wishes_at_once() -> None:
 def test_a_pending_action_that_comes_while_a_code_is_asked_for_is_not_forgotten(
     settings: Any, pending_action: PendingAction, state: str
 ) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    path = f"{Meanwhile.__module__}.{Meanwhile.__qualname__}"
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"BACKEND": path}}}
+    serve_by(settings, Meanwhile)
     date = timezone.now().replace(microsecond=0) + timedelta(days=5)
     MemoryChannel.fail("issue", Unavailable("down"))
     order = make()

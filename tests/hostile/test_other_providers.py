@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.clock import many_ticks
 from tests.concurrency import at_once, breaking
 from tests.factories.messages import SECRET, URL, paid, post
 from tests.factories.orders import make
+from tests.factories.provider import serve_by
 from tests.hostile.channels import AnyDate, Deaf, Hinting, Ids, Listing, Unbound
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -32,13 +34,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 @pytest.fixture
 def served_by(settings: Any) -> Callable[[type[MemoryChannel]], None]:
     """Let a class serve the account."""
-
-    def serve(channel: type[MemoryChannel]) -> None:
-        entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-        backend = f"{channel.__module__}.{channel.__qualname__}"
-        settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry | {"BACKEND": backend}}}
-
-    return serve
+    return partial(serve_by, settings)
 
 
 def listed(*bodies: bytes) -> bytes:

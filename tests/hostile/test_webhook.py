@@ -24,6 +24,7 @@ from tests.clock import many_ticks
 from tests.concurrency import breaking, observing, posting, who_waits
 from tests.factories.messages import SECRET, URL, paid, post
 from tests.factories.orders import make
+from tests.factories.provider import serve_by
 from tests.hostile.channels import Stumbling, late_with_a_mistake
 from tests.reading import kept
 from tests.shop.models import Heard
@@ -166,16 +167,13 @@ def test_unproven_is_refused_and_not_kept(
 
 @pytest.mark.django_db
 def test_without_a_secret_everything_is_refused(settings: Any) -> None:
-    backend = settings.PAGOEFECTIVO["CHANNELS"]["default"]["BACKEND"]
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": {"BACKEND": backend, "OPTIONS": {"WEBHOOK_SECRETS": []}}}}
+    serve_by(settings, WEBHOOK_SECRETS=[])
     assert post(SIGNED, secret="").status_code == 403
 
 
 @pytest.mark.django_db
 def test_a_secret_can_be_rotated_and_hex_may_be_in_capitals(client: Client, settings: Any) -> None:
-    backend = settings.PAGOEFECTIVO["CHANNELS"]["default"]["BACKEND"]
-    options = {"WEBHOOK_SECRETS": ["the next one", SECRET]}
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    serve_by(settings, WEBHOOK_SECRETS=["the next one", SECRET])
     assert post(SIGNED).status_code == 200
     assert post(SIGNED, secret="the next one").status_code == 200
     headers = {"PE-Signature": RIGHT.upper()}
@@ -314,9 +312,7 @@ def test_first_received_in_time_counts_however_late_it_is_applied(settings: Any)
 
 @pytest.fixture
 def stumbling(settings: Any) -> Iterator[dict[str, int]]:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    path = f"{Stumbling.__module__}.{Stumbling.__qualname__}"
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"BACKEND": path}}}
+    serve_by(settings, Stumbling)
     Stumbling.stumbles.clear()
     yield Stumbling.stumbles
     Stumbling.stumbles.clear()
