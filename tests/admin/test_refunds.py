@@ -17,6 +17,7 @@ from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Order, Refund
 from pagoefectivo_django.testing import pay
 from tests.factories.provider import serve_by
+from tests.factories.refunds import CCI
 from tests.reading import page, status_of
 from tests.wording import REQUIRED, levels
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "/admin/pagoefectivo/refund/"
 CSV = f"{LIST}bank.csv"
-CCI, GROUPED = "01136600010003254221", "011-366-000100032542-21"
+GROUPED = "011-366-000100032542-21"
 Make = Callable[..., Refund]
 Act = Callable[..., str]
 Hire = Callable[..., Client]

@@ -9,11 +9,11 @@ from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from pagoefectivo_django.flows import approve_refund, refund_order
 from pagoefectivo_django.models import Refund
 from pagoefectivo_django.testing import pay
 from tests.browser.visiting import Open, assert_accessible, assert_fits, change_device
 from tests.factories.orders import make
+from tests.factories.refunds import refund_at
 
 pytestmark = [
     pytest.mark.sqlite,
@@ -24,7 +24,7 @@ pytestmark = [
 
 def waiting(**of: Any) -> Refund:
     """A refund that was approved and has no account."""
-    return approve_refund(refund_order(pay(make(**of)), actor="rosa", reason="Sold out"), actor="eva")
+    return refund_at("approved", pay(make(**of)))
 
 
 @pytest.mark.parametrize("language", ["es", "en", "zh-hans"])

@@ -12,7 +12,7 @@ from pagoefectivo_django.channels.exchange import Exchange, listener
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailable
-from pagoefectivo_django.flows import approve_refund, cancel_order, refund_order, reissue_code
+from pagoefectivo_django.flows import cancel_order, reissue_code
 from pagoefectivo_django.flows.inbox.hints import hint
 from pagoefectivo_django.flows.ledger.attach import declare_restored
 from pagoefectivo_django.flows.orders.pending_action import record
@@ -23,6 +23,7 @@ from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.orders import make
 from tests.factories.provider import channel
+from tests.factories.refunds import refund_at
 from tests.factories.settlements import settlement_line
 from tests.factories.statements import line, load, text
 from tests.reading import fresh
@@ -140,7 +141,7 @@ def deleted(order: Order) -> bool:
 
 def to_give_back(order: Order) -> None:
     pay(order)
-    approve_refund(refund_order(order, actor="ana", reason="Torn."), actor="eva")
+    refund_at("approved", order)
 
 
 def given_back_or_not(order: Order) -> None:

@@ -6,22 +6,19 @@ import pytest
 
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import (
-    approve_refund,
-    close_refund,
     mark_paid,
     refund_order,
     reissue_code,
     reopen_discrepancy,
     resolve_discrepancy,
-    send_refund,
 )
-from pagoefectivo_django.flows.refunds.refund import give_account
-from pagoefectivo_django.models import Discrepancy, Order, Payment, Refund
+from pagoefectivo_django.models import Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.orders import make
 from tests.factories.provider import answers
+from tests.factories.refunds import refund_at
 from tests.reading import discrepancies, payments, state_of
 
 pytestmark = [
@@ -39,17 +36,10 @@ def answer(resolution: str, **about: str) -> None:
         resolve_discrepancy(discrepancy, resolution, actor="marta", reason="x")
 
 
-def give_back(refund: Refund) -> None:
-    approve_refund(refund, actor="marta")
-    give_account(refund, bank="BCP", cci="0" * 20, holder="Ana")
-    send_refund(refund, actor="marta")
-    close_refund(refund, done=True, actor="marta", reason="The bank says so.")
-
-
 def paid_again_after_its_refund() -> Order:
     """Return an order that was paid, refunded by hand, and is paid by a second payment that staff accepted."""
     order = pay(make(), operation_number="1")
-    give_back(refund_order(order, actor="marta", reason="Sent back."))
+    refund_at("done", order)
     notify(order, operation_number="2")
     answer("accept", kind="paid_after_refund")
     order.refresh_from_db()
@@ -160,7 +150,7 @@ def test_what_is_refunded_by_default_is_the_payment_that_pays_not_one_that_was_g
     order = make()
     notify(order, operation_number="1", paid_at=later(days=9))
     notify(order, operation_number="2")
-    give_back(refund_order(order, actor="marta", reason="Sent back."))
+    refund_at("done", order)
     answer("accept", kind="late_payment")
     assert Order.objects.get().operation_number == "1"
     assert refund_order(order, actor="marta", reason="Sent back.").payment.operation_number == "1"

@@ -14,10 +14,8 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.dashboard import dashboard
 from pagoefectivo_django.flows import (
     actions_of,
-    approve_refund,
     cancel_order,
     publish_events,
-    refund_order,
     resolve_discrepancy,
     tick,
 )
@@ -47,6 +45,7 @@ from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import ANA, make
 from tests.factories.provider import serve_by
+from tests.factories.refunds import refund_at
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -121,7 +120,7 @@ def a_code_that_only_a_hint_told(settings: Any) -> str:
 
 def a_refund_by_the_channel(settings: Any) -> str:
     serve_by(settings, CAN_REFUND=True)
-    refund = approve_refund(refund_order(pay(make()), **STAFF), actor="eva")
+    refund = refund_at("approved", pay(make()))
     remove_account(settings)
     for hour in range(10):
         tick(later(hours=hour))

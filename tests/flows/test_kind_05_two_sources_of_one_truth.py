@@ -48,6 +48,7 @@ from pagoefectivo_django.states import Fact, Resolution
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import lost_for_ever, make, rejected, without_code
+from tests.factories.refunds import ACCOUNT, refund_at
 from tests.reading import voucher
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -157,27 +158,13 @@ def test_it_is_asked_once_for_many(django_assert_max_num_queries: Any) -> None:
     assert len(found) == len(orders) + len(refunds) + len(discrepancies)
 
 
-def refund_at(step: str) -> Refund:
-    refund = refund_order(pay(make()), **STAFF)
-    if step != "requested":
-        approve_refund(refund, actor="eva")
-    if step in ("named", "sent", "done", "failed"):
-        give_account(refund, bank="BCP", cci="00219100000000000152", holder="Ana")
-    if step in ("sent", "done", "failed"):
-        send_refund(refund, actor="eva")
-    if step in ("done", "failed"):
-        close_refund(refund, done=step == "done", **STAFF)
-    refund.refresh_from_db()
-    return refund
-
-
 REFUND_STEPS: dict[str, Callable[[Refund], object]] = {
     "approve": lambda refund: approve_refund(refund, actor="eva"),
     "send": lambda refund: send_refund(refund, actor="eva"),
     "done": lambda refund: close_refund(refund, done=True, **STAFF),
     "fail": lambda refund: close_refund(refund, done=False, **STAFF),
     "ask_account": lambda refund: ask_account(refund, actor="eva"),
-    "give_account": lambda refund: give_account(refund, bank="BCP", cci="00219100000000000152", holder="Ana"),
+    "give_account": lambda refund: give_account(refund, **ACCOUNT),
 }
 
 

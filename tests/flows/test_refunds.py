@@ -36,6 +36,7 @@ from tests.concurrency import at_once
 from tests.factories.messages import report
 from tests.factories.orders import bought, make
 from tests.factories.provider import serve_by
+from tests.factories.refunds import ACCOUNT, CCI, bring, refund_at
 from tests.reading import calls, discrepancies, state_of, status_of
 
 pytestmark = [
@@ -44,7 +45,6 @@ pytestmark = [
 ]
 
 LOST = OutcomeUnknown("The line was dropped.")
-CCI = "01136600010003254221"
 
 
 class Killed(BaseException):
@@ -89,25 +89,6 @@ def takes_days(settings: Any, can_refund: None) -> Iterator[type[TakesDays]]:
     TakesDays.said = RefundReport("r-1", RefundStatus.SENT)
 
 
-def ask(order: Order, amount: str | None = None, **changes: Any) -> Refund:
-    """Ask for a refund of an order over PEN 35.50."""
-    named: dict[str, Any] = {"actor": "rosa", "reason": "It is sold out."}
-    return refund_order(order, Decimal(amount) if amount else None, **named | changes)
-
-
-def approved(order: Order, amount: str | None = None) -> Refund:
-    return approve_refund(ask(order, amount), actor="marta")
-
-
-def sent(order: Order, amount: str | None = None) -> Refund:
-    refund = give_account(approved(order, amount), bank="BBVA", cci=CCI, holder="Ana Quispe")
-    return send_refund(refund, actor="marta")
-
-
-def done(order: Order, amount: str | None = None) -> Refund:
-    return close_refund(sent(order, amount), done=True, actor="marta", reason="The bank says so.")
-
-
 def refunded_events(order: Order) -> int:
     return order.events.filter(kind="payment_refunded").count()
 
@@ -117,13 +98,13 @@ def refunded_events(order: Order) -> int:
 
 def test_money_goes_back_by_bank() -> None:
     order = bought()
-    refund = ask(order)
+    refund = refund_at("requested", order)
     assert (refund.money, refund.status, refund.by_channel) == (Money(Decimal("35.50"), "PEN"), "requested", False)
     assert (refund.requested_by, refund.needs_account) == ("rosa", True)
     approve_refund(refund, actor="marta")
     with pytest.raises(InvalidRequest, match="ask the payer"):
         send_refund(refund, actor="marta")
-    give_account(refund, bank="BBVA", cci=CCI, holder="Ana Quispe")
+    give_account(refund, **ACCOUNT)
     assert (refund.approved_by, refund.needs_account) == ("marta", False)
     send_refund(refund, actor="marta")
     assert (state_of(order), refunded_events(order)) == ("paid", 0)
@@ -146,31 +127,31 @@ def test_the_shop_hears_when_all_is_back_not_before() -> None:
     payment_refunded.connect(hear)
     try:
         order = bought()
-        done(order, "10.00")
+        refund_at("done", order, "10.00")
         assert (state_of(order), Delivery.objects.filter(event__kind="payment_refunded").count()) == ("paid", 0)
-        close_refund(sent(order, "5.50"), done=False, actor="marta", reason="The account is closed.")
-        done(order, "5.50")
+        close_refund(refund_at("sent", order, "5.50"), done=False, actor="marta", reason="The account is closed.")
+        refund_at("done", order, "5.50")
         assert state_of(order) == "paid"
-        done(order, "20.00")
+        refund_at("done", order, "20.00")
         assert state_of(order) == "refunded"
         assert Delivery.objects.filter(event__kind="payment_refunded", delivered_at__isnull=False).count() == 1
     finally:
         payment_refunded.disconnect(hear)
     with pytest.raises(InvalidRequest, match="nothing is left"):
-        ask(order)
+        refund_at("requested", order)
 
 
 def test_a_failed_refund_frees_its_amount() -> None:
     order = bought()
-    refund = ask(order)
+    refund = refund_at("requested", order)
     assert Payment.objects.get().refundable == 0
     close_refund(refund, done=False, actor="marta", reason="Agreed with the payer.")
     assert (refund.status, Payment.objects.get().refundable) == ("failed", Decimal("35.50"))
-    assert ask(order).amount == Decimal("35.50")
+    assert refund_at("requested", order).amount == Decimal("35.50")
 
 
 def test_what_was_sent_is_not_approved_again_and_so_not_sent_again() -> None:
-    refund = sent(bought())
+    refund = refund_at("sent")
     with pytest.raises(InvalidRequest, match="is sent"):
         approve_refund(refund, actor="rosa")
     with pytest.raises(InvalidRequest, match="can't become"):
@@ -191,12 +172,12 @@ def test_an_amount_that_cannot_go_back(amount: str) -> None:
 
 def test_never_more_than_was_paid() -> None:
     order = bought()
-    ask(order, "20.00")
+    refund_at("requested", order, "20.00")
     with pytest.raises(InvalidRequest, match=r"15\.50 can be refunded; 15\.51 is too much"):
-        ask(order, "15.51")
-    ask(order, "15.50")
+        refund_at("requested", order, "15.51")
+    refund_at("requested", order, "15.50")
     with pytest.raises(InvalidRequest, match="nothing is left"):
-        ask(order, "0.01")
+        refund_at("requested", order, "0.01")
     assert (Refund.objects.count(), Payment.objects.get().refunded) == (2, Decimal("35.50"))
 
 
@@ -204,7 +185,7 @@ def test_never_more_than_was_paid() -> None:
 @pytest.mark.parametrize("amount", [None, "20.00"])
 def test_never_more_than_was_paid_also_when_asked_at_once(amount: str | None) -> None:
     order = bought()
-    results = at_once(*[partial(ask, order, amount)] * 4)
+    results = at_once(*[partial(refund_at, "requested", order, amount)] * 4)
     assert [type(result) for result in results if not isinstance(result, Refund)] == [InvalidRequest] * 3
     assert Payment.objects.get().refunded == sum(refund.amount for refund in Refund.objects.all())
     assert Refund.objects.count() == 1
@@ -213,7 +194,7 @@ def test_never_more_than_was_paid_also_when_asked_at_once(amount: str | None) ->
 @pytest.mark.every_database
 def test_closing_at_once_counts_once() -> None:
     order = bought()
-    refund = sent(order)
+    refund = refund_at("sent", order)
     results = at_once(
         *[partial(close_refund, refund, done=False, actor="marta", reason="x")] * 2,
         *[partial(close_refund, refund, done=True, actor="marta", reason="x")] * 2,
@@ -227,13 +208,13 @@ def test_every_step_needs_somebody_and_its_turn() -> None:
     order = bought()
     for missing in ({"actor": " "}, {"reason": " "}):
         with pytest.raises(InvalidRequest, match="pass actor"):
-            ask(order, **missing)
+            refund_at("requested", order, **missing)
         with pytest.raises(InvalidRequest, match="pass actor"):
-            close_refund(ask(order, "1.00"), **{"done": True, "actor": "x", "reason": "x"} | missing)  # type: ignore[arg-type]
-    refund = ask(order)
+            close_refund(refund_at("requested", order, "1.00"), **{"done": True, "actor": "x", "reason": "x"} | missing)  # type: ignore[arg-type]
+    refund = refund_at("requested", order)
     with pytest.raises(InvalidRequest, match="pass actor"):
         approve_refund(refund, actor=" ")
-    give_account(refund, bank="BBVA", cci=CCI, holder="Ana Quispe")
+    give_account(refund, **ACCOUNT)
     for early in (
         partial(send_refund, refund, actor="x"),
         partial(close_refund, refund, done=True, actor="x", reason="x"),
@@ -247,10 +228,10 @@ def test_every_step_needs_somebody_and_its_turn() -> None:
 
 def test_an_order_without_a_payment_has_nothing_to_refund() -> None:
     with pytest.raises(InvalidRequest, match="nothing can be refunded"):
-        ask(make())
+        refund_at("requested", make())
     other = bought()
     with pytest.raises(InvalidRequest, match="no such payment"):
-        ask(bought(), payment=Payment.objects.get(cip__order=other))
+        refund_at("requested", bought(), payment=Payment.objects.get(cip__order=other))
 
 
 # The payer's link.
@@ -258,7 +239,7 @@ def test_an_order_without_a_payment_has_nothing_to_refund() -> None:
 
 @pytest.mark.every_database
 def test_the_account_is_named_once() -> None:
-    refund = ask(bought())
+    refund = refund_at("requested")
     assert refund_of(refund.link_token) == refund
     results = at_once(*[partial(give_account, refund, bank="BBVA", cci=CCI, holder=name) for name in ("Ana", "Eva")])
     assert len([result for result in results if isinstance(result, InvalidRequest)]) == 1
@@ -267,7 +248,7 @@ def test_the_account_is_named_once() -> None:
 
 
 def test_a_link_that_is_forged() -> None:
-    refund = ask(bought())
+    refund = refund_at("requested")
     token = refund.link_token
     forged = [token[:-1], token + "A", "", ":", "ñ", "a:b:c", signing.dumps(refund.pk), Refund(pk=999).link_token]
     for text in forged:
@@ -277,7 +258,7 @@ def test_a_link_that_is_forged() -> None:
 
 @pytest.mark.parametrize(("days", "works"), [(13, True), (15, False)])
 def test_a_link_works_for_two_weeks(monkeypatch: pytest.MonkeyPatch, days: int, works: bool) -> None:
-    refund, now = ask(bought()), time.time()
+    refund, now = refund_at("requested"), time.time()
     with monkeypatch.context() as past:
         past.setattr(time, "time", lambda: now - days * 24 * 3600)
         token = refund.link_token
@@ -289,11 +270,11 @@ def test_a_link_works_for_two_weeks(monkeypatch: pytest.MonkeyPatch, days: int, 
 
 
 def test_no_account_for_what_is_over(can_refund: None) -> None:
-    by_channel = ask(bought())
+    by_channel = refund_at("requested")
     with pytest.raises(InvalidRequest, match="none is needed"):
         give_account(by_channel, bank="BBVA", cci=CCI, holder="Ana")
     close_refund(by_channel, done=False, actor="x", reason="x")
-    by_hand = ask(by_channel.order)
+    by_hand = refund_at("requested", by_channel.order)
     close_refund(by_hand, done=False, actor="x", reason="x")
     with pytest.raises(InvalidRequest, match="none is needed"):
         give_account(by_hand, bank="BBVA", cci=CCI, holder="Ana")
@@ -304,7 +285,7 @@ def test_no_account_for_what_is_over(can_refund: None) -> None:
 
 def test_the_provider_does_it(can_refund: None) -> None:
     order = bought()
-    refund = ask(order, "10.00")
+    refund = refund_at("requested", order, "10.00")
     assert refund.by_channel
     tick()
     assert MemoryChannel.refunds == []  # nobody approved it
@@ -313,7 +294,7 @@ def test_the_provider_does_it(can_refund: None) -> None:
         send_refund(refund, actor="marta")
     tick()
     assert (status_of(refund), state_of(order)) == ("done", "paid")
-    approved(order)
+    refund_at("approved", order)
     tick()
     assert [money for _code, money, _key in MemoryChannel.refunds] == [
         Money(Decimal("10.00"), "PEN"), Money(Decimal("25.50"), "PEN")
@@ -325,7 +306,7 @@ def test_the_provider_does_it(can_refund: None) -> None:
 @pytest.mark.parametrize("fact", [Fact.ISSUED, Fact.CODE_DELETED, Fact.CODE_EXPIRED, Fact.ABSENT])
 def test_what_the_provider_gave_back_for_us_may_be_missing_there(can_refund: None, fact: Fact) -> None:
     order = bought()
-    approved(order)
+    refund_at("approved", order)
     tick()
     MemoryChannel("default", {}).set(order.code, fact)
     refresh_order(order)
@@ -335,7 +316,7 @@ def test_what_the_provider_gave_back_for_us_may_be_missing_there(can_refund: Non
 @pytest.mark.parametrize("fact", [Fact.ISSUED, Fact.CODE_DELETED])
 def test_what_was_given_back_in_part_or_not_at_all_may_not(can_refund: None, fact: Fact) -> None:
     order = bought()
-    approved(order, "10.00")
+    refund_at("approved", order, "10.00")
     tick()
     MemoryChannel("default", {}).set(order.code, fact)
     refresh_order(order)
@@ -344,7 +325,7 @@ def test_what_was_given_back_in_part_or_not_at_all_may_not(can_refund: None, fac
 
 def test_what_was_certainly_not_sent_is_sent_again(can_refund: None) -> None:
     order = bought()
-    refund = approved(order)
+    refund = refund_at("approved", order)
     for error in (Unavailable("Nobody answers."), Misconfigured("The keys are wrong.")):
         MemoryChannel.fail("refund", error)
         refund.refresh_from_db()
@@ -362,14 +343,14 @@ def test_what_was_certainly_not_sent_is_sent_again(can_refund: None) -> None:
 
 def test_what_the_provider_refuses_is_a_person_s_and_then_by_hand(can_refund: None) -> None:
     order = bought()
-    refund = approved(order)
+    refund = refund_at("approved", order)
     MemoryChannel.fail("refund", Refused("Too late for that."))
     tick()
     assert (status_of(refund), refund.outcome, state_of(order)) == ("failed", "Too late for that.", "paid")
     discrepancy = Discrepancy.objects.get()
     assert (discrepancy.kind, discrepancy.status) == ("not_confirmed", "open")
     assert "Too late for that." in str(discrepancy.evidence)
-    assert ask(order).by_channel is False
+    assert refund_at("requested", order).by_channel is False
     for minutes in range(10):
         tick(later(minutes=minutes))
     assert (len(calls("refund")), discrepancies()) == (1, ["not_confirmed"])
@@ -379,7 +360,7 @@ def test_what_the_provider_refuses_is_a_person_s_and_then_by_hand(can_refund: No
 @pytest.mark.parametrize("error", [LOST, RuntimeError("a mistake")])
 def test_no_answer_is_a_person_s_and_never_sent_twice(can_refund: None, error: Exception, was_done: bool) -> None:
     order = bought()
-    refund = approved(order)
+    refund = refund_at("approved", order)
     MemoryChannel.fail("refund", error, after=was_done)
     for hour in range(10):
         tick(later(hours=hour))
@@ -394,7 +375,7 @@ def test_no_answer_is_a_person_s_and_never_sent_twice(can_refund: None, error: E
 
 @pytest.mark.parametrize("was_done", [True, False])
 def test_a_process_that_dies_while_it_asks(can_refund: None, was_done: bool) -> None:
-    refund = approved(bought())
+    refund = refund_at("approved")
     MemoryChannel.fail("refund", Killed(), after=was_done)  # type: ignore[arg-type]
     with pytest.raises(Killed):
         tick()
@@ -409,14 +390,14 @@ def test_a_process_that_dies_while_it_asks(can_refund: None, was_done: bool) -> 
 
 @pytest.mark.every_database
 def test_two_workers_send_once(can_refund: None) -> None:
-    refund = approved(bought())
+    refund = refund_at("approved")
     results = at_once(*[partial(send_by_channel, Refund.objects.get(), timezone.now()) for _ in range(4)])
     assert sorted(results) == [False, False, False, True]
     assert (len(calls("refund")), status_of(refund)) == (1, "done")
 
 
 def test_nobody_closes_what_the_provider_is_being_asked_for(can_refund: None) -> None:
-    refund = approved(bought())
+    refund = refund_at("approved")
     said: list[str] = []
 
     def close() -> None:
@@ -433,7 +414,7 @@ def test_nobody_closes_what_the_provider_is_being_asked_for(can_refund: None) ->
 
 def test_what_was_stopped_is_not_sent(can_refund: None) -> None:
     order = bought()
-    refund = approved(order)
+    refund = refund_at("approved", order)
     stale = Refund.objects.get()
     close_refund(refund, done=False, actor="marta", reason="The payer wants it after all.")
     assert not send_by_channel(stale, timezone.now())
@@ -443,7 +424,7 @@ def test_what_was_stopped_is_not_sent(can_refund: None) -> None:
 
 def test_a_message_faster_than_the_answer(can_refund: None, caplog: pytest.LogCaptureFixture) -> None:
     order = bought()
-    refund = approved(order)
+    refund = refund_at("approved", order)
     Meanwhile.happens[:] = [lambda: notify(order, Fact.PAYMENT_REVERSED, operation_number="7")]
     tick()
     assert (status_of(refund), state_of(order), discrepancies(), refunded_events(order)) == ("done", "refunded", [], 1)
@@ -455,7 +436,7 @@ def test_a_message_makes_up_for_an_answer_that_got_lost(can_refund: None) -> Non
         raise LOST
 
     order = bought()
-    refund = approved(order)
+    refund = refund_at("approved", order)
     Meanwhile.happens[:] = [lose, lambda: notify(order, Fact.PAYMENT_REVERSED, operation_number="7")]  # the last first
     for hour in range(3):
         tick(later(hours=hour))
@@ -469,7 +450,7 @@ def test_what_another_account_took_is_left_to_staff(
     """A channel serves an account, whatever its alias was when the code was issued."""
     order = bought()
     order.cips.update(**changes)
-    assert ask(order).by_channel is by_channel
+    assert refund_at("requested", order).by_channel is by_channel
 
 
 # The provider takes the payment back.
@@ -479,17 +460,19 @@ def reverse(order: Order) -> None:
     assert notify(order, Fact.PAYMENT_REVERSED, operation_number="7") == 200
 
 
-@pytest.mark.parametrize(("step", "becomes"), [(ask, "failed"), (approved, "failed"), (sent, "sent"), (done, "done")])
-def test_reversed_while_a_refund_by_hand_goes_on(step: Callable[[Order], Refund], becomes: str) -> None:
+@pytest.mark.parametrize(
+    ("step", "becomes"), [("requested", "failed"), ("approved", "failed"), ("sent", "sent"), ("done", "done")]
+)
+def test_reversed_while_a_refund_by_hand_goes_on(step: str, becomes: str) -> None:
     order = bought()
-    refund = step(order)
+    refund = refund_at(step, order)
     reverse(order)
     assert (status_of(refund), state_of(order), discrepancies()) == (becomes, "refunded", ["reversed"])
     payment = Payment.objects.get()
     assert (payment.status, payment.refunded) == ("reversed", 0 if becomes == "failed" else Decimal("35.50"))
     reverse(order)
     assert (discrepancies(), refunded_events(order)) == (["reversed"], 1)
-    for wrong in (partial(ask, order), partial(approve_refund, refund, actor="x")):
+    for wrong in (partial(refund_at, "requested", order), partial(approve_refund, refund, actor="x")):
         with pytest.raises(InvalidRequest):
             wrong()
     if becomes == "sent":
@@ -508,7 +491,7 @@ def test_reversed_while_a_refund_by_the_provider_goes_on(
     can_refund: None, step: str, becomes: str, asked: list[str]
 ) -> None:
     order = bought()
-    refund = ask(order) if step == "requested" else approved(order)
+    refund = refund_at("requested", order) if step == "requested" else refund_at("approved", order)
     if step == "sent":
         MemoryChannel.fail("refund", LOST)
     if step in ("sent", "done"):
@@ -528,7 +511,7 @@ def test_reversed_while_a_refund_by_the_provider_goes_on(
 
 def test_more_was_taken_back_than_we_gave(can_refund: None) -> None:
     order = bought()
-    approved(order, "10.00")
+    refund_at("approved", order, "10.00")
     tick()
     reverse(order)
     assert (state_of(order), discrepancies()) == ("refunded", ["reversed"])
@@ -546,8 +529,7 @@ def test_a_refund_that_is_due_is_asked_for() -> None:
     refund = Refund.objects.get()
     assert (refund.payment, refund.amount, refund.reason) == (discrepancy.payment, Decimal("35.50"), "Paid twice.")
     assert (refund.requested_by, refund.status) == ("marta", "requested")
-    give_account(approve_refund(refund, actor="eva"), bank="BBVA", cci=CCI, holder="Ana")
-    close_refund(send_refund(refund, actor="eva"), done=True, actor="eva", reason="Sent.")
+    bring(refund, "done")
     assert (state_of(order), refunded_events(order)) == ("paid", 0)  # what paid it is still there
 
 
@@ -573,7 +555,7 @@ def test_what_is_asked_for_already_is_not_asked_for_again() -> None:
     notify(order, operation_number="8")
     discrepancy = Discrepancy.objects.get()
     assert discrepancy.payment
-    ask(order, payment=discrepancy.payment)
+    refund_at("requested", order, payment=discrepancy.payment)
     resolve_discrepancy(discrepancy, "refund_due", actor="marta", reason="Paid twice.")
     assert Refund.objects.count() == 1
 
@@ -583,7 +565,7 @@ def test_a_payment_on_its_way_back_pays_nothing() -> None:
     notify(order, paid_at=later(days=9), operation_number="7")
     discrepancy = Discrepancy.objects.get()
     assert discrepancy.payment
-    refund = ask(order, "1.00", payment=discrepancy.payment)
+    refund = refund_at("requested", order, "1.00", payment=discrepancy.payment)
     with pytest.raises(InvalidRequest, match="being refunded"):
         resolve_discrepancy(discrepancy, "accept", actor="marta", reason="It came.")
     assert (state_of(order), discrepancies()) == ("pending", ["late_payment"])
@@ -598,14 +580,14 @@ def test_a_payment_on_its_way_back_pays_nothing_when_it_turns_out_to_be_in_time(
     body: dict[str, Any] = {"paid_at": None, "operation_number": "7"}
     advance(report(order.cips.get(), **body), now=heard)
     assert discrepancies() == ["late_payment"]
-    ask(order, payment=Payment.objects.get())
+    refund_at("requested", order, payment=Payment.objects.get())
     advance(report(order.cips.get(), operation_number="7", paid_at=timezone.now()), now=heard)
     assert (state_of(order), discrepancies()) == ("pending", ["late_payment"])
 
 
 def test_a_payment_that_a_person_vouched_for_can_go_back() -> None:
     order = mark_paid(make(), "99", "marta", "Seen in the portal.")
-    done(order)
+    refund_at("done", order)
     assert state_of(order) == "refunded"
 
 
@@ -613,7 +595,7 @@ def test_a_payment_that_a_person_vouched_for_can_go_back() -> None:
 @pytest.mark.parametrize("done", [True, False])
 def test_a_refund_that_takes_days_is_asked_about_until_it_ends(takes_days: type[TakesDays], done: bool) -> None:
     order = bought()
-    refund = approved(order)
+    refund = refund_at("approved", order)
     for hours in (0, 1, 10, 40):
         tick(later(hours=hours))
     assert (status_of(refund), len(calls("refund")), state_of(order), discrepancies()) == ("sent", 1, "paid", [])
@@ -629,7 +611,7 @@ def test_a_refund_that_takes_days_is_asked_about_until_it_ends(takes_days: type[
 
 def test_a_refund_that_never_ends_comes_to_a_person(takes_days: type[TakesDays]) -> None:
     order = bought()
-    refund = approved(order)
+    refund = refund_at("approved", order)
     tick()
     MemoryChannel.failures["look_up_refunds"] = [(LOST, False)] * 99
     for days in (1, 5, 13):

@@ -25,7 +25,6 @@ from pagoefectivo_django.flows import (
     cancel_order,
     close_refund,
     extend_order,
-    refund_order,
     reissue_code,
     resolve_discrepancy,
     send_refund,
@@ -46,7 +45,6 @@ from pagoefectivo_django.models import (
     NotificationStatus,
     Order,
     Payment,
-    Refund,
     Settlement,
     SettlementLine,
     UnknownCode,
@@ -65,6 +63,7 @@ from pagoefectivo_django.states import (
 from pagoefectivo_django.testing import notify
 from tests.clock import later
 from tests.factories.orders import bought, lost, make, without_code
+from tests.factories.refunds import ACCOUNT, refund_at
 from tests.factories.statements import line, text
 from tests.manual import table
 from tests.reading import dashboard_now
@@ -76,7 +75,6 @@ pytestmark = [
 
 DOWN = Unavailable("Nobody answers.")
 LOST = OutcomeUnknown("The line was dropped.")
-CCI = "01136600010003254221"
 
 
 #: What can be in which states, as the manual calls it.
@@ -115,10 +113,6 @@ def reading(row: Any, name: str) -> Callable[[], str]:
     """Return what reads a column of a row as it is in the database; "gone" where the row is not there any more."""
     found = type(row)._base_manager.filter(pk=row.pk)
     return lambda: str(found.values_list(name, flat=True).first()) if found.exists() else "gone"
-
-
-def asked_back(order: Order | None = None) -> Refund:
-    return refund_order(order or bought(), actor="rosa", reason="It is sold out.")
 
 
 def answer(resolution: str = "ignore") -> None:
@@ -259,24 +253,23 @@ def _() -> Walk:
 
 @walk("refund", "requested")
 def _() -> Walk:
-    refund = asked_back()
+    refund = refund_at("requested")
     yield reading(refund, "status")
     approve_refund(refund, actor="marta")
 
 
 @walk("refund", "approved")
 def _() -> Walk:
-    refund = approve_refund(asked_back(), actor="marta")
+    refund = refund_at("approved")
     yield reading(refund, "status")
-    give_account(refund, bank="BBVA", cci=CCI, holder="Ana Quispe")
+    give_account(refund, **ACCOUNT)
     assert shown("refunds to send")
     send_refund(refund, actor="marta")
 
 
 @walk("refund", "sent")
 def _() -> Walk:
-    refund = give_account(approve_refund(asked_back(), actor="marta"), bank="BBVA", cci=CCI, holder="Ana Quispe")
-    send_refund(refund, actor="marta")
+    refund = refund_at("sent")
     yield reading(refund, "status")
     close_refund(refund, done=True, actor="marta", reason="The bank says so.")
 
@@ -446,7 +439,7 @@ def test_every_queue_that_is_counted_has_its_words() -> None:
 
 
 def test_what_is_behind_a_list_is_counted_only_for_who_may_see_the_list() -> None:
-    asked_back()
+    refund_at("requested")
     without_code()
     told = []
     for allowed in (["order"], ["order", "refund"]):

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -29,6 +28,7 @@ from pagoefectivo_django.states import Remark
 from pagoefectivo_django.testing import pay
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.refunds import ACCOUNT, refund_at
 from tests.mail.conftest import Connect
 from tests.mail.server import serving
 
@@ -36,14 +36,12 @@ pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django
 
 Outbox = list[EmailMultiAlternatives]
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It is sold out."}
-ACCOUNT: dict[str, Any] = {"bank": "BCP", "cci": "00219100000000000152", "holder": "Ana"}
 CONSOLE = {"screen": {"BACKEND": "pagoefectivo_django.carriers.console.ConsoleCarrier"}}
 LINK = re.compile(r"https://shop\.example(/pay/refund/[^/\s\"]+/)")
 
 
 def refund_of(**changes: Any) -> Refund:
-    order = pay(make(**{"language": "en"} | changes), operation_number="7")
-    return approve_refund(refund_order(order, **STAFF), actor="eva")
+    return refund_at("approved", pay(make(**{"language": "en"} | changes), operation_number="7"))
 
 
 def asked(outbox: Outbox) -> list[EmailMultiAlternatives]:
@@ -111,7 +109,7 @@ def test_each_of_two_refunds_asks_for_its_own(messages: Connect, mailoutbox: Out
     messages(("refund_account",))
     order = pay(make(language="en"), operation_number="7")
     for amount in ("10.00", "20.00"):
-        approve_refund(refund_order(order, Decimal(amount), **STAFF), actor="eva")
+        refund_at("approved", order, amount)
     publish_events(later(seconds=1))
     assert ["10.00" in mail.body for mail in asked(mailoutbox)] == [True, False]
     assert ["20.00" in mail.body for mail in asked(mailoutbox)] == [False, True]

@@ -13,21 +13,17 @@ from django.utils import timezone
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import (
     actions_of,
-    approve_refund,
     assign_discrepancy,
     close_refund,
     enter_deposit,
     extend_order,
     match_line,
-    refund_order,
     reopen_discrepancy,
     resolve_discrepancy,
-    send_refund,
     tick,
     unmatch_line,
 )
 from pagoefectivo_django.flows.outbox.publish import deliver_again
-from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import (
     Cip,
@@ -45,6 +41,7 @@ from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import lima_day
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.refunds import refund_at
 from tests.factories.statements import line, load
 from tests.reading import books_hold
 from tests.settlements.test_matching import load_own
@@ -172,10 +169,7 @@ def failed_refund() -> Story:
     order = pay(make())
 
     def ask() -> None:
-        refund = approve_refund(refund_order(order, **STAFF), actor="eva")
-        give_account(refund, bank="BCP", cci="01136600010003254221", holder="Ana Quispe")
-        refund.refresh_from_db()
-        send_refund(refund, actor="eva")
+        refund_at("sent", order)
 
     def fail() -> None:
         close_refund(order.refunds.get(closed_at__isnull=True), done=False, **STAFF)
@@ -205,10 +199,7 @@ def paused_receiver() -> Story:
 def refund_line() -> Story:
     """A line of a refund is matched with it, and free again when that was wrong."""
     order = pay(make(), operation_number="111")
-    refund = approve_refund(refund_order(order, Decimal("10.00"), **STAFF), actor="eva")
-    give_account(refund, bank="BCP", cci="01136600010003254221", holder="Ana Quispe")
-    refund.refresh_from_db()
-    close_refund(send_refund(refund, actor="eva"), done=True, **STAFF)
+    refund = refund_at("done", order, "10.00")
     settlement = load_own(f"{order.code};111;35.50;1.89;{day()}", f"{order.code};111;-10.00;0.00;{day()}")
     names = iter("abcdefgh")
 

@@ -8,20 +8,16 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import (
-    approve_refund,
-    close_refund,
     match_line,
-    refund_order,
     resolve_discrepancy,
-    send_refund,
     tick,
     unmatch_line,
 )
-from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.factories.orders import make
+from tests.factories.refunds import refund_at
 from tests.factories.statements import line, load
 
 pytestmark = [
@@ -33,11 +29,7 @@ STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 
 
 def refunded(order: Order) -> Order:
-    refund = refund_order(order, **STAFF)
-    approve_refund(refund, actor="rosa")
-    give_account(refund, bank="BCP", cci="00219100123456789012", holder="Ana")
-    send_refund(refund, actor="rosa")
-    close_refund(refund, done=True, **STAFF)
+    refund_at("done", order)
     return fresh(order)
 
 

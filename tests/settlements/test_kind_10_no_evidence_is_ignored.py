@@ -9,17 +9,14 @@ from django.utils import timezone
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import (
     actions_of,
-    approve_refund,
     close_refund,
-    refund_order,
-    send_refund,
     unmatch_line,
 )
-from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Discrepancy, Match, Order, Payment, SettlementLine
 from pagoefectivo_django.testing import pay
 from pagoefectivo_django.workdays import lima_day
 from tests.factories.orders import make
+from tests.factories.refunds import refund_at
 from tests.factories.statements import line, load
 from tests.reading import books_hold, discrepancies
 
@@ -83,12 +80,7 @@ def test_two_equal_payments_of_one_file_are_two() -> None:
 def test_two_equal_parts_that_went_back_are_two() -> None:
     order = pay(make(), operation_number="111")
     for _ in range(2):
-        refund = refund_order(order, Decimal("10.00"), actor="ana", reason="a part")
-        approve_refund(refund, actor="eva")
-        give_account(refund, bank="BCP", cci="01136600010003254221", holder="Ana Quispe")
-        refund.refresh_from_db()
-        send_refund(refund, actor="eva")
-        close_refund(refund, done=True, actor="eva", reason="sent")
+        refund_at("done", order, "10.00")
     rows = [f"{order.code};111;-10.00;0.00;{day()}"] * 2
     settlement = load_own(f"{order.code};111;35.50;1.89;{day()}", *rows)
     assert [one.status for one in settlement.lines.order_by("number")] == ["matched"] * 3
@@ -140,8 +132,7 @@ def test_a_line_without_a_day_is_known_by_its_code() -> None:
 def test_a_refund_that_a_statement_has_did_not_fail() -> None:
     """Its amount would be free again, and the same money sent twice."""
     order = pay(make())
-    refund = approve_refund(refund_order(order, actor="ana", reason="Torn."), actor="eva")
-    send_refund(give_account(refund, bank="BCP", cci="00219300123456789018", holder="Ana Quispe"), actor="eva")
+    refund = refund_at("sent", order)
     settlement = load_own(f"{order.code};;-35.50;0.00;{day()}")
     refund.refresh_from_db()
     assert actions_of([refund])[refund]["fail"] == "in_statement"
@@ -154,8 +145,7 @@ def test_a_refund_that_a_statement_has_did_not_fail() -> None:
 
 def test_a_refund_that_a_statement_has_is_done() -> None:
     order = pay(make())
-    refund = approve_refund(refund_order(order, actor="ana", reason="Torn."), actor="eva")
-    send_refund(give_account(refund, bank="BCP", cci="00219300123456789018", holder="Ana Quispe"), actor="eva")
+    refund = refund_at("sent", order)
     load_own(f"{order.code};;-35.50;0.00;{day()}")
     refund.refresh_from_db()
     assert close_refund(refund, done=True, actor="eva", reason="Seen.").status == "done"

@@ -16,19 +16,14 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown
 from pagoefectivo_django.flows import (
-    approve_refund,
-    close_refund,
     enter_deposit,
     import_settlement,
     match_line,
-    refund_order,
     resolve_discrepancy,
-    send_refund,
     tick,
     unmatch_line,
 )
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
-from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement, read_settlement
 from pagoefectivo_django.models import Discrepancy, Heartbeat, Match, Order, Payment, Settlement, SettlementLine
@@ -37,6 +32,7 @@ from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import lima_day
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.refunds import refund_at
 from tests.factories.statements import line, load, text
 from tests.reading import books_hold, discrepancies
 
@@ -310,15 +306,9 @@ def load_own(*rows: str, name: str = "own.csv") -> Settlement:
         return import_settlement(io.BytesIO(data), name, actor="ana", currency="PEN", format="own")
 
 
-def given_back(order: Order, amount: Decimal) -> None:
-    refund = approve_refund(refund_order(order, amount, actor="ana", reason="Torn."), actor="eva")
-    refund = give_account(refund, bank="BCP", cci="00219300123456789018", holder="Ana Quispe")
-    close_refund(send_refund(refund, actor="eva"), done=True, actor="eva", reason="Seen.")
-
-
 def test_a_negative_line_is_our_refund_or_a_discrepancy() -> None:
     order = pay(make())
-    given_back(order, Decimal("5.50"))
+    refund_at("done", order, "5.50")
     settlement = load_own(
         f"{order.code};;35.50;1.89;{DAY}",
         f"{order.code};;-5.50;0.00;{DAY}",
