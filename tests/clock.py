@@ -1,5 +1,8 @@
 """Moments from now on, rounds of a worker that follow each other, and a clock for stories that go on for days."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
@@ -41,3 +44,19 @@ class Clock:
 
     def forward(self, **of: float) -> None:
         self.time += timedelta(**of)
+
+
+@contextmanager
+def at_most(seconds: int) -> Iterator[None]:
+    """Fail if it takes longer: what never ends fails no test."""
+
+    def ring(*_: object) -> None:
+        raise AssertionError(f"did not end in {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from django.db import OperationalError, connections
+from django.db import OperationalError, connections, transaction
 
+from pagoefectivo_django.models import Order
 from pagoefectivo_django.models.database import database
 from tests import servers
 from tests.factories.messages import post
@@ -105,4 +106,29 @@ def posting(body: bytes) -> Iterator[list[int]]:
     try:
         yield statuses
     finally:
+        thread.join(30)
+
+
+@contextmanager
+def held(*orders: Order) -> Iterator[threading.Event]:
+    """Hold the locks of orders on another connection; yields an event that says when they were let go, at last."""
+    locked, release, over = threading.Event(), threading.Event(), threading.Event()
+
+    def shop() -> None:
+        try:
+            with transaction.atomic():
+                list(Order.objects.select_for_update().filter(pk__in=[order.pk for order in orders]))
+                locked.set()
+                release.wait(60)
+            over.set()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=shop)
+    thread.start()
+    assert locked.wait(20)
+    try:
+        yield over
+    finally:
+        release.set()
         thread.join(30)

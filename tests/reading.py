@@ -1,11 +1,17 @@
 """What the tests read back: rows as the database has them now, what the provider was asked, and what pages show."""
 
 import hashlib
+import re
+import time
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db import connection
 from django.db.models import Model
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -14,6 +20,13 @@ from pagoefectivo_django.dashboard import dashboard
 from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment
 from pagoefectivo_django.models.database import database
+from tests.factories.messages import post
+
+#: Statements that begin, end and time transactions.
+CONTROL = re.compile(
+    r"(SELECT clock_timestamp|SELECT UTC_TIMESTAMP|BEGIN|START|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET autocommit)\b",
+    re.IGNORECASE,
+)
 
 
 def fresh(order: Order) -> Order:
@@ -103,3 +116,22 @@ def dashboard_now() -> dict[str, Any]:
 def voucher(order: Order) -> str:
     """Return an order's voucher page, with plain blanks."""
     return Client().get(reverse("pagoefectivo:voucher", args=[order.token])).content.decode().replace("\u00a0", " ")
+
+
+def within_a_minute(count: Callable[[], Any]) -> Any:
+    """Count from nothing, and once more if another minute began meanwhile."""
+    for _ in range(3):
+        cache.clear()
+        begun = time.time() // 60
+        counted = count()
+        if time.time() // 60 == begun:
+            break
+    return counted
+
+
+def statements(body: bytes) -> list[str]:
+    """Return the statements, without those that only begin and end transactions, with which a message is applied."""
+    with CaptureQueriesContext(connection) as captured:
+        assert post(body).status_code == 200
+    found = [query["sql"] for query in captured]
+    return [sql for sql in found if not CONTROL.match(sql) and "shop_heard" not in sql]

@@ -9,9 +9,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import Refused, Unavailable
-from pagoefectivo_django.flows import (
-    cancel_order,
-)
+from pagoefectivo_django.flows import cancel_order
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import expire, notify, pay

@@ -7,8 +7,8 @@ import pytest
 from pagoefectivo_django.flows import publish_events
 from pagoefectivo_django.models import Delivery
 from pagoefectivo_django.payer import Payer
-from tests.carriers.test_texts import CONSOLE
 from tests.clock import later
+from tests.factories.carriers import CONSOLE
 from tests.factories.orders import make
 from tests.mail.conftest import Connect, messages  # noqa: F401
 

@@ -18,16 +18,15 @@ from pagoefectivo_django.flows import publish_events, tick
 from pagoefectivo_django.models import Delivery, Order, OrderEvent
 from pagoefectivo_django.payer import Payer, e164
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.carriers.test_sinch import BATCHES, KEYS, NUMBER, REFUSAL, TOKEN
 from tests.channels.scripted import Says, Script, playing
 from tests.clock import later
+from tests.factories.carriers import BATCHES, CONSOLE, KEYS, NUMBER, REFUSAL, SINCH, TOKEN
 from tests.factories.orders import make
 from tests.mail.conftest import Connect, messages  # noqa: F401
 
 pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
 
-SINCH = "pagoefectivo_django.carriers.sinch.SinchCarrier"
-CONSOLE = "pagoefectivo_django.carriers.console.ConsoleCarrier"
+
 NOBODY = Payer(email="ana@example.com")
 
 

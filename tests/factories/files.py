@@ -23,6 +23,15 @@ REPORT = ["CIP", "Nro.Ord.Comercio", "Monto", "Estado", "Fec.Cancelación", "Cli
 PREAMBLE = [[f"Reporte {number}"] for number in range(10)]
 PAID_AT = datetime(2026, 11, 23, 10, 0, 5)  # noqa: DTZ001 (a workbook has no zones)
 
+#: A bank's file with headings, and the same without: the columns of both in the order of ``COLUMNS``.
+COLUMNS = ("code", "transaction_code", "operation_number", "gross", "fee", "tax", "net", "paid_at")
+HEADINGS = ["Código", "Pedido", "Operación", "Importe", "Comisión", "IGV", "Neto", "Fecha"]
+HEAD = ";".join(HEADINGS) + "\n"
+NAMED: dict[str, Any] = {"bank": {"KIND": "settlement", "COLUMNS": dict(zip(COLUMNS, HEADINGS, strict=True))}}
+NUMBERED: dict[str, Any] = {
+    "bank": {"KIND": "settlement", "WIDTH": 8, "COLUMNS": {ours: at for at, ours in enumerate(COLUMNS, 1)}}
+}
+
 
 def read(data: bytes, name: str = "file.csv", **said: Any) -> Statement:
     return open_statement(io.BytesIO(data), name, **({"currency": "PEN", "formats": SHOP} | said))

@@ -8,8 +8,10 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.models import Cip, Order
+from pagoefectivo_django.models import Cip, Notification, Order
 from pagoefectivo_django.states import Fact
+from pagoefectivo_django.testing import notify
+from tests.factories.orders import lost
 
 SECRET = "made-up-webhook-secret"
 URL = "/pay/webhooks/default/"
@@ -40,3 +42,13 @@ def post(body: bytes, *, client: Client | None = None, url: str = URL, secret: s
     """Send a message, signed, to the webhook, and return the answer."""
     headers = {"PE-Signature": MemoryChannel.sign(body, secret)}
     return (client or Client()).post(url, body, content_type="application/json", headers=headers)
+
+
+def unmatched() -> Notification:
+    """A payment of a code that nobody here knows, since the answer that named it got lost."""
+    order = lost()
+    (code,) = MemoryChannel("default", {}).book
+    slip = MemoryChannel("default", {}).book.pop(code)
+    notify(order, code=code, operation_number="9")
+    MemoryChannel("default", {}).book[code] = slip
+    return Notification.objects.get()

@@ -1,10 +1,11 @@
 """The provider in memory: which class serves the account, and what that provider knows when it is asked."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
-from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.base import Charge, CodeRef, Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.worker.reconcile import reconcile
@@ -57,3 +58,33 @@ def all_gone() -> dict[str, Slip]:
     before = dict(channel().book)
     channel().book.clear()
     return before
+
+
+class Busy(MemoryChannel):
+    """A channel during whose calls something else happens, once: ``during`` has the call's name."""
+
+    during: ClassVar[dict[str, Callable[[], object]]] = {}
+
+    def happens(self, call: str) -> None:
+        if happening := self.during.pop(call, None):
+            happening()
+
+    def issue(self, charge: Charge) -> Report:
+        answer = super().issue(charge)
+        self.happens("issue")
+        return answer
+
+    def delete(self, ref: CodeRef) -> None:
+        self.happens("delete")
+        super().delete(ref)
+
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        answer = super().look_up(refs)
+        self.happens("look_up")
+        return answer
+
+
+class Undeletable(MemoryChannel):
+    """A channel that can't delete codes, and can be asked about them."""
+
+    can_delete = False

@@ -11,14 +11,7 @@ from hypothesis import strategies as st
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Unavailable
-from pagoefectivo_django.flows import (
-    cancel_order,
-    extend_order,
-    refresh_order,
-    reissue_code,
-    resolve_discrepancy,
-    tick,
-)
+from pagoefectivo_django.flows import cancel_order, extend_order, refresh_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.models import Discrepancy, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify

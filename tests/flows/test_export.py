@@ -11,13 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from pagoefectivo_django.flows import (
-    assign_discrepancy,
-    enter_deposit,
-    refund_order,
-    resolve_discrepancy,
-    unmatch_line,
-)
+from pagoefectivo_django.flows import assign_discrepancy, enter_deposit, refund_order, resolve_discrepancy, unmatch_line
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.reports import export as module
 from pagoefectivo_django.flows.reports.export import HEADINGS, Export, export_rows

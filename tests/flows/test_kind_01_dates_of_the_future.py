@@ -32,13 +32,11 @@ from pagoefectivo_django.models.heartbeat import beat, claim_interval, in_pace
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.clock import later
+from tests.clock import at_most, later
+from tests.factories.messages import unmatched
 from tests.factories.orders import make
-from tests.factories.statements import line
-from tests.flows.test_way_out import draft, unmatched
+from tests.factories.statements import draft, line
 from tests.reading import fresh
-
-from .test_kind_01_no_stored_clock_is_trusted import at_most
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -1,7 +1,6 @@
 """Kind 1, a stored clock is trusted: the database says what time it is, and a wrong clock stops nothing."""
 
 import ast
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -28,7 +27,7 @@ from pagoefectivo_django.models.clock import current_time, machine, skew
 from pagoefectivo_django.models.heartbeat import beat, in_pace
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.clock import later
+from tests.clock import at_most, later
 from tests.factories.orders import make
 from tests.factories.provider import channel
 from tests.factories.statements import line, load
@@ -52,22 +51,6 @@ def ahead(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(timezone, "now", lambda: right() + by)
         yield
-
-
-@contextmanager
-def at_most(seconds: int) -> Iterator[None]:
-    """Fail if it takes longer: what never ends fails no test."""
-
-    def ring(*_: object) -> None:
-        raise AssertionError(f"did not end in {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def test_what_decides_asks_the_database_what_time_it_is() -> None:

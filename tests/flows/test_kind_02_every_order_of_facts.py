@@ -5,13 +5,7 @@ from itertools import permutations
 import pytest
 
 from pagoefectivo_django.errors import InvalidRequest
-from pagoefectivo_django.flows import (
-    mark_paid,
-    refund_order,
-    reissue_code,
-    reopen_discrepancy,
-    resolve_discrepancy,
-)
+from pagoefectivo_django.flows import mark_paid, refund_order, reissue_code, reopen_discrepancy, resolve_discrepancy
 from pagoefectivo_django.models import Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay

@@ -1,16 +1,16 @@
 """Kind 2, a recovery path forgets a case: what is answered late, lost once, or done by two at once, is done."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import Charge, CodeRef, Report
+from pagoefectivo_django.channels.base import CodeRef
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown
 from pagoefectivo_django.flows import cancel_order, extend_order, reissue_code, tick
@@ -23,43 +23,13 @@ from tests.clock import later
 from tests.concurrency import breaking
 from tests.factories.messages import paid, post, report
 from tests.factories.orders import make
-from tests.factories.provider import channel, serve_by
+from tests.factories.provider import Busy, channel
 from tests.reading import calls, fresh, kept, payment_statuses
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.usefixtures("pagoefectivo_memory", "busy"),
 ]
-
-
-class Busy(MemoryChannel):
-    """A channel during whose calls something else happens, once."""
-
-    during: ClassVar[dict[str, Callable[[], object]]] = {}
-
-    def happens(self, call: str) -> None:
-        if happening := self.during.pop(call, None):
-            happening()
-
-    def issue(self, charge: Charge) -> Report:
-        answer = super().issue(charge)
-        self.happens("issue")
-        return answer
-
-    def delete(self, ref: CodeRef) -> None:
-        self.happens("delete")
-        super().delete(ref)
-
-    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
-        answer = super().look_up(refs)
-        self.happens("look_up")
-        return answer
-
-
-@pytest.fixture(autouse=True)
-def busy(settings: Any) -> None:
-    Busy.during.clear()
-    serve_by(settings, Busy)
 
 
 # A message whose transaction is lost.

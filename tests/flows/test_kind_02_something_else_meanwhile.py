@@ -17,14 +17,12 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
 from tests.clock import later
 from tests.factories.orders import make
-from tests.factories.provider import channel
+from tests.factories.provider import Busy, channel
 from tests.reading import fresh
-
-from .test_kind_02_recovery_forgets_no_case import Busy, busy  # noqa: F401
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.usefixtures("pagoefectivo_memory", "busy"),
 ]
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 PAST = later(hours=1)

@@ -30,7 +30,7 @@ from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.messages import report
 from tests.factories.orders import make
-from tests.factories.provider import serve_by
+from tests.factories.provider import Undeletable, serve_by
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -39,13 +39,7 @@ pytestmark = [
 PRODUCTION: dict[str, Any] = {"NAME": "production", "WEBHOOK_SECRETS": ["another-made-up-secret"]}
 
 
-class Deaf(MemoryChannel):
-    """A provider that can't delete codes, and can be asked about them."""
-
-    can_delete = False
-
-
-class Mute(Deaf):
+class Mute(Undeletable):
     """A provider that can neither delete codes nor be asked about them."""
 
     can_look_up = False
@@ -123,7 +117,7 @@ OBSTACLES: dict[str, tuple[Callable[[Any], None], bool, bool]] = {
     "from the sandbox to production": (moved, True, True),
     "the account is another": (removed, True, True),
     "no account is set": (nowhere, True, False),
-    "can't delete": (becomes(Deaf), True, True),
+    "can't delete": (becomes(Undeletable), True, True),
     "can't delete nor be asked": (becomes(Mute), True, True),
     "refuses to delete": (becomes(Stubborn), False, True),
     "unknown answers": (becomes(Vague), False, True),

@@ -12,13 +12,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.dashboard import dashboard
-from pagoefectivo_django.flows import (
-    actions_of,
-    cancel_order,
-    publish_events,
-    resolve_discrepancy,
-    tick,
-)
+from pagoefectivo_django.flows import actions_of, cancel_order, publish_events, resolve_discrepancy, tick
 from pagoefectivo_django.flows.inbox.refuse import refuse
 from pagoefectivo_django.flows.ledger.history import History
 from pagoefectivo_django.flows.ledger.subject import Subject
@@ -44,19 +38,13 @@ from pagoefectivo_django.states import Kind, Remark
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import ANA, make
-from tests.factories.provider import serve_by
+from tests.factories.provider import Undeletable, serve_by
 from tests.factories.refunds import refund_at
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
 GONE = "memory:default"
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Asked by the payer."}
-
-
-class Undeletable(MemoryChannel):
-    """A channel that can't delete codes, and can be asked about them."""
-
-    can_delete = False
 
 
 def remove_account(settings: Any) -> None:

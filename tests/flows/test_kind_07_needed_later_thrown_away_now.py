@@ -8,32 +8,18 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, Refused
-from pagoefectivo_django.flows import (
-    cancel_order,
-    close_refund,
-    reissue_code,
-    resolve_discrepancy,
-    tick,
-)
+from pagoefectivo_django.flows import cancel_order, close_refund, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.privacy.erase import erase_payer
 from pagoefectivo_django.flows.privacy.forget import forget
-from pagoefectivo_django.models import (
-    ApiCall,
-    ApiCallSubject,
-    Delivery,
-    Discrepancy,
-    Heartbeat,
-    Order,
-    UnknownCode,
-)
+from pagoefectivo_django.models import ApiCall, ApiCallSubject, Delivery, Discrepancy, Heartbeat, Order, UnknownCode
 from pagoefectivo_django.payer import Erased, Payer
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.orders import ANA, make
-from tests.factories.provider import serve_by
+from tests.factories.provider import Undeletable, serve_by
 from tests.factories.refunds import bring
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -102,15 +88,9 @@ def test_an_erased_order_gets_no_new_code() -> None:
 # Whatever became of the order: as long as one of its codes can be paid, money may come that has to go back to somebody.
 
 
-class Deaf(MemoryChannel):
-    """A provider that can't delete codes."""
-
-    can_delete = False
-
-
 def _paid_with_another(settings: Any) -> Order:
     order = make(expires_at=later(days=2))
-    serve_by(settings, Deaf)
+    serve_by(settings, Undeletable)
     reissue_code(order, actor="rosa", reason="She lost it.")
     serve_by(settings, MemoryChannel)
     return pay(order)
@@ -118,7 +98,7 @@ def _paid_with_another(settings: Any) -> Order:
 
 def _cancelled_and_payable(settings: Any) -> Order:
     order = make(expires_at=later(days=2))
-    serve_by(settings, Deaf)
+    serve_by(settings, Undeletable)
     cancel_order(order, **STAFF)
     serve_by(settings, MemoryChannel)
     return order

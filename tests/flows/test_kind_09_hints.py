@@ -19,9 +19,8 @@ from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.messages import report
 from tests.factories.orders import make
-from tests.factories.provider import channel, serve_by
+from tests.factories.provider import Busy, channel, serve_by
 from tests.factories.statements import line, load
-from tests.flows.test_money import Asked
 from tests.reading import fresh, searches
 
 pytestmark = [
@@ -128,10 +127,10 @@ def test_however_many_hints_come_a_code_is_looked_at_once_a_minute() -> None:
 def test_a_hint_that_comes_while_the_provider_is_asked_stays(settings: Any) -> None:
     order = make()
     unwatched()
-    serve_by(settings, Asked)
+    serve_by(settings, Busy)
     channel().set(order.code, Fact.CODE_EXPIRED)
     notify(order, Fact.CODE_EXPIRED)
-    Asked.during.append(lambda: notify(order, Fact.CODE_EXPIRED, operation_number="1"))
+    Busy.during["look_up"] = lambda: notify(order, Fact.CODE_EXPIRED, operation_number="1")
     tick()
     assert cip_of(order).status == "expired"
     assert cip_of(order).hinted_at, "its answer was asked for before"

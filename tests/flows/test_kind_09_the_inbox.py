@@ -19,10 +19,9 @@ from pagoefectivo_django.flows.inbox import apply as inbox
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment
 from tests.clock import many_ticks
-from tests.concurrency import breaking, observing, posting
+from tests.concurrency import breaking, held, observing, posting
 from tests.factories.messages import paid, post
 from tests.factories.orders import make
-from tests.flows.test_kind_09_locked_orders import held
 from tests.reading import kept, state_of
 from tests.sandbox.running import wait_for
 

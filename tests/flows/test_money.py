@@ -1,13 +1,12 @@
 """Money: paid twice, late, reversed, for lost codes, by messages that say too little; none of it is lost or guessed."""
 
-from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import CodeRef, Report
+from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, refresh_order, resolve_discrepancy, tick
@@ -18,7 +17,7 @@ from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later, many_ticks
 from tests.factories.messages import paid, post, report
 from tests.factories.orders import make
-from tests.factories.provider import serve_by
+from tests.factories.provider import Busy, serve_by
 from tests.reading import fresh, payment_statuses
 
 pytestmark = [
@@ -28,18 +27,6 @@ pytestmark = [
 
 LOST = OutcomeUnknown("The line was dropped.")
 DOWN = Unavailable("Nobody answers.")
-
-
-class Asked(MemoryChannel):
-    """A channel with things that happen elsewhere while it is asked about codes; each happens once."""
-
-    during: ClassVar[list[Callable[[], object]]] = []
-
-    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
-        answer = super().look_up(refs)
-        while self.during:
-            self.during.pop()()
-        return answer
 
 
 def at_provider(order: Order, fact: Fact, **changes: Any) -> None:
@@ -215,16 +202,16 @@ def test_a_message_that_waits_pays_no_code_of_another_account(settings: Any) -> 
 
 
 def test_a_message_that_was_applied_meanwhile_is_not_given_up(settings: Any) -> None:
-    serve_by(settings, Asked)
+    serve_by(settings, Busy)
     MemoryChannel.fail("issue", LOST, after=True)
     order = make()
     code, slip = MemoryChannel.slips["memory:default"].popitem()
     body = paid(order, code=code)
     post(body)
     Notification.objects.update(attempts=9)  # the next attempt is the last
-    Asked.during[:] = [lambda: post(body), lambda: advance(slip.report)]
+    Busy.during["look_up"] = lambda: (advance(slip.report), post(body))
     tick(later(seconds=1))
-    assert not Asked.during
+    assert not Busy.during
     assert (fresh(order).state, Notification.objects.get().status) == ("paid", "applied")
     assert not Discrepancy.objects.exists()
 

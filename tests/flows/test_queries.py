@@ -1,16 +1,14 @@
 """What a paid notification costs the database."""
 
-import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from pagoefectivo_django.models import Cip, Notification, Order, OrderEvent, Payment
-from tests.factories.messages import paid, post
+from tests.factories.messages import paid
 from tests.factories.orders import make
+from tests.reading import statements
 from tests.shop.models import Heard
 
 pytestmark = [
@@ -21,10 +19,6 @@ pytestmark = [
 
 #: Besides them a database server is asked what time it is.
 MOST = 12
-CONTROL = re.compile(
-    r"(SELECT clock_timestamp|SELECT UTC_TIMESTAMP|BEGIN|START|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET autocommit)\b",
-    re.IGNORECASE,
-)
 
 
 def others(count: int) -> None:
@@ -67,13 +61,6 @@ def others(count: int) -> None:
         )
         for order in rows
     )
-
-
-def statements(body: bytes) -> list[str]:
-    with CaptureQueriesContext(connection) as captured:
-        assert post(body).status_code == 200
-    found = [query["sql"] for query in captured]
-    return [sql for sql in found if not CONTROL.match(sql) and "shop_heard" not in sql]
 
 
 def test_a_payment_costs_a_dozen_statements_however_many_orders_there_are() -> None:

@@ -6,7 +6,6 @@ has a walk here: a generator that is in the state when it yields, and out of it 
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,7 +34,7 @@ from pagoefectivo_django.flows.inbox.hints import look_at_unknown_codes
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.flows.reports.accounts import known_accounts
-from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement, read_settlement
+from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement
 from pagoefectivo_django.models import (
     Cip,
     Delivery,
@@ -45,7 +44,6 @@ from pagoefectivo_django.models import (
     NotificationStatus,
     Order,
     Payment,
-    Settlement,
     SettlementLine,
     UnknownCode,
 )
@@ -62,9 +60,10 @@ from pagoefectivo_django.states import (
 )
 from pagoefectivo_django.testing import notify
 from tests.clock import later
+from tests.factories.messages import unmatched
 from tests.factories.orders import bought, lost, make, without_code
 from tests.factories.refunds import ACCOUNT, refund_at
-from tests.factories.statements import line, text
+from tests.factories.statements import draft, line
 from tests.manual import table
 from tests.reading import dashboard_now
 
@@ -119,10 +118,6 @@ def answer(resolution: str = "ignore") -> None:
     """Answer the one open question."""
     discrepancy = Discrepancy.objects.open().get()
     resolve_discrepancy(discrepancy, resolution=resolution, actor="rosa", reason="It was looked at.")
-
-
-def draft(*lines: list[str]) -> Settlement:
-    return read_settlement(io.BytesIO(text(lines)), "LIQ-1001.txt", actor="ana", currency="PEN")
 
 
 def ticks(*hours: float) -> None:
@@ -282,16 +277,6 @@ def _() -> Walk:
 
 
 # Messages and deliveries.
-
-
-def unmatched() -> Notification:
-    """A payment of a code that nobody here knows, since the answer that named it got lost."""
-    order = lost()
-    (code,) = MemoryChannel("default", {}).book
-    slip = MemoryChannel("default", {}).book.pop(code)
-    notify(order, code=code, operation_number="9")
-    MemoryChannel("default", {}).book[code] = slip
-    return Notification.objects.get()
 
 
 @walk("notification", "waiting")

@@ -33,10 +33,10 @@ from tests.factories.discrepancies import open_discrepancy
 from tests.factories.messages import paid, post
 from tests.factories.orders import make
 from tests.factories.settlements import settlement_line
-from tests.flows.test_queries import statements
 from tests.mail.conftest import Connect
 from tests.mail.server import serving
 from tests.ports import refusing
+from tests.reading import statements
 
 pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
 

@@ -12,14 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from pagoefectivo_django.errors import InvalidRequest
-from pagoefectivo_django.flows import (
-    actions_of,
-    approve_refund,
-    close_refund,
-    publish_events,
-    refund_order,
-    tick,
-)
+from pagoefectivo_django.flows import actions_of, approve_refund, close_refund, publish_events, refund_order, tick
 from pagoefectivo_django.flows.refunds.refund import ask_account, give_account
 from pagoefectivo_django.models import Delivery, Order, OrderEvent, Refund
 from pagoefectivo_django.payer import Payer

@@ -15,8 +15,6 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
-from django.core.management.color import no_style
-from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -29,10 +27,10 @@ from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import Discrepancy, Match, Order, Payment
 from pagoefectivo_django.states import Fact, OrderState
 from pagoefectivo_django.testing import notify, pay
+from tests.backup import empty_tables
 from tests.conftest import FULL
 from tests.factories.orders import make
 from tests.factories.statements import line, text
-from tests.flows.test_model import TABLES
 
 pytestmark = [
     pytest.mark.once,
@@ -90,7 +88,7 @@ ERRORS = st.sampled_from(["", "", "", "", "", "gross", "fee", "stranger", "swapp
 def empty_books() -> Iterator[None]:
     """Every example begins with nothing; what it writes is committed."""
     MemoryChannel.clear()
-    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), [each._meta.db_table for each in TABLES]))
+    empty_tables()
     with override_settings(PAGOEFECTIVO=dict(conf.all()) | {"FEES": {"PEN": CONTRACT, "USD": CONTRACT}}):
         yield
 

@@ -11,10 +11,9 @@ from pagoefectivo_django.flows.settlements.judging import judge
 from pagoefectivo_django.models import Match, Order, Settlement, SettlementLine
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from pagoefectivo_django.workdays import lima_day
 from tests.factories.orders import make
+from tests.factories.statements import day, load_own
 from tests.reading import discrepancies
-from tests.settlements.test_matching import load_own
 
 pytestmark = [
     pytest.mark.every_database,
@@ -28,10 +27,6 @@ def taken_back(number: str) -> Order:
     notify(order, Fact.PAYMENT_REVERSED, operation_number=number)
     order.reload()
     return order
-
-
-def day() -> str:
-    return f"{lima_day(timezone.now()):%d/%m/%Y}"
 
 
 def statuses(settlement: Settlement) -> list[str]:

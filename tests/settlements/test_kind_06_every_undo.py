@@ -42,9 +42,8 @@ from pagoefectivo_django.workdays import lima_day
 from tests.clock import later
 from tests.factories.orders import make
 from tests.factories.refunds import refund_at
-from tests.factories.statements import line, load
+from tests.factories.statements import day, line, load, load_own
 from tests.reading import books_hold
-from tests.settlements.test_matching import load_own
 
 pytestmark = [
     pytest.mark.every_database,
@@ -56,10 +55,6 @@ STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 StaffAction = Callable[[], object]
 #: The deed, its undo, and what both change, as a value.
 Story = tuple[StaffAction, StaffAction, Callable[[], Any]]
-
-
-def day() -> str:
-    return f"{lima_day(timezone.now()):%d/%m/%Y}"
 
 
 def matched_by_hand() -> Story:

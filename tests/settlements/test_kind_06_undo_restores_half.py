@@ -7,12 +7,7 @@ import pytest
 from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.flows import (
-    match_line,
-    resolve_discrepancy,
-    tick,
-    unmatch_line,
-)
+from pagoefectivo_django.flows import match_line, resolve_discrepancy, tick, unmatch_line
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay

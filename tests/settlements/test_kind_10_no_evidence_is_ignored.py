@@ -7,20 +7,14 @@ import pytest
 from django.utils import timezone
 
 from pagoefectivo_django.errors import InvalidRequest
-from pagoefectivo_django.flows import (
-    actions_of,
-    close_refund,
-    unmatch_line,
-)
+from pagoefectivo_django.flows import actions_of, close_refund, unmatch_line
 from pagoefectivo_django.models import Discrepancy, Match, Order, Payment, SettlementLine
 from pagoefectivo_django.testing import pay
 from pagoefectivo_django.workdays import lima_day
 from tests.factories.orders import make
 from tests.factories.refunds import refund_at
-from tests.factories.statements import line, load
+from tests.factories.statements import line, load, load_own
 from tests.reading import books_hold, discrepancies
-
-from .test_matching import load_own
 
 pytestmark = [
     pytest.mark.every_database,

@@ -33,7 +33,7 @@ from pagoefectivo_django.workdays import lima_day
 from tests.clock import later
 from tests.factories.orders import make
 from tests.factories.refunds import refund_at
-from tests.factories.statements import line, load, text
+from tests.factories.statements import line, load, load_own, text
 from tests.reading import books_hold, discrepancies
 
 pytestmark = [
@@ -289,21 +289,6 @@ def test_by_hand_amount_and_payment_are_checked_too() -> None:
 
 
 # Refunds, and payments without a code.
-
-COLUMNS = {
-    "code": "CIP",
-    "operation_number": "Operacion",
-    "gross": "Monto",
-    "commission": "Comision",
-    "paid_at": "Fecha",
-}
-OWN = {"own": {"KIND": "settlement", "COLUMNS": COLUMNS, "REFUNDS": True}}
-
-
-def load_own(*rows: str, name: str = "own.csv") -> Settlement:
-    data = "\n".join(["CIP;Operacion;Monto;Comision;Fecha", *rows]).encode()
-    with override_settings(PAGOEFECTIVO=dict(conf.all()) | {"STATEMENTS": OWN}):
-        return import_settlement(io.BytesIO(data), name, actor="ana", currency="PEN", format="own")
 
 
 def test_a_negative_line_is_our_refund_or_a_discrepancy() -> None:
