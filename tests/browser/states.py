@@ -7,21 +7,18 @@ from typing import Any
 
 from django.utils import timezone
 
-from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import Refused, Unavailable
 from pagoefectivo_django.flows import cancel_order
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.factories.orders import make
+from tests.factories.orders import make, rejected, without_code
 from tests.factories.refunds import refund_at
 
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "A story for the page."}
 
 
 def _getting(**of: Any) -> Order:
-    MemoryChannel.fail("issue", Unavailable("down"))
-    return make(**of)
+    return without_code(**of)
 
 
 def _overdue(**of: Any) -> Order:
@@ -31,8 +28,7 @@ def _overdue(**of: Any) -> Order:
 
 
 def _rejected(**of: Any) -> Order:
-    MemoryChannel.fail("issue", Refused("no", codes=("111",)))
-    return make(**of)
+    return rejected(**of)
 
 
 def _in_review(**of: Any) -> Order:

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from pagoefectivo_django import flows
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Unavailable
+from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError
 from pagoefectivo_django.flows.privacy.erase import erase_payer
 from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import Cip, Discrepancy, Match, Order, Payment, Refund, Settlement, SettlementLine
@@ -29,7 +29,8 @@ from tests.backup import Backup, backup, restore
 from tests.clock import later
 from tests.concurrency import at_once
 from tests.crash.locks import LOCKS
-from tests.factories.orders import make
+from tests.factories.orders import make, without_code
+from tests.factories.provider import channel
 from tests.factories.statements import line, load, text
 from tests.shop.models import Heard
 
@@ -51,8 +52,7 @@ class Scene:
         pay(make(reference="OTHER"), operation_number="3")
         load(line(paid), line(paid, code="99999999", transaction_code=""), name="LIQ-1.txt")
         flows.refund_order(paid, Decimal("5.00"), actor="ana", reason="A stain.")
-        MemoryChannel.fail("issue", Unavailable("Down."))
-        make(reference="NEW")
+        without_code(reference="NEW")
         MemoryChannel.fail("issue", OutcomeUnknown("No answer."), after=True)
         make(reference="LOST")
         Order.objects.filter(reference="LOST").update(pending_action="", retry_at=None)
@@ -88,7 +88,7 @@ def first(status: str) -> SettlementLine:
 
 def adopt() -> None:
     lost = Cip.objects.get(order__reference="LOST")
-    book = MemoryChannel("default", {}).book
+    book = channel().book
     code = next(code for code, slip in book.items() if slip.report.transaction_code == lost.transaction_code)
     flows.adopt_code(lost.order, code, actor="eva")
 
@@ -104,7 +104,7 @@ def refund() -> Refund:
 
 def found_paid() -> None:
     """A round that finds a payment which nobody told of."""
-    MemoryChannel("default", {}).set(order("OPEN").code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(order("OPEN").code, Fact.PAYMENT, paid_at=timezone.now())
     flows.tick()
 
 

@@ -26,7 +26,8 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.messages import report
-from tests.factories.orders import make
+from tests.factories.orders import make, without_code
+from tests.factories.provider import channel
 from tests.reading import calls, code_statuses, event_kinds, fresh
 
 pytestmark = [
@@ -42,8 +43,7 @@ DOWN = Unavailable("Nobody answers.")
 
 
 def test_not_sent_is_tried_again_with_the_same_transaction_code() -> None:
-    MemoryChannel.fail("issue", DOWN)
-    order = make()
+    order = without_code()
     assert (order.state, code_statuses(order=order)) == ("new", ["requested"])
     tick(later(minutes=10))
     assert fresh(order).state == "pending"
@@ -107,8 +107,7 @@ def test_a_refusal_goes_to_the_next_route_and_rejects_at_the_last(settings: Any)
 
 
 def test_a_process_that_dies_while_asking_leaves_a_lost_code() -> None:
-    MemoryChannel.fail("issue", DOWN)
-    order = make()
+    order = without_code()
     Cip.objects.update(asked_at=timezone.now())  # as if the process had died before the answer
     Order.objects.update(retry_at=timezone.now())
     tick(later(minutes=3))
@@ -117,8 +116,7 @@ def test_a_process_that_dies_while_asking_leaves_a_lost_code() -> None:
 
 def test_issue_code_never_raises() -> None:
     MemoryChannel.fail("issue", DOWN)
-    MemoryChannel.fail("issue", DOWN)
-    order = make()
+    order = without_code()
     Order.objects.update(retry_at=timezone.now())
     assert issue_code(fresh(order)).state == "new"
     Order.objects.update(retry_at=timezone.now())
@@ -140,7 +138,7 @@ def test_cancel_deletes_the_code_first() -> None:
 
 def test_cancel_finds_out_that_it_was_paid() -> None:
     order = make()
-    MemoryChannel("default", {}).set(fresh(order).code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(fresh(order).code, Fact.PAYMENT, paid_at=timezone.now())
     with pytest.raises(AlreadyPaid):
         cancel_order(order)
     assert fresh(order).state == "paid"
@@ -189,12 +187,11 @@ def test_cancelling_without_a_code() -> None:
 
 
 def test_an_answer_after_cancelling_deletes_the_code() -> None:
-    MemoryChannel.fail("issue", DOWN)
-    order = make()
+    order = without_code()
     cip = order.cips.get()
     Cip.objects.update(asked_at=timezone.now())
     cancel_order(order)
-    slip = MemoryChannel("default", {}).issue(_charge(cip))
+    slip = channel().issue(_charge(cip))
     advance(slip)
     assert code_statuses(order=order) == ["superseded"]
     tick(later(seconds=1))
@@ -218,7 +215,7 @@ def test_extend() -> None:
 
 def test_extend_revives_an_expired_code() -> None:
     order = make()
-    MemoryChannel("default", {}).set(fresh(order).code, Fact.CODE_EXPIRED)
+    channel().set(fresh(order).code, Fact.CODE_EXPIRED)
     when = later(days=3)
     refresh_order(fresh(order), now=when)
     assert (fresh(order).state, code_statuses(order=order)) == ("expired", ["expired"])
@@ -342,9 +339,9 @@ def test_late_payments_may_be_the_shops_decision(settings: Any) -> None:
 def test_a_late_message_without_a_time_asks_when_it_was_paid() -> None:
     order = make()
     code = fresh(order).code
-    MemoryChannel("default", {}).set(code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(code, Fact.PAYMENT, paid_at=timezone.now())
     Order.objects.update(expires_at=timezone.now() - timedelta(days=1))
-    MemoryChannel("default", {}).set(code, Fact.PAYMENT, paid_at=timezone.now() - timedelta(days=2))
+    channel().set(code, Fact.PAYMENT, paid_at=timezone.now() - timedelta(days=2))
     notify(order, paid_at=None)
     assert fresh(order).state == "pending"
     assert not Discrepancy.objects.exists()
@@ -354,7 +351,7 @@ def test_a_late_message_without_a_time_asks_when_it_was_paid() -> None:
 
 def test_the_providers_second_thoughts() -> None:
     order = pay(make(), operation_number="1")
-    MemoryChannel("default", {}).set(order.code, Fact.ISSUED)
+    channel().set(order.code, Fact.ISSUED)
     refresh_order(order)
     assert (fresh(order).state, Discrepancy.objects.get().kind) == ("paid", "reversed")
     refresh_order(order)
@@ -368,7 +365,7 @@ def test_an_expiry_by_webhook_is_a_hint() -> None:
     notify(order, Fact.CODE_EXPIRED)
     tick(later(seconds=1))
     assert fresh(order).state == "pending"
-    MemoryChannel("default", {}).set(fresh(order).code, Fact.CODE_EXPIRED)
+    channel().set(fresh(order).code, Fact.CODE_EXPIRED)
     Order.objects.update(expires_at=timezone.now())
     notify(order, Fact.CODE_EXPIRED)
     tick(later(hours=1))
@@ -441,12 +438,12 @@ def test_an_expired_order_is_not_revived_beside_the_one_that_followed_it(state: 
 def test_a_code_adopted_for_an_order_that_was_ordered_again_is_deleted() -> None:
     MemoryChannel.fail("issue", LOST, after=True)
     old = expire(make(reference="AGAIN"))
-    (code,) = MemoryChannel("default", {}).book
+    (code,) = channel().book
     make(reference="AGAIN")
     adopt_code(old, code, actor="marta")
     assert (fresh(old).state, code_statuses(order=old)) == ("expired", ["superseded"])
     tick(later(seconds=1))
-    assert not MemoryChannel("default", {}).book[code].open
+    assert not channel().book[code].open
 
 
 def test_the_providers_own_qr_is_kept() -> None:

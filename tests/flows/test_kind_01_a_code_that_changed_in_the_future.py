@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import refresh_order, tick
 from pagoefectivo_django.models import Cip, Order
 from pagoefectivo_django.states import Fact
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.provider import channel
 from tests.reading import searches
 
 pytestmark = [
@@ -29,7 +29,7 @@ def order() -> Order:
 
 def test_expiry_believes_the_first_answer(order: Order) -> None:
     """It ignored that the answer counted as stale, and asked again each two minutes, for ever."""
-    MemoryChannel("default", {}).set(order.code, Fact.CODE_EXPIRED)
+    channel().set(order.code, Fact.CODE_EXPIRED)
     tick(later(minutes=60))
     order.reload()
     assert (order.state, len(searches())) == ("expired", 1)
@@ -39,12 +39,12 @@ def test_expiry_believes_the_first_answer(order: Order) -> None:
 
 
 def test_a_payment_is_found_by_the_last_look(order: Order) -> None:
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     tick(later(minutes=60))
     order.reload()
     assert (order.state, len(searches())) == ("paid", 1)
 
 
 def test_a_person_who_asks_is_told(order: Order) -> None:
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     assert refresh_order(order).state == "paid"

@@ -30,7 +30,7 @@ from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.messages import report
 from tests.factories.orders import make
-from tests.factories.provider import Undeletable, serve_by
+from tests.factories.provider import Undeletable, channel, serve_by
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -211,7 +211,7 @@ def test_an_account_that_is_set_again_deletes_the_code(settings: Any) -> None:
     cancel_order(order)
     settings.PAGOEFECTIVO = before
     tick(later(hours=2))
-    assert not MemoryChannel("default", {}).book[order.code].open
+    assert not channel().book[order.code].open
     assert (still_payable(), order.cips.get().status) == (["resolved"], "superseded")
 
 

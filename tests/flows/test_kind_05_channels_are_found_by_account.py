@@ -19,7 +19,7 @@ from pagoefectivo_django.testing import expire, pay
 from tests.clock import later
 from tests.factories.messages import paid, post
 from tests.factories.orders import make
-from tests.factories.provider import serve_by
+from tests.factories.provider import channel, serve_by
 from tests.reading import fresh
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -69,7 +69,7 @@ def test_a_refund_by_the_channel_too(settings: Any) -> None:
 
 def test_a_message_that_waits_is_completed_under_the_new_name(settings: Any) -> None:
     order = make(expires_at=later(minutes=20))
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     body = paid(order, paid_at=None, operation_number=None, amount="35.50")
     signed = {"PE-Signature": MemoryChannel.sign(body, "made-up-webhook-secret")}
     receive("default", body, signed, now=timezone.now() + timedelta(hours=2))

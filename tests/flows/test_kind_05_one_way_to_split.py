@@ -20,7 +20,7 @@ from pagoefectivo_django.models import Cip, Heartbeat, Order, UnknownCode
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
 from tests.factories.orders import make
-from tests.factories.provider import serve_by
+from tests.factories.provider import channel, serve_by
 from tests.factories.statements import line, load
 from tests.reading import searches
 
@@ -55,7 +55,7 @@ def poisoned(settings: Any) -> Iterator[None]:
 
 
 def paid_there(order: Order) -> None:
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now() - timedelta(hours=1))
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now() - timedelta(hours=1))
 
 
 def polled(orders: Sequence[Order]) -> None:
@@ -119,7 +119,7 @@ class TestOneRow:
         """Its answer names an order that can't be written."""
         orders = [make() for _ in range(4)]
         Cip.objects.update(poll_at=None)
-        book = MemoryChannel("default", {}).book
+        book = channel().book
         for order in orders:
             paid_there(order)
             Cip.objects.filter(order=order).update(code=None, status="lost", live=None)

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Charge
-from pagoefectivo_django.channels.memory import MemoryChannel, Slip
+from pagoefectivo_django.channels.memory import Slip
 from pagoefectivo_django.errors import InvalidRequest, PagoEfectivoError
 from pagoefectivo_django.flows import (
     actions_of,
@@ -48,6 +48,7 @@ from pagoefectivo_django.states import Fact, Resolution
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import lost_for_ever, make, rejected, without_code
+from tests.factories.provider import channel
 from tests.factories.refunds import ACCOUNT, refund_at
 from tests.reading import voucher
 
@@ -125,8 +126,8 @@ def at_provider(order: Order, code: str) -> None:
     """Let the provider know the code that an order lost."""
     cip = order.cips.get()
     charge = Charge(cip.transaction_code, order.amount, order.currency, order.expires_at, order.payer)
-    report = replace(MemoryChannel("default", {}).issue(charge), code=code)
-    MemoryChannel("default", {}).book[code] = Slip(report)
+    report = replace(channel().issue(charge), code=code)
+    channel().book[code] = Slip(report)
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

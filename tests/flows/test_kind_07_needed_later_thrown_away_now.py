@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, Refused
+from pagoefectivo_django.errors import InvalidRequest, Refused
 from pagoefectivo_django.flows import cancel_order, close_refund, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.privacy.erase import erase_payer
@@ -18,8 +18,8 @@ from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
-from tests.factories.orders import ANA, make
-from tests.factories.provider import Undeletable, serve_by
+from tests.factories.orders import ANA, lost, make
+from tests.factories.provider import Undeletable, channel, serve_by
 from tests.factories.refunds import bring
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -28,7 +28,7 @@ STAFF: dict[str, Any] = {"actor": "rosa", "reason": "She asked."}
 
 def expired() -> Order:
     order = make(expires_at=later(minutes=20))
-    MemoryChannel("default", {}).set(order.code, Fact.CODE_EXPIRED)
+    channel().set(order.code, Fact.CODE_EXPIRED)
     tick(later(hours=1))
     order.reload()
     assert order.state == "expired"
@@ -39,7 +39,7 @@ def expired() -> Order:
 def test_an_expired_order_whose_code_is_watched_keeps_its_payer() -> None:
     order = expired()
     assert erase_payer(email=ANA.email, **STAFF).kept == [order.reference]
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now() + timedelta(minutes=5))
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now() + timedelta(minutes=5))
     heard: list[str] = []
 
     def ship(sender: Any, order: Order, **named: Any) -> None:
@@ -105,16 +105,14 @@ def _cancelled_and_payable(settings: Any) -> Order:
 
 
 def _rejected_with_a_lost_code(settings: Any) -> Order:
-    MemoryChannel.fail("issue", OutcomeUnknown("dropped"), after=True)
-    order = make(expires_at=later(days=2))
+    order = lost(expires_at=later(days=2))
     MemoryChannel.fail("issue", Refused("no", codes=("111",)))
     tick(later(minutes=2))
     return order
 
 
 def _cancelled_with_a_lost_code(settings: Any) -> Order:
-    MemoryChannel.fail("issue", OutcomeUnknown("dropped"), after=True)
-    order = make(expires_at=later(days=2))
+    order = lost(expires_at=later(days=2))
     cancel_order(order, **STAFF)
     return order
 
@@ -133,12 +131,12 @@ def test_an_order_keeps_its_payer_while_any_of_its_codes_can_be_paid(settings: A
     assert erase_payer(email=ANA.email, **STAFF).kept == [order.reference]
     (code,) = [
         code
-        for code, slip in MemoryChannel("default", {}).book.items()
+        for code, slip in channel().book.items()
         if slip.open and (cip := order.cips.filter(transaction_code=slip.report.transaction_code).first())
         and cip.pk != (order.cip_id if order.state == "paid" else None)
     ]  # fmt: skip
-    slip = MemoryChannel("default", {}).book[code]
-    MemoryChannel("default", {}).set(code, Fact.PAYMENT, paid_at=timezone.now())
+    slip = channel().book[code]
+    channel().set(code, Fact.PAYMENT, paid_at=timezone.now())
     notify(order, code=code, transaction_code=slip.report.transaction_code, operation_number="8")
     tick(later(minutes=5))
     discrepancy = Discrepancy.objects.open().about_money().get()

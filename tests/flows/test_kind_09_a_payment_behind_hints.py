@@ -18,7 +18,7 @@ from tests.clock import later
 from tests.concurrency import breaking
 from tests.factories.messages import paid, post
 from tests.factories.orders import make
-from tests.factories.provider import serve_by
+from tests.factories.provider import channel, serve_by
 from tests.reading import calls
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -41,7 +41,7 @@ def test_sixty_hints_are_three_questions(settings: Any) -> None:
     Cip.objects.update(poll_at=None)
     for order in orders:
         notify(order, Fact.CODE_EXPIRED)
-        MemoryChannel("default", {}).set(order.code, Fact.CODE_EXPIRED)
+        channel().set(order.code, Fact.CODE_EXPIRED)
     tick(later(seconds=1))
     assert len(calls("look_up")) == 3
     assert set(Cip.objects.values_list("status", flat=True)) == {"expired"}

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
-from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
+from pagoefectivo_django.errors import Refused, Unavailable
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.inbox.hints import AGAIN, APART, COUNTED_FROM_MESSAGES, hint
 from pagoefectivo_django.flows.ledger.advance import WHAT_BECOMES
@@ -18,7 +18,7 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.messages import report
-from tests.factories.orders import make
+from tests.factories.orders import lost, make
 from tests.factories.provider import Busy, channel, serve_by
 from tests.factories.statements import line, load
 from tests.reading import fresh, searches
@@ -166,8 +166,7 @@ def test_unknown_digits_are_kept_once_outside_the_inbox_and_dropped_when_nobody_
 
 
 def test_unknown_digits_close_the_request_whose_answer_was_lost() -> None:
-    MemoryChannel.fail("issue", OutcomeUnknown("The line was dropped."), after=True)
-    order = make()
+    order = lost()
     (code,) = channel().book
     channel().set(code, Fact.PAYMENT, paid_at=timezone.now())
     assert cip_of(order).code is None

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import AlreadyPaid, InReview, InvalidRequest, OutcomeUnknown, Refused, Unavailable
+from pagoefectivo_django.errors import AlreadyPaid, InReview, InvalidRequest, Refused, Unavailable
 from pagoefectivo_django.flows import cancel_order, mark_paid, refund_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.concurrency import at_once
-from tests.factories.orders import make
+from tests.factories.orders import lost, make, without_code
 from tests.reading import discrepancies, payments
 from tests.shop.models import Heard
 
@@ -92,8 +92,7 @@ def test_without_a_code_nothing_was_paid(error: Exception, state: str) -> None:
 
 
 def test_a_code_whose_answer_got_lost_could_have_been_paid() -> None:
-    MemoryChannel.fail("issue", OutcomeUnknown("No answer."), after=True)
-    order = make()
+    order = lost()
     assert Cip.objects.get().status == "lost"
     assert mark(order).state == "paid"
     code = next(iter(MemoryChannel.slips["memory:default"]))
@@ -102,8 +101,7 @@ def test_a_code_whose_answer_got_lost_could_have_been_paid() -> None:
 
 
 def test_by_an_order_that_was_read_before_it_had_a_code() -> None:
-    MemoryChannel.fail("issue", Unavailable("Down."))
-    order = make()
+    order = without_code()
     stale = Order.objects.get()
     tick(later(minutes=10))
     assert mark(stale).state == "paid"

@@ -16,8 +16,8 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later, many_ticks
 from tests.factories.messages import paid, post, report
-from tests.factories.orders import make
-from tests.factories.provider import Busy, serve_by
+from tests.factories.orders import lost, make
+from tests.factories.provider import Busy, channel, serve_by
 from tests.reading import fresh, payment_statuses
 
 pytestmark = [
@@ -30,7 +30,7 @@ DOWN = Unavailable("Nobody answers.")
 
 
 def at_provider(order: Order, fact: Fact, **changes: Any) -> None:
-    MemoryChannel("default", {}).set(fresh(order).code, fact, **changes)
+    channel().set(fresh(order).code, fact, **changes)
 
 
 # Reversed.
@@ -203,8 +203,7 @@ def test_a_message_that_waits_pays_no_code_of_another_account(settings: Any) -> 
 
 def test_a_message_that_was_applied_meanwhile_is_not_given_up(settings: Any) -> None:
     serve_by(settings, Busy)
-    MemoryChannel.fail("issue", LOST, after=True)
-    order = make()
+    order = lost()
     code, slip = MemoryChannel.slips["memory:default"].popitem()
     body = paid(order, code=code)
     post(body)
@@ -233,8 +232,7 @@ def always(order: Order, report: Report) -> bool:
 
 def test_the_shops_late_function_is_asked_for_a_lost_code_too(settings: Any) -> None:
     settings.PAGOEFECTIVO = {**settings.PAGOEFECTIVO, "LATE_PAYMENTS": f"{__name__}.{always.__name__}"}
-    MemoryChannel.fail("issue", LOST, after=True)
-    order = make()
+    order = lost()
     cip = order.cips.get()
     advance(report(cip, code="12345", transaction_code=cip.transaction_code, paid_at=later(days=9)))
     assert (fresh(order).state, fresh(order).code) == ("paid", "12345")

@@ -30,8 +30,8 @@ from pagoefectivo_django.states import Fact, PendingAction
 from tests.clock import later
 from tests.concurrency import breaking
 from tests.factories.messages import report
-from tests.factories.orders import make
-from tests.factories.provider import serve_by
+from tests.factories.orders import make, without_code
+from tests.factories.provider import channel, serve_by
 from tests.reading import calls, discrepancies, fresh
 
 pytestmark = [
@@ -109,7 +109,7 @@ def expired_at_provider(order: Order) -> Cip:
     """Let the provider, and nobody else, know that an order's code expired."""
     order.reload()
     assert order.cip
-    MemoryChannel("default", {}).set(order.code, Fact.CODE_EXPIRED)
+    channel().set(order.code, Fact.CODE_EXPIRED)
     return order.cip
 
 
@@ -132,8 +132,7 @@ def tick_for_hours(hours: int, begin: int = 0) -> None:
 def leave_undone(call: str) -> None:
     """Make an order that waits for a worker to do this call."""
     if call == "issue":
-        MemoryChannel.fail("issue", DOWN)
-        make()
+        without_code()
     else:
         record(make(), PendingAction.EXTEND, actor="marta", date=later(days=5), now=timezone.now())
 
@@ -205,8 +204,7 @@ def test_of_two_wishes_in_one_transaction_the_last_counts() -> None:
 
 
 def test_a_refused_extension_leaves_a_new_orders_code_wished_for() -> None:
-    MemoryChannel.fail("issue", DOWN)
-    order = make()
+    order = without_code()
     with pytest.raises(InvalidRequest):
         extend_order(order, later(days=5))
     tick_for_hours(1)
@@ -433,7 +431,7 @@ def test_a_discrepancy_answered_once_does_not_silence_the_next() -> None:
 @pytest.mark.parametrize("step", [cancel_order, reissue_code, lambda order: extend_order(order, later(days=5))])
 def test_a_stale_answer_that_says_paid_is_asked_again_and_not_forgotten(during: Happens, step: Any) -> None:
     order = make()
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     taken_back = {"version": 99, "reversed_version": 99}
     during["look_up"] = [lambda: Cip.objects.filter(order=order).update(**taken_back)]
     with pytest.raises(OutcomeUnknown):

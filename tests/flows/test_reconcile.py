@@ -23,7 +23,7 @@ from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, Order
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
-from tests.factories.orders import make
+from tests.factories.orders import make, without_code
 from tests.factories.provider import channel, serve_by
 from tests.reading import searches
 from tests.sandbox.running import wait_for
@@ -289,8 +289,7 @@ def test_a_lost_code_that_was_found_is_nobodys_discrepancy() -> None:
 
 
 def test_a_request_that_died_is_lost_also_when_nobody_wishes_for_a_code_any_more() -> None:
-    MemoryChannel.fail("issue", Unavailable("down"))
-    order = make()
+    order = without_code()
     Cip.objects.update(asked_at=later(), poll_at=later(minutes=2))  # as a process that died in its question leaves it
     Order.objects.update(pending_action="", retry_at=None)
     tick(later(minutes=3))

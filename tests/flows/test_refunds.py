@@ -35,7 +35,7 @@ from tests.clock import later
 from tests.concurrency import at_once
 from tests.factories.messages import report
 from tests.factories.orders import bought, make
-from tests.factories.provider import serve_by
+from tests.factories.provider import channel, serve_by
 from tests.factories.refunds import ACCOUNT, CCI, bring, refund_at
 from tests.reading import calls, discrepancies, state_of, status_of
 
@@ -308,7 +308,7 @@ def test_what_the_provider_gave_back_for_us_may_be_missing_there(can_refund: Non
     order = bought()
     refund_at("approved", order)
     tick()
-    MemoryChannel("default", {}).set(order.code, fact)
+    channel().set(order.code, fact)
     refresh_order(order)
     assert (state_of(order), discrepancies()) == ("refunded", [])
 
@@ -318,7 +318,7 @@ def test_what_was_given_back_in_part_or_not_at_all_may_not(can_refund: None, fac
     order = bought()
     refund_at("approved", order, "10.00")
     tick()
-    MemoryChannel("default", {}).set(order.code, fact)
+    channel().set(order.code, fact)
     refresh_order(order)
     assert (state_of(order), len(discrepancies())) == ("paid", 1)
 

@@ -15,6 +15,7 @@ from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.concurrency import at_once
 from tests.factories.orders import make
+from tests.factories.provider import channel
 from tests.reading import calls
 
 pytestmark = [
@@ -31,7 +32,7 @@ def test_the_old_order_is_cancelled_at_the_provider_first() -> None:
     old.refresh_from_db()
     assert (old.state, new.state, new.amount) == ("cancelled", "pending", Decimal("99.90"))
     assert calls("delete") == [old.code]
-    assert not MemoryChannel("default", {}).book[old.code].open
+    assert not channel().book[old.code].open
 
 
 def test_the_same_cart_is_the_same_order() -> None:
@@ -62,7 +63,7 @@ def test_a_paid_cart_is_not_replaced() -> None:
 
 def test_one_that_turns_out_to_be_paid_is_not_replaced() -> None:
     old = make(reference="CART-1")
-    MemoryChannel("default", {}).set(old.code, Fact.PAYMENT, paid_at=later())
+    channel().set(old.code, Fact.PAYMENT, paid_at=later())
     with pytest.raises(AlreadyPaid):
         make(**MORE)
     old.refresh_from_db()
@@ -113,7 +114,7 @@ def test_the_old_code_paid_meanwhile_is_a_persons_and_the_new_order_stays_open()
     old = make(reference="CART-1")
     with transaction.atomic():
         new = make(**MORE)
-    MemoryChannel("default", {}).set(old.code, Fact.PAYMENT, paid_at=later())
+    channel().set(old.code, Fact.PAYMENT, paid_at=later())
     tick()
     new.refresh_from_db()
     assert new.state == "pending"

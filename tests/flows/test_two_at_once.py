@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import AlreadyPaid, InReview, Unavailable
+from pagoefectivo_django.errors import AlreadyPaid, InReview
 from pagoefectivo_django.flows import cancel_order, extend_order, issue_code, refresh_order, reissue_code, tick
 from pagoefectivo_django.flows.orders.pending_action import record
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment
@@ -21,7 +21,7 @@ from tests import servers
 from tests.clock import many_ticks
 from tests.concurrency import at_once, observing, posting, who_waits
 from tests.factories.messages import paid, post
-from tests.factories.orders import make
+from tests.factories.orders import make, without_code
 from tests.factories.provider import serve_by
 from tests.hostile.channels import Meanwhile
 from tests.reading import calls, kept
@@ -192,8 +192,7 @@ def test_a_pending_action_that_comes_while_a_code_is_asked_for_is_not_forgotten(
 ) -> None:
     serve_by(settings, Meanwhile)
     date = timezone.now().replace(microsecond=0) + timedelta(days=5)
-    MemoryChannel.fail("issue", Unavailable("down"))
-    order = make()
+    order = without_code()
     # The process that wished was killed before it could do it; the worker must.
     Meanwhile.happens.append(lambda: record(order, pending_action, actor="shop", date=date, now=timezone.now()))
     for hour in range(1, 5):

@@ -62,6 +62,7 @@ from pagoefectivo_django.testing import notify
 from tests.clock import later
 from tests.factories.messages import unmatched
 from tests.factories.orders import bought, lost, make, without_code
+from tests.factories.provider import channel
 from tests.factories.refunds import ACCOUNT, refund_at
 from tests.factories.statements import draft, line
 from tests.manual import table
@@ -192,7 +193,7 @@ def _() -> Walk:
     order = lost()
     cip = order.cips.get()
     yield reading(cip, "status")
-    (code,) = MemoryChannel("default", {}).book
+    (code,) = channel().book
     adopt_code(order, code, actor="rosa")
 
 
@@ -208,14 +209,14 @@ def _() -> Walk:
     order = lost()
     ticks(1)  # the answer is not known: another code is asked for
     older = order.cips.order_by("pk")[0]
-    code = next(iter(MemoryChannel("default", {}).book))
+    code = next(iter(channel().book))
     notify(order, "issued", code=code, transaction_code=older.transaction_code)  # the lost one exists after all
     look_at_unknown_codes(get_channel("default"), TimeBudget(timezone.now()))
     # It stays superseded, and waits no more once it can't be paid.
     due = Cip.objects.filter(pk=older.pk, retry_at__isnull=False)
     yield lambda: str(due.values_list("status", flat=True).first())
     ticks(2)
-    assert MemoryChannel("default", {}).book[code].report.fact == Fact.CODE_DELETED
+    assert channel().book[code].report.fact == Fact.CODE_DELETED
 
 
 @walk("unknown code", "waiting")

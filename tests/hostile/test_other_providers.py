@@ -24,7 +24,7 @@ from pagoefectivo_django.states import Fact
 from tests.clock import many_ticks
 from tests.concurrency import at_once, breaking
 from tests.factories.messages import SECRET, URL, paid, post
-from tests.factories.orders import make
+from tests.factories.orders import lost, make
 from tests.factories.provider import serve_by
 from tests.hostile.channels import AnyDate, Deaf, Hinting, Ids, Listing, Unbound
 
@@ -185,8 +185,7 @@ class TestIds:
         assert states(order, hinted_order) == ["paid", "paid"]
 
     def test_an_unknown_id_is_looked_up_and_closes_the_request_whose_answer_was_lost(self) -> None:
-        MemoryChannel.fail("issue", OutcomeUnknown("The line went dead."), after=True)
-        order = make()
+        order = lost()
         cip = Cip.objects.get()
         assert (cip.status, cip.code, cip.provider_id) == ("lost", None, None)
         (code,) = MemoryChannel("default", {}).book

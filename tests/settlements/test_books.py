@@ -30,6 +30,7 @@ from pagoefectivo_django.testing import notify, pay
 from tests.backup import empty_tables
 from tests.conftest import FULL
 from tests.factories.orders import make
+from tests.factories.provider import channel
 from tests.factories.statements import line, text
 
 pytestmark = [
@@ -103,7 +104,7 @@ def sell(currency: str, amount: int, status: str) -> Sold:
         paid = money + 1
         pay(order, amount=paid)
     elif status == "unheard":
-        MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+        channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     if status == "reversed":
         assert notify(order, Fact.PAYMENT_REVERSED) == 200
     return Sold(order, status, None if status in ("open", "reversed", "unheard") else paid)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import (
     actions_of,
     assign_discrepancy,
@@ -41,6 +40,7 @@ from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import lima_day
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.provider import channel
 from tests.factories.refunds import refund_at
 from tests.factories.statements import day, line, load, load_own
 from tests.reading import books_hold
@@ -247,7 +247,7 @@ def test_a_reversal_is_seen_after_an_undo_as_before_it() -> None:
     tick()
     assert order.cips.get().poll_at is None
     unmatch_line(row, **STAFF)
-    MemoryChannel("default", {}).set(order.code, Fact.ISSUED)
+    channel().set(order.code, Fact.ISSUED)
     Heartbeat.objects.all().delete()
     tick(timezone.now() + timedelta(days=2))
     assert Discrepancy.objects.open().filter(order=order, kind="reversed").exists()

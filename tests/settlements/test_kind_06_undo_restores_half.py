@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import match_line, resolve_discrepancy, tick, unmatch_line
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.factories.orders import make
+from tests.factories.provider import channel
 from tests.factories.refunds import refund_at
 from tests.factories.statements import line, load
 
@@ -50,7 +50,7 @@ def test_what_a_wrong_match_ended_begins_again() -> None:
         Discrepancy.objects.open().exclude(pk=overdue.pk).get(), "ignore", actor="rosa", reason="not ours"
     )
     assert Discrepancy.objects.open().get() == overdue
-    MemoryChannel("default", {}).set(order.code, Fact.CODE_EXPIRED)
+    channel().set(order.code, Fact.CODE_EXPIRED)
     Heartbeat.objects.all().delete()
     tick(now + timedelta(days=2))
     kinds = Discrepancy.objects.open().filter(order=order).values_list("kind", flat=True)

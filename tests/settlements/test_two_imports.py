@@ -14,7 +14,6 @@ from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
 
-from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import enter_deposit, import_settlement, match_line, tick, unmatch_line
@@ -38,6 +37,7 @@ from tests import servers
 from tests.concurrency import at_once
 from tests.conftest import FULL
 from tests.factories.orders import make
+from tests.factories.provider import channel
 from tests.factories.statements import LIMA, line, load
 
 pytestmark = [
@@ -185,7 +185,7 @@ def test_files_and_workers_at_once(round_: int) -> None:
 def test_payers_are_heard_while_their_lines_are_matched(round_: int) -> None:
     orders = [make() for _ in range(12)]
     for order in orders:
-        MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+        channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     paid_at = timezone.now()
     lines = [line(order, paid_at=paid_at) for order in orders]
     with override_settings(PAGOEFECTIVO=dict(conf.all()) | {"SEARCHES_PER_MINUTE": 60_000}):
@@ -265,7 +265,7 @@ def test_the_books_hold_at_every_moment_of_an_import() -> None:
     orders = sold(40)
     unheard = [make() for _ in range(5)]
     for order in unheard:
-        MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+        channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     old = [line(order) for order in orders[:10]]
     wrong = [line(order, code=f"99{number}", transaction_code="") for number, order in enumerate(orders[:5])]
     load(*old)
