@@ -19,9 +19,9 @@ from django.views.debug import ExceptionReporter
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import create_order, refund_order
 from pagoefectivo_django.flows.refunds.refund import approve_refund, give_account
-from pagoefectivo_django.models import Heartbeat, Order
+from pagoefectivo_django.models import Discrepancy, Heartbeat, Order
 from pagoefectivo_django.payer import Payer
-from pagoefectivo_django.testing import pay
+from pagoefectivo_django.testing import notify, pay
 from tests.factories.people import CCI, PERSON
 
 TESTS = Path(__file__).parents[1]
@@ -80,6 +80,13 @@ def new_order(transactional_db: None) -> Callable[..., Order]:
         return create_order(reference=reference, **named | changes)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def discrepancy(new_order: Callable[..., Order]) -> Discrepancy:
+    """A discrepancy about an order over 120.50, of which 1.00 was paid."""
+    notify(new_order(), amount=Decimal("1.00"), operation_number="4711")
+    return Discrepancy.objects.get()
 
 
 @pytest.fixture

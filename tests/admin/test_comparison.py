@@ -32,12 +32,6 @@ STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Seen at the bank."}
 NewOrder = Callable[..., Order]
 
 
-@pytest.fixture
-def discrepancy(new_order: NewOrder) -> Discrepancy:
-    notify(new_order(), amount=Decimal("1.00"), operation_number="4711")
-    return Discrepancy.objects.get()
-
-
 def url(discrepancy: Discrepancy, verb: str) -> str:
     return reverse(f"admin:pagoefectivo_discrepancy_{verb}", args=[discrepancy.pk])
 

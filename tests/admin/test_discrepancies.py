@@ -22,12 +22,6 @@ def staff(hire: Callable[..., Client]) -> Client:
     return hire("rosa", *may, "see_personal_data", "mark_paid", "add_refund")
 
 
-@pytest.fixture
-def discrepancy(new_order: Callable[..., Order]) -> Discrepancy:
-    notify(new_order(), amount=Decimal("1.00"), operation_number="4711")
-    return Discrepancy.objects.get()
-
-
 def url(discrepancy: Discrepancy, page: str = "resolve") -> str:
     return reverse(f"admin:pagoefectivo_discrepancy_{page}", args=[discrepancy.pk])
 

@@ -59,35 +59,28 @@ def test_a_button_is_there_where_its_flow_does_it(staff: Client, new_order: Make
     assert offered == done
 
 
-@pytest.fixture
-def question(new_order: Make) -> Discrepancy:
-    """An order over 120.50, of which 1.00 was paid."""
-    notify(new_order(), amount=Decimal("1.00"), operation_number="4711")
-    return Discrepancy.objects.get()
-
-
 @pytest.mark.parametrize(("answer", "needs"), [("accept", "mark_paid"), ("refund_due", "add_refund")])
 def test_an_answer_needs_what_its_deed_needs_elsewhere(
-    hire: Hire, question: Discrepancy, answer: str, needs: str
+    hire: Hire, discrepancy: Discrepancy, answer: str, needs: str
 ) -> None:
     """Who may only *change* questions made an order of 120.50 paid by 1.00, or opened a refund."""
     may = ("view_order", "change_order", "view_discrepancy", "change_discrepancy")
-    address = reverse("admin:pagoefectivo_discrepancy_resolve", args=[question.pk])
+    address = reverse("admin:pagoefectivo_discrepancy_resolve", args=[discrepancy.pk])
     data = {"resolution": answer, "reason": "Agreed by phone"}
     other = {"mark_paid", "add_refund"} - {needs}
     for client in (hire("luis", *may), hire("eva", *may, *other)):
         client.post(address, data)
-        question.refresh_from_db()
-        assert (question.status, Order.objects.get().state, Refund.objects.count()) == ("open", "pending", 0)
+        discrepancy.refresh_from_db()
+        assert (discrepancy.status, Order.objects.get().state, Refund.objects.count()) == ("open", "pending", 0)
         assert f'value="{answer}"' not in client.get(address).content.decode()
     hire("rosa", *may, needs).post(address, data)
-    question.refresh_from_db()
-    assert (question.status, question.resolution, question.resolved_by) == ("resolved", answer, "rosa")
+    discrepancy.refresh_from_db()
+    assert (discrepancy.status, discrepancy.resolution, discrepancy.resolved_by) == ("resolved", answer, "rosa")
 
 
-def test_what_changes_no_money_needs_no_more_than_the_question(hire: Hire, question: Discrepancy) -> None:
+def test_what_changes_no_money_needs_no_more_than_the_question(hire: Hire, discrepancy: Discrepancy) -> None:
     client = hire("luis", "view_order", "view_discrepancy", "change_discrepancy")
-    address = reverse("admin:pagoefectivo_discrepancy_resolve", args=[question.pk])
+    address = reverse("admin:pagoefectivo_discrepancy_resolve", args=[discrepancy.pk])
     client.post(address, {"resolution": "ignore", "reason": "Seen"})
-    question.refresh_from_db()
-    assert (question.status, question.resolved_by) == ("resolved", "luis")
+    discrepancy.refresh_from_db()
+    assert (discrepancy.status, discrepancy.resolved_by) == ("resolved", "luis")

@@ -1,7 +1,7 @@
 """The payer is written what is true, by mail, whatever the mail server does."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -35,7 +35,6 @@ from tests.factories.orders import make
 from tests.factories.settlements import settlement_line
 from tests.mail.conftest import Connect
 from tests.mail.server import serving
-from tests.ports import refusing
 from tests.reading import statements
 
 pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
@@ -239,12 +238,6 @@ def test_connecting_twice_writes_once(messages: Connect, mailoutbox: Outbox) -> 
 
 
 # A mail server that is down, slow, or says no.
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    with refusing() as port:
-        yield port
 
 
 def test_while_it_is_down_nothing_else_suffers_and_then_the_mail_comes_once(

@@ -14,6 +14,7 @@ from tests.factories.orders import make
 from tests.factories.provider import channel
 from tests.factories.refunds import refund_at
 from tests.factories.statements import line, load
+from tests.reading import fresh
 
 pytestmark = [
     pytest.mark.every_database,
@@ -26,10 +27,6 @@ STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 def refunded(order: Order) -> Order:
     refund_at("done", order)
     return fresh(order)
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.get(pk=order.pk)
 
 
 def test_what_a_wrong_match_ended_begins_again() -> None:

@@ -3,7 +3,6 @@
 import io
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
@@ -33,7 +32,6 @@ from pagoefectivo_django.models import (
 from pagoefectivo_django.models.database import database
 from pagoefectivo_django.states import Fact, LineStatus
 from pagoefectivo_django.testing import pay
-from tests import servers
 from tests.concurrency import at_once
 from tests.conftest import FULL
 from tests.factories.orders import make
@@ -43,7 +41,7 @@ from tests.factories.statements import LIMA, line, load
 pytestmark = [
     pytest.mark.postgresql,
     pytest.mark.mariadb,
-    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.usefixtures("pagoefectivo_memory", "no_deadlock"),
     pytest.mark.django_db(transaction=True),
 ]
 #: How often a race is run: each time its threads meet elsewhere.
@@ -56,14 +54,6 @@ MANY = 100 if FULL else 40
 def many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "BATCH", 5)
     monkeypatch.setattr(matching, "BATCH", 5)
-
-
-@pytest.fixture(autouse=True)
-def no_deadlock(server_log: Callable[[], str]) -> Iterator[None]:
-    yield
-    said = server_log().lower()
-    # MariaDB may give one up, which is tried again.
-    assert servers.kind() == "mariadb" or "deadlock detected" not in said
 
 
 def sold(count: int) -> list[Order]:
