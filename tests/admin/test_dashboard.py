@@ -8,7 +8,6 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -24,6 +23,7 @@ from pagoefectivo_django.flows.reports.sales import conversion, days_until, open
 from pagoefectivo_django.models import ApiCall, Cip, Discrepancy, Heartbeat, Notification, Order, Payment, Refusal
 from pagoefectivo_django.testing import pay
 from tests.factories.messages import SECRET
+from tests.factories.people import hire_superuser
 from tests.factories.provider import serve_by
 
 pytestmark = pytest.mark.every_database
@@ -34,9 +34,7 @@ NOON = datetime.fromisoformat("2026-11-20T12:00:00-05:00")
 
 @pytest.fixture
 def owner(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("eva", password="made-up"))
-    return client
+    return hire_superuser()
 
 
 def home(client: Client, **query: str) -> str:

@@ -20,7 +20,7 @@ from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Kind
 from pagoefectivo_django.testing import notify, pay
 from tests.factories.discrepancies import open_discrepancy
-from tests.factories.people import CCI, OURS, PERSON, Hire, Make
+from tests.factories.people import CCI, OURS, PERSON, PLANTED, Hire, Make
 from tests.factories.settlements import settlement_line
 from tests.reading import page
 
@@ -37,8 +37,7 @@ SHOW_PEOPLE = {"see_personal_data", "erase_payer", "approve_refund", "send_refun
 def planted(new_order: Make) -> Order:
     """An order with everything that names its payer, between two others."""
     pay(new_order("SHOP-1", payer=Payer(email="aaa@example.com", name="Aaa")))
-    payer = Payer(email=SECRETS[0], name=SECRETS[1], document_type="DNI", document_number=SECRETS[2], phone=SECRETS[3])
-    order = new_order("SHOP-2", payer=payer, concept="for-plantada", metadata={"to": "to-plantada"})
+    order = new_order("SHOP-2", payer=PLANTED, concept="for-plantada", metadata={"to": "to-plantada"})
     pay(order, operation_number="1", userName="Plantada")
     notify(order, operation_number="2", userName="Plantada")
     refund = refund_order(order, None, actor="rosa", reason="too small")

@@ -6,8 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
@@ -22,6 +20,7 @@ from tests.browser.visiting import Open, assert_accessible, assert_fits, change_
 from tests.factories import statements
 from tests.factories.discrepancies import open_discrepancy
 from tests.factories.orders import make
+from tests.factories.people import hire_superuser
 from tests.factories.settlements import settlement_line
 
 pytestmark = [
@@ -44,8 +43,7 @@ DESK, PHONE = (1280, False), (360, True)
 def desk(visit: Open, live_server: Any) -> Page:
     """A page of the admin's superuser, whose browser wants English."""
     Heartbeat.objects.create(name="tick", beaten_at=timezone.now())
-    client = Client()
-    client.force_login(User.objects.create_superuser("rosa"))
+    client = hire_superuser("rosa")
     page = visit("about:blank", base_url=live_server.url)
     # Django's admin has no icon, and a browser says so.
     page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
