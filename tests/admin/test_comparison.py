@@ -1,4 +1,4 @@
-"""The desk: evidence side by side, what may be done about a question, and the list with its filters."""
+"""The desk: evidence side by side, what may be done about a discrepancy, and the list with its filters."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Kind 5, two sources of one truth: staff is offered what the flows do, and a deed needs one permission everywhere."""
+"""Kind 5, two sources of one truth: staff is offered what the flows do, and an action needs one permission everywhere."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def test_a_button_is_there_where_its_flow_does_it(staff: Client, new_order: Make
 
 
 @pytest.mark.parametrize(("answer", "needs"), [("accept", "mark_paid"), ("refund_due", "add_refund")])
-def test_an_answer_needs_what_its_deed_needs_elsewhere(
+def test_an_answer_needs_the_permission_of_its_action(
     hire: Hire, discrepancy: Discrepancy, answer: str, needs: str
 ) -> None:
-    """Who may only *change* questions made an order of 120.50 paid by 1.00, or opened a refund."""
+    """Who may only *change* discrepancies made an order of 120.50 paid by 1.00, or opened a refund."""
     may = ("view_order", "change_order", "view_discrepancy", "change_discrepancy")
     address = reverse("admin:pagoefectivo_discrepancy_resolve", args=[discrepancy.pk])
     data = {"resolution": answer, "reason": "Agreed by phone"}
@@ -78,7 +78,7 @@ def test_an_answer_needs_what_its_deed_needs_elsewhere(
     assert (discrepancy.status, discrepancy.resolution, discrepancy.resolved_by) == ("resolved", answer, "rosa")
 
 
-def test_what_changes_no_money_needs_no_more_than_the_question(hire: Hire, discrepancy: Discrepancy) -> None:
+def test_an_answer_that_moves_no_money_needs_no_further_permission(hire: Hire, discrepancy: Discrepancy) -> None:
     client = hire("luis", "view_order", "view_discrepancy", "change_discrepancy")
     address = reverse("admin:pagoefectivo_discrepancy_resolve", args=[discrepancy.pk])
     client.post(address, {"resolution": "ignore", "reason": "Seen"})

@@ -166,7 +166,7 @@ def test_who_may_do_everything_and_see_nobody_sees_nobody(ana: Client, planted: 
         assert not told, path
 
 
-def test_what_a_deed_answers_names_nobody(ana: Client, planted: Order) -> None:
+def test_the_answer_of_an_action_names_nobody(ana: Client, planted: Order) -> None:
     """Forms that are filled in wrongly come back with an error, which says nothing of who pays."""
     for path in [path for path in crawled(ana) if re.search(r"/\d+/[a-z_]+/$", path)]:
         answer = ana.post(path, {"reason": "x", "code": "1", "amount": "999999", "operation_number": "1"})

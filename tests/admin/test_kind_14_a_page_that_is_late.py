@@ -1,4 +1,4 @@
-"""Found by ``make fuzz``: a deed's page that was opened after somebody else did the deed leads back, and is no 500."""
+"""Found by ``make fuzz``: an action's page that was opened after somebody else took the action leads back, and is no 500."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEEDS = [
 
 @pytest.mark.parametrize(("name", "staff_action"), DEEDS)
 @pytest.mark.parametrize("over", [False, True])
-def test_no_page_of_a_deed_is_an_error(admin_client: Client, name: str, staff_action: str, over: bool) -> None:
+def test_no_page_of_an_action_is_an_error(admin_client: Client, name: str, staff_action: str, over: bool) -> None:
     order = pay(make())
     discrepancy = open_discrepancy(Kind.UNMATCHED, line=settlement_line())
     if over:

@@ -1,4 +1,4 @@
-"""Who may see whom, and what everybody's deeds leave: an event with the name of who did it."""
+"""Who may see whom, and what everybody's actions leave: an event with the name of who did it."""
 
 import re
 from collections.abc import Callable

@@ -133,7 +133,7 @@ def test_the_pages_of_settlements(desk: Page) -> None:
 
 
 def a_busy_shop() -> Order:
-    """Write what a dashboard has to show: sales of two weeks on two channels, questions, refusals, calls."""
+    """Write what a dashboard has to show: sales of two weeks on two channels, discrepancies, refusals, calls."""
     now, paid = timezone.now(), list[Order]()
     for days in range(14):
         order = pay(make(amount=Decimal("35.50") * (1 + days * 7 % 5)))

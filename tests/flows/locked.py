@@ -98,7 +98,7 @@ def without_code() -> Order:
     return order
 
 
-def wished(pending_action: PendingAction) -> Callable[[Order], None]:
+def put_off(pending_action: PendingAction) -> Callable[[Order], None]:
     date = None if pending_action == PendingAction.CANCEL else later(hours=72)
     return lambda order: record(order, pending_action, actor="shop", date=date, now=timezone.now())
 
@@ -277,9 +277,9 @@ WORK: dict[str, Work] = {
     "deliver": Work("deliveries", each(unheard), heard),
     "remind": Work("reminders", each(near), reminded),
     "issue": Work("pending_actions", each(lambda order: None), is_in("pending"), without_code),
-    "cancel": Work("pending_actions", each(wished(PendingAction.CANCEL)), is_in("cancelled")),
-    "extend": Work("pending_actions", each(wished(PendingAction.EXTEND)), extended),
-    "reissue": Work("pending_actions", each(wished(PendingAction.REISSUE)), reissued),
+    "cancel": Work("pending_actions", each(put_off(PendingAction.CANCEL)), is_in("cancelled")),
+    "extend": Work("pending_actions", each(put_off(PendingAction.EXTEND)), extended),
+    "reissue": Work("pending_actions", each(put_off(PendingAction.REISSUE)), reissued),
     "delete": Work("deletions", each(superseded), deleted),
     "delete what is watched no longer": Work("deletions", each(watched_no_longer), deleted),
     "ask whether a code can be paid": Work("deletions", each(by_wrong_keys), asked(Kind.STILL_PAYABLE)),

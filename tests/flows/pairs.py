@@ -43,7 +43,7 @@ Step = Callable[[], object]
 
 
 class Scene:
-    """Orders, papers and questions as they are before two flows meet; what the database and the provider hold."""
+    """Orders, papers and discrepancies as they are before two flows meet; what the database and the provider hold."""
 
     def __init__(self) -> None:
         make(reference="OPEN")
@@ -190,7 +190,7 @@ class Recorder:
 
 
 def tables_of(name: str, scene: Scene) -> set[str]:
-    """Do one deed alone, and return which of the tables that have an order of locks it locks."""
+    """Do one action alone, and return which of the tables that have an order of locks it locks."""
     scene.begin()
     recorder = Recorder()
     with connection.execute_wrapper(recorder), suppress(PagoEfectivoError):
@@ -199,7 +199,7 @@ def tables_of(name: str, scene: Scene) -> set[str]:
 
 
 def meet(one: str, other: str, scene: Scene) -> list[Any]:
-    """Do two deeds at once, each waiting with its first lock for the other's; return what came of them."""
+    """Do two actions at once, each waiting with its first lock for the other's; return what came of them."""
     scene.begin()
     meeting = Meeting()
 

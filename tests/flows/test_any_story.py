@@ -50,7 +50,7 @@ def expires(order: Order, choice: int) -> None:
 
 
 def answers(order: Order, choice: int) -> None:
-    """Staff answers the oldest open question."""
+    """Staff resolves the oldest open discrepancy."""
     if discrepancy := Discrepancy.objects.open().order_by("pk").first():
         resolve_discrepancy(discrepancy, ["accept", "refund_due", "ignore"][choice % 3], actor="marta", reason="Seen.")
 
@@ -94,7 +94,7 @@ def check(order: Order) -> None:
 
 @settings(max_examples=25)
 @given(story=st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 7)), max_size=14))
-def test_the_books_stand_after_every_deed(story: list[tuple[str, int]]) -> None:
+def test_the_books_hold_after_every_step(story: list[tuple[str, int]]) -> None:
     MemoryChannel.clear()
     order = make()
     for step, choice in story:

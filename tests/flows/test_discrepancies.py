@@ -1,4 +1,4 @@
-"""What people do about questions besides answering them, and what answers do to a line of a statement."""
+"""What people do about discrepancies besides answering them, and what answers do to a line of a statement."""
 
 from collections.abc import Callable
 from decimal import Decimal

@@ -93,7 +93,7 @@ def test_while_the_provider_is_silent_nobody_else_is_asked_and_after_an_hour_a_p
     assert not Discrepancy.objects.open().exists(), "the code is known, so nothing is in doubt"
 
 
-def test_a_code_that_does_not_exist_is_no_question_at_its_date() -> None:
+def test_a_code_that_does_not_exist_is_no_discrepancy_at_its_date() -> None:
     begin = timezone.now()
     lost_for_ever(expires_at=begin + timedelta(hours=1))
     after(begin, minutes=5)

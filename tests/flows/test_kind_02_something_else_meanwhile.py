@@ -1,4 +1,4 @@
-"""Kind 2, as a matrix: whatever happens during whichever call of whichever deed, nothing is forgotten."""
+"""Kind 2, as a matrix: whatever happens during whichever call of whichever action, nothing is forgotten."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def replaced() -> Order:
     return order
 
 
-def wishing() -> Order:
+def with_pending_action() -> Order:
     order = make()
     MemoryChannel.fail("extend", Unavailable("down"))
     with pytest.raises(Unavailable):
@@ -49,7 +49,17 @@ def past_its_date() -> Order:
 
 SITUATIONS: dict[str, Callable[[], Order]] = {
     one.__name__: one
-    for one in (without_code, lost, lost_for_ever, rejected, requested, replaced, wishing, past_its_date, make)
+    for one in (
+        without_code,
+        lost,
+        lost_for_ever,
+        rejected,
+        requested,
+        replaced,
+        with_pending_action,
+        past_its_date,
+        make,
+    )
 }
 
 

@@ -328,7 +328,7 @@ def test_a_rehearsal_under_its_reference_does_not_discrepancy_a_production_payme
 
 
 def test_every_order_that_is_not_paid_can_be_ended_in_every_state() -> None:
-    """Whatever the states of an order and of its codes are, only money and a question about it stand in the way."""
+    """Whatever the states of an order and of its codes are, only money and a discrepancy about it stand in the way."""
     for state, status in itertools.product(set(OrderState) - {OrderState.PAID, OrderState.REFUNDED}, CipStatus):
         order = make()
         live = True if status in ("requested", "current") else None

@@ -214,7 +214,7 @@ def is_asked_about_and_accepted(order: Order, pending_action: str) -> None:
 
 
 def is_late_and_was_in_time_after_all(order: Order, pending_action: str) -> None:
-    """The question closes by itself, since the provider's time shows that it was paid in time."""
+    """The discrepancy closes by itself, since the provider's time shows that it was paid in time."""
     Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(hours=1))
     notify(order)
     assert Discrepancy.objects.open().get().kind == "late_payment"
@@ -255,7 +255,7 @@ def a_person_answers(discrepancy: Discrepancy) -> None:
 
 
 def whatever_closes_it(discrepancy: Discrepancy) -> None:
-    """As a message, a statement or the provider's answer closes questions, wherever that is written."""
+    """As a message, a statement or the provider's answer closes discrepancies, wherever that is written."""
     Discrepancy.objects.filter(pk=discrepancy.pk).update(
         **closed("pagoefectivo", "The facts cleared up.", timezone.now())
     )

@@ -28,7 +28,7 @@ def order() -> Order:
 
 
 PAID, NOTHING = "paid", "nothing at all"
-#: What is said of a paid code: the fact, its amount, and the question that follows where we know otherwise.
+#: What is said of a paid code: the fact, its amount, and the discrepancy that follows where we know otherwise.
 COMMON: dict[str, tuple[Fact | None, str, str]] = {
     PAID: (Fact.PAYMENT, "35.50", ""),
     "another amount": (Fact.PAYMENT, "20.00", "amount_mismatch"),

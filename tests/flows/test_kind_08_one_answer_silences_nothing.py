@@ -194,7 +194,7 @@ def test_an_unknown_code_that_is_paid_once_more_is_asked_about_again() -> None:
     assert hinted(2) == ["unmatched"]
 
 
-# A later answer that contradicts the question closes it.
+# A later answer that contradicts the discrepancy closes it.
 
 
 @pytest.mark.parametrize("said", GONE)
@@ -227,7 +227,7 @@ def test_what_a_message_asked_does_not_close(order: Order) -> None:
     assert discrepancies() == ["reversed"]
 
 
-def test_what_was_wished_for_meanwhile_is_done_after_it_closed() -> None:
+def test_a_pending_action_waits_for_the_discrepancy_and_is_done_after_it() -> None:
     make()
     order = make()
     notify(order, amount="30.00", operation_number="7")

@@ -34,7 +34,7 @@ class Hanging(MemoryChannel):
         raise Unavailable("Nobody answers.")
 
 
-def test_sixty_hints_are_three_questions(settings: Any) -> None:
+def test_sixty_hints_are_asked_about_in_three_look_ups(settings: Any) -> None:
     """Each was a question of its own: 300 in 4.6 s, past the pace and the size of a batch."""
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 20}
     orders = [make() for _ in range(60)]

@@ -713,5 +713,5 @@ class Story(RuleBasedStateMachine):
 
 @pytest.mark.once
 @pytest.mark.django_db(transaction=True)
-def test_whatever_happens_the_books_stand() -> None:
+def test_whatever_happens_the_books_hold() -> None:
     run_state_machine_as_test(Story, settings=settings(max_examples=200 if FULL else 6, stateful_step_count=40))

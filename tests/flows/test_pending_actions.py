@@ -195,7 +195,7 @@ def test_an_order_made_and_cancelled_in_one_transaction_is_cancelled() -> None:
     assert (fresh(order).state, payable_codes()) == ("cancelled", [])
 
 
-def test_of_two_wishes_in_one_transaction_the_last_counts() -> None:
+def test_of_two_pending_actions_in_one_transaction_the_last_counts() -> None:
     order, date = make(), later(days=5).replace(microsecond=0)
     with transaction.atomic():
         cancel_order(order)
@@ -203,7 +203,7 @@ def test_of_two_wishes_in_one_transaction_the_last_counts() -> None:
     assert (fresh(order).state, fresh(order).expires_at) == ("pending", date)
 
 
-def test_a_refused_extension_leaves_a_new_orders_code_wished_for() -> None:
+def test_a_refused_extension_leaves_the_request_for_a_new_orders_code_pending() -> None:
     order = without_code()
     with pytest.raises(InvalidRequest):
         extend_order(order, later(days=5))

@@ -288,7 +288,7 @@ def test_a_lost_code_that_was_found_is_nobodys_discrepancy() -> None:
     assert not Discrepancy.objects.exists()
 
 
-def test_a_request_that_died_is_lost_also_when_nobody_wishes_for_a_code_any_more() -> None:
+def test_a_request_that_died_is_lost_also_without_a_pending_action() -> None:
     order = without_code()
     Cip.objects.update(asked_at=later(), poll_at=later(minutes=2))  # as a process that died in its question leaves it
     Order.objects.update(pending_action="", retry_at=None)

@@ -63,7 +63,7 @@ def written() -> tuple[int, ...]:
     return (*counts, evidence)
 
 
-# The situations: each does what happens, and how many questions must come of it, whoever asks how often.
+# The situations: each does what happens, and how many discrepancies must come of it, whoever asks how often.
 
 
 def only_polling_finds_it(clock: Clock) -> None:

@@ -151,7 +151,7 @@ def test_a_payment_and_a_cancellation_at_once(round_: int) -> None:
     assert numbers_are_in_order(order)
 
 
-def test_many_wishes_at_once() -> None:
+def test_many_pending_actions_at_once() -> None:
     order = make()
     ahead = timezone.now() + timedelta(days=3)
     at_once(

@@ -116,7 +116,7 @@ def reading(row: Any, name: str) -> Callable[[], str]:
 
 
 def answer(resolution: str = "ignore") -> None:
-    """Answer the one open question."""
+    """Resolve the one open discrepancy."""
     discrepancy = Discrepancy.objects.open().get()
     resolve_discrepancy(discrepancy, resolution=resolution, actor="rosa", reason="It was looked at.")
 
@@ -126,7 +126,7 @@ def ticks(*hours: float) -> None:
         tick(later(hours=ahead))
 
 
-# Orders, and what is wished for them.
+# Orders, and what is put_off for them.
 
 
 @walk("order", "new")
@@ -150,7 +150,7 @@ def _() -> Walk:
     ticks(1)
 
 
-def wished(call: str, pending_action: Callable[[Order], object]) -> Walk:
+def put_off(call: str, pending_action: Callable[[Order], object]) -> Walk:
     order = make()
     MemoryChannel.fail(call, DOWN)
     with pytest.raises(Unavailable):
@@ -161,17 +161,17 @@ def wished(call: str, pending_action: Callable[[Order], object]) -> Walk:
 
 @walk("pending action", "cancel")
 def _() -> Walk:
-    yield from wished("delete", lambda order: cancel_order(order, actor="shop"))
+    yield from put_off("delete", lambda order: cancel_order(order, actor="shop"))
 
 
 @walk("pending action", "extend")
 def _() -> Walk:
-    yield from wished("extend", lambda order: extend_order(order, later(days=5), actor="shop"))
+    yield from put_off("extend", lambda order: extend_order(order, later(days=5), actor="shop"))
 
 
 @walk("pending action", "reissue")
 def _() -> Walk:
-    yield from wished("delete", lambda order: reissue_code(order, actor="shop"))
+    yield from put_off("delete", lambda order: reissue_code(order, actor="shop"))
 
 
 # Codes.
@@ -226,7 +226,7 @@ def _() -> Walk:
     ticks(0, 0.05, 0.2, 1, 2)
 
 
-# Payments, their refunds, and questions.
+# Payments, their refunds, and discrepancies.
 
 
 @walk("payment", "held")

@@ -291,7 +291,7 @@ def test_created_and_cancelled_in_one_transaction_is_cancelled() -> None:
     assert not any(slip.open for book in MemoryChannel.slips.values() for slip in book.values())
 
 
-def test_the_last_of_two_wishes_in_one_transaction_is_done() -> None:
+def test_the_last_of_two_pending_actions_in_one_transaction_is_done() -> None:
     order = make()
     with transaction.atomic():
         reissue_code(order)

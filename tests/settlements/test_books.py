@@ -1,6 +1,6 @@
 """Any books: orders, payments, files that are cut, repeated, shuffled, overlapping, and here and there a céntimo wrong.
 
-An independent model says what becomes of every line, which questions are open, and every sum to the céntimo.
+An independent model says what becomes of every line, which discrepancies are open, and every sum to the céntimo.
 ``STORM=full`` tells ten times as many.
 """
 

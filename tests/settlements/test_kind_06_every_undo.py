@@ -1,4 +1,4 @@
-"""Kind 6: whatever can be undone is undone whole; each deed with an undo, done, undone, and done again."""
+"""Kind 6: whatever can be undone is undone whole; each action with an undo, done, undone, and done again."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ pytestmark = [
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 
 StaffAction = Callable[[], object]
-#: The deed, its undo, and what both change, as a value.
+#: The action, its undo, and what both change, as a value.
 Story = tuple[StaffAction, StaffAction, Callable[[], Any]]
 
 
 def matched_by_hand() -> Story:
-    """A line that names nobody, matched by a person: money, watch, questions, the order."""
+    """A line that names nobody, matched by a person: money, watch, discrepancies, the order."""
     order = pay(make(), operation_number="111")
     row = load_own(f";999;35.50;1.89;{day()}").lines.get()
 
@@ -116,7 +116,7 @@ def ignored_line() -> Story:
 
 
 def resolved_discrepancy() -> Story:
-    """Money in doubt freezes its order, as long as the question is open."""
+    """Money in doubt freezes its order, as long as its discrepancy is open."""
     order = make()
     notify(order, amount="1.00")
 
@@ -150,7 +150,7 @@ def deposit() -> Story:
         open_ones = Discrepancy.objects.open().values_list("kind", "amount")
         return settlement.open_amount, sorted(open_ones), balance("PEN").holds
 
-    enter_deposit(settlement, Decimal("1.00"), lima_day(timezone.now()), actor="rosa")  # so that a question is open
+    enter_deposit(settlement, Decimal("1.00"), lima_day(timezone.now()), actor="rosa")  # so that a discrepancy is open
     enter_deposit(settlement, Decimal("-1.00"), lima_day(timezone.now()), **STAFF)
     return (
         lambda: enter_deposit(settlement, amount, lima_day(timezone.now()), actor="rosa"),

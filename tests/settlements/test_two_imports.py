@@ -204,7 +204,7 @@ def test_a_person_and_the_machine_want_the_same_payments(round_: int) -> None:
 
     by_person, machine, _ = results = at_once(person, partial(load, *map(line, orders), name="known.txt"), tick)
     no_errors(results)
-    # Whoever was first has it; the other's line is a question.
+    # Whoever was first has it; the other's line is a discrepancy.
     taken = [LineStatus.MATCHED if won else LineStatus.DISCREPANCY for won in reversed(by_person)]
     left = [LineStatus.DISCREPANCY if won else LineStatus.MATCHED for won in reversed(by_person)]
     assert list(unknown.lines.order_by("number").values_list("status", flat=True)) == taken
