@@ -1,4 +1,4 @@
-"""Kind 5, two sources of one truth: staff is offered what the flows do, and an action needs one permission everywhere."""
+"""Kind 5, two sources of one truth: staff is offered what the flows do, by one permission an action everywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Found by ``make fuzz``: an action's page that was opened after somebody else took the action leads back, and is no 500."""
+"""Kind 14, found by ``make fuzz``: a page of an action that somebody else took meanwhile leads back, and is no 500."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came back, and how much too much or too little was paid, is said with its amount."""
+"""Kind 10: what came back, and how much too much or too little was paid, is said with its amount."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What people paste is read as they saw it, and a form that is valid has a payer: one validation for both."""
+"""Kind 15: what people paste is read as they saw it, and a form that is valid has a payer: one validation for both."""
 
 import sys
 import unicodedata

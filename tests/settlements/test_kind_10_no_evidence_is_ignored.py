@@ -1,4 +1,4 @@
-"""Whatever a line says of its payment must be so; what two lines say is two."""
+"""Kind 10: whatever a line says of its payment must be so; what two lines say is two."""
 
 from datetime import timedelta
 from decimal import Decimal

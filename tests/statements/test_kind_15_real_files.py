@@ -1,4 +1,4 @@
-"""Statements in the shapes of real files give the lines of the plain one; what isn't plain is asked about."""
+"""Kind 15: statements in the shapes of real files give the lines of the plain one; what isn't plain is asked about."""
 
 # ruff: noqa: E501
 
