@@ -17,12 +17,12 @@ from django.utils import timezone
 
 import pagoefectivo_django
 from pagoefectivo_django.channels.exchange import Exchange, listener
-from pagoefectivo_django.flows import extend_order, tick
+from pagoefectivo_django.flows import extend_order, refresh_order, tick
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.provider.record import recorded
 from pagoefectivo_django.flows.reports.health import waiting, wrong_clocks
 from pagoefectivo_django.flows.worker.reconcile import reconcile
-from pagoefectivo_django.models import ApiCall, Cip, Heartbeat, Order, Settlement
+from pagoefectivo_django.models import ApiCall, Cip, Discrepancy, Heartbeat, Order, Settlement
 from pagoefectivo_django.models.clock import current_time, machine, skew
 from pagoefectivo_django.models.heartbeat import beat, in_pace
 from pagoefectivo_django.states import Fact
@@ -31,7 +31,7 @@ from tests.clock import at_most, later
 from tests.factories.orders import make
 from tests.factories.provider import channel
 from tests.factories.statements import line, load
-from tests.reading import calls, fresh
+from tests.reading import calls, fresh, searches
 
 pytestmark = [
     pytest.mark.every_database,
@@ -203,3 +203,49 @@ def test_the_first_page_names_a_machine_whose_clock_is_wrong(by: timedelta, says
     assert says in visitor.get(address).content.decode()
     Heartbeat.objects.filter(name="clock web-7").update(beaten_at=later(days=-2))
     assert says not in visitor.get(address).content.decode(), "it is gone"
+
+
+# A code that changed in the future is asked about once and believed.
+
+
+@pytest.fixture
+def order() -> Order:
+    order = make(expires_at=later(minutes=20))
+    Cip.objects.update(changed_at=later(hours=12), poll_at=None)
+    return order
+
+
+def test_expiry_believes_the_first_answer(order: Order) -> None:
+    """It ignored that the answer counted as stale, and asked again each two minutes, for ever."""
+    channel().set(order.code, Fact.CODE_EXPIRED)
+    tick(later(minutes=60))
+    order.reload()
+    assert (order.state, len(searches())) == ("expired", 1)
+    for minutes in range(62, 80, 2):
+        tick(later(minutes=minutes))
+    assert len(searches()) <= 2, "it is watched, and not asked about each time"
+
+
+def test_a_payment_is_found_by_the_last_look(order: Order) -> None:
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    tick(later(minutes=60))
+    order.reload()
+    assert (order.state, len(searches())) == ("paid", 1)
+
+
+def test_a_person_who_asks_is_told(order: Order) -> None:
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    assert refresh_order(order).state == "paid"
+
+
+# A machine whose clock is an hour ahead.
+
+
+@_marked
+def test_a_payment_before_the_end_of_its_code_is_not_late_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    order, right = make(expires_at=later(minutes=20)), timezone.now
+    with monkeypatch.context() as patch:
+        patch.setattr(timezone, "now", lambda: right() + timedelta(hours=1))
+        pay(order, paid_at=None)
+    order.reload()
+    assert (order.state, Discrepancy.objects.count()) == ("paid", 0)
