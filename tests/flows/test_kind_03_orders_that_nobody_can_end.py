@@ -237,20 +237,21 @@ def test_an_order_with_an_open_money_discrepancy_is_not_ended(settings: Any) -> 
             cancel_order(order, actor="rosa", reason="It is gone.")
 
 
+class PaidMeanwhile(MemoryChannel):
+    """A provider that has the money when it is asked to delete the one code, and forgets that code."""
+
+    def delete(self, ref: CodeRef) -> None:
+        advance(report(Cip.objects.get()))
+        raise Refused("no", codes=("111",))
+
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        return {}
+
+
 @pytest.mark.every_database
 def test_a_payment_that_came_first_is_not_given_up(settings: Any) -> None:
     """The code was paid, and the provider forgot it, before the person's word is written down."""
-
-    class PaidMeanwhile(MemoryChannel):
-        def delete(self, ref: CodeRef) -> None:
-            advance(report(order.cips.get()))
-            raise Refused("no", codes=("111",))
-
-        def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
-            return {}
-
     order = make()
-    globals()["PaidMeanwhile"] = PaidMeanwhile
     serve_by(settings, PaidMeanwhile)
     with pytest.raises(PagoEfectivoError):
         cancel_order(order, actor="rosa", reason="It is gone.")

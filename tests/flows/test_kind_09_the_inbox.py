@@ -86,7 +86,7 @@ class TestOfALockedOrder:
         code = (
             "import django; django.setup()\n"
             "from pagoefectivo_django.flows.inbox import apply\n"
-            "from tests.hostile.doing import post\n"
+            "from tests.factories.messages import post\n"
             "apply.PATIENCE = 60.0\n"
             f"post({body!r})\n"
         )
