@@ -7,16 +7,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from pagoefectivo_django.flows import approve_refund, refund_order
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Order, Refund
 from pagoefectivo_django.signals import refund_account_asked
 from pagoefectivo_django.testing import pay
-from tests.admin.looking import page
+from tests.factories.refunds import ACCOUNT, refund_at
+from tests.reading import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ACCOUNT: dict[str, Any] = {"bank": "BCP", "cci": "00219100000000000152", "holder": "Ana"}
 
 
 def hear(sender: Any, **named: Any) -> None: ...
@@ -32,8 +30,7 @@ def _somebody_writes() -> Iterator[None]:
 @pytest.fixture
 def waiting(new_order: Callable[..., Order]) -> Refund:
     """A refund that was approved and has no account."""
-    refund = refund_order(pay(new_order(), operation_number="7"), actor="rosa", reason="Sold out")
-    return approve_refund(refund, actor="eva")
+    return refund_at("approved", pay(new_order(), operation_number="7"))
 
 
 def test_it_is_sent_again_and_the_timeline_says_so(

@@ -13,7 +13,7 @@ from pagoefectivo_django.flows import publish_events
 from pagoefectivo_django.models import Delivery, FailingReceiver, Order, OrderEvent
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.testing import pay
-from tests.admin.looking import page
+from tests.reading import first_page, page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,10 +55,6 @@ def failing(erp: Erp, new_order: Make) -> FailingReceiver:
     return FailingReceiver.objects.create(
         receiver=ERP, failures=35, since=now - timedelta(hours=30), paused_until=now + timedelta(minutes=9)
     )
-
-
-def first_page(client: Client) -> str:
-    return client.get("/admin/pagoefectivo/").content.decode()
 
 
 def late(receiver: str = ERP) -> None:

@@ -1,4 +1,4 @@
-"""Found by ``make fuzz``: a deed's page that was opened after somebody else did the deed leads back, and is no 500."""
+"""Kind 14, found by ``make fuzz``: a page of an action that somebody else took meanwhile leads back, and is no 500."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pagoefectivo_django.flows import refund_order, resolve_discrepancy
 from pagoefectivo_django.models import Order, Settlement, SettlementLine
 from pagoefectivo_django.states import Kind
 from pagoefectivo_django.testing import pay
-from tests.flows.asking import ask, line
-from tests.hostile.doing import sold
+from tests.factories.discrepancies import open_discrepancy
+from tests.factories.orders import make
+from tests.factories.settlements import settlement_line
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -26,9 +27,9 @@ DEEDS = [
 
 @pytest.mark.parametrize(("name", "staff_action"), DEEDS)
 @pytest.mark.parametrize("over", [False, True])
-def test_no_page_of_a_deed_is_an_error(admin_client: Client, name: str, staff_action: str, over: bool) -> None:
-    order = pay(sold())
-    discrepancy = ask(Kind.UNMATCHED, line=line())
+def test_no_page_of_an_action_is_an_error(admin_client: Client, name: str, staff_action: str, over: bool) -> None:
+    order = pay(make())
+    discrepancy = open_discrepancy(Kind.UNMATCHED, line=settlement_line())
     if over:
         refund_order(order, actor="rosa", reason="Sold out")
         resolve_discrepancy(discrepancy, "ignore", actor="rosa", reason="x")
@@ -44,7 +45,7 @@ def test_no_page_of_a_deed_is_an_error(admin_client: Client, name: str, staff_ac
 @pytest.mark.parametrize("key", ["abc", "9" * 30, "-1", "1.5", "\u0661", ""])
 def test_chosen_rows_have_numbers_for_keys(admin_client: Client, key: str) -> None:
     """Django's own admin answers 500."""
-    order = sold()
+    order = make()
     for name, action in (("order", "cancel"), ("refund", "approve"), ("delivery", "deliver_once_more")):
         path = f"/admin/pagoefectivo/{name}/"
         answer = admin_client.post(path, {"action": action, "_selected_action": [str(order.pk), key]})

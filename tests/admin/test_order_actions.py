@@ -13,7 +13,8 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.testing import pay
-from tests.admin.looking import page
+from tests.factories.provider import channel
+from tests.reading import page
 from tests.wording import REQUIRED, levels
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +30,7 @@ def local(moment: object) -> str:
 
 def test_refresh_asks_the_provider(staff: Client, new_order: Make, act: Act) -> None:
     order = new_order()
-    MemoryChannel("default", {}).set(order.code, "payment", paid_at=timezone.now())  # type: ignore[arg-type]
+    channel().set(order.code, "payment", paid_at=timezone.now())  # type: ignore[arg-type]
     assert "paid" in act(staff, "refresh", order)
     order.refresh_from_db()
     assert order.state == "paid"

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pagoefectivo_django.models import Delivery, Discrepancy, Notification, Order
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import notify, pay
-from tests.admin.looking import page
+from tests.reading import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,7 +73,7 @@ def test_the_page_leads_to_its_open_discrepancies(staff: Client, new_order: Make
     link = f"/admin/pagoefectivo/discrepancy/{discrepancy.pk}/change/"
     assert page(staff, order).count(link) == 2
     Discrepancy.objects.update(status="resolved", resolved_by="rosa", reason="x", resolved_at=timezone.now())
-    assert page(staff, order).count(link) == 1  # among the questions that were answered
+    assert page(staff, order).count(link) == 1  # among the discrepancies that were answered
 
 
 def test_a_delivery_without_a_listener_is_marked(staff: Client, new_order: Make) -> None:

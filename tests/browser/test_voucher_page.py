@@ -19,7 +19,7 @@ from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import notify, pay
 from tests.browser.states import order_in
 from tests.browser.visiting import Open, assert_accessible, assert_fits, change_device
-from tests.flows.making import make
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.sqlite,

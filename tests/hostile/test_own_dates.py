@@ -14,8 +14,9 @@ from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.privacy.forget import forget_by_age
 from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
 from tests.hostile.channels import OwnDate, ThreeDays
-from tests.hostile.doing import paid, post, sold
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -45,7 +46,7 @@ def last_poll(cip: Cip, begin: datetime) -> datetime:
 
 def test_the_order_keeps_the_shops_date_and_ends_at_it(life: timedelta | None) -> None:
     wanted = timezone.now().replace(microsecond=0) + timedelta(days=1)
-    order = sold(expires_at=wanted)
+    order = make(expires_at=wanted)
     cip = Cip.objects.get()
     assert (cip.expires_at is None) == (life is None)
     order.refresh_from_db()
@@ -60,7 +61,7 @@ def test_the_order_keeps_the_shops_date_and_ends_at_it(life: timedelta | None) -
 
 
 def test_the_code_of_an_expired_order_is_polled_to_its_own_end_and_its_payment_is_late(life: timedelta | None) -> None:
-    order = sold()
+    order = make()
     tick(now=order.expires_at + timedelta(hours=1))
     cip = Cip.objects.get()
     assert cip.status == "expired"
@@ -72,7 +73,7 @@ def test_the_code_of_an_expired_order_is_polled_to_its_own_end_and_its_payment_i
 
 
 def test_a_reissue_moves_the_order_to_the_date_that_the_shop_wants(life: timedelta | None) -> None:
-    order = sold()
+    order = make()
     wanted = order.expires_at + timedelta(days=2)
     order = reissue_code(order, expires_at=wanted)
     assert (order.state, order.expires_at) == ("pending", wanted)
@@ -83,7 +84,7 @@ def test_a_reissue_moves_the_order_to_the_date_that_the_shop_wants(life: timedel
 
 
 def test_an_old_code_pays_the_reissued_order(life: timedelta | None) -> None:
-    order = sold()
+    order = make()
     old = order.code
     tick(now=order.expires_at + timedelta(hours=1))
     now = order.expires_at + timedelta(hours=2)
@@ -97,7 +98,7 @@ def test_an_old_code_pays_the_reissued_order(life: timedelta | None) -> None:
 
 def test_the_payer_is_kept_as_long_as_a_code_without_a_date_may_be_paid(life: timedelta | None, settings: Any) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"KEEP_PAYERS": timedelta(days=30)}
-    order = sold(expires_at=timezone.now() + timedelta(days=29))
+    order = make(expires_at=timezone.now() + timedelta(days=29))
     tick(now=order.expires_at + timedelta(hours=1))
     Cip.objects.update(status="expired", expires_at=Cip.objects.get().expires_at and order.expires_at)
     for days, forgotten in ((2, False), (8, True)):

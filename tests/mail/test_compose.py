@@ -14,7 +14,7 @@ from pagoefectivo_django.conf import MESSAGES, SHORT_MESSAGES
 from pagoefectivo_django.mail.compose import LONGEST_SUBJECT, compose
 from pagoefectivo_django.mail.short import short_text
 from pagoefectivo_django.states import VoucherState
-from tests.mail.vouchers import BY_LINK, PAYMENT_PAGE, URL, link_of, voucher_for
+from tests.factories.vouchers import BY_LINK, PAYMENT_PAGE, URL, link_of, voucher_for
 
 EVENT = uuid.UUID("11111111-2222-4333-8444-555566667777")
 #: GSM 03.38: an SMS of these letters alone has 160 of them, or parts of 153.

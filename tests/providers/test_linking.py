@@ -38,7 +38,7 @@ from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Or
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Fact, RefundStatus
-from tests.hostile.doing import at_once
+from tests.concurrency import at_once
 from tests.providers.linking import HEADER, LinkingChannel
 from tests.providers.linking_server import KEY, SECRET, LinkingProvider, Page, linking_provider, sign
 from tests.shop.models import Heard
