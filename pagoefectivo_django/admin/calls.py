@@ -12,8 +12,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from ..models import ApiCall
-from .base import RecordAdmin, badge
+from .base import RecordAdmin
 from .lists import keys
+from .tables import badge
 
 
 class FailedFilter(admin.SimpleListFilter):

@@ -21,7 +21,7 @@ from ..models import Cip, Discrepancy, Match, Notification, Order, OrderEvent, P
 from ..money import display
 from ..states import Kind, LineStatus, PaymentStatus, Remark, Resolution
 from ..workdays import lima_day
-from .base import Column, Section, badge_of, fact_label, table
+from .tables import Column, Section, badge_of, fact_label, table
 
 #: The most notifications and suggested payments on a page; deposits are limited to ten times as many.
 MOST_SHOWN = 10

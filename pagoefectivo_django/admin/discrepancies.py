@@ -15,14 +15,16 @@ from django.utils.translation import gettext_lazy as _
 
 from ..flows import assign_discrepancy, comment_on, reopen_discrepancy, resolve_discrepancy
 from ..flows.possible.rules import PERMISSIONS, answers_to
-from ..forms import AssignForm, CommentForm, ReopenForm, ResolveForm
 from ..models import Discrepancy, Settlement
 from ..money import display
 from ..states import Kind
-from .base import RecordAdmin, Section, StaffAction, badge_of, is_possible, table
+from .actions import StaffAction, why_not
+from .base import RecordAdmin
 from .comparison import Comparison
 from .explanations import EXPLANATIONS
+from .forms import AssignForm, CommentForm, ReasonForm, ResolveForm
 from .lists import codes_found, keys, orders_found
+from .tables import Section, badge_of, table
 
 
 def _resolved(done: Discrepancy) -> str:
@@ -56,7 +58,7 @@ def _resolve_form(data: Any, discrepancy: Discrepancy) -> ResolveForm:
     viewer = discrepancy.viewer  # type: ignore[attr-defined] # set by RecordAdmin.get_object
     may = [answer for answer in answers_to(discrepancy) if viewer.has_perm(f"pagoefectivo.{PERMISSIONS[answer]}")]
     return ResolveForm(
-        data, discrepancy, may if data else [answer for answer in may if is_possible(discrepancy, answer)]
+        data, discrepancy, may if data else [answer for answer in may if not why_not(discrepancy, answer)]
     )
 
 
@@ -154,10 +156,10 @@ class DiscrepancyAdmin(RecordAdmin):
     answer_fieldset = (_("Answer"), {"fields": (("resolution", "resolved_by"), "resolved_at", "reason")})
     staff_actions = (
         StaffAction(
-            name="resolve",
-            label=_("Resolve"),
+            "resolve",
+            _("Resolve"),
             permission="change_discrepancy",
-            explanation=_(
+            prompt=_(
                 "Accept: its payment pays the order. Refund: all that is left of its payment is asked back, and waits "
                 "for approval. Ignore: nothing happens; the line of a statement that it is about counts as ignored."
             ),
@@ -167,31 +169,31 @@ class DiscrepancyAdmin(RecordAdmin):
             tell=_resolved,
         ),
         StaffAction(
-            name="reopen",
-            label=_("Reopen"),
+            "reopen",
+            _("Reopen"),
             permission="change_discrepancy",
-            explanation=_(
+            prompt=_(
                 "It will wait for an answer again. What followed from the first answer stays as it is: an order that "
                 "was accepted is paid, a refund is asked for. A discrepancy about money that came freezes its order."
             ),
-            form=ReopenForm,
+            form=ReasonForm,
             flow=reopen_discrepancy,
             tell=_reopened,
         ),
         StaffAction(
-            name="assign",
-            label=_("Assign"),
+            "assign",
+            _("Assign"),
             permission="change_discrepancy",
-            explanation=_("Who looks at it? Others may still answer it."),
+            prompt=_("Who looks at it? Others may still answer it."),
             form=AssignForm,
             flow=_assign,
             tell=_assigned,
         ),
         StaffAction(
-            name="comment",
-            label=_("Comment"),
+            "comment",
+            _("Comment"),
             permission="change_discrepancy",
-            explanation=_("It stays in the timeline for good. Please write no personal data of the payer."),
+            prompt=_("It stays in the timeline for good. Please write no personal data of the payer."),
             form=CommentForm,
             flow=comment_on,
             tell=_commented,

@@ -24,15 +24,11 @@ from ..models.clock import current_time
 from ..money import CURRENCIES
 from ..workdays import lima_day
 from .base import RecordAdmin
+from .forms import day_field
 
+_WITHIN = (MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2199, 12, 31)))
+_OPTIONAL: dict[str, Any] = {"required": False, "validators": _WITHIN}
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
-def _day(label: Any, help_text: Any) -> forms.DateField:
-    within = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2199, 12, 31))]
-    # The browser's own date picker needs no script of ours and works on a phone.
-    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    return forms.DateField(label=label, required=False, validators=within, widget=widget, help_text=help_text)
 
 
 def _channels() -> list[tuple[str, Any]]:
@@ -48,8 +44,8 @@ class ExportForm(forms.Form):
     """The contents, period, account and currency of an export, and the format of the file. Days are Lima's."""
 
     what = forms.ChoiceField(label=_("What"), choices=Export.choices)
-    since = _day(_("From"), _("Empty: from the beginning. Days are Lima's."))
-    until = _day(_("Until"), _("This day too. Empty: until now."))
+    since = day_field(_("From"), help_text=_("Empty: from the beginning. Days are Lima's."), **_OPTIONAL)
+    until = day_field(_("Until"), help_text=_("This day too. Empty: until now."), **_OPTIONAL)
     account = forms.ChoiceField(label=_("Channel"), choices=_channels, required=False)
     currency = forms.ChoiceField(
         label=_("Currency"), choices=[("", _("all")), *((name, name) for name in CURRENCIES)], required=False

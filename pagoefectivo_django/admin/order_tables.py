@@ -12,9 +12,10 @@ from ..flows.reports.evidence import messages_about
 from ..models import ApiCall, Cip, Delivery, Match, Order, OrderEvent, Payment
 from ..money import display
 from ..states import OrderState
-from .base import OF_REFUNDS, RecordAdmin, Section, badge, fact_label, table
+from .base import RecordAdmin
 from .explanations import EVENTS
 from .outbox import heard
+from .tables import OF_REFUNDS, Section, badge, fact_label, table
 
 #: The most events, calls or deliveries on a page: a code that is polled for months has many calls.
 MOST_SHOWN = 200

@@ -28,15 +28,17 @@ from ..flows.settlements.imports import (
     problem_of,
     read_settlement,
 )
-from ..forms import ConfirmForm, DepositForm, MatchForm, NothingForm, StatementForm, UnmatchForm
 from ..models import Deposit, Discrepancy, Match, Settlement, SettlementLine
 from ..models.clock import current_time
 from ..models.database import outside_atomic_requests
 from ..money import display
 from ..states import LineStatus, SettlementStatus, StatementKind
-from .base import Column, RecordAdmin, Section, StaffAction, badge_of, table
+from .actions import StaffAction
+from .base import RecordAdmin
 from .exports import export_view
+from .forms import ConfirmForm, DepositForm, MatchForm, ReasonForm, StatementForm
 from .lists import keys, orders_found
+from .tables import Column, Section, badge_of, table
 
 #: The time that a request spends on matching; the worker matches the rest.
 BUDGET = timedelta(seconds=8)
@@ -79,17 +81,16 @@ class SettlementAdmin(RecordAdmin):
 
     search_help_text = _("Transfer number or file")
     ordering = ("-dated", "-pk")
-    change_list_template = "admin/pagoefectivo/settlement/change_list.html"
     fieldsets = (
         (None, {"fields": (("name", "status_badge"), ("kind", "dated"), ("account", "currency"), "progress")}),
         (_("File"), {"fields": ("file_name", "reading_text", ("imported_by", "created_at"), "finished_at")}),
     )
     staff_actions = (
         StaffAction(
-            name="confirm",
-            label=_("Import"),
+            "confirm",
+            _("Import"),
             permission="import_settlement",
-            explanation=_(
+            prompt=_(
                 "Its lines will be matched with our payments; what differs becomes a discrepancy. A file is no proof: "
                 "about orders that are not paid here the provider is asked."
             ),
@@ -99,20 +100,19 @@ class SettlementAdmin(RecordAdmin):
             tell=_told,
         ),
         StaffAction(
-            name="discard",
-            label=_("Discard"),
+            "discard",
+            _("Discard"),
             permission="import_settlement",
-            explanation=_("Nothing of this file will be kept."),
-            form=NothingForm,
+            prompt=_("Nothing of this file will be kept."),
             flow=_discard,
             fits=_is_draft,
             tell=lambda draft: gettext("%(settlement)s was discarded.") % {"settlement": draft},
         ),
         StaffAction(
-            name="deposit",
-            label=_("Enter a deposit"),
+            "deposit",
+            _("Enter a deposit"),
             permission="match_settlement",
-            explanation=_("What reached the bank of this settlement; a difference to its sum becomes a discrepancy."),
+            prompt=_("What reached the bank of this settlement; a difference to its sum becomes a discrepancy."),
             form=DepositForm,
             flow=enter_deposit,
             fits=lambda settlement: not _is_draft(settlement) and settlement.kind == StatementKind.SETTLEMENT,
@@ -163,9 +163,8 @@ class SettlementAdmin(RecordAdmin):
         return found
 
     def summary(self, row: Settlement) -> list[Section]:
-        mine = Settlement.objects.filter(pk=row.pk)
         return [
-            table(_("settlement"), mine, (*self.asked_about(), "line_count", "fault_count")),
+            table(_("settlement"), [row], (*self.asked_about(), "line_count", "fault_count")),
             *self.sections(row)[:2],
         ]
 
@@ -205,12 +204,10 @@ class SettlementAdmin(RecordAdmin):
             *super().get_urls(),
         ]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        may = {
-            f"may_{staff_action}": request.user.has_perm(f"pagoefectivo.{staff_action}_settlement")
-            for staff_action in ("import", "export")
-        }
-        return super().changelist_view(request, {**(extra_context or {}), **may})
+    def list_links(self, request: HttpRequest) -> list[tuple[str, Any]]:
+        pages = (("import", _("Import a statement")), ("export", _("Exports")))
+        may = request.user.has_perm
+        return [(self.list_address(page), label) for page, label in pages if may(f"pagoefectivo.{page}_settlement")]
 
     @sensitive_variables()
     def import_view(self, request: HttpRequest) -> HttpResponse:
@@ -276,23 +273,21 @@ class SettlementLineAdmin(RecordAdmin):
     )
     staff_actions = (
         StaffAction(
-            name="match",
-            label=_("Match by hand"),
+            "match",
+            _("Match by hand"),
             permission="match_settlement",
-            explanation=_(
-                "This line will be the payment of the code that you name; amount and currency must be the same."
-            ),
+            prompt=_("This line will be the payment of the code that you name; amount and currency must be the same."),
             form=MatchForm,
             flow=match_line,
             fits=lambda line: line.status in (LineStatus.DISCREPANCY, LineStatus.IGNORED) and line.gross > 0,
             tell=lambda line: gettext("%(line)s is matched.") % {"line": line},
         ),
         StaffAction(
-            name="unmatch",
-            label=_("Undo the match"),
+            "unmatch",
+            _("Undo the match"),
             permission="match_settlement",
-            explanation=_("The line becomes a discrepancy again, and its order is not settled any more."),
-            form=UnmatchForm,
+            prompt=_("The line becomes a discrepancy again, and its order is not settled any more."),
+            form=ReasonForm,
             flow=unmatch_line,
             fits=lambda line: line.status == LineStatus.MATCHED,
             tell=lambda line: gettext("The match of %(line)s is undone.") % {"line": line},
@@ -323,8 +318,7 @@ class SettlementLineAdmin(RecordAdmin):
         return [table(_("matches"), matches, columns)]
 
     def summary(self, row: SettlementLine) -> list[Section]:
-        mine = SettlementLine.objects.filter(pk=row.pk).select_related("settlement")
-        return [table(_("line"), mine, ((_("settlement"), self.settlement_link), *_OF_LINE)), *self.sections(row)]
+        return [table(_("line"), [row], ((_("settlement"), self.settlement_link), *_OF_LINE)), *self.sections(row)]
 
 
 def _pays_out(settlement: Settlement) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from django.contrib import admin
+from django.db.models import Model
 from django.test import Client
 
 from pagoefectivo_django.admin.base import RecordAdmin
 from pagoefectivo_django.flows import refund_order, resolve_discrepancy
-from pagoefectivo_django.models import Order, Settlement, SettlementLine
+from pagoefectivo_django.models import Delivery, FailingReceiver, Notification, Order, Settlement, SettlementLine
 from pagoefectivo_django.states import Kind
 from pagoefectivo_django.testing import pay
 from tests.flows.asking import ask, line
@@ -33,9 +34,16 @@ def test_no_page_of_a_deed_is_an_error(admin_client: Client, name: str, staff_ac
         refund_order(order, actor="rosa", reason="Sold out")
         resolve_discrepancy(discrepancy, "ignore", actor="rosa", reason="x")
         SettlementLine.objects.update(status="duplicate", reason="x")
-    rows = {
-        "order": Order.objects.get(), "discrepancy": discrepancy, "settlement": Settlement.objects.get(),
-        "settlementline": SettlementLine.objects.get(),
+    pay(sold("SHOP-2"))
+    order.reload()
+    refund = refund_order(Order.objects.get(reference="SHOP-2"), actor="rosa", reason="Sold out")
+    failing = FailingReceiver.objects.create(
+        receiver="shop.ship", failures=9, since=order.created_at, paused_until=None if over else order.created_at
+    )
+    rows: dict[str, Model] = {
+        "order": order, "discrepancy": discrepancy, "settlement": Settlement.objects.get(), "refund": refund,
+        "settlementline": SettlementLine.objects.get(), "notification": Notification.objects.earliest("pk"),
+        "delivery": Delivery.objects.earliest("pk"), "failingreceiver": failing,
     }  # fmt: skip
     answer = admin_client.get(f"/admin/pagoefectivo/{name}/{rows[name].pk}/{staff_action}/")
     assert answer.status_code in (200, 302)

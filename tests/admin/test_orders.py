@@ -144,7 +144,7 @@ def test_nobody_edits(admin_client: Client, new_order: Make) -> None:
 def test_who_may_only_look_sees_no_buttons_and_gets_403(looker: Client, new_order: Make, act: Act) -> None:
     order = new_order()
     text = page(looker, order)
-    assert 'value="cancel"' not in text
+    assert '/cancel/"' not in text
     act(looker, "cancel", order, status=403, confirmed="yes")
     order.refresh_from_db()
     assert order.state == "pending"
