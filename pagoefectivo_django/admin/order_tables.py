@@ -15,7 +15,7 @@ from ..states import OrderState
 from .base import RecordAdmin
 from .explanations import EVENTS
 from .outbox import heard
-from .tables import OF_REFUNDS, Section, badge, fact_label, table
+from .tables import OF_REFUNDS, Section, badge, fact_label, table, where_present
 
 #: The most events, calls or deliveries on a page: a code that is polled for months has many calls.
 MOST_SHOWN = 200
@@ -38,31 +38,24 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
         "detail",
         "trace",
     )
-    of_cip = (
-        (_("code"), code_label),
-        "status",
-        "account",
-        "transaction_code",
-        "expires_at",
-        "asked_at",
-        "changed_at",
-        error,
-    )
+    code = (_("code"), code_label)
+    of_cip = (code, *where_present(cips, "provider_id"), "status", "account", "transaction_code", "expires_at")
     of_message = ((_("notification"), admin.link), "received_at", told, "status", "times_received", "attempts", error)
     outcome = (_("outcome"), lambda call: badge("failed" if call.failed else "done", call.status or call.error))
     of_call = ((_("call"), lambda call: admin.link(call, f"{call.method} {call.path}")), "began_at", outcome)
     of_delivery = ((_("delivery"), admin.link), (_("delivered"), heard), "attempts", "retry_at", error)
     discrepancy = (_("discrepancy"), admin.link)
     of_discrepancy = (discrepancy, "status", "resolution", "resolved_by", "reason", "created_at", "resolved_at")
+    refunds = row.refunds.select_related("order").order_by("pk")
     of_refund = ((_("refund"), admin.link), "status", "requested_at", "requested_by", "reason", "outcome")
     messages = messages_about(cips).defer("body").order_by("received_at", "pk")
     calls = ApiCall.objects.filter(subjects__order=row).defer("request", "answer")
     deliveries = Delivery.objects.filter(event__order=row).select_related("event").order_by("event__number", "pk")
     return [
         table(_("timeline"), row.events.select_related("cip").order_by("-number")[:MOST_SHOWN], of_event),
-        table(_("codes"), cips, of_cip),
+        table(_("codes"), cips, (*of_cip, "asked_at", "changed_at", error)),
         _payments(row),
-        table(_("refunds"), row.refunds.select_related("order").order_by("pk"), of_refund),
+        table(_("refunds"), refunds, (*of_refund, *where_present(refunds, "provider_id"))),
         _settled(admin, row),
         table(_("discrepancies"), row.discrepancies.select_related("order").order_by("pk"), of_discrepancy),
         table(_("notifications"), messages, of_message),

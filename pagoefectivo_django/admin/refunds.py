@@ -141,6 +141,8 @@ class RefundAdmin(RecordAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Refund | None = None) -> Any:
         handles = _may("approve", request) or _may("send", request)
+        provider_id = ("provider_id",) if obj and obj.provider_id else ()
+        outcome = (("sent_at", "closed_at"), *provider_id, "outcome", ("attempts", "retry_at"), "whole_error")
         account: dict[str, Any] = {"fields": ("bank", "account", "holder") if handles else ("bank", "holder_end")}
         if obj and obj.needs_account and handles:
             account["description"] = format_html(
@@ -155,10 +157,7 @@ class RefundAdmin(RecordAdmin):
             (None, {"fields": (("order_link", "status_badge"), ("amount", "currency"), "goes_to", "reason")}),
             (_("Account"), account),
             (_("Asked for"), {"fields": (("requested_by", "requested_at"), ("approved_by", "approved_at"))}),
-            (
-                _("Outcome"),
-                {"fields": (("sent_at", "closed_at"), "outcome", ("attempts", "retry_at"), "whole_error")},
-            ),
+            (_("Outcome"), {"fields": outcome}),
         )
 
     def sections(self, row: Refund) -> list[Section]:

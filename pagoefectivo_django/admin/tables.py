@@ -39,6 +39,11 @@ def table(title: Any, rows: QuerySet[Any] | list[Any], columns: Sequence[Column]
     )
 
 
+def where_present(rows: QuerySet[Any], name: str) -> tuple[str, ...]:
+    """Return the column of a field that most shops leave empty, if any of the rows has a value in the field."""
+    return (name,) if any(getattr(row, name) for row in rows) else ()
+
+
 def _cell(row: Any, name: str) -> Any:
     return badge_of(row, name) if row._meta.get_field(name).choices else getattr(row, name)
 
