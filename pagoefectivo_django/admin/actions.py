@@ -16,16 +16,15 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 
+from ..documents.tables import Link, Table
 from ..errors import PagoEfectivoError
 from ..flows import actions_of
 from ..models.database import outside_atomic_requests
 from .forms import StaffForm
-from .tables import Column, Section, table
+from .tables import Column, table
 
 logger = logging.getLogger("pagoefectivo.orders")
 
@@ -96,11 +95,11 @@ class ActingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def asked_about(self) -> Sequence[Column]:
         """Return the columns that identify the records on a page that asks for confirmation."""
-        return ((self.opts.verbose_name, self.link),)
+        return ((str(self.opts.verbose_name), self.link),)
 
-    def summary(self, row: Any) -> list[Section]:
+    def summary(self, row: Any) -> list[Table]:
         """Return the tables above the form of an action on one record: the facts that staff needs to confirm."""
-        return [table(self.opts.verbose_name, [row], self.asked_about())]
+        return [table(str(self.opts.verbose_name), [row], self.asked_about())]
 
     def since(self, row: Any) -> str:
         """Return a sentence about the person and the time that brought a record to its state, or "".
@@ -200,7 +199,7 @@ class ActingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         confirmed = not action.prompt or "confirmed" in request.POST
         form = action.form(request.POST if confirmed else None, None)
         if not form.is_valid():
-            chosen = table(self.opts.verbose_name_plural, rows, self.asked_about())
+            chosen = table(str(self.opts.verbose_name_plural), rows, self.asked_about())
             back = request.get_full_path()
             more = {"rows": rows, "action": action.name, "action_checkbox_name": CHOSEN}
             return self.ask(request, action.label, action.prompt, [chosen], form, back, **more)
@@ -230,7 +229,7 @@ class ActingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         request: HttpRequest,
         label: Any,
         prompt: Any,
-        sections: list[Section],
+        tables: list[Table],
         form: forms.Form,
         back: str,
         **more: Any,
@@ -242,7 +241,7 @@ class ActingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "media": self.media,
             "title": label,
             "prompt": prompt,
-            "sections": sections,
+            "tables": tables,
             "form": form,
             "confirm": gettext("Yes: %(action)s") % {"action": label},
             "back": back,
@@ -262,8 +261,7 @@ class ActingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
         return reverse(name, current_app=self.admin_site.name)
 
-    def link(self, row: Model | None, text: Any = None) -> SafeString | str:
-        """Return a link to a record, or the record's name where this admin site has no page for the model."""
-        if not (row and self.admin_site.is_registered(type(row))):
-            return str(text or row or "")
-        return format_html('<a href="{}">{}</a>', self.address(row), text or row)
+    def link(self, row: Model | None, text: Any = None) -> Link | None:
+        """Return a link to a record; without an address where this admin site has no page for the model."""
+        known = row and self.admin_site.is_registered(type(row))
+        return Link(text or str(row), self.address(row) if known else "") if row else None

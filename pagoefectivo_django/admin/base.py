@@ -8,15 +8,15 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from ..codes import plain
+from ..documents.tables import Amount, Badge, Link, Table
 from ..texts import one_line
 from .actions import ActingAdmin
 from .lists import BoundedPaginator, OrderedList
-from .tables import Section, short
+from .tables import amount_of, badge_of, short
 
 #: The last parts of the look-ups that Django's own list filters put into an address, such as ``created_at__gte``.
 ASKED_BY_FILTERS = {"exact", "isnull", "gte", "gt", "lte", "lt"}
@@ -75,7 +75,7 @@ class RecordAdmin(ActingAdmin):
         """Return the keys of the records that match a search term; each look-up uses an index."""
         return set()
 
-    def sections(self, row: Any) -> list[Section]:
+    def sections(self, row: Any) -> list[Table]:
         """Return the tables below a record."""
         return []
 
@@ -87,9 +87,19 @@ class RecordAdmin(ActingAdmin):
         """Return addresses and labels of pages and files beside the list that the request's user may open."""
         return []
 
-    def discrepancies(self, row: Any) -> list[SafeString | str]:
+    def discrepancies(self, row: Any) -> list[Link | None]:
         """Return links to the open discrepancies about a record."""
         return []
+
+    # Columns and fields that several records have.
+
+    @admin.display(description=_("status"), ordering="status")
+    def status_badge(self, row: Any) -> Badge | None:
+        return badge_of(row, "status")
+
+    @admin.display(description=_("amount"), ordering="amount")
+    def money(self, row: Any) -> Amount | None:
+        return amount_of(row)
 
     @admin.display(description=_("last error"))
     def error_text(self, row: Any) -> str:
@@ -157,7 +167,7 @@ class RecordAdmin(ActingAdmin):
             "buttons": self.buttons(request, obj),
             "links": self.links(request, obj),
             "discrepancies": self.discrepancies(obj),
-            "sections": self.sections(obj),
+            "tables": self.sections(obj),
         }
         return super().render_change_form(request, context, add, change, form_url, obj)
 

@@ -9,14 +9,13 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from ..documents.tables import Link, Table
 from ..flows import assign_discrepancy, comment_on, reopen_discrepancy, resolve_discrepancy
 from ..flows.possible.rules import PERMISSIONS, answers_to
 from ..models import Discrepancy, Settlement
-from ..money import display
 from ..states import Kind
 from .actions import StaffAction, why_not
 from .base import RecordAdmin
@@ -24,7 +23,7 @@ from .comparison import Comparison
 from .explanations import EXPLANATIONS
 from .forms import AssignForm, CommentForm, ReasonForm, ResolveForm
 from .lists import codes_found, keys, orders_found
-from .tables import Section, badge_of, table
+from .tables import badge_of, table
 
 
 def _resolved(done: Discrepancy) -> str:
@@ -203,18 +202,9 @@ class DiscrepancyAdmin(RecordAdmin):
     # Columns.
 
     @admin.display(description=_("about"), ordering="order__reference")
-    def about(self, discrepancy: Discrepancy) -> SafeString | str:
+    def about(self, discrepancy: Discrepancy) -> Link | None:
         about = discrepancy.order or discrepancy.line or discrepancy.settlement
         return self.link(about)
-
-    @admin.display(description=_("status"), ordering="status")
-    def status_badge(self, discrepancy: Discrepancy) -> SafeString | str:
-        return badge_of(discrepancy, "status")
-
-    @admin.display(description=_("amount"), ordering="amount")
-    def money(self, discrepancy: Discrepancy) -> str:
-        amount = discrepancy.amount
-        return "" if amount is None else display(amount, discrepancy.currency)
 
     @admin.display(description=_("age"), ordering="-created_at")
     def age(self, discrepancy: Discrepancy) -> str:
@@ -234,7 +224,7 @@ class DiscrepancyAdmin(RecordAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Discrepancy | None = None) -> Any:
         return self.fieldsets if obj is None or _is_open(obj) else (*self.fieldsets, self.answer_fieldset)
 
-    def sections(self, row: Discrepancy) -> list[Section]:
+    def sections(self, row: Discrepancy) -> list[Table]:
         return self._comparison(row).sections()
 
     def render_change_form(
@@ -249,7 +239,7 @@ class DiscrepancyAdmin(RecordAdmin):
         context["panels"] = self._comparison(obj).panels()
         return super().render_change_form(request, context, add, change, form_url, obj)
 
-    def summary(self, row: Discrepancy) -> list[Section]:
+    def summary(self, row: Discrepancy) -> list[Table]:
         mine = Discrepancy.objects.filter(pk=row.pk).select_related("order", "payment")
         state = (_("state"), lambda row: row.order and badge_of(row.order, "state"))
         amount = (_("amount"), lambda row: row.order and row.order.money.display)

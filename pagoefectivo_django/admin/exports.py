@@ -15,7 +15,7 @@ from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 
-from ..documents.tables import ENCODINGS, SEPARATORS, csv_pieces, write_xlsx
+from ..documents.tables import ENCODINGS, SEPARATORS, Table, csv_pieces, write_xlsx
 from ..errors import PagoEfectivoError
 from ..flows.provider.accounts import accounts
 from ..flows.reports.export import HEADINGS, Export, export_rows
@@ -95,19 +95,17 @@ def _file(
     what: str, since: date | None, until: date | None, file_type: str, encoding: str, separator: str, **only: str
 ) -> HttpResponseBase:
     now = current_time()
-    rows = export_rows(what, since=since, until=until, now=now, **only)
-    headings = [str(heading) for heading in HEADINGS[what]]
+    table = Table(what, HEADINGS[what], export_rows(what, since=since, until=until, now=now, **only))
     days = "-".join(str(day) for day in (since, until or lima_day(now)) if day)
     name = f"{what}-{days}.{file_type}"
     if file_type == "xlsx":
         with ExitStack() as opened:
             file = opened.enter_context(tempfile.TemporaryFile())
-            write_xlsx(file, what, headings, rows)
+            write_xlsx(file, table)
             file.seek(0)
             opened.pop_all()  # the response closes it
         return FileResponse(file, as_attachment=True, filename=name, content_type=XLSX)
-    pieces = csv_pieces(headings, rows, encoding=encoding, separator=separator)
-    return csv_response(pieces, name, encoding)
+    return csv_response(csv_pieces(table, encoding=encoding, separator=separator), name, encoding)
 
 
 def csv_response(pieces: Iterator[bytes], name: str, encoding: str = "utf-8-sig") -> StreamingHttpResponse:

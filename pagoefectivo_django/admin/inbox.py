@@ -22,7 +22,7 @@ from ..states import Fact, Remark
 from .actions import StaffAction
 from .base import KnownValuesFilter, RecordAdmin, masked
 from .lists import keys
-from .tables import badge_of, fact_label
+from .tables import fact_label
 
 
 class ChannelFilter(KnownValuesFilter):
@@ -58,7 +58,7 @@ class NotificationAdmin(RecordAdmin):
     """Messages whose signature was verified; staff can have a message applied again."""
 
     list_display = (
-        "received_at", "channel", "fact_text", "code", "status_text", "times_received", "attempts", "error_text",
+        "received_at", "channel", "fact_text", "code", "status_badge", "times_received", "attempts", "error_text",
     )  # fmt: skip
     list_filter = ("status", FactFilter, ChannelFilter, "received_at")
     search_fields = ("code", "identity")
@@ -76,7 +76,7 @@ class NotificationAdmin(RecordAdmin):
         ),
     )
     fieldsets = (
-        (None, {"fields": ("channel", "account", "fact_text", "code", "status_text")}),
+        (None, {"fields": ("channel", "account", "fact_text", "code", "status_badge")}),
         (_("Received"), {"fields": ("received_at", "last_received_at", "times_received")}),
         (_("Applying"), {"fields": ("attempts", "retry_at", "whole_error")}),
         (_("Message"), {"fields": ("body_text", "identity", "signature_text")}),
@@ -89,10 +89,6 @@ class NotificationAdmin(RecordAdmin):
     @admin.display(description=_("fact"), ordering="fact")
     def fact_text(self, row: Notification) -> Any:
         return fact_label(row.fact)
-
-    @admin.display(description=_("status"), ordering="status")
-    def status_text(self, row: Notification) -> SafeString | str:
-        return badge_of(row, "status")
 
     @admin.display(description=_("body"))
     def body_text(self, row: Notification) -> SafeString:

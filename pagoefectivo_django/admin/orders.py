@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from ..documents.evidence_json import evidence_json
+from ..documents.tables import Badge, Link, Table
 from ..errors import InvalidRequest
 from ..flows import (
     actions_of,
@@ -46,14 +47,14 @@ from .base import KnownValuesFilter, RecordAdmin, masked, may_see_people
 from .forms import AdoptForm, ExtendForm, MarkPaidForm, ReasonForm, RefundForm, ReissueForm
 from .lists import orders_found
 from .order_tables import code_label, order_tables
-from .tables import OF_REFUNDS, Column, Section, badge_of, table
+from .tables import OF_REFUNDS, Column, badge_of, table
 
 
-def _evidence_pdf(evidence: Mapping[str, Any]) -> bytes:
+def _evidence_pdf(tables: Sequence[Table]) -> bytes:
     # Imported on use: Django imports every admin module at start, and reportlab is heavy.
     from ..documents.evidence_pdf import evidence_pdf
 
-    return evidence_pdf(evidence)
+    return evidence_pdf(tables)
 
 
 _EVIDENCE = {"pdf": _evidence_pdf, "json": evidence_json}
@@ -223,15 +224,11 @@ class OrderAdmin(RecordAdmin):
     # Columns.
 
     @admin.display(description=_("state"), ordering="state")
-    def state_badge(self, order: Order) -> SafeString | str:
+    def state_badge(self, order: Order) -> Badge | None:
         return badge_of(order, "state")
 
-    @admin.display(description=_("amount"), ordering="amount")
-    def money(self, order: Order) -> str:
-        return order.money.display
-
     @admin.display(description="CIP")
-    def code(self, order: Order) -> SafeString | str:
+    def code(self, order: Order) -> Link | str:
         return code_label(order.cip) if order.cip else ""
 
     @admin.display(description=_("account"))
@@ -284,7 +281,7 @@ class OrderAdmin(RecordAdmin):
             else self.fieldsets
         )
 
-    def discrepancies(self, row: Order) -> list[SafeString | str]:
+    def discrepancies(self, row: Order) -> list[Link | None]:
         return [self.link(discrepancy) for discrepancy in row.discrepancies.open().select_related("order")]
 
     def get_urls(self) -> list[URLPattern]:
@@ -343,13 +340,13 @@ class OrderAdmin(RecordAdmin):
         headers = {"Content-Disposition": "attachment; filename=payer.json", "Cache-Control": "no-store"}
         return JsonResponse(found, headers=headers)
 
-    def sections(self, row: Order) -> list[Section]:
+    def sections(self, row: Order) -> list[Table]:
         return order_tables(self, row)
 
     def asked_about(self) -> Sequence[Column]:
         return ((_("order"), self.link), "state", (_("amount"), self.money), "cip", "expires_at")
 
-    def summary(self, row: Order) -> list[Section]:
+    def summary(self, row: Order) -> list[Table]:
         payments = Payment.objects.filter(cip__order=row).select_related("cip").prefetch_related("refunds")
         discrepancies = row.discrepancies.open().select_related("order")
         of_payment = ("cip", (_("payment"), str), "paid_at", "status", *OF_REFUNDS)

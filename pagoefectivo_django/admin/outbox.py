@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
+from ..documents.tables import Badge, Link, Table
 from ..errors import InvalidRequest
 from ..flows.ledger.remark import record_remark
 from ..flows.outbox.publish import deliver_again, end_pause
@@ -20,20 +21,20 @@ from ..states import Remark
 from .actions import StaffAction
 from .base import RecordAdmin
 from .lists import keys, orders_found
-from .tables import Section, badge, table
+from .tables import table
 
 #: The most deliveries on a failing receiver's page, oldest first.
 MOST_SHOWN = 20
 
 
-def heard(delivery: Delivery) -> Any:
+def heard(delivery: Delivery) -> datetime | Badge | None:
     """Return when a delivery arrived, or a badge *nobody listens* if this process has no receiver of the delivery's
     name.
     """
     signal = SIGNALS.get(delivery.event.kind)
     if delivery.delivered_at or (signal and delivery.receiver in signal.by_name):
         return delivery.delivered_at
-    return badge("unheard", _("nobody listens"))
+    return Badge("unheard", _("nobody listens"))
 
 
 def _deliver_again(delivery: Delivery, *, actor: str) -> Delivery:
@@ -93,7 +94,7 @@ class DeliveryAdmin(RecordAdmin):
         return str(delivery.event.kind)
 
     @admin.display(description=_("order"))
-    def order_link(self, delivery: Delivery) -> SafeString | str:
+    def order_link(self, delivery: Delivery) -> Link | None:
         return self.link(delivery.event.order)
 
     @admin.display(description=_("delivered"), ordering="delivered_at")
@@ -137,7 +138,7 @@ class FailingReceiverAdmin(RecordAdmin):
     def found(self, request: HttpRequest, term: str) -> set[int]:
         return set(keys(FailingReceiver.objects.filter(receiver__contains=term)))
 
-    def sections(self, row: FailingReceiver) -> list[Section]:
+    def sections(self, row: FailingReceiver) -> list[Table]:
         waiting = Delivery.objects.filter(receiver=row.receiver, delivered_at__isnull=True)
         order = (_("order"), lambda delivery: self.link(delivery.event.order))
         columns = ((_("delivery"), self.link), order, "attempts", "retry_at", (_("last error"), self.error_text))

@@ -13,13 +13,12 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from ..conf import conf
-from ..documents.tables import Cell, csv_pieces
+from ..documents.tables import Cell, Link, Table, csv_pieces
 from ..flows import approve_refund, close_refund, send_refund
 from ..flows.ledger.remark import record_remark
 from ..flows.refunds.refund import ask_account
@@ -32,7 +31,7 @@ from .exports import csv_response
 from .forms import ReasonForm
 from .lists import keys, orders_found
 from .order_tables import change_label, event_label
-from .tables import OF_REFUNDS, Column, Section, badge_of, table
+from .tables import OF_REFUNDS, Column, table
 
 
 def _asked(refund: Refund) -> str:
@@ -113,10 +112,6 @@ class RefundAdmin(RecordAdmin):
 
     # Columns.
 
-    @admin.display(description=_("status"), ordering="status")
-    def status_badge(self, refund: Refund) -> SafeString | str:
-        return badge_of(refund, "status")
-
     @admin.display(description=_("goes to"))
     def goes_to(self, refund: Refund) -> str:
         if refund.by_channel:
@@ -134,7 +129,7 @@ class RefundAdmin(RecordAdmin):
         return f"{refund.holder[:1]}…" if refund.holder else ""
 
     @admin.display(description=_("order"))
-    def order_link(self, refund: Refund) -> SafeString | str:
+    def order_link(self, refund: Refund) -> Link | None:
         return self.link(refund.order)
 
     # The page of one refund.
@@ -160,7 +155,7 @@ class RefundAdmin(RecordAdmin):
             (_("Outcome"), {"fields": outcome}),
         )
 
-    def sections(self, row: Refund) -> list[Section]:
+    def sections(self, row: Refund) -> list[Table]:
         payments = Payment.objects.filter(pk=row.payment_id).select_related("cip").prefetch_related("refunds")
         of_payment = ("cip", (_("payment"), str), "paid_at", "first_heard_at", "status", *OF_REFUNDS)
         events = row.order.events.order_by("number")
@@ -194,8 +189,8 @@ class RefundAdmin(RecordAdmin):
         rows = Refund.objects.filter(status=RefundStatus.APPROVED, by_channel=False).exclude(cci="")
         for refund in rows.select_related("order"):
             record_remark(refund.order, Remark.DOWNLOADED, actor=request.user.get_username(), detail="bank.csv")
-        pieces = csv_pieces(_FOR_BANK, map(_for_bank, rows.select_related("order").order_by("pk").iterator()))
-        return csv_response(pieces, f"refunds-{timezone.localdate()}.csv")
+        of_bank = map(_for_bank, rows.select_related("order").order_by("pk").iterator())
+        return csv_response(csv_pieces(Table("refunds", _FOR_BANK, of_bank)), f"refunds-{timezone.localdate()}.csv")
 
 
 def _may(verb: str, request: HttpRequest) -> bool:

@@ -1,38 +1,25 @@
-"""Tables of records: the columns that a page names, the rows of a queryset, and the cells of states and facts."""
+"""Tables of records: from the columns that a page names, and the cells of amounts, states and facts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import QuerySet
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.db.models import Model, QuerySet
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
-from ..money import display
+from ..documents.tables import Amount, Badge, Cell, Table, Text
 from ..states import Fact, Mention, Remark
 
 #: A column of a table: the name of a field, or a heading and a function that returns the cell of a row.
-Column = str | tuple[Any, Callable[[Any], Any]]
+Column = str | tuple[Text, Callable[[Any], Cell]]
 
 
-@dataclass(frozen=True)
-class Section:
-    """A table below a record: a title, the headings of the columns, and the rows of cells."""
-
-    title: Any
-    columns: list[Any]
-    #: Left out of ``repr``: a cell may name a payer, and an error report prints the values of variables.
-    rows: list[list[Any]] = field(repr=False)
-
-
-def table(title: Any, rows: QuerySet[Any] | list[Any], columns: Sequence[Column]) -> Section:
-    """Return a section with a row for each record of a queryset or of a list, which is not empty."""
+def table(title: Text, rows: QuerySet[Any] | list[Any], columns: Sequence[Column]) -> Table:
+    """Return a table with a row for each record of a queryset or of a list, which is not empty."""
     fields = (rows.model if isinstance(rows, QuerySet) else type(rows[0]))._meta
-    return Section(
+    return Table(
         title,
         [fields.get_field(column).verbose_name if isinstance(column, str) else column[0] for column in columns],
         [[_cell(row, column) if isinstance(column, str) else column[1](row) for column in columns] for row in rows],
@@ -44,18 +31,22 @@ def where_present(rows: QuerySet[Any], name: str) -> tuple[str, ...]:
     return (name,) if any(getattr(row, name) for row in rows) else ()
 
 
-def _cell(row: Any, name: str) -> Any:
-    return badge_of(row, name) if row._meta.get_field(name).choices else getattr(row, name)
+def _cell(row: Any, name: str) -> Cell:
+    if row._meta.get_field(name).choices:
+        return badge_of(row, name)
+    value: Cell = getattr(row, name)
+    return str(value) if isinstance(value, Model) else value
 
 
-def badge(value: str, label: Any) -> SafeString | str:
-    """Return a state's label in a coloured frame, or "" for an empty state."""
-    return format_html('<span class="pagoefectivo-badge pagoefectivo-{}">{}</span>', value, label) if value else ""
+def badge_of(row: Any, name: str) -> Badge | None:
+    """Return the value of a record's choice field as a badge, or None for an empty value."""
+    value = getattr(row, name)
+    return Badge(value, getattr(row, f"get_{name}_display")()) if value else None
 
 
-def badge_of(row: Any, name: str) -> SafeString | str:
-    """Return the value of a record's choice field as a badge."""
-    return badge(getattr(row, name), getattr(row, f"get_{name}_display")())
+def amount_of(row: Any) -> Amount | None:
+    """Return the amount of a record in the record's currency, or None for a record without an amount."""
+    return None if row.amount is None else Amount(row.amount, row.currency)
 
 
 def fact_label(fact: str) -> Any:
@@ -71,6 +62,6 @@ def short(text: str) -> str:
 
 #: Two columns of a payment: the amount sent back so far, and the amount of refunds that are not sent yet.
 OF_REFUNDS: tuple[Column, ...] = (
-    (_("refunded"), lambda payment: display(payment.sent_back, payment.currency)),
-    (_("being refunded"), lambda payment: display(payment.refunded - payment.sent_back, payment.currency)),
+    (_("refunded"), lambda payment: Amount(payment.sent_back, payment.currency)),
+    (_("being refunded"), lambda payment: Amount(payment.refunded - payment.sent_back, payment.currency)),
 )
