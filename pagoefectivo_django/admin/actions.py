@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -112,16 +113,14 @@ class ActingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_urls(self) -> list[URLPattern]:
         def of(action: StaffAction) -> URLPattern:
-            @sensitive_variables()
-            @outside_atomic_requests  # inside a transaction no flow can ask the provider
-            def view(request: HttpRequest, object_id: str) -> HttpResponse:
-                return self.action_view(action, request, object_id)
-
+            # Inside a transaction no flow can ask the provider.
+            view = self.admin_site.admin_view(outside_atomic_requests(partial(self.action_view, action)))
             name = f"{self.opts.app_label}_{self.opts.model_name}_{action.name}"
-            return path(f"<path:object_id>/{action.name}/", self.admin_site.admin_view(view), name=name)
+            return path(f"<path:object_id>/{action.name}/", view, name=name)
 
         return [*map(of, self.staff_actions), *super().get_urls()]
 
+    @sensitive_variables()
     def action_view(self, action: StaffAction, request: HttpRequest, object_id: str) -> HttpResponse:
         """Return the page of an action for GET; for POST act, and show a refusal as an error of the form.
 
@@ -144,9 +143,8 @@ class ActingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 there = type(row)._base_manager.filter(pk=row.pk).exists()
                 return HttpResponseRedirect(self.address(row) if there else self.list_address())
             form.add_error(None, refused)
-        return self.ask(
-            request, action.label, action.prompt, self.summary(row), form, self.address(row), subtitle=str(row)
-        )
+        more = {"tables": self.summary(row), "subtitle": str(row), "back": self.address(row)}
+        return self.ask(request, action.label, form, prompt=action.prompt, **more)
 
     def buttons(self, request: HttpRequest, row: Any) -> list[tuple[StaffAction, str, Any]]:
         """Return the actions that a record's page offers, each with its address and an empty text.
@@ -199,10 +197,9 @@ class ActingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         confirmed = not action.prompt or "confirmed" in request.POST
         form = action.form(request.POST if confirmed else None, None)
         if not form.is_valid():
-            chosen = table(str(self.opts.verbose_name_plural), rows, self.asked_about())
-            back = request.get_full_path()
-            more = {"rows": rows, "action": action.name, "action_checkbox_name": CHOSEN}
-            return self.ask(request, action.label, action.prompt, [chosen], form, back, **more)
+            tables = [table(str(self.opts.verbose_name_plural), rows, self.asked_about())]
+            more = {"tables": tables, "rows": rows, "action": action.name, "action_checkbox_name": CHOSEN}
+            return self.ask(request, action.label, form, prompt=action.prompt, back=request.get_full_path(), **more)
         for row in list(rows):
             try:
                 refused = self._act(request, action, row, form)
@@ -224,27 +221,15 @@ class ActingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self.message_user(request, action.tell(done), messages.SUCCESS)
         return ""
 
-    def ask(
-        self,
-        request: HttpRequest,
-        label: Any,
-        prompt: Any,
-        tables: list[Table],
-        form: forms.Form,
-        back: str,
-        **more: Any,
-    ) -> HttpResponse:
-        """Return a page that asks: a prompt, tables about the records, a form, and the address that *back* leads to."""
+    def ask(self, request: HttpRequest, label: Any, form: forms.Form, **more: Any) -> HttpResponse:
+        """Return a page that asks with a form; ``more``: its ``prompt``, ``tables``, and ``back``, where *no* leads."""
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "media": self.media,
             "title": label,
-            "prompt": prompt,
-            "tables": tables,
             "form": form,
             "confirm": gettext("Yes: %(action)s") % {"action": label},
-            "back": back,
             **more,
         }
         return TemplateResponse(request, "admin/pagoefectivo/confirm.html", context)

@@ -75,6 +75,10 @@ class RecordAdmin(ActingAdmin):
         """Return the keys of the records that match a search term; each look-up uses an index."""
         return set()
 
+    def panels(self, row: Any) -> list[Table]:
+        """Return the tables that stand side by side on a record's page."""
+        return []
+
     def sections(self, row: Any) -> list[Table]:
         """Return the tables below a record."""
         return []
@@ -167,6 +171,7 @@ class RecordAdmin(ActingAdmin):
             "buttons": self.buttons(request, obj),
             "links": self.links(request, obj),
             "discrepancies": self.discrepancies(obj),
+            "panels": self.panels(obj),
             "tables": self.sections(obj),
         }
         return super().render_change_form(request, context, add, change, form_url, obj)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -33,11 +33,6 @@ def _row(label: Text | Link | None, value: Cell, differs: bool = False) -> list[
     return [label, Differing(value) if differs else value]
 
 
-def _panel(title: Text, rows: Sequence[Sequence[Cell]] = ()) -> Table:
-    """Return a panel: a table of labels and values, whose headings nobody needs."""
-    return Table(title, (), rows)
-
-
 @dataclass
 class Comparison:
     """A discrepancy with the records about the same case; ``link`` is a function that makes a link to a record."""
@@ -65,7 +60,7 @@ class Comparison:
     def _order(self) -> Table:
         title, order, cip, payment = _("our order"), self.order, self.own_cip, self.payment
         if order is None:
-            return _panel(title)
+            return Table(title, (), ())
         rows = [
             _row(_("order"), self.link(order)),
             _row(_("state"), badge_of(order, "state")),
@@ -79,12 +74,12 @@ class Comparison:
         if payment:
             differs = (payment.amount, payment.currency) != (order.amount, order.currency)
             rows.append(_row(_("payment"), format_html("{} {}", payment, badge_of(payment, "status")), differs))
-        return _panel(title, rows)
+        return Table(title, (), rows)
 
     def _line(self) -> Table:
         title, line = _("the provider's line"), self.line
         if line is None:
-            return _panel(title)
+            return Table(title, (), ())
         fee_differs = self.discrepancy.kind == Kind.FEE_MISMATCH
         rows = [
             _row(_("settlement"), self.link(line.settlement)),
@@ -100,7 +95,7 @@ class Comparison:
             _row(_("paid"), line.paid_at, self._other_day(line)),
             _row(_("collector"), line.collector),
         ]
-        return _panel(title, rows)
+        return Table(title, (), rows)
 
     def _settlement(self) -> Table:
         settlement = self.discrepancy.settlement
@@ -127,7 +122,7 @@ class Comparison:
             _row(_("deposits"), money(received), received != (sums["net"] or 0)),
             _row(_("open"), money(settlement.open_amount)),
         ]
-        return _panel(_("the provider's settlement"), rows)
+        return Table(_("the provider's settlement"), (), rows)
 
     def _notifications(self) -> Table:
         rows = [
@@ -138,7 +133,7 @@ class Comparison:
             )
             for one in self._messages()
         ]
-        return _panel(_("notifications"), rows)
+        return Table(_("notifications"), (), rows)
 
     def _messages(self) -> QuerySet[Notification]:
         named = {(cip.account, cip.code) for cip in self._cips() if cip.code}

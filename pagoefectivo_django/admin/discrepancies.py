@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -227,17 +227,8 @@ class DiscrepancyAdmin(RecordAdmin):
     def sections(self, row: Discrepancy) -> list[Table]:
         return self._comparison(row).sections()
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        context["panels"] = self._comparison(obj).panels()
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def panels(self, row: Discrepancy) -> list[Table]:
+        return self._comparison(row).panels()
 
     def summary(self, row: Discrepancy) -> list[Table]:
         mine = Discrepancy.objects.filter(pk=row.pk).select_related("order", "payment")

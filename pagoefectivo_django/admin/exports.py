@@ -88,7 +88,7 @@ def export_view(model_admin: RecordAdmin, request: HttpRequest) -> HttpResponseB
             form.add_error(None, error.sentence)
     prompt = _("Times are Lima's. Nothing about the payers is in the file.")
     back = model_admin.list_address()
-    return model_admin.ask(request, _("Export"), prompt, [], form, back, confirm=_("Export"))
+    return model_admin.ask(request, _("Export"), form, prompt=prompt, back=back, confirm=_("Export"))
 
 
 def _file(

@@ -186,11 +186,7 @@ class SettlementAdmin(RecordAdmin):
     # Upload and exports.
 
     def get_urls(self) -> list[URLPattern]:
-        @outside_atomic_requests  # inside a transaction no flow can ask the provider
-        def import_view(request: HttpRequest) -> HttpResponse:
-            return self.import_view(request)
-
-        upload = self.admin_site.admin_view(import_view)
+        upload = self.admin_site.admin_view(self.import_view)
         export = self.admin_site.admin_view(self.export_view)
         return [
             path("import/", upload, name="pagoefectivo_settlement_import"),
@@ -203,6 +199,7 @@ class SettlementAdmin(RecordAdmin):
         may = request.user.has_perm
         return [(self.list_address(page), label) for page, label in pages if may(f"pagoefectivo.{page}_settlement")]
 
+    @outside_atomic_requests  # inside a transaction no flow can ask the provider
     @sensitive_variables()
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """Return the upload form; for a valid file read a draft and redirect to the draft's page, the preview."""
