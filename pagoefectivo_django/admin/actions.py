@@ -51,7 +51,7 @@ class StaffAction:
     tell: Callable[[Any], Any]
     #: What staff reads before confirming. Empty: a button or the list acts at once.
     prompt: Any = ""
-    #: Called with the posted data (None: nothing was posted) and the record (None: those chosen in the list).
+    #: Called with the posted data (None before) and the record (None: the records chosen in the list).
     form: Callable[[Any, Any], forms.Form] = StaffForm
     bulk: bool = False
     #: Called with the record; returns whether the action is possible. None: ``actions_of`` decides.

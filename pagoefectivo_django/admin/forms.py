@@ -37,9 +37,9 @@ def _until_field(*, required: bool) -> forms.DateTimeField:
 
 
 class StaffForm(forms.Form):
-    """The form of an action: of a record, or with ``row`` None of the records chosen in a list. This one asks nothing.
+    """The form of a staff action, without fields: the confirmation alone.
 
-    ``data`` None: nothing was posted.
+    ``data`` None: nothing was posted. ``row``: the record, or None for the records chosen in a list.
     """
 
     def __init__(self, data: Any = None, row: Any = None, **initial: Any) -> None:

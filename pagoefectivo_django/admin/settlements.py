@@ -94,7 +94,7 @@ class SettlementAdmin(RecordAdmin):
             ),
             form=ConfirmForm,
             flow=_confirm,
-            fits=_is_draft,
+            fits=lambda settlement: _is_draft(settlement) and settlement.line_count > 0,
             tell=_told,
         ),
         StaffAction(

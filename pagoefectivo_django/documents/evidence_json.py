@@ -12,7 +12,7 @@ from .tables import Cell, Table
 
 
 def evidence_json(tables: Sequence[Table]) -> bytes:
-    """Return the evidence as indented JSON in UTF-8: the rows of each table, of the first (the order) its one row."""
+    """Return the evidence as indented JSON in UTF-8: a list of rows for each table, of the first its only row."""
     found: dict[str, object] = {}
     for table in tables:
         rows = [{name: _value(cell) for name, cell in record.items()} for record in table.records()]
