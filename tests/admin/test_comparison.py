@@ -307,7 +307,7 @@ def test_comments_and_answers_stand_in_the_timeline(staff: Client, discrepancy: 
     discrepancy.refresh_from_db()
     assert (discrepancy.status, discrepancy.reason, discrepancy.assigned_to) == ("open", "", "rosa")
     rows = re.findall(r"<tr>(.*?)</tr>", section(page(staff, discrepancy), "Timeline"), re.DOTALL)[1:]
-    cells = [[strip_tags(cell) for cell in re.findall(r"<td>(.*?)</td>", row, re.DOTALL)][1:] for row in rows]
+    cells = [[strip_tags(cell) for cell in re.findall(r"<td.*?>(.*?)</td>", row, re.DOTALL)][1:] for row in rows]
     assert cells == [
         ["notification", "discrepancy opened", "paid another amount"],
         ["rosa", "assigned", "rosa"],

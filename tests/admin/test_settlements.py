@@ -60,6 +60,18 @@ def test_a_file_is_shown_first_and_counts_when_somebody_says_so(
     assert "LIQ-5" in page(hire_superuser(), order)
 
 
+def test_a_draft_without_a_line_that_can_be_read_can_only_be_discarded(
+    accountant: Client, new_order: Callable[..., Order]
+) -> None:
+    """*Import* was offered, and could only fail."""
+    bad = line(pay(new_order()))
+    shown = upload(accountant, text([[*bad[:6], "0.00", *bad[7:]]]))
+    draft = Settlement.objects.get()
+    assert (draft.status, draft.line_count, draft.fault_count) == (SettlementStatus.DRAFT, 0, 1)
+    assert f"/{draft.pk}/discard/" in shown
+    assert f"/{draft.pk}/confirm/" not in shown
+
+
 def test_a_draft_is_discarded(accountant: Client, new_order: Callable[..., Order]) -> None:
     upload(accountant, text([line(pay(new_order()))]))
     told = do(accountant, Settlement.objects.get(), "discard")

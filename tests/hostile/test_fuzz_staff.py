@@ -52,7 +52,7 @@ discrepancies = st.dictionaries(
     st.builds(str.__add__, st.sampled_from(sorted(set(fields()))), lookups) | sendable, values, max_size=4
 )
 #: What forms of the admin have.
-FIELDS = "reason expires_at confirmed from_record resolution amount payment code who name operation_number text "
+FIELDS = "reason expires_at confirmed resolution amount payment code who name operation_number text "
 FIELDS += "received_on reference skip_bad index select_across what since until account currency file_type encoding "
 FIELDS += "separator channel format decimal dated"
 answers = st.dictionaries(
@@ -60,7 +60,7 @@ answers = st.dictionaries(
     values | st.sampled_from(["accept", "ignore", "refund_due", "me", "csv", "xlsx", "paid", "2026-12-24T10:00"]),
     max_size=8,
 )
-ACTIONS = sorted({str(name) for each in OURS.values() for name in each.actions or ()})
+ACTIONS = sorted({staff_action.name for each in OURS.values() for staff_action in each.staff_actions})
 PAGES = ["change", "history", "delete", "evidence.json", "evidence.pdf", "evidence.exe", "payer.json"]
 PAGES += sorted({staff_action.name for each in OURS.values() for staff_action in each.staff_actions})
 
