@@ -65,6 +65,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
                     f"OPTIONS of channel {alias!r}", options, (*channel.option_names, *COMMON_OPTIONS)
                 )
             found += channel.check(alias, options) + _prefix(alias, options) + _of_channel(alias, options)
+            found += _shared(alias, options)
     return [*found, *_routes(), *_values(), *_sources(), *_carriers(), *_shown(), *_money()]
 
 
@@ -186,6 +187,14 @@ def _prefix(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
     hint = f"Use at most {LONGEST_PREFIX} letters, digits, - and _: a transaction code has {LONGEST} characters."
     problem = f"TRANSACTION_CODE_PREFIX of channel {alias!r} is {prefix!r}."
     return [Error(problem, hint=hint, id="pagoefectivo.E007")]
+
+
+def _shared(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
+    """Errors in SHARED_ACCOUNT: a text, as an environment variable gives, is neither True nor False."""
+    if isinstance(shared := options.get("SHARED_ACCOUNT", False), bool):
+        return []
+    hint = "Write True if other systems of yours issue codes on the account, else leave it out."
+    return [Error(f"SHARED_ACCOUNT of channel {alias!r} is {shared!r}.", hint=hint, id="pagoefectivo.E007")]
 
 
 def _of_channel(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:

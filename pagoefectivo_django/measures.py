@@ -17,6 +17,7 @@ class Measure(StrEnum):
     EVENT = "event"  # kind
     DELIVERY = "delivery"  # receiver, outcome (ok, failed)
     ROUND = "round"
+    FOREIGN = "foreign"  # account
 
 
 Observer = Callable[[Measure, float, tuple[str, ...]], None]

@@ -13,5 +13,6 @@ urlpatterns = [
     path("<uuid:token>/", views.voucher, name="voucher"),
     path("<uuid:token>/status/", views.voucher_status, name="voucher-status"),
     path("<uuid:token>/voucher.pdf", views.voucher_pdf, name="voucher-pdf"),
+    path("<uuid:token>/pay/", views.pay, name="voucher-pay"),
     path("<uuid:token>/renew/", views.renew, name="voucher-renew"),
 ]

@@ -6,7 +6,33 @@ from django.apps import apps
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
 
+from pagoefectivo_django.models import (
+    ApiCall,
+    ApiCallSubject,
+    Cip,
+    Delivery,
+    Deposit,
+    Discrepancy,
+    Heartbeat,
+    Match,
+    Notification,
+    Order,
+    OrderEvent,
+    Payment,
+    Refund,
+    Refusal,
+    Settlement,
+    SettlementLine,
+)
+from tests.shop.models import Heard
+
 Backup = dict[type[models.Model], list[tuple[Any, ...]]]
+
+#: In an order in which their rows can go.
+TABLES = (
+    *(Heard, Delivery, OrderEvent, Discrepancy, Match, Deposit, SettlementLine, Settlement, Refund),
+    *(ApiCallSubject, ApiCall, Refusal, Notification, Payment, Order, Cip, Heartbeat),
+)
 
 
 def _models() -> list[type[models.Model]]:
@@ -41,3 +67,9 @@ def restore(kept: Backup) -> None:
                 table = model._meta.db_table
                 last = f'(SELECT COALESCE(MAX(rowid), 0) FROM "{table}")'
                 cursor.execute(f"UPDATE sqlite_sequence SET seq = {last} WHERE name = %s", [table])
+
+
+def empty_tables() -> None:
+    """Delete every row of an order or a settlement at once, whatever is append-only."""
+    tables = [model._meta.db_table for model in TABLES]
+    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))

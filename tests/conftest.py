@@ -1,6 +1,7 @@
 """What every test can use, and what a run says about the databases and the browser it did not see."""
 
 import os
+import re
 import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from django.utils import translation
 
 from tests import servers, writers
 from tests.browser.chromium import CHROMIUM
+from tests.ports import refusing
 
 pytest_plugins = ["pagoefectivo_django.testing", "tests.browser.visiting"]
 
@@ -128,6 +130,26 @@ def server_log() -> Callable[[], str]:
             return file.read().decode(errors="replace")
 
     return read
+
+
+@pytest.fixture
+def no_deadlock(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test during which PostgreSQL saw a deadlock; MariaDB may give up a transaction, which is tried again."""
+    if servers.kind() == "sqlite":
+        yield
+        return
+    read: Callable[[], str] = request.getfixturevalue("server_log")
+    yield
+    log = read()
+    found = re.search("deadlock detected", log)
+    assert servers.kind() == "mariadb" or not found, log[max(0, found.start() - 500) : found.start() + 3000]
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of this machine that refuses connections."""
+    with refusing() as port:
+        yield port
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from django.utils import translation
 from pagoefectivo_django.states import Kind, OrderState, VoucherState
 from tests import catalogues
 from tests.catalogues import HOMES, Home, forms
-from tests.flows.making import make
+from tests.factories.orders import make
 
 homes = pytest.mark.parametrize("home", HOMES, ids=["-".join(home) for home in HOMES])
 SPANISH = [home for home in HOMES if home.language == "es"]

@@ -64,6 +64,7 @@ def test_a_good_setting_is_silent(settings: Any) -> None:
         ("E007", direct(TRANSACTION_CODE_PREFIX="TIENDA-QUIPU-DE-LIMA-")),
         ("E007", direct(TRANSACTION_CODE_PREFIX="x" * 36)),
         ("E007", direct(TRANSACTION_CODE_PREFIX="tienda ñ")),
+        ("E007", direct(SHARED_ACCOUNT="False")),
         ("E008", direct() | {"EXPIRES_AFTR": 1}),
         ("E008", direct() | {"EXPIRES_AFTER": timedelta(minutes=9)}),
         ("E008", direct() | {"GRACE": 30}),

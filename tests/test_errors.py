@@ -33,8 +33,9 @@ from pagoefectivo_django.models import Payment
 from pagoefectivo_django.statements import values
 from pagoefectivo_django.states import OrderState
 from pagoefectivo_django.testing import pay
-from tests.flows.making import later, make
-from tests.statements.files import read
+from tests.clock import later
+from tests.factories.files import read
+from tests.factories.orders import make
 
 PACKAGE = Path(errors.__file__).parent
 #: Where every error has a code; channels and carriers say what their provider says.

@@ -13,7 +13,7 @@ import pagoefectivo_django
 from pagoefectivo_django.models import Cip, Order, Payment, SettlementLine
 from pagoefectivo_django.models.database import insert_many
 from tests import writers
-from tests.hostile.doing import at_once
+from tests.concurrency import at_once
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

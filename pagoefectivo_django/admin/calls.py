@@ -11,8 +11,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from ..documents.tables import Badge
 from ..models import ApiCall
-from .base import RecordAdmin, badge
+from .base import RecordAdmin
 from .lists import keys
 
 
@@ -49,8 +50,8 @@ class ApiCallAdmin(RecordAdmin):
         return set(keys(ApiCall.objects.filter(trace=term)))
 
     @admin.display(description=_("outcome"))
-    def outcome(self, call: ApiCall) -> SafeString | str:
-        return badge("failed" if call.failed else "done", call.status or call.error)
+    def outcome(self, call: ApiCall) -> Badge:
+        return Badge("failed" if call.failed else "done", call.status or call.error)
 
     @admin.display(description=_("orders"))
     def order_links(self, call: ApiCall) -> SafeString:

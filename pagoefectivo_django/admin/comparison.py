@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from functools import reduce
 from operator import or_
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db.models import Case, Q, QuerySet, Sum, Value, When
 from django.utils.formats import localize
@@ -16,34 +16,23 @@ from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
+from ..documents.tables import Amount, Cell, Differing, Link, Table, Text
 from ..models import Cip, Discrepancy, Match, Notification, Order, OrderEvent, Payment, SettlementLine
-from ..money import display
 from ..states import Kind, LineStatus, PaymentStatus
 from ..wording.data import in_words
 from ..wording.events import deed_label, fact_label
 from ..wording.evidence import evidence_table
 from ..workdays import lima_day
-from .base import Column, Section, badge_of, table
 from .order_tables import actor_label
+from .tables import Column, amount_of, badge_of, table
 
 #: The most notifications and suggested payments on a page; deposits are limited to ten times as many.
 MOST_SHOWN = 10
 
 
-class Row(NamedTuple):
-    """One labelled value in a panel; ``differs`` marks a value that contradicts our order or the expected amount."""
-
-    label: Any
-    value: Any
-    differs: bool = False
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One column of the comparison."""
-
-    title: Any
-    rows: list[Row] = field(default_factory=list)
+def _row(label: Text | Link | None, value: Cell, differs: bool = False) -> list[Cell]:
+    """Return a row of a panel; ``differs`` marks a value that contradicts our order or the expected amount."""
+    return [label, Differing(value) if differs else value]
 
 
 @dataclass
@@ -65,52 +54,52 @@ class Comparison:
             match = matches.select_related("line__settlement").order_by("pk").last()
             self.line = match.line if match else None
 
-    def panels(self) -> list[Panel]:
+    def panels(self) -> list[Table]:
         """Return the three columns, with the values marked that differ from our order."""
         theirs = self._settlement() if self.discrepancy.settlement and not self.line else self._line()
         return [self._order(), theirs, self._notifications()]
 
-    def _order(self) -> Panel:
+    def _order(self) -> Table:
         title, order, cip, payment = _("our order"), self.order, self.own_cip, self.payment
         if order is None:
-            return Panel(title)
+            return Table(title, (), ())
         rows = [
-            Row(_("order"), self.link(order)),
-            Row(_("state"), badge_of(order, "state")),
-            Row(_("amount"), display(order.amount, order.currency)),
-            Row("CIP", cip and cip.code),
-            Row(_("transaction code"), cip and cip.transaction_code),
-            Row(_("paid"), order.paid_at),
-            Row(_("operation number"), order.operation_number),
-            Row(_("settled"), order.settled_at),
+            _row(_("order"), self.link(order)),
+            _row(_("state"), badge_of(order, "state")),
+            _row(_("amount"), amount_of(order)),
+            _row("CIP", cip.code if cip else None),
+            _row(_("transaction code"), cip.transaction_code if cip else None),
+            _row(_("paid"), order.paid_at),
+            _row(_("operation number"), order.operation_number),
+            _row(_("settled"), order.settled_at),
         ]
         if payment:
             differs = (payment.amount, payment.currency) != (order.amount, order.currency)
-            rows.append(Row(_("payment"), format_html("{} {}", payment, badge_of(payment, "status")), differs))
-        return Panel(title, rows)
+            rows.append(_row(_("payment"), format_html("{} {}", payment, badge_of(payment, "status")), differs))
+        return Table(title, (), rows)
 
-    def _line(self) -> Panel:
+    def _line(self) -> Table:
         title, line = _("the provider's line"), self.line
         if line is None:
-            return Panel(title)
+            return Table(title, (), ())
         fee_differs = self.discrepancy.kind == Kind.FEE_MISMATCH
         rows = [
-            Row(_("settlement"), self.link(line.settlement)),
-            Row(_("line"), self.link(line, line.number)),
-            Row(_("status"), badge_of(line, "status")),
-            Row("CIP", line.code, self._not_our_code(line.code)),
-            Row(_("transaction code"), line.transaction_code, self._not_ours("transaction_code")),
-            Row(_("operation number"), line.operation_number, self._other_operation(line)),
-            Row(_("gross"), display(line.gross, line.currency), self._other_amount(line)),
-            Row(_("fee"), display(line.fee, line.currency), fee_differs),
-            Row("IGV", display(line.tax, line.currency), fee_differs),
-            Row(_("net"), display(line.net, line.currency)),
-            Row(_("paid"), line.paid_at, self._other_day(line)),
-            Row(_("collector"), line.collector),
+            _row(_("settlement"), self.link(line.settlement)),
+            _row(_("line"), self.link(line, line.number)),
+            _row(_("status"), badge_of(line, "status")),
+            _row("CIP", line.code, self._not_our_code(line.code)),
+            _row(_("transaction code"), line.transaction_code, self._not_ours("transaction_code")),
+            _row(_("operation number"), line.operation_number, self._other_operation(line)),
+            _row(_("gross"), Amount(line.gross, line.currency), self._other_amount(line)),
+            _row(_("fee"), Amount(line.fee, line.currency), fee_differs),
+            _row("IGV", Amount(line.tax, line.currency), fee_differs),
+            _row(_("net"), Amount(line.net, line.currency)),
+            _row(_("paid"), line.paid_at, self._other_day(line)),
+            _row(_("collector"), line.collector),
         ]
-        return Panel(title, rows)
+        return Table(title, (), rows)
 
-    def _settlement(self) -> Panel:
+    def _settlement(self) -> Table:
         settlement = self.discrepancy.settlement
         assert settlement  # nosec B101 # says what mypy must know
         counted = settlement.lines.exclude(status=LineStatus.DUPLICATE)
@@ -118,35 +107,35 @@ class Comparison:
         deposits = list(settlement.deposits.order_by("received_on", "pk")[: MOST_SHOWN * 10])
         received = sum((deposit.amount for deposit in deposits), Decimal(0))
 
-        def money(amount: Decimal | None) -> str:
-            return display(amount or Decimal(0), settlement.currency)
+        def money(amount: Decimal | None) -> Amount:
+            return Amount(amount or Decimal(0), settlement.currency)
 
         rows = [
-            Row(_("settlement"), self.link(settlement)),
-            Row(_("date"), settlement.dated),
-            Row(_("gross"), money(sums["gross"])),
-            Row(_("fee"), money(sums["fee"])),
-            Row("IGV", money(sums["tax"])),
-            Row(_("net"), money(sums["net"])),
+            _row(_("settlement"), self.link(settlement)),
+            _row(_("date"), settlement.dated),
+            _row(_("gross"), money(sums["gross"])),
+            _row(_("fee"), money(sums["fee"])),
+            _row("IGV", money(sums["tax"])),
+            _row(_("net"), money(sums["net"])),
             *(
-                Row(_("deposit"), format_html("{} ({})", money(deposit.amount), localize(deposit.received_on)))
+                _row(_("deposit"), format_html("{} ({})", money(deposit.amount), localize(deposit.received_on)))
                 for deposit in deposits
             ),
-            Row(_("deposits"), money(received), received != (sums["net"] or 0)),
-            Row(_("open"), money(settlement.open_amount)),
+            _row(_("deposits"), money(received), received != (sums["net"] or 0)),
+            _row(_("open"), money(settlement.open_amount)),
         ]
-        return Panel(_("the provider's settlement"), rows)
+        return Table(_("the provider's settlement"), (), rows)
 
-    def _notifications(self) -> Panel:
+    def _notifications(self) -> Table:
         rows = [
-            Row(
+            _row(
                 self.link(one, localize(localtime(one.received_at))),
                 format_html("{} {} {}", fact_label(one.fact), one.code, badge_of(one, "status")),
                 self._not_our_code(one.code),
             )
             for one in self._messages()
         ]
-        return Panel(_("notifications"), rows)
+        return Table(_("notifications"), (), rows)
 
     def _messages(self) -> QuerySet[Notification]:
         named = {(cip.account, cip.code) for cip in self._cips() if cip.code}
@@ -183,16 +172,16 @@ class Comparison:
 
     # Below the columns.
 
-    def sections(self) -> list[Section]:
+    def sections(self) -> list[Table]:
         """Return the tables below the columns: the evidence, suggested payments for a line without an order, and the
         timeline.
         """
         currency = self.order.currency if self.order else self.discrepancy.currency
         headings, rows = evidence_table(self.discrepancy.evidence, currency)
         guesses = [self._guesses(self.line)] if self.discrepancy.line and self.order is None and self.line else []
-        return [Section(_("evidence"), headings, rows), *guesses, self._timeline()]
+        return [Table(_("evidence"), headings, rows), *guesses, self._timeline()]
 
-    def _guesses(self, line: SettlementLine) -> Section:
+    def _guesses(self, line: SettlementLine) -> Table:
         columns: list[Column] = [
             (_("order"), lambda payment: self.link(payment.cip.order)),
             (_("payment"), str),
@@ -205,7 +194,7 @@ class Comparison:
         title = _("suggestions only: paid, not settled, of the same amount, within a day")
         return table(title, guesses(line, by_payer=by_payer), columns)
 
-    def _timeline(self) -> Section:
+    def _timeline(self) -> Table:
         events = self.discrepancy.events.order_by("created_at", "number")
         columns = (
             "created_at",

@@ -7,24 +7,25 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from ..actors import Actor
+from ..documents.tables import Link, Table
 from ..flows import assign_discrepancy, comment_on, reopen_discrepancy, resolve_discrepancy
 from ..flows.possible.rules import PERMISSIONS, answers_to
-from ..forms import AssignForm, CommentForm, ReopenForm, ResolveForm
 from ..models import Discrepancy, Settlement
-from ..money import display
 from ..states import Kind
 from ..wording.evidence import closing_words
-from .base import RecordAdmin, Section, StaffAction, badge_of, is_possible, table
+from .actions import StaffAction, why_not
+from .base import RecordAdmin
 from .comparison import Comparison
 from .explanations import EXPLANATIONS
+from .forms import AssignForm, CommentForm, ReasonForm, ResolveForm
 from .lists import codes_found, keys, orders_found
+from .tables import badge_of, table
 
 
 def _resolved(done: Discrepancy) -> str:
@@ -58,7 +59,7 @@ def _resolve_form(data: Any, discrepancy: Discrepancy) -> ResolveForm:
     viewer = discrepancy.viewer  # type: ignore[attr-defined] # set by RecordAdmin.get_object
     may = [answer for answer in answers_to(discrepancy) if viewer.has_perm(f"pagoefectivo.{PERMISSIONS[answer]}")]
     return ResolveForm(
-        data, discrepancy, may if data else [answer for answer in may if is_possible(discrepancy, answer)]
+        data, discrepancy, may if data else [answer for answer in may if not why_not(discrepancy, answer)]
     )
 
 
@@ -156,10 +157,10 @@ class DiscrepancyAdmin(RecordAdmin):
     answer_fieldset = (_("Answer"), {"fields": (("resolution", "resolved_text"), "resolved_at", "closing_text")})
     staff_actions = (
         StaffAction(
-            name="resolve",
-            label=_("Resolve"),
+            "resolve",
+            _("Resolve"),
             permission="change_discrepancy",
-            explanation=_(
+            prompt=_(
                 "Accept: its payment pays the order. Refund: all that is left of its payment is asked back, and waits "
                 "for approval. Ignore: nothing happens; the line of a statement that it is about counts as ignored."
             ),
@@ -169,31 +170,31 @@ class DiscrepancyAdmin(RecordAdmin):
             tell=_resolved,
         ),
         StaffAction(
-            name="reopen",
-            label=_("Reopen"),
+            "reopen",
+            _("Reopen"),
             permission="change_discrepancy",
-            explanation=_(
+            prompt=_(
                 "It will wait for an answer again. What followed from the first answer stays as it is: an order that "
                 "was accepted is paid, a refund is asked for. A discrepancy about money that came freezes its order."
             ),
-            form=ReopenForm,
+            form=ReasonForm,
             flow=reopen_discrepancy,
             tell=_reopened,
         ),
         StaffAction(
-            name="assign",
-            label=_("Assign"),
+            "assign",
+            _("Assign"),
             permission="change_discrepancy",
-            explanation=_("Who looks at it? Others may still answer it."),
+            prompt=_("Who looks at it? Others may still answer it."),
             form=AssignForm,
             flow=_assign,
             tell=_assigned,
         ),
         StaffAction(
-            name="comment",
-            label=_("Comment"),
+            "comment",
+            _("Comment"),
             permission="change_discrepancy",
-            explanation=_("It stays in the timeline for good. Please write no personal data of the payer."),
+            prompt=_("It stays in the timeline for good. Please write no personal data of the payer."),
             form=CommentForm,
             flow=comment_on,
             tell=_commented,
@@ -203,18 +204,9 @@ class DiscrepancyAdmin(RecordAdmin):
     # Columns.
 
     @admin.display(description=_("about"), ordering="order__reference")
-    def about(self, discrepancy: Discrepancy) -> SafeString | str:
+    def about(self, discrepancy: Discrepancy) -> Link | None:
         about = discrepancy.order or discrepancy.line or discrepancy.settlement
         return self.link(about)
-
-    @admin.display(description=_("status"), ordering="status")
-    def status_badge(self, discrepancy: Discrepancy) -> SafeString | str:
-        return badge_of(discrepancy, "status")
-
-    @admin.display(description=_("amount"), ordering="amount")
-    def money(self, discrepancy: Discrepancy) -> str:
-        amount = discrepancy.amount
-        return "" if amount is None else display(amount, discrepancy.currency)
 
     @admin.display(description=_("age"), ordering="-created_at")
     def age(self, discrepancy: Discrepancy) -> str:
@@ -242,22 +234,13 @@ class DiscrepancyAdmin(RecordAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Discrepancy | None = None) -> Any:
         return self.fieldsets if obj is None or _is_open(obj) else (*self.fieldsets, self.answer_fieldset)
 
-    def sections(self, row: Discrepancy) -> list[Section]:
+    def sections(self, row: Discrepancy) -> list[Table]:
         return self._comparison(row).sections()
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        context["panels"] = self._comparison(obj).panels()
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def panels(self, row: Discrepancy) -> list[Table]:
+        return self._comparison(row).panels()
 
-    def summary(self, row: Discrepancy) -> list[Section]:
+    def summary(self, row: Discrepancy) -> list[Table]:
         mine = Discrepancy.objects.filter(pk=row.pk).select_related("order", "payment")
         state = (_("state"), lambda row: row.order and badge_of(row.order, "state"))
         amount = (_("amount"), lambda row: row.order and row.order.money.display)

@@ -15,7 +15,7 @@ from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 
-from ..documents.tables import ENCODINGS, SEPARATORS, csv_pieces, write_xlsx
+from ..documents.tables import ENCODINGS, SEPARATORS, Table, csv_pieces, write_xlsx
 from ..errors import PagoEfectivoError
 from ..flows.provider.accounts import accounts
 from ..flows.reports.export import HEADINGS, Export, export_rows
@@ -24,15 +24,11 @@ from ..models.clock import current_time
 from ..money import CURRENCIES
 from ..workdays import lima_day
 from .base import RecordAdmin
+from .forms import day_field
 
+_WITHIN = (MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2199, 12, 31)))
+_OPTIONAL: dict[str, Any] = {"required": False, "validators": _WITHIN}
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
-def _day(label: Any, help_text: Any) -> forms.DateField:
-    within = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2199, 12, 31))]
-    # The browser's own date picker needs no script of ours and works on a phone.
-    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    return forms.DateField(label=label, required=False, validators=within, widget=widget, help_text=help_text)
 
 
 def _channels() -> list[tuple[str, Any]]:
@@ -48,8 +44,8 @@ class ExportForm(forms.Form):
     """The contents, period, account and currency of an export, and the format of the file. Days are Lima's."""
 
     what = forms.ChoiceField(label=_("What"), choices=Export.choices)
-    since = _day(_("From"), _("Empty: from the beginning. Days are Lima's."))
-    until = _day(_("Until"), _("This day too. Empty: until now."))
+    since = day_field(_("From"), help_text=_("Empty: from the beginning. Days are Lima's."), **_OPTIONAL)
+    until = day_field(_("Until"), help_text=_("This day too. Empty: until now."), **_OPTIONAL)
     account = forms.ChoiceField(label=_("Channel"), choices=_channels, required=False)
     currency = forms.ChoiceField(
         label=_("Currency"), choices=[("", _("all")), *((name, name) for name in CURRENCIES)], required=False
@@ -92,26 +88,24 @@ def export_view(model_admin: RecordAdmin, request: HttpRequest) -> HttpResponseB
             form.add_error(None, error.sentence)
     prompt = _("Times are Lima's. Nothing about the payers is in the file.")
     back = model_admin.list_address()
-    return model_admin.ask(request, _("Export"), prompt, [], form, back, confirm=_("Export"))
+    return model_admin.ask(request, _("Export"), form, prompt=prompt, back=back, confirm=_("Export"))
 
 
 def _file(
     what: str, since: date | None, until: date | None, file_type: str, encoding: str, separator: str, **only: str
 ) -> HttpResponseBase:
     now = current_time()
-    rows = export_rows(what, since=since, until=until, now=now, **only)
-    headings = [str(heading) for heading in HEADINGS[what]]
+    table = Table(what, HEADINGS[what], export_rows(what, since=since, until=until, now=now, **only))
     days = "-".join(str(day) for day in (since, until or lima_day(now)) if day)
     name = f"{what}-{days}.{file_type}"
     if file_type == "xlsx":
         with ExitStack() as opened:
             file = opened.enter_context(tempfile.TemporaryFile())
-            write_xlsx(file, what, headings, rows)
+            write_xlsx(file, table)
             file.seek(0)
             opened.pop_all()  # the response closes it
         return FileResponse(file, as_attachment=True, filename=name, content_type=XLSX)
-    pieces = csv_pieces(headings, rows, encoding=encoding, separator=separator)
-    return csv_response(pieces, name, encoding)
+    return csv_response(csv_pieces(table, encoding=encoding, separator=separator), name, encoding)
 
 
 def csv_response(pieces: Iterator[bytes], name: str, encoding: str = "utf-8-sig") -> StreamingHttpResponse:

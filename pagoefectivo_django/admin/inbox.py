@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -16,11 +16,12 @@ from ..conf import conf
 from ..flows.inbox.apply import retry
 from ..flows.ledger.remark import record_remark
 from ..flows.reports.accounts import known_accounts
-from ..models import Notification
+from ..models import Notification, NotificationStatus
 from ..models.clock import current_time
 from ..states import Fact, Remark
 from ..wording.events import fact_label
-from .base import KnownValuesFilter, RecordAdmin, badge_of, masked
+from .actions import StaffAction
+from .base import KnownValuesFilter, RecordAdmin, masked
 from .lists import keys
 
 
@@ -40,20 +41,42 @@ class FactFilter(KnownValuesFilter):
         return Fact.choices
 
 
+def _apply_now(row: Notification, *, actor: str) -> Notification:
+    record_remark(None, Remark.RETRIED, actor=actor, data={"notification": row.identity[:12]})
+    retry(row, current_time())
+    return row
+
+
+def _outcome(row: Notification) -> str:
+    row.refresh_from_db()
+    about = {"message": row, "status": row.get_status_display(), "error": row.last_error}
+    return gettext("%(message)s: %(status)s. %(error)s") % about
+
+
 @admin.register(Notification)
 class NotificationAdmin(RecordAdmin):
     """Messages whose signature was verified; staff can have a message applied again."""
 
     list_display = (
-        "received_at", "channel", "fact_text", "code", "status_text", "times_received", "attempts", "error_text",
+        "received_at", "channel", "fact_text", "code", "status_badge", "times_received", "attempts", "error_text",
     )  # fmt: skip
     list_filter = ("status", FactFilter, ChannelFilter, "received_at")
     search_fields = ("code", "identity")
     search_help_text = _("CIP or digest")
     ordering = ("-pk",)
-    actions = ("apply_now",)
+    staff_actions = (
+        StaffAction(
+            "apply_now",
+            _("Apply again now"),
+            permission="change_notification",
+            flow=_apply_now,
+            fits=lambda row: row.status != NotificationStatus.APPLIED,
+            tell=_outcome,
+            bulk=True,
+        ),
+    )
     fieldsets = (
-        (None, {"fields": ("channel", "account", "fact_text", "code", "status_text")}),
+        (None, {"fields": ("channel", "account", "fact_text", "code", "status_badge")}),
         (_("Received"), {"fields": ("received_at", "last_received_at", "times_received")}),
         (_("Applying"), {"fields": ("attempts", "retry_at", "whole_error")}),
         (_("Message"), {"fields": ("body_text", "identity", "signature_text")}),
@@ -67,10 +90,6 @@ class NotificationAdmin(RecordAdmin):
     def fact_text(self, row: Notification) -> Any:
         return fact_label(row.fact)
 
-    @admin.display(description=_("status"), ordering="status")
-    def status_text(self, row: Notification) -> SafeString | str:
-        return badge_of(row, "status")
-
     @admin.display(description=_("body"))
     def body_text(self, row: Notification) -> SafeString:
         text = masked(row, bytes(row.body).decode(errors="replace"))
@@ -80,24 +99,6 @@ class NotificationAdmin(RecordAdmin):
     def signature_text(self, row: Notification) -> str:
         return "\n".join(f"{name}: {value[:12]}…" for name, value in row.headers.items())
 
-    @admin.action(permissions=["act"], description=_("Apply again now"))
-    def apply_now(self, request: HttpRequest, rows: QuerySet[Notification]) -> HttpResponse | None:
-        if self.too_many(request, rows):
-            return None
-        actor = request.user.get_username()
-
-        def flow(row: Notification) -> bool:
-            record_remark(None, Remark.RETRIED, actor=actor, data={"notification": row.identity[:12]})
-            return retry(row, current_time())
-
-        return self.for_each(request, rows, flow, _outcome)
-
     def found(self, request: HttpRequest, term: str) -> set[int]:
         mine = Notification.objects.filter(account__in=list(known_accounts()))
         return {*keys(mine.filter(code=term)), *keys(mine.filter(identity=term))}
-
-
-def _outcome(row: Notification) -> str:
-    row.refresh_from_db()
-    about = {"message": row, "status": row.get_status_display(), "error": row.last_error}
-    return gettext("%(message)s: %(status)s. %(error)s") % about

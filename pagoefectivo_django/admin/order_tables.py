@@ -8,22 +8,23 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from ..documents.tables import Amount, Badge, Link, Table
 from ..flows.reports.evidence import messages_about
-from ..models import ApiCall, Delivery, Discrepancy, Match, Order, OrderEvent, Payment, Refund
-from ..money import display
+from ..models import ApiCall, Cip, Delivery, Discrepancy, Match, Order, OrderEvent, Payment, Refund
 from ..states import OrderState
 from ..wording.data import in_words
 from ..wording.events import fact_label, kind_label
 from ..wording.evidence import closing_words
 from ..wording.reading import RULES
-from .base import OF_REFUNDS, RecordAdmin, Section, badge, table, who
+from .base import RecordAdmin
 from .outbox import heard
+from .tables import OF_REFUNDS, Column, amount_of, table, where_present, who
 
 #: The most events, calls or deliveries on a page: a code that is polled for months has many calls.
 MOST_SHOWN = 200
 
 
-def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
+def order_tables(admin: RecordAdmin, row: Order) -> list[Table]:
     """Return the tables of an order's page; the number of database queries does not depend on the length of the
     history.
     """
@@ -39,33 +40,28 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Section]:
         "cip",
         (_("what happened"), event_words),
         "reason",
-        "trace",
     )
-    of_cip = ("code", "status", "account", "transaction_code", "expires_at", "asked_at", "changed_at", error)
+    code: Column = (_("code"), code_label)
+    of_cip = (code, *where_present(cips, "provider_id"), "status", "account", "transaction_code", "expires_at")
     of_message = ((_("notification"), admin.link), "received_at", told, "status", "times_received", "attempts", error)
-    outcome = (_("outcome"), lambda call: badge("failed" if call.failed else "done", call.status or call.error))
+    outcome = (_("outcome"), lambda call: Badge("failed" if call.failed else "done", call.status or call.error))
     of_call = ((_("call"), lambda call: admin.link(call, f"{call.method} {call.path}")), "began_at", outcome)
     of_delivery = ((_("delivery"), admin.link), (_("delivered"), heard), "attempts", "retry_at", error)
     discrepancy = (_("discrepancy"), admin.link)
-    of_discrepancy = (
-        discrepancy,
-        "status",
-        "resolution",
-        (_("resolved by"), who("resolved_by")),
-        (_("reason"), _closing),
-        "created_at",
-        "resolved_at",
-    )
-    asked_by = (_("requested by"), who("requested_by"))
+    resolver: Column = (_("resolved by"), who("resolved_by"))
+    closing: Column = (_("reason"), _closing)
+    of_discrepancy = (discrepancy, "status", "resolution", resolver, closing, "created_at", "resolved_at")
+    asked_by: Column = (_("requested by"), who("requested_by"))
+    refunds = row.refunds.select_related("order").order_by("pk")
     of_refund = ((_("refund"), admin.link), "status", "requested_at", asked_by, "reason", (_("outcome"), outcome_of))
     messages = messages_about(cips).defer("body").order_by("received_at", "pk")
     calls = ApiCall.objects.filter(subjects__order=row).defer("request", "answer")
     deliveries = Delivery.objects.filter(event__order=row).select_related("event").order_by("event__number", "pk")
     return [
-        table(_("timeline"), row.events.select_related("cip").order_by("-number")[:MOST_SHOWN], of_event),
-        table(_("codes"), cips, of_cip),
+        table(_("timeline"), row.events.select_related("cip").order_by("-number")[:MOST_SHOWN], (*of_event, "trace")),
+        table(_("codes"), cips, (*of_cip, "asked_at", "changed_at", error)),
         _payments(row),
-        table(_("refunds"), row.refunds.select_related("order").order_by("pk"), of_refund),
+        table(_("refunds"), refunds, (*of_refund, *where_present(refunds, "provider_id"))),
         _settled(admin, row),
         table(_("discrepancies"), row.discrepancies.select_related("order").order_by("pk"), of_discrepancy),
         table(_("notifications"), messages, of_message),
@@ -98,26 +94,34 @@ def _closing(discrepancy: Discrepancy) -> str:
     return closing_words(discrepancy.closed_because, discrepancy.reason)
 
 
-def _payments(row: Order) -> Section:
-    amount = (_("amount"), lambda row: display(row.amount, row.currency))
+def code_label(cip: Cip) -> Link | str:
+    """Return a code's digits, or a link to the payment page of a code without digits."""
+    if cip.is_link and cip.url.startswith(("https://", "http://")):
+        return Link(_("payment page"), cip.url)
+    return cip.code or ""
+
+
+def _payments(row: Order) -> Table:
     payments = Payment.objects.filter(cip__order=row).select_related("cip").prefetch_related("refunds").order_by("pk")
-    columns = ("cip", "operation_number", amount, "paid_at", "first_heard_at", "status", *OF_REFUNDS)
+    columns = ("cip", "operation_number", (_("amount"), amount_of), "paid_at", "first_heard_at", "status", *OF_REFUNDS)
     return table(_("payments"), payments, columns)
 
 
-def _settled(admin: RecordAdmin, row: Order) -> Section:
+def _settled(admin: RecordAdmin, row: Order) -> Table:
     settled = Match.objects.filter(payment__cip__order=row, stands=True).select_related("line__settlement")
     in_line = (_("settlement line"), lambda match: admin.link(match.line))
-    fee_of = (_("fee and IGV"), lambda match: display(match.line.fee + match.line.tax, match.line.currency))
-    net_of = (_("net"), lambda match: display(match.line.net, match.line.currency))
-    known_by = (_("known by"), lambda match: RULES.get(match.rule, match.rule))
+    fee_of = (_("fee and IGV"), lambda match: Amount(match.line.fee + match.line.tax, match.line.currency))
+    net_of = (_("net"), lambda match: Amount(match.line.net, match.line.currency))
+    known_by: Column = (_("known by"), lambda match: RULES.get(match.rule, match.rule))
     columns = (in_line, "kind", "amount", fee_of, net_of, known_by, (_("who"), who("author")), "created_at")
     return table(_("settlement"), settled, columns)
 
 
-def change_label(event: OrderEvent) -> SafeString | str:
-    before, after = (
-        badge(state, OrderState(state).label if state in OrderState.values else state)
-        for state in (event.state_before, event.state_after)
-    )
-    return after if before in ("", after) else format_html("{} → {}", before, after)
+def change_label(event: OrderEvent) -> Badge | SafeString | None:
+    """Return the state of an order after an event, and the state before where that was another."""
+    before, after = map(_state, (event.state_before, event.state_after))
+    return after if before in (None, after) else format_html("{} → {}", before, after)
+
+
+def _state(state: str) -> Badge | None:
+    return Badge(state, OrderState(state).label if state in OrderState.values else state) if state else None

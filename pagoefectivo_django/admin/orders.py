@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import localize
@@ -24,6 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..actors import Actor
 from ..documents.evidence_json import evidence_json
+from ..documents.tables import Badge, Link, Table
 from ..errors import InvalidRequest
 from ..flows import (
     actions_of,
@@ -38,38 +38,46 @@ from ..flows import (
 from ..flows.ledger.remark import record_remark
 from ..flows.privacy.erase import Erased, erase_payer, hand_out
 from ..flows.reports.evidence import evidence
-from ..forms import AdoptForm, EraseForm, ExtendForm, MarkPaidForm, ReasonForm, RefundForm, ReissueForm
 from ..models import Order, Payment, Refund
 from ..models.clock import current_time
 from ..models.database import in_shop_transaction
 from ..money import CURRENCIES
 from ..states import OrderState, RefundStatus, Remark
 from ..wording.payer import PAYER_FIELDS
-from .base import (
-    OF_REFUNDS,
-    Column,
-    KnownValuesFilter,
-    RecordAdmin,
-    Section,
-    StaffAction,
-    badge_of,
-    is_possible,
-    masked,
-    may_see_people,
-    table,
-)
+from .actions import StaffAction
+from .base import KnownValuesFilter, RecordAdmin, masked, may_see_people
+from .forms import AdoptForm, ExtendForm, MarkPaidForm, ReasonForm, RefundForm, ReissueForm
 from .lists import orders_found
-from .order_tables import order_tables
+from .order_tables import code_label, order_tables
+from .tables import OF_REFUNDS, Column, badge_of, table
 
 
-def _evidence_pdf(evidence: Mapping[str, Any]) -> bytes:
+def _evidence_pdf(tables: Sequence[Table]) -> bytes:
     # Imported on use: Django imports every admin module at start, and reportlab is heavy.
     from ..documents.evidence_pdf import evidence_pdf
 
-    return evidence_pdf(evidence)
+    return evidence_pdf(tables)
 
 
 _EVIDENCE = {"pdf": _evidence_pdf, "json": evidence_json}
+
+
+def _refresh(order: Order, *, actor: str) -> Order:
+    record_remark(order, Remark.ASKED, actor=actor)
+    return refresh_order(order)
+
+
+def _unless_moved(action: str, flow: Callable[..., Order]) -> Callable[..., Order]:
+    """Return a flow that refuses an order whose state forbids the action by now, which the flow would pass over."""
+
+    def run(order: Order, **said: Any) -> Order:
+        order.reload()
+        if actions_of([order])[order][action] in OrderState:
+            # Followed by the sentence of since().
+            raise InvalidRequest(gettext_noop("Nothing was changed."), code="order_moved_on")
+        return flow(order, **said)
+
+    return run
 
 
 def _erase(order: Order, *, actor: str, reason: str) -> Erased:
@@ -111,7 +119,6 @@ class OrderAdmin(RecordAdmin):
     search_fields = ("reference", "email", "cips__code", "cips__transaction_code", "operation_number")
     search_help_text = _("Beginning of a reference or e-mail; a CIP, transaction code or operation number")
     ordering = ("-pk",)
-    actions = ("refresh", "cancel", "extend", "reissue")
     fieldsets = (
         (None, {"fields": (("reference", "state_badge"), ("money", "code"), ("account", "expires_at"))}),
         (_("Payment"), {"fields": (("paid_at", "operation_number"), "settled_at")}),
@@ -126,10 +133,45 @@ class OrderAdmin(RecordAdmin):
 
     staff_actions = (
         StaffAction(
-            name="mark_paid",
-            label=_("Mark as paid"),
+            "refresh", _("Ask the provider"), permission="change_order", flow=_refresh, tell=_outcome, bulk=True
+        ),
+        StaffAction(
+            "cancel",
+            _("Cancel"),
+            permission="change_order",
+            prompt=_("Cancel? The code is deleted at the provider and can't be paid any more."),
+            form=ReasonForm,
+            flow=_unless_moved("cancel", cancel_order),
+            tell=_outcome,
+            bulk=True,
+        ),
+        StaffAction(
+            "extend",
+            _("Extend"),
+            permission="change_order",
+            prompt=_("Until when shall it be payable? The code stays the same."),
+            form=ExtendForm,
+            flow=_unless_moved("extend", extend_order),
+            tell=_outcome,
+            bulk=True,
+        ),
+        StaffAction(
+            "reissue",
+            _("Reissue"),
+            permission="change_order",
+            prompt=_(
+                "Issue another code? The present one is deleted at the provider, and the payer needs the new one."
+            ),
+            form=ReissueForm,
+            flow=_unless_moved("reissue", reissue_code),
+            tell=_outcome,
+            bulk=True,
+        ),
+        StaffAction(
+            "mark_paid",
+            _("Mark as paid"),
             permission="mark_paid",
-            explanation=_(
+            prompt=_(
                 "The order will count as paid in full and the shop will ship it, though the provider has told of no "
                 "payment. Do this only if you have seen the money: in the provider's portal, or at the bank. Should "
                 "the provider tell of the same operation later, nothing more happens; of another, you are asked."
@@ -139,10 +181,10 @@ class OrderAdmin(RecordAdmin):
             tell=_outcome,
         ),
         StaffAction(
-            name="adopt_code",
-            label=_("Attach a code"),
+            "adopt_code",
+            _("Attach a code"),
             permission="adopt_code",
-            explanation=_(
+            prompt=_(
                 "A code of this order whose answer got lost will be attached to it. The provider is asked, and has to "
                 "show that the code was asked for this order; if it was paid, the order is paid."
             ),
@@ -151,10 +193,10 @@ class OrderAdmin(RecordAdmin):
             tell=_outcome,
         ),
         StaffAction(
-            name="refund",
-            label=_("Refund"),
+            "refund",
+            _("Refund"),
             permission="add_refund",
-            explanation=_(
+            prompt=_(
                 "A refund will be asked for. No money moves before somebody approves it; then the provider gives it "
                 "back if it can, else staff does, to the account that the payer names."
             ),
@@ -163,15 +205,15 @@ class OrderAdmin(RecordAdmin):
             tell=_asked_back,
         ),
         StaffAction(
-            name="erase_payer",
-            label=_("Erase the payer's data"),
+            "erase_payer",
+            _("Erase the payer's data"),
             permission="erase_payer",
-            explanation=_(
+            prompt=_(
                 "Name, e-mail, document and everything else that names this payer is taken out of all orders of the "
                 "same e-mail address, for good. What was paid stays. Orders that a discrepancy, a refund or a receiver "
                 "still needs follow when that has ended. Export the data first if the payer asked for it."
             ),
-            form=EraseForm,
+            form=ReasonForm,
             flow=_erase,
             fits=lambda order: bool(order.email),
             tell=lambda found: (
@@ -180,19 +222,16 @@ class OrderAdmin(RecordAdmin):
             ),
         ),
     )
+
     # Columns.
 
     @admin.display(description=_("state"), ordering="state")
-    def state_badge(self, order: Order) -> SafeString | str:
+    def state_badge(self, order: Order) -> Badge | None:
         return badge_of(order, "state")
 
-    @admin.display(description=_("amount"), ordering="amount")
-    def money(self, order: Order) -> str:
-        return order.money.display
-
     @admin.display(description="CIP")
-    def code(self, order: Order) -> str:
-        return order.code
+    def code(self, order: Order) -> Link | str:
+        return code_label(order.cip) if order.cip else ""
 
     @admin.display(description=_("account"))
     def account(self, order: Order) -> str:
@@ -248,7 +287,7 @@ class OrderAdmin(RecordAdmin):
             else self.fieldsets
         )
 
-    def discrepancies(self, row: Order) -> list[SafeString | str]:
+    def discrepancies(self, row: Order) -> list[Link | None]:
         return [self.link(discrepancy) for discrepancy in row.discrepancies.open().select_related("order")]
 
     def get_urls(self) -> list[URLPattern]:
@@ -307,67 +346,19 @@ class OrderAdmin(RecordAdmin):
         headers = {"Content-Disposition": "attachment; filename=payer.json", "Cache-Control": "no-store"}
         return JsonResponse(found, headers=headers)
 
-    def sections(self, row: Order) -> list[Section]:
+    def sections(self, row: Order) -> list[Table]:
         return order_tables(self, row)
 
     def asked_about(self) -> Sequence[Column]:
         return ((_("order"), self.link), "state", (_("amount"), self.money), "cip", "expires_at")
 
-    def summary(self, row: Order) -> list[Section]:
-        mine = Order.objects.filter(pk=row.pk).select_related("cip")
+    def summary(self, row: Order) -> list[Table]:
         payments = Payment.objects.filter(cip__order=row).select_related("cip").prefetch_related("refunds")
         discrepancies = row.discrepancies.open().select_related("order")
         of_payment = ("cip", (_("payment"), str), "paid_at", "status", *OF_REFUNDS)
         return [
-            table(_("order"), mine, self.asked_about()),
+            *super().summary(row),
             table(_("codes"), row.cips.order_by("pk"), ("code", "status", "account", "transaction_code", "asked_at")),
             table(_("payments"), payments.order_by("pk"), of_payment),
             table(_("open discrepancies"), discrepancies, ((_("discrepancy"), self.link), "created_at")),
         ]
-
-    # Actions.
-
-    @admin.action(permissions=["act"], description=_("Ask the provider"))
-    def refresh(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        def flow(order: Order) -> Order:
-            record_remark(order, Remark.ASKED, actor=request.user.get_username())
-            return refresh_order(order)
-
-        return None if self.too_many(request, orders) else self.for_each(request, orders, flow, _outcome)
-
-    @admin.action(permissions=["act"], description=_("Cancel"))
-    def cancel(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        prompt = _("Cancel? The code is deleted at the provider and can't be paid any more.")
-        flow = self._because(request, "cancel", cancel_order)
-        return self.confirmed(request, orders.select_related("cip"), "cancel", prompt, ReasonForm, flow, _outcome)
-
-    @admin.action(permissions=["act"], description=_("Extend"))
-    def extend(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        prompt = _("Until when shall it be payable? The code stays the same.")
-        flow = self._because(request, "extend", extend_order)
-        return self.confirmed(request, orders.select_related("cip"), "extend", prompt, ExtendForm, flow, _outcome)
-
-    @admin.action(permissions=["act"], description=_("Reissue"))
-    def reissue(self, request: HttpRequest, orders: QuerySet[Order]) -> HttpResponse | None:
-        prompt = _("Issue another code? The present one is deleted at the provider, and the payer needs the new one.")
-        flow = self._because(request, "reissue", reissue_code)
-        return self.confirmed(request, orders.select_related("cip"), "reissue", prompt, ReissueForm, flow, _outcome)
-
-    def _because(self, request: HttpRequest, action: str, flow: Callable[..., Order]) -> Callable[..., Order]:
-        """Return a flow for a bulk action; the flow rereads the order first and passes on actor and reason.
-
-        Raises ``InvalidRequest`` if the order's state by now forbids the action.
-        """
-        actor = request.user.get_username()
-
-        def run(order: Order, reason: str, **wanted: Any) -> Order:
-            order.reload()
-            if actions_of([order])[order][action] in OrderState:
-                # for_each() adds since()
-                raise InvalidRequest(gettext_noop("Nothing was changed."), code="order_moved_on")
-            return flow(order, actor=actor, reason=reason, **wanted)
-
-        return run
-
-    def offers(self, row: Order, action: str) -> bool:
-        return is_possible(row, action)

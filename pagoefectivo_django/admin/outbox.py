@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.utils.safestring import SafeString
+from django.http import HttpRequest
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
+from ..documents.tables import Badge, Link, Table
 from ..errors import InvalidRequest
 from ..flows.ledger.remark import record_remark
 from ..flows.outbox.publish import deliver_again, end_pause
@@ -18,21 +19,39 @@ from ..models import Delivery, FailingReceiver
 from ..signals import SIGNALS
 from ..states import Remark
 from ..wording.events import kind_label
-from .base import RecordAdmin, Section, badge, table
+from .actions import StaffAction
+from .base import RecordAdmin
 from .lists import keys, orders_found
+from .tables import table
 
 #: The most deliveries on a failing receiver's page, oldest first.
 MOST_SHOWN = 20
 
 
-def heard(delivery: Delivery) -> Any:
+def heard(delivery: Delivery) -> datetime | Badge | None:
     """Return when a delivery arrived, or a badge *nobody listens* if this process has no receiver of the delivery's
     name.
     """
     signal = SIGNALS.get(delivery.event.kind)
     if delivery.delivered_at or (signal and delivery.receiver in signal.by_name):
         return delivery.delivered_at
-    return badge("unheard", _("nobody listens"))
+    return Badge("unheard", _("nobody listens"))
+
+
+def _deliver_again(delivery: Delivery, *, actor: str) -> Delivery:
+    data = {"event": delivery.event.kind, "receiver": delivery.receiver}
+    record_remark(delivery.event.order, Remark.RETRIED, actor=actor, data=data)
+    deliver_again(delivery)
+    return delivery
+
+
+def _try_now(row: FailingReceiver, *, actor: str) -> FailingReceiver:
+    if not end_pause(row):
+        raise InvalidRequest(
+            gettext_noop("The receiver is not left alone; nothing was changed."), code="receiver_not_paused"
+        )
+    record_remark(None, Remark.RETRIED, actor=actor, data={"receiver": str(row)})
+    return row
 
 
 class DeliveredFilter(admin.SimpleListFilter):
@@ -56,7 +75,19 @@ class DeliveryAdmin(RecordAdmin):
     search_fields = ("event__order__reference",)
     search_help_text = _("Beginning of an order's reference; a CIP, transaction code or operation number")
     ordering = ("-pk",)
-    actions = ("deliver_once_more",)
+    staff_actions = (
+        StaffAction(
+            "deliver_once_more",
+            _("Deliver again"),
+            permission="change_delivery",
+            flow=_deliver_again,
+            fits=lambda delivery: True,
+            tell=lambda delivery: (
+                gettext("%(delivery)s: the worker delivers it in its next round.") % {"delivery": delivery}
+            ),
+            bulk=True,
+        ),
+    )
     fields = ("kind", "order_link", "receiver", "heard_text", "attempts", "retry_at", "whole_error")
 
     @admin.display(description=_("event"), ordering="event__kind")
@@ -64,32 +95,15 @@ class DeliveryAdmin(RecordAdmin):
         return kind_label(delivery.event.kind)
 
     @admin.display(description=_("order"))
-    def order_link(self, delivery: Delivery) -> SafeString | str:
+    def order_link(self, delivery: Delivery) -> Link | None:
         return self.link(delivery.event.order)
 
     @admin.display(description=_("delivered"), ordering="delivered_at")
     def heard_text(self, delivery: Delivery) -> Any:
         return heard(delivery)
 
-    @admin.action(permissions=["act"], description=_("Deliver again"))
-    def deliver_once_more(self, request: HttpRequest, rows: QuerySet[Delivery]) -> HttpResponse | None:
-        if self.too_many(request, rows):
-            return None
-        actor = request.user.get_username()
-
-        def flow(delivery: Delivery) -> None:
-            data = {"event": delivery.event.kind, "receiver": delivery.receiver}
-            record_remark(delivery.event.order, Remark.RETRIED, actor=actor, data=data)
-            deliver_again(delivery)
-
-        return self.for_each(request, rows.select_related("event__order"), flow, _outcome)
-
     def found(self, request: HttpRequest, term: str) -> set[int]:
         return set(keys(Delivery.objects.filter(event__order__in=orders_found(term, by_payer=False))))
-
-
-def _outcome(delivery: Delivery) -> str:
-    return gettext("%(delivery)s: the worker delivers it in its next round.") % {"delivery": delivery}
 
 
 @admin.register(FailingReceiver)
@@ -100,7 +114,17 @@ class FailingReceiverAdmin(RecordAdmin):
     search_fields = ("receiver",)
     search_help_text = _("Part of a receiver's name")
     ordering = ("since", "pk")
-    actions = ("try_now",)
+    staff_actions = (
+        StaffAction(
+            "try_now",
+            _("Try now"),
+            permission="change_delivery",
+            flow=_try_now,
+            fits=lambda row: row.paused_until is not None,
+            tell=lambda row: gettext("%(receiver)s: the worker tries it in its next round.") % {"receiver": row},
+            bulk=True,
+        ),
+    )
     fields = ("receiver", ("failures", "since"), "paused_until")
 
     # The permissions are those of deliveries: view_delivery shows a failing receiver, change_delivery has it tried
@@ -112,37 +136,12 @@ class FailingReceiverAdmin(RecordAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request) or super().has_module_permission(request)
 
-    def has_act_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("pagoefectivo.change_delivery")
-
     def found(self, request: HttpRequest, term: str) -> set[int]:
         return set(keys(FailingReceiver.objects.filter(receiver__contains=term)))
 
-    def offers(self, row: FailingReceiver, action: str) -> bool:
-        return row.paused_until is not None
-
-    def sections(self, row: FailingReceiver) -> list[Section]:
+    def sections(self, row: FailingReceiver) -> list[Table]:
         waiting = Delivery.objects.filter(receiver=row.receiver, delivered_at__isnull=True)
         order = (_("order"), lambda delivery: self.link(delivery.event.order))
         columns = ((_("delivery"), self.link), order, "attempts", "retry_at", (_("last error"), self.error_text))
         oldest = waiting.select_related("event__order").order_by("retry_at", "pk")[:MOST_SHOWN]
         return [table(_("deliveries that wait"), oldest, columns)]
-
-    @admin.action(permissions=["act"], description=_("Try now"))
-    def try_now(self, request: HttpRequest, rows: QuerySet[FailingReceiver]) -> HttpResponse | None:
-        if self.too_many(request, rows):
-            return None
-        actor = request.user.get_username()
-
-        def flow(row: FailingReceiver) -> None:
-            if not end_pause(row):
-                raise InvalidRequest(
-                    gettext_noop("The receiver is not left alone; nothing was changed."), code="receiver_not_paused"
-                )
-            record_remark(None, Remark.RETRIED, actor=actor, data={"receiver": str(row)})
-
-        return self.for_each(request, rows, flow, _tried)
-
-
-def _tried(row: FailingReceiver) -> str:
-    return gettext("%(receiver)s: the worker tries it in its next round.") % {"receiver": row}

@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from ..actors import Actor
 from ..conf import conf
-from ..documents.tables import Cell, csv_pieces
+from ..documents.tables import Cell, Link, Table, csv_pieces
 from ..flows import approve_refund, close_refund, send_refund
 from ..flows.ledger.remark import record_remark
 from ..flows.refunds.refund import ask_account
-from ..forms import ReasonForm
 from ..models import Payment, Refund
 from ..models.refunds import RefundQuerySet
 from ..states import RefundStatus, Remark
-from .base import OF_REFUNDS, Column, KnownValuesFilter, RecordAdmin, Section, badge_of, is_possible, table
+from .actions import StaffAction
+from .base import KnownValuesFilter, RecordAdmin
 from .exports import csv_response
+from .forms import ReasonForm
 from .lists import keys, orders_found
 from .order_tables import actor_label, change_label, event_label, event_words, outcome_of
+from .tables import OF_REFUNDS, Column, table
+
+
+def _asked(refund: Refund) -> str:
+    return gettext("%(refund)s: the payer is written in a moment.") % {"refund": refund}
+
+
+def _outcome(refund: Refund) -> str:
+    return gettext("%(refund)s: %(status)s") % {"refund": refund, "status": refund.get_status_display()}
 
 
 class AccountFilter(KnownValuesFilter):
@@ -58,7 +68,6 @@ class RefundAdmin(RecordAdmin):
     search_help_text = _("Order, CIP or operation number")
     # Open refunds first, oldest first; then closed refunds, newest first.
     ordering = (F("closed_at").desc(nulls_first=True), "requested_at")
-    change_list_template = "admin/pagoefectivo/refund/change_list.html"
 
     class Media:
         js = ["pagoefectivo/copy.js"]
@@ -66,14 +75,43 @@ class RefundAdmin(RecordAdmin):
     def found(self, request: HttpRequest, term: str) -> set[int]:
         return set(keys(Refund.objects.filter(order__in=orders_found(term, by_payer=False))))
 
-    actions = ("approve", "ask_account", "send", "done", "fail")
+    staff_actions = (
+        StaffAction(
+            "approve", _("Approve"), permission="approve_refund", flow=approve_refund, tell=_outcome, bulk=True
+        ),
+        StaffAction(
+            "ask_account",
+            _("Ask the payer for the account"),
+            permission="send_refund",
+            flow=ask_account,
+            tell=_asked,
+            bulk=True,
+        ),
+        StaffAction("send", _("Mark as sent"), permission="send_refund", flow=send_refund, tell=_outcome, bulk=True),
+        StaffAction(
+            "done",
+            _("Done"),
+            permission="send_refund",
+            prompt=_("The payer has the money? When all that paid an order went back, the order is refunded."),
+            form=ReasonForm,
+            flow=partial(close_refund, done=True),
+            tell=_outcome,
+            bulk=True,
+        ),
+        StaffAction(
+            "fail",
+            _("Failed"),
+            permission="send_refund",
+            prompt=_("The money did not go back, and won't? The amount can be refunded anew."),
+            form=ReasonForm,
+            flow=partial(close_refund, done=False),
+            tell=_outcome,
+            bulk=True,
+        ),
+    )
     reasons = {"same_person": _("You asked for it: somebody else has to approve it.")}
 
     # Columns.
-
-    @admin.display(description=_("status"), ordering="status")
-    def status_badge(self, refund: Refund) -> SafeString | str:
-        return badge_of(refund, "status")
 
     @admin.display(description=_("requested by"))
     def requested_text(self, refund: Refund) -> str:
@@ -104,21 +142,15 @@ class RefundAdmin(RecordAdmin):
         return f"{refund.holder[:1]}…" if refund.holder else ""
 
     @admin.display(description=_("order"))
-    def order_link(self, refund: Refund) -> SafeString | str:
+    def order_link(self, refund: Refund) -> Link | None:
         return self.link(refund.order)
-
-    # Permissions.
-
-    def has_approve_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("pagoefectivo.approve_refund")
-
-    def has_send_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("pagoefectivo.send_refund")
 
     # The page of one refund.
 
     def get_fieldsets(self, request: HttpRequest, obj: Refund | None = None) -> Any:
-        handles = self.has_approve_permission(request) or self.has_send_permission(request)
+        handles = _may("approve", request) or _may("send", request)
+        provider_id = ("provider_id",) if obj and obj.provider_id else ()
+        outcome = (("sent_at", "closed_at"), *provider_id, "outcome_text", ("attempts", "retry_at"), "whole_error")
         account: dict[str, Any] = {"fields": ("bank", "account", "holder") if handles else ("bank", "holder_end")}
         if obj and obj.needs_account and handles:
             account["description"] = format_html(
@@ -133,13 +165,10 @@ class RefundAdmin(RecordAdmin):
             (None, {"fields": (("order_link", "status_badge"), ("amount", "currency"), "goes_to", "reason")}),
             (_("Account"), account),
             (_("Asked for"), {"fields": (("requested_text", "requested_at"), ("approved_text", "approved_at"))}),
-            (
-                _("Outcome"),
-                {"fields": (("sent_at", "closed_at"), "outcome_text", ("attempts", "retry_at"), "whole_error")},
-            ),
+            (_("Outcome"), {"fields": outcome}),
         )
 
-    def sections(self, row: Refund) -> list[Section]:
+    def sections(self, row: Refund) -> list[Table]:
         payments = Payment.objects.filter(pk=row.payment_id).select_related("cip").prefetch_related("refunds")
         of_payment = ("cip", (_("payment"), str), "paid_at", "first_heard_at", "status", *OF_REFUNDS)
         events = row.order.events.order_by("number")
@@ -156,50 +185,8 @@ class RefundAdmin(RecordAdmin):
             table(_("timeline of the order"), events, of_event),
         ]
 
-    def offers(self, row: Refund, action: str) -> bool:
-        return is_possible(row, action)
-
     def asked_about(self) -> Sequence[Column]:
         return ((_("refund"), self.link), "status", (_("goes to"), self.goes_to))
-
-    # Actions.
-
-    @admin.action(permissions=["approve"], description=_("Approve"))
-    def approve(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
-        if self.too_many(request, refunds):
-            return None
-        actor = request.user.get_username()
-        return self.for_each(request, refunds, lambda refund: approve_refund(refund, actor=actor), _outcome)
-
-    @admin.action(permissions=["send"], description=_("Ask the payer for the account"))
-    def ask_account(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
-        if self.too_many(request, refunds):
-            return None
-        actor = request.user.get_username()
-        return self.for_each(request, refunds, lambda refund: ask_account(refund, actor=actor), _asked)
-
-    @admin.action(permissions=["send"], description=_("Mark as sent"))
-    def send(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
-        if self.too_many(request, refunds):
-            return None
-        actor = request.user.get_username()
-        return self.for_each(request, refunds, lambda refund: send_refund(refund, actor=actor), _outcome)
-
-    @admin.action(permissions=["send"], description=_("Done"))
-    def done(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
-        prompt = _("The payer has the money? When all that paid an order went back, the order is refunded.")
-        return self._close(request, refunds, "done", prompt)
-
-    @admin.action(permissions=["send"], description=_("Failed"))
-    def fail(self, request: HttpRequest, refunds: QuerySet[Refund]) -> HttpResponse | None:
-        prompt = _("The money did not go back, and won't? The amount can be refunded anew.")
-        return self._close(request, refunds, "fail", prompt)
-
-    def _close(self, request: HttpRequest, refunds: QuerySet[Refund], action: str, prompt: Any) -> HttpResponse | None:
-        def flow(refund: Refund, reason: str) -> Refund:
-            return close_refund(refund, done=action == "done", actor=request.user.get_username(), reason=reason)
-
-        return self.confirmed(request, refunds.select_related("order"), action, prompt, ReasonForm, flow, _outcome)
 
     # For the bank.
 
@@ -207,9 +194,8 @@ class RefundAdmin(RecordAdmin):
         view = self.admin_site.admin_view(self.bank_view)
         return [path("bank.csv", view, name="pagoefectivo_refund_bank"), *super().get_urls()]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        may_send = self.has_send_permission(request)
-        return super().changelist_view(request, {**(extra_context or {}), "may_send": may_send})
+    def list_links(self, request: HttpRequest) -> list[tuple[str, Any]]:
+        return [(self.list_address("bank"), _("CSV for the bank"))] if _may("send", request) else []
 
     @sensitive_variables()
     def bank_view(self, request: HttpRequest) -> StreamingHttpResponse:
@@ -218,13 +204,17 @@ class RefundAdmin(RecordAdmin):
 
         Each refund's order gets an event that records the download. Needs the permission ``send_refund``.
         """
-        if not self.has_send_permission(request):
+        if not _may("send", request):
             raise PermissionDenied
         rows = Refund.objects.filter(status=RefundStatus.APPROVED, by_channel=False).exclude(cci="")
         for refund in rows.select_related("order"):
             record_remark(refund.order, Remark.DOWNLOADED, actor=request.user.get_username(), data={"file": "bank.csv"})
-        pieces = csv_pieces(_FOR_BANK, map(_for_bank, rows.select_related("order").order_by("pk").iterator()))
-        return csv_response(pieces, f"refunds-{timezone.localdate()}.csv")
+        of_bank = map(_for_bank, rows.select_related("order").order_by("pk").iterator())
+        return csv_response(csv_pieces(Table("refunds", _FOR_BANK, of_bank)), f"refunds-{timezone.localdate()}.csv")
+
+
+def _may(verb: str, request: HttpRequest) -> bool:
+    return bool(request.user.has_perm(f"pagoefectivo.{verb}_refund"))
 
 
 def grouped(cci: str) -> str:
@@ -242,11 +232,3 @@ def _for_bank(refund: Refund) -> Sequence[Cell]:
 
 def _site(request: HttpRequest) -> str:
     return str(conf.public_url).rstrip("/") or request.build_absolute_uri("/").rstrip("/")
-
-
-def _asked(refund: Refund) -> str:
-    return gettext("%(refund)s: the payer is written in a moment.") % {"refund": refund}
-
-
-def _outcome(refund: Refund) -> str:
-    return gettext("%(refund)s: %(status)s") % {"refund": refund, "status": refund.get_status_display()}

@@ -12,13 +12,12 @@ from django.db.models import Count, Q, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from ..actors import Actor
+from ..documents.tables import Amount, Link, Table
 from ..errors import PagoEfectivoError
 from ..flows import enter_deposit, match_line, unmatch_line
 from ..flows.outbox.budget import TimeBudget
@@ -29,17 +28,18 @@ from ..flows.settlements.imports import (
     problem_of,
     read_settlement,
 )
-from ..forms import ConfirmForm, DepositForm, MatchForm, NothingForm, StatementForm, UnmatchForm
 from ..models import Deposit, Discrepancy, Match, Settlement, SettlementLine
 from ..models.clock import current_time
 from ..models.database import outside_atomic_requests
-from ..money import display
 from ..states import LineStatus, SettlementStatus, StatementKind
 from ..wording.data import in_words
 from ..wording.reading import RULES, reading_lines
-from .base import Column, RecordAdmin, Section, StaffAction, badge_of, table, who
+from .actions import StaffAction
+from .base import RecordAdmin
 from .exports import export_view
+from .forms import ConfirmForm, DepositForm, MatchForm, ReasonForm, StatementForm
 from .lists import keys, orders_found
+from .tables import Column, table, who
 
 #: The time that a request spends on matching; the worker matches the rest.
 BUDGET = timedelta(seconds=8)
@@ -84,40 +84,38 @@ class SettlementAdmin(RecordAdmin):
 
     search_help_text = _("Transfer number or file")
     ordering = ("-dated", "-pk")
-    change_list_template = "admin/pagoefectivo/settlement/change_list.html"
     fieldsets = (
         (None, {"fields": (("name", "status_badge"), ("kind", "dated"), ("account", "currency"), "progress")}),
         (_("File"), {"fields": ("file_name", "reading_text", ("imported_text", "created_at"), "finished_at")}),
     )
     staff_actions = (
         StaffAction(
-            name="confirm",
-            label=_("Import"),
+            "confirm",
+            _("Import"),
             permission="import_settlement",
-            explanation=_(
+            prompt=_(
                 "Its lines will be matched with our payments; what differs becomes a discrepancy. A file is no proof: "
                 "about orders that are not paid here the provider is asked."
             ),
             form=ConfirmForm,
             flow=_confirm,
-            fits=_is_draft,
+            fits=lambda settlement: _is_draft(settlement) and settlement.line_count > 0,
             tell=_told,
         ),
         StaffAction(
-            name="discard",
-            label=_("Discard"),
+            "discard",
+            _("Discard"),
             permission="import_settlement",
-            explanation=_("Nothing of this file will be kept."),
-            form=NothingForm,
+            prompt=_("Nothing of this file will be kept."),
             flow=_discard,
             fits=_is_draft,
             tell=lambda draft: gettext("%(settlement)s was discarded.") % {"settlement": draft},
         ),
         StaffAction(
-            name="deposit",
-            label=_("Enter a deposit"),
+            "deposit",
+            _("Enter a deposit"),
             permission="match_settlement",
-            explanation=_("What reached the bank of this settlement; a difference to its sum becomes a discrepancy."),
+            prompt=_("What reached the bank of this settlement; a difference to its sum becomes a discrepancy."),
             form=DepositForm,
             flow=enter_deposit,
             fits=lambda settlement: not _is_draft(settlement) and settlement.kind == StatementKind.SETTLEMENT,
@@ -131,13 +129,9 @@ class SettlementAdmin(RecordAdmin):
     def name(self, settlement: Settlement) -> str:
         return str(settlement)
 
-    @admin.display(description=_("status"), ordering="status")
-    def status_badge(self, settlement: Settlement) -> SafeString | str:
-        return badge_of(settlement, "status")
-
     @admin.display(description=_("not at the bank yet"), ordering="open_amount")
-    def open_money(self, settlement: Settlement) -> str:
-        return display(settlement.open_amount, settlement.currency) if _pays_out(settlement) else ""
+    def open_money(self, settlement: Settlement) -> Amount | None:
+        return Amount(settlement.open_amount, settlement.currency) if _pays_out(settlement) else None
 
     @admin.display(description=_("progress"))
     def progress(self, settlement: Settlement) -> str:
@@ -155,15 +149,15 @@ class SettlementAdmin(RecordAdmin):
 
     # The page of one settlement.
 
-    def discrepancies(self, row: Settlement) -> list[SafeString | str]:
+    def discrepancies(self, row: Settlement) -> list[Link | None]:
         return [self.link(discrepancy) for discrepancy in row.discrepancies.open().select_related("order")[:10]]
 
-    def sections(self, row: Settlement) -> list[Section]:
+    def sections(self, row: Settlement) -> list[Table]:
         found = [self._lines_by_status(row)]
         if row.fault_count:
             faults = [[fault["line"], fault["column"], problem_of(fault)] for fault in row.faults]
             title = gettext("bad lines: %(count)d") % {"count": row.fault_count}
-            found.append(Section(title, [_("line"), _("column"), _("what is wrong")], faults))
+            found.append(Table(title, [_("line"), _("column"), _("what is wrong")], faults))
         if _pays_out(row):
             deposits = row.deposits.order_by("pk")
             found.append(table(_("deposits"), deposits, ("received_on", _amount(row), "reference", _AUTHOR, "reason")))
@@ -171,17 +165,16 @@ class SettlementAdmin(RecordAdmin):
         found.append(table(_("first lines"), first, (*_OF_LINE, "status", (_("why"), why_words))))
         return found
 
-    def summary(self, row: Settlement) -> list[Section]:
-        mine = Settlement.objects.filter(pk=row.pk)
+    def summary(self, row: Settlement) -> list[Table]:
         return [
-            table(_("settlement"), mine, (*self.asked_about(), "line_count", "fault_count")),
+            table(_("settlement"), [row], (*self.asked_about(), "line_count", "fault_count")),
             *self.sections(row)[:2],
         ]
 
     def asked_about(self) -> Sequence[Column]:
         return ((_("settlement"), self.link), "kind", "dated", "account", "currency", (_("open"), self.open_money))
 
-    def _lines_by_status(self, row: Settlement) -> Section:
+    def _lines_by_status(self, row: Settlement) -> Table:
         sums = row.lines.values("status").annotate(
             count=Count("pk"), gross=Sum("gross"), fee=Sum("fee"), tax=Sum("tax"), net=Sum("net")
         )
@@ -190,23 +183,19 @@ class SettlementAdmin(RecordAdmin):
         lines = f"{_list_of(self, SettlementLine)}?settlement__id__exact={row.pk}&status__exact=" if known else ""
         rows = [
             [
-                format_html('<a href="{}{}">{}</a>', lines, status.value, status.label) if known else status.label,
+                Link(status.label, f"{lines}{status.value}" if known else ""),
                 by_status[status]["count"],
-                *(display(by_status[status][name], row.currency) for name in ("gross", "fee", "tax", "net")),
+                *(Amount(by_status[status][name], row.currency) for name in ("gross", "fee", "tax", "net")),
             ]
             for status in LineStatus
             if status in by_status
         ]
-        return Section(_("lines"), [_("status"), _("lines"), _("gross"), _("fee"), _("IGV"), _("net")], rows)
+        return Table(_("lines"), [_("status"), _("lines"), _("gross"), _("fee"), _("IGV"), _("net")], rows)
 
     # Upload and exports.
 
     def get_urls(self) -> list[URLPattern]:
-        @outside_atomic_requests  # inside a transaction no flow can ask the provider
-        def import_view(request: HttpRequest) -> HttpResponse:
-            return self.import_view(request)
-
-        upload = self.admin_site.admin_view(import_view)
+        upload = self.admin_site.admin_view(self.import_view)
         export = self.admin_site.admin_view(self.export_view)
         return [
             path("import/", upload, name="pagoefectivo_settlement_import"),
@@ -214,13 +203,12 @@ class SettlementAdmin(RecordAdmin):
             *super().get_urls(),
         ]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        may = {
-            f"may_{staff_action}": request.user.has_perm(f"pagoefectivo.{staff_action}_settlement")
-            for staff_action in ("import", "export")
-        }
-        return super().changelist_view(request, {**(extra_context or {}), **may})
+    def list_links(self, request: HttpRequest) -> list[tuple[str, Any]]:
+        pages = (("import", _("Import a statement")), ("export", _("Exports")))
+        may = request.user.has_perm
+        return [(self.list_address(page), label) for page, label in pages if may(f"pagoefectivo.{page}_settlement")]
 
+    @outside_atomic_requests  # inside a transaction no flow can ask the provider
     @sensitive_variables()
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """Return the upload form; for a valid file read a draft and redirect to the draft's page, the preview."""
@@ -285,23 +273,21 @@ class SettlementLineAdmin(RecordAdmin):
     )
     staff_actions = (
         StaffAction(
-            name="match",
-            label=_("Match by hand"),
+            "match",
+            _("Match by hand"),
             permission="match_settlement",
-            explanation=_(
-                "This line will be the payment of the code that you name; amount and currency must be the same."
-            ),
+            prompt=_("This line will be the payment of the code that you name; amount and currency must be the same."),
             form=MatchForm,
             flow=match_line,
             fits=lambda line: line.status in (LineStatus.DISCREPANCY, LineStatus.IGNORED) and line.gross > 0,
             tell=lambda line: gettext("%(line)s is matched.") % {"line": line},
         ),
         StaffAction(
-            name="unmatch",
-            label=_("Undo the match"),
+            "unmatch",
+            _("Undo the match"),
             permission="match_settlement",
-            explanation=_("The line becomes a discrepancy again, and its order is not settled any more."),
-            form=UnmatchForm,
+            prompt=_("The line becomes a discrepancy again, and its order is not settled any more."),
+            form=ReasonForm,
             flow=unmatch_line,
             fits=lambda line: line.status == LineStatus.MATCHED,
             tell=lambda line: gettext("The match of %(line)s is undone.") % {"line": line},
@@ -313,31 +299,26 @@ class SettlementLineAdmin(RecordAdmin):
         return why_words(line)
 
     @admin.display(description=_("settlement"))
-    def settlement_link(self, line: SettlementLine) -> SafeString | str:
+    def settlement_link(self, line: SettlementLine) -> Link | None:
         return self.link(line.settlement)
 
-    @admin.display(description=_("status"), ordering="status")
-    def status_badge(self, line: SettlementLine) -> SafeString | str:
-        return badge_of(line, "status")
-
     @admin.display(description=_("gross"), ordering="gross")
-    def gross_money(self, line: SettlementLine) -> str:
-        return display(line.gross, line.currency)
+    def gross_money(self, line: SettlementLine) -> Amount:
+        return Amount(line.gross, line.currency)
 
-    def discrepancies(self, row: SettlementLine) -> list[SafeString | str]:
+    def discrepancies(self, row: SettlementLine) -> list[Link | None]:
         asked = Discrepancy.objects.filter(line=row).open().select_related("order")
         return [self.link(discrepancy) for discrepancy in asked]
 
-    def sections(self, row: SettlementLine) -> list[Section]:
+    def sections(self, row: SettlementLine) -> list[Table]:
         matches = Match.objects.filter(line=row).select_related("payment__cip__order", "refund").order_by("pk")
         order = (_("order"), lambda match: self.link(match.payment.cip.order))
         undoes = (_("undoes"), lambda match: gettext("yes") if match.undoes_id else "")
         columns = ("created_at", order, "payment", "refund", "amount", _RULE, _AUTHOR, "reason", undoes)
         return [table(_("matches"), matches, columns)]
 
-    def summary(self, row: SettlementLine) -> list[Section]:
-        mine = SettlementLine.objects.filter(pk=row.pk).select_related("settlement")
-        return [table(_("line"), mine, ((_("settlement"), self.settlement_link), *_OF_LINE)), *self.sections(row)]
+    def summary(self, row: SettlementLine) -> list[Table]:
+        return [table(_("line"), [row], ((_("settlement"), self.settlement_link), *_OF_LINE)), *self.sections(row)]
 
 
 def why_words(line: SettlementLine) -> str:
@@ -350,8 +331,8 @@ def _pays_out(settlement: Settlement) -> bool:
 
 
 def _amount(settlement: Settlement) -> Column:
-    def shown(deposit: Deposit) -> str:
-        return display(deposit.amount, settlement.currency)
+    def shown(deposit: Deposit) -> Amount:
+        return Amount(deposit.amount, settlement.currency)
 
     return (_("amount"), shown)
 

@@ -21,8 +21,12 @@ from ..money import Money
 from ..payer import Payer
 from ..states import Fact, RefundStatus
 
-#: The OPTIONS that every channel takes: values that override a setting, and the beginning of our own numbers.
-COMMON_OPTIONS = (*(name for name, setting in SETTINGS.items() if setting.of_channel), "TRANSACTION_CODE_PREFIX")
+#: The OPTIONS that every channel takes: values that override a setting, the beginning of our own numbers, and whether
+#: other systems of the merchant use the account too.
+COMMON_OPTIONS = (
+    *(name for name, setting in SETTINGS.items() if setting.of_channel),
+    *("TRANSACTION_CODE_PREFIX", "SHARED_ACCOUNT"),
+)
 
 
 @dataclass(frozen=True)
@@ -204,6 +208,15 @@ class Examination:
     ahead: timedelta | None
 
 
+class Presents(StrEnum):
+    """What a channel gives the payer to pay by."""
+
+    #: Digits, which the payer types or tells.
+    CODE = "code"
+    #: The address of a page of the provider's. Nothing but the shop tells it to the payer.
+    LINK = "link"
+
+
 class Channel:
     """An account at a provider; the base class of every channel.
 
@@ -223,9 +236,14 @@ class Channel:
     #: reversal says nothing; with, the payment was reinstated, and a person is asked.
     tells_reversals: ClassVar[bool] = False
 
+    presents: ClassVar[Presents] = Presents.CODE
+    #: How long a link can be paid, at a provider that gives its links a date of its own; None: without an end, or until
+    #: the date of the order.
+    life: ClassVar[timedelta | None] = None
     #: The names of the channel's OPTIONS besides ``COMMON_OPTIONS``; a system check warns of others, unless None.
     option_names: ClassVar[Sequence[str] | None] = None
-    #: How far ahead a code's date may be, from the least to the most; None: any date.
+    #: How far ahead the date of a code may be, from the least to the most. None: the provider takes no date of ours; a
+    #: date that it sets itself is learnt from its answers, and the order ends at the shop's date.
     expires_within: ClassVar[tuple[timedelta, timedelta] | None] = None
     #: The provider's fields, in lower case, whose values the log of calls may show: money, numbers, dates and states,
     #: and nothing that names a person or is a secret. The values of all further fields are masked.
@@ -295,6 +313,11 @@ class Channel:
     def searches_per_minute(self) -> int:
         """The pace of the account: the option ``SEARCHES_PER_MINUTE``, else the setting."""
         return int(SETTINGS["SEARCHES_PER_MINUTE"].of(self.options))
+
+    @property
+    def shared_account(self) -> bool:
+        """Whether other systems of the merchant issue codes on the account: the option ``SHARED_ACCOUNT``."""
+        return self.options.get("SHARED_ACCOUNT") is True
 
     def verify(self, incoming: Incoming) -> Proof:
         """Return the proof that a current secret signed a message, compared in constant time.

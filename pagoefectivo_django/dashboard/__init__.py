@@ -13,10 +13,7 @@ from django.http import HttpRequest
 from ..flows.reports.accounts import environment_of, environments, known_accounts
 from ..flows.reports.health import waiting
 from .health import health_panels, verdicts
-from .panels import Panel, Verdict
 from .sales import sales_panels
-
-__all__ = ["Panel", "Verdict", "dashboard"]
 
 
 def dashboard(request: HttpRequest, now: datetime) -> dict[str, Any]:

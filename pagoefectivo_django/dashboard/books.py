@@ -10,11 +10,12 @@ from django.utils.dateparse import parse_date
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from ..documents.tables import Amount, Table
 from ..flows.reports.balance import Age, Books, ages, all_books, limits
 from ..flows.reports.health import MOST_COUNTED
 from ..money import CURRENCIES, display
 from ..workdays import lima_day
-from .panels import Panel, link
+from .panels import Row, link
 
 #: The default period in days: for a large shop the sum over all days takes seconds.
 EQUATION_DAYS = 2
@@ -46,11 +47,11 @@ def books(request: HttpRequest, now: datetime) -> dict[str, Any]:
     since, until = (_day(request.GET.get(name, "")) for name in ("since", "until"))
     if not {"since", "until"} & set(request.GET):
         since = lima_day(now) - timedelta(days=EQUATION_DAYS - 1)
-    found, panels = {book.currency: book for book in all_books(since, until)}, list[Panel]()
+    found, panels = {book.currency: book for book in all_books(since, until)}, list[Table]()
     for currency in CURRENCIES:
         if currency in found:
             rows = [_row(found[currency], *line) for line in _EQUATION]
-            panels.append(Panel(currency, [_("what"), _("sum"), _("is made of"), _("adds up")], rows))
+            panels.append(Table(currency, [_("what"), _("sum"), _("is made of"), _("adds up")], rows))
         waiting = ages(currency, now, most=MOST_COUNTED)
         if currency in found or any(age.count for age in waiting):
             panels.append(_aged(currency, waiting, now))
@@ -64,19 +65,19 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _row(books: Books, what: Any, left: tuple[str, ...], right: tuple[tuple[str, str], ...]) -> list[Any]:
+def _row(books: Books, what: Any, left: tuple[str, ...], right: tuple[tuple[str, str], ...]) -> Row:
     whole = sum(getattr(books, name) for name in left)
     told = " ".join(f"{sign} {_NAMES[name]} {display(getattr(books, name), books.currency)}" for name, sign in right)
     parts = sum(getattr(books, name) * (-1 if sign == "−" else 1) for name, sign in right)
-    return [what, display(whole, books.currency), told.removeprefix("+ "), _("yes") if parts == whole else _("NO")]
+    return [what, Amount(whole, books.currency), told.removeprefix("+ "), _("yes") if parts == whole else _("NO")]
 
 
-def _aged(currency: str, found: list[Age], now: datetime) -> Panel:
+def _aged(currency: str, found: list[Age], now: datetime) -> Table:
     title = format_lazy("{}, {}", _("Paid and in no settlement yet, by days since the payment"), currency)
-    rows = []
+    rows: list[Row] = []
     for age in found:
         within = {name: moment.isoformat() for name, moment in limits(age.first, age.last, now, "paid_at").items()}
         wanted = {"currency__exact": currency, "settled_at__isnull": 1, **within}
         more = _("or more") if age.at_least else ""
-        rows.append([str(age), link(f"{age.count} {more}".strip(), "order", **wanted), display(age.amount, currency)])
-    return Panel(title, [_("days"), _("payments"), _("amount")], rows)
+        rows.append([str(age), link(f"{age.count} {more}".strip(), "order", **wanted), Amount(age.amount, currency)])
+    return Table(title, [_("days"), _("payments"), _("amount")], rows)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from django.http import HttpRequest
 from django.utils.html import format_html_join
-from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ..documents.tables import Link, Table
 from ..flows.provider.look_up import know_nothing
 from ..flows.reports.health import (
     MOST_COUNTED,
@@ -29,7 +28,7 @@ from ..flows.reports.health import (
 from ..flows.reports.sales import days_until, paid_per_day
 from ..money import display
 from ..states import Kind
-from .panels import Panel, Verdict, ago, link
+from .panels import Row, Verdict, ago, link
 from .queues import queues_panel
 
 
@@ -43,7 +42,7 @@ def verdicts(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, 
     answer = _("today: %(money)s (%(orders)s)") % {"money": came or "–", "orders": orders}
     paid = Verdict(_("Was I paid?"), answer, "good" if count else "wait")
     asked = sum(one.count for one in open_discrepancies(accounts)) if _may(request, "discrepancy") else 0
-    wrong = (
+    wrong: list[str | Link] = (
         [ngettext("%(count)d open discrepancy", "%(count)d open discrepancies", asked) % {"count": asked}]
         if asked
         else []
@@ -83,12 +82,12 @@ def verdicts(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, 
     ]
 
 
-def _receiver(said: str, left_alone: bool) -> SafeString | str:
+def _receiver(said: str, left_alone: bool) -> Link:
     """Return a link to the page where staff ends a receiver's pause; without a pause, to the undelivered events."""
     return link(said, "failingreceiver") if left_alone else link(said, "delivery", delivered="no")
 
 
-def health_panels(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, now: datetime) -> list[Panel]:
+def health_panels(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, now: datetime) -> list[Table]:
     """Return the tables about discrepancies, messages, refusals, calls and queues that the request's user may see."""
     panels = [_discrepancies(accounts, now)] if _may(request, "discrepancy") else []
     if _may(request, "notification"):
@@ -96,8 +95,8 @@ def health_panels(request: HttpRequest, accounts: Mapping[str, str], state: Wait
     return [*panels, queues_panel(accounts, now, partial(_may, request)), _calls(accounts, now), _queues(state, now)]
 
 
-def _discrepancies(accounts: Mapping[str, str], now: datetime) -> Panel:
-    rows: list[list[Any]] = [
+def _discrepancies(accounts: Mapping[str, str], now: datetime) -> Table:
+    rows: list[Row] = [
         [
             link(Kind(one.kind).label, "discrepancy", kind__exact=one.kind, status__exact="open"),
             one.count,
@@ -105,11 +104,11 @@ def _discrepancies(accounts: Mapping[str, str], now: datetime) -> Panel:
         ]
         for one in open_discrepancies(accounts)
     ]
-    return Panel(_("Open discrepancies"), [_("discrepancy"), _("count"), _("oldest")], rows)
+    return Table(_("Open discrepancies"), [_("discrepancy"), _("count"), _("oldest")], rows)
 
 
-def _messages(accounts: Mapping[str, str], now: datetime) -> Panel:
-    rows: list[list[Any]] = []
+def _messages(accounts: Mapping[str, str], now: datetime) -> Table:
+    rows: list[Row] = []
     for account, alias in accounts.items():
         heard = silence(account, alias, now)
         usual = _span(heard.usual) if heard.usual else _("nothing is usual yet")
@@ -119,7 +118,7 @@ def _messages(accounts: Mapping[str, str], now: datetime) -> Panel:
         name = alias or account
         rows.append([link(name, "notification", channel=alias), ago(heard.last, now), span, usual, _proof(heard)])
     headings = [_("channel"), _("last good message"), _("silence"), _("usual pause at this hour"), _("verified by")]
-    return Panel(_("Messages from the provider"), headings, rows)
+    return Table(_("Messages from the provider"), headings, rows)
 
 
 def _proof(heard: Silence) -> str:
@@ -130,17 +129,17 @@ def _proof(heard: Silence) -> str:
     return _("secret %(place)d of %(count)d") % {"place": heard.verified_by, "count": heard.secrets}
 
 
-def _refusals(accounts: Mapping[str, str], now: datetime) -> Panel:
-    rows: list[list[Any]] = [
+def _refusals(accounts: Mapping[str, str], now: datetime) -> Table:
+    rows: list[Row] = [
         [one.channel, one.get_reason_display(), one.count, ago(one.first_at, now), ago(one.last_at, now)]
         for one in refusals(filter(None, accounts.values()))
     ]
     headings = [_("channel"), _("reason"), _("count"), _("since"), _("last")]
-    return Panel(_("Refused messages"), headings, rows)
+    return Table(_("Refused messages"), headings, rows)
 
 
-def _calls(accounts: Mapping[str, str], now: datetime) -> Panel:
-    rows: list[list[Any]] = []
+def _calls(accounts: Mapping[str, str], now: datetime) -> Table:
+    rows: list[Row] = []
     since = (now - timedelta(days=1)).isoformat()
     for account, alias in accounts.items():
         told = calls(account, now)
@@ -149,19 +148,19 @@ def _calls(accounts: Mapping[str, str], now: datetime) -> Panel:
         times = [f"{value:,} ms" if told.count else "–" for value in (told.mean, told.longest)]
         rows.append([name, told.count, failed, *times])
     headings = [_("channel"), _("calls"), _("failed"), _("mean time"), _("longest")]
-    return Panel(_("Calls to the provider, last 24 hours"), headings, rows)
+    return Table(_("Calls to the provider, last 24 hours"), headings, rows)
 
 
-def _queues(state: Waiting, now: datetime) -> Panel:
+def _queues(state: Waiting, now: datetime) -> Table:
     undelivered = link(_capped(state.undelivered), "delivery", delivered="no")
-    rows: list[list[Any]] = [
+    rows: list[Row] = [
         [_("last round of a worker"), ago(state.beaten_at, now)],
         [_("deliveries that wait"), undelivered],
         [_("oldest event that waits"), ago(state.oldest_event, now) if state.oldest_event else "–"],
         [_("messages that wait"), link(_capped(state.unapplied), "notification", status__exact="waiting")],
         [_("messages given up"), link(_capped(state.dead), "notification", status__exact="dead")],
     ]
-    return Panel(_("The worker, of all environments"), [_("what"), _("how it is")], rows)
+    return Table(_("The worker, of all environments"), [_("what"), _("how it is")], rows)
 
 
 def _capped(count: int) -> str:

@@ -1,4 +1,4 @@
-"""The parts of the dashboard, and links to the filtered lists behind each figure."""
+"""The verdicts of the dashboard, and links to the filtered lists behind each figure."""
 
 from __future__ import annotations
 
@@ -13,24 +13,13 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.formats import localize
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from ..documents.charts import Columns
+from ..documents.tables import Cell, Link
 
-
-@dataclass(frozen=True)
-class Panel:
-    """A titled table, with a note and a chart of the same figures where given."""
-
-    title: Any
-    columns: list[Any]
-    rows: list[list[Any]]
-    note: Any = ""
-    chart: Columns | None = None
+Row = list[Cell]
 
 
 @dataclass(frozen=True)
@@ -66,10 +55,9 @@ def address(model: str, **wanted: Any) -> str:
     return f"{path}?{urlencode(wanted)}" if wanted else path
 
 
-def link(text: Any, model: str, **wanted: Any) -> SafeString | str:
-    """Return a text as a link to a model's filtered list, or the bare text where the admin has no such list."""
-    where = address(model, **wanted)
-    return format_html('<a href="{}">{}</a>', where, text) if where else str(text)
+def link(text: Any, model: str, **wanted: Any) -> Link:
+    """Return a text as a link to a model's filtered list; without an address where the admin has no such list."""
+    return Link(text, address(model, **wanted))
 
 
 def ago(moment: datetime | None, now: datetime) -> str:

@@ -10,9 +10,10 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ..documents.tables import Table
 from ..flows.reports.health import MOST_COUNTED
 from ..flows.reports.queues import REFUND_LISTS, queues
-from .panels import Panel, link
+from .panels import Row, link
 
 #: By queue name: a label, the responsible side, the model of the list behind the count ("": no list) and its filters.
 QUEUES: dict[str, tuple[Any, Any, str, dict[str, Any]]] = {
@@ -82,12 +83,12 @@ QUEUES: dict[str, tuple[Any, Any, str, dict[str, Any]]] = {
 }
 
 
-def queues_panel(accounts: Mapping[str, str], now: datetime, may: Callable[[str], bool]) -> Panel:
+def queues_panel(accounts: Mapping[str, str], now: datetime, may: Callable[[str], bool]) -> Table:
     """Return the table of all queues besides discrepancies, messages and deliveries, which have panels of their own.
 
     ``may(model)`` says whether the viewer may see a model's list; queues of other models are left out.
     """
-    rows: list[list[Any]] = []
+    rows: list[Row] = []
     for queue in queues(accounts):
         what, who, model, wanted = QUEUES[queue.name]
         if model and not may(model.removesuffix("line")):
@@ -95,4 +96,4 @@ def queues_panel(accounts: Mapping[str, str], now: datetime, may: Callable[[str]
         count = _("%(count)d or more") % {"count": queue.count} if queue.count >= MOST_COUNTED else str(queue.count)
         oldest = timesince(queue.since, now) if queue.since else "–"
         rows.append([what, link(count, model, **wanted) if model else count, who, oldest])
-    return Panel(_("What waits"), [_("what"), _("count"), _("who moves it on"), _("oldest")], rows)
+    return Table(_("What waits"), [_("what"), _("count"), _("who moves it on"), _("oldest")], rows)

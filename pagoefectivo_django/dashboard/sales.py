@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from ..documents.charts import columns
+from ..documents.tables import Amount, Table
 from ..flows.reports.sales import Bucket, Paid, conversion, days_until, open_amounts, paid_per_day
 from ..money import CURRENCIES, display
 from ..states import OrderState
 from ..workdays import midnight
-from .panels import Panel, link
+from .panels import Row, link
 
 #: Days in the charts. A large shop's database can sum a week while the page loads.
 DAYS = 7
 
 
-def sales_panels(accounts: Mapping[str, str], now: datetime) -> list[Panel]:
+def sales_panels(accounts: Mapping[str, str], now: datetime) -> list[Table]:
     """Return charts of payments per day and channel, one for each currency, the conversion, and the open amounts."""
     days = days_until(now, DAYS)
     paid = paid_per_day(accounts, days)
@@ -29,7 +29,7 @@ def sales_panels(accounts: Mapping[str, str], now: datetime) -> list[Panel]:
     return [*filter(None, charts), _conversion(accounts, days[0]), _open(accounts, now)]
 
 
-def _per_day(paid: list[Paid], days: list[date], accounts: Mapping[str, str]) -> Panel | None:
+def _per_day(paid: list[Paid], days: list[date], accounts: Mapping[str, str]) -> Table | None:
     if not paid:
         return None
     currency, by_place = paid[0].currency, {(one.day, one.account): one for one in paid}
@@ -47,29 +47,29 @@ def _per_day(paid: list[Paid], days: list[date], accounts: Mapping[str, str]) ->
     sums = {day: sum((told(day, account)[0] for account in used), nothing) for day in days}
     series = [(_name(account, accounts), [told(day, account) for day in days]) for account in used]
     chart = columns([f"{day.day}/{day.month}" for day in days], series, display(max(sums.values()), currency))
-    rows: list[list[Any]] = []
+    rows: list[Row] = []
     for day in reversed(days):
         count = sum(one.count for one in paid if one.day == day)
         rows.append(
             [
                 link(date_format(day, "SHORT_DATE_FORMAT"), "order", **_paid_on(day), currency__exact=currency),
                 count,
-                *(display(told(day, account)[0], currency) for account in used),
-                *([display(sums[day], currency)] if len(used) > 1 else []),
+                *(Amount(told(day, account)[0], currency) for account in used),
+                *([Amount(sums[day], currency)] if len(used) > 1 else []),
             ]
         )
     headings = [_("day"), _("orders"), *(_name(account, accounts) for account in used)]
     total = display(sum(sums.values(), nothing), currency)
     note = _("%(total)s in the last %(days)d days, by Lima's clock.") % {"total": total, "days": DAYS}
     title = _("Paid per day and channel, %(currency)s") % {"currency": currency}
-    return Panel(title, [*headings, *([_("sum")] if len(used) > 1 else [])], rows, note, chart)
+    return Table(title, [*headings, *([_("sum")] if len(used) > 1 else [])], rows, note, chart)
 
 
-def _conversion(accounts: Mapping[str, str], since: date) -> Panel:
+def _conversion(accounts: Mapping[str, str], since: date) -> Table:
     found = conversion(accounts, since)
     part = f"{100 * found.paid / found.issued:.0f} %" if found.issued else "–"
     made = {"created_at__gte": midnight(since).isoformat()}
-    rows: list[list[Any]] = [
+    rows: list[Row] = [
         [_("got a code"), link(found.issued, "order", **made, cip__isnull=0), ""],
         [_("were paid"), link(found.paid, "order", **made, paid_at__isnull=0), part],
     ]
@@ -77,11 +77,11 @@ def _conversion(accounts: Mapping[str, str], since: date) -> Panel:
         share = f"{100 * speed.count / found.paid:.0f} %" if found.paid else "–"
         rows.append([_("… paid within %(hours)s") % {"hours": _hours(speed)}, speed.count, share])
     title = _("From the code to the payment, orders of the last %(days)d days") % {"days": DAYS}
-    return Panel(title, [_("orders that"), _("count"), _("share")], rows)
+    return Table(title, [_("orders that"), _("count"), _("share")], rows)
 
 
-def _open(accounts: Mapping[str, str], now: datetime) -> Panel:
-    rows: list[list[Any]] = []
+def _open(accounts: Mapping[str, str], now: datetime) -> Table:
+    rows: list[Row] = []
     for bucket in open_amounts(accounts, now):
         wanted = {"state__exact": OrderState.PENDING.value}
         if bucket.first is not None:
@@ -92,7 +92,7 @@ def _open(accounts: Mapping[str, str], now: datetime) -> Panel:
         late = bucket.first is None
         label = _("is over: waits for the last look") if late else _("in %(hours)s") % {"hours": _hours(bucket)}
         rows.append([label, link(bucket.count, "order", **wanted), amounts])
-    return Panel(_("Can still be paid, by the time until it expires"), [_("expiry"), _("orders"), _("amount")], rows)
+    return Table(_("Can still be paid, by the time until it expires"), [_("expiry"), _("orders"), _("amount")], rows)
 
 
 def _hours(bucket: Bucket) -> str:

@@ -56,7 +56,7 @@ AMOUNT = ParagraphStyle("amount", BOLD, fontSize=14, leading=16)
 def voucher_pdf(voucher: Voucher) -> bytes:
     """Return the voucher as one page in the voucher's language; equal vouchers give equal bytes.
 
-    Code, barcode and QR are drawn only while the code can be paid.
+    Code or link, barcode and QR are drawn only while the code can be paid.
     """
     file = BytesIO()
     canvas = Canvas(file, pagesize=A6, invariant=1, lang=voucher.language)
@@ -78,10 +78,13 @@ class _Sheet:
     def draw(self) -> None:
         found = self.voucher
         self.canvas.setTitle(f"PagoEfectivo · {_printable(found.title)}")
-        self._put("PagoEfectivo", QUIET)
+        self._put("" if found.by_link else "PagoEfectivo", QUIET)
         self._put(self._title(), TITLE, after=2 * mm)
         if found.payable:
-            self._code()
+            if found.by_link:
+                self._page()
+            else:
+                self._code()
             self._symbols()
         self._facts()
         if found.payable:
@@ -101,7 +104,7 @@ class _Sheet:
 
     def _title(self) -> str:
         if self.voucher.payable:
-            return _("Pay with this code")
+            return _("Pay on the payment page") if self.voucher.by_link else _("Pay with this code")
         if self.voucher.state == VoucherState.PAID:
             return _("We received your payment")
         label = str(self.voucher.state.label)
@@ -119,6 +122,14 @@ class _Sheet:
             self.canvas.drawString(x, self.y + size * 0.12, part)
             x += pdfmetrics.stringWidth(part, "Helvetica-Bold", size) + gap
         self.y -= 2 * mm
+
+    def _page(self) -> None:
+        """Write the address of the payment page, which a reader on a screen may press."""
+        self._put(_("Payment page"), QUIET, after=0)
+        top = self.y
+        self._put(self.voucher.pay_url, SMALL, lines=3, after=2 * mm)
+        if self.voucher.pay_url:
+            self.canvas.linkURL(self.voucher.pay_url, (MARGIN, self.y, WIDTH - MARGIN, top))
 
     def _facts(self) -> None:
         found = self.voucher
@@ -150,19 +161,10 @@ class _Sheet:
 
     def _symbols(self) -> None:
         """Draw barcode and QR above the address; the text drawn later ends above both."""
-        canvas, found = self.canvas, self.voucher
-        modules = barcode.bars(found.code)
-        unit = BAR_WIDTH / (len(modules) + 2 * barcode.QUIET)
-        low = SYMBOLS + 7 * mm
-        canvas.setFillGray(0)
-        at = MARGIN  # the page's margin is the quiet zone on the left
-        for module, run in groupby(modules):
-            width = len(list(run)) * unit
-            if module == "1":
-                canvas.rect(at, low, width, BAR_HEIGHT, stroke=0, fill=1)
-            at += width
-        caption = _fitting(_("Your code as a barcode, for agents that scan"), TINY, BAR_WIDTH - 6 * mm, 2)
-        self._place(caption, MARGIN, low - 1 * mm)
+        found, low = self.voucher, SYMBOLS + 7 * mm
+        self.canvas.setFillGray(0)
+        if found.code:
+            self._barcode(low)
         right = WIDTH - MARGIN - QR_SIZE
         pays = self._picture(right, low)
         if not pays and found.qr_text:
@@ -170,8 +172,21 @@ class _Sheet:
             pays = found.qr_text != found.provider_url
         if pays or found.qr_text:
             said = _("Pays this code") if pays else _("Opens PagoEfectivo's page of this code")
+            said = _("Opens the payment page") if found.by_link else said
             self._place(_fitting(said, TINY, QR_SIZE, 3), right, low - 1 * mm)
         self.end = low + QR_SIZE + 1 * mm
+
+    def _barcode(self, low: float) -> None:
+        modules = barcode.bars(self.voucher.code)
+        unit = BAR_WIDTH / (len(modules) + 2 * barcode.QUIET)
+        at = MARGIN  # the page's margin is the quiet zone on the left
+        for module, run in groupby(modules):
+            width = len(list(run)) * unit
+            if module == "1":
+                self.canvas.rect(at, low, width, BAR_HEIGHT, stroke=0, fill=1)
+            at += width
+        caption = _fitting(_("Your code as a barcode, for agents that scan"), TINY, BAR_WIDTH - 6 * mm, 2)
+        self._place(caption, MARGIN, low - 1 * mm)
 
     def _qr(self, x: float, y: float) -> None:
         rows = qr.modules(self.voucher.qr_text)

@@ -1,4 +1,7 @@
-"""Tables for spreadsheets, written row by row: CSV in which no cell runs as a formula, and XLSX."""
+"""Tables: one value for pages and files, and the files of spreadsheets, written row by row.
+
+In a CSV no cell runs as a formula.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,96 @@ import importlib
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain, islice
 from typing import IO, Any
 
-from ..errors import Misconfigured
-from ..workdays import LIMA
+from django.utils.functional import Promise
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
-#: The types of a cell. A ``datetime`` is aware and written by Lima's clock; a ``Decimal`` is written with two decimals.
-Cell = str | int | Decimal | date | datetime | None
+from ..errors import Misconfigured
+from ..money import display
+from ..workdays import LIMA
+from .charts import Columns
+
+Text = str | Promise
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A cell of money: of any sign, and of any currency that a payer may have used."""
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        return display(self.amount, self.currency)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads to an address; a text alone if the address is empty. Another host isn't told of the page."""
+
+    text: Any
+    address: str
+
+    def __html__(self) -> SafeString:
+        if not self.address:
+            return conditional_escape(self.text)
+        rel = mark_safe(' rel="noopener noreferrer"' if self.address.startswith("http") else "")  # nosec B308 # constants
+        return format_html('<a href="{}"{}>{}</a>', self.address, rel, self.text)
+
+    __str__ = __html__  # a template calls str(), and Django's escaping __html__()
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A cell with a state: its label in a frame, coloured by its value."""
+
+    value: str
+    label: Any
+
+    def __html__(self) -> SafeString:
+        return format_html('<span class="pagoefectivo-badge pagoefectivo-{}">{}</span>', self.value, self.label)
+
+    __str__ = __html__
+
+
+@dataclass(frozen=True)
+class Differing:
+    """A cell that contradicts the value that is expected."""
+
+    value: Any
+    differs = True
+
+
+#: The types of a cell. A ``datetime`` is aware; a page shows it by the reader's clock, a file by Lima's. A ``Decimal``
+#: is written with two decimals.
+Cell = Text | int | Decimal | date | datetime | Amount | Link | Badge | Differing | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that a page shows or a file has: a title, the headings of the columns, and the rows of cells."""
+
+    title: Text
+    headings: Sequence[Text]
+    #: Left out of ``repr``: a cell may name a payer, and an error report prints the values of variables.
+    rows: Iterable[Sequence[Cell]] = field(repr=False)
+    note: Text = ""
+    #: The figures of the table as a chart.
+    chart: Columns | None = None
+    #: The number of older rows that the table does not have.
+    left_out: int = 0
+
+    def records(self) -> Iterator[dict[str, Cell]]:
+        """Yield each row as its cells by their headings."""
+        for row in self.rows:
+            yield dict(zip(map(str, self.headings), row, strict=True))
+
 
 #: The encodings of a CSV. Without the byte order mark Excel takes UTF-8 for Windows-1252.
 ENCODINGS = ("utf-8-sig", "windows-1252")
@@ -45,33 +128,29 @@ _MISREAD = re.compile(
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
-def csv_pieces(
-    headings: Iterable[Any], rows: Iterable[Sequence[Cell]], *, encoding: str = "utf-8-sig", separator: str = ","
-) -> Iterator[bytes]:
+def csv_pieces(table: Table, *, encoding: str = "utf-8-sig", separator: str = ",") -> Iterator[bytes]:
     """Yield a CSV in pieces, the headings in the first; a letter that the encoding lacks becomes ``?``.
 
     A CSV has no types: a text that a spreadsheet would run or change gets an apostrophe in front, which Excel shows.
     """
     encode = codecs.getincrementalencoder(encoding)("replace").encode
-    lines = chain([[str(heading) for heading in headings]], rows)
+    lines = chain([[str(heading) for heading in table.headings]], table.rows)
     while batch := list(islice(lines, _AT_ONCE)):
         piece = io.StringIO()
         csv.writer(piece, delimiter=separator).writerows([_shown(value) for value in row] for row in batch)
         yield encode(piece.getvalue())
 
 
-def write_xlsx(
-    file: IO[bytes], sheet_name: str, headings: Iterable[Any], rows: Iterable[Sequence[Cell]], *, most: int = MOST_ROWS
-) -> None:
-    """Write a workbook; rows beyond ``most`` go to further sheets.
+def write_xlsx(file: IO[bytes], table: Table, *, most: int = MOST_ROWS) -> None:
+    """Write a workbook whose first sheet has the table's title; rows beyond ``most`` go to further sheets.
 
     Text stays text, whatever the content. ``file`` is a temporary file: a ZIP can't be sent while being written. Raises
     ``Misconfigured`` without openpyxl.
     """
     openpyxl = _load("openpyxl")
     book = openpyxl.Workbook(write_only=True)
-    lines, titles = iter(rows), [str(heading) for heading in headings]
-    name = re.sub(r"[\[\]:*?/\\]", " ", sheet_name)[:25]
+    lines, titles = iter(table.rows), [str(heading) for heading in table.headings]
+    name = re.sub(r"[\[\]:*?/\\]", " ", str(table.title))[:25]
     first: list[Sequence[Cell]] = list(islice(lines, 1))
     while first or not book.worksheets:
         number = len(book.worksheets) + 1

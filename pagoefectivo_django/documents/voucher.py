@@ -40,6 +40,10 @@ class Voucher:
     concept: str = ""
     #: The CIP, or "" until known.
     code: str = ""
+    #: Whether the payer pays on the provider's page, ``provider_url``; there is no code then.
+    by_link: bool = False
+    #: Whether the link is requested when the payer presses for it on the voucher page.
+    on_press: bool = False
     #: The provider's page about the code, and the provider's QR (a text or a ``data:image/`` address).
     provider_url: str = ""
     provider_qr: str = ""
@@ -77,11 +81,20 @@ class Voucher:
         """The text for our QR: the text of the provider's QR, or else the address of the provider's page."""
         fits = len(self.provider_qr.encode(errors="replace")) <= LONGEST_QR
         own = self.provider_qr if fits and not self.provider_qr.startswith("data:") else ""
-        return own or self.provider_url
+        return own or self.pay_url or self.provider_url
+
+    @property
+    def pay_url(self) -> str:
+        """The address at which the payer pays now: the provider's page, or the voucher page whose button leads there.
+
+        "" for a code, which has no such address.
+        """
+        where = self.url if self.on_press else self.provider_url
+        return where if self.by_link and self.payable else ""
 
     @property
     def payable(self) -> bool:
-        """Whether the code may be paid now."""
+        """Whether the code or the link may be paid now."""
         return self.state == VoucherState.WAITING
 
     @property

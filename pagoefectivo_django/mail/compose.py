@@ -36,7 +36,11 @@ def compose(name: str, voucher: Voucher, *, to: str, event_id: uuid.UUID) -> Ema
         subject, text, html = (
             render_to_string(f"pagoefectivo/mail/{name}.{kind}", context) for kind in ("subject.txt", "txt", "html")
         )
-    pdf = [(f"pagoefectivo-{voucher.code}.pdf", voucher_pdf(voucher), "application/pdf")] if name == "created" else []
+    pdf = (
+        [(f"pagoefectivo-{voucher.code or 'voucher'}.pdf", voucher_pdf(voucher), "application/pdf")]
+        if name == "created"
+        else []
+    )
     return EmailMultiAlternatives(
         subject=Truncator(" ".join(subject.split())).chars(LONGEST_SUBJECT),
         body=re.sub(r"\n{3,}", "\n\n", text.strip()) + "\n",
@@ -56,7 +60,7 @@ def told(name: str, voucher: Voucher) -> dict[str, Any]:
     refund = voucher.refund
     if refund and not voucher.url:  # without PUBLIC_URL the address is a path, useless in a mail
         refund = replace(refund, account_url="")
-    link = voucher.url or voucher.provider_url
+    link = voucher.pay_url or voucher.url or voucher.provider_url
     return {
         "voucher": voucher,
         "refund": refund,

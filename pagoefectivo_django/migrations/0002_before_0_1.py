@@ -392,6 +392,11 @@ class Migration(migrations.Migration):
             name='provider_id',
             field=pagoefectivo_django.models.database.ExactCharField(blank=True, default='', max_length=64, verbose_name="provider's id"),
         ),
+        migrations.AlterField(
+            model_name='cip',
+            name='expires_at',
+            field=models.DateTimeField(blank=True, null=True, verbose_name='expires'),
+        ),
         migrations.RenameField(model_name='orderevent', old_name='actor', new_name='actor_name'),
         migrations.AddField(
             model_name='orderevent',

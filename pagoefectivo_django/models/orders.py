@@ -177,7 +177,8 @@ class Cip(Attempted, Hinted):
     status = models.CharField(_("status"), max_length=12, choices=CipStatus, default=CipStatus.REQUESTED)
     #: True while requested or current, else NULL: so an order has at most one such code, on any database.
     live = models.BooleanField(null=True, default=True, editable=False)
-    expires_at = models.DateTimeField(_("expires"))
+    #: The provider's date; NULL where the provider has none, or names none.
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     url = models.CharField(_("provider's page"), max_length=500, blank=True, default="")
     #: The provider's own QR, as in ``Report.qr``.
     qr = models.TextField(blank=True, default="", editable=False)
@@ -231,6 +232,16 @@ class Cip(Attempted, Hinted):
     def is_known(self) -> bool:
         """Whether the code has a name at the provider (``KNOWN``)."""
         return bool(self.code or self.provider_id)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether the payer pays on a page of the provider's, and there are no digits to type."""
+        return bool(self.url and not self.code)
+
+    @property
+    def until(self) -> datetime:
+        """The moment until which the code is taken to be payable: the provider's date, else the order's."""
+        return self.expires_at or self.order.expires_at
 
 
 class Payment(models.Model):

@@ -32,15 +32,15 @@ def discreet(view: View) -> View:
         response["X-Content-Type-Options"] = "nosniff"
         policy = strictest() if conf.content_security_policy is None else conf.content_security_policy
         if policy:
-            response["Content-Security-Policy"] = policy
+            response.headers.setdefault("Content-Security-Policy", policy)
         return response
 
     return guarded
 
 
-def strictest() -> str:
+def strictest(forms: str = "'self'") -> str:
     """Return the Content-Security-Policy of our pages: nothing inline, and sources only of the shop and its static
-    files.
+    files. ``forms``: where forms may lead, redirects included.
     """
     try:
         place = urlsplit(static("pagoefectivo/voucher.css"))
@@ -50,5 +50,5 @@ def strictest() -> str:
     ours = f"'self' {host}".strip()
     return (
         f"default-src 'none'; script-src {ours}; style-src {ours}; img-src {ours} data:; font-src {ours}; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        f"connect-src 'self'; form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
     )

@@ -57,6 +57,7 @@ def told(found: Voucher) -> dict[str, Any]:
         "shown": str(found.state),
         "in_review": found.in_review or found.state == VoucherState.IN_REVIEW,
         "code": found.code,
+        "payment_url": found.pay_url,
         "amount": str(found.money.amount),
         "currency": found.money.currency,
         "expires_at": found.expires_at.isoformat(),
@@ -67,6 +68,7 @@ def told(found: Voucher) -> dict[str, Any]:
 def etag_of(found: Voucher) -> str:
     """Return an ETag that changes whenever the voucher page would."""
     seen = [told(found), found.operation_number, found.provider_url, found.provider_qr, found.renewable]
+    seen.append(found.on_press)
     # Whether a link exists, not the link itself, which is new at every request.
     seen.append([(one.money.display, one.sent, bool(one.account_url)) for one in found.refunds])
     return f'"{hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:24]}"'

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_safe
 
 from ..conf import conf
@@ -25,18 +26,25 @@ from ..documents.words import groups
 from ..errors import InvalidRequest
 from ..flows.messages.voucher import voucher_content
 from ..models.clock import current_time
-from .discreet import discreet
+from .discreet import discreet, strictest
 from .status import etag_of
 
 
 @discreet
 @require_safe
+@csrf_protect
 def voucher(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
     """Return the voucher page in the order's language: amount, code, ways to pay, deadline and state."""
     found = _found(request, token)
     with translation.override(found.language):
         response = render(request, "pagoefectivo/voucher.html", _context(request, token, found))
     response["Content-Language"] = found.language
+    if found.on_press:
+        # The form leads to the provider's page, on a host that is not known yet. With "no-referrer" browsers would send
+        # the form with "Origin: null", and Django's CSRF check would refuse it.
+        response["Referrer-Policy"] = "same-origin"
+        if conf.content_security_policy is None:
+            response["Content-Security-Policy"] = strictest("'self' https:")
     return response
 
 
@@ -74,17 +82,21 @@ def _context(request: HttpRequest, token: uuid.UUID, found: Voucher) -> dict[str
         "left": _left(seconds),
         "company": COMPANY[found.money.currency],
         "renewal_failed": "renewal" in request.GET,
+        "payment_failed": "payment" in request.GET,
         "writes": bool(conf.messages),
     }
     if found.payable:
-        context |= {
-            "groups": groups(found.code),
-            "barcode": barcode_svg(found.code, _("Barcode of the payment code")),
-            "whatsapp": f"https://wa.me/?text={quote(_invitation(found, context['expires']))}",
-        }
+        context["whatsapp"] = f"https://wa.me/?text={quote(_invitation(found, context['expires']))}"
+        if found.code:
+            context["groups"] = groups(found.code)
+            context["barcode"] = barcode_svg(found.code, _("Barcode of the payment code"))
         context["qr_pays"] = bool(found.qr_picture) or found.qr_text != found.provider_url
         if found.qr_text and not found.qr_picture:
-            label = _("QR code that pays this code") if context["qr_pays"] else _("QR code of PagoEfectivo's page")
+            label = _("QR code of PagoEfectivo's page")
+            if found.by_link:
+                label = _("QR code of the payment page")
+            elif context["qr_pays"]:
+                label = _("QR code that pays this code")
             context["qr"] = qr_svg(found.qr_text, label)
     return context
 
@@ -101,4 +113,6 @@ def _left(seconds: int) -> str:
 
 def _invitation(found: Voucher, expires: str) -> str:
     said = {"amount": found.money.display, "code": found.code, "expires": expires, "url": found.url}
+    if found.by_link:
+        return _("Pay %(amount)s here. It expires on %(expires)s. %(url)s") % said
     return _("Pay %(amount)s with PagoEfectivo. Code (CIP): %(code)s. It expires on %(expires)s. %(url)s") % said

@@ -27,6 +27,7 @@ SENTENCES: dict[str, Any] = {
     "headings": _("The headings, once more."),
     "imported_before": _("The same line was imported before."),
     "known_without_state": _("The provider knows the request, and doesn't say more."),
+    "link_lost": _("The answer to the request for a link got lost."),
     "lost_code_not_deleted": _("A code may exist that could not be deleted, since its answer is not known."),
     "match_undone": _("Its match was undone."),
     "may_be_adjustment": _("It has words, and no code or number: an adjustment?"),

@@ -31,6 +31,7 @@ FIELDS: dict[str, Any] = {
     "method": _("method"),
     "milliseconds": _("duration (ms)"),
     "operation_number": _("operation number"),
+    "provider_id": _("provider's id"),
     "paid_at": _("paid"),
     "path": _("address"),
     "received_at": _("first received"),
@@ -60,10 +61,8 @@ _CHOICES: dict[tuple[str, str], Mapping[Any, Any]] = {
 }
 
 
-def field_value(part: str, name: str, value: Any) -> str:
-    """Return a value of the evidence file in words; a time by Lima's clock, and in UTC."""
-    if isinstance(value, Mapping):
-        return f"{value['lima']} ({value['utc']})"
+def field_value(part: str, name: str, value: str) -> str:
+    """Return a value of the evidence file in words."""
     if name == "fact":
         return fact_label(value)
     if name == "kind":

@@ -9,7 +9,6 @@ from typing import Any
 
 import django
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -19,10 +18,11 @@ from django.views.debug import ExceptionReporter
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import create_order, refund_order
 from pagoefectivo_django.flows.refunds.refund import approve_refund, give_account
-from pagoefectivo_django.models import Heartbeat, Order
+from pagoefectivo_django.models import Discrepancy, Heartbeat, Order
 from pagoefectivo_django.payer import Payer
-from pagoefectivo_django.testing import pay
-from tests.admin.people import CCI, PERSON
+from pagoefectivo_django.testing import notify, pay
+from tests.factories import people
+from tests.factories.people import CCI, PLANTED
 
 TESTS = Path(__file__).parents[1]
 
@@ -34,23 +34,15 @@ def _provider() -> Iterator[None]:
     MemoryChannel.clear()
 
 
-def _hire(name: str, *codenames: str) -> Client:
-    user = User.objects.create_user(name, password="made-up", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="pagoefectivo", codename__in=codenames))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def _staff(name: str, *verbs: str, more: tuple[str, ...] = ()) -> Client:
     models = ("order", "notification", "delivery", "discrepancy", "refund")
-    return _hire(name, *(f"{verb}_{model}" for verb in verbs for model in models), *more)
+    return people.hire(name, *(f"{verb}_{model}" for verb in verbs for model in models), *more)
 
 
 @pytest.fixture
 def hire(transactional_db: None) -> Callable[..., Client]:
     """A function that returns somebody of a name who has some permissions and no others."""
-    return _hire
+    return people.hire
 
 
 @pytest.fixture
@@ -83,6 +75,13 @@ def new_order(transactional_db: None) -> Callable[..., Order]:
 
 
 @pytest.fixture
+def discrepancy(new_order: Callable[..., Order]) -> Discrepancy:
+    """A discrepancy about an order over 120.50, of which 1.00 was paid."""
+    notify(new_order(), amount=Decimal("1.00"), operation_number="4711")
+    return Discrepancy.objects.get()
+
+
+@pytest.fixture
 def act() -> Callable[..., str]:
     """A function that presses an action's button, on the list or on the record's page, and returns the page after."""
 
@@ -100,9 +99,7 @@ def act() -> Callable[..., str]:
 @pytest.fixture
 def planted(new_order: Callable[..., Order]) -> Order:
     """An order whose payer is named wherever one can be, with a refund to their account."""
-    email, name, document, phone = PERSON
-    payer = Payer(email=email, name=name, phone=phone, document_type="DNI", document_number=document)
-    order = pay(new_order(payer=payer, metadata={"to": "Plantada"}))
+    order = pay(new_order(payer=PLANTED, metadata={"to": "Plantada"}))
     refund = refund_order(order, None, actor="rosa", reason="too small")
     give_account(refund, bank="BCP", cci=CCI, holder="Plantada Quispe")
     approve_refund(refund, actor="eva")

@@ -1,4 +1,4 @@
-"""The warning that no worker runs, and the number of open questions."""
+"""The warning that no worker runs, and the number of open discrepancies."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -13,7 +13,7 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.models import Order, Payment, Refund
 from pagoefectivo_django.testing import notify, pay
-from tests.admin.looking import page
+from tests.reading import page, state_of
 from tests.wording import NO_CHOICE, NO_NUMBER, REQUIRED, too_large, too_precise
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,11 +32,6 @@ OTHERS = {"view_order", "change_order", "add_order", "delete_order", "change_ref
 
 def url(row: Order, verb: str) -> str:
     return reverse(f"admin:pagoefectivo_order_{verb}", args=[row.pk])
-
-
-def state(order: Order) -> str:
-    order.refresh_from_db()
-    return str(order.state)
 
 
 @pytest.fixture
@@ -72,7 +67,7 @@ def test_the_page_shows_the_order_and_says_what_will_happen(cashier: Client, new
         "will count",
     ):
         assert shown in text
-    assert state(order) == "pending"
+    assert state_of(order) == "pending"
 
 
 def test_mark_paid(cashier: Client, new_order: Make) -> None:
@@ -84,7 +79,7 @@ def test_mark_paid(cashier: Client, new_order: Make) -> None:
     assert "SHOP-1001: paid" in text
     assert "Seen in the portal" in text
     assert url(order, "mark_paid") not in text
-    assert (state(order), order.operation_number) == ("paid", "4711")
+    assert (state_of(order), order.operation_number) == ("paid", "4711")
     assert order.events.get(kind="payment_confirmed").actor.name == "rosa"
     assert cashier.get(url(order, "mark_paid")).status_code == 302
 
@@ -104,7 +99,7 @@ def test_what_is_typed_wrong_is_said_in_the_form(cashier: Client, new_order: Mak
     answer = cashier.post(url(order, "mark_paid"), {**DEEDS["mark_paid"][1], **changes})
     assert answer.status_code == 200
     assert "errorlist" in answer.content.decode()
-    assert state(order) == "pending"
+    assert state_of(order) == "pending"
 
 
 def test_what_the_flow_refuses_is_said_in_the_form(cashier: Client, new_order: Make) -> None:
@@ -129,7 +124,7 @@ def test_adopt_a_code(cashier: Client, lost: Order) -> None:
     answer = cashier.post(url(lost, "adopt_code"), {"code": f" 000000{code} "}, follow=True)
     assert f"SHOP-1001: pending, CIP {code}" in answer.content.decode()
     assert url(lost, "adopt_code") not in answer.content.decode()
-    assert state(lost) == "pending"
+    assert state_of(lost) == "pending"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +150,7 @@ def test_the_provider_is_asked_under_atomic_requests_too(
 ) -> None:
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
     assert cashier.post(url(lost, "adopt_code"), {"code": code_there()}).status_code == 302
-    assert state(lost) == "pending"
+    assert state_of(lost) == "pending"
 
 
 # Refunded.
@@ -173,7 +168,7 @@ def test_refund_all_that_is_left(cashier: Client, new_order: Make) -> None:
     text = page(cashier, order)
     assert reverse("admin:pagoefectivo_refund_change", args=[refund.pk]) in text
     assert url(order, "refund") not in text
-    assert state(order) == "paid"
+    assert state_of(order) == "paid"
 
 
 def test_refund_a_part_of_the_payment_that_was_chosen(cashier: Client, new_order: Make) -> None:
@@ -230,15 +225,15 @@ def test_each_page_has_its_own_permission(hire: Hire, lost: Order, new_order: Ma
     data |= {"code": code_there()} if verb == "adopt_code" else {}
     rest = OTHERS | {permission for permission, _data in DEEDS.values()} - {own}
     other = hire("eva", *rest)
-    before = (state(order), Refund.objects.count())
+    before = (state_of(order), Refund.objects.count())
     assert url(order, verb) not in page(other, order)
     assert other.get(url(order, verb)).status_code == 403
     assert other.post(url(order, verb), data).status_code == 403
-    assert (state(order), Refund.objects.count()) == before
+    assert (state_of(order), Refund.objects.count()) == before
     only = hire("rosa", own)
     assert only.get(url(order, verb)).status_code == 200
     assert only.post(url(order, verb), data).status_code == 302
-    assert (state(order), Refund.objects.count()) != before
+    assert (state_of(order), Refund.objects.count()) != before
 
 
 @pytest.mark.parametrize("verb", DEEDS)
@@ -249,7 +244,7 @@ def test_nobody_else_gets_in(client: Client, new_order: Make, verb: str) -> None
     user.user_permissions.set(Permission.objects.filter(codename=DEEDS[verb][0]))
     client.force_login(user)
     assert "/login/" in client.post(url(order, verb), DEEDS[verb][1]).headers["Location"]
-    assert state(order) == "pending"
+    assert state_of(order) == "pending"
 
 
 @pytest.mark.parametrize("verb", DEEDS)
@@ -257,7 +252,7 @@ def test_without_csrf_token_nothing_happens(cashier: Client, new_order: Make, ve
     order = new_order()
     cashier.handler.enforce_csrf_checks = True
     assert cashier.post(url(order, verb), DEEDS[verb][1]).status_code == 403
-    assert state(order) == "pending"
+    assert state_of(order) == "pending"
 
 
 @pytest.mark.parametrize("verb", DEEDS)

@@ -8,7 +8,6 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -23,6 +22,9 @@ from pagoefectivo_django.flows.reports.health import calls, open_discrepancies, 
 from pagoefectivo_django.flows.reports.sales import conversion, days_until, open_amounts, paid_per_day
 from pagoefectivo_django.models import ApiCall, Cip, Discrepancy, Heartbeat, Notification, Order, Payment, Refusal
 from pagoefectivo_django.testing import pay
+from tests.factories.messages import SECRET
+from tests.factories.people import hire_superuser
+from tests.factories.provider import serve_by
 
 pytestmark = pytest.mark.every_database
 
@@ -32,9 +34,7 @@ NOON = datetime.fromisoformat("2026-11-20T12:00:00-05:00")
 
 @pytest.fixture
 def owner(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("eva", password="made-up"))
-    return client
+    return hire_superuser()
 
 
 def home(client: Client, **query: str) -> str:
@@ -126,13 +126,9 @@ def test_silence_is_measured_against_the_same_hour_of_other_days(new_order: Call
 def test_which_secret_proved_the_last_message(new_order: Callable[..., Order], settings: Any) -> None:
     pay(new_order())
     assert (silence(ACCOUNT, "default", NOON).verified_by, silence(ACCOUNT, "default", NOON).secrets) == (1, 1)
-    options = settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"]
-    old = options["WEBHOOK_SECRETS"]
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"OPTIONS": {"WEBHOOK_SECRETS": ["made-up-new", *old]}}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    serve_by(settings, WEBHOOK_SECRETS=["made-up-new", SECRET])
     assert (silence(ACCOUNT, "default", NOON).verified_by, silence(ACCOUNT, "default", NOON).secrets) == (2, 2)
-    entry = entry | {"OPTIONS": {"WEBHOOK_SECRETS": ["made-up-new"]}}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    serve_by(settings, WEBHOOK_SECRETS=["made-up-new"])
     assert silence(ACCOUNT, "default", NOON).verified_by == 0
     assert len(get_channel("default").fingerprints()[0]) == 12
 

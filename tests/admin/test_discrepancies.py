@@ -17,15 +17,9 @@ LIST = "/admin/pagoefectivo/discrepancy/"
 
 @pytest.fixture
 def staff(hire: Callable[..., Client]) -> Client:
-    """Somebody who may give every answer: each needs what the same deed needs elsewhere."""
+    """Somebody who may give every answer: each needs what the same action needs elsewhere."""
     may = [f"{verb}_{model}" for verb in ("view", "change") for model in ("order", "discrepancy")]
     return hire("rosa", *may, "see_personal_data", "mark_paid", "add_refund")
-
-
-@pytest.fixture
-def discrepancy(new_order: Callable[..., Order]) -> Discrepancy:
-    notify(new_order(), amount=Decimal("1.00"), operation_number="4711")
-    return Discrepancy.objects.get()
 
 
 def url(discrepancy: Discrepancy, page: str = "resolve") -> str:

@@ -14,7 +14,7 @@ from pagoefectivo_django.flows import refund_order
 from pagoefectivo_django.models import Delivery, Heartbeat, Order
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.testing import pay
-from tests.hostile.doing import SECRET
+from tests.factories.provider import serve_by
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,8 +60,6 @@ def test_an_open_refund(first_page: Callable[[], str]) -> None:
 
 
 def test_an_account_that_is_configured_no_longer(first_page: Callable[[], str], settings: Any) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    other = entry | {"OPTIONS": {"WEBHOOK_SECRETS": [SECRET], "NAME": "another"}}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": other}}
+    serve_by(settings, NAME="another")
     assert NOTHING not in first_page()
     assert "memory:default is not set any more" in first_page()

@@ -23,8 +23,9 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import create_order
 from pagoefectivo_django.models import Delivery, Order, OrderEvent, Refund
 from pagoefectivo_django.payer import Payer
-from tests.admin.people import CCI, OURS, PERSON, SECRETS, Hire, Make
-from tests.hostile.doing import SECRET, breaking
+from tests.concurrency import breaking
+from tests.factories.messages import SECRET
+from tests.factories.people import CCI, OURS, PERSON, SECRETS, Hire, Make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

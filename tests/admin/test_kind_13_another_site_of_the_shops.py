@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,12 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import include, path
 
-from pagoefectivo_django.flows import import_settlement, refund_order, tick
-from pagoefectivo_django.flows.refunds.refund import approve_refund
+from pagoefectivo_django.flows import import_settlement, tick
 from pagoefectivo_django.models import Discrepancy, Order, Refund, Settlement, SettlementLine
 from pagoefectivo_django.testing import pay
-from tests.hostile.doing import paid, post, sold
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
+from tests.factories.refunds import refund_at
 
 SAMPLE = Path(__file__).parents[1] / "statements" / "samples" / "settlement.txt"
 EVERYTHING = tuple(
@@ -58,10 +58,10 @@ def test_every_page_is_there_and_stays_on_its_site(settings: Any, name: str) -> 
     User.objects.create_superuser("root", "root@shop.example", "made-up")
     client = Client()
     client.login(username="root", password="made-up")
-    good, odd = sold(), sold("SHOP-2")
+    good, odd = make(), make("SHOP-2")
     pay(good)
     post(paid(odd, amount="1.00"))
-    approve_refund(refund_order(good, Decimal("2.00"), actor="shop", reason="broken"), actor="shop")
+    refund_at("approved", good, "2.00")
     with SAMPLE.open("rb") as file:
         import_settlement(file, "settlement.txt", actor="shop", currency="PEN")
     tick()

@@ -19,9 +19,10 @@ from pagoefectivo_django.models import Notification, Order, Refund
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Kind
 from pagoefectivo_django.testing import notify, pay
-from tests.admin.looking import page
-from tests.admin.people import CCI, OURS, PERSON, Hire, Make
-from tests.flows.asking import ask, line
+from tests.factories.discrepancies import open_discrepancy
+from tests.factories.people import CCI, OURS, PERSON, PLANTED, Hire, Make
+from tests.factories.settlements import settlement_line
+from tests.reading import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,14 +37,13 @@ SHOW_PEOPLE = {"see_personal_data", "erase_payer", "approve_refund", "send_refun
 def planted(new_order: Make) -> Order:
     """An order with everything that names its payer, between two others."""
     pay(new_order("SHOP-1", payer=Payer(email="aaa@example.com", name="Aaa")))
-    payer = Payer(email=SECRETS[0], name=SECRETS[1], document_type="DNI", document_number=SECRETS[2], phone=SECRETS[3])
-    order = new_order("SHOP-2", payer=payer, concept="for-plantada", metadata={"to": "to-plantada"})
+    order = new_order("SHOP-2", payer=PLANTED, concept="for-plantada", metadata={"to": "to-plantada"})
     pay(order, operation_number="1", userName="Plantada")
     notify(order, operation_number="2", userName="Plantada")
     refund = refund_order(order, None, actor="rosa", reason="too small")
     give_account(refund, bank="BCP", cci=CCI, holder="Plantada Quispe")
     pay(new_order("SHOP-3", payer=Payer(email="zzz@example.com", name="Zzz")))
-    ask(Kind.UNMATCHED, line=line(payer=SECRETS[0], gross=order.amount))
+    open_discrepancy(Kind.UNMATCHED, line=settlement_line(payer=SECRETS[0], gross=order.amount))
     return order
 
 
@@ -166,7 +166,7 @@ def test_who_may_do_everything_and_see_nobody_sees_nobody(ana: Client, planted: 
         assert not told, path
 
 
-def test_what_a_deed_answers_names_nobody(ana: Client, planted: Order) -> None:
+def test_the_answer_of_an_action_names_nobody(ana: Client, planted: Order) -> None:
     """Forms that are filled in wrongly come back with an error, which says nothing of who pays."""
     for path in [path for path in crawled(ana) if re.search(r"/\d+/[a-z_]+/$", path)]:
         answer = ana.post(path, {"reason": "x", "code": "1", "amount": "999999", "operation_number": "1"})
@@ -180,8 +180,8 @@ def test_no_imported_file_asks_whose_order_is_whose(ana: Client, hire: Hire, pla
     rosa = hire("rosa", "view_discrepancy", "see_personal_data")
     said = {}
     for guess in (planted.email, "nobody@example.com"):
-        of = line(payer=guess, gross=planted.amount)
-        discrepancy = ask(Kind.UNMATCHED, line=of)
+        of = settlement_line(payer=guess, gross=planted.amount)
+        discrepancy = open_discrepancy(Kind.UNMATCHED, line=of)
         text = page(ana, discrepancy)
         assert "SHOP-2" in text
         assert "same payer" not in text.lower()

@@ -17,7 +17,7 @@ from pagoefectivo_django.models import Delivery, Notification, Order, OrderEvent
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.signals import SIGNALS, order_created
 from pagoefectivo_django.testing import notify
-from tests.admin.people import CCI, OURS, PERSON, SECRETS, Hire, Make
+from tests.factories.people import CCI, OURS, PERSON, SECRETS, Hire, Make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

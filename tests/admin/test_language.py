@@ -52,10 +52,13 @@ from pagoefectivo_django.states import Fact, Kind, LineStatus, OrderState, Remar
 from pagoefectivo_django.testing import expire, notify, pay
 from pagoefectivo_django.wording.sentences import ANSWERS, CLOSED, SENTENCES
 from tests import catalogues
-from tests.admin.people import CCI
 from tests.catalogues import HOMES, forms
-from tests.flows.asking import ask, line, settlement
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.discrepancies import open_discrepancy as ask
+from tests.factories.orders import make
+from tests.factories.people import CCI
+from tests.factories.settlements import settlement
+from tests.factories.settlements import settlement_line as line
 
 LANGUAGES = {"es": "es", "zh-hans": "zh_Hans"}
 OURS = [each for model, each in admin.site._registry.items() if model._meta.app_label == "pagoefectivo"]
@@ -333,7 +336,8 @@ def test_no_page_of_staff_shows_english_or_a_raw_name(admin_client: Client, lang
             page = _shown(admin_client.get(address, headers={"accept-language": language}))
             found |= dict.fromkeys(strange(page, language), address)
         rows = [row.pk for row in model._default_manager.order_by("-pk")[:2]]
-        for action in admin.site._registry[model].actions or ():
+        bulk = [action.name for action in admin.site._registry[model].staff_actions if action.bulk]  # type: ignore[attr-defined]
+        for action in bulk:
             asked = {"action": action, "_selected_action": rows}
             address = reverse(f"admin:pagoefectivo_{model._meta.model_name}_changelist")
             page = _shown(admin_client.post(address, asked, headers={"accept-language": language}))

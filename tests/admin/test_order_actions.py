@@ -13,7 +13,8 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.testing import pay
-from tests.admin.looking import page
+from tests.factories.provider import channel
+from tests.reading import page
 from tests.wording import REQUIRED, levels
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,9 +28,13 @@ def local(moment: object) -> str:
     return timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M")  # type: ignore[arg-type]
 
 
+def button(order: Order, action: str) -> str:
+    return reverse(f"admin:pagoefectivo_order_{action}", args=[order.pk])
+
+
 def test_refresh_asks_the_provider(staff: Client, new_order: Make, act: Act) -> None:
     order = new_order()
-    MemoryChannel("default", {}).set(order.code, "payment", paid_at=timezone.now())  # type: ignore[arg-type]
+    channel().set(order.code, "payment", paid_at=timezone.now())  # type: ignore[arg-type]
     assert "paid" in act(staff, "refresh", order)
     order.refresh_from_db()
     assert order.state == "paid"
@@ -116,12 +121,14 @@ def test_what_is_still_to_be_done_is_shown(staff: Client, new_order: Make, act: 
 def test_a_record_s_button_returns_to_the_record(staff: Client, new_order: Make) -> None:
     order = new_order()
     url = reverse("admin:pagoefectivo_order_change", args=[order.pk])
-    data = {"action": "refresh", "_selected_action": order.pk, "from_record": "yes"}
-    assert staff.post(LIST, data).url == url  # type: ignore[attr-defined]
-    data = {"action": "cancel", "_selected_action": order.pk, "from_record": "yes"}
-    asked = staff.post(LIST, data).content.decode()
-    assert f'href="{url}"' in asked
-    assert 'name="from_record"' in asked
+    shown = page(staff, order)
+    assert f'formaction="{button(order, "refresh")}"' in shown
+    assert f'href="{button(order, "cancel")}"' in shown
+    assert staff.post(button(order, "refresh")).url == url  # type: ignore[attr-defined]
+    assert f'href="{url}"' in staff.get(button(order, "cancel")).content.decode()
+    assert staff.post(button(order, "cancel"), {"reason": "asked"}).url == url  # type: ignore[attr-defined]
+    order.refresh_from_db()
+    assert order.state == "cancelled"
 
 
 def test_get_changes_nothing(staff: Client, new_order: Make) -> None:

@@ -1,4 +1,4 @@
-"""Who may see whom, and what everybody's deeds leave: an event with the name of who did it."""
+"""Who may see whom, and what everybody's actions leave: an event with the name of who did it."""
 
 import re
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from pagoefectivo_django.admin.lists import MOST_LISTED, BoundedPaginator
 from pagoefectivo_django.flows import cancel_order, refund_order
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.models import Delivery, Discrepancy, Notification, Order, OrderEvent, Refund
-from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import notify, pay
+from tests.factories.people import PLANTED as PAYER
 from tests.wording import REQUIRED
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,10 +27,7 @@ MODELS = ("order", "notification", "delivery", "discrepancy", "refund", "apicall
 
 @pytest.fixture
 def planted(new_order: Make) -> Order:
-    payer = Payer(
-        email="planted@example.com", name="Plantada", phone="999777555", document_type="DNI", document_number="48151623"
-    )
-    order = pay(new_order(payer=payer, concept="for Plantada", metadata={"to": "Plantada"}), userName="Plantada")
+    order = pay(new_order(payer=PAYER, concept="for Plantada", metadata={"to": "Plantada"}), userName="Plantada")
     notify(order, operation_number="another", userName="Plantada")
     refund = refund_order(order, None, actor="rosa", reason="too small")
     give_account(refund, bank="BCP", cci="00219100000000000152", holder="Plantada Quispe")

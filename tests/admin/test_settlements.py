@@ -4,7 +4,6 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -12,8 +11,9 @@ from django.urls import reverse
 from pagoefectivo_django.models import Match, Order, Settlement
 from pagoefectivo_django.states import LineStatus, SettlementStatus
 from pagoefectivo_django.testing import pay
-from tests.admin.looking import page
-from tests.settlements.files import line, load, text
+from tests.factories.people import hire_superuser
+from tests.factories.statements import line, load, text
+from tests.reading import page
 from tests.wording import REQUIRED
 
 UPLOAD = "admin:pagoefectivo_settlement_import"
@@ -57,13 +57,19 @@ def test_a_file_is_shown_first_and_counts_when_somebody_says_so(
     assert "LIQ-5: done." in done
     order.reload()
     assert order.is_settled
-    assert "LIQ-5" in page(manager(), order)
+    assert "LIQ-5" in page(hire_superuser(), order)
 
 
-def manager() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("root", password="made-up"))
-    return client
+def test_a_draft_without_a_line_that_can_be_read_can_only_be_discarded(
+    accountant: Client, new_order: Callable[..., Order]
+) -> None:
+    """*Import* was offered, and could only fail."""
+    bad = line(pay(new_order()))
+    shown = upload(accountant, text([[*bad[:6], "0.00", *bad[7:]]]))
+    draft = Settlement.objects.get()
+    assert (draft.status, draft.line_count, draft.fault_count) == (SettlementStatus.DRAFT, 0, 1)
+    assert f"/{draft.pk}/discard/" in shown
+    assert f"/{draft.pk}/confirm/" not in shown
 
 
 def test_a_draft_is_discarded(accountant: Client, new_order: Callable[..., Order]) -> None:

@@ -15,7 +15,7 @@ from pagoefectivo_django.flows.reports.evidence import MOST_TOLD
 from pagoefectivo_django.models import ApiCall, ApiCallSubject, Order
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import notify, pay
-from tests.admin.looking import page
+from tests.reading import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,7 +74,7 @@ def test_a_long_story_takes_as_many_statements(staff: Client, new_order: Make) -
         notify(order, operation_number=str(number))
     with CaptureQueriesContext(connection) as many:
         page(staff, order)
-    assert len(many) <= len(few) + 1  # its open questions
+    assert len(many) <= len(few) + 1  # its open discrepancies
 
 
 def evidence(client: Client, order: Order, kind: str) -> bytes:

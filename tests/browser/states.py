@@ -7,27 +7,18 @@ from typing import Any
 
 from django.utils import timezone
 
-from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import Refused, Unavailable
-from pagoefectivo_django.flows import (
-    approve_refund,
-    cancel_order,
-    close_refund,
-    refund_order,
-    send_refund,
-)
-from pagoefectivo_django.flows.refunds.refund import give_account
+from pagoefectivo_django.flows import cancel_order
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import make
+from tests.factories.orders import make, rejected, without_code
+from tests.factories.refunds import refund_at
 
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "A story for the page."}
 
 
 def _getting(**of: Any) -> Order:
-    MemoryChannel.fail("issue", Unavailable("down"))
-    return make(**of)
+    return without_code(**of)
 
 
 def _overdue(**of: Any) -> Order:
@@ -37,8 +28,7 @@ def _overdue(**of: Any) -> Order:
 
 
 def _rejected(**of: Any) -> Order:
-    MemoryChannel.fail("issue", Refused("no", codes=("111",)))
-    return make(**of)
+    return rejected(**of)
 
 
 def _in_review(**of: Any) -> Order:
@@ -49,11 +39,7 @@ def _in_review(**of: Any) -> Order:
 
 def _refunded(**of: Any) -> Order:
     order = pay(make(**of), operation_number="OP-314159")
-    refund = refund_order(order, **STAFF)
-    approve_refund(refund, actor="rosa")
-    give_account(refund, bank="BCP", cci="0" * 20, holder="Ana")
-    send_refund(refund, actor="rosa")
-    close_refund(refund, done=True, **STAFF)
+    refund_at("done", order)
     return order
 
 

@@ -4,16 +4,15 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from pagoefectivo_django.flows import approve_refund, refund_order
 from pagoefectivo_django.models import Refund
 from pagoefectivo_django.testing import pay
 from tests.browser.visiting import Open, assert_accessible, assert_fits, change_device
-from tests.flows.making import make
+from tests.factories.orders import make
+from tests.factories.people import hire_superuser
+from tests.factories.refunds import refund_at
 
 pytestmark = [
     pytest.mark.sqlite,
@@ -24,7 +23,7 @@ pytestmark = [
 
 def waiting(**of: Any) -> Refund:
     """A refund that was approved and has no account."""
-    return approve_refund(refund_order(pay(make(**of)), actor="rosa", reason="Sold out"), actor="eva")
+    return refund_at("approved", pay(make(**of)))
 
 
 @pytest.mark.parametrize("language", ["es", "en", "zh-hans"])
@@ -46,8 +45,7 @@ def test_a_payer_finds_the_button_and_names_an_account(visit: Open, live_server:
 
 
 def test_staff_copies_the_link(visit: Open, live_server: Any) -> None:
-    refund, client = waiting(language="en"), Client()
-    client.force_login(User.objects.create_superuser("rosa"))
+    refund, client = waiting(language="en"), hire_superuser("rosa")
     page = visit("about:blank", base_url=live_server.url, permissions=["clipboard-read", "clipboard-write"])
     page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     page.context.add_cookies(

@@ -6,8 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
@@ -19,9 +17,11 @@ from pagoefectivo_django.states import Kind, VoucherState
 from pagoefectivo_django.testing import pay
 from tests.browser.states import order_in
 from tests.browser.visiting import Open, assert_accessible, assert_fits, change_device
-from tests.flows.asking import ask, line
-from tests.flows.making import make
-from tests.settlements import files
+from tests.factories import statements
+from tests.factories.discrepancies import open_discrepancy
+from tests.factories.orders import make
+from tests.factories.people import hire_superuser
+from tests.factories.settlements import settlement_line
 
 pytestmark = [
     pytest.mark.sqlite,
@@ -43,8 +43,7 @@ DESK, PHONE = (1280, False), (360, True)
 def desk(visit: Open, live_server: Any) -> Page:
     """A page of the admin's superuser, whose browser wants English."""
     Heartbeat.objects.create(name="tick", beaten_at=timezone.now())
-    client = Client()
-    client.force_login(User.objects.create_superuser("rosa"))
+    client = hire_superuser("rosa")
     page = visit("about:blank", base_url=live_server.url)
     # Django's admin has no icon, and a browser says so.
     page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
@@ -96,8 +95,8 @@ def desk_of(discrepancy: Discrepancy, page: str = "change") -> str:
 
 def test_the_desk(desk: Page) -> None:
     order = order_in(VoucherState.PAID)
-    of = line(code=order.code, gross=order.amount + 1, operation_number="OP-314160", collector="BCP")
-    discrepancy = ask(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=of)
+    of = settlement_line(code=order.code, gross=order.amount + 1, operation_number="OP-314160", collector="BCP")
+    discrepancy = open_discrepancy(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=of)
     comment_on(discrepancy, "I asked the provider which amount is right.", actor="rosa")
     desk.goto(desk_of(discrepancy))
     assert desk.locator(".pagoefectivo-differs").count() == 2
@@ -112,10 +111,10 @@ def test_the_desk(desk: Page) -> None:
 
 def test_the_pages_of_settlements(desk: Page) -> None:
     orders = [pay(make()) for _ in range(3)]
-    settlement = files.load(files.line(orders[0]), files.line(orders[1], gross=Decimal("1234.50")))
+    settlement = statements.load(statements.line(orders[0]), statements.line(orders[1], gross=Decimal("1234.50")))
     enter_deposit(settlement, Decimal("33.60"), date(2026, 11, 5), actor="rosa")
-    bad = [*files.line(orders[2])[:6], "0.00", *files.line(orders[2])[7:]]
-    data = files.text([files.line(orders[2]), bad])
+    bad = [*statements.line(orders[2])[:6], "0.00", *statements.line(orders[2])[7:]]
+    data = statements.text([statements.line(orders[2]), bad])
     draft = read_settlement(io.BytesIO(data), "LIQ-1002.txt", actor="rosa", currency="PEN")
     desk.goto(HOME)
     expect(desk.get_by_text("settled and matched")).to_be_visible()
@@ -134,7 +133,7 @@ def test_the_pages_of_settlements(desk: Page) -> None:
 
 
 def a_busy_shop() -> Order:
-    """Write what a dashboard has to show: sales of two weeks on two channels, questions, refusals, calls."""
+    """Write what a dashboard has to show: sales of two weeks on two channels, discrepancies, refusals, calls."""
     now, paid = timezone.now(), list[Order]()
     for days in range(14):
         order = pay(make(amount=Decimal("35.50") * (1 + days * 7 % 5)))
@@ -144,7 +143,7 @@ def a_busy_shop() -> Order:
         paid.append(order)
     make(reference="STILL-OPEN-WITH-A-RATHER-LONG-REFERENCE-OF-64-LETTERS-0123456789")
     Cip.objects.filter(order__in=paid[::4]).update(account="memory:another-channel-with-a-long-name")
-    ask(Kind.LATE_PAYMENT, order=paid[0], cip=paid[0].cip)
+    open_discrepancy(Kind.LATE_PAYMENT, order=paid[0], cip=paid[0].cip)
     Refusal.objects.create(channel="default", reason="unproven", count=1234, first_at=now, last_at=now)
     body = '{\n "amount": "35.50",\n "userEmail": "…"\n}'
     for number, status in enumerate((201, 503, None)):

@@ -19,7 +19,7 @@ from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import notify, pay
 from tests.browser.states import order_in
 from tests.browser.visiting import Open, assert_accessible, assert_fits, change_device
-from tests.flows.making import make
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.sqlite,
@@ -210,6 +210,21 @@ def test_nothing_sticks_out_or_is_cut(visit: Open, live_server: Any, language: s
         code = page.locator("#pagoefectivo-code").bounding_box()
         assert code
         assert code["height"] < 60  # on one line
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_link_stands_where_a_code_would(visit: Open, live_server: Any, language: str) -> None:
+    order = awkward(language=language)
+    link = "https://provider.example/pages/" + "a1b2c3d4" * 6
+    Cip.objects.update(code=None, provider_id="pg_1", url=link)
+    page = visit(address(live_server, order))
+    expect(page.locator("a.pagoefectivo-button")).to_have_attribute("href", link)
+    for width in (320, 360, 1280):
+        change_device(page, width=width)
+        assert_fits(page)
+        assert_accessible(page)
+    picture = PIL.Image.open(io.BytesIO(page.screenshot(full_page=True, scale="device")))
+    assert {one.text for one in zxingcpp.read_barcodes(picture)} == {link}
 
 
 def test_nothing_moves_while_it_loads_and_counts(visit: Open, live_server: Any) -> None:

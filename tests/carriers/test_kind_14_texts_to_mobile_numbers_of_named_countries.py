@@ -7,8 +7,9 @@ import pytest
 from pagoefectivo_django.flows import publish_events
 from pagoefectivo_django.models import Delivery
 from pagoefectivo_django.payer import Payer
-from tests.carriers.test_texts import CONSOLE, due
-from tests.flows.making import make
+from tests.clock import later
+from tests.factories.carriers import CONSOLE
+from tests.factories.orders import make
 from tests.mail.conftest import Connect, messages  # noqa: F401
 
 pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
@@ -20,7 +21,7 @@ PREMIUM = ["+449098790123", "+19005551234", "+4990012345678"]
 def texted(messages: Connect, number: str, capsys: pytest.CaptureFixture[str], **more: Any) -> bool:  # noqa: F811
     messages(("created",), CARRIERS={"screen": {"BACKEND": CONSOLE}}, **more)
     make(payer=Payer(email="ana@example.com", phone=number))
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert not Delivery.objects.filter(delivered_at=None).exists()
     return f"SMS to {number}: " in capsys.readouterr().out
 

@@ -9,11 +9,9 @@ import pytest
 from pagoefectivo_django.carriers.sinch import SinchCarrier
 from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from tests.channels.scripted import Says, Script, playing
+from tests.factories.carriers import BATCHES, KEYS, NUMBER, REFUSAL, TOKEN
 
-TOKEN = "made-up-sinch-token"
-NUMBER, TEXT = "+51999888777", "Paga S/ 35.50 con el código 245919830"
-BATCHES = "POST /xms/v1/made-up-plan/batches"
-KEYS = {"SERVICE_PLAN_ID": "made-up-plan", "API_TOKEN": TOKEN, "FROM": "Shop"}
+TEXT = "Paga S/ 35.50 con el código 245919830"
 
 
 @pytest.fixture
@@ -36,7 +34,6 @@ def test_what_is_asked(sinch: Script) -> None:
     assert heard.json == {"from": "Shop", "to": [NUMBER], "body": TEXT}
 
 
-REFUSAL = {"code": "syntax_invalid_parameter_format", "text": f"{NUMBER} is not a number"}
 NUMBER_TYPE = {"code": "illegal_number_type", "text": NUMBER}
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,15 +18,15 @@ from pagoefectivo_django.flows import publish_events, tick
 from pagoefectivo_django.models import Delivery, Order, OrderEvent
 from pagoefectivo_django.payer import Payer, e164
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.carriers.test_sinch import BATCHES, KEYS, NUMBER, REFUSAL, TOKEN
 from tests.channels.scripted import Says, Script, playing
-from tests.flows.making import make
+from tests.clock import later
+from tests.factories.carriers import BATCHES, CONSOLE, KEYS, NUMBER, REFUSAL, SINCH, TOKEN
+from tests.factories.orders import make
 from tests.mail.conftest import Connect, messages  # noqa: F401
 
 pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
 
-SINCH = "pagoefectivo_django.carriers.sinch.SinchCarrier"
-CONSOLE = "pagoefectivo_django.carriers.console.ConsoleCarrier"
+
 NOBODY = Payer(email="ana@example.com")
 
 
@@ -39,10 +39,6 @@ def sinch(messages: Connect) -> Iterator[Script]:  # noqa: F811
         yield script
 
 
-def due() -> datetime:
-    return timezone.now() + timedelta(seconds=1)
-
-
 def bodies(sinch: Script) -> list[str]:
     return [heard.json["body"] for heard in sinch.asked(BATCHES)]
 
@@ -53,11 +49,11 @@ def row(name: str) -> Delivery:
 
 def test_each_step_is_texted(sinch: Script, mailoutbox: list[EmailMultiAlternatives]) -> None:
     order = make(language="en")
-    publish_events(due())
+    publish_events(later(seconds=1))
     tick(now=order.expires_at - timedelta(hours=1))
     pay(order)
     expire(make(language="en"))
-    publish_events(due())
+    publish_events(later(seconds=1))
     created, reminder, paid, expired = bodies(sinch)
     assert created.startswith(f"Pay S/ 35.50 with the PagoEfectivo code (CIP) {order.code} before ")
     assert created.endswith(f" https://shop.example/pay/{order.token}/")
@@ -70,14 +66,14 @@ def test_each_step_is_texted(sinch: Script, mailoutbox: list[EmailMultiAlternati
 
 def test_what_needs_more_words_is_mailed_only(sinch: Script, mailoutbox: list[EmailMultiAlternatives]) -> None:
     notify(make(), amount="7.00")
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert len(mailoutbox) == 1
     assert not sinch.heard
 
 
 def test_what_is_true_no_more_is_not_texted(sinch: Script) -> None:
     pay(make(language="en"))
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert [body[:11] for body in bodies(sinch)] == ["We received"]
 
 
@@ -90,7 +86,7 @@ def test_two_carriers_text_alone(messages: Connect, capsys: pytest.CaptureFixtur
             CARRIERS={"sms": {"BACKEND": SINCH, "OPTIONS": options}, "screen": {"BACKEND": CONSOLE}},
         )
         order = make(language="en")
-        assert publish_events(due()) == 2
+        assert publish_events(later(seconds=1)) == 2
         assert row("created").last_error.startswith("OutcomeUnknown: Sinch answered 500")
         script.always[BATCHES] = Says(201)
         assert row("created").retry_at
@@ -105,7 +101,7 @@ def test_two_carriers_text_alone(messages: Connect, capsys: pytest.CaptureFixtur
 def test_what_may_work_later_is_tried_again(sinch: Script, caplog: pytest.LogCaptureFixture, status: int) -> None:
     sinch.always[BATCHES] = Says(status, REFUSAL if status == 500 else b"")
     order = make(language="en")
-    publish_events(due())
+    publish_events(later(seconds=1))
     failed = row("created")
     assert (failed.delivered_at, failed.attempts) == (None, 1)
     assert str(status) in failed.last_error
@@ -122,7 +118,7 @@ def test_what_may_work_later_is_tried_again(sinch: Script, caplog: pytest.LogCap
 def test_what_can_never_arrive_is_not(sinch: Script, caplog: pytest.LogCaptureFixture) -> None:
     sinch.always[BATCHES] = Says(400, REFUSAL)
     make()
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert row("created").delivered_at
     warned = [record for record in caplog.records if record.name == "pagoefectivo.delivery"]
     assert [record.levelno for record in warned] == [logging.WARNING]
@@ -134,7 +130,7 @@ def test_what_can_never_arrive_is_not(sinch: Script, caplog: pytest.LogCaptureFi
 def test_a_text_that_comes_too_late_is_not_sent(sinch: Script, caplog: pytest.LogCaptureFixture) -> None:
     pay(make())
     models.QuerySet(OrderEvent).update(created_at=timezone.now() - timedelta(hours=3))
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert not bodies(sinch)
     assert row("paid").delivered_at
     assert "it is too old" in caplog.text
@@ -142,7 +138,7 @@ def test_a_text_that_comes_too_late_is_not_sent(sinch: Script, caplog: pytest.Lo
 
 def test_without_a_phone_nobody_is_texted(sinch: Script, caplog: pytest.LogCaptureFixture) -> None:
     make(payer=NOBODY)
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert row("created").delivered_at
     assert not sinch.heard
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -153,7 +149,7 @@ def test_a_number_that_is_none_is_noted_and_skipped(
     sinch: Script, caplog: pytest.LogCaptureFixture, phone: str
 ) -> None:
     make(payer=Payer(email="ana@example.com", phone=phone))
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert row("created").delivered_at
     assert not sinch.heard
     assert str(row("created").event.pk) in caplog.text

@@ -11,6 +11,8 @@ import pytest
 from django.core.cache import cache
 
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel, authorizations
+from tests.channels.examples import payload
+from tests.channels.scripted import Says
 
 from .examples import ACCESS_KEY, NOW, SECRET_KEY, UNSPEAKABLE
 from .scripted import Script, playing
@@ -79,3 +81,9 @@ def discreet(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[BaseExcepti
     said = "\n".join(record.getMessage() + repr(words(record.args)) for record in caplog.get_records("call"))
     for word in UNSPEAKABLE:
         assert word not in said
+
+
+@pytest.fixture
+def issuing(script: Script) -> Script:
+    script.always["POST /v1/cips"] = Says(201, payload("cips_201"))
+    return script

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pagoefectivo_django.channels.base import Channel, Charge, CodeRef, Incoming, Report
+from pagoefectivo_django.channels.pagoefectivo import authorizations
 from pagoefectivo_django.channels.pagoefectivo.wire import LIMA
 from pagoefectivo_django.payer import Payer
 
@@ -56,3 +59,12 @@ def read(channel: Channel, body: bytes) -> Report:
 def look_up(channel: Channel, codes: Iterable[str]) -> dict[str, Report]:
     """What a channel finds, by the code as it was asked for without leading zeros."""
     return {ref.code: report for ref, report in channel.look_up([CodeRef(code) for code in codes]).items()}
+
+
+def sign(body: bytes, secret: str = SECRET_KEY) -> str:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def forget_own() -> None:
+    """Be another process: same cache, nothing remembered."""
+    authorizations._tokens.clear()

@@ -7,7 +7,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ import pytest
 from pagoefectivo_django.channels import http
 from pagoefectivo_django.channels.http import Answer, Call, Deadline, send
 from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailable
-from tests.ports import refusing
 
 from .scripted import Says, Script
 
@@ -41,12 +40,6 @@ def silent_port() -> Any:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield listener.getsockname()[1]
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    with refusing() as port:
-        yield port
 
 
 def test_the_request_arrives_as_written(script: Script) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from pagoefectivo_django.channels.base import Incoming
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.channels.pagoefectivo.notices import compact
 from pagoefectivo_django.errors import InvalidSignature, Unsigned
+from tests.channels.examples import sign
 
 from .examples import ACCESS_KEY, SECRET_KEY, payload
 
@@ -36,10 +35,6 @@ SIGNATURE = VECTORS[0][1]
 def make() -> Callable[..., PagoEfectivoChannel]:
     given_ = {"ENVIRONMENT": "sandbox", "SERVICE_ID": 1234, "ACCESS_KEY": ACCESS_KEY, "SECRET_KEY": SECRET_KEY}
     return lambda **options: PagoEfectivoChannel("default", given_ | options)
-
-
-def sign(body: bytes, secret: str = SECRET_KEY) -> str:
-    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 def verifies(channel: PagoEfectivoChannel, body: bytes, signature: Any) -> bool:

@@ -17,8 +17,9 @@ from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel, autho
 from pagoefectivo_django.channels.pagoefectivo.authorizations import Token, Tokens
 from pagoefectivo_django.channels.pagoefectivo.options import Keys
 from pagoefectivo_django.errors import Misconfigured
+from tests.channels.examples import forget_own
 
-from .examples import ACCESS_KEY, NOW, SECRET_KEY, charge, payload
+from .examples import ACCESS_KEY, NOW, SECRET_KEY, charge
 from .scripted import Says, Script
 
 CREATE = "POST /v1/cips"
@@ -43,17 +44,6 @@ class DeadCache(BaseCache):
 @pytest.fixture
 def _dead_cache(settings: Any) -> None:
     settings.CACHES = {"default": {"BACKEND": "tests.channels.test_pagoefectivo_sharing.DeadCache"}}
-
-
-@pytest.fixture
-def issuing(script: Script) -> Script:
-    script.always[CREATE] = Says(201, payload("cips_201"))
-    return script
-
-
-def forget_own() -> None:
-    """Be another process: same cache, nothing remembered."""
-    authorizations._tokens.clear()
 
 
 class TestStampede:

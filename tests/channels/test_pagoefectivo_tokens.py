@@ -14,6 +14,7 @@ from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel, autho
 from pagoefectivo_django.channels.pagoefectivo.authorizations import Token, write_request
 from pagoefectivo_django.channels.pagoefectivo.options import Keys
 from pagoefectivo_django.errors import Misconfigured, Unavailable
+from tests.channels.examples import forget_own
 
 from .examples import ACCESS_KEY, NOW, SECRET_KEY, charge, payload
 from .scripted import Says, Script
@@ -25,12 +26,6 @@ Make = Callable[..., PagoEfectivoChannel]
 Look = Callable[[BaseException], None]
 
 
-@pytest.fixture
-def issuing(script: Script) -> Script:
-    script.always[CREATE] = Says(201, payload("cips_201"))
-    return script
-
-
 def at(channel: PagoEfectivoChannel, moment: datetime) -> PagoEfectivoChannel:
     channel.clock = lambda: moment
     return channel
@@ -38,11 +33,6 @@ def at(channel: PagoEfectivoChannel, moment: datetime) -> PagoEfectivoChannel:
 
 def life(script: Script, **length: float) -> None:
     script.token_life = (NOW.isoformat(), (NOW + timedelta(**length)).isoformat())
-
-
-def forget_own() -> None:
-    """Be another process: same cache, nothing remembered."""
-    authorizations._tokens.clear()
 
 
 class TestRequest:

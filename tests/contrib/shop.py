@@ -18,11 +18,11 @@ if "TEST_BROKER_URL" in os.environ:
 from django.utils import timezone  # noqa: E402
 
 from pagoefectivo_django import flows  # noqa: E402
-from pagoefectivo_django.channels.memory import MemoryChannel  # noqa: E402
 from pagoefectivo_django.models import Order  # noqa: E402
 from pagoefectivo_django.states import Fact  # noqa: E402
-from tests.flows.making import make  # noqa: E402
-from tests.hostile.doing import paid, post  # noqa: E402
+from tests.factories.messages import paid, post  # noqa: E402
+from tests.factories.orders import make  # noqa: E402
+from tests.factories.provider import channel  # noqa: E402
 
 
 class Shop:
@@ -34,7 +34,7 @@ class Shop:
     def pay(self, reference: str) -> str:
         """Have the payer pay, also inside a transaction, where ``testing.pay`` says no."""
         order = Order.objects.get(reference=reference)
-        MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+        channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
         assert post(paid(order)).status_code == 200
         order.refresh_from_db()
         return str(order.state)

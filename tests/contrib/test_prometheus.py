@@ -14,7 +14,8 @@ from pagoefectivo_django.contrib.prometheus.metrics import begin
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.provider.record import recorded
 from pagoefectivo_django.models import Discrepancy
-from tests.hostile.doing import paid, post, sold
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
 from tests.sandbox.running import running
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -40,7 +41,7 @@ def test_a_sale_is_counted() -> None:
         "rounds": ("pagoefectivo_round_seconds_count", {}),
     }
     before = {key: value(name, **labels) for key, (name, labels) in names.items()}
-    order = sold()
+    order = make()
     post(paid(order))
     Client().post("/pay/webhooks/default/", "1", content_type="application/json")
     tick()
@@ -71,7 +72,7 @@ def test_the_database_is_asked_at_each_scrape() -> None:
 
 
 def test_no_label_names_anybody() -> None:
-    order = sold("SHOP-PLANTED")
+    order = make("SHOP-PLANTED")
     post(paid(order))
     text = generate_latest(REGISTRY).decode()
     assert "pagoefectivo_events_total" in text
@@ -84,7 +85,7 @@ def test_who_measures_wrongly_costs_no_sale(caplog: pytest.LogCaptureFixture) ->
         raise RuntimeError("no room on the disk")
 
     measures.observe_by(broken)
-    order = sold()
+    order = make()
     assert post(paid(order)).status_code == 200
     order.refresh_from_db()
     assert order.state == "paid"

@@ -39,9 +39,9 @@ from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import Match, Order, Payment, Refund, Settlement, SettlementLine
 from pagoefectivo_django.states import Kind, OrderState, RefundStatus
 from pagoefectivo_django.workdays import lima_day
+from tests.factories import statements
 from tests.sandbox.running import lima
 from tests.sandbox.running import order as charge
-from tests.settlements import files
 from tests.shop.models import Heard
 
 from .receivers import deaf
@@ -318,7 +318,7 @@ def one_refund(stage: Stage) -> Iterator[str]:
 
 def settle(stage: Stage) -> None:
     # By a moment that stays, so that the file is the same when it is imported again.
-    data = files.text([files.line(stage.order(), paid_at=stage.order().created_at)])
+    data = statements.text([statements.line(stage.order(), paid_at=stage.order().created_at)])
     import_settlement(io.BytesIO(data), "LIQ-1001.txt", actor="ana", currency="PEN")
 
 
@@ -341,7 +341,7 @@ def adds_up(stage: Stage) -> Iterator[str]:
 def stranger(stage: Stage) -> None:
     """Paid, and settled by a line that nobody knows."""
     paid(stage)
-    files.load(files.line(stage.order(), code="99999999", transaction_code=""))
+    statements.load(statements.line(stage.order(), code="99999999", transaction_code=""))
 
 
 def match_and_undo(stage: Stage) -> None:

@@ -16,7 +16,8 @@ import requests
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.doctor import examine, webhook
 from pagoefectivo_django.models import Notification, Payment, Refusal
-from tests.hostile.doing import SECRET, paid, sold
+from tests.factories.messages import SECRET, paid
+from tests.factories.orders import make
 from tests.sandbox.running import ROOT, wait_for
 
 pytestmark = [
@@ -46,7 +47,7 @@ def gunicorn(environment: dict[str, str], folder: Path, *application: str) -> It
 
 
 def test_a_message_in_pieces_is_read(child_environment: dict[str, str], tmp_path: Path, settings: Any) -> None:
-    order = sold()
+    order = make()
     body = paid(order)
     with gunicorn(child_environment, tmp_path, *WSGI) as site:
         headers = {"PE-Signature": MemoryChannel.sign(body, SECRET)}

@@ -73,6 +73,19 @@ def test_every_code_is_read_back(code: str) -> None:
     assert code in scanned(replace(VOUCHER, code=code, provider_url=""))
 
 
+def test_a_link_stands_where_a_code_would() -> None:
+    paper = replace(VOUCHER, code="", by_link=True, ways=())
+    assert scanned(paper) == {PAGE}
+    text = text_of(paper)
+    for said in (PAGE, "S/ 1,234.50", "viernes 21 de agosto, 11:59 p. m.", "SHOP-1001"):
+        assert solid(said) in text
+    assert "CIP" not in text
+    assert "PagoEfectivo" not in text
+    over = replace(paper, state=VoucherState.EXPIRED)
+    assert solid(PAGE) not in text_of(over)
+    assert not scanned(over)
+
+
 def test_the_providers_own_qr_goes_before_ours() -> None:
     assert scanned(replace(VOUCHER, provider_qr="00020101021226-made-up")) == {"24591983", "00020101021226-made-up"}
 

@@ -8,17 +8,21 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
+from django.template import engines
+from django.utils.html import format_html
 
-from pagoefectivo_django.documents.tables import Cell, csv_pieces, write_xlsx
+from pagoefectivo_django.documents.tables import Amount, Badge, Cell, Link, Table, csv_pieces, write_xlsx
 from pagoefectivo_django.errors import Misconfigured
 
 HEADINGS = ("order", "CIP", "paid", "day", "gross", "age")
-ROW = ("Ñu-1 €", "24592012", datetime(2026, 11, 3, 4, 59, 8, 77, tzinfo=UTC), date(2026, 11, 9), Decimal("-1234.5"), 7)
+DEBT = Decimal("-1234.5")
+ROW = ("Ñu-1 €", "24592012", datetime(2026, 11, 3, 4, 59, 8, 77, tzinfo=UTC), date(2026, 11, 9), DEBT, 7)
 #: What a reference, an operation number or a reason can be, and no spreadsheet may run or change.
 TRICKY = (
     "=1+1", "+1", "-1", "@SUM(1)", "  =1+1", "\t=1", "\u200b=1", "＝1+1", "＋1", "－1", "＠x", "=", "#N/A", "#REF!",
@@ -28,8 +32,8 @@ TRICKY = (
 
 
 def made(rows: Sequence[Sequence[Cell]], **named: Any) -> str:
-    encoding = named.get("encoding", "utf-8-sig")
-    return b"".join(csv_pieces(("text",) if rows and len(rows[0]) == 1 else HEADINGS, rows, **named)).decode(encoding)
+    table = Table("paid", ("text",) if rows and len(rows[0]) == 1 else HEADINGS, rows)
+    return b"".join(csv_pieces(table, **named)).decode(named.get("encoding", "utf-8-sig"))
 
 
 def cells(text: str, separator: str = ",") -> list[list[str]]:
@@ -38,9 +42,29 @@ def cells(text: str, separator: str = ",") -> list[list[str]]:
 
 def opened(rows: Sequence[Sequence[Cell]], **named: Any) -> Any:
     file = io.BytesIO()
-    write_xlsx(file, "paid", HEADINGS, rows, **named)
+    write_xlsx(file, Table("paid", HEADINGS, rows), **named)
     file.seek(0)
     return openpyxl.load_workbook(file)
+
+
+# Pages.
+
+
+def test_a_cell_of_a_page_is_html_in_which_a_text_stays_text() -> None:
+    """By ``str()``, as a template shows a value, and by Django's escaping."""
+    link, nowhere, badge = Link("<b>", "/list?a=1&b=2"), Link("<b>", ""), Badge("paid", "<paid>")
+    for shown in (str, partial(format_html, "{}")):
+        assert shown(link) == '<a href="/list?a=1&amp;b=2">&lt;b&gt;</a>'
+        assert shown(nowhere) == "&lt;b&gt;"
+        assert shown(badge) == '<span class="pagoefectivo-badge pagoefectivo-paid">&lt;paid&gt;</span>'
+    html = (
+        engines["django"].from_string("{{ link }} {{ amount }}").render({"link": link, "amount": Amount(DEBT, "USD")})
+    )
+    assert html == f"{link} US$\u00a0-1,234.50"
+
+
+def test_what_a_table_holds_is_in_no_report_of_an_error() -> None:
+    assert "ana@example.com" not in repr(Table("payers", ("e-mail",), [["ana@example.com"]]))
 
 
 # CSV.
@@ -53,14 +77,14 @@ def test_a_csv_has_two_decimals_and_lima_s_clock() -> None:
 
 
 def test_utf_8_begins_with_its_mark_once() -> None:
-    content = b"".join(csv_pieces(HEADINGS, [ROW] * 1200))
+    content = b"".join(csv_pieces(Table("paid", HEADINGS, [ROW] * 1200)))
     assert content.startswith(b"\xef\xbb\xbforder")
     assert content.count(b"\xef\xbb\xbf") == 1
     assert content.count(b"\r\n") == content.count(b"\n") == 1201
 
 
 def test_windows_1252_has_a_discrepancy_mark_for_what_it_lacks() -> None:
-    content = b"".join(csv_pieces(("order",), [("Ñ € 电",)], encoding="windows-1252"))
+    content = b"".join(csv_pieces(Table("paid", ("order",), [("Ñ € 电",)]), encoding="windows-1252"))
     assert content == b"order\r\n\xd1 \x80 ?\r\n"
 
 
@@ -128,7 +152,7 @@ def test_a_csv_is_made_while_it_is_read() -> None:
             read += 1
             yield ("x",)
 
-    pieces = csv_pieces(("text",), rows())
+    pieces = csv_pieces(Table("paid", ("text",), rows()))
     assert read == 0
     next(pieces)
     assert 0 < read < 1000
@@ -181,7 +205,7 @@ def test_no_row_is_a_sheet_with_headings() -> None:
 def test_without_openpyxl_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(Misconfigured, match=r"pip install pagoefectivo-django\[xlsx\]"):
-        write_xlsx(io.BytesIO(), "paid", HEADINGS, [ROW])
+        write_xlsx(io.BytesIO(), Table("paid", HEADINGS, [ROW]))
 
 
 # Another spreadsheet.
@@ -203,7 +227,7 @@ def converted(path: Path, reading: str = "") -> list[list[str]]:
 def test_libreoffice_opens_the_workbook(tmp_path: Path) -> None:
     path = tmp_path / "made.xlsx"
     with path.open("wb") as file:
-        write_xlsx(file, "paid", HEADINGS, [ROW, *((text,) for text in TRICKY)])
+        write_xlsx(file, Table("paid", HEADINGS, [ROW, *((text,) for text in TRICKY)]))
     shown = converted(path)
     assert shown[0] == list(HEADINGS)
     assert shown[1] == ["Ñu-1 €", "24592012", "2026-11-02 23:59:08", "2026-11-09", "-1,234.50", "7"]
@@ -215,7 +239,8 @@ def test_libreoffice_opens_the_csv(tmp_path: Path, encoding: str, charset: int) 
     """By its own guesses, numbers and dates among them: 44 is the comma, 34 the quote, 1033 American."""
     path = tmp_path / "made.csv"
     texts = [text for text in TRICKY if encoding == "utf-8-sig" or text.isascii()]
-    path.write_bytes(b"".join(csv_pieces(HEADINGS, [ROW, *((text,) for text in texts)], encoding=encoding)))
+    table = Table("paid", HEADINGS, [ROW, *((text,) for text in texts)])
+    path.write_bytes(b"".join(csv_pieces(table, encoding=encoding)))
     shown = converted(path, f"CSV:44,34,{charset},1,,1033,false,true")
     assert shown[0] == list(HEADINGS)
     assert shown[1][:2] == ["Ñu-1 €", "24592012"]

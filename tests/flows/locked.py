@@ -8,13 +8,12 @@ from datetime import timedelta
 from django.utils import timezone
 
 from pagoefectivo_django.actors import SHOP
-from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.exchange import Exchange, listener
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailable
-from pagoefectivo_django.flows import approve_refund, cancel_order, refund_order, reissue_code
+from pagoefectivo_django.flows import cancel_order, reissue_code
 from pagoefectivo_django.flows.inbox.hints import hint
 from pagoefectivo_django.flows.ledger.attach import declare_restored
 from pagoefectivo_django.flows.orders.pending_action import record
@@ -22,9 +21,13 @@ from pagoefectivo_django.flows.settlements.imports import confirm_settlement, re
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Order, Refund
 from pagoefectivo_django.states import Fact, Kind, PendingAction
 from pagoefectivo_django.testing import notify, pay
-from tests.flows import asking
-from tests.flows.making import later, make
-from tests.settlements.files import line, load, text
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.provider import channel
+from tests.factories.refunds import refund_at
+from tests.factories.settlements import settlement_line
+from tests.factories.statements import line, load, text
+from tests.reading import fresh
 
 Orders = Sequence[Order]
 
@@ -48,16 +51,6 @@ class Work:
     #: Whether it is done with one of them.
     done: Callable[[Order], bool]
     make: Callable[[], Order] = lambda: make(expires_at=later(hours=40))
-
-
-def channel() -> MemoryChannel:
-    found = get_channel("default")
-    assert isinstance(found, MemoryChannel)
-    return found
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
 
 
 def is_in(state: str) -> Callable[[Order], bool]:
@@ -106,7 +99,7 @@ def without_code() -> Order:
     return order
 
 
-def wished(pending_action: PendingAction) -> Callable[[Order], None]:
+def put_off(pending_action: PendingAction) -> Callable[[Order], None]:
     date = None if pending_action == PendingAction.CANCEL else later(hours=72)
     return lambda order: record(order, pending_action, actor=SHOP, date=date, now=timezone.now())
 
@@ -149,7 +142,7 @@ def deleted(order: Order) -> bool:
 
 def to_give_back(order: Order) -> None:
     pay(order)
-    approve_refund(refund_order(order, actor="ana", reason="Torn."), actor="eva")
+    refund_at("approved", order)
 
 
 def given_back_or_not(order: Order) -> None:
@@ -263,7 +256,7 @@ def settled(order: Order) -> bool:
 
 
 def unsettled(orders: Orders) -> None:
-    asking.line(paid_at=timezone.now() - timedelta(days=60), status="matched")
+    settlement_line(paid_at=timezone.now() - timedelta(days=60), status="matched")
     for order in orders:
         pay(order)
     Order.objects.update(paid_at=timezone.now() - timedelta(days=30))
@@ -285,9 +278,9 @@ WORK: dict[str, Work] = {
     "deliver": Work("deliveries", each(unheard), heard),
     "remind": Work("reminders", each(near), reminded),
     "issue": Work("pending_actions", each(lambda order: None), is_in("pending"), without_code),
-    "cancel": Work("pending_actions", each(wished(PendingAction.CANCEL)), is_in("cancelled")),
-    "extend": Work("pending_actions", each(wished(PendingAction.EXTEND)), extended),
-    "reissue": Work("pending_actions", each(wished(PendingAction.REISSUE)), reissued),
+    "cancel": Work("pending_actions", each(put_off(PendingAction.CANCEL)), is_in("cancelled")),
+    "extend": Work("pending_actions", each(put_off(PendingAction.EXTEND)), extended),
+    "reissue": Work("pending_actions", each(put_off(PendingAction.REISSUE)), reissued),
     "delete": Work("deletions", each(superseded), deleted),
     "delete what is watched no longer": Work("deletions", each(watched_no_longer), deleted),
     "ask whether a code can be paid": Work("deletions", each(by_wrong_keys), asked(Kind.STILL_PAYABLE)),

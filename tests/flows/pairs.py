@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from pagoefectivo_django import flows
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Unavailable
+from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError
 from pagoefectivo_django.flows.privacy.erase import erase_payer
 from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import Cip, Discrepancy, Match, Order, Payment, Refund, Settlement, SettlementLine
@@ -26,10 +26,12 @@ from pagoefectivo_django.models.database import LOCK_ORDER, UNDER_ORDER
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.backup import Backup, backup, restore
+from tests.clock import later
+from tests.concurrency import at_once
 from tests.crash.locks import LOCKS
-from tests.flows.making import later, make
-from tests.hostile.doing import at_once
-from tests.settlements.files import line, load, text
+from tests.factories.orders import make, without_code
+from tests.factories.provider import channel
+from tests.factories.statements import line, load, text
 from tests.shop.models import Heard
 
 #: Seconds that one waits, with its first lock, for the other to have its own.
@@ -41,7 +43,7 @@ Step = Callable[[], object]
 
 
 class Scene:
-    """Orders, papers and questions as they are before two flows meet; what the database and the provider hold."""
+    """Orders, papers and discrepancies as they are before two flows meet; what the database and the provider hold."""
 
     def __init__(self) -> None:
         make(reference="OPEN")
@@ -50,8 +52,7 @@ class Scene:
         pay(make(reference="OTHER"), operation_number="3")
         load(line(paid), line(paid, code="99999999", transaction_code=""), name="LIQ-1.txt")
         flows.refund_order(paid, Decimal("5.00"), actor="ana", reason="A stain.")
-        MemoryChannel.fail("issue", Unavailable("Down."))
-        make(reference="NEW")
+        without_code(reference="NEW")
         MemoryChannel.fail("issue", OutcomeUnknown("No answer."), after=True)
         make(reference="LOST")
         Order.objects.filter(reference="LOST").update(pending_action="", retry_at=None)
@@ -87,7 +88,7 @@ def first(status: str) -> SettlementLine:
 
 def adopt() -> None:
     lost = Cip.objects.get(order__reference="LOST")
-    book = MemoryChannel("default", {}).book
+    book = channel().book
     code = next(code for code, slip in book.items() if slip.report.transaction_code == lost.transaction_code)
     flows.adopt_code(lost.order, code, actor="eva")
 
@@ -103,7 +104,7 @@ def refund() -> Refund:
 
 def found_paid() -> None:
     """A round that finds a payment which nobody told of."""
-    MemoryChannel("default", {}).set(order("OPEN").code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(order("OPEN").code, Fact.PAYMENT, paid_at=timezone.now())
     flows.tick()
 
 
@@ -189,7 +190,7 @@ class Recorder:
 
 
 def tables_of(name: str, scene: Scene) -> set[str]:
-    """Do one deed alone, and return which of the tables that have an order of locks it locks."""
+    """Do one action alone, and return which of the tables that have an order of locks it locks."""
     scene.begin()
     recorder = Recorder()
     with connection.execute_wrapper(recorder), suppress(PagoEfectivoError):
@@ -198,7 +199,7 @@ def tables_of(name: str, scene: Scene) -> set[str]:
 
 
 def meet(one: str, other: str, scene: Scene) -> list[Any]:
-    """Do two deeds at once, each waiting with its first lock for the other's; return what came of them."""
+    """Do two actions at once, each waiting with its first lock for the other's; return what came of them."""
     scene.begin()
     meeting = Meeting()
 

@@ -9,29 +9,17 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Unavailable
-from pagoefectivo_django.flows import (
-    cancel_order,
-    extend_order,
-    refresh_order,
-    reissue_code,
-    resolve_discrepancy,
-    tick,
-)
+from pagoefectivo_django.flows import cancel_order, extend_order, refresh_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.models import Discrepancy, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.provider import channel
 
 pytestmark = [pytest.mark.storm, pytest.mark.django_db(transaction=True)]
-
-
-def channel() -> MemoryChannel:
-    found = get_channel("default")
-    assert isinstance(found, MemoryChannel)
-    return found
 
 
 def code_of(order: Order, choice: int) -> str:
@@ -62,7 +50,7 @@ def expires(order: Order, choice: int) -> None:
 
 
 def answers(order: Order, choice: int) -> None:
-    """Staff answers the oldest open question."""
+    """Staff resolves the oldest open discrepancy."""
     if discrepancy := Discrepancy.objects.open().order_by("pk").first():
         resolve_discrepancy(discrepancy, ["accept", "refund_due", "ignore"][choice % 3], actor="marta", reason="Seen.")
 
@@ -106,7 +94,7 @@ def check(order: Order) -> None:
 
 @settings(max_examples=25)
 @given(story=st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 7)), max_size=14))
-def test_the_books_stand_after_every_deed(story: list[tuple[str, int]]) -> None:
+def test_the_books_hold_after_every_step(story: list[tuple[str, int]]) -> None:
     MemoryChannel.clear()
     order = make()
     for step, choice in story:

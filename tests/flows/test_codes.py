@@ -24,7 +24,11 @@ from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import later, make, report
+from tests.clock import later
+from tests.factories.messages import report
+from tests.factories.orders import make, without_code
+from tests.factories.provider import channel
+from tests.reading import calls, code_statuses, event_kinds, fresh
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -35,28 +39,15 @@ LOST = OutcomeUnknown("The line was dropped.")
 DOWN = Unavailable("Nobody answers.")
 
 
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
-
-
-def statuses(order: Order) -> list[str]:
-    return [cip.status for cip in order.cips.order_by("pk")]
-
-
-def kinds(order: Order) -> list[str]:
-    return list(OrderEvent.objects.filter(order=order).exclude(kind="noted").values_list("kind", flat=True))
-
-
 # Issuing.
 
 
 def test_not_sent_is_tried_again_with_the_same_transaction_code() -> None:
-    MemoryChannel.fail("issue", DOWN)
-    order = make()
-    assert (order.state, statuses(order)) == ("new", ["requested"])
+    order = without_code()
+    assert (order.state, code_statuses(order=order)) == ("new", ["requested"])
     tick(later(minutes=10))
     assert fresh(order).state == "pending"
-    asked = [about for call, about in MemoryChannel.calls if call == "issue"]
+    asked = calls("issue")
     assert len(asked) == 2
     assert len(set(asked)) == 1
 
@@ -65,14 +56,14 @@ def test_a_lost_answer_is_followed_by_one_more_code_and_then_a_person() -> None:
     for _ in range(3):
         MemoryChannel.fail("issue", LOST, after=True)
     order = make()
-    assert (order.state, statuses(order)) == ("new", ["lost"])
+    assert (order.state, code_statuses(order=order)) == ("new", ["lost"])
     tick(later(seconds=30))
-    assert statuses(order) == ["lost"], "the second code waits a minute"
+    assert code_statuses(order=order) == ["lost"], "the second code waits a minute"
     tick(later(minutes=2))
-    assert statuses(order) == ["lost", "lost"]
+    assert code_statuses(order=order) == ["lost", "lost"]
     for hours in range(1, 5):
         tick(later(hours=hours))
-    assert statuses(order) == ["lost", "lost"]
+    assert code_statuses(order=order) == ["lost", "lost"]
     assert [discrepancy.kind for discrepancy in Discrepancy.objects.all()] == ["lost_code"]
 
 
@@ -83,7 +74,7 @@ def test_a_lost_code_that_is_paid_finds_its_order_by_its_transaction_code() -> N
     (code,) = MemoryChannel.slips["memory:default"]
     assert notify(order, code=code, transaction_code=lost.transaction_code) == 200
     order = fresh(order)
-    assert (order.state, order.code, statuses(order)) == ("paid", code, ["paid"])
+    assert (order.state, order.code, code_statuses(order=order)) == ("paid", code, ["paid"])
 
 
 def test_a_lost_code_that_is_paid_is_found_by_asking_the_provider() -> None:
@@ -104,36 +95,34 @@ def test_a_refusal_goes_to_the_next_route_and_rejects_at_the_last(settings: Any)
     no = Refused("amount: over the merchant's maximum", codes=("511",))
     MemoryChannel.fail("issue", no)
     order = make()
-    assert (order.state, statuses(order)) == ("pending", ["refused", "current"])
+    assert (order.state, code_statuses(order=order)) == ("pending", ["refused", "current"])
     assert order.cips.get(live=True).account == "memory:second"
     MemoryChannel.fail("issue", no)
     MemoryChannel.fail("issue", no)
     order = make()
-    assert (order.state, statuses(order)) == ("rejected", ["refused", "refused"])
-    assert kinds(order) == ["order_created", "payment_rejected"]
+    assert (order.state, code_statuses(order=order)) == ("rejected", ["refused", "refused"])
+    assert event_kinds(order) == ["order_created", "payment_rejected"]
     reissue_code(order)
     assert fresh(order).state == "pending"
 
 
 def test_a_process_that_dies_while_asking_leaves_a_lost_code() -> None:
-    MemoryChannel.fail("issue", DOWN)
-    order = make()
+    order = without_code()
     Cip.objects.update(asked_at=timezone.now())  # as if the process had died before the answer
     Order.objects.update(retry_at=timezone.now())
     tick(later(minutes=3))
-    assert (fresh(order).state, statuses(order)) == ("pending", ["lost", "current"])
+    assert (fresh(order).state, code_statuses(order=order)) == ("pending", ["lost", "current"])
 
 
 def test_issue_code_never_raises() -> None:
     MemoryChannel.fail("issue", DOWN)
-    MemoryChannel.fail("issue", DOWN)
-    order = make()
+    order = without_code()
     Order.objects.update(retry_at=timezone.now())
     assert issue_code(fresh(order)).state == "new"
     Order.objects.update(retry_at=timezone.now())
     assert issue_code(fresh(order)).state == "pending"
     assert issue_code(fresh(order)).state == "pending"
-    assert statuses(order) == ["current"]
+    assert code_statuses(order=order) == ["current"]
 
 
 # Cancelling.
@@ -141,7 +130,7 @@ def test_issue_code_never_raises() -> None:
 
 def test_cancel_deletes_the_code_first() -> None:
     order = cancel_order(make(), actor="marta")
-    assert (order.state, statuses(order)) == ("cancelled", ["deleted"])
+    assert (order.state, code_statuses(order=order)) == ("cancelled", ["deleted"])
     assert MemoryChannel.calls[-1] == ("delete", fresh(order).code)
     assert OrderEvent.objects.get(kind="payment_cancelled").actor.name == "marta"
     assert cancel_order(order).state == "cancelled"
@@ -149,7 +138,7 @@ def test_cancel_deletes_the_code_first() -> None:
 
 def test_cancel_finds_out_that_it_was_paid() -> None:
     order = make()
-    MemoryChannel("default", {}).set(fresh(order).code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(fresh(order).code, Fact.PAYMENT, paid_at=timezone.now())
     with pytest.raises(AlreadyPaid):
         cancel_order(order)
     assert fresh(order).state == "paid"
@@ -191,21 +180,20 @@ def test_cancelling_without_a_code() -> None:
     assert cancel_order(order).state == "cancelled"
     assert OrderEvent.objects.get(kind="payment_cancelled").data == {"about": "lost_code_not_deleted"}
     tick(later(minutes=5))
-    assert statuses(order) == ["lost"], "a cancelled order asks for no code"
+    assert code_statuses(order=order) == ["lost"], "a cancelled order asks for no code"
     (code,) = MemoryChannel.slips["memory:default"]
     notify(order, code=code, transaction_code=order.cips.get().transaction_code)
     assert [discrepancy.kind for discrepancy in Discrepancy.objects.all()] == ["paid_after_cancel"]
 
 
 def test_an_answer_after_cancelling_deletes_the_code() -> None:
-    MemoryChannel.fail("issue", DOWN)
-    order = make()
+    order = without_code()
     cip = order.cips.get()
     Cip.objects.update(asked_at=timezone.now())
     cancel_order(order)
-    slip = MemoryChannel("default", {}).issue(_charge(cip))
+    slip = channel().issue(_charge(cip))
     advance(slip)
-    assert statuses(order) == ["superseded"]
+    assert code_statuses(order=order) == ["superseded"]
     tick(later(seconds=1))
     assert MemoryChannel.calls[-1] == ("delete", slip.code)
     assert fresh(order).state == "cancelled"
@@ -213,7 +201,7 @@ def test_an_answer_after_cancelling_deletes_the_code() -> None:
 
 def _charge(cip: Cip) -> Charge:
     order = cip.order
-    return Charge(cip.transaction_code, order.amount, order.currency, cip.expires_at, order.payer)
+    return Charge(cip.transaction_code, order.amount, order.currency, cip.until, order.payer)
 
 
 # Extending and reissuing.
@@ -222,17 +210,17 @@ def _charge(cip: Cip) -> Charge:
 def test_extend() -> None:
     order, date = make(), later(days=5).replace(microsecond=0)
     assert extend_order(order, date).expires_at == date
-    assert statuses(order) == ["current"]
+    assert code_statuses(order=order) == ["current"]
 
 
 def test_extend_revives_an_expired_code() -> None:
     order = make()
-    MemoryChannel("default", {}).set(fresh(order).code, Fact.CODE_EXPIRED)
+    channel().set(fresh(order).code, Fact.CODE_EXPIRED)
     when = later(days=3)
     refresh_order(fresh(order), now=when)
-    assert (fresh(order).state, statuses(order)) == ("expired", ["expired"])
+    assert (fresh(order).state, code_statuses(order=order)) == ("expired", ["expired"])
     extend_order(fresh(order), later(days=5), now=when)
-    assert (fresh(order).state, statuses(order)) == ("pending", ["current"])
+    assert (fresh(order).state, code_statuses(order=order)) == ("pending", ["current"])
 
 
 def test_extend_is_believed_when_it_shows() -> None:
@@ -249,11 +237,11 @@ def test_reissue_deletes_the_old_code() -> None:
     order = make()
     first = fresh(order).code
     reissue_code(order)
-    assert statuses(order) == ["superseded", "current"]
+    assert code_statuses(order=order) == ["superseded", "current"]
     assert fresh(order).code != first
     assert [call for call, _ in MemoryChannel.calls] == ["issue", "delete", "issue"]
     assert fresh(order).state == "pending"
-    assert kinds(order) == ["order_created", "cip_issued", "cip_issued"]
+    assert event_kinds(order) == ["order_created", "cip_issued", "cip_issued"]
 
 
 def test_a_payment_on_the_old_code_counts_and_deletes_the_new_one() -> None:
@@ -261,7 +249,7 @@ def test_a_payment_on_the_old_code_counts_and_deletes_the_new_one() -> None:
     old = order.cips.get()
     reissue_code(order)
     advance(report(old))
-    assert (fresh(order).state, statuses(order)) == ("paid", ["paid", "superseded"])
+    assert (fresh(order).state, code_statuses(order=order)) == ("paid", ["paid", "superseded"])
     tick(later(seconds=1))
     new = order.cips.last()
     assert new
@@ -298,7 +286,7 @@ def test_an_order_in_review_is_frozen_until_a_person_answers() -> None:
         resolve_discrepancy(discrepancy, "accept", actor="marta", reason=" ")
     resolve_discrepancy(discrepancy, "accept", actor="marta", reason="A discount was promised.")
     assert (fresh(order).state, Payment.objects.get().status) == ("paid", "applied")
-    assert kinds(order)[-1] == "payment_confirmed"
+    assert event_kinds(order)[-1] == "payment_confirmed"
     with pytest.raises(InvalidRequest):
         resolve_discrepancy(discrepancy, "ignore", actor="marta", reason="Again.")
     notify(order, amount="1.00", operation_number="1")
@@ -351,9 +339,9 @@ def test_late_payments_may_be_the_shops_decision(settings: Any) -> None:
 def test_a_late_message_without_a_time_asks_when_it_was_paid() -> None:
     order = make()
     code = fresh(order).code
-    MemoryChannel("default", {}).set(code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(code, Fact.PAYMENT, paid_at=timezone.now())
     Order.objects.update(expires_at=timezone.now() - timedelta(days=1))
-    MemoryChannel("default", {}).set(code, Fact.PAYMENT, paid_at=timezone.now() - timedelta(days=2))
+    channel().set(code, Fact.PAYMENT, paid_at=timezone.now() - timedelta(days=2))
     notify(order, paid_at=None)
     assert fresh(order).state == "pending"
     assert not Discrepancy.objects.exists()
@@ -363,7 +351,7 @@ def test_a_late_message_without_a_time_asks_when_it_was_paid() -> None:
 
 def test_the_providers_second_thoughts() -> None:
     order = pay(make(), operation_number="1")
-    MemoryChannel("default", {}).set(order.code, Fact.ISSUED)
+    channel().set(order.code, Fact.ISSUED)
     refresh_order(order)
     assert (fresh(order).state, Discrepancy.objects.get().kind) == ("paid", "reversed")
     refresh_order(order)
@@ -377,7 +365,7 @@ def test_an_expiry_by_webhook_is_a_hint() -> None:
     notify(order, Fact.CODE_EXPIRED)
     tick(later(seconds=1))
     assert fresh(order).state == "pending"
-    MemoryChannel("default", {}).set(fresh(order).code, Fact.CODE_EXPIRED)
+    channel().set(fresh(order).code, Fact.CODE_EXPIRED)
     Order.objects.update(expires_at=timezone.now())
     notify(order, Fact.CODE_EXPIRED)
     tick(later(hours=1))
@@ -400,7 +388,7 @@ def test_adopt_a_code_that_staff_found() -> None:
     order = make()
     (code,) = MemoryChannel.slips["memory:default"]
     adopt_code(order, f"00{code[:4]} {code[4:]}", actor="marta")
-    assert (fresh(order).state, fresh(order).code, statuses(order)) == ("pending", code, ["current"])
+    assert (fresh(order).state, fresh(order).code, code_statuses(order=order)) == ("pending", code, ["current"])
 
 
 def test_adopt_refuses_another_orders_code() -> None:
@@ -411,7 +399,7 @@ def test_adopt_refuses_another_orders_code() -> None:
         adopt_code(order, fresh(other).code, actor="marta")
     with pytest.raises(InvalidRequest):
         adopt_code(order, "not a code", actor="marta")
-    assert statuses(order) == ["lost"]
+    assert code_statuses(order=order) == ["lost"]
 
 
 def test_an_unknown_code_is_a_discrepancy_and_adopting_it_answers() -> None:
@@ -450,12 +438,12 @@ def test_an_expired_order_is_not_revived_beside_the_one_that_followed_it(state: 
 def test_a_code_adopted_for_an_order_that_was_ordered_again_is_deleted() -> None:
     MemoryChannel.fail("issue", LOST, after=True)
     old = expire(make(reference="AGAIN"))
-    (code,) = MemoryChannel("default", {}).book
+    (code,) = channel().book
     make(reference="AGAIN")
     adopt_code(old, code, actor="marta")
-    assert (fresh(old).state, statuses(old)) == ("expired", ["superseded"])
+    assert (fresh(old).state, code_statuses(order=old)) == ("expired", ["superseded"])
     tick(later(seconds=1))
-    assert not MemoryChannel("default", {}).book[code].open
+    assert not channel().book[code].open
 
 
 def test_the_providers_own_qr_is_kept() -> None:

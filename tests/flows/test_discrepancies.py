@@ -1,4 +1,4 @@
-"""What people do about questions besides answering them, and what answers do to a line of a statement."""
+"""What people do about discrepancies besides answering them, and what answers do to a line of a statement."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -24,9 +24,10 @@ from pagoefectivo_django.models.database import database, one_transaction
 from pagoefectivo_django.signals import discrepancy_opened
 from pagoefectivo_django.states import Kind, LineStatus
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.asking import ask, line
-from tests.flows.making import make
-from tests.hostile.doing import at_once
+from tests.concurrency import at_once
+from tests.factories.discrepancies import open_discrepancy
+from tests.factories.orders import make
+from tests.factories.settlements import settlement_line
 
 pytestmark = [
     pytest.mark.every_database,
@@ -65,14 +66,14 @@ def story(discrepancy: Discrepancy) -> list[tuple[str, str, str]]:
 def test_a_discrepancy_says_how_much_money_it_is_about() -> None:
     of_payment = late()
     assert (of_payment.amount, of_payment.currency) == (Decimal("99.00"), "PEN")
-    of_line = ask(Kind.MISSING_HERE, line=line(gross=Decimal("8.10"), currency="USD"))
+    of_line = open_discrepancy(Kind.MISSING_HERE, line=settlement_line(gross=Decimal("8.10"), currency="USD"))
     assert (of_line.amount, of_line.currency) == (Decimal("8.10"), "USD")
     order = make(amount=Decimal("7.00"))
-    of_order = ask(Kind.UNSETTLED_OVERDUE, order=order)
+    of_order = open_discrepancy(Kind.UNSETTLED_OVERDUE, order=order)
     assert (of_order.amount, of_order.currency) == (Decimal("7.00"), "PEN")
-    told = ask(Kind.FEE_MISMATCH, line=line(), amount=Decimal("0.05"), currency="PEN")
+    told = open_discrepancy(Kind.FEE_MISMATCH, line=settlement_line(), amount=Decimal("0.05"), currency="PEN")
     assert (told.amount, told.line is not None, told.settlement) == (Decimal("0.05"), True, told.line.settlement)  # type: ignore[union-attr]
-    unknown = ask(Kind.UNPROCESSED)
+    unknown = open_discrepancy(Kind.UNPROCESSED)
     assert (unknown.amount, unknown.currency) == (None, "")
 
 
@@ -80,19 +81,21 @@ def test_a_statement_freezes_no_order() -> None:
     order = make()
     with one_transaction() as alias:
         history = History(alias, timezone.now(), "clock")
-        history.open_discrepancy(Kind.AMOUNT_MISMATCH, Subject("line:1", order, line=line()), {})
+        history.open_discrepancy(Kind.AMOUNT_MISMATCH, Subject("line:1", order, line=settlement_line()), {})
         assert not history.in_review
         history.open_discrepancy(Kind.AMOUNT_MISMATCH, Subject("cip:1", order), {})
         assert history.in_review == {order.pk}
-    Discrepancy.objects.filter(subject="cip:1").update(line=line())
+    Discrepancy.objects.filter(subject="cip:1").update(line=settlement_line())
     assert cancel_order(order).state == "cancelled"
 
 
 def test_a_line_has_no_suggestion_that_it_can_not_have() -> None:
-    assert ask(Kind.AMOUNT_MISMATCH, line=line()).suggestion == ""
-    assert ask(Kind.AMOUNT_MISMATCH, order=make()).suggestion == ""  # without a payment nothing can go back
+    assert open_discrepancy(Kind.AMOUNT_MISMATCH, line=settlement_line()).suggestion == ""
+    assert (
+        open_discrepancy(Kind.AMOUNT_MISMATCH, order=make()).suggestion == ""
+    )  # without a payment nothing can go back
     for kind in Kind:
-        discrepancy = ask(kind, line=line())
+        discrepancy = open_discrepancy(kind, line=settlement_line())
         assert discrepancy.suggestion in ("", *answers_to(discrepancy)), kind
 
 
@@ -175,7 +178,7 @@ def test_comments_at_once_are_all_kept() -> None:
 
 
 def test_a_discrepancy_of_no_order_has_a_timeline_too() -> None:
-    discrepancy = ask(Kind.MISSING_HERE, line=line())
+    discrepancy = open_discrepancy(Kind.MISSING_HERE, line=settlement_line())
     assign_discrepancy(discrepancy, "rosa", actor="rosa")
     comment_on(discrepancy, "Theirs?", actor="rosa")
     resolve_discrepancy(discrepancy, "ignore", **STAFF)
@@ -241,7 +244,7 @@ def test_a_discrepancy_is_reopened_for_a_reason() -> None:
     assert Discrepancy.objects.get().status == "resolved"
 
 
-@pytest.mark.parametrize("ask_one", [late, partial(ask, Kind.LOST_CODE)])
+@pytest.mark.parametrize("ask_one", [late, partial(open_discrepancy, Kind.LOST_CODE)])
 def test_who_reopens_second_is_told_who_was_first(ask_one: Callable[[], Discrepancy]) -> None:
     discrepancy = resolve_discrepancy(ask_one(), "ignore", **STAFF)
     results = at_once(*(partial(reopen_discrepancy, discrepancy, actor=name, reason="x") for name in ("ana", "luis")))
@@ -252,9 +255,9 @@ def test_who_reopens_second_is_told_who_was_first(ask_one: Callable[[], Discrepa
 
 
 def test_a_repetition_reopens_nothing() -> None:
-    discrepancy = ask(Kind.MISSING_HERE, line=(of := line()))
+    discrepancy = open_discrepancy(Kind.MISSING_HERE, line=(of := settlement_line()))
     resolve_discrepancy(discrepancy, "ignore", **STAFF)
-    assert ask(Kind.MISSING_HERE, line=of, evidence="More of it.") == discrepancy
+    assert open_discrepancy(Kind.MISSING_HERE, line=of, evidence="More of it.") == discrepancy
     discrepancy.refresh_from_db()
     assert (discrepancy.status, len(discrepancy.evidence)) == ("resolved", 2)
 
@@ -281,7 +284,7 @@ def possible(kind: Kind, **about: Any) -> set[str]:
 def test_each_discrepancy_has_the_answers_that_it_can_have() -> None:
     order = pay(make())
     payment = Payment.objects.get(cip__order=order)
-    of = line()
+    of = settlement_line()
     every = {"accept", "refund_due", "ignore"}
     read = {Kind.FEE_MISMATCH, Kind.PAYOUT_MISMATCH, Kind.UNSETTLED_OVERDUE}
     for kind in Kind:
@@ -296,7 +299,9 @@ def test_each_discrepancy_has_the_answers_that_it_can_have() -> None:
 def test_a_statement_pays_no_order() -> None:
     order = make()
     notify(order, amount=Decimal("99.00"))
-    discrepancy = ask(Kind.AMOUNT_MISMATCH, order=order, payment=Payment.objects.get(), line=line())
+    discrepancy = open_discrepancy(
+        Kind.AMOUNT_MISMATCH, order=order, payment=Payment.objects.get(), line=settlement_line()
+    )
     with pytest.raises(InvalidRequest, match="can't be answered with accept; use ignore"):
         resolve_discrepancy(discrepancy, "accept", **STAFF)
     order.refresh_from_db()
@@ -304,7 +309,7 @@ def test_a_statement_pays_no_order() -> None:
 
 
 def test_a_line_is_ignored_by_the_answer_and_comes_back_with_the_discrepancy() -> None:
-    discrepancy = ask(Kind.MISSING_HERE, line=line())
+    discrepancy = open_discrepancy(Kind.MISSING_HERE, line=settlement_line())
     of = discrepancy.line
     assert of
     resolve_discrepancy(discrepancy, "ignore", **STAFF)
@@ -317,7 +322,7 @@ def test_a_line_is_ignored_by_the_answer_and_comes_back_with_the_discrepancy() -
 
 @pytest.mark.parametrize("status", [status for status in LineStatus if status != LineStatus.DISCREPANCY])
 def test_a_line_that_is_not_in_review_stays_what_it_is(status: LineStatus) -> None:
-    discrepancy = ask(Kind.MISSING_HERE, line=line(status=status, reason="before"))
+    discrepancy = open_discrepancy(Kind.MISSING_HERE, line=settlement_line(status=status, reason="before"))
     resolve_discrepancy(discrepancy, "ignore", **STAFF)
     assert discrepancy.line
     discrepancy.line.refresh_from_db()
@@ -327,7 +332,7 @@ def test_a_line_that_is_not_in_review_stays_what_it_is(status: LineStatus) -> No
 @pytest.mark.parametrize("status", ["discrepancy", "matched", "ignored"])
 @pytest.mark.parametrize("kind", [Kind.FEE_MISMATCH, Kind.PAYOUT_MISMATCH, Kind.UNSETTLED_OVERDUE])
 def test_a_discrepancy_about_a_fee_moves_no_line(kind: Kind, status: str) -> None:
-    discrepancy = ask(kind, line=line(status=status, reason="before"))
+    discrepancy = open_discrepancy(kind, line=settlement_line(status=status, reason="before"))
     resolve_discrepancy(discrepancy, "ignore", **STAFF)
     reopen_discrepancy(discrepancy, **STAFF)
     assert discrepancy.line
@@ -336,7 +341,7 @@ def test_a_discrepancy_about_a_fee_moves_no_line(kind: Kind, status: str) -> Non
 
 
 def test_an_answer_that_fails_leaves_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    discrepancy = ask(Kind.MISSING_HERE, line=line())
+    discrepancy = open_discrepancy(Kind.MISSING_HERE, line=settlement_line())
 
     def broken(self: History) -> None:
         raise RuntimeError("lost")

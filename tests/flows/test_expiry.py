@@ -16,7 +16,10 @@ from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.signals import payment_confirmed, payment_expired
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make, without_code
+from tests.factories.provider import channel
+from tests.reading import calls
 
 pytestmark = [
     pytest.mark.every_database,
@@ -30,14 +33,6 @@ BEFORE, AFTER = timedelta(hours=48, minutes=25), timedelta(hours=48, minutes=35)
 
 def at(order: Order, **more: float) -> datetime:
     return order.created_at + AFTER + timedelta(**more)
-
-
-def asked(call: str) -> list[str]:
-    return [about for name, about in MemoryChannel.calls if name == call]
-
-
-def channel() -> MemoryChannel:
-    return MemoryChannel("default", {})
 
 
 def test_an_order_ends_after_its_date_and_its_grace() -> None:
@@ -56,7 +51,7 @@ def test_within_the_grace_nothing_ends() -> None:
     tick(order.created_at + BEFORE)
     order.refresh_from_db()
     assert order.state == "pending"
-    assert asked("delete") == []
+    assert calls("delete") == []
 
 
 def test_a_code_still_open_past_its_date_is_deleted_before_the_order_ends() -> None:
@@ -64,7 +59,7 @@ def test_a_code_still_open_past_its_date_is_deleted_before_the_order_ends() -> N
     tick(at(order))
     order.refresh_from_db()
     assert (order.state, Cip.objects.get().status) == ("expired", "deleted")
-    assert asked("delete") == [order.code]
+    assert calls("delete") == [order.code]
     assert not channel().book[order.code].open
 
 
@@ -85,7 +80,7 @@ def test_an_extension_that_somebody_else_hears_of_first_revives_the_order() -> N
     assert (order.state, Cip.objects.get().status, order.pending_action) == ("pending", "current", "extend")
     tick(later(hours=1))
     order.refresh_from_db()
-    assert (order.state, order.pending_action, asked("delete")) == ("pending", "", [])
+    assert (order.state, order.pending_action, calls("delete")) == ("pending", "", [])
 
 
 def test_a_payment_that_nobody_told_of_is_found_by_the_last_look() -> None:
@@ -334,8 +329,7 @@ def test_nobody_is_reminded_of_a_date_that_passed_or_of_an_order_that_is_over() 
 
 
 def test_a_code_issued_late_counts_from_its_own_hour() -> None:
-    MemoryChannel.fail("issue", Unavailable("down"))
-    make(reference="SLOW", expires_at=later(hours=6))
+    without_code(reference="SLOW", expires_at=later(hours=6))
     tick(later(hours=3))
     assert Cip.objects.get(order__reference="SLOW").status == "current"
     tick(later(hours=4, minutes=50))

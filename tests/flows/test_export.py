@@ -11,13 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from pagoefectivo_django.flows import (
-    assign_discrepancy,
-    enter_deposit,
-    refund_order,
-    resolve_discrepancy,
-    unmatch_line,
-)
+from pagoefectivo_django.flows import assign_discrepancy, enter_deposit, refund_order, resolve_discrepancy, unmatch_line
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.reports import export as module
 from pagoefectivo_django.flows.reports.export import HEADINGS, Export, export_rows
@@ -26,7 +20,8 @@ from pagoefectivo_django.models import Discrepancy, Order, Settlement, Settlemen
 from pagoefectivo_django.states import Fact, StatementKind
 from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import due_on, lima_day
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.every_database,

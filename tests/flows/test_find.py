@@ -16,7 +16,9 @@ from pagoefectivo_django.flows.orders.find import NO_COUNTS_AFTER, SILENCE, find
 from pagoefectivo_django.models import Cip, Discrepancy, Order
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
-from tests.flows.making import make
+from tests.factories.orders import lost, lost_for_ever, make
+from tests.factories.provider import channel, serve_by
+from tests.reading import calls, code_statuses
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -26,28 +28,17 @@ LOST, SILENT = OutcomeUnknown("The line went dead."), Unavailable("Nobody answer
 @pytest.fixture(autouse=True)
 def finds(settings: Any) -> None:
     """The provider can be asked by our number."""
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    options = entry["OPTIONS"] | {"CAN_FIND": True}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry | {"OPTIONS": options}}}
-
-
-def asked_for_codes() -> int:
-    return [call for call, _ in MemoryChannel.calls].count("issue")
+    serve_by(settings, CAN_FIND=True)
 
 
 def after(begin: datetime, **time: float) -> None:
     tick(now=begin + timedelta(**time))
 
 
-def statuses() -> list[str]:
-    return list(Cip.objects.order_by("pk").values_list("status", flat=True))
-
-
 def test_a_code_that_was_made_is_found_at_once_and_the_payer_sees_it() -> None:
-    MemoryChannel.fail("issue", LOST, after=True)
-    order = make()
-    assert (order.state, statuses(), asked_for_codes()) == ("pending", ["current"], 1)
-    assert order.code in MemoryChannel("default", {}).book
+    order = lost()
+    assert (order.state, code_statuses(), len(calls("issue"))) == ("pending", ["current"], 1)
+    assert order.code in channel().book
 
 
 def test_a_code_that_could_not_be_found_at_once_is_found_by_the_worker() -> None:
@@ -55,10 +46,10 @@ def test_a_code_that_could_not_be_found_at_once_is_found_by_the_worker() -> None
     MemoryChannel.fail("issue", LOST, after=True)
     MemoryChannel.fail("find", SILENT)
     order = make()
-    assert (order.state, statuses()) == ("new", ["lost"])
+    assert (order.state, code_statuses()) == ("new", ["lost"])
     after(begin, minutes=5)
     order.reload()
-    assert (order.state, statuses(), asked_for_codes()) == ("pending", ["current"], 1)
+    assert (order.state, code_statuses(), len(calls("issue"))) == ("pending", ["current"], 1)
 
 
 def test_a_lost_code_that_was_paid_meanwhile_pays_its_order() -> None:
@@ -66,8 +57,8 @@ def test_a_lost_code_that_was_paid_meanwhile_pays_its_order() -> None:
     MemoryChannel.fail("issue", LOST, after=True)
     MemoryChannel.fail("find", SILENT)
     order = make()
-    (code,) = MemoryChannel("default", {}).book
-    MemoryChannel("default", {}).set(code, Fact.PAYMENT, paid_at=timezone.now())
+    (code,) = channel().book
+    channel().set(code, Fact.PAYMENT, paid_at=timezone.now())
     after(begin, minutes=5)
     assert Order.objects.get().state == "paid"
     assert order.reference == Order.objects.get().reference
@@ -75,13 +66,12 @@ def test_a_lost_code_that_was_paid_meanwhile_pays_its_order() -> None:
 
 def test_no_counts_only_a_minute_after_the_request_was_over() -> None:
     begin = timezone.now()
-    MemoryChannel.fail("issue", LOST)
-    make()
-    assert statuses() == ["lost"]
+    lost_for_ever()
+    assert code_statuses() == ["lost"]
     after(begin, seconds=NO_COUNTS_AFTER.total_seconds() - 8)
-    assert (statuses(), asked_for_codes()) == (["lost"], 1), "the request may still arrive"
+    assert (code_statuses(), len(calls("issue"))) == (["lost"], 1), "the request may still arrive"
     after(begin, seconds=NO_COUNTS_AFTER.total_seconds() + 8)
-    assert (statuses(), asked_for_codes()) == (["lost", "current"], 2)
+    assert (code_statuses(), len(calls("issue"))) == (["lost", "current"], 2)
 
 
 def test_while_the_provider_is_silent_nobody_else_is_asked_and_after_an_hour_a_person_is_told() -> None:
@@ -95,20 +85,19 @@ def test_while_the_provider_is_silent_nobody_else_is_asked_and_after_an_hour_a_p
     for minutes in (62, 64, 66):
         after(begin + SILENCE - timedelta(hours=1), minutes=minutes)
     assert [row.kind for row in Discrepancy.objects.all()] == ["lost_code"]
-    assert asked_for_codes() == 1
+    assert len(calls("issue")) == 1
     MemoryChannel.failures.clear()
     after(begin, minutes=70)
     order.reload()
-    assert (order.state, statuses()) == ("pending", ["current"])
+    assert (order.state, code_statuses()) == ("pending", ["current"])
     assert not Discrepancy.objects.open().exists(), "the code is known, so nothing is in doubt"
 
 
-def test_a_code_that_does_not_exist_is_no_question_at_its_date() -> None:
+def test_a_code_that_does_not_exist_is_no_discrepancy_at_its_date() -> None:
     begin = timezone.now()
-    MemoryChannel.fail("issue", LOST)
-    make(expires_at=begin + timedelta(hours=1))
+    lost_for_ever(expires_at=begin + timedelta(hours=1))
     after(begin, minutes=5)
-    assert statuses() == ["lost", "current"]
+    assert code_statuses() == ["lost", "current"]
     after(begin, hours=5)
     assert not Discrepancy.objects.exists()
     assert Cip.objects.earliest("pk").poll_at is None
@@ -119,7 +108,7 @@ def test_a_webhook_between_the_answer_and_its_writing_is_no_contradiction() -> N
     MemoryChannel.fail("find", SILENT)
     order = make()
     cip = Cip.objects.get()
-    (code,) = MemoryChannel("default", {}).book
+    (code,) = channel().book
     answer = find(MemoryChannel("default", {"CAN_FIND": True}), cip, timezone.now())
     assert answer
     notify(order, code=code, transaction_code=cip.transaction_code)
@@ -133,13 +122,13 @@ def test_a_provider_that_knows_the_request_and_says_no_more_is_asked_again(fact:
     MemoryChannel.fail("issue", LOST, after=True)
     MemoryChannel.fail("find", SILENT)
     order = make()
-    (code,) = MemoryChannel("default", {}).book
-    MemoryChannel("default", {}).set(code, fact)
+    (code,) = channel().book
+    channel().set(code, fact)
     for minutes in (5, 30, 63, 66):
         after(begin, minutes=minutes)
-    assert (asked_for_codes(), statuses()) == (1, ["lost"]), "a second code could be paid beside the first"
+    assert (len(calls("issue")), code_statuses()) == (1, ["lost"]), "a second code could be paid beside the first"
     assert [row.kind for row in Discrepancy.objects.all()] == ["lost_code"]
-    MemoryChannel("default", {}).set(code, Fact.ISSUED)
+    channel().set(code, Fact.ISSUED)
     after(begin, minutes=70)
     order.reload()
     assert (order.state, order.code) == ("pending", code)

@@ -44,8 +44,8 @@ from pagoefectivo_django.models import (
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import expire, notify, pay
 from pagoefectivo_django.workdays import lima_day
-from tests.flows.making import make
-from tests.hostile.doing import post
+from tests.factories.messages import post
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.every_database,

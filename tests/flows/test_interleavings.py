@@ -19,7 +19,7 @@ from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Order, OrderEvent, Payment
 from pagoefectivo_django.states import CipStatus, Fact
 from pagoefectivo_django.transitions import CODE_TABLE
-from tests.flows.making import make
+from tests.factories.orders import make
 
 pytestmark = [pytest.mark.storm, pytest.mark.django_db(transaction=True)]
 

@@ -32,11 +32,12 @@ from pagoefectivo_django.models.heartbeat import beat, claim_interval, in_pace
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make
-from tests.flows.test_way_out import draft, unmatched
-from tests.settlements.files import line
-
-from .test_kind_01_no_stored_clock_is_trusted import at_most
+from tests.clock import at_most, later
+from tests.factories.messages import unmatched
+from tests.factories.orders import make, without_code
+from tests.factories.provider import channel
+from tests.factories.statements import draft, line
+from tests.reading import fresh
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -68,10 +69,6 @@ def listening() -> Any:
     payment_confirmed.disconnect(dispatch_uid="dates")
 
 
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
-
-
 def future(model: type[models.Model], *dates: str) -> None:
     """Let dates of all rows be of a year that is far."""
     assert model._base_manager.update(**dict.fromkeys(dates, current_time() + YEARS))
@@ -98,8 +95,7 @@ def message() -> Callable[[], bool]:
 
 
 def order_without_code() -> Callable[[], bool]:
-    MemoryChannel.fail("issue", Unavailable("down"))
-    order = make()
+    order = without_code()
     future(Order, "retry_at")
     return lambda: fresh(order).state == "pending"
 
@@ -126,19 +122,19 @@ def code_to_delete() -> Callable[[], bool]:
     code = order.code
     Cip.objects.update(status="superseded", live=None)
     future(Cip, "retry_at")
-    return lambda: not MemoryChannel("default", {}).book[code].open
+    return lambda: not channel().book[code].open
 
 
 def watched_code() -> Callable[[], bool]:
     order = make()
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     future(Cip, "poll_at")
     return lambda: fresh(order).state == "paid"
 
 
 def hinted_code() -> Callable[[], bool]:
     order = make()
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     Cip.objects.update(poll_at=None)
     future(Cip, "look_at", "looked_at", "hinted_at")
     return lambda: fresh(order).state == "paid"
@@ -149,7 +145,7 @@ def order_past_its_date() -> Callable[[], bool]:
     Order.objects.update(expires_at=later(hours=-2))
     Cip.objects.update(expires_at=later(hours=-2))
     future(Order, "lapses_at")
-    MemoryChannel("default", {}).set(order.code, Fact.CODE_EXPIRED)
+    channel().set(order.code, Fact.CODE_EXPIRED)
     return lambda: fresh(order).state == "expired"
 
 
@@ -200,7 +196,7 @@ def test_no_date_at_all_makes_a_round_endless_or_loses_a_payment(model: type[mod
     for name in [name for of, name in DATES.values() if of == model]:
         order = make()
         notify(order, Fact.CODE_EXPIRED, code="99")
-        MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+        channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
         tick()
         field = model._meta.get_field(name)
         rows = model._base_manager.all() if not field.null else model._base_manager.filter(**{f"{name}__isnull": False})
@@ -256,7 +252,7 @@ def test_a_beat_of_the_past_is_a_silent_worker_and_no_more() -> None:
     tick()
     Heartbeat.objects.update(beaten_at=current_time() - YEARS)
     order = make()
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     Cip.objects.update(poll_at=current_time())
     tick()
     assert fresh(order).state == "paid"

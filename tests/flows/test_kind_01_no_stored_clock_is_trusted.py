@@ -1,7 +1,6 @@
 """Kind 1, a stored clock is trusted: the database says what time it is, and a wrong clock stops nothing."""
 
 import ast
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,19 +17,21 @@ from django.utils import timezone
 
 import pagoefectivo_django
 from pagoefectivo_django.channels.exchange import Exchange, listener
-from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.flows import extend_order, tick
+from pagoefectivo_django.flows import extend_order, refresh_order, tick
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.provider.record import recorded
 from pagoefectivo_django.flows.reports.health import waiting, wrong_clocks
 from pagoefectivo_django.flows.worker.reconcile import reconcile
-from pagoefectivo_django.models import ApiCall, Cip, Heartbeat, Order, Settlement
+from pagoefectivo_django.models import ApiCall, Cip, Discrepancy, Heartbeat, Order, Settlement
 from pagoefectivo_django.models.clock import current_time, machine, skew
 from pagoefectivo_django.models.heartbeat import beat, in_pace
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make
-from tests.settlements.files import line, load
+from tests.clock import at_most, later
+from tests.factories.orders import make
+from tests.factories.provider import channel
+from tests.factories.statements import line, load
+from tests.reading import calls, fresh, searches
 
 pytestmark = [
     pytest.mark.every_database,
@@ -43,14 +44,6 @@ PACKAGE = Path(pagoefectivo_django.__file__).parent
 DECIDES = ("flows", "views", "admin", "management", "templatetags", "models", "contrib", "dashboard", "doctor", "mail")
 
 
-def channel() -> MemoryChannel:
-    return MemoryChannel("default", {})
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
-
-
 @contextmanager
 def ahead(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> Iterator[None]:
     """Let this machine's clock be wrong."""
@@ -58,22 +51,6 @@ def ahead(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(timezone, "now", lambda: right() + by)
         yield
-
-
-@contextmanager
-def at_most(seconds: int) -> Iterator[None]:
-    """Fail if it takes longer: what never ends fails no test."""
-
-    def ring(*_: object) -> None:
-        raise AssertionError(f"did not end in {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def test_what_decides_asks_the_database_what_time_it_is() -> None:
@@ -131,7 +108,7 @@ def test_a_code_that_changed_in_the_future_is_asked_about_once_a_round_and_its_a
     Cip.objects.update(changed_at=later(hours=12), poll_at=timezone.now())
     with at_most(20):
         reconcile(TimeBudget(None, timedelta(seconds=20)))
-    assert [call for call, _ in MemoryChannel.calls].count("look_up") == 1
+    assert len(calls("look_up")) == 1
     assert fresh(order).state == "paid"
 
 
@@ -162,7 +139,7 @@ def test_a_machine_an_hour_ahead_ends_nothing_early_and_holds_no_payment(monkeyp
         pay(paid, paid_at=None)
         extended = make(expires_at=timezone.now() + timedelta(hours=1))
         extend_order(extended, timezone.now() + timedelta(hours=5))
-    assert [call for call, _ in MemoryChannel.calls if call == "delete"] == []
+    assert calls("delete") == []
     assert (fresh(order).state, fresh(paid).state) == ("pending", "paid")
 
 
@@ -200,7 +177,7 @@ def test_a_lease_of_another_machine_is_not_broken(monkeypatch: pytest.MonkeyPatc
     assert order.claim(current_time())
     with ahead(monkeypatch, HOUR):
         tick()
-    assert [call for call, _ in MemoryChannel.calls if call == "delete"] == []
+    assert calls("delete") == []
 
 
 @_marked
@@ -226,3 +203,49 @@ def test_the_first_page_names_a_machine_whose_clock_is_wrong(by: timedelta, says
     assert says in visitor.get(address).content.decode()
     Heartbeat.objects.filter(name="clock web-7").update(beaten_at=later(days=-2))
     assert says not in visitor.get(address).content.decode(), "it is gone"
+
+
+# A code that changed in the future is asked about once and believed.
+
+
+@pytest.fixture
+def order() -> Order:
+    order = make(expires_at=later(minutes=20))
+    Cip.objects.update(changed_at=later(hours=12), poll_at=None)
+    return order
+
+
+def test_expiry_believes_the_first_answer(order: Order) -> None:
+    """It ignored that the answer counted as stale, and asked again each two minutes, for ever."""
+    channel().set(order.code, Fact.CODE_EXPIRED)
+    tick(later(minutes=60))
+    order.reload()
+    assert (order.state, len(searches())) == ("expired", 1)
+    for minutes in range(62, 80, 2):
+        tick(later(minutes=minutes))
+    assert len(searches()) <= 2, "it is watched, and not asked about each time"
+
+
+def test_a_payment_is_found_by_the_last_look(order: Order) -> None:
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    tick(later(minutes=60))
+    order.reload()
+    assert (order.state, len(searches())) == ("paid", 1)
+
+
+def test_a_person_who_asks_is_told(order: Order) -> None:
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    assert refresh_order(order).state == "paid"
+
+
+# A machine whose clock is an hour ahead.
+
+
+@_marked
+def test_a_payment_before_the_end_of_its_code_is_not_late_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    order, right = make(expires_at=later(minutes=20)), timezone.now
+    with monkeypatch.context() as patch:
+        patch.setattr(timezone, "now", lambda: right() + timedelta(hours=1))
+        pay(order, paid_at=None)
+    order.reload()
+    assert (order.state, Discrepancy.objects.count()) == ("paid", 0)

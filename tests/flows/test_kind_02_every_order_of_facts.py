@@ -5,35 +5,20 @@ from itertools import permutations
 import pytest
 
 from pagoefectivo_django.errors import InvalidRequest
-from pagoefectivo_django.flows import (
-    approve_refund,
-    close_refund,
-    mark_paid,
-    refund_order,
-    reissue_code,
-    reopen_discrepancy,
-    resolve_discrepancy,
-    send_refund,
-)
-from pagoefectivo_django.flows.refunds.refund import give_account
-from pagoefectivo_django.models import Discrepancy, Order, Payment, Refund
+from pagoefectivo_django.flows import mark_paid, refund_order, reissue_code, reopen_discrepancy, resolve_discrepancy
+from pagoefectivo_django.models import Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.answering import answers, asked
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.provider import answers
+from tests.factories.refunds import refund_at
+from tests.reading import discrepancies, payments, state_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("pagoefectivo_memory"),
 ]
-
-
-def statuses() -> dict[str | None, str]:
-    return dict(Payment.objects.values_list("operation_number", "status"))
-
-
-def state(order: Order) -> str:
-    return Order.objects.get(pk=order.pk).state
 
 
 def mark(order: Order, number: str) -> Order:
@@ -45,17 +30,10 @@ def answer(resolution: str, **about: str) -> None:
         resolve_discrepancy(discrepancy, resolution, actor="marta", reason="x")
 
 
-def give_back(refund: Refund) -> None:
-    approve_refund(refund, actor="marta")
-    give_account(refund, bank="BCP", cci="0" * 20, holder="Ana")
-    send_refund(refund, actor="marta")
-    close_refund(refund, done=True, actor="marta", reason="The bank says so.")
-
-
 def paid_again_after_its_refund() -> Order:
     """Return an order that was paid, refunded by hand, and is paid by a second payment that staff accepted."""
     order = pay(make(), operation_number="1")
-    give_back(refund_order(order, actor="marta", reason="Sent back."))
+    refund_at("done", order)
     notify(order, operation_number="2")
     answer("accept", kind="paid_after_refund")
     order.refresh_from_db()
@@ -66,10 +44,10 @@ def paid_again_after_its_refund() -> Order:
 def test_a_reversal_of_what_was_given_back_takes_nothing_from_the_payment_that_pays_now() -> None:
     order = paid_again_after_its_refund()
     notify(order, Fact.PAYMENT_REVERSED, operation_number="1")
-    assert (state(order), statuses()) == ("paid", {"1": "reversed", "2": "applied"})
+    assert (state_of(order), dict(payments())) == ("paid", {"1": "reversed", "2": "applied"})
     assert Discrepancy.objects.open().get().kind == "reversed", "its money went back twice"
     notify(order, Fact.PAYMENT_REVERSED, operation_number="2")
-    assert (state(order), statuses()) == ("refunded", {"1": "reversed", "2": "reversed"})
+    assert (state_of(order), dict(payments())) == ("refunded", {"1": "reversed", "2": "reversed"})
 
 
 def test_the_reversed_number_is_told_of_a_payment_without_one_at_last() -> None:
@@ -78,7 +56,7 @@ def test_the_reversed_number_is_told_of_a_payment_without_one_at_last() -> None:
     notify(order, operation_number=None)
     notify(order, operation_number="2")
     notify(order, operation_number="1")
-    assert (state(order), statuses()) == ("paid", {"1": "held", "2": "applied"})
+    assert (state_of(order), dict(payments())) == ("paid", {"1": "held", "2": "applied"})
     assert Discrepancy.objects.open().get().kind == "reversed"
 
 
@@ -89,10 +67,10 @@ def test_nobody_vouches_later_for_what_the_provider_took_back_first() -> None:
     answer("ignore")
     with pytest.raises(InvalidRequest, match="back"):
         mark(order, "1")
-    assert state(order) == "pending"
+    assert state_of(order) == "pending"
     discrepancy = reopen_discrepancy(Discrepancy.objects.get(), actor="marta", reason="The provider was wrong.")
     resolve_discrepancy(discrepancy, "accept", actor="marta", reason="The money is there.")
-    assert state(order) == "paid"
+    assert state_of(order) == "paid"
 
 
 @pytest.mark.parametrize("facts", [*permutations([Fact.PAYMENT, Fact.PAYMENT_REVERSED]), [Fact.PAYMENT_REVERSED]])
@@ -107,7 +85,7 @@ def test_nobody_vouches_by_the_next_code_for_what_was_taken_back_on_the_one_befo
     answer("ignore")
     with pytest.raises(InvalidRequest, match="back"):
         mark(order, "1")
-    assert state(order) == "pending"
+    assert state_of(order) == "pending"
 
 
 def test_a_receipt_of_another_code_of_the_order_is_one_payment() -> None:
@@ -127,7 +105,7 @@ def test_a_reversal_on_an_older_code_takes_the_payment_back_that_a_person_vouche
     order = mark(reissue_code(order), "1")
     for fact in facts:
         notify(order, fact, code=old, operation_number="1")
-    assert (state(order), Payment.objects.get(vouched__isnull=False).status) == ("refunded", "reversed")
+    assert (state_of(order), Payment.objects.get(vouched__isnull=False).status) == ("refunded", "reversed")
     assert Discrepancy.objects.open().filter(kind="reversed").exists()
 
 
@@ -146,7 +124,7 @@ def test_a_message_that_names_another_order_is_asked_about_after_its_payment_too
     order = pay(make(), operation_number="1")
     for _ in range(2):
         notify(order, operation_number=number, transaction_code="another-order")
-    assert (state(order), statuses()) == ("paid", {"1": "applied"})
+    assert (state_of(order), dict(payments())) == ("paid", {"1": "applied"})
     discrepancy = Discrepancy.objects.get()
     assert (discrepancy.kind, discrepancy.payment) == ("unmatched", Payment.objects.get())
     answer("ignore")
@@ -159,14 +137,14 @@ def test_another_order_s_name_that_a_person_sees_already_is_not_asked_about_once
     notify(order, Fact.PAYMENT_REVERSED, operation_number="1")
     for minutes in (-2, -1):
         notify(order, operation_number="1", transaction_code="another-order", paid_at=later(minutes=minutes))
-    assert asked() == ["reversed"]
+    assert discrepancies() == ["reversed"]
 
 
 def test_what_is_refunded_by_default_is_the_payment_that_pays_not_one_that_was_given_back() -> None:
     order = make()
     notify(order, operation_number="1", paid_at=later(days=9))
     notify(order, operation_number="2")
-    give_back(refund_order(order, actor="marta", reason="Sent back."))
+    refund_at("done", order)
     answer("accept", kind="late_payment")
     assert Order.objects.get().operation_number == "1"
     assert refund_order(order, actor="marta", reason="Sent back.").payment.operation_number == "1"
@@ -178,5 +156,5 @@ def test_an_answer_closes_no_discrepancy_that_a_reversal_before_its_payment_aske
     order.refresh_from_db()
     for day, fact in enumerate([Fact.PAYMENT, Fact.ISSUED, Fact.PAYMENT], 1):
         answers(order, day, fact)
-    assert (state(order), statuses()) == ("pending", {"1": "held"})
-    assert asked() == ["reversed"]
+    assert (state_of(order), dict(payments())) == ("pending", {"1": "held"})
+    assert discrepancies() == ["reversed"]

@@ -1,16 +1,16 @@
 """Kind 2, a recovery path forgets a case: what is answered late, lost once, or done by two at once, is done."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import Charge, CodeRef, Report
+from pagoefectivo_django.channels.base import CodeRef
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown
 from pagoefectivo_django.flows import cancel_order, extend_order, reissue_code, tick
@@ -19,64 +19,24 @@ from pagoefectivo_django.flows.provider.look_up import ask_provider
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
-from tests.flows.making import later, make, report
-from tests.hostile.doing import breaking, kept, paid, post, sold
+from tests.clock import later
+from tests.concurrency import breaking
+from tests.factories.messages import paid, post, report
+from tests.factories.orders import make
+from tests.factories.provider import Busy, channel
+from tests.reading import calls, fresh, kept, payment_statuses
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.usefixtures("pagoefectivo_memory", "busy"),
 ]
-
-
-class Busy(MemoryChannel):
-    """A channel during whose calls something else happens, once."""
-
-    during: ClassVar[dict[str, Callable[[], object]]] = {}
-
-    def happens(self, call: str) -> None:
-        if happening := self.during.pop(call, None):
-            happening()
-
-    def issue(self, charge: Charge) -> Report:
-        answer = super().issue(charge)
-        self.happens("issue")
-        return answer
-
-    def delete(self, ref: CodeRef) -> None:
-        self.happens("delete")
-        super().delete(ref)
-
-    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
-        answer = super().look_up(refs)
-        self.happens("look_up")
-        return answer
-
-
-@pytest.fixture(autouse=True)
-def busy(settings: Any) -> None:
-    Busy.during.clear()
-    options = settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"]
-    entry = {"BACKEND": f"{__name__}.Busy", "OPTIONS": options}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
-
-
-def channel() -> MemoryChannel:
-    return MemoryChannel("default", {})
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
-
-
-def statuses() -> list[str]:
-    return list(Payment.objects.order_by("pk").values_list("status", flat=True))
 
 
 # A message whose transaction is lost.
 
 
 def said(order: Order, fact: str) -> bytes:
-    return json.dumps({"fact": fact, "code": order.code, "amount": "120.50", "currency": "PEN"}).encode()
+    return json.dumps({"fact": fact, "code": order.code, "amount": str(order.amount), "currency": "PEN"}).encode()
 
 
 def lost(body: bytes) -> None:
@@ -89,7 +49,7 @@ def lost(body: bytes) -> None:
 
 
 def test_the_second_payment_of_the_same_bytes_is_applied_although_its_transaction_was_lost() -> None:
-    order = sold()
+    order = make()
     post(said(order, "payment"))
     post(said(order, "payment_reversed"))
     assert fresh(order).state == "refunded"
@@ -97,7 +57,7 @@ def test_the_second_payment_of_the_same_bytes_is_applied_although_its_transactio
     row = kept(said(order, "payment"))
     assert (row.status, row.times_received, row.retry_at is None) == ("waiting", 2, False)
     tick(later(minutes=1))
-    assert statuses() == ["reversed", "held"], "a person is asked about money after a refund"
+    assert payment_statuses() == ["reversed", "held"], "a person is asked about money after a refund"
     assert Discrepancy.objects.open().filter(kind="paid_after_refund").exists()
     assert kept(said(order, "payment")).status == "applied"
 
@@ -107,7 +67,7 @@ def test_the_second_payment_of_the_same_bytes_is_applied_although_its_transactio
 def test_a_repetition_whose_transaction_is_lost_is_applied_whatever_became_of_the_first(
     status: str, forgotten: bool
 ) -> None:
-    order = sold()
+    order = make()
     body = paid(order)
     post(body)
     Payment.objects.all().delete()
@@ -147,9 +107,9 @@ def test_a_payment_that_is_applied_before_the_answer_is_written_is_a_payment(num
     cip = Cip.objects.get()
     assert (cip.code, cip.url) == (order.code, "https://memory.example/slip.html"), "the answer teaches code and link"
     if then == "reversed":
-        assert (order.state, statuses()) == ("refunded", ["reversed"])
+        assert (order.state, payment_statuses()) == ("refunded", ["reversed"])
     else:
-        assert (order.state, statuses()) == ("paid", ["applied"])
+        assert (order.state, payment_statuses()) == ("paid", ["applied"])
         assert not Discrepancy.objects.exists()
 
 
@@ -211,7 +171,7 @@ def test_the_clock_deletes_no_code_that_was_extended_meanwhile() -> None:
     now = later(hours=1)
     Busy.during["look_up"] = lambda: extend_order(order, later(days=5), actor="rosa", now=now)
     tick(now)
-    assert (fresh(order).state, [call for call, _ in MemoryChannel.calls if call == "delete"]) == ("pending", [])
+    assert (fresh(order).state, calls("delete")) == ("pending", [])
 
 
 def test_a_deletion_that_died_is_ended_by_the_next_round_and_one_that_is_not_confirmed_allows_an_extension() -> None:
@@ -292,7 +252,7 @@ def test_a_code_that_changes_at_each_look_is_looked_at_once_a_round_and_ends() -
     Cip.objects.update(poll_at=begin)
     for minute in range(6):
         tick(begin + timedelta(minutes=minute))
-    assert 2 <= len([call for call, _ in MemoryChannel.calls if call == "look_up"]) <= 12
+    assert 2 <= len(calls("look_up")) <= 12
     Busy.during.clear()
     tick(begin + timedelta(minutes=10))
     assert fresh(order).state == "expired"

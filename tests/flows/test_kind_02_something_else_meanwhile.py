@@ -1,4 +1,4 @@
-"""Kind 2, as a matrix: whatever happens during whichever call of whichever deed, nothing is forgotten."""
+"""Kind 2, as a matrix: whatever happens during whichever call of whichever action, nothing is forgotten."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from pagoefectivo_django.flows import cancel_order, extend_order, mark_paid, ref
 from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
-from tests.flows.making import later, make
-
-from .test_kind_02_recovery_forgets_no_case import Busy, busy, channel, fresh  # noqa: F401
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.provider import Busy, channel
+from tests.reading import fresh
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.usefixtures("pagoefectivo_memory", "busy"),
 ]
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 PAST = later(hours=1)

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
+from pagoefectivo_django.errors import PagoEfectivoError, Unavailable
 from pagoefectivo_django.flows import cancel_order, extend_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Notification, Order
 from pagoefectivo_django.states import OrderState
-from tests.flows.making import later, make, report
+from tests.clock import later
+from tests.factories.messages import report
+from tests.factories.orders import lost, lost_for_ever, make, rejected, requested, without_code
 
 from .test_kind_03_orders_that_nobody_can_end import OBSTACLES
 
@@ -25,41 +27,13 @@ pytestmark = [
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "The portal says that it is gone."}
 
 
-def new() -> Order:
-    MemoryChannel.fail("issue", Unavailable("down"))
-    return make()
-
-
-def lost() -> Order:
-    MemoryChannel.fail("issue", OutcomeUnknown("dropped"), after=True)
-    return make()
-
-
-def lost_for_ever() -> Order:
-    MemoryChannel.fail("issue", OutcomeUnknown("dropped"))
-    return make()
-
-
-def rejected() -> Order:
-    MemoryChannel.fail("issue", Refused("no", codes=("111",)))
-    return make()
-
-
-def requested() -> Order:
-    """As a process leaves it that ends before the answer."""
-    order = make()
-    Order.objects.filter(pk=order.pk).update(state="new", cip=None, pending_action="issue", retry_at=later(minutes=1))
-    Cip.objects.filter(order=order).update(status="requested", code=None)
-    return order
-
-
 def replaced() -> Order:
     order = make()
     reissue_code(order)
     return order
 
 
-def wishing() -> Order:
+def with_pending_action() -> Order:
     order = make()
     MemoryChannel.fail("extend", Unavailable("down"))
     with pytest.raises(Unavailable):
@@ -74,7 +48,18 @@ def past_its_date() -> Order:
 
 
 SITUATIONS: dict[str, Callable[[], Order]] = {
-    one.__name__: one for one in (new, lost, lost_for_ever, rejected, requested, replaced, wishing, past_its_date, make)
+    one.__name__: one
+    for one in (
+        without_code,
+        lost,
+        lost_for_ever,
+        rejected,
+        requested,
+        replaced,
+        with_pending_action,
+        past_its_date,
+        make,
+    )
 }
 
 

@@ -27,7 +27,10 @@ from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Discrepancy, Order
 from pagoefectivo_django.states import CipStatus, Fact, OrderState
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make, report
+from tests.clock import later
+from tests.factories.messages import report
+from tests.factories.orders import make
+from tests.factories.provider import Undeletable, channel, serve_by
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -36,13 +39,7 @@ pytestmark = [
 PRODUCTION: dict[str, Any] = {"NAME": "production", "WEBHOOK_SECRETS": ["another-made-up-secret"]}
 
 
-class Deaf(MemoryChannel):
-    """A provider that can't delete codes, and can be asked about them."""
-
-    can_delete = False
-
-
-class Mute(Deaf):
+class Mute(Undeletable):
     """A provider that can neither delete codes nor be asked about them."""
 
     can_look_up = False
@@ -93,23 +90,16 @@ class Locked(MemoryChannel):
     look_up = delete  # type: ignore[assignment]
 
 
-def use(settings: Any, backend: type[MemoryChannel] = MemoryChannel, **options: Any) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    path = f"{backend.__module__}.{backend.__qualname__}"
-    changed = entry | {"BACKEND": path, "OPTIONS": entry["OPTIONS"] | options}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": changed}}
-
-
 def forgotten(settings: Any) -> None:
     MemoryChannel.slips.clear()
 
 
 def moved(settings: Any) -> None:
-    use(settings, **PRODUCTION)
+    serve_by(settings, **PRODUCTION)
 
 
 def removed(settings: Any) -> None:
-    use(settings, NAME="another")
+    serve_by(settings, NAME="another")
 
 
 def nowhere(settings: Any) -> None:
@@ -117,7 +107,7 @@ def nowhere(settings: Any) -> None:
 
 
 def becomes(backend: type[MemoryChannel]) -> Callable[[Any], None]:
-    return lambda settings: use(settings, backend)
+    return lambda settings: serve_by(settings, backend)
 
 
 #: What stands in the way of an end, whether nothing can come of waiting, so that no reason is asked for, and
@@ -127,7 +117,7 @@ OBSTACLES: dict[str, tuple[Callable[[Any], None], bool, bool]] = {
     "from the sandbox to production": (moved, True, True),
     "the account is another": (removed, True, True),
     "no account is set": (nowhere, True, False),
-    "can't delete": (becomes(Deaf), True, True),
+    "can't delete": (becomes(Undeletable), True, True),
     "can't delete nor be asked": (becomes(Mute), True, True),
     "refuses to delete": (becomes(Stubborn), False, True),
     "unknown answers": (becomes(Vague), False, True),
@@ -190,7 +180,7 @@ def test_without_a_person_nothing_changes_while_the_provider_may_answer(
     settings: Any, backend: type[MemoryChannel]
 ) -> None:
     order = make(reference="R")
-    use(settings, backend)
+    serve_by(settings, backend)
     with pytest.raises((PagoEfectivoError, RuntimeError)):
         cancel_order(order)
     with pytest.raises((PagoEfectivoError, RuntimeError)):
@@ -209,9 +199,9 @@ def test_where_nobody_can_be_asked_a_person_knows_until_it_cannot_be_paid(settin
     assert order.events.filter(fact="reason", actor_name="rosa", reason="We left that provider.").exists()
     cip = order.cips.get()
     assert (cip.status, cip.poll_at is not None) == ("superseded", True)
-    tick(cip.expires_at)
+    tick(cip.until)
     assert still_payable() == ["open"]
-    tick(cip.expires_at + timedelta(days=40))
+    tick(cip.until + timedelta(days=40))
     assert still_payable() == ["resolved"]
 
 
@@ -221,7 +211,7 @@ def test_an_account_that_is_set_again_deletes_the_code(settings: Any) -> None:
     cancel_order(order)
     settings.PAGOEFECTIVO = before
     tick(later(hours=2))
-    assert not MemoryChannel("default", {}).book[order.code].open
+    assert not channel().book[order.code].open
     assert (still_payable(), order.cips.get().status) == (["resolved"], "superseded")
 
 
@@ -247,22 +237,22 @@ def test_an_order_with_an_open_money_discrepancy_is_not_ended(settings: Any) -> 
             cancel_order(order, actor="rosa", reason="It is gone.")
 
 
+class PaidMeanwhile(MemoryChannel):
+    """A provider that has the money when it is asked to delete the one code, and forgets that code."""
+
+    def delete(self, ref: CodeRef) -> None:
+        advance(report(Cip.objects.get()))
+        raise Refused("no", codes=("111",))
+
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        return {}
+
+
 @pytest.mark.every_database
 def test_a_payment_that_came_first_is_not_given_up(settings: Any) -> None:
     """The code was paid, and the provider forgot it, before the person's word is written down."""
-
-    class PaidMeanwhile(MemoryChannel):
-        def delete(self, ref: CodeRef) -> None:
-            advance(report(order.cips.get()))
-            raise Refused("no", codes=("111",))
-
-        def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
-            return {}
-
     order = make()
-    globals()["PaidMeanwhile"] = PaidMeanwhile
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"BACKEND": f"{__name__}.PaidMeanwhile"}}}
+    serve_by(settings, PaidMeanwhile)
     with pytest.raises(PagoEfectivoError):
         cancel_order(order, actor="rosa", reason="It is gone.")
     order.reload()
@@ -339,7 +329,7 @@ def test_a_rehearsal_under_its_reference_does_not_discrepancy_a_production_payme
 
 
 def test_every_order_that_is_not_paid_can_be_ended_in_every_state() -> None:
-    """Whatever the states of an order and of its codes are, only money and a question about it stand in the way."""
+    """Whatever the states of an order and of its codes are, only money and a discrepancy about it stand in the way."""
     for state, status in itertools.product(set(OrderState) - {OrderState.PAID, OrderState.REFUNDED}, CipStatus):
         order = make()
         live = True if status in ("requested", "current") else None

@@ -17,7 +17,9 @@ from pagoefectivo_django.models import Delivery, Discrepancy, Heartbeat, Order
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import deliver, expire, notify, pay
-from tests.flows.making import ANA, later, make
+from tests.clock import later
+from tests.factories.orders import ANA, make, without_code
+from tests.factories.provider import channel
 
 memory = pytest.mark.usefixtures("pagoefectivo_memory")
 committed = pytest.mark.django_db(transaction=True)
@@ -103,8 +105,7 @@ def test_a_cancel_that_meets_a_discrepancy_is_done_after_its_answer(answer: str,
 @committed
 def test_an_order_waits_for_its_route_to_come_back(settings: Any) -> None:
     before = settings.PAGOEFECTIVO
-    MemoryChannel.fail("issue", Unavailable("down"))
-    order = make()
+    order = without_code()
     settings.PAGOEFECTIVO = before | {"ROUTES": {"USD": ["default"]}}
     tick(later(minutes=5))
     settings.PAGOEFECTIVO = before
@@ -129,7 +130,7 @@ def test_a_reissue_without_a_route_leaves_the_old_code(settings: Any, inside: bo
             reissue_code(order)
     order.reload()
     assert (order.state, order.code) == ("pending", code)
-    assert MemoryChannel("default", {}).book[code].open
+    assert channel().book[code].open
     settings.PAGOEFECTIVO = before
     tick(later(hours=2))
     order.reload()

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.dashboard import dashboard
 from pagoefectivo_django.errors import PagoEfectivoError, Unavailable
 from pagoefectivo_django.flows import (
     approve_refund,
@@ -22,7 +21,6 @@ from pagoefectivo_django.flows import (
     close_refund,
     create_order,
     extend_order,
-    refund_order,
     reissue_code,
     resolve_discrepancy,
     send_refund,
@@ -34,7 +32,11 @@ from pagoefectivo_django.flows.reports.export import HEADINGS, export_rows
 from pagoefectivo_django.models import Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.states import RefundStatus, Remark
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import ANA, later, make
+from tests.clock import later
+from tests.factories.orders import ANA, make
+from tests.factories.provider import serve_by
+from tests.factories.refunds import ACCOUNT, refund_at
+from tests.reading import dashboard_now, voucher
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -43,95 +45,61 @@ pytestmark = [
 
 DOWN = Unavailable("down")
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Seen."}
-ACCOUNT: dict[str, Any] = {"bank": "BCP", "cci": "01136600010003254221", "holder": "Ana"}
 
 
 # Every step of a refund: what its payer is told, and where staff finds it.
 
 
-def requested() -> Refund:
-    return refund_order(pay(make(language="en"), operation_number="7"), Decimal("10.00"), **STAFF)
-
-
-def approved() -> Refund:
-    return approve_refund(requested(), actor="eva")
-
-
-def named() -> Refund:
-    return give_account(approved(), **ACCOUNT)
-
-
-def sent() -> Refund:
-    return send_refund(named(), actor="eva")
-
-
-def done() -> Refund:
-    return close_refund(sent(), done=True, **STAFF)
-
-
-def failed() -> Refund:
-    return close_refund(approved(), done=False, **STAFF)
+def part_at(step: str) -> Refund:
+    """Return a refund of a part of an order's money."""
+    return refund_at(step, pay(make(language="en"), operation_number="7"), "10.00")
 
 
 def by_provider() -> Refund:
-    return approve_refund(requested(), actor="eva")
+    return part_at("approved")
 
 
 def asked_of_the_provider() -> Refund:
     MemoryChannel.fail("refund", RuntimeError("The line was dropped."))
-    refund = approve_refund(requested(), actor="eva")
+    refund = part_at("approved")
     send_by_channel(Refund.objects.select_related("payment__cip", "order").get(pk=refund.pk), later(minutes=1))
     return refund
 
 
 def done_by_the_provider() -> Refund:
-    refund = approve_refund(requested(), actor="eva")
+    refund = part_at("approved")
     tick()
     return refund
 
 
 #: Step: what the voucher says ("" for nothing), whether it has the button, how much is refunded and being refunded,
 #: and the words of the first page.
-STEPS: dict[Callable[[], Refund], tuple[str, bool, str, str, str]] = {
-    requested: ("", False, "0.00", "10.00", "refunds to approve"),
-    approved: ("is being refunded", True, "0.00", "10.00", "refunds without the payer's account"),
-    named: ("is being refunded", False, "0.00", "10.00", "refunds to send"),
-    sent: ("was refunded", False, "10.00", "0.00", "refunds to close"),
-    done: ("was refunded", False, "10.00", "0.00", ""),
-    failed: ("", False, "0.00", "0.00", ""),
-    by_provider: ("is being refunded", False, "0.00", "10.00", "refunds to send"),
-    asked_of_the_provider: ("is being refunded", False, "0.00", "10.00", "refunds to close"),
-    done_by_the_provider: ("was refunded", False, "10.00", "0.00", ""),
+STEPS: dict[str, tuple[str, bool, str, str, str]] = {
+    "requested": ("", False, "0.00", "10.00", "refunds to approve"),
+    "approved": ("is being refunded", True, "0.00", "10.00", "refunds without the payer's account"),
+    "named": ("is being refunded", False, "0.00", "10.00", "refunds to send"),
+    "sent": ("was refunded", False, "10.00", "0.00", "refunds to close"),
+    "done": ("was refunded", False, "10.00", "0.00", ""),
+    "failed": ("", False, "0.00", "0.00", ""),
+    "by_provider": ("is being refunded", False, "0.00", "10.00", "refunds to send"),
+    "asked_of_the_provider": ("is being refunded", False, "0.00", "10.00", "refunds to close"),
+    "done_by_the_provider": ("was refunded", False, "10.00", "0.00", ""),
 }
-BY_PROVIDER = (by_provider, asked_of_the_provider, done_by_the_provider)
-
-
-def voucher(order: Order) -> str:
-    return Client().get(reverse("pagoefectivo:voucher", args=[order.token])).content.decode().replace("\u00a0", " ")
-
-
-def first_page() -> dict[str, Any]:
-    request = RequestFactory().get("/")
-    request.user = User.objects.filter(username="eva").first() or User.objects.create_superuser("eva")
-    return dashboard(request, timezone.now())
+BY_PROVIDER = {each.__name__: each for each in (by_provider, asked_of_the_provider, done_by_the_provider)}
 
 
 def waits() -> set[str]:
     """What the first page says that waits, besides what orders and messages do."""
-    panels = [panel for panel in first_page()["panels"] if str(panel.title) == "What waits"]
+    panels = [panel for panel in dashboard_now()["panels"] if str(panel.title) == "What waits"]
     return {str(row[0]) for panel in panels for row in panel.rows if re.match("[1-9]", strip_tags(str(row[1])))}
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
-def test_every_step_of_a_refund_is_told_and_refunded_is_what_was_sent(
-    settings: Any, step: Callable[[], Refund]
-) -> None:
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_of_a_refund_is_told_and_refunded_is_what_was_sent(settings: Any, step: str) -> None:
     said, button, refunded, being_refunded, queue = STEPS[step]
     if step in BY_PROVIDER:
-        entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-        options = entry["OPTIONS"] | {"CAN_REFUND": True}
-        settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"OPTIONS": options}}}
-    refund = step()
+        serve_by(settings, CAN_REFUND=True)
+    refund = BY_PROVIDER[step]() if step in BY_PROVIDER else part_at(step)
     page = voucher(refund.order)
     assert ("/pay/refund/" in page) == button
     for words in ("is being refunded", "was refunded"):
@@ -145,12 +113,12 @@ def test_every_step_of_a_refund_is_told_and_refunded_is_what_was_sent(
 
 
 def test_every_status_of_a_refund_has_its_step() -> None:
-    assert {step.__name__ for step in STEPS} >= set(RefundStatus.values)
+    assert set(STEPS) >= set(RefundStatus.values)
 
 
 def test_the_whole_of_it_is_refunded_when_it_is_done_and_not_before() -> None:
     order = pay(make(language="en"), operation_number="7")
-    refund = approve_refund(refund_order(order, **STAFF), actor="eva")
+    refund = refund_at("approved", order)
     page = voucher(order)
     assert "S/ 35.50 is being refunded" in page
     assert "You need not do anything else" not in page
@@ -180,7 +148,7 @@ def test_money_of_an_order_that_is_not_paid_goes_back_by_its_voucher_too(state: 
 
 
 def test_the_button_leads_to_the_form_and_the_page_notices_what_was_named() -> None:
-    refund, client = approved(), Client()
+    refund, client = part_at("approved"), Client()
     status = reverse("pagoefectivo:voucher-status", args=[refund.order.token])
     etag = client.get(status).headers["ETag"]
     assert client.get(status, headers={"If-None-Match": etag}).status_code == 304, "each link is new, and no news"
@@ -195,9 +163,9 @@ def test_the_button_leads_to_the_form_and_the_page_notices_what_was_named() -> N
 
 
 def test_each_list_of_refunds_that_the_first_page_names_has_just_those(client: Client) -> None:
-    there = {refund.pk: step for step in (requested, approved, named, sent) for refund in [step()]}
+    there = {part_at(step).pk: step for step in ("requested", "approved", "named", "sent")}
     client.force_login(User.objects.create_superuser("eva"))
-    panel = next(panel for panel in first_page()["panels"] if str(panel.title) == "What waits")
+    panel = next(panel for panel in dashboard_now()["panels"] if str(panel.title) == "What waits")
     links = {str(row[0]): found for row in panel.rows if (found := re.search('href="([^"]+)"', str(row[1])))}
     for pk, step in there.items():
         listed = client.get(links[STEPS[step][4]][1].replace("&amp;", "&")).content.decode()
@@ -246,7 +214,7 @@ def is_asked_about_and_accepted(order: Order, pending_action: str) -> None:
 
 
 def is_late_and_was_in_time_after_all(order: Order, pending_action: str) -> None:
-    """The question closes by itself, since the provider's time shows that it was paid in time."""
+    """The discrepancy closes by itself, since the provider's time shows that it was paid in time."""
     Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(hours=1))
     notify(order)
     assert Discrepancy.objects.open().get().kind == "late_payment"
@@ -287,7 +255,7 @@ def a_person_answers(discrepancy: Discrepancy) -> None:
 
 
 def whatever_closes_it(discrepancy: Discrepancy) -> None:
-    """As a message, a statement or the provider's answer closes questions, wherever that is written."""
+    """As a message, a statement or the provider's answer closes discrepancies, wherever that is written."""
     Discrepancy.objects.filter(pk=discrepancy.pk).update(
         **closed("pagoefectivo", "The facts cleared up.", timezone.now())
     )
@@ -348,7 +316,7 @@ def test_the_payer_s_button_is_not_offered_while_something_waits(settings: Any) 
 
 
 def test_nothing_is_raised_by_what_is_asked_of_a_refund_twice() -> None:
-    refund = approved()
+    refund = part_at("approved")
     with pytest.raises(PagoEfectivoError, match="is approved"):
         approve_refund(refund, actor="eva")
     assert refund.order.events.filter(kind="refund_account_asked").count() == 1

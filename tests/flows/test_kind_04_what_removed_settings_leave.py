@@ -12,15 +12,7 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.dashboard import dashboard
-from pagoefectivo_django.flows import (
-    actions_of,
-    approve_refund,
-    cancel_order,
-    publish_events,
-    refund_order,
-    resolve_discrepancy,
-    tick,
-)
+from pagoefectivo_django.flows import actions_of, cancel_order, publish_events, resolve_discrepancy, tick
 from pagoefectivo_django.flows.inbox.refuse import refuse
 from pagoefectivo_django.flows.ledger.history import History
 from pagoefectivo_django.flows.ledger.subject import Subject
@@ -44,18 +36,15 @@ from pagoefectivo_django.models.database import one_transaction
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.states import Kind, Remark
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import ANA, later, make
+from tests.clock import later
+from tests.factories.orders import ANA, make
+from tests.factories.provider import Undeletable, serve_by
+from tests.factories.refunds import refund_at
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
 GONE = "memory:default"
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Asked by the payer."}
-
-
-class Undeletable(MemoryChannel):
-    """A channel that can't delete codes, and can be asked about them."""
-
-    can_delete = False
 
 
 def remove_account(settings: Any) -> None:
@@ -118,10 +107,8 @@ def a_code_that_only_a_hint_told(settings: Any) -> str:
 
 
 def a_refund_by_the_channel(settings: Any) -> str:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    entry = entry | {"OPTIONS": entry["OPTIONS"] | {"CAN_REFUND": True}}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
-    refund = approve_refund(refund_order(pay(make()), **STAFF), actor="eva")
+    serve_by(settings, CAN_REFUND=True)
+    refund = refund_at("approved", pay(make()))
     remove_account(settings)
     for hour in range(10):
         tick(later(hours=hour))
@@ -228,9 +215,7 @@ def test_a_code_that_only_a_hint_told_is_dropped_in_the_end(settings: Any) -> No
 
 
 def test_a_code_that_can_t_be_deleted_is_left_to_the_watch_and_the_history_says_so(settings: Any) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    backend = f"{Undeletable.__module__}.{Undeletable.__qualname__}"
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry | {"BACKEND": backend}}}
+    serve_by(settings, Undeletable)
     order = make()
     cancel_order(order)
     tick(later(minutes=5))

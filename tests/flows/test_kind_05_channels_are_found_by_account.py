@@ -16,8 +16,11 @@ from pagoefectivo_django.flows.inbox.receive import receive
 from pagoefectivo_django.models import Notification, Order, Refusal
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, pay
-from tests.flows.making import later, make
-from tests.hostile.doing import paid, post
+from tests.clock import later
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
+from tests.factories.provider import channel, serve_by
+from tests.reading import fresh
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -27,10 +30,6 @@ OLD, NEW = "/pay/webhooks/default/", "/pay/webhooks/main/"
 def renamed(settings: Any) -> None:
     entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"main": entry}}
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
 
 
 def polled(order: Order) -> None:
@@ -62,9 +61,7 @@ def test_everything_goes_on_after_an_alias_was_renamed(settings: Any, step: str)
 
 
 def test_a_refund_by_the_channel_too(settings: Any) -> None:
-    options = settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"] | {"CAN_REFUND": True}
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"OPTIONS": options}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    serve_by(settings, CAN_REFUND=True)
     order = pay(make())
     renamed(settings)
     assert refund_order(order, actor="rosa", reason="It was broken.").by_channel
@@ -72,7 +69,7 @@ def test_a_refund_by_the_channel_too(settings: Any) -> None:
 
 def test_a_message_that_waits_is_completed_under_the_new_name(settings: Any) -> None:
     order = make(expires_at=later(minutes=20))
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     body = paid(order, paid_at=None, operation_number=None, amount="35.50")
     signed = {"PE-Signature": MemoryChannel.sign(body, "made-up-webhook-secret")}
     receive("default", body, signed, now=timezone.now() + timedelta(hours=2))

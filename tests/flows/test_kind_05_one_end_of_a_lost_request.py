@@ -10,7 +10,8 @@ import pytest
 import pagoefectivo_django
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import Cip
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 
 FLOWS = Path(pagoefectivo_django.__file__).parent / "flows"
 

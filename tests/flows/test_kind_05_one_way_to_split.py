@@ -19,8 +19,10 @@ from pagoefectivo_django.flows.provider.halving import in_halves
 from pagoefectivo_django.models import Cip, Heartbeat, Order, UnknownCode
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
-from tests.flows.making import make
-from tests.settlements.files import line, load
+from tests.factories.orders import make
+from tests.factories.provider import channel, serve_by
+from tests.factories.statements import line, load
+from tests.reading import searches
 
 database = [
     pytest.mark.every_database,
@@ -47,18 +49,13 @@ class Poisoned(MemoryChannel):
 
 @pytest.fixture
 def poisoned(settings: Any) -> Iterator[None]:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"BACKEND": f"{Poisoned.__module__}.Poisoned"}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    serve_by(settings, Poisoned)
     yield
     Poisoned.poison = ""
 
 
-def searches() -> int:
-    return sum(call == "look_up" for call, _ in MemoryChannel.calls)
-
-
 def paid_there(order: Order) -> None:
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now() - timedelta(hours=1))
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now() - timedelta(hours=1))
 
 
 def polled(orders: Sequence[Order]) -> None:
@@ -100,10 +97,10 @@ class TestOneRow:
         ask(orders)
         assert Order.objects.filter(state="paid").count() == MANY - 1
         assert Order.objects.get(pk=orders[17].pk).state == "pending"
-        assert searches() <= CALLS
+        assert len(searches()) <= CALLS
         # Each question took its turn: so far is the pace used up.
         used = Heartbeat.objects.get(name="search memory:default").beaten_at - begin
-        assert used >= (searches() - 1) * timedelta(minutes=1) / 1200
+        assert used >= (len(searches()) - 1) * timedelta(minutes=1) / 1200
 
     @pytest.mark.parametrize("ask", [polled, hinted])
     def test_a_mistake_of_ours_in_one_answer_costs_few_discrepancies_and_no_other_answer(
@@ -116,13 +113,13 @@ class TestOneRow:
         Order.objects.filter(pk=orders[17].pk).update(event_count=0)  # the number of its next event is taken
         ask(orders)
         assert Order.objects.filter(state="paid").count() == MANY - 1
-        assert searches() <= CALLS
+        assert len(searches()) <= CALLS
 
     def test_a_mistake_of_ours_about_a_code_that_nobody_knows(self) -> None:
         """Its answer names an order that can't be written."""
         orders = [make() for _ in range(4)]
         Cip.objects.update(poll_at=None)
-        book = MemoryChannel("default", {}).book
+        book = channel().book
         for order in orders:
             paid_there(order)
             Cip.objects.filter(order=order).update(code=None, status="lost", live=None)

@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Charge
-from pagoefectivo_django.channels.memory import MemoryChannel, Slip
-from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
+from pagoefectivo_django.channels.memory import Slip
+from pagoefectivo_django.errors import InvalidRequest, PagoEfectivoError
 from pagoefectivo_django.flows import (
     actions_of,
     adopt_code,
@@ -47,25 +46,14 @@ from pagoefectivo_django.flows.reports.troubles import troubles
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, FailingReceiver, Heartbeat, Order, Refund
 from pagoefectivo_django.states import Fact, Resolution
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import lost_for_ever, make, rejected, without_code
+from tests.factories.provider import channel
+from tests.factories.refunds import ACCOUNT, refund_at
+from tests.reading import voucher
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Seen."}
-
-
-def lost() -> Order:
-    MemoryChannel.fail("issue", OutcomeUnknown("dropped"))
-    return make()
-
-
-def waiting() -> Order:
-    MemoryChannel.fail("issue", Unavailable("down"))
-    return make()
-
-
-def rejected() -> Order:
-    MemoryChannel.fail("issue", Refused("no", codes=("111",)))
-    return make()
 
 
 def refunded() -> Order:
@@ -100,8 +88,8 @@ def given_back() -> Order:
 
 #: An order in each situation that tells one order from another.
 SITUATIONS: dict[str, Callable[[], Order]] = {
-    "new": waiting,
-    "lost": lost,
+    "new": without_code,
+    "lost": lost_for_ever,
     "pending": make,
     "paid": lambda: pay(make()),
     "paid twice": twice,
@@ -138,8 +126,8 @@ def at_provider(order: Order, code: str) -> None:
     """Let the provider know the code that an order lost."""
     cip = order.cips.get()
     charge = Charge(cip.transaction_code, order.amount, order.currency, order.expires_at, order.payer)
-    report = replace(MemoryChannel("default", {}).issue(charge), code=code)
-    MemoryChannel("default", {}).book[code] = Slip(report)
+    report = replace(channel().issue(charge), code=code)
+    channel().book[code] = Slip(report)
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
@@ -171,27 +159,13 @@ def test_it_is_asked_once_for_many(django_assert_max_num_queries: Any) -> None:
     assert len(found) == len(orders) + len(refunds) + len(discrepancies)
 
 
-def refund_at(step: str) -> Refund:
-    refund = refund_order(pay(make()), **STAFF)
-    if step != "requested":
-        approve_refund(refund, actor="eva")
-    if step in ("named", "sent", "done", "failed"):
-        give_account(refund, bank="BCP", cci="00219100000000000152", holder="Ana")
-    if step in ("sent", "done", "failed"):
-        send_refund(refund, actor="eva")
-    if step in ("done", "failed"):
-        close_refund(refund, done=step == "done", **STAFF)
-    refund.refresh_from_db()
-    return refund
-
-
 REFUND_STEPS: dict[str, Callable[[Refund], object]] = {
     "approve": lambda refund: approve_refund(refund, actor="eva"),
     "send": lambda refund: send_refund(refund, actor="eva"),
     "done": lambda refund: close_refund(refund, done=True, **STAFF),
     "fail": lambda refund: close_refund(refund, done=False, **STAFF),
     "ask_account": lambda refund: ask_account(refund, actor="eva"),
-    "give_account": lambda refund: give_account(refund, bank="BCP", cci="00219100000000000152", holder="Ana"),
+    "give_account": lambda refund: give_account(refund, **ACCOUNT),
 }
 
 
@@ -274,14 +248,10 @@ def test_every_action_names_its_permission() -> None:
 def test_the_voucher_offers_what_can_be_done(settings: Any, client: Client) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PAYER_MAY_RENEW": True}
     order = expire(make())
-    assert "/renew/" not in page(client, again()), "it was ordered again"
-    assert "/renew/" in page(client, order)
+    assert "/renew/" not in voucher(again()), "it was ordered again"
+    assert "/renew/" in voucher(order)
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"ROUTES": {"USD": ["default"]}}
-    assert "/renew/" not in page(client, order), "no channel issues codes in its currency"
-
-
-def page(client: Client, order: Order) -> str:
-    return client.get(reverse("pagoefectivo:voucher", args=[order.token])).content.decode()
+    assert "/renew/" not in voucher(order), "no channel issues codes in its currency"
 
 
 @pytest.mark.every_database

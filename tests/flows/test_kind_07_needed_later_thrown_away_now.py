@@ -7,34 +7,20 @@ import pytest
 from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, Refused
-from pagoefectivo_django.flows import (
-    approve_refund,
-    cancel_order,
-    close_refund,
-    reissue_code,
-    resolve_discrepancy,
-    send_refund,
-    tick,
-)
+from pagoefectivo_django.errors import InvalidRequest, Refused
+from pagoefectivo_django.flows import cancel_order, close_refund, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.privacy.erase import erase_payer
 from pagoefectivo_django.flows.privacy.forget import forget
-from pagoefectivo_django.flows.refunds.refund import give_account
-from pagoefectivo_django.models import (
-    ApiCall,
-    ApiCallSubject,
-    Delivery,
-    Discrepancy,
-    Heartbeat,
-    Order,
-    UnknownCode,
-)
+from pagoefectivo_django.models import ApiCall, ApiCallSubject, Delivery, Discrepancy, Heartbeat, Order, UnknownCode
 from pagoefectivo_django.payer import Erased, Payer
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import ANA, later, make
+from tests.clock import later
+from tests.factories.orders import ANA, lost, make
+from tests.factories.provider import Undeletable, channel, serve_by
+from tests.factories.refunds import bring
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "She asked."}
@@ -42,7 +28,7 @@ STAFF: dict[str, Any] = {"actor": "rosa", "reason": "She asked."}
 
 def expired() -> Order:
     order = make(expires_at=later(minutes=20))
-    MemoryChannel("default", {}).set(order.code, Fact.CODE_EXPIRED)
+    channel().set(order.code, Fact.CODE_EXPIRED)
     tick(later(hours=1))
     order.reload()
     assert order.state == "expired"
@@ -53,7 +39,7 @@ def expired() -> Order:
 def test_an_expired_order_whose_code_is_watched_keeps_its_payer() -> None:
     order = expired()
     assert erase_payer(email=ANA.email, **STAFF).kept == [order.reference]
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now() + timedelta(minutes=5))
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now() + timedelta(minutes=5))
     heard: list[str] = []
 
     def ship(sender: Any, order: Order, **named: Any) -> None:
@@ -102,47 +88,33 @@ def test_an_erased_order_gets_no_new_code() -> None:
 # Whatever became of the order: as long as one of its codes can be paid, money may come that has to go back to somebody.
 
 
-class Deaf(MemoryChannel):
-    """A provider that can't delete codes."""
-
-    can_delete = False
-
-
 def _paid_with_another(settings: Any) -> Order:
     order = make(expires_at=later(days=2))
-    use(settings, Deaf)
+    serve_by(settings, Undeletable)
     reissue_code(order, actor="rosa", reason="She lost it.")
-    use(settings, MemoryChannel)
+    serve_by(settings, MemoryChannel)
     return pay(order)
 
 
 def _cancelled_and_payable(settings: Any) -> Order:
     order = make(expires_at=later(days=2))
-    use(settings, Deaf)
+    serve_by(settings, Undeletable)
     cancel_order(order, **STAFF)
-    use(settings, MemoryChannel)
+    serve_by(settings, MemoryChannel)
     return order
 
 
 def _rejected_with_a_lost_code(settings: Any) -> Order:
-    MemoryChannel.fail("issue", OutcomeUnknown("dropped"), after=True)
-    order = make(expires_at=later(days=2))
+    order = lost(expires_at=later(days=2))
     MemoryChannel.fail("issue", Refused("no", codes=("111",)))
     tick(later(minutes=2))
     return order
 
 
 def _cancelled_with_a_lost_code(settings: Any) -> Order:
-    MemoryChannel.fail("issue", OutcomeUnknown("dropped"), after=True)
-    order = make(expires_at=later(days=2))
+    order = lost(expires_at=later(days=2))
     cancel_order(order, **STAFF)
     return order
-
-
-def use(settings: Any, backend: type[MemoryChannel]) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    path = f"{backend.__module__}.{backend.__qualname__}"
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry | {"BACKEND": path}}}
 
 
 @pytest.mark.parametrize(
@@ -159,12 +131,12 @@ def test_an_order_keeps_its_payer_while_any_of_its_codes_can_be_paid(settings: A
     assert erase_payer(email=ANA.email, **STAFF).kept == [order.reference]
     (code,) = [
         code
-        for code, slip in MemoryChannel("default", {}).book.items()
+        for code, slip in channel().book.items()
         if slip.open and (cip := order.cips.filter(transaction_code=slip.report.transaction_code).first())
         and cip.pk != (order.cip_id if order.state == "paid" else None)
     ]  # fmt: skip
-    slip = MemoryChannel("default", {}).book[code]
-    MemoryChannel("default", {}).set(code, Fact.PAYMENT, paid_at=timezone.now())
+    slip = channel().book[code]
+    channel().set(code, Fact.PAYMENT, paid_at=timezone.now())
     notify(order, code=code, transaction_code=slip.report.transaction_code, operation_number="8")
     tick(later(minutes=5))
     discrepancy = Discrepancy.objects.open().about_money().get()
@@ -210,10 +182,7 @@ def test_a_refund_that_failed_keeps_whom_the_money_belongs_to_for_a_while() -> N
     notify(order, operation_number="8")
     resolve_discrepancy(Discrepancy.objects.get(), "refund_due", **STAFF)
     refund = order.refunds.get()
-    approve_refund(refund, actor="eva")
-    give_account(refund, bank="BCP", cci="01136600010003254221", holder="Ana Quispe")
-    refund.refresh_from_db()
-    close_refund(send_refund(refund, actor="eva"), done=False, **STAFF)
+    close_refund(bring(refund, "sent"), done=False, **STAFF)
     Delivery.objects.update(delivered_at=timezone.now(), retry_at=None)
     assert erase_payer(email=ANA.email, **STAFF).kept == [order.reference]
     refund.refresh_from_db()
@@ -225,9 +194,7 @@ def test_a_refund_that_failed_keeps_whom_the_money_belongs_to_for_a_while() -> N
 
 def test_digits_of_an_account_that_is_gone_go_by_age(settings: Any) -> None:
     notify(make(), Fact.CODE_EXPIRED, code="4711")
-    options = settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"] | {"NAME": "another"}
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"OPTIONS": options}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    serve_by(settings, NAME="another")
     for days, left in ((0, 1), (189, 1), (191, 0)):
         Heartbeat.objects.all().delete()
         tick(later(days=days))

@@ -23,8 +23,10 @@ from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.models import Cip, Order, OrderEvent
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import pay
-from tests.flows.answering import ACCOUNT, all_gone, asked, channel, look, says
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.provider import ACCOUNT, all_gone, channel, look, says
+from tests.reading import discrepancies
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -44,14 +46,14 @@ def test_an_empty_answer_opens_no_discrepancy_and_one_alert_for_the_account(sett
     before = all_gone()
     for day in (1, 2, 3):
         look(day)
-    assert (asked(), ignorant()) == ([], [ACCOUNT])
+    assert (discrepancies(), ignorant()) == ([], [ACCOUNT])
     assert not OrderEvent.objects.filter(fact="absent").exists()
     channel().book.update(before)
     look(4)
-    assert (asked(), ignorant()) == ([], [])
+    assert (discrepancies(), ignorant()) == ([], [])
     says(orders[0], None)
     look(5)
-    assert asked() == ["missing_there"], "the others are there"
+    assert discrepancies() == ["missing_there"], "the others are there"
 
 
 def test_it_is_asked_again_after_a_pause_and_not_beyond_the_watch(settings: Any) -> None:
@@ -67,7 +69,7 @@ def test_it_is_asked_again_after_a_pause_and_not_beyond_the_watch(settings: Any)
         assert timedelta(minutes=1) < cip.poll_at - now <= AFTER_NOTHING + timedelta(minutes=1)
     look(6)
     assert set(Cip.objects.values_list("poll_at", flat=True)) == {None}
-    assert (asked(), know_nothing()) == ([], {}), "nothing of it is watched any more"
+    assert (discrepancies(), know_nothing()) == ([], {}), "nothing of it is watched any more"
 
 
 def test_a_hint_is_not_forgotten_by_it() -> None:
@@ -78,11 +80,11 @@ def test_a_hint_is_not_forgotten_by_it() -> None:
     now = timezone.now()
     hint(Report(ACCOUNT, Fact.CODE_DELETED, one.code), now)
     reconcile(TimeBudget(now + timedelta(seconds=1)))
-    assert (asked(), ignorant()) == ([], [ACCOUNT])
+    assert (discrepancies(), ignorant()) == ([], [ACCOUNT])
     channel().book.update(before)
     channel().set(one.code, Fact.CODE_DELETED)
     reconcile(TimeBudget(now + AFTER_NOTHING + timedelta(minutes=1)))
-    assert (asked(), ignorant()) == (["missing_there"], [])
+    assert (discrepancies(), ignorant()) == (["missing_there"], [])
 
 
 def test_the_last_code_of_an_account_reaches_a_person() -> None:
@@ -92,7 +94,7 @@ def test_the_last_code_of_an_account_reaches_a_person() -> None:
     now = later(days=1)
     Cip.objects.filter(order=order).update(poll_at=now)
     reconcile(TimeBudget(now))
-    assert (asked(), ignorant()) == (["missing_there"], [])
+    assert (discrepancies(), ignorant()) == (["missing_there"], [])
 
 
 @pytest.mark.parametrize("others", [1, 3])
@@ -106,7 +108,7 @@ def test_codes_that_are_asked_alone_are_not_there_if_others_are(settings: Any, o
     for order in gone:
         says(order, None)
     reconcile(TimeBudget(now))
-    assert (asked(), ignorant()) == (["missing_there"] * others, [])
+    assert (discrepancies(), ignorant()) == (["missing_there"] * others, [])
 
 
 @pytest.mark.parametrize("size", [100, 1])
@@ -117,25 +119,25 @@ def test_orders_past_their_date_wait_for_the_account_and_for_no_person_each(sett
     for hours in range(2, 96, 6):
         tick(later(hours=hours))
     assert set(Order.objects.values_list("state", flat=True)) == {"pending"}
-    assert (asked(), ignorant()) == ([], [ACCOUNT])
+    assert (discrepancies(), ignorant()) == ([], [ACCOUNT])
     assert not OrderEvent.objects.filter(fact="absent").exists()
     channel().book.update(before)
     for order in orders:
         channel().set(order.code, Fact.CODE_EXPIRED)
     tick(later(hours=99))
     assert set(Order.objects.values_list("state", flat=True)) == {"expired"}
-    assert (asked(), ignorant()) == ([], [])
+    assert (discrepancies(), ignorant()) == ([], [])
 
 
 def test_a_person_who_asks_about_one_code_is_told() -> None:
     other, order = pay(make()), pay(make())
     says(order, None)
     refresh_order(order)
-    assert asked() == ["missing_there"]
+    assert discrepancies() == ["missing_there"]
     all_gone()
     with pytest.raises(KnowsNothing, match="knows none of the codes"):
         refresh_order(other)
-    assert (asked(), ignorant()) == (["missing_there"], [ACCOUNT])
+    assert (discrepancies(), ignorant()) == (["missing_there"], [ACCOUNT])
 
 
 def test_a_persons_word_ends_an_order_all_the_same() -> None:

@@ -11,8 +11,11 @@ from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.models import Cip, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import pay
-from tests.flows.answering import all_gone, asked, channel, look, resolve, says
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.discrepancies import resolve
+from tests.factories.orders import make
+from tests.factories.provider import all_gone, channel, look, says
+from tests.reading import discrepancies
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -25,7 +28,7 @@ def order() -> Order:
 
 
 PAID, NOTHING = "paid", "nothing at all"
-#: What is said of a paid code: the fact, its amount, and the question that follows where we know otherwise.
+#: What is said of a paid code: the fact, its amount, and the discrepancy that follows where we know otherwise.
 COMMON: dict[str, tuple[Fact | None, str, str]] = {
     PAID: (Fact.PAYMENT, "35.50", ""),
     "another amount": (Fact.PAYMENT, "20.00", "amount_mismatch"),
@@ -70,7 +73,7 @@ def walk(order: Order, said: list[str], resolves: Callable[[int], bool], begin: 
         reconcile(TimeBudget(moment))
         channel().book.update(knew)
         model.hears(answer)
-        assert set(asked()) == model.open, told
+        assert set(discrepancies()) == model.open, told
         if answer in (NOTHING, before):
             assert Cip.objects.get(order=order).version == version, told
         before = before if answer == NOTHING else answer

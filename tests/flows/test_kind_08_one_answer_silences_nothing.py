@@ -17,8 +17,12 @@ from pagoefectivo_django.flows.worker.reconcile import reconcile
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.answering import ACCOUNT, answers, asked, channel, look, resolve, says
-from tests.flows.making import later, make, report
+from tests.clock import later
+from tests.factories.discrepancies import resolve
+from tests.factories.messages import report
+from tests.factories.orders import make
+from tests.factories.provider import ACCOUNT, answers, channel, look, says
+from tests.reading import discrepancies
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -42,12 +46,12 @@ GONE = {"absent": None, "expired": Fact.CODE_EXPIRED, "deleted": Fact.CODE_DELET
 def test_a_glitch_that_was_ignored_does_not_silence_what_really_happens_later(order: Order, said: str) -> None:
     kind = "reversed" if said == "pending" else "missing_there"
     answers(order, 1, GONE[said])
-    assert asked() == [kind]
+    assert discrepancies() == [kind]
     resolve()
     answers(order, 2, Fact.PAYMENT)
-    assert asked() == []
+    assert discrepancies() == []
     answers(order, 3, GONE[said])
-    assert asked() == [kind]
+    assert discrepancies() == [kind]
     discrepancy = Discrepancy.objects.get()
     assert len(discrepancy.evidence) == 2, "it was told twice"
     assert OrderEvent.objects.filter(order=order, kind="discrepancy_opened").count() == 2
@@ -61,7 +65,7 @@ def test_the_same_doubtful_answer_is_silent_and_writes_nothing(order: Order, sai
     written = OrderEvent.objects.count(), [discrepancy.evidence for discrepancy in Discrepancy.objects.all()]
     for day in range(2, 6):
         look(day)
-    assert asked() == []
+    assert discrepancies() == []
     assert Cip.objects.values_list("version", "changed_at", "answer").get(order=order) == before
     assert (OrderEvent.objects.count(), [discrepancy.evidence for discrepancy in Discrepancy.objects.all()]) == written
 
@@ -78,10 +82,10 @@ def test_one_doubt_after_the_other_is_news(order: Order) -> None:
     answers(order, 1, None)
     resolve()
     answers(order, 2, Fact.CODE_DELETED)
-    assert asked() == ["missing_there"]
+    assert discrepancies() == ["missing_there"]
     resolve()
     answers(order, 3, Fact.ISSUED)
-    assert asked() == ["reversed"]
+    assert discrepancies() == ["reversed"]
 
 
 def test_an_answer_that_nobody_understands_ends_no_doubt(order: Order) -> None:
@@ -89,7 +93,7 @@ def test_an_answer_that_nobody_understands_ends_no_doubt(order: Order) -> None:
     resolve()
     answers(order, 2, Fact.UNKNOWN)
     answers(order, 3, None)
-    assert asked() == []
+    assert discrepancies() == []
 
 
 @pytest.mark.parametrize("answer", ["accept", "ignore"])
@@ -97,7 +101,7 @@ def test_another_amount_is_asked_about_although_one_was_answered(answer: str) ->
     pay(make())
     order = make()
     notify(order, amount="30.00", operation_number="7")
-    assert asked() == ["amount_mismatch"]
+    assert discrepancies() == ["amount_mismatch"]
     resolve(answer)
     order.reload()
     assert order.state == ("paid" if answer == "accept" else "pending")
@@ -111,7 +115,7 @@ def test_another_amount_is_asked_about_although_one_was_answered(answer: str) ->
         (7, None, ["amount_mismatch"]),
     ]:
         answers(order, day, Fact.PAYMENT, amount)
-        assert asked() == open_ones, f"day {day}: {amount}"
+        assert discrepancies() == open_ones, f"day {day}: {amount}"
         resolve()
 
 
@@ -120,7 +124,7 @@ def test_the_orders_own_amount_is_no_doubt_once_a_person_accepted_another() -> N
     notify(order, amount="30.00", operation_number="7")
     resolve("accept")
     answers(order, 1, Fact.PAYMENT)
-    assert asked() == []
+    assert discrepancies() == []
 
 
 def test_the_orders_own_amount_is_told_to_who_ignored_another() -> None:
@@ -139,9 +143,9 @@ def test_messages_of_another_amount_are_news_and_their_repetitions_are_not(order
     resolve()
     notify(order, amount="20.00", operation_number="7")
     notify(order, amount="20.00", operation_number="7", paid_at=None)
-    assert asked() == []
+    assert discrepancies() == []
     notify(order, amount="10.00", operation_number="7")
-    assert asked() == ["amount_mismatch"]
+    assert discrepancies() == ["amount_mismatch"]
 
 
 def test_a_payment_that_the_provider_really_takes_back_is_asked_about_after_a_glitch(order: Order) -> None:
@@ -149,17 +153,17 @@ def test_a_payment_that_the_provider_really_takes_back_is_asked_about_after_a_gl
     resolve()
     notify(order, Fact.PAYMENT_REVERSED, operation_number="7")
     order.reload()
-    assert (order.state, asked()) == ("refunded", ["reversed"])
+    assert (order.state, discrepancies()) == ("refunded", ["reversed"])
 
 
 def test_the_reversal_of_another_unknown_operation_is_news(order: Order) -> None:
     notify(order, Fact.PAYMENT_REVERSED, operation_number="8")
-    assert asked() == ["reversed"]
+    assert discrepancies() == ["reversed"]
     resolve()
     notify(order, Fact.PAYMENT_REVERSED, operation_number="8", paid_at="")
-    assert asked() == []
+    assert discrepancies() == []
     notify(order, Fact.PAYMENT_REVERSED, operation_number="9")
-    assert asked() == ["reversed"]
+    assert discrepancies() == ["reversed"]
 
 
 def test_another_payment_that_is_not_there_is_another_matter(order: Order) -> None:
@@ -171,7 +175,7 @@ def test_another_payment_that_is_not_there_is_another_matter(order: Order) -> No
     notify(order, operation_number="8")
     resolve()
     look(2)
-    assert asked() == ["missing_there"]
+    assert discrepancies() == ["missing_there"]
 
 
 def test_an_unknown_code_that_is_paid_once_more_is_asked_about_again() -> None:
@@ -181,7 +185,7 @@ def test_an_unknown_code_that_is_paid_once_more_is_asked_about_again() -> None:
     def hinted(days: float) -> list[str]:
         hint(Report(ACCOUNT, Fact.CODE_EXPIRED, "900"), later(days=days))
         reconcile(TimeBudget(later(days=days, seconds=1)))
-        return asked()
+        return discrepancies()
 
     assert hinted(0) == ["unmatched"]
     resolve()
@@ -190,7 +194,7 @@ def test_an_unknown_code_that_is_paid_once_more_is_asked_about_again() -> None:
     assert hinted(2) == ["unmatched"]
 
 
-# A later answer that contradicts the question closes it.
+# A later answer that contradicts the discrepancy closes it.
 
 
 @pytest.mark.parametrize("said", GONE)
@@ -202,17 +206,17 @@ def test_a_discrepancy_that_an_answer_opened_closes_when_the_provider_says_paid_
     assert (discrepancy.closed_because, discrepancy.reason) == ("paid_again", "")
     assert OrderEvent.objects.filter(order=order, discrepancy=discrepancy, kind="noted").exists()
     answers(order, 3, GONE[said])
-    assert asked() == [discrepancy.kind]
+    assert discrepancies() == [discrepancy.kind]
 
 
 def test_both_close_also_when_another_amount_is_told_which_is_a_persons(order: Order) -> None:
     answers(order, 1, None)
     answers(order, 2, Fact.ISSUED)
-    assert asked() == ["missing_there", "reversed"]
+    assert discrepancies() == ["missing_there", "reversed"]
     answers(order, 3, Fact.PAYMENT, "20.00")
-    assert asked() == ["amount_mismatch"]
+    assert discrepancies() == ["amount_mismatch"]
     answers(order, 4, Fact.PAYMENT)
-    assert asked() == ["amount_mismatch"], "money that a person decides about"
+    assert discrepancies() == ["amount_mismatch"], "money that a person decides about"
     assert Discrepancy.objects.open().get().suggestion == ""
 
 
@@ -220,16 +224,16 @@ def test_what_a_message_asked_does_not_close(order: Order) -> None:
     notify(order, Fact.PAYMENT_REVERSED, operation_number="7", amount="5.00", currency="PEN")
     answers(order, 1, Fact.ISSUED)
     answers(order, 2, Fact.PAYMENT)
-    assert asked() == ["reversed"]
+    assert discrepancies() == ["reversed"]
 
 
-def test_what_was_wished_for_meanwhile_is_done_after_it_closed() -> None:
+def test_a_pending_action_waits_for_the_discrepancy_and_is_done_after_it() -> None:
     make()
     order = make()
     notify(order, amount="30.00", operation_number="7")
     says(order, None)
     look(1)
-    assert asked() == ["amount_mismatch", "missing_there"]
+    assert discrepancies() == ["amount_mismatch", "missing_there"]
     Order.objects.filter(pk=order.pk).update(
         pending_action="cancel", action_requested_by="shop", action_requested_at=timezone.now(), retry_at=timezone.now()
     )
@@ -243,7 +247,7 @@ def test_what_was_wished_for_meanwhile_is_done_after_it_closed() -> None:
     answers(order, 2, Fact.PAYMENT, "30.00")
     tick(later(days=2, minutes=1))
     order.reload()
-    assert (asked(), order.state) == ([], "cancelled")
+    assert (discrepancies(), order.state) == ([], "cancelled")
 
 
 @pytest.mark.parametrize("then", [Fact.PAYMENT, Fact.CODE_EXPIRED, Fact.CODE_DELETED, Fact.ISSUED])
@@ -252,14 +256,14 @@ def test_what_nobody_confirmed_closes_once_the_provider_tells(then: Fact) -> Non
     MemoryChannel.failures["look_up"] = [(Unavailable("down"), False)] * 99
     for hours in (2, 30):
         tick(later(hours=hours))
-    assert asked() == ["not_confirmed"]
+    assert discrepancies() == ["not_confirmed"]
     MemoryChannel.failures.clear()
     changes = {"expires_at": later(days=5)} if then == Fact.ISSUED else {}
     channel().set(order.code, then, paid_at=timezone.now() if then == Fact.PAYMENT else None, **changes)
     tick(later(hours=36))
     order.reload()
     states = {Fact.PAYMENT: "paid", Fact.ISSUED: "pending"}
-    assert (order.state, asked()) == (states.get(then, "expired"), [])
+    assert (order.state, discrepancies()) == (states.get(then, "expired"), [])
 
 
 def test_a_message_late_in_the_day_closes_it_too() -> None:
@@ -270,7 +274,7 @@ def test_a_message_late_in_the_day_closes_it_too() -> None:
     assert order.cip
     advance(report(order.cip, operation_number="7"), now=later(hours=31))
     order.reload()
-    assert (order.state, asked()) == ("paid", [])
+    assert (order.state, discrepancies()) == ("paid", [])
 
 
 def test_a_lost_code_that_turns_up_is_nobodys_discrepancy_any_more() -> None:
@@ -280,10 +284,10 @@ def test_a_lost_code_that_turns_up_is_nobodys_discrepancy_any_more() -> None:
     (lost, _second) = sorted(channel().book)
     for hours in (49, 50):
         tick(later(hours=hours))
-    assert "lost_code" in asked()
+    assert "lost_code" in discrepancies()
     transaction_code = channel().book[lost].report.transaction_code
     notify(order, code=lost, transaction_code=transaction_code, operation_number="7")
-    assert "lost_code" not in asked()
+    assert "lost_code" not in discrepancies()
 
 
 def test_a_code_that_can_be_paid_again_is_asked_about_again() -> None:
@@ -297,10 +301,10 @@ def test_a_code_that_can_be_paid_again_is_asked_about_again() -> None:
             tick(later(hours=hours))
 
     many_attempts()
-    assert asked() == ["still_payable"]
+    assert discrepancies() == ["still_payable"]
     advance(report(cip, Fact.CODE_DELETED))
-    assert asked() == []
+    assert discrepancies() == []
     advance(report(cip, Fact.ISSUED, asked_at=timezone.now(), expires_at=cip.expires_at))
     Cip.objects.update(attempts=0)
     many_attempts()
-    assert asked() == ["still_payable"]
+    assert discrepancies() == ["still_payable"]

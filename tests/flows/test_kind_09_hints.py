@@ -1,24 +1,29 @@
 """Kind 9, an unfair queue: a hint only makes its code due, so that none crowds out a payment, however many come."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.base import CodeRef, Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
-from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
+from pagoefectivo_django.errors import Refused, Unavailable
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.inbox.hints import AGAIN, APART, COUNTED_FROM_MESSAGES, hint
 from pagoefectivo_django.flows.ledger.advance import WHAT_BECOMES
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, UnknownCode
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make, report
-from tests.flows.test_money import Asked, in_channel
-from tests.settlements.files import line, load
+from tests.clock import later
+from tests.concurrency import breaking
+from tests.factories.messages import paid, post, report
+from tests.factories.orders import lost, make
+from tests.factories.provider import Busy, channel, serve_by
+from tests.factories.statements import line, load
+from tests.reading import calls, fresh, searches
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -27,18 +32,6 @@ pytestmark = [
 
 #: What a message may say besides of money; a channel that can be asked is asked.
 HINTS = sorted(set(WHAT_BECOMES) - {*COUNTED_FROM_MESSAGES})
-
-
-def channel() -> MemoryChannel:
-    return MemoryChannel("default", {})
-
-
-def searches() -> list[list[str]]:
-    return [about.split(",") for name, about in MemoryChannel.calls if name == "look_up"]
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
 
 
 def cip_of(order: Order) -> Cip:
@@ -136,10 +129,10 @@ def test_however_many_hints_come_a_code_is_looked_at_once_a_minute() -> None:
 def test_a_hint_that_comes_while_the_provider_is_asked_stays(settings: Any) -> None:
     order = make()
     unwatched()
-    in_channel(settings, BACKEND="tests.flows.test_money.Asked")
+    serve_by(settings, Busy)
     channel().set(order.code, Fact.CODE_EXPIRED)
     notify(order, Fact.CODE_EXPIRED)
-    Asked.during.append(lambda: notify(order, Fact.CODE_EXPIRED, operation_number="1"))
+    Busy.during["look_up"] = lambda: notify(order, Fact.CODE_EXPIRED, operation_number="1")
     tick()
     assert cip_of(order).status == "expired"
     assert cip_of(order).hinted_at, "its answer was asked for before"
@@ -175,8 +168,7 @@ def test_unknown_digits_are_kept_once_outside_the_inbox_and_dropped_when_nobody_
 
 
 def test_unknown_digits_close_the_request_whose_answer_was_lost() -> None:
-    MemoryChannel.fail("issue", OutcomeUnknown("The line was dropped."), after=True)
-    order = make()
+    order = lost()
     (code,) = channel().book
     channel().set(code, Fact.PAYMENT, paid_at=timezone.now())
     assert cip_of(order).code is None
@@ -209,3 +201,48 @@ def test_a_code_that_is_refused_alone_does_not_hold_back_the_others() -> None:
     MemoryChannel.failures["look_up"] = [(refusal, False), (refusal, False)]
     tick()
     assert {cip_of(order).status for order in (one, other)} == {"current", "expired"}
+
+
+# Many hints, and a payment that was kept.
+
+
+class Hanging(MemoryChannel):
+    """A provider that gives no answer; it writes down who was not paid yet when it was asked."""
+
+    asked: ClassVar[list[int]] = []
+
+    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
+        self.asked.append(Order.objects.filter(reference="PAID", state="pending").count())
+        raise Unavailable("Nobody answers.")
+
+
+def test_sixty_hints_are_asked_about_in_three_look_ups(settings: Any) -> None:
+    """Each was a question of its own: 300 in 4.6 s, past the pace and the size of a batch."""
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 20}
+    orders = [make() for _ in range(60)]
+    Cip.objects.update(poll_at=None)
+    for order in orders:
+        notify(order, Fact.CODE_EXPIRED)
+        channel().set(order.code, Fact.CODE_EXPIRED)
+    tick(later(seconds=1))
+    assert len(calls("look_up")) == 3
+    assert set(Cip.objects.values_list("status", flat=True)) == {"expired"}
+
+
+def test_a_kept_payment_is_applied_before_a_provider_that_hangs_is_asked_about_30_hints(settings: Any) -> None:
+    """It was behind them: not applied after twelve rounds."""
+    Hanging.asked.clear()
+    serve_by(settings, Hanging)
+    hinted, order = [make() for _ in range(30)], make(reference="PAID")
+    Cip.objects.update(poll_at=None)
+    for each in hinted:
+        notify(each, Fact.CODE_EXPIRED)
+    with breaking("pagoefectivo_payment"):
+        assert post(paid(order)).status_code == 200
+    order.reload()
+    assert order.state == "pending"
+    for minutes in (1, 4):
+        tick(later(minutes=minutes))
+    order.reload()
+    assert order.state == "paid"
+    assert sum(Hanging.asked) <= 1, "so often it was asked before"

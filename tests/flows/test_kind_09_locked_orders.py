@@ -3,14 +3,14 @@
 import io
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, connections
 from django.test import override_settings
 from django.utils import timezone
 
@@ -25,11 +25,14 @@ from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Match, Order
 from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.states import Fact, PendingAction
 from pagoefectivo_django.testing import pay
-from tests.flows.locked import WORK, Told, fresh, past, settled
-from tests.flows.making import later, make
-from tests.hostile.doing import at_once
-from tests.settlements.files import line, text
-from tests.settlements.test_matching import DAY, OWN
+from tests.clock import later
+from tests.concurrency import at_once, held
+from tests.factories.orders import make
+from tests.factories.provider import serve_by
+from tests.factories.statements import OWN, line, text
+from tests.flows.locked import WORK, Told, past, settled
+from tests.reading import fresh
+from tests.settlements.test_matching import DAY
 
 pytestmark = [
     pytest.mark.postgresql,
@@ -44,34 +47,7 @@ def able(settings: Any) -> None:
     """Where the database can't skip what is locked, a batch waits as before."""
     if not connection.features.has_select_for_update_skip_locked:
         pytest.skip("this database has no SKIP LOCKED")
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    entry = {"BACKEND": f"{Told.__module__}.Told", "OPTIONS": entry["OPTIONS"] | {"CAN_REFUND": True}}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
-
-
-@contextmanager
-def held(*orders: Order) -> Iterator[threading.Event]:
-    """Hold the locks of orders on another connection; yields an event that says when they were let go, at last."""
-    locked, release, over = threading.Event(), threading.Event(), threading.Event()
-
-    def shop() -> None:
-        try:
-            with transaction.atomic():
-                list(Order.objects.select_for_update().filter(pk__in=[order.pk for order in orders]))
-                locked.set()
-                release.wait(60)
-            over.set()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=shop)
-    thread.start()
-    assert locked.wait(20)
-    try:
-        yield over
-    finally:
-        release.set()
-        thread.join(30)
+    serve_by(settings, Told, CAN_REFUND=True)
 
 
 def round_now(**later: float) -> None:

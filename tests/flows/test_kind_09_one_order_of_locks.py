@@ -14,9 +14,11 @@ from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.settlements.judging import look_again
 from pagoefectivo_django.models import Discrepancy
 from pagoefectivo_django.testing import pay
-from tests.flows.making import make
-from tests.hostile.doing import at_once, breaking, kept, paid, post, sold
-from tests.settlements.files import line, load
+from tests.concurrency import at_once, breaking
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
+from tests.factories.statements import line, load
+from tests.reading import kept
 
 pytestmark = [
     pytest.mark.postgresql,
@@ -63,7 +65,7 @@ def test_staff_answers_a_discrepancy_while_its_line_is_judged_anew(server_log: C
 
 
 def test_the_provider_repeats_a_message_while_the_worker_applies_it(server_log: Callable[[], str]) -> None:
-    order = sold()
+    order = make()
     body = paid(order)
     with breaking('UPDATE "pagoefectivo_order"', times=1):
         post(body)

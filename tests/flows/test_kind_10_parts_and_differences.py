@@ -1,8 +1,9 @@
-"""What came back, and how much too much or too little was paid, is said with its amount."""
+"""Kind 10: what came back, and how much too much or too little was paid, is said with its amount."""
 
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -12,19 +13,21 @@ from django.utils import timezone
 from pagoefectivo_django.actors import PROVIDER
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.errors import InvalidRequest
-from pagoefectivo_django.flows import mark_paid
+from pagoefectivo_django.flows import mark_paid, resolve_discrepancy
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import pay
-from tests.flows.making import make
-from tests.hostile.doing import at_once
+from tests.clock import later
+from tests.concurrency import at_once
+from tests.factories.orders import make
+from tests.reading import state_of
 
 pytestmark = [
-    pytest.mark.every_database,
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("pagoefectivo_memory"),
 ]
+every_database = pytest.mark.every_database
 
 
 def told(order: Order, fact: Fact, **said: Any) -> None:
@@ -34,6 +37,7 @@ def told(order: Order, fact: Fact, **said: Any) -> None:
     order.reload()
 
 
+@every_database
 def test_a_part_that_came_back_leaves_the_payment_standing() -> None:
     order = pay(make(), operation_number="7")
     first, second = timezone.now(), timezone.now() + timedelta(minutes=1)
@@ -47,6 +51,7 @@ def test_a_part_that_came_back_leaves_the_payment_standing() -> None:
     assert (order.state, Payment.objects.get().status) == ("refunded", "reversed")
 
 
+@every_database
 @pytest.mark.parametrize("amount", ["35.50", None])
 def test_all_that_came_back_or_an_amount_that_nobody_told_is_the_payment(amount: str | None) -> None:
     order = pay(make(), operation_number="7")
@@ -54,6 +59,7 @@ def test_all_that_came_back_or_an_amount_that_nobody_told_is_the_payment(amount:
     assert order.state == "refunded"
 
 
+@every_database
 @pytest.mark.parametrize(("paid", "difference"), [("36.50", "+1.00"), ("34.50", "-1.00"), ("0.01", "-35.49")])
 def test_another_amount_is_told_with_its_sign(paid: str, difference: str) -> None:
     order = make()
@@ -62,6 +68,7 @@ def test_another_amount_is_told_with_its_sign(paid: str, difference: str) -> Non
     assert (discrepancy.evidence[0]["difference"], discrepancy.suggestion) == (difference, "refund_due")
 
 
+@every_database
 def test_two_halves_are_seen_to_add_up() -> None:
     order = make()
     told(order, Fact.PAYMENT, operation_number="7", amount=Decimal("20.00"))
@@ -73,6 +80,7 @@ def test_two_halves_are_seen_to_add_up() -> None:
     assert (first.suggestion, second.suggestion) == ("", "")
 
 
+@every_database
 def test_the_providers_own_answer_clears_the_suggestion_and_accepts_nothing() -> None:
     order = make()
     told(order, Fact.PAYMENT, operation_number="7", amount=Decimal("35.00"))
@@ -87,6 +95,7 @@ def test_the_providers_own_answer_clears_the_suggestion_and_accepts_nothing() ->
     assert (order.state, Discrepancy.objects.get().suggestion) == ("pending", "")
 
 
+@every_database
 def test_one_receipt_is_one_payment() -> None:
     one, two = make(), make()
     mark_paid(one, "000123", "rosa", "the payer mailed the receipt")
@@ -97,6 +106,7 @@ def test_one_receipt_is_one_payment() -> None:
     mark_paid(two, "000123", "rosa", "months later", now=timezone.now() + timedelta(days=90))
 
 
+@every_database
 def test_one_receipt_is_one_payment_for_two_people_at_the_same_instant() -> None:
     for number in range(4):
         orders = [make(), make()]
@@ -108,6 +118,7 @@ def test_one_receipt_is_one_payment_for_two_people_at_the_same_instant() -> None
     assert Payment.objects.count() == 4
 
 
+@every_database
 def test_the_database_itself_takes_a_receipt_once() -> None:
     one, two = mark_paid(make(), "000123", "rosa", "the receipt"), make()
     assert two.cip
@@ -115,3 +126,82 @@ def test_the_database_itself_takes_a_receipt_once() -> None:
     copy.pk, copy.cip, copy.operation_number = None, two.cip, None
     with pytest.raises(IntegrityError):
         copy.save(force_insert=True)
+
+
+# Parts that nobody listed.
+
+
+STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Seen."}
+
+
+@pytest.mark.parametrize("number", ["7", ""])
+@pytest.mark.parametrize("amount", ["0.01", "5.00", "35.49", "35.51", "71.00"])
+def test_any_other_amount_leaves_the_payment_and_asks_with_it(number: str, amount: str) -> None:
+    order = pay(make(), operation_number="7")
+    told(order, Fact.PAYMENT_REVERSED, operation_number=number, amount=Decimal(amount))
+    discrepancy = Discrepancy.objects.get()
+    assert (state_of(order), Payment.objects.get().status) == ("paid", "applied")
+    assert (discrepancy.kind, discrepancy.amount, discrepancy.suggestion) == ("reversed", Decimal(amount), "")
+
+
+def test_the_amount_in_another_currency_is_not_the_payment() -> None:
+    order = pay(make(), operation_number="7")
+    told(order, Fact.PAYMENT_REVERSED, operation_number="7", amount=order.amount, currency="USD")
+    assert (state_of(order), Discrepancy.objects.get().currency) == ("paid", "USD")
+
+
+def test_parts_that_are_the_whole_together_are_in_front_of_a_person() -> None:
+    order = pay(make(), operation_number="7")
+    for minutes, amount in enumerate(("20.00", "15.50")):
+        at = later(minutes=minutes)
+        told(order, Fact.PAYMENT_REVERSED, operation_number="7", amount=Decimal(amount), received_at=at)
+    assert state_of(order) == "paid"
+    assert sorted(one["amount"] for one in Discrepancy.objects.get().evidence) == ["15.50", "20.00"]
+
+
+def test_a_part_after_its_discrepancy_was_answered_is_asked_about_again() -> None:
+    order = pay(make(), operation_number="7")
+    told(order, Fact.PAYMENT_REVERSED, operation_number="7", amount=Decimal("5.00"))
+    resolve_discrepancy(Discrepancy.objects.get(), "ignore", **STAFF)
+    told(order, Fact.PAYMENT_REVERSED, operation_number="7", amount=Decimal("6.00"), received_at=later(minutes=2))
+    assert Discrepancy.objects.get().status == "open"
+
+
+def test_a_part_that_comes_before_its_payment_is_not_forgotten() -> None:
+    order = make()
+    told(order, Fact.PAYMENT_REVERSED, operation_number="7", amount=Decimal("5.00"))
+    told(order, Fact.PAYMENT, operation_number="7", amount=order.amount)
+    assert (state_of(order), Payment.objects.get().status) == ("pending", "held")
+    assert Discrepancy.objects.open().get().kind == "reversed"
+
+
+@pytest.mark.parametrize("order_of_arrival", list(permutations([("1", "20.00"), ("2", "15.50"), ("3", "35.50")])))
+def test_parts_and_a_whole_in_any_order_pay_once(order_of_arrival: Any) -> None:
+    order = make()
+    for number, amount in order_of_arrival:
+        told(order, Fact.PAYMENT, operation_number=number, amount=Decimal(amount))
+    assert state_of(order) == "paid"
+    assert sorted(Payment.objects.values_list("operation_number", "status")) == [
+        ("1", "held"), ("2", "held"), ("3", "applied"),
+    ]  # fmt: skip
+    assert Discrepancy.objects.open().about_money().count() == 2
+
+
+@pytest.mark.parametrize("amounts", [["10.00", "10.00", "15.50"], ["35.49", "0.01"], ["30.00", "10.00"]])
+def test_what_came_together_is_said(amounts: list[str]) -> None:
+    order = make()
+    for number, amount in enumerate(amounts):
+        told(order, Fact.PAYMENT, operation_number=f"{number}", amount=Decimal(amount))
+    last = Discrepancy.objects.order_by("pk").last()
+    assert last
+    assert last.evidence[-1]["together"] == f"{sum(map(Decimal, amounts)):.2f}"
+    assert state_of(order) == "pending"
+
+
+@pytest.mark.parametrize("amount", ["35.5", "35.500", "3.55E1"])
+def test_an_amount_in_another_writing_is_that_amount(amount: str) -> None:
+    order = make()
+    told(order, Fact.PAYMENT, operation_number="7", amount=Decimal(amount), paid_at=timezone.now())
+    assert (state_of(order), Discrepancy.objects.exists()) == ("paid", False)
+    told(order, Fact.PAYMENT_REVERSED, operation_number="7", amount=Decimal(amount))
+    assert state_of(order) == "refunded"

@@ -10,8 +10,10 @@ import pytest
 from pagoefectivo_django.flows import resolve_discrepancy, tick
 from pagoefectivo_django.models import Discrepancy, Notification, Order, Payment
 from pagoefectivo_django.states import Fact
-from tests.flows.making import later, make
-from tests.hostile.doing import SECRET, paid, post
+from tests.clock import later
+from tests.factories.messages import SECRET, paid, post
+from tests.factories.orders import make
+from tests.factories.provider import serve_by
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -92,8 +94,6 @@ def test_the_next_order_of_a_reference_is_another_code_s() -> None:
 def test_what_an_old_secret_signed_is_refused_once_it_was_taken_out(settings: Any) -> None:
     order = make()
     message = paid(order, operation_number="7")
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
     for secrets, status in (([SECRET], 200), (["new", SECRET], 200), (["new"], 403)):
-        options = entry["OPTIONS"] | {"WEBHOOK_SECRETS": secrets}
-        settings.PAGOEFECTIVO = {**settings.PAGOEFECTIVO, "CHANNELS": {"default": entry | {"OPTIONS": options}}}
+        serve_by(settings, WEBHOOK_SECRETS=secrets)
         assert post(message).status_code == status

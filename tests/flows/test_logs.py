@@ -14,12 +14,14 @@ from django.db import transaction
 import pagoefectivo_django
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import PagoEfectivoError, Refused
-from pagoefectivo_django.flows import approve_refund, cancel_order, refund_order, tick
+from pagoefectivo_django.flows import cancel_order, tick
 from pagoefectivo_django.models import Delivery, Notification, OrderEvent
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.signals import SIGNALS, payment_confirmed
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.refunds import refund_at
 from tests.flows.test_any_story import STEPS
 
 pytestmark = [
@@ -89,8 +91,7 @@ def refused() -> None:
 
 def refunded() -> None:
     order = pay(make())
-    refund = refund_order(order, actor="marta", reason="She sent it back.")
-    approve_refund(refund, actor="marta")
+    refund = refund_at("approved", order)
     notify(order, "payment_reversed")
     assert refund.pk
 

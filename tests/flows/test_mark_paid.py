@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import AlreadyPaid, InReview, InvalidRequest, OutcomeUnknown, Refused, Unavailable
+from pagoefectivo_django.errors import AlreadyPaid, InReview, InvalidRequest, Refused, Unavailable
 from pagoefectivo_django.flows import cancel_order, mark_paid, refund_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import later, make
-from tests.hostile.doing import at_once
+from tests.clock import later
+from tests.concurrency import at_once
+from tests.factories.orders import lost, make, without_code
+from tests.reading import discrepancies, payments
 from tests.shop.models import Heard
 
 pytestmark = [
@@ -25,14 +27,6 @@ pytestmark = [
 
 def mark(order: Order, number: str = "99", **changes: Any) -> Order:
     return mark_paid(order, number, **{"actor": "marta", "reason": "Seen in the portal."} | changes)
-
-
-def kinds() -> list[str]:
-    return list(Discrepancy.objects.order_by("pk").values_list("kind", flat=True))
-
-
-def statuses() -> list[tuple[str | None, str]]:
-    return list(Payment.objects.order_by("pk").values_list("operation_number", "status"))
 
 
 def test_the_order_is_paid_and_says_by_whom_and_why() -> None:
@@ -51,21 +45,21 @@ def test_a_message_of_the_same_operation_adds_its_time(number: str | None) -> No
     for _ in range(3):
         assert notify(order, operation_number=number, paid_at=when) == 200
     order.refresh_from_db()
-    assert (order.state, order.paid_at, statuses()) == ("paid", when, [("99", "applied")])
-    assert (kinds(), Heard.objects.count()) == ([], 1)
+    assert (order.state, order.paid_at, payments()) == ("paid", when, [("99", "applied")])
+    assert (discrepancies(""), Heard.objects.count()) == ([], 1)
 
 
 def test_a_message_of_another_operation_is_asked_about() -> None:
     order = mark(make())
     notify(order, operation_number="100")
-    assert (statuses(), kinds()) == ([("99", "applied"), ("100", "duplicate")], ["duplicate_payment"])
+    assert (payments(), discrepancies("")) == ([("99", "applied"), ("100", "duplicate")], ["duplicate_payment"])
 
 
 @pytest.mark.parametrize("changes", [{"amount": "1.00"}, {"currency": "USD"}])
 def test_a_message_of_the_same_operation_that_contradicts_is_asked_about(changes: dict[str, str]) -> None:
     order = mark(make())
     notify(order, operation_number="99", **changes)
-    assert (statuses(), kinds()) == ([("99", "applied")], ["amount_mismatch"])
+    assert (payments(), discrepancies("")) == ([("99", "applied")], ["amount_mismatch"])
 
 
 def test_a_payment_of_an_older_code_is_asked_about() -> None:
@@ -73,7 +67,7 @@ def test_a_payment_of_an_older_code_is_asked_about() -> None:
     old = order.code
     order = mark(reissue_code(order))
     notify(order, code=old, operation_number="99")
-    assert kinds() == ["duplicate_payment"]
+    assert discrepancies("") == ["duplicate_payment"]
 
 
 @pytest.mark.parametrize("state", ["pending", "expired", "cancelled"])
@@ -82,7 +76,7 @@ def test_in_every_state_in_which_a_code_could_have_been_paid(state: str) -> None
     order = {"expired": expire, "cancelled": cancel_order}.get(state, lambda order: order)(order)
     assert order.state == state
     assert mark(order).state == "paid"
-    assert (statuses(), kinds(), Heard.objects.count()) == ([("99", "applied")], [], 1)
+    assert (payments(), discrepancies(""), Heard.objects.count()) == ([("99", "applied")], [], 1)
     tick()
     assert Order.objects.get().state == "paid"
 
@@ -98,18 +92,16 @@ def test_without_a_code_nothing_was_paid(error: Exception, state: str) -> None:
 
 
 def test_a_code_whose_answer_got_lost_could_have_been_paid() -> None:
-    MemoryChannel.fail("issue", OutcomeUnknown("No answer."), after=True)
-    order = make()
+    order = lost()
     assert Cip.objects.get().status == "lost"
     assert mark(order).state == "paid"
     code = next(iter(MemoryChannel.slips["memory:default"]))
     notify(order, code=code, transaction_code=Cip.objects.get().transaction_code, operation_number="99")
-    assert (Cip.objects.get().code, statuses(), kinds()) == (code, [("99", "applied")], [])
+    assert (Cip.objects.get().code, payments(), discrepancies("")) == (code, [("99", "applied")], [])
 
 
 def test_by_an_order_that_was_read_before_it_had_a_code() -> None:
-    MemoryChannel.fail("issue", Unavailable("Down."))
-    order = make()
+    order = without_code()
     stale = Order.objects.get()
     tick(later(minutes=10))
     assert mark(stale).state == "paid"
@@ -147,7 +139,7 @@ def test_an_open_discrepancy_is_answered_first() -> None:
     with pytest.raises(InvalidRequest, match="taken or given back"):
         mark(order, "7")
     assert mark(order, "99").state == "paid"
-    assert statuses() == [("7", "held"), ("99", "applied")]
+    assert payments() == [("7", "held"), ("99", "applied")]
 
 
 @pytest.mark.parametrize("number", ["7", None])
@@ -165,7 +157,7 @@ def test_a_payment_that_is_held_is_the_same() -> None:
     notify(order, paid_at=later(days=9))
     resolve_discrepancy(Discrepancy.objects.get(), "ignore", actor="marta", reason="x")
     assert mark(order, "7").state == "paid"
-    assert statuses() == [("7", "applied")]
+    assert payments() == [("7", "applied")]
 
 
 @pytest.mark.parametrize("number", ["99", None])

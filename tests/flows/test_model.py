@@ -16,7 +16,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.core.management.color import no_style
 from django.db import connection, transaction
 from django.test import override_settings
 from django.utils import timezone
@@ -55,31 +54,24 @@ from pagoefectivo_django.flows.inbox.apply import retry
 from pagoefectivo_django.flows.provider.look_up import know_nothing
 from pagoefectivo_django.flows.refunds.refund import give_account, refund_key
 from pagoefectivo_django.models import (
-    ApiCall,
-    ApiCallSubject,
     Cip,
     Delivery,
-    Deposit,
     Discrepancy,
-    Heartbeat,
-    Match,
     Notification,
     NotificationStatus,
     Order,
     OrderEvent,
     Payment,
     Refund,
-    Refusal,
-    Settlement,
-    SettlementLine,
 )
 from pagoefectivo_django.models import clock as database_clock
 from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import MONEY_KINDS, Fact, Resolution
 from pagoefectivo_django.testing import notify
+from tests.backup import empty_tables
+from tests.clock import Clock
 from tests.conftest import FULL
-from tests.flows.clock import Clock
-from tests.flows.making import ANA
+from tests.factories.orders import ANA
 from tests.shop.models import Heard
 
 ALIASES = {"memory:default": "default", "memory:dollars": "dollars"}
@@ -96,11 +88,6 @@ SHOP = {
     "POLL_AFTER_PAYMENT": timedelta(days=2),
     "SEARCHES_PER_MINUTE": 60_000,
 }
-#: In an order in which their rows can go.
-TABLES = (
-    *(Heard, Delivery, OrderEvent, Discrepancy, Match, Deposit, SettlementLine, Settlement, Refund),
-    *(ApiCallSubject, ApiCall, Refusal, Notification, Payment, Order, Cip, Heartbeat),
-)
 
 
 # The model: what happened outside of our books.
@@ -404,7 +391,7 @@ class Story(RuleBasedStateMachine):
         MemoryChannel.clear()
         if connection.vendor == "sqlite":
             connection.cursor().execute("PRAGMA synchronous = OFF")
-        connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), [each._meta.db_table for each in TABLES]))
+        empty_tables()
         self.ending.enter_context(pytest.MonkeyPatch.context()).setattr(timezone, "now", self.clock)
         self.ending.enter_context(pytest.MonkeyPatch.context()).setattr(database_clock, "QUERIES", {})
         for signal in SIGNALS.values():
@@ -726,5 +713,5 @@ class Story(RuleBasedStateMachine):
 
 @pytest.mark.once
 @pytest.mark.django_db(transaction=True)
-def test_whatever_happens_the_books_stand() -> None:
+def test_whatever_happens_the_books_hold() -> None:
     run_state_machine_as_test(Story, settings=settings(max_examples=200 if FULL else 6, stateful_step_count=40))

@@ -1,22 +1,24 @@
 """Money: paid twice, late, reversed, for lost codes, by messages that say too little; none of it is lost or guessed."""
 
-from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import CodeRef, Report
+from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, refresh_order, resolve_discrepancy, tick
 from pagoefectivo_django.flows.ledger.advance import advance
-from pagoefectivo_django.models import Discrepancy, Notification, Order, OrderEvent, Payment
+from pagoefectivo_django.models import Discrepancy, Notification, Order, OrderEvent
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import later, make, report
-from tests.hostile.doing import many_ticks, paid, post
+from tests.clock import later, many_ticks
+from tests.factories.messages import paid, post, report
+from tests.factories.orders import lost, make
+from tests.factories.provider import Busy, channel, serve_by
+from tests.reading import fresh, payment_statuses
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -27,33 +29,8 @@ LOST = OutcomeUnknown("The line was dropped.")
 DOWN = Unavailable("Nobody answers.")
 
 
-class Asked(MemoryChannel):
-    """A channel with things that happen elsewhere while it is asked about codes; each happens once."""
-
-    during: ClassVar[list[Callable[[], object]]] = []
-
-    def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
-        answer = super().look_up(refs)
-        while self.during:
-            self.during.pop()()
-        return answer
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
-
-
 def at_provider(order: Order, fact: Fact, **changes: Any) -> None:
-    MemoryChannel("default", {}).set(fresh(order).code, fact, **changes)
-
-
-def statuses() -> list[str]:
-    return list(Payment.objects.order_by("pk").values_list("status", flat=True))
-
-
-def in_channel(settings: Any, **changes: Any) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | changes}}
+    channel().set(fresh(order).code, fact, **changes)
 
 
 # Reversed.
@@ -70,7 +47,7 @@ def test_a_payment_that_was_taken_back_cannot_be_accepted() -> None:
     assert discrepancy.suggestion == "ignore"
     with pytest.raises(InvalidRequest, match="taken back"):
         resolve_discrepancy(discrepancy, "accept", actor="marta", reason="It came.")
-    assert (fresh(order).state, statuses()) == ("pending", ["reversed"])
+    assert (fresh(order).state, payment_statuses()) == ("pending", ["reversed"])
     resolve_discrepancy(discrepancy, "ignore", actor="marta", reason="It was taken back.")
 
 
@@ -91,7 +68,7 @@ def test_staff_sees_of_a_payment_that_went_back_before_it_was_told(number: str, 
     notify(order, Fact.PAYMENT_REVERSED, operation_number=number)
     notify(order, operation_number="7", **wrong)
     assert [discrepancy.kind for discrepancy in Discrepancy.objects.filter(order=order)] == ["reversed"]
-    assert (fresh(order).state, statuses()) == ("pending", ["held"])
+    assert (fresh(order).state, payment_statuses()) == ("pending", ["held"])
 
 
 def test_an_answer_from_before_a_reversal_pays_nothing() -> None:
@@ -101,7 +78,7 @@ def test_an_answer_from_before_a_reversal_pays_nothing() -> None:
     advance(report(cip, Fact.PAYMENT_REVERSED, operation_number="7"))
     old = report(cip, asked_at=timezone.now(), version=cip.version)
     assert [str(outcome) for outcome in advance(old)] == ["stale"]
-    assert (fresh(order).state, statuses()) == ("refunded", ["reversed"])
+    assert (fresh(order).state, payment_statuses()) == ("refunded", ["reversed"])
 
 
 def test_a_repeated_message_of_a_payment_that_was_taken_back_pays_nothing() -> None:
@@ -110,7 +87,7 @@ def test_a_repeated_message_of_a_payment_that_was_taken_back_pays_nothing() -> N
     post(body)
     notify(order, Fact.PAYMENT_REVERSED, operation_number="7")
     post(body)
-    assert (fresh(order).state, statuses()) == ("refunded", ["reversed"])
+    assert (fresh(order).state, payment_statuses()) == ("refunded", ["reversed"])
 
 
 def test_a_refunded_orders_code_that_can_be_paid_again_is_deleted() -> None:
@@ -135,7 +112,7 @@ def test_one_reference_paid_twice_is_a_discrepancy_that_cannot_be_accepted() -> 
     assert second != first
     advance(report(second.cips.get(), paid_at=when), now=when)
     advance(report(first.cips.get(), paid_at=when - timedelta(minutes=5)), now=when)
-    assert [fresh(first).state, fresh(second).state, *statuses()] == ["expired", "paid", "applied", "duplicate"]
+    assert [fresh(first).state, fresh(second).state, *payment_statuses()] == ["expired", "paid", "applied", "duplicate"]
     discrepancy = Discrepancy.objects.get()
     assert (discrepancy.kind, discrepancy.order) == ("duplicate_payment", first)
     with pytest.raises(InvalidRequest, match="ordered again"):
@@ -158,7 +135,7 @@ def test_two_expired_orders_of_one_reference_are_not_both_paid() -> None:
     second = expire(make(reference="TWICE"))
     for order in (first, second):
         notify(order, paid_at=order.expires_at)
-    assert [fresh(first).state, fresh(second).state, *statuses()] == ["paid", "expired", "applied", "duplicate"]
+    assert [fresh(first).state, fresh(second).state, *payment_statuses()] == ["paid", "expired", "applied", "duplicate"]
     assert Discrepancy.objects.get().kind == "duplicate_payment"
 
 
@@ -167,9 +144,9 @@ def test_a_payment_that_seemed_late_pays_no_second_order_of_its_reference() -> N
     second = expire(make(reference="TWICE"))
     advance(report(first.cips.get(), operation_number="1", paid_at=None))
     advance(report(second.cips.get(), paid_at=second.expires_at))
-    assert [fresh(first).state, fresh(second).state, *statuses()] == ["expired", "paid", "held", "applied"]
+    assert [fresh(first).state, fresh(second).state, *payment_statuses()] == ["expired", "paid", "held", "applied"]
     advance(report(first.cips.get(), operation_number="1", paid_at=first.expires_at))
-    assert [fresh(first).state, fresh(second).state, *statuses()] == ["expired", "paid", "duplicate", "applied"]
+    assert [fresh(first).state, fresh(second).state, *payment_statuses()] == ["expired", "paid", "duplicate", "applied"]
     assert Discrepancy.objects.open().get().kind == "duplicate_payment"
 
 
@@ -180,7 +157,7 @@ def test_a_providers_paid_without_amount_is_a_discrepancy() -> None:
     order = make()
     at_provider(order, Fact.PAYMENT, paid_at=timezone.now(), amount=None)
     refresh_order(order)
-    assert (order.state, statuses()) == ("pending", [])
+    assert (order.state, payment_statuses()) == ("pending", [])
     discrepancy = Discrepancy.objects.get()
     assert (discrepancy.kind, discrepancy.order) == ("amount_mismatch", order)
 
@@ -208,8 +185,7 @@ def test_a_number_out_of_any_range_is_malformed() -> None:
 def test_a_message_is_not_completed_by_another_account_under_its_alias(settings: Any) -> None:
     order = make()
     notify(order, code="555")
-    options = settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"]
-    in_channel(settings, OPTIONS=options | {"NAME": "another"})
+    serve_by(settings, NAME="another")
     MemoryChannel.calls.clear()
     many_ticks(15)
     assert MemoryChannel.calls == []
@@ -218,24 +194,23 @@ def test_a_message_is_not_completed_by_another_account_under_its_alias(settings:
 
 def test_a_message_that_waits_pays_no_code_of_another_account(settings: Any) -> None:
     notify(make(), code="555")  # nobody knows this code, so the message waits
-    in_channel(settings, OPTIONS=settings.PAGOEFECTIVO["CHANNELS"]["default"]["OPTIONS"] | {"NAME": "another"})
+    serve_by(settings, NAME="another")
     order = make()
     order.cips.update(code="555")
     tick(later(seconds=1))
-    assert (fresh(order).state, statuses(), Notification.objects.get().status) == ("pending", [], "waiting")
+    assert (fresh(order).state, payment_statuses(), Notification.objects.get().status) == ("pending", [], "waiting")
 
 
 def test_a_message_that_was_applied_meanwhile_is_not_given_up(settings: Any) -> None:
-    in_channel(settings, BACKEND=f"{Asked.__module__}.{Asked.__qualname__}")
-    MemoryChannel.fail("issue", LOST, after=True)
-    order = make()
+    serve_by(settings, Busy)
+    order = lost()
     code, slip = MemoryChannel.slips["memory:default"].popitem()
     body = paid(order, code=code)
     post(body)
     Notification.objects.update(attempts=9)  # the next attempt is the last
-    Asked.during[:] = [lambda: post(body), lambda: advance(slip.report)]
+    Busy.during["look_up"] = lambda: (advance(slip.report), post(body))
     tick(later(seconds=1))
-    assert not Asked.during
+    assert not Busy.during
     assert (fresh(order).state, Notification.objects.get().status) == ("paid", "applied")
     assert not Discrepancy.objects.exists()
 
@@ -257,8 +232,7 @@ def always(order: Order, report: Report) -> bool:
 
 def test_the_shops_late_function_is_asked_for_a_lost_code_too(settings: Any) -> None:
     settings.PAGOEFECTIVO = {**settings.PAGOEFECTIVO, "LATE_PAYMENTS": f"{__name__}.{always.__name__}"}
-    MemoryChannel.fail("issue", LOST, after=True)
-    order = make()
+    order = lost()
     cip = order.cips.get()
     advance(report(cip, code="12345", transaction_code=cip.transaction_code, paid_at=later(days=9)))
     assert (fresh(order).state, fresh(order).code) == ("paid", "12345")

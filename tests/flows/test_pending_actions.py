@@ -27,8 +27,12 @@ from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.flows.orders.pending_action import record
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.states import Fact, PendingAction
-from tests.flows.making import later, make, report
-from tests.hostile.doing import breaking
+from tests.clock import later
+from tests.concurrency import breaking
+from tests.factories.messages import report
+from tests.factories.orders import make, without_code
+from tests.factories.provider import channel, serve_by
+from tests.reading import calls, discrepancies, fresh
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -78,17 +82,11 @@ class Killed(BaseException):
     """What no code of ours catches."""
 
 
-def use(settings: Any, backend: type[MemoryChannel]) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    path = f"{backend.__module__}.{backend.__qualname__}"
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"BACKEND": path}}}
-
-
 @pytest.fixture
 def during(settings: Any) -> Happens:
     """What happens while the provider is asked, by call."""
     Interrupted.during = {}
-    use(settings, Interrupted)
+    serve_by(settings, Interrupted)
     return Interrupted.during
 
 
@@ -107,15 +105,11 @@ def elsewhere(action: Callable[[], object]) -> "Future[object]":
     return begun
 
 
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
-
-
 def expired_at_provider(order: Order) -> Cip:
     """Let the provider, and nobody else, know that an order's code expired."""
     order.reload()
     assert order.cip
-    MemoryChannel("default", {}).set(order.code, Fact.CODE_EXPIRED)
+    channel().set(order.code, Fact.CODE_EXPIRED)
     return order.cip
 
 
@@ -125,14 +119,6 @@ def made_codes() -> list[str]:
 
 def payable_codes() -> list[str]:
     return [code for code, slip in MemoryChannel.slips.get("memory:default", {}).items() if slip.open]
-
-
-def asked_for(call: str) -> int:
-    return sum(name == call for name, _about in MemoryChannel.calls)
-
-
-def discrepancies(order: Order) -> list[str]:
-    return list(Discrepancy.objects.filter(order=order).open().values_list("kind", flat=True))
 
 
 def tick_for_hours(hours: int, begin: int = 0) -> None:
@@ -146,8 +132,7 @@ def tick_for_hours(hours: int, begin: int = 0) -> None:
 def leave_undone(call: str) -> None:
     """Make an order that waits for a worker to do this call."""
     if call == "issue":
-        MemoryChannel.fail("issue", DOWN)
-        make()
+        without_code()
     else:
         record(make(), PendingAction.EXTEND, actor="marta", date=later(days=5), now=timezone.now())
 
@@ -172,10 +157,10 @@ def test_a_worker_leaves_alone_what_another_took_after_it_was_listed(during: Hap
     MemoryChannel.calls.clear()
     during[call] = [begin_another, stay]
     tick(now)
-    asked = asked_for(call)
+    asked = len(calls(call))
     go_on.set()
     others[0].result(20)
-    assert (asked, asked_for(call)) == (1, 2), "each order by one worker"
+    assert (asked, len(calls(call))) == (1, 2), "each order by one worker"
     assert list(Order.objects.values_list("state", "pending_action")) == [("pending", "")] * 2
     assert len(made_codes()) == 2
 
@@ -210,7 +195,7 @@ def test_an_order_made_and_cancelled_in_one_transaction_is_cancelled() -> None:
     assert (fresh(order).state, payable_codes()) == ("cancelled", [])
 
 
-def test_of_two_wishes_in_one_transaction_the_last_counts() -> None:
+def test_of_two_pending_actions_in_one_transaction_the_last_counts() -> None:
     order, date = make(), later(days=5).replace(microsecond=0)
     with transaction.atomic():
         cancel_order(order)
@@ -218,13 +203,12 @@ def test_of_two_wishes_in_one_transaction_the_last_counts() -> None:
     assert (fresh(order).state, fresh(order).expires_at) == ("pending", date)
 
 
-def test_a_refused_extension_leaves_a_new_orders_code_wished_for() -> None:
-    MemoryChannel.fail("issue", DOWN)
-    order = make()
+def test_a_refused_extension_leaves_the_request_for_a_new_orders_code_pending() -> None:
+    order = without_code()
     with pytest.raises(InvalidRequest):
         extend_order(order, later(days=5))
     tick_for_hours(1)
-    assert (fresh(order).state, discrepancies(order)) == ("pending", [])
+    assert (fresh(order).state, discrepancies(order=order)) == ("pending", [])
 
 
 def test_an_extension_survives_the_news_that_the_code_expired() -> None:
@@ -301,7 +285,7 @@ def test_a_pending_action_is_not_ended_before_its_discrepancy_is_written() -> No
     assert broken
     assert fresh(order).pending_action == "cancel"
     tick_for_hours(3, begin=12)
-    assert (discrepancies(order), fresh(order).pending_action) == (["not_confirmed"], "")
+    assert (discrepancies(order=order), fresh(order).pending_action) == (["not_confirmed"], "")
 
 
 # Which code.
@@ -321,13 +305,13 @@ def test_extend_takes_the_current_code_and_not_one_that_expired() -> None:
 
 
 def test_digits_that_the_account_used_before_go_to_a_person(settings: Any) -> None:
-    use(settings, Repeating)
+    serve_by(settings, Repeating)
     first = cancel_order(make())
     second = make()
     tick_for_hours(6)
-    assert asked_for("issue") == 2
-    assert (fresh(second).state, fresh(second).code, discrepancies(second)) == ("new", "", ["lost_code"])
-    assert (fresh(first).state, fresh(first).code, discrepancies(first)) == ("cancelled", "4711", [])
+    assert len(calls("issue")) == 2
+    assert (fresh(second).state, fresh(second).code, discrepancies(order=second)) == ("new", "", ["lost_code"])
+    assert (fresh(first).state, fresh(first).code, discrepancies(order=first)) == ("cancelled", "4711", [])
 
 
 def test_a_superseded_code_that_expired_is_not_deleted_for_ever() -> None:
@@ -339,8 +323,8 @@ def test_a_superseded_code_that_expired_is_not_deleted_for_ever() -> None:
     MemoryChannel.calls.clear()
     tick_for_hours(12)
     new.refresh_from_db()
-    assert (asked_for("delete"), new.retry_at) == (1, None)
-    assert (fresh(order).state, discrepancies(order)) == ("paid", [])
+    assert (len(calls("delete")), new.retry_at) == (1, None)
+    assert (fresh(order).state, discrepancies(order=order)) == ("paid", [])
 
 
 # Reissuing.
@@ -351,14 +335,14 @@ def test_a_reissue_whose_answers_get_lost_ends_with_a_person_after_two_codes() -
     MemoryChannel.failures["issue"] = [(LOST, True)] * 15
     reissue_code(order)
     tick_for_hours(12)
-    assert (len(made_codes()), discrepancies(order)) == (3, ["lost_code"])
+    assert (len(made_codes()), discrepancies(order=order)) == (3, ["lost_code"])
 
 
 def test_a_reissue_of_an_order_whose_codes_were_lost_makes_two_more_at_most() -> None:
     MemoryChannel.failures["issue"] = [(LOST, True)] * 15
     order = make()
     tick_for_hours(3)
-    assert (len(made_codes()), discrepancies(order)) == (2, ["lost_code"])
+    assert (len(made_codes()), discrepancies(order=order)) == (2, ["lost_code"])
     reissue_code(order, now=later(hours=4))
     tick_for_hours(12, begin=4)
     assert len(made_codes()) == 4
@@ -411,7 +395,7 @@ def test_a_reissue_that_every_route_refuses_raises_and_asks_a_person() -> None:
     MemoryChannel.fail("issue", Refused("amount: over the merchant's maximum"))
     with pytest.raises(Refused, match="over the merchant's maximum"):
         reissue_code(order)
-    assert discrepancies(order) == ["not_confirmed"]
+    assert discrepancies(order=order) == ["not_confirmed"]
     assert payable_codes() == []
 
 
@@ -447,7 +431,7 @@ def test_a_discrepancy_answered_once_does_not_silence_the_next() -> None:
 @pytest.mark.parametrize("step", [cancel_order, reissue_code, lambda order: extend_order(order, later(days=5))])
 def test_a_stale_answer_that_says_paid_is_asked_again_and_not_forgotten(during: Happens, step: Any) -> None:
     order = make()
-    MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+    channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     taken_back = {"version": 99, "reversed_version": 99}
     during["look_up"] = [lambda: Cip.objects.filter(order=order).update(**taken_back)]
     with pytest.raises(OutcomeUnknown):

@@ -25,8 +25,11 @@ from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent, Payment, Refund
 from pagoefectivo_django.states import Fact, Kind
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.answering import answers, asked, channel, look, says
-from tests.flows.making import later, make, report
+from tests.clock import later
+from tests.factories.messages import report
+from tests.factories.orders import make
+from tests.factories.provider import answers, channel, look, says, serve_by
+from tests.reading import discrepancies, fresh
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -39,15 +42,7 @@ class Telling(MemoryChannel):
 
 @pytest.fixture
 def telling(settings: Any) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"BACKEND": f"{__name__}.Telling"}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
-
-
-def can(settings: Any, ability: str) -> None:
-    """Let the provider be able to find a lost code, or to refund."""
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    able = entry | {"OPTIONS": entry["OPTIONS"] | {ability: True}}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": able}}
+    serve_by(settings, Telling)
 
 
 @pytest.fixture
@@ -56,10 +51,6 @@ def two_routes(settings: Any) -> None:
     second = first | {"OPTIONS": first["OPTIONS"] | {"NAME": "second"}}
     routes = {"PEN": ["default", "second"]}
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": first, "second": second}, "ROUTES": routes}
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.select_related("cip").get(pk=order.pk)
 
 
 def in_process(day: float = 0) -> Order:
@@ -109,13 +100,13 @@ def test_a_code_in_process_does_not_expire_until_the_outcome_is_known() -> None:
 def test_a_code_in_process_for_days_comes_to_a_person_once_and_closes_with_the_outcome() -> None:
     order = in_process()
     look(2.9)
-    assert asked() == []
+    assert discrepancies() == []
     for day in (3.1, 4, 5):
         look(day)
-    assert asked() == [Kind.IN_PROCESS]
+    assert discrepancies() == [Kind.IN_PROCESS]
     channel().set(order.code, Fact.PAYMENT, paid_at=later())
     look(5.1)
-    assert asked() == []
+    assert discrepancies() == []
     assert fresh(order).state == "paid"
 
 
@@ -138,7 +129,7 @@ def test_a_superseded_code_in_process_is_deleted_only_after_the_outcome() -> Non
 
 
 def test_a_lost_code_that_is_in_process_is_found(settings: Any) -> None:
-    can(settings, "CAN_FIND")
+    serve_by(settings, CAN_FIND=True)
     MemoryChannel.fail("issue", OutcomeUnknown("no answer"), after=True)
     MemoryChannel.fail("find", OutcomeUnknown("no answer"))
     order = make()
@@ -157,10 +148,10 @@ def test_a_paid_code_in_dispute_is_noted_and_stays_paid() -> None:
     pay(order)
     answers(order, 1, Fact.IN_PROCESS)
     assert fresh(order).state == "paid"
-    assert asked() == []
+    assert discrepancies() == []
     assert OrderEvent.objects.filter(order=order, fact=Fact.IN_PROCESS).count() == 1
     look(4.5)
-    assert asked() == [Kind.IN_PROCESS]
+    assert discrepancies() == [Kind.IN_PROCESS]
 
 
 # Code failed.
@@ -249,7 +240,7 @@ def test_a_reinstated_payment_is_held_and_comes_to_a_person_once() -> None:
     order = reversed_order()
     for day in (1, 2, 3):
         says_paid(order, day)
-    assert asked() == [Kind.REINSTATED]
+    assert discrepancies() == [Kind.REINSTATED]
     assert [payment.status for payment in Payment.objects.all()] == ["held"]
     (discrepancy,) = Discrepancy.objects.open()
     resolve_discrepancy(discrepancy, "accept", actor="marta", reason="The portal shows the money.")
@@ -269,7 +260,7 @@ def test_a_reinstated_payment_may_be_taken_back_again() -> None:
 def test_an_answer_that_does_not_tell_reversals_reinstates_nothing() -> None:
     order = reversed_order()
     says_paid(order, 1)
-    assert asked() == []
+    assert discrepancies() == []
     assert [payment.status for payment in Payment.objects.all()] == ["reversed"]
 
 
@@ -292,9 +283,9 @@ def test_parts_that_went_back_come_to_a_person_once_each() -> None:
     assert (discrepancy.kind, discrepancy.amount) == (Kind.REVERSED, Decimal("5.00"))
     resolve_discrepancy(discrepancy, "ignore", actor="marta", reason="A goodwill of the agent.")
     returned(order, "5.00", 5)
-    assert asked() == []
+    assert discrepancies() == []
     returned(order, "8.00", 6)
-    assert asked() == [Kind.REVERSED]
+    assert discrepancies() == [Kind.REVERSED]
     assert fresh(order).state == "paid"
 
 
@@ -303,14 +294,14 @@ def test_all_that_went_back_reverses_the_payment() -> None:
     pay(order, operation_number="1")
     returned(order, "35.50", 1)
     assert fresh(order).state == "refunded"
-    assert asked() == [Kind.REVERSED]
+    assert discrepancies() == [Kind.REVERSED]
     returned(order, "35.50", 2)
-    assert asked() == [Kind.REVERSED]
+    assert discrepancies() == [Kind.REVERSED]
     assert Payment.objects.count() == 1
 
 
 def test_refunds_of_ours_explain_what_went_back(settings: Any) -> None:
-    can(settings, "CAN_REFUND")
+    serve_by(settings, CAN_REFUND=True)
     order = make()
     pay(order, operation_number="1")
     channel().set(order.code, Fact.PAYMENT)
@@ -318,7 +309,7 @@ def test_refunds_of_ours_explain_what_went_back(settings: Any) -> None:
     tick(now=later(minutes=5))
     assert Refund.objects.get().status == "done"
     returned(order, "5.00", 1)
-    assert asked() == []
+    assert discrepancies() == []
     returned(order, "6.00", 2)
     (discrepancy,) = Discrepancy.objects.open()
     assert discrepancy.amount == Decimal("1.00")

@@ -1,15 +1,14 @@
 """What a paid notification costs the database."""
 
-import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from pagoefectivo_django.models import Cip, Notification, Order, OrderEvent, Payment
-from tests.hostile.doing import paid, post, sold
+from tests.factories.messages import paid
+from tests.factories.orders import make
+from tests.reading import statements
 from tests.shop.models import Heard
 
 pytestmark = [
@@ -20,10 +19,6 @@ pytestmark = [
 
 #: Besides them a database server is asked what time it is.
 MOST = 12
-CONTROL = re.compile(
-    r"(SELECT clock_timestamp|SELECT UTC_TIMESTAMP|BEGIN|START|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET autocommit)\b",
-    re.IGNORECASE,
-)
 
 
 def others(count: int) -> None:
@@ -68,17 +63,10 @@ def others(count: int) -> None:
     )
 
 
-def statements(body: bytes) -> list[str]:
-    with CaptureQueriesContext(connection) as captured:
-        assert post(body).status_code == 200
-    found = [query["sql"] for query in captured]
-    return [sql for sql in found if not CONTROL.match(sql) and "shop_heard" not in sql]
-
-
 def test_a_payment_costs_a_dozen_statements_however_many_orders_there_are() -> None:
     costs = []
     for count in (3, 300):
-        order = sold(f"SHOP-{count}")
+        order = make(f"SHOP-{count}")
         others(count)
         used = statements(paid(order))
         order.refresh_from_db()
@@ -90,7 +78,7 @@ def test_a_payment_costs_a_dozen_statements_however_many_orders_there_are() -> N
 
 
 def test_a_repetition_costs_less() -> None:
-    order = sold()
+    order = make()
     body = paid(order)
     first, second = statements(body), statements(body)
     assert len(second) < len(first), "\n".join(sql[:300] for sql in second)

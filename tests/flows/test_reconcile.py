@@ -23,7 +23,10 @@ from pagoefectivo_django.flows.worker.reconcile import reconcile, watch_again
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import expire, notify, pay
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make, without_code
+from tests.factories.provider import channel, serve_by
+from tests.reading import searches
 from tests.sandbox.running import wait_for
 
 pytestmark = [
@@ -31,14 +34,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("pagoefectivo_memory"),
 ]
-
-
-def channel() -> MemoryChannel:
-    return MemoryChannel("default", {})
-
-
-def searches() -> list[list[str]]:
-    return [about.split(",") for name, about in MemoryChannel.calls if name == "look_up"]
 
 
 def test_a_payment_whose_webhook_never_came_is_found() -> None:
@@ -227,14 +222,8 @@ class Picky(MemoryChannel):
         return super().look_up(wanted)
 
 
-def picky(settings: Any) -> None:
-    path = f"{Picky.__module__}.Picky"
-    channels = {"default": settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"BACKEND": path}}
-    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": channels}
-
-
 def test_a_refused_batch_is_halved(settings: Any) -> None:
-    picky(settings)
+    serve_by(settings, Picky)
     orders = [make() for _ in range(7)]
     Picky.secret = orders[2].code
     for order in orders:
@@ -300,9 +289,8 @@ def test_a_lost_code_that_was_found_is_nobodys_discrepancy() -> None:
     assert not Discrepancy.objects.exists()
 
 
-def test_a_request_that_died_is_lost_also_when_nobody_wishes_for_a_code_any_more() -> None:
-    MemoryChannel.fail("issue", Unavailable("down"))
-    order = make()
+def test_a_request_that_died_is_lost_also_without_a_pending_action() -> None:
+    order = without_code()
     Cip.objects.update(asked_at=later(), poll_at=later(minutes=2))  # as a process that died in its question leaves it
     Order.objects.update(pending_action="", retry_at=None)
     tick(later(minutes=3))

@@ -1,6 +1,7 @@
 """Carts that change: ``create_order(replace=True)``."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -11,19 +12,18 @@ from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import Discrepancy, Order
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make
-from tests.hostile.doing import at_once
+from tests.clock import later
+from tests.concurrency import at_once
+from tests.factories.orders import make
+from tests.factories.provider import channel
+from tests.reading import calls
 
 pytestmark = [
     pytest.mark.every_database,
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("pagoefectivo_memory"),
 ]
-MORE = {"reference": "CART-1", "amount": Decimal("99.90"), "replace": True}
-
-
-def deleted() -> list[str]:
-    return [about for call, about in MemoryChannel.calls if call == "delete"]
+MORE: dict[str, Any] = {"reference": "CART-1", "amount": Decimal("99.90"), "replace": True}
 
 
 def test_the_old_order_is_cancelled_at_the_provider_first() -> None:
@@ -31,14 +31,14 @@ def test_the_old_order_is_cancelled_at_the_provider_first() -> None:
     new = make(**MORE)
     old.refresh_from_db()
     assert (old.state, new.state, new.amount) == ("cancelled", "pending", Decimal("99.90"))
-    assert deleted() == [old.code]
-    assert not MemoryChannel("default", {}).book[old.code].open
+    assert calls("delete") == [old.code]
+    assert not channel().book[old.code].open
 
 
 def test_the_same_cart_is_the_same_order() -> None:
     old = make(reference="CART-1", amount=Decimal("99.90"))
     assert make(**MORE).pk == old.pk
-    assert deleted() == []
+    assert calls("delete") == []
 
 
 def test_without_replace_it_is_a_conflict() -> None:
@@ -63,7 +63,7 @@ def test_a_paid_cart_is_not_replaced() -> None:
 
 def test_one_that_turns_out_to_be_paid_is_not_replaced() -> None:
     old = make(reference="CART-1")
-    MemoryChannel("default", {}).set(old.code, Fact.PAYMENT, paid_at=later())
+    channel().set(old.code, Fact.PAYMENT, paid_at=later())
     with pytest.raises(AlreadyPaid):
         make(**MORE)
     old.refresh_from_db()
@@ -93,11 +93,11 @@ def test_inside_a_transaction_it_is_withdrawn_at_once_and_deleted_after_the_comm
         new = make(**MORE)
         old.refresh_from_db()
         assert (old.state, new.state) == ("cancelled", "new")
-        assert deleted() == []
+        assert calls("delete") == []
     new.refresh_from_db()
     assert new.state == "pending"
     tick()
-    assert deleted() == [old.code]
+    assert calls("delete") == [old.code]
 
 
 def test_a_rolled_back_cart_leaves_the_old_one() -> None:
@@ -114,7 +114,7 @@ def test_the_old_code_paid_meanwhile_is_a_persons_and_the_new_order_stays_open()
     old = make(reference="CART-1")
     with transaction.atomic():
         new = make(**MORE)
-    MemoryChannel("default", {}).set(old.code, Fact.PAYMENT, paid_at=later())
+    channel().set(old.code, Fact.PAYMENT, paid_at=later())
     tick()
     new.refresh_from_db()
     assert new.state == "pending"

@@ -24,8 +24,9 @@ from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment, Refund
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.backup import backup, restore
-from tests.flows.making import later, make
-from tests.settlements.files import line, load
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.statements import line, load
 
 pytestmark = [
     pytest.mark.every_database,
@@ -117,7 +118,7 @@ def test_what_was_paid_changed_or_ended_since_is_found(book: MemoryChannel, caps
         order.reload()
         assert order.state == state
     assert extended.cip
-    assert extended.cip.expires_at > later(days=8)
+    assert extended.cip.until > later(days=8)
 
 
 def test_a_payment_that_was_taken_back_since_is_in_front_of_a_person(book: MemoryChannel) -> None:

@@ -12,17 +12,16 @@ from pagoefectivo_django.flows.worker.expire import expire_orders
 from pagoefectivo_django.models import Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import ANA, later, make
+from tests.clock import later
+from tests.factories.orders import ANA, make
+from tests.factories.provider import channel
+from tests.reading import calls
 
 pytestmark = [
     pytest.mark.every_database,
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("pagoefectivo_memory"),
 ]
-
-
-def channel() -> MemoryChannel:
-    return MemoryChannel("default", {})
 
 
 def test_an_order_that_cannot_be_written_stops_no_other_part_of_a_round() -> None:
@@ -67,7 +66,7 @@ def test_the_last_look_leaves_a_code_that_is_to_be_extended() -> None:
         extend_order(order, later(hours=50))
     Order.objects.update(retry_at=later(hours=2))
     tick(later(hours=1, minutes=40))
-    assert not [code for call, code in MemoryChannel.calls if call == "delete"]
+    assert not calls("delete")
     tick(later(hours=2, minutes=1))
     order.refresh_from_db()
     assert (order.state, order.pending_action) == ("pending", "")

@@ -21,8 +21,9 @@ from pagoefectivo_django.models import Delivery, Discrepancy, Order, OrderEvent,
 from pagoefectivo_django.models import clock as database_clock
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.clock import Clock
-from tests.flows.making import make
+from tests.clock import Clock
+from tests.factories.orders import lost, make
+from tests.factories.provider import channel
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -40,7 +41,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def says(code: str, fact: Fact | None, **changes: Any) -> None:
     """What the provider says of a code when it is asked; None: that there is none."""
-    book = MemoryChannel("default", {}).book
+    book = channel().book
     if fact is None:
         del book[code]
     else:
@@ -62,7 +63,7 @@ def written() -> tuple[int, ...]:
     return (*counts, evidence)
 
 
-# The situations: each does what happens, and how many questions must come of it, whoever asks how often.
+# The situations: each does what happens, and how many discrepancies must come of it, whoever asks how often.
 
 
 def only_polling_finds_it(clock: Clock) -> None:
@@ -103,8 +104,7 @@ def paid_and_they_say(fact: Fact | None) -> Callable[[Clock], None]:
 
 
 def a_code_got_lost(clock: Clock) -> None:
-    MemoryChannel.fail("issue", OutcomeUnknown("dropped"), after=True)
-    make()
+    lost()
     clock.forward(minutes=2)
     tick()
     clock.forward(hours=49)

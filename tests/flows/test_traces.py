@@ -16,8 +16,8 @@ from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import ApiCall, ApiCallSubject, Notification, Order
 from pagoefectivo_django.traces import LOGGERS, current_trace, traced
 from tests.channels.scripted import Says, Script, playing
-from tests.flows.making import make
-from tests.hostile.doing import paid, post
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db(transaction=True)]
 

@@ -1,6 +1,5 @@
 """Two at the same moment, each on a connection of its own: the books agree, and the server saw no deadlock."""
 
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
@@ -13,34 +12,27 @@ from django.utils import timezone
 from pagoefectivo_django.actors import SHOP
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import AlreadyPaid, InReview, Unavailable
+from pagoefectivo_django.errors import AlreadyPaid, InReview
 from pagoefectivo_django.flows import cancel_order, extend_order, issue_code, refresh_order, reissue_code, tick
 from pagoefectivo_django.flows.orders.pending_action import record
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact, PendingAction
-from tests import servers
+from tests.clock import many_ticks
+from tests.concurrency import at_once, observing, posting, who_waits
+from tests.factories.messages import paid, post
+from tests.factories.orders import make, without_code
+from tests.factories.provider import serve_by
 from tests.hostile.channels import Meanwhile
-from tests.hostile.doing import at_once, kept, many_ticks, observing, paid, post, posting, sold, who_waits
+from tests.reading import calls, kept
 from tests.sandbox.running import wait_for
 from tests.shop.models import Heard
 
 pytestmark = [
     pytest.mark.smoke,
     pytest.mark.every_database,
-    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.usefixtures("pagoefectivo_memory", "no_deadlock"),
     pytest.mark.django_db(transaction=True),
 ]
-
-
-@pytest.fixture(autouse=True)
-def no_deadlock(request: pytest.FixtureRequest) -> Iterator[None]:
-    if servers.kind() == "sqlite":
-        yield
-        return
-    read: Callable[[], str] = request.getfixturevalue("server_log")
-    yield
-    # MariaDB may give one up, which the inbox survives; PostgreSQL never has a reason to.
-    assert servers.kind() == "mariadb" or "deadlock detected" not in read()
 
 
 def posted(body: bytes) -> int:
@@ -54,7 +46,7 @@ def numbers_are_in_order(order: Order) -> bool:
 
 @pytest.mark.parametrize("times", [2, 8])
 def test_the_same_bytes_at_once(times: int) -> None:
-    order = sold()
+    order = make()
     body = paid(order)
     assert at_once(*[partial(posted, body)] * times) == [200] * times
     many_ticks(2)
@@ -67,7 +59,7 @@ def test_the_same_bytes_at_once(times: int) -> None:
 
 
 def test_two_payments_of_one_code_at_once() -> None:
-    order = sold()
+    order = make()
     bodies = [paid(order, operation_number=str(number)) for number in range(1, 5)]
     assert at_once(*[partial(posted, body) for body in bodies]) == [200] * 4
     many_ticks(2)
@@ -83,7 +75,7 @@ def test_two_payments_of_one_code_at_once() -> None:
 @pytest.mark.postgresql
 @pytest.mark.mariadb
 def test_the_second_payment_waits_for_the_first_and_counts_beside_it() -> None:
-    order = sold()
+    order = make()
     first, second = paid(order, operation_number="1"), paid(order, operation_number="2")
     with observing() as ask, ExitStack() as thread, transaction.atomic():
         assert posted(first) == 200
@@ -101,7 +93,7 @@ def test_the_second_payment_waits_for_the_first_and_counts_beside_it() -> None:
 @pytest.mark.postgresql
 @pytest.mark.mariadb
 def test_a_repetition_waits_for_who_has_the_message_and_is_counted() -> None:
-    body = paid(sold())
+    body = paid(make())
     assert posted(body) == 200
     with observing() as ask, ExitStack() as thread, transaction.atomic():
         # By the index that a repetition comes by: InnoDB locks both, and in the other order two would deadlock.
@@ -114,7 +106,7 @@ def test_a_repetition_waits_for_who_has_the_message_and_is_counted() -> None:
 
 
 def test_payments_of_two_codes_of_one_order_at_once() -> None:
-    order = sold()
+    order = make()
     first = paid(order, operation_number="1")
     order = reissue_code(order)
     second = paid(order, operation_number="2")
@@ -128,7 +120,7 @@ def test_payments_of_two_codes_of_one_order_at_once() -> None:
 
 
 def test_a_webhook_and_an_answer_at_once() -> None:
-    order = sold()
+    order = make()
     channel = get_channel("default")
     assert isinstance(channel, MemoryChannel)
     channel.set(order.code, Fact.PAYMENT, paid_at=timezone.now(), operation_number="7")
@@ -142,7 +134,7 @@ def test_a_webhook_and_an_answer_at_once() -> None:
 
 @pytest.mark.parametrize("round_", range(3))
 def test_a_payment_and_a_cancellation_at_once(round_: int) -> None:
-    order = sold()
+    order = make()
     status, cancelled = at_once(partial(posted, paid(order)), partial(cancel_order, order))
     assert status == 200
     assert isinstance(cancelled, Order | AlreadyPaid | InReview), cancelled
@@ -160,8 +152,8 @@ def test_a_payment_and_a_cancellation_at_once(round_: int) -> None:
     assert numbers_are_in_order(order)
 
 
-def test_many_wishes_at_once() -> None:
-    order = sold()
+def test_many_pending_actions_at_once() -> None:
+    order = make()
     ahead = timezone.now() + timedelta(days=3)
     at_once(
         partial(cancel_order, order),
@@ -186,12 +178,9 @@ def test_many_wishes_at_once() -> None:
 def test_a_pending_action_that_comes_while_a_code_is_asked_for_is_not_forgotten(
     settings: Any, pending_action: PendingAction, state: str
 ) -> None:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    path = f"{Meanwhile.__module__}.{Meanwhile.__qualname__}"
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"BACKEND": path}}}
+    serve_by(settings, Meanwhile)
     date = timezone.now().replace(microsecond=0) + timedelta(days=5)
-    MemoryChannel.fail("issue", Unavailable("down"))
-    order = sold()
+    order = without_code()
     # The process that wished was killed before it could do it; the worker must.
     Meanwhile.happens.append(lambda: record(order, pending_action, actor=SHOP, date=date, now=timezone.now()))
     for hour in range(1, 5):
@@ -203,18 +192,18 @@ def test_a_pending_action_that_comes_while_a_code_is_asked_for_is_not_forgotten(
 
 def test_one_code_however_many_ask_for_it() -> None:
     MemoryChannel.fail("issue", TimeoutError())  # a mistake: not known
-    order = sold()
+    order = make()
     assert order.code == ""
     later = timezone.now() + timedelta(hours=1)
     at_once(*[partial(issue_code, order, now=later)] * 3, *[partial(tick, later)] * 3)
     order.refresh_from_db()
     assert order.state == "pending"
-    assert [call for call, _about in MemoryChannel.calls].count("issue") == 2
+    assert len(calls("issue")) == 2
     assert sorted(Cip.objects.values_list("status", flat=True)) == ["current", "lost"]
 
 
 def test_many_workers_apply_a_waiting_message_once() -> None:
-    order = sold()
+    order = make()
     code = order.code
     order.cips.update(code=None)
     bodies = [paid(order, code=code, operation_number=number) for number in ("1", "2", "3")]
@@ -238,7 +227,7 @@ def test_many_workers_begin_at_once() -> None:
 
 
 def test_orders_that_share_nothing_do_not_wait_for_each_other() -> None:
-    orders = [sold(f"SHOP-{number}") for number in range(8)]
+    orders = [make(f"SHOP-{number}") for number in range(8)]
     assert at_once(*[partial(posted, paid(order)) for order in orders]) == [200] * 8
     many_ticks(2)
     assert Order.objects.paid().count() == Heard.objects.count() == 8

@@ -6,20 +6,16 @@ has a walk here: a generator that is in the state when it yields, and out of it 
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import RequestFactory
 from django.utils import timezone
 from django.utils.html import strip_tags
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.dashboard import dashboard
 from pagoefectivo_django.dashboard.queues import QUEUES, queues_panel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import (
@@ -28,7 +24,6 @@ from pagoefectivo_django.flows import (
     cancel_order,
     close_refund,
     extend_order,
-    refund_order,
     reissue_code,
     resolve_discrepancy,
     send_refund,
@@ -39,7 +34,7 @@ from pagoefectivo_django.flows.inbox.hints import look_at_unknown_codes
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.flows.reports.accounts import known_accounts
-from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement, read_settlement
+from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement
 from pagoefectivo_django.models import (
     Cip,
     Delivery,
@@ -49,8 +44,6 @@ from pagoefectivo_django.models import (
     NotificationStatus,
     Order,
     Payment,
-    Refund,
-    Settlement,
     SettlementLine,
     UnknownCode,
 )
@@ -65,10 +58,15 @@ from pagoefectivo_django.states import (
     RefundStatus,
     SettlementStatus,
 )
-from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import later, make
+from pagoefectivo_django.testing import notify
+from tests.clock import later
+from tests.factories.messages import unmatched
+from tests.factories.orders import bought, lost, make, without_code
+from tests.factories.provider import channel
+from tests.factories.refunds import ACCOUNT, refund_at
+from tests.factories.statements import draft, line
 from tests.manual import table
-from tests.settlements.files import line, text
+from tests.reading import dashboard_now
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -77,7 +75,6 @@ pytestmark = [
 
 DOWN = Unavailable("Nobody answers.")
 LOST = OutcomeUnknown("The line was dropped.")
-CCI = "01136600010003254221"
 
 
 #: What can be in which states, as the manual calls it.
@@ -118,33 +115,10 @@ def reading(row: Any, name: str) -> Callable[[], str]:
     return lambda: str(found.values_list(name, flat=True).first()) if found.exists() else "gone"
 
 
-def order_without_code() -> Order:
-    MemoryChannel.fail("issue", DOWN)
-    return make()
-
-
-def lost() -> Order:
-    """An order whose code exists at the provider, and whose answer got lost."""
-    MemoryChannel.fail("issue", LOST, after=True)
-    return make()
-
-
-def bought(**changes: Any) -> Order:
-    return pay(make(), **{"operation_number": "7"} | changes)
-
-
-def asked_back(order: Order | None = None) -> Refund:
-    return refund_order(order or bought(), actor="rosa", reason="It is sold out.")
-
-
 def answer(resolution: str = "ignore") -> None:
-    """Answer the one open question."""
+    """Resolve the one open discrepancy."""
     discrepancy = Discrepancy.objects.open().get()
     resolve_discrepancy(discrepancy, resolution=resolution, actor="rosa", reason="It was looked at.")
-
-
-def draft(*lines: list[str]) -> Settlement:
-    return read_settlement(io.BytesIO(text(lines)), "LIQ-1001.txt", actor="ana", currency="PEN")
 
 
 def ticks(*hours: float) -> None:
@@ -152,12 +126,12 @@ def ticks(*hours: float) -> None:
         tick(later(hours=ahead))
 
 
-# Orders, and what is wished for them.
+# Orders, and what is put_off for them.
 
 
 @walk("order", "new")
 def _() -> Walk:
-    order = order_without_code()
+    order = without_code()
     yield reading(order, "state")
     ticks(1)
 
@@ -171,12 +145,12 @@ def _() -> Walk:
 
 @walk("pending action", "issue")
 def _() -> Walk:
-    order = order_without_code()
+    order = without_code()
     yield reading(order, "pending_action")
     ticks(1)
 
 
-def wished(call: str, pending_action: Callable[[Order], object]) -> Walk:
+def put_off(call: str, pending_action: Callable[[Order], object]) -> Walk:
     order = make()
     MemoryChannel.fail(call, DOWN)
     with pytest.raises(Unavailable):
@@ -187,17 +161,17 @@ def wished(call: str, pending_action: Callable[[Order], object]) -> Walk:
 
 @walk("pending action", "cancel")
 def _() -> Walk:
-    yield from wished("delete", lambda order: cancel_order(order, actor="shop"))
+    yield from put_off("delete", lambda order: cancel_order(order, actor="shop"))
 
 
 @walk("pending action", "extend")
 def _() -> Walk:
-    yield from wished("extend", lambda order: extend_order(order, later(days=5), actor="shop"))
+    yield from put_off("extend", lambda order: extend_order(order, later(days=5), actor="shop"))
 
 
 @walk("pending action", "reissue")
 def _() -> Walk:
-    yield from wished("delete", lambda order: reissue_code(order, actor="shop"))
+    yield from put_off("delete", lambda order: reissue_code(order, actor="shop"))
 
 
 # Codes.
@@ -219,7 +193,7 @@ def _() -> Walk:
     order = lost()
     cip = order.cips.get()
     yield reading(cip, "status")
-    (code,) = MemoryChannel("default", {}).book
+    (code,) = channel().book
     adopt_code(order, code, actor="rosa")
 
 
@@ -235,14 +209,14 @@ def _() -> Walk:
     order = lost()
     ticks(1)  # the answer is not known: another code is asked for
     older = order.cips.order_by("pk")[0]
-    code = next(iter(MemoryChannel("default", {}).book))
+    code = next(iter(channel().book))
     notify(order, "issued", code=code, transaction_code=older.transaction_code)  # the lost one exists after all
     look_at_unknown_codes(get_channel("default"), TimeBudget(timezone.now()))
     # It stays superseded, and waits no more once it can't be paid.
     due = Cip.objects.filter(pk=older.pk, retry_at__isnull=False)
     yield lambda: str(due.values_list("status", flat=True).first())
     ticks(2)
-    assert MemoryChannel("default", {}).book[code].report.fact == Fact.CODE_DELETED
+    assert channel().book[code].report.fact == Fact.CODE_DELETED
 
 
 @walk("unknown code", "waiting")
@@ -252,7 +226,7 @@ def _() -> Walk:
     ticks(0, 0.05, 0.2, 1, 2)
 
 
-# Payments, their refunds, and questions.
+# Payments, their refunds, and discrepancies.
 
 
 @walk("payment", "held")
@@ -275,24 +249,23 @@ def _() -> Walk:
 
 @walk("refund", "requested")
 def _() -> Walk:
-    refund = asked_back()
+    refund = refund_at("requested")
     yield reading(refund, "status")
     approve_refund(refund, actor="marta")
 
 
 @walk("refund", "approved")
 def _() -> Walk:
-    refund = approve_refund(asked_back(), actor="marta")
+    refund = refund_at("approved")
     yield reading(refund, "status")
-    give_account(refund, bank="BBVA", cci=CCI, holder="Ana Quispe")
+    give_account(refund, **ACCOUNT)
     assert shown("refunds to send")
     send_refund(refund, actor="marta")
 
 
 @walk("refund", "sent")
 def _() -> Walk:
-    refund = give_account(approve_refund(asked_back(), actor="marta"), bank="BBVA", cci=CCI, holder="Ana Quispe")
-    send_refund(refund, actor="marta")
+    refund = refund_at("sent")
     yield reading(refund, "status")
     close_refund(refund, done=True, actor="marta", reason="The bank says so.")
 
@@ -305,16 +278,6 @@ def _() -> Walk:
 
 
 # Messages and deliveries.
-
-
-def unmatched() -> Notification:
-    """A payment of a code that nobody here knows, since the answer that named it got lost."""
-    order = lost()
-    (code,) = MemoryChannel("default", {}).book
-    slip = MemoryChannel("default", {}).book.pop(code)
-    notify(order, code=code, operation_number="9")
-    MemoryChannel("default", {}).book[code] = slip
-    return Notification.objects.get()
 
 
 @walk("notification", "waiting")
@@ -417,16 +380,9 @@ def _() -> Walk:
 # The table.
 
 
-def first_page() -> dict[str, Any]:
-    """Return what the first page shows to somebody who may see everything."""
-    request = RequestFactory().get("/")
-    request.user = User.objects.filter(username="eva").first() or User.objects.create_superuser("eva")
-    return dashboard(request, timezone.now())
-
-
 def shown(words: str) -> bool:
     """Tell whether the first page has these words, as a row or as the title of a panel, with a count above zero."""
-    for panel in first_page()["panels"]:
+    for panel in dashboard_now()["panels"]:
         for row in panel.rows:
             named = str(row[0]) == words or str(panel.title) == words
             if named and any(re.match("[1-9]", strip_tags(str(cell))) for cell in row[1:2]):
@@ -457,7 +413,7 @@ def test_it_is_reached_shown_and_left(key: tuple[str, str]) -> None:
     walked = WALKS[key]()
     state = next(walked)
     assert state() == key[1]
-    assert any(shown(words) for words in ROWS[key][1]), [str(panel.rows) for panel in first_page()["panels"]]
+    assert any(shown(words) for words in ROWS[key][1]), [str(panel.rows) for panel in dashboard_now()["panels"]]
     assert next(walked, None) is None
     assert state() != key[1]
 
@@ -469,8 +425,8 @@ def test_every_queue_that_is_counted_has_its_words() -> None:
 
 
 def test_what_is_behind_a_list_is_counted_only_for_who_may_see_the_list() -> None:
-    asked_back()
-    order_without_code()
+    refund_at("requested")
+    without_code()
     told = []
     for allowed in (["order"], ["order", "refund"]):
         panel = queues_panel(known_accounts(), timezone.now(), allowed.__contains__)

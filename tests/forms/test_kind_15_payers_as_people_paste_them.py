@@ -1,4 +1,4 @@
-"""What people paste is read as they saw it, and a form that is valid has a payer: one validation for both."""
+"""Kind 15: what people paste is read as they saw it, and a form that is valid has a payer: one validation for both."""
 
 import sys
 import unicodedata
@@ -16,8 +16,7 @@ from pagoefectivo_django.flows import create_order
 from pagoefectivo_django.forms import AccountForm, PayerForm
 from pagoefectivo_django.payer import Payer, check_cci, check_document, check_phone, e164
 from pagoefectivo_django.texts import one_line, visible
-
-from .test_payer import ANA, FACTURA, payer_of
+from tests.factories.payers import ANA, FACTURA, payer_of
 
 #: All that Unicode calls a format character, as this Python knows it.
 FORMATS = [chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cf"]

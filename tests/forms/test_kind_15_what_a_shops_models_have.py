@@ -17,8 +17,7 @@ from pagoefectivo_django.flows import create_order
 from pagoefectivo_django.forms import AccountForm, PayerForm
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.payer import Payer, check_cci, check_document, e164
-
-from .test_payer import ANA
+from tests.factories.payers import ANA
 
 KEY = UUID("f47ac10b-58cc-4372-a567-0e02b2c3d479")
 ASKED: dict[str, Any] = {"amount": Decimal("35.50"), "currency": "PEN", "payer": Payer(email="ana@example.com")}

@@ -11,31 +11,8 @@ from stdnum.pe import ruc
 
 from pagoefectivo_django.forms import PayerForm
 from pagoefectivo_django.payer import Payer, check_document, check_phone
+from tests.factories.payers import ANA, FACTURA, RUC, payer_of
 from tests.wording import REQUIRED
-
-RUC = "20512333797"
-ANA = {
-    "email": "ana@example.com",
-    "name": "Ana",
-    "last_name": "Quispe",
-    "phone": "999 888 777",
-    "document_type": "DNI",
-    "document_number": "01234567",
-    "receipt": "boleta",
-}
-FACTURA = ANA | {
-    "document_type": "RUC",
-    "document_number": RUC,
-    "receipt": "factura",
-    "company": "Tejidos Quispe S.A.C.",
-    "address": "Jr. Lima 123, Puno",
-}
-
-
-def payer_of(data: dict[str, str]) -> Payer:
-    form = PayerForm(data)
-    assert form.is_valid(), form.errors
-    return form.payer
 
 
 def errors_of(data: dict[str, str]) -> dict[str, list[str]]:

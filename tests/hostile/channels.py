@@ -4,10 +4,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import timedelta
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
 from django.db import connection
+from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Charge, CodeRef, Hint, Incoming, Proof, Report, Trust
 from pagoefectivo_django.channels.memory import MemoryChannel
@@ -117,3 +119,23 @@ class Deaf(Unbound):
     """The same, of a provider that can't be asked."""
 
     can_look_up = False
+
+
+class OwnDate(MemoryChannel):
+    """A provider that takes no date: what it issues lives for ``LIFE``, or without an end, and can't be deleted."""
+
+    expires_within = None  # type: ignore[assignment]
+    can_delete = can_extend = False
+    LIFE: ClassVar[timedelta | None] = None
+
+    def issue(self, charge: Charge) -> Report:
+        date = timezone.now() + self.LIFE if self.LIFE else None
+        report = replace(super().issue(charge), expires_at=date)
+        self.book[report.code].report = report
+        return report
+
+
+class ThreeDays(OwnDate):
+    """The same, with a date of its own in three days."""
+
+    LIFE = timedelta(days=3)

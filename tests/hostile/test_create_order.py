@@ -14,7 +14,8 @@ from pagoefectivo_django.errors import InvalidRequest, Misconfigured, ReferenceC
 from pagoefectivo_django.flows import cancel_order, create_order
 from pagoefectivo_django.models import Cip, Order, OrderEvent
 from pagoefectivo_django.payer import Payer
-from tests.hostile.doing import at_once, sold
+from tests.concurrency import at_once
+from tests.factories.orders import ANA
 
 pytestmark = [pytest.mark.every_database, pytest.mark.usefixtures("pagoefectivo_memory")]
 committing = pytest.mark.django_db(transaction=True)
@@ -96,6 +97,11 @@ REFUSED: dict[str, tuple[str, Any]] = {
 ADVICE = r"pass |use |must |at most|more than|fit|takes|has |remove"
 
 
+def order_with(reference: str = "SHOP-1", **changes: Any) -> Order:
+    named: dict[str, Any] = {"amount": Decimal("120.50"), "currency": "PEN", "payer": ANA}
+    return create_order(reference=reference, **named | changes)
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("field", "value"),
@@ -103,7 +109,7 @@ ADVICE = r"pass |use |must |at most|more than|fit|takes|has |remove"
 )
 def test_refused_and_nothing_is_written(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^{field} .*({ADVICE})") as caught:
-        sold(**{field: value})
+        order_with(**{field: value})
     assert type(caught.value) is InvalidRequest
     assert len(str(caught.value)) < 200
     assert not Order.objects.exists()
@@ -143,7 +149,7 @@ def test_a_payer_is_refused_without_being_told_of(field: str, value: Any) -> Non
     ],
 )
 def test_an_exact_amount_is_kept_exactly(given: Any, amount: str) -> None:
-    order = sold(amount=given)
+    order = order_with(amount=given)
     assert str(order.amount) == amount
     order.refresh_from_db()
     assert order.amount == Decimal(amount)
@@ -155,7 +161,7 @@ def test_an_exact_amount_is_kept_exactly(given: Any, amount: str) -> None:
     [{}, {"": ""}, {"ñ\u2028💵": ["é", None, True, 1.5, 2**63]}, {"deep": [[[[{"a": {"b": []}}]]]]}],
 )
 def test_metadata_comes_back_as_it_was(metadata: Mapping[str, Any]) -> None:
-    order = sold(metadata=metadata, reference="日本語 💵 é", concept="Dos polos, talla «M»")
+    order = order_with(metadata=metadata, reference="日本語 💵 é", concept="Dos polos, talla «M»")
     order.refresh_from_db()
     assert (order.metadata, order.reference) == (metadata, "日本語 💵 é")
 
@@ -164,7 +170,7 @@ def test_metadata_comes_back_as_it_was(metadata: Mapping[str, Any]) -> None:
 def test_a_currency_that_no_channel_issues_is_a_mistake_in_the_settings(settings: Any) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"ROUTES": {"PEN": ["default"]}}
     with pytest.raises(Misconfigured, match="USD"):
-        sold(currency="USD")
+        order_with(currency="USD")
     assert not Order.objects.exists()
 
 
@@ -173,32 +179,32 @@ def test_a_currency_that_no_channel_issues_is_a_mistake_in_the_settings(settings
 
 @committing
 def test_the_same_order_is_returned_and_another_is_a_conflict() -> None:
-    order = sold(metadata={"cart": 7})
-    same = sold(amount=Decimal("120.500"), metadata={"cart": 8}, payer=Payer(email="eva@example.com"))
+    order = order_with(metadata={"cart": 7})
+    same = order_with(amount=Decimal("120.500"), metadata={"cart": 8}, payer=Payer(email="eva@example.com"))
     assert same == order
     assert (same.email, same.metadata) == ("ana@example.com", {"cart": 7})
     for changes in ({"amount": Decimal("120.51")}, {"currency": "USD"}):
         with pytest.raises(ReferenceConflict, match=r"SHOP-1.*PEN 120\.50.*pending"):
-            sold(**changes)
+            order_with(**changes)
     assert (Order.objects.count(), Cip.objects.count(), len(MemoryChannel.calls)) == (1, 1, 1)
 
 
 @committing
 def test_references_are_compared_letter_by_letter() -> None:
     references = ["a-1", "A-1", "á-1", "à-1", "ａ-1", "a-1\u0301", "ß", "ss", "a‑1"]
-    orders = {sold(reference).pk for reference in references}
+    orders = {order_with(reference).pk for reference in references}
     assert len(orders) == len(references)
-    assert {sold(reference).pk for reference in references} == orders
+    assert {order_with(reference).pk for reference in references} == orders
     assert Order.objects.get(reference="A-1").code != Order.objects.get(reference="a-1").code
 
 
 @committing
 def test_a_reference_is_free_again_after_its_order_is_over() -> None:
-    first = cancel_order(sold())
-    second = sold(amount=Decimal("5.00"))
+    first = cancel_order(order_with())
+    second = order_with(amount=Decimal("5.00"))
     assert second != first
     assert list(Order.objects.filter(newest=True)) == [second]
-    assert sold(amount=Decimal("5.00")) == second
+    assert order_with(amount=Decimal("5.00")) == second
 
 
 @committing
@@ -206,9 +212,9 @@ def test_a_reference_is_free_again_after_its_order_is_over() -> None:
 def test_many_at_once_make_one_order_and_one_code(inside: bool) -> None:
     def create() -> Order:
         if not inside:
-            return sold()
+            return order_with()
         with transaction.atomic():
-            return sold()
+            return order_with()
 
     results = at_once(*[create] * 6)
     order = Order.objects.get()
@@ -220,7 +226,7 @@ def test_many_at_once_make_one_order_and_one_code(inside: bool) -> None:
 
 @committing
 def test_of_two_amounts_at_once_one_is_a_conflict() -> None:
-    results = at_once(sold, lambda: sold(amount=Decimal("5.00")))
+    results = at_once(order_with, lambda: order_with(amount=Decimal("5.00")))
     assert sorted(type(result).__name__ for result in results) == ["Order", "ReferenceConflict"]
     assert Cip.objects.count() == 1
 
@@ -230,8 +236,8 @@ def test_a_lost_race_does_not_spoil_the_shop_s_transaction() -> None:
     with transaction.atomic():
         with pytest.raises(InvalidRequest):
             create_order(reference="", amount=1, currency="PEN", payer=Payer(email="ana@example.com"))
-        first = sold()
+        first = order_with()
         with pytest.raises(ReferenceConflict):
-            sold(amount=Decimal("5.00"))
-        second = sold("SHOP-2")
+            order_with(amount=Decimal("5.00"))
+        second = order_with("SHOP-2")
     assert [order.code != "" for order in (first, second)] == [True, True]

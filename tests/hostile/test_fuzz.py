@@ -14,7 +14,8 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import refund_order
 from pagoefectivo_django.models import Order, Refund, Refusal
 from pagoefectivo_django.testing import expire, pay
-from tests.hostile.doing import SECRET, URL, paid, sold
+from tests.factories.messages import SECRET, URL, paid
+from tests.factories.orders import make
 from tests.hostile.fuzzing import Door, fuzz, headers, json_values, sendable
 
 pytestmark = pytest.mark.once
@@ -58,7 +59,7 @@ class TestStrangers(Door):
 
     def setUp(self) -> None:
         with self.captureOnCommitCallbacks(execute=True):
-            self.order = sold()
+            self.order = make()
         self.lines = Lines()
         logging.getLogger().addHandler(self.lines)
         self.addCleanup(logging.getLogger().removeHandler, self.lines)
@@ -113,9 +114,9 @@ class TestPayers(Door):
 
     def setUp(self) -> None:
         with self.captureOnCommitCallbacks(execute=True):
-            refund_order(pay(sold("SHOP-2")), actor="rosa", reason="Sold out")
+            refund_order(pay(make("SHOP-2")), actor="rosa", reason="Sold out")
         self.token = Refund.objects.get().link_token
-        self.order = expire(sold("SHOP-3"))
+        self.order = expire(make("SHOP-3"))
 
     @fuzz(
         st.just("") | sendable,

@@ -23,10 +23,11 @@ from pagoefectivo_django.models import ApiCall, FailingReceiver, Settlement
 from pagoefectivo_django.models.clock import current_time
 from pagoefectivo_django.states import Kind
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.asking import ask, line
-from tests.hostile.doing import sold
+from tests.factories.discrepancies import open_discrepancy
+from tests.factories.files import report, row, settlement
+from tests.factories.orders import make
+from tests.factories.settlements import settlement_line
 from tests.hostile.fuzzing import Door, fuzz, sendable
-from tests.statements.files import report, row, settlement
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -51,7 +52,7 @@ discrepancies = st.dictionaries(
     st.builds(str.__add__, st.sampled_from(sorted(set(fields()))), lookups) | sendable, values, max_size=4
 )
 #: What forms of the admin have.
-FIELDS = "reason expires_at confirmed from_record resolution amount payment code who name operation_number text "
+FIELDS = "reason expires_at confirmed resolution amount payment code who name operation_number text "
 FIELDS += "received_on reference skip_bad index select_across what since until account currency file_type encoding "
 FIELDS += "separator channel format decimal dated"
 answers = st.dictionaries(
@@ -59,7 +60,7 @@ answers = st.dictionaries(
     values | st.sampled_from(["accept", "ignore", "refund_due", "me", "csv", "xlsx", "paid", "2026-12-24T10:00"]),
     max_size=8,
 )
-ACTIONS = sorted({str(name) for each in OURS.values() for name in each.actions or ()})
+ACTIONS = sorted({staff_action.name for each in OURS.values() for staff_action in each.staff_actions})
 PAGES = ["change", "history", "delete", "evidence.json", "evidence.pdf", "evidence.exe", "payer.json"]
 PAGES += sorted({staff_action.name for each in OURS.values() for staff_action in each.staff_actions})
 
@@ -69,10 +70,10 @@ class TestStaff(Door):
 
     def setUp(self) -> None:
         with self.captureOnCommitCallbacks(execute=True):
-            order = pay(sold(), operation_number="1")
+            order = pay(make(), operation_number="1")
             notify(order, operation_number="2")
             refund_order(order, actor="rosa", reason="Sold out")
-        ask(Kind.UNMATCHED, line=line(payer="ana@example.com"))
+        open_discrepancy(Kind.UNMATCHED, line=settlement_line(payer="ana@example.com"))
         now = current_time()
         FailingReceiver.objects.create(receiver="shop.ship", failures=9, since=now, paused_until=now)
         ApiCall.objects.create(channel="default", account="memory:default", method="GET", began_at=now, milliseconds=1)
@@ -188,7 +189,7 @@ class TestOperators(Door):
 
     def setUp(self) -> None:
         with self.captureOnCommitCallbacks(execute=True):
-            pay(sold(), operation_number="1")
+            pay(make(), operation_number="1")
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.file = Path(folder.name) / "file"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import random
 import time
@@ -22,7 +21,7 @@ from pagoefectivo_django.errors import InvalidSignature
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import Discrepancy, Notification
 from pagoefectivo_django.models.database import database
-from tests.channels.examples import ACCESS_KEY, SECRET_KEY, payload
+from tests.channels.examples import ACCESS_KEY, SECRET_KEY, payload, sign
 
 pytestmark = [pytest.mark.smoke, pytest.mark.every_database]
 
@@ -38,10 +37,6 @@ def direct(settings: Any) -> None:
 
 def configure(settings: Any, **options: Any) -> None:
     settings.PAGOEFECTIVO = {"CHANNELS": {"default": {"BACKEND": BACKEND, "OPTIONS": OPTIONS | options}}}
-
-
-def sign(body: bytes, secret: str = SECRET_KEY) -> str:
-    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 def post(body: bytes, signature: str) -> int:

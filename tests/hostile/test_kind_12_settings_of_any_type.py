@@ -21,7 +21,8 @@ from pagoefectivo_django.conf import SETTINGS, from_env
 from pagoefectivo_django.errors import InvalidSignature
 from pagoefectivo_django.models import Notification, Refusal
 from pagoefectivo_django.signals import payment_confirmed
-from tests.hostile.doing import SECRET, paid, sold
+from tests.factories.messages import SECRET, paid
+from tests.factories.orders import make
 
 from .test_kind_12_unreadable_is_not_forged import CONSOLE, DIRECT, LIVE, MEMORY, SINCH, direct
 
@@ -231,7 +232,7 @@ def sent(body: bytes, *, path: str = "/pay/webhooks/default/", **more: Any) -> i
              "multipart/form-data; boundary=x", "APPLICATION/JSON", "nonsense", "application/json; charset=utf-16"],
 )  # fmt: skip
 def test_a_message_of_any_content_type_is_read(kind: str) -> None:
-    order = sold()
+    order = make()
     assert sent(paid(order), content_type=kind) == 200
     order.refresh_from_db()
     assert order.state == "paid"
@@ -240,7 +241,7 @@ def test_a_message_of_any_content_type_is_read(kind: str) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("pagoefectivo_memory")
 def test_a_message_with_a_mark_of_byte_order_is_read() -> None:
-    order = sold()
+    order = make()
     assert sent(b"\xef\xbb\xbf" + paid(order), content_type="application/json") == 200
     order.refresh_from_db()
     assert order.state == "paid"
@@ -251,7 +252,7 @@ def test_a_message_with_a_mark_of_byte_order_is_read() -> None:
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_another_method_changes_nothing(method: str, slash: str) -> None:
-    order = sold()
+    order = make()
     assert Client().generic(method, f"/pay/webhooks/default{slash}", paid(order)).status_code == 405
     assert not Notification.objects.exists()
     assert not Refusal.objects.exists()
@@ -260,7 +261,7 @@ def test_another_method_changes_nothing(method: str, slash: str) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("pagoefectivo_memory")
 def test_an_address_with_a_query_or_a_name_that_nobody_has() -> None:
-    order = sold()
+    order = make()
     assert sent(paid(order), path="/pay/webhooks/default?x=1", content_type="application/json") == 200
     for name in ("Default", "default%20", "défault", "x" * 300, "..", "%00"):
         assert sent(paid(order), path=f"/pay/webhooks/{name}/", content_type="application/json") == 404
@@ -338,4 +339,4 @@ def test_a_source_of_ipv4_in_ipv6_s_clothes_is_that_source(settings: Any, addres
         "WEBHOOK_ALLOWED_NETWORKS": ["::ffff:203.0.113.0/120"],
         "TRUSTED_PROXIES": [],
     }
-    assert sent(paid(sold()), content_type="application/json", REMOTE_ADDR=address) == status
+    assert sent(paid(make()), content_type="application/json", REMOTE_ADDR=address) == status

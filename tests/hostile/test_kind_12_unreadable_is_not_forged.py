@@ -24,7 +24,9 @@ from pagoefectivo_django.flows.reports.health import waiting
 from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Heartbeat, Notification, Refusal
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.testing import pay
-from tests.hostile.doing import SECRET, paid, post, sold
+from tests.factories.messages import SECRET, paid, post
+from tests.factories.orders import make
+from tests.reading import first_page
 
 pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
 
@@ -78,7 +80,7 @@ def refused() -> dict[str, int]:
 
 
 def test_a_message_in_pieces_is_read() -> None:
-    order = sold()
+    order = make()
     assert chunked(paid(order)) == 200
     order.refresh_from_db()
     assert order.state == "paid"
@@ -88,13 +90,13 @@ def test_a_message_in_pieces_is_read() -> None:
 
 
 def test_where_the_server_does_not_say_its_end_the_sender_is_told() -> None:
-    assert chunked(paid(sold()), terminated=False) == 411
+    assert chunked(paid(make()), terminated=False) == 411
     assert refused() == {"no_length": 1}
 
 
 @pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "gzip, identity"])
 def test_a_packed_body_is_no_forgery(coding: str) -> None:
-    body = paid(sold())
+    body = paid(make())
     headers = {"PE-Signature": MemoryChannel.sign(body, SECRET), "Content-Encoding": coding}
     packed = gzip.compress(body)
     assert Client().post("/pay/webhooks/default/", packed, "application/json", headers=headers).status_code == 415
@@ -106,7 +108,7 @@ def test_a_packed_body_is_no_forgery(coding: str) -> None:
 @pytest.mark.parametrize("coding", ["utf-8", "UTF-8", "gzip", "text/plain", "8bit"])
 def test_a_proven_message_is_read_whatever_a_header_says_of_its_packing(coding: str) -> None:
     """What a client calls "utf-8", or a proxy unpacked on the way and forgot to say so."""
-    order = sold()
+    order = make()
     body = paid(order)
     headers = {"PE-Signature": MemoryChannel.sign(body, SECRET), "Content-Encoding": coding}
     assert Client().post("/pay/webhooks/default/", body, "application/json", headers=headers).status_code == 200
@@ -135,7 +137,7 @@ def test_a_body_that_breaks_off_is_no_forgery() -> None:
 
 
 def test_the_address_works_without_its_last_slash() -> None:
-    order = sold()
+    order = make()
     body = paid(order)
     headers = {"PE-Signature": MemoryChannel.sign(body, SECRET)}
     answer = Client().post("/pay/webhooks/default", body, content_type="application/json", headers=headers)
@@ -322,14 +324,10 @@ def test_nobody_listens(settings: Any) -> None:
 # The first page.
 
 
-def first_page(admin_client: Client) -> str:
-    return admin_client.get("/admin/pagoefectivo/").content.decode()
-
-
 def test_the_first_page_says_what_is_wrong(admin_client: Client, settings: Any) -> None:
     now = timezone.now()
     Heartbeat.objects.create(name="tick", beaten_at=now)
-    order = pay(sold())
+    order = pay(make())
     assert "nothing that we know of" in first_page(admin_client)
     delivery = Delivery.objects.filter(event__order=order).order_by("pk")[0]
     late = now + timedelta(hours=30)
@@ -339,7 +337,7 @@ def test_the_first_page_says_what_is_wrong(admin_client: Client, settings: Any) 
     rows.update(delivered_at=now, retry_at=None)
     refund_order(order, None, actor="rosa", reason="too small")
     assert "1 refund is open" in first_page(admin_client)
-    sold("SHOP-2")
+    make("SHOP-2")
     account = Cip.objects.order_by("-pk")[0].account
     entry = {"BACKEND": MEMORY, "OPTIONS": {"WEBHOOK_SECRETS": [SECRET], "NAME": "another"}}
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
@@ -357,7 +355,7 @@ def test_nothing_of_a_refused_message_is_kept() -> None:
 @pytest.mark.parametrize("first", [True, False])
 def test_a_proven_message_that_says_two_things_is_a_person_s(twice: str, first: bool) -> None:
     """Which of both counts is each reader's own choice; the same thing said twice is one thing."""
-    order = sold()
+    order = make()
     text = paid(order).decode()
     both = f"{{{twice}, {text[1:]}" if first else f"{text[:-1]}, {twice}}}"
     assert post(both.encode()).status_code == 200

@@ -23,7 +23,8 @@ from pagoefectivo_django.models import Cip
 from pagoefectivo_django.payer import check_cci, check_document, check_email, check_phone, check_text
 from pagoefectivo_django.strict_json import load
 from pagoefectivo_django.texts import one_line
-from tests.hostile.doing import URL, sold
+from tests.factories.messages import URL
+from tests.factories.orders import make
 
 
 def seconds(work: Callable[[], object], times: int = 3) -> float:
@@ -45,7 +46,7 @@ def seconds(work: Callable[[], object], times: int = 3) -> float:
 @pytest.mark.usefixtures("pagoefectivo_memory")
 def test_an_address_that_no_channel_has_costs_a_look_into_an_index() -> None:
     """It read every code that was ever issued: a second of a million orders for a request without a signature."""
-    sold()
+    make()
     with CaptureQueriesContext(connection) as seen:
         assert Client().post("/pay/webhooks/nobody/", b"{}", content_type="application/json").status_code == 404
     asked = [each["sql"] for each in seen if "pagoefectivo_cip" in each["sql"]]
@@ -62,7 +63,7 @@ def test_an_address_that_no_channel_has_costs_a_look_into_an_index() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("pagoefectivo_memory")
 def test_an_old_alias_still_leads_to_its_account() -> None:
-    sold()
+    make()
     Cip.objects.update(channel="before")
     assert [channel.alias for channel in channels_at("before")] == ["default"]
     assert channels_at("never") == []

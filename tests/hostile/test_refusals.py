@@ -17,7 +17,8 @@ from pagoefectivo_django.flows.inbox.refuse import refuse
 from pagoefectivo_django.models import Notification, Refusal
 from pagoefectivo_django.models.clock import QUERIES
 from pagoefectivo_django.views.sources import source_of
-from tests.hostile.doing import URL, paid, post, sold
+from tests.factories.messages import URL, paid, post
+from tests.factories.orders import make
 
 pytestmark = [pytest.mark.every_database, pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db]
 
@@ -100,7 +101,7 @@ def _away(*arguments: Any) -> Any:
 def test_who_sends_is_read_from_the_right(settings: Any, sender: str, forwarded: str | None, status: int) -> None:
     networks = {"WEBHOOK_ALLOWED_NETWORKS": ["203.0.113.0/24", "2001:db8::/32"], "TRUSTED_PROXIES": ["10.0.0.0/8"]}
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | networks
-    body = paid(sold())
+    body = paid(make())
     extra = {"REMOTE_ADDR": sender} | ({} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded})
     assert post(body, client=Client(**extra)).status_code == status  # type: ignore[arg-type]
     assert Notification.objects.exists() is (status == 200)
@@ -122,7 +123,7 @@ def test_settings_that_cannot_tell_refuse_to_start_and_lose_nothing(
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | wrong
     assert "pagoefectivo.E009" in {message.id for message in run_checks(tags=["pagoefectivo"])}
     # A server that doesn't run the checks asks the provider to send again.
-    assert post(paid(sold())).status_code == 503
+    assert post(paid(make())).status_code == 503
     assert any(record.levelno == logging.ERROR for record in caplog.records)
 
 

@@ -20,20 +20,13 @@ from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import Discrepancy, Notification, Order, Payment
 from pagoefectivo_django.views import webhook
 from tests import servers
+from tests.clock import many_ticks
+from tests.concurrency import breaking, observing, posting, who_waits
+from tests.factories.messages import SECRET, URL, paid, post
+from tests.factories.orders import make
+from tests.factories.provider import serve_by
 from tests.hostile.channels import Stumbling, late_with_a_mistake
-from tests.hostile.doing import (
-    SECRET,
-    URL,
-    breaking,
-    kept,
-    many_ticks,
-    observing,
-    paid,
-    post,
-    posting,
-    sold,
-    who_waits,
-)
+from tests.reading import kept
 from tests.shop.models import Heard
 
 pytestmark = [pytest.mark.smoke, pytest.mark.every_database, pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -122,7 +115,7 @@ def test_proven_and_malformed_is_kept_for_a_person(body: bytes) -> None:
 @committing
 @pytest.mark.parametrize("changes", ODD.values(), ids=ODD)
 def test_what_can_be_read_and_cannot_be_right_comes_to_a_person(changes: dict[str, Any]) -> None:
-    order = sold()
+    order = make()
     body = paid(order, **changes)
     assert post(body).status_code == 200
     assert kept(body).times_received == 1
@@ -174,16 +167,13 @@ def test_unproven_is_refused_and_not_kept(
 
 @pytest.mark.django_db
 def test_without_a_secret_everything_is_refused(settings: Any) -> None:
-    backend = settings.PAGOEFECTIVO["CHANNELS"]["default"]["BACKEND"]
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": {"BACKEND": backend, "OPTIONS": {"WEBHOOK_SECRETS": []}}}}
+    serve_by(settings, WEBHOOK_SECRETS=[])
     assert post(SIGNED, secret="").status_code == 403
 
 
 @pytest.mark.django_db
 def test_a_secret_can_be_rotated_and_hex_may_be_in_capitals(client: Client, settings: Any) -> None:
-    backend = settings.PAGOEFECTIVO["CHANNELS"]["default"]["BACKEND"]
-    options = {"WEBHOOK_SECRETS": ["the next one", SECRET]}
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    serve_by(settings, WEBHOOK_SECRETS=["the next one", SECRET])
     assert post(SIGNED).status_code == 200
     assert post(SIGNED, secret="the next one").status_code == 200
     headers = {"PE-Signature": RIGHT.upper()}
@@ -285,7 +275,7 @@ def test_an_unknown_code_waits_and_then_a_person_is_asked() -> None:
 
 @committing
 def test_a_code_that_becomes_known_is_paid_after_all() -> None:
-    order = sold()
+    order = make()
     code = order.code
     order.cips.update(code=None)
     body = paid(order, paid_at=None, code=code)
@@ -299,7 +289,7 @@ def test_a_code_that_becomes_known_is_paid_after_all() -> None:
 @committing
 def test_first_received_in_time_counts_however_late_it_is_applied(settings: Any) -> None:
     """The provider told no time: when we first received it stands in, also if the bytes come again later."""
-    order = sold()
+    order = make()
     body = paid(order, paid_at=None)
     with breaking("INSERT", "pagoefectivo_payment"):
         assert post(body).status_code == 200
@@ -322,9 +312,7 @@ def test_first_received_in_time_counts_however_late_it_is_applied(settings: Any)
 
 @pytest.fixture
 def stumbling(settings: Any) -> Iterator[dict[str, int]]:
-    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
-    path = f"{Stumbling.__module__}.{Stumbling.__qualname__}"
-    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry | {"BACKEND": path}}}
+    serve_by(settings, Stumbling)
     Stumbling.stumbles.clear()
     yield Stumbling.stumbles
     Stumbling.stumbles.clear()
@@ -332,7 +320,7 @@ def stumbling(settings: Any) -> Iterator[dict[str, int]]:
 
 @committing
 def test_a_mistake_in_reading_is_ours_to_repeat(stumbling: dict[str, int]) -> None:
-    order = sold()
+    order = make()
     body = paid(order)
     stumbling["read"] = 2
     assert post(body).status_code == 200
@@ -349,7 +337,7 @@ def test_a_mistake_in_reading_is_ours_to_repeat(stumbling: dict[str, int]) -> No
 def test_a_mistake_in_the_shop_s_policy_is_a_discrepancy(settings: Any) -> None:
     policy = f"{late_with_a_mistake.__module__}.{late_with_a_mistake.__qualname__}"
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"LATE_PAYMENTS": policy}
-    order = sold()
+    order = make()
     body = paid(order, paid_at=(order.expires_at + timedelta(hours=1)).isoformat())
     assert post(body).status_code == 200
     assert kept(body).status == "applied"
@@ -360,7 +348,7 @@ def test_a_mistake_in_the_shop_s_policy_is_a_discrepancy(settings: Any) -> None:
 @committing
 def test_a_mistake_in_proving_keeps_nothing_and_asks_to_send_again(stumbling: dict[str, int]) -> None:
     stumbling["prove"] = 1
-    body = paid(sold())
+    body = paid(make())
     assert post(body).status_code == 503
     assert not Notification.objects.exists()
     assert post(body).status_code == 200
@@ -368,7 +356,7 @@ def test_a_mistake_in_proving_keeps_nothing_and_asks_to_send_again(stumbling: di
 
 @committing
 def test_a_database_that_is_down_asks_to_send_again(caplog: pytest.LogCaptureFixture) -> None:
-    order = sold()
+    order = make()
     body = paid(order)
     with breaking(""):
         assert post(body).status_code == 503
@@ -387,7 +375,7 @@ def test_a_database_that_is_down_asks_to_send_again(caplog: pytest.LogCaptureFix
 )
 @pytest.mark.parametrize("lose_transaction", [False, True], ids=["savepoint", "transaction"])
 def test_what_cannot_be_applied_now_is_kept_and_applied_later(parts: tuple[str, ...], lose_transaction: bool) -> None:
-    order = sold()
+    order = make()
     body = paid(order)
     with breaking(*parts, times=1, lose_transaction=lose_transaction) as failed:
         assert post(body).status_code == 200
@@ -406,7 +394,7 @@ def test_what_cannot_be_applied_now_is_kept_and_applied_later(parts: tuple[str, 
 
 @committing
 def test_only_if_it_cannot_be_kept_at_all_it_must_be_sent_again() -> None:
-    body = paid(sold())
+    body = paid(make())
     with breaking("INSERT", "pagoefectivo_notification") as failed:
         assert post(body).status_code == 503
     assert len(failed) == 2  # it was tried a second time, alone
@@ -422,7 +410,7 @@ KILL = {"postgresql": "SELECT pg_terminate_backend({})", "mariadb": "KILL {}"}
 @pytest.mark.mariadb
 def test_a_connection_that_died_while_nobody_looked_is_replaced() -> None:
     """With CONN_MAX_AGE the first to notice that the server was restarted is a payment."""
-    body = paid(sold())
+    body = paid(make())
     with connection.cursor() as cursor, observing() as ask:
         cursor.execute(WHO_AM_I[servers.kind()])
         ask(KILL[servers.kind()].format(cursor.fetchone()[0]))
@@ -436,7 +424,7 @@ def test_a_connection_that_died_while_nobody_looked_is_replaced() -> None:
 @pytest.mark.mariadb
 def test_a_connection_that_is_killed_in_the_middle_loses_nothing() -> None:
     """The webhook waits for somebody who writes the same message; then its connection is killed."""
-    order = sold()
+    order = make()
     body = paid(order)
     now = timezone.now()
     twin = Notification(account="memory:default", identity=hashlib.sha256(body).hexdigest(), body=b"", channel="x")

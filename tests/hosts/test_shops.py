@@ -23,7 +23,10 @@ from pagoefectivo_django.flows import cancel_order, extend_order, refresh_order,
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent
 from pagoefectivo_django.models.database import database
 from pagoefectivo_django.testing import pay
-from tests.hostile.doing import SECRET, breaking, kept, paid, post, sold
+from tests.concurrency import breaking
+from tests.factories.messages import SECRET, paid, post
+from tests.factories.orders import make
+from tests.reading import kept
 from tests.shop.models import Heard
 
 pytestmark = [
@@ -92,7 +95,7 @@ def test_a_view_that_fails_takes_its_order_with_it(host: str, client: Client) ->
 @both_databases
 def test_the_webhook_commits_before_it_answers(host: str) -> None:
     """What could not be applied is kept, though an error passed through the request."""
-    order = sold()
+    order = make()
     body = paid(order)
     with breaking("INSERT", "pagoefectivo_payment", times=1, lose_transaction=True):
         assert post(body).status_code == 200
@@ -104,7 +107,7 @@ def test_the_webhook_commits_before_it_answers(host: str) -> None:
 
 @both_databases
 def test_flows_anywhere(host: str) -> None:
-    order = sold()
+    order = make()
     assert extend_order(order, timezone.now() + 72 * HOUR).expires_at > timezone.now() + 71 * HOUR
     assert reissue_code(order).cip_id == Cip.objects.using(host).latest("pk").pk
     assert refresh_order(order).state == "pending"
@@ -114,7 +117,7 @@ def test_flows_anywhere(host: str) -> None:
 
 
 def test_nobody_has_to_log_in(client: Client) -> None:
-    order = sold()
+    order = make()
     assert client.get(order.voucher_url).status_code == 200
     assert client.get(f"{order.voucher_url}status/").status_code == 200
     assert post(paid(order), client=client).status_code == 200
@@ -125,12 +128,12 @@ def test_nobody_has_to_log_in(client: Client) -> None:
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Lima", "Asia/Shanghai"])
 def test_any_time_zone(zone: str, settings: Any, client: Client) -> None:
     settings.TIME_ZONE = zone
-    order = sold()
+    order = make()
     answer = client.get(f"{order.voucher_url}status/").json()
     assert answer["expires_at"].startswith(order.expires_at.isoformat()[:19])
     order = pay(order, paid_at=(order.expires_at + timedelta(minutes=29)).isoformat())
     assert order.state == "paid"
-    late = pay(late := sold("SHOP-2"), paid_at=(late.expires_at + timedelta(minutes=31)).isoformat())
+    late = pay(late := make("SHOP-2"), paid_at=(late.expires_at + timedelta(minutes=31)).isoformat())
     assert late.state == "pending"
 
 
@@ -158,7 +161,7 @@ def test_from_async_views() -> None:
 
 def test_a_code_is_asked_for_after_the_commit() -> None:
     with transaction.atomic():
-        order = sold()
+        order = make()
         assert (order.state, order.code, MemoryChannel.calls) == ("new", "", [])
         tick()  # a worker in between sees nothing of it
     assert (order.state, order.code != "") == ("pending", True)
@@ -168,7 +171,7 @@ def test_a_code_is_asked_for_after_the_commit() -> None:
 @pytest.mark.parametrize("nested", [False, True])
 def test_nothing_is_asked_for_what_was_rolled_back(nested: bool) -> None:
     with transaction.atomic() if nested else nullcontext(), transaction.atomic():
-        sold()
+        make()
         transaction.set_rollback(True)
     tick(now=timezone.now() + HOUR)
     assert MemoryChannel.calls == []
@@ -182,9 +185,9 @@ def test_a_provider_that_is_down_is_no_error_of_the_sale(error: Exception, insid
     MemoryChannel.fail("issue", error)
     if inside:
         with transaction.atomic():
-            order = sold()
+            order = make()
     else:
-        order = sold()
+        order = make()
     assert (order.state, order.code) == ("new", "")
     tick(now=timezone.now() + HOUR)
     order.refresh_from_db()
@@ -200,7 +203,7 @@ PENDING_ACTIONS: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
 def test_a_pending_action_waits_for_the_commit(pending_action: str) -> None:
-    order = sold()
+    order = make()
     code, expires_at, calls = order.code, order.expires_at, len(MemoryChannel.calls)
     ask, state = PENDING_ACTIONS[pending_action]
     with transaction.atomic():
@@ -218,7 +221,7 @@ def test_a_pending_action_waits_for_the_commit(pending_action: str) -> None:
 
 @pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
 def test_a_pending_action_that_was_rolled_back_is_none(pending_action: str) -> None:
-    order = sold()
+    order = make()
     calls = len(MemoryChannel.calls)
     with transaction.atomic():
         PENDING_ACTIONS[pending_action][0](order)
@@ -233,7 +236,7 @@ def test_a_pending_action_that_was_rolled_back_is_none(pending_action: str) -> N
 def test_a_pending_action_that_meets_a_provider_that_is_down_is_done_later(
     pending_action: str, error: Exception
 ) -> None:
-    order = sold()
+    order = make()
     code = order.code
     for call in ("delete", "extend", "look_up"):
         MemoryChannel.fail(call, error)
@@ -249,7 +252,7 @@ def test_a_pending_action_that_meets_a_provider_that_is_down_is_done_later(
 
 @pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
 def test_a_mistake_after_the_commit_is_not_the_shop_s(pending_action: str) -> None:
-    order = sold()
+    order = make()
     done: list[str] = []
     for call in ("delete", "extend"):
         MemoryChannel.fail(call, RuntimeError("a mistake"))
@@ -265,7 +268,7 @@ def test_a_mistake_after_the_commit_is_not_the_shop_s(pending_action: str) -> No
 
 @pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
 def test_a_pending_action_that_meets_a_mistake_of_ours_comes_to_a_person(pending_action: str) -> None:
-    order = sold()
+    order = make()
     for _time in range(100):
         for call in ("delete", "extend"):
             MemoryChannel.fail(call, RuntimeError("a mistake"))
@@ -280,7 +283,7 @@ def test_a_pending_action_that_meets_a_mistake_of_ours_comes_to_a_person(pending
 
 def test_created_and_cancelled_in_one_transaction_is_cancelled() -> None:
     with transaction.atomic():
-        order = sold()
+        order = make()
         cancel_order(order)
     for hour in range(1, 4):
         tick(now=timezone.now() + hour * HOUR)
@@ -288,8 +291,8 @@ def test_created_and_cancelled_in_one_transaction_is_cancelled() -> None:
     assert not any(slip.open for book in MemoryChannel.slips.values() for slip in book.values())
 
 
-def test_the_last_of_two_wishes_in_one_transaction_is_done() -> None:
-    order = sold()
+def test_the_last_of_two_pending_actions_in_one_transaction_is_done() -> None:
+    order = make()
     with transaction.atomic():
         reissue_code(order)
         cancel_order(order)
@@ -301,7 +304,7 @@ def test_the_last_of_two_wishes_in_one_transaction_is_done() -> None:
 
 def test_a_mistake_inside_does_not_spoil_the_shop_s_transaction() -> None:
     with transaction.atomic():
-        order = sold()
+        order = make()
         with pytest.raises(InvalidRequest):
             extend_order(order, timezone.now() - HOUR)
         Heard.objects.create(signal="shop", reference="", event=order.token, state="")

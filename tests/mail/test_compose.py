@@ -14,7 +14,7 @@ from pagoefectivo_django.conf import MESSAGES, SHORT_MESSAGES
 from pagoefectivo_django.mail.compose import LONGEST_SUBJECT, compose
 from pagoefectivo_django.mail.short import short_text
 from pagoefectivo_django.states import VoucherState
-from tests.mail.vouchers import link_of, voucher_for
+from tests.factories.vouchers import BY_LINK, PAYMENT_PAGE, URL, link_of, voucher_for
 
 EVENT = uuid.UUID("11111111-2222-4333-8444-555566667777")
 #: GSM 03.38: an SMS of these letters alone has 160 of them, or parts of 153.
@@ -212,6 +212,35 @@ def test_templates_speak_the_voucher_s_language(settings: Any, tmp_path: Path, l
     message = composed("paid", language=language)
     text = short_text("paid", voucher_for("paid", language=language))
     assert {message.subject, message.body.strip(), html(message).strip(), text} == {language}
+
+
+# An order that is paid on a page of the provider's, without a code.
+
+
+def by_link(name: str, **changes: Any) -> Any:
+    given = BY_LINK if name in ("created", "reminder") else BY_LINK | {"provider_url": ""}
+    return voucher_for(name, **given | changes)
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+@pytest.mark.parametrize("language", ["es", "en", "zh-hans"])
+def test_a_link_stands_where_a_code_would(name: str, language: str) -> None:
+    message = compose(name, by_link(name, language=language), to="ana@example.com", event_id=EVENT)
+    text = f"{message.subject} {message.body} {seen(message)}"
+    assert not re.search("CIP|PagoEfectivo", text), text
+    leads_to = PAYMENT_PAGE if name in ("created", "reminder") else link_of(name)
+    assert message.body.count(leads_to) == 1
+    assert f'href="{leads_to}"' in html(message)
+    assert [file[0] for file in message.attachments] == (["pagoefectivo-voucher.pdf"] if name == "created" else [])
+
+
+@pytest.mark.parametrize("name", SHORT_MESSAGES)
+@pytest.mark.parametrize("language", ["es", "en", "zh-hans"])
+def test_a_short_text_leads_to_the_link(name: str, language: str) -> None:
+    text = short_text(name, by_link(name, language=language))
+    assert "CIP" not in text
+    assert text.endswith(PAYMENT_PAGE if name in ("created", "reminder") else link_of(name))
+    assert URL not in text or name not in ("created", "reminder")
 
 
 # Short texts.

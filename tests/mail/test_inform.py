@@ -1,7 +1,7 @@
 """The payer is written what is true, by mail, whatever the mail server does."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -28,23 +28,20 @@ from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import Kind, VoucherState
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.browser.states import order_in
-from tests.flows.asking import ask, line
-from tests.flows.making import make
-from tests.flows.test_queries import statements
-from tests.hostile.doing import paid, post, sold
+from tests.clock import later
+from tests.factories.discrepancies import open_discrepancy
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
+from tests.factories.settlements import settlement_line
 from tests.mail.conftest import Connect
 from tests.mail.server import serving
-from tests.ports import refusing
+from tests.reading import statements
 
 pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
 
 Outbox = list[EmailMultiAlternatives]
 At = Callable[[int], None]
 PERSONAL = ("ana@example.com", "Ana", "999888777")
-
-
-def due() -> datetime:
-    return timezone.now() + timedelta(seconds=1)
 
 
 def names(outbox: Outbox) -> list[str]:
@@ -80,7 +77,7 @@ def test_the_worker_writes_only_what_is_still_true(
     messages()
     order = order_in(state, language="en")
     assert not mailoutbox  # not in the request
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert names(mailoutbox) == written
     assert all(message.to == ["ana@example.com"] for message in mailoutbox)
     assert all(order.reference in message.body for message in mailoutbox)
@@ -90,10 +87,10 @@ def test_the_worker_writes_only_what_is_still_true(
 def test_step_by_step_every_step_is_told(messages: Connect, mailoutbox: Outbox) -> None:
     messages()
     order = make(language="en")
-    publish_events(due())
+    publish_events(later(seconds=1))
     tick(now=order.expires_at - timedelta(hours=1))
     pay(order, operation_number="7001")
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert names(mailoutbox) == ["created", "reminder", "paid"]
     assert "7001" in mailoutbox[2].body
     assert "https://shop.example/pay/" in mailoutbox[0].body
@@ -107,7 +104,7 @@ def test_a_code_that_was_replaced_is_told_no_more(messages: Connect, mailoutbox:
     reissue_code(order, actor="rosa")
     order.reload()
     assert order.code != old
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert names(mailoutbox) == ["created"]
     assert order.code in mailoutbox[0].body
     assert old not in mailoutbox[0].body
@@ -117,7 +114,7 @@ def test_the_date_that_is_told_is_the_one_that_counts(messages: Connect, mailout
     messages()
     order = make(language="en")
     extend_order(order, datetime.fromisoformat("2027-01-02T12:00:00-05:00"), actor="rosa")
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert "Saturday, January 2, 12:00" in mailoutbox[0].body
 
 
@@ -125,18 +122,18 @@ def test_a_discrepancy_that_was_answered_meanwhile_worries_nobody(messages: Conn
     messages()
     order = order_in(VoucherState.IN_REVIEW)
     resolve_discrepancy(Discrepancy.objects.get(order=order), "accept", actor="rosa", reason="It is near enough.")
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert names(mailoutbox) == ["paid"]
 
 
 def test_a_discrepancy_about_a_statement_is_not_the_payers(messages: Connect, mailoutbox: Outbox) -> None:
     messages()
     order = make()
-    ask(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=line(code=order.code))
-    publish_events(due())
+    open_discrepancy(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip, line=settlement_line(code=order.code))
+    publish_events(later(seconds=1))
     assert names(mailoutbox) == ["created"]
-    ask(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip)
-    publish_events(due())
+    open_discrepancy(Kind.AMOUNT_MISMATCH, order=order, cip=order.cip)
+    publish_events(later(seconds=1))
     assert names(mailoutbox) == ["created", "in_review"]
 
 
@@ -144,7 +141,7 @@ def test_a_second_payment_is_looked_at_while_the_order_stays_paid(messages: Conn
     messages()
     order = pay(make(language="en"), operation_number="1")
     notify(order, operation_number="2")
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert sorted(names(mailoutbox)) == ["in_review", "paid"]
     review = mailoutbox[names(mailoutbox).index("in_review")]
     assert "Another payment came" in review.body
@@ -157,7 +154,7 @@ def test_what_the_payer_could_not_have_done_is_no_matter_of_theirs(
     messages()
     notify(make(), amount="7.00")
     Discrepancy.objects.update(kind=kind)
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert "in_review" not in names(mailoutbox)
 
 
@@ -167,7 +164,7 @@ def test_a_payment_that_was_taken_back_is_not_called_refunded(messages: Connect,
     assert notify(order, "payment_reversed") == 200
     order.reload()
     assert order.state == "refunded"
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert sorted(names(mailoutbox)) == ["in_review"]
 
 
@@ -177,7 +174,7 @@ def test_a_code_that_is_about_to_go_is_not_mailed(messages: Connect, mailoutbox:
     MemoryChannel.fail("delete", Unavailable("down"))
     with pytest.raises(Unavailable):
         cancel_order(order)
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert not mailoutbox
 
 
@@ -195,7 +192,7 @@ def test_what_never_had_a_code_did_not_expire_for_its_payer(messages: Connect, m
     messages()
     order = expire(order_in(VoucherState.GETTING))
     assert order.state == "expired"
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert not mailoutbox
 
 
@@ -204,7 +201,7 @@ def test_each_code_expires_once(messages: Connect, mailoutbox: Outbox, settings:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PAYER_MAY_RENEW": True}
     order = expire(make())
     expire(renew_code(order, timezone.now()))
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert names(mailoutbox) == ["expired"]
 
 
@@ -212,7 +209,7 @@ def test_money_of_no_order_is_nobody_s(messages: Connect, mailoutbox: Outbox) ->
     messages()
     post(b"{}")
     assert mails()["in_review"].event.order is None
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert not mailoutbox
     assert mails()["in_review"].delivered_at
 
@@ -235,18 +232,12 @@ def test_connecting_twice_writes_once(messages: Connect, mailoutbox: Outbox) -> 
     messages()
     messages()
     make()
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert names(mailoutbox) == ["created"]
     assert len([uid for signal in SIGNALS.values() for uid in signal.by_name if "mail" in uid]) == len(MESSAGES)
 
 
 # A mail server that is down, slow, or says no.
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    with refusing() as port:
-        yield port
 
 
 def test_while_it_is_down_nothing_else_suffers_and_then_the_mail_comes_once(
@@ -256,7 +247,7 @@ def test_while_it_is_down_nothing_else_suffers_and_then_the_mail_comes_once(
     messages(("paid",))
     order = pay(make())
     assert order.state == "paid"
-    now = due()
+    now = later(seconds=1)
     for attempt in range(1, 4):
         assert tick(now=now).deliveries == 0
         row = mails()["paid"]
@@ -281,9 +272,9 @@ def test_a_repetition_has_the_same_message_id(messages: Connect, mail_server_at:
         messages()
         make()
         make()
-        publish_events(due())
+        publish_events(later(seconds=1))
         deliver_again(Delivery.objects.filter(receiver="pagoefectivo.mail.created").order_by("pk")[0])
-        publish_events(due())
+        publish_events(later(seconds=1))
     ids = [mail["Message-ID"] for mail in server.received]
     assert len(ids) == 3
     assert len(set(ids)) == 2
@@ -295,7 +286,7 @@ def test_what_arrives_is_a_whole_mail(messages: Connect, mail_server_at: At) -> 
         mail_server_at(server.port)
         messages()
         order = make(concept="Café con leche, 咖啡")
-        publish_events(due())
+        publish_events(later(seconds=1))
     mail = server.received[0]
     assert isinstance(mail, EmailMessage)
     assert mail["Subject"].endswith(" · Café con leche, 咖啡")
@@ -324,7 +315,7 @@ def test_a_refusal_is_retried_and_told_without_the_address(
         mail_server_at(server.port)
         messages(("paid",))
         pay(make())
-        publish_events(due())
+        publish_events(later(seconds=1))
         row = mails()["paid"]
         assert (row.delivered_at, row.attempts) == (None, 1)
         assert told in row.last_error
@@ -348,7 +339,7 @@ def test_whatever_fails_tells_nothing_of_the_payer(
     mail_server_at(0)
     messages(("paid",))
     order = pay(make(concept="Two T-shirts"))
-    publish_events(due())
+    publish_events(later(seconds=1))
     row = mails()["paid"]
     assert not row.delivered_at
     assert "LookupError" in row.last_error
@@ -366,7 +357,7 @@ def test_a_mailbox_that_does_not_exist_is_not_tried_for_ever(
         mail_server_at(server.port)
         messages(("paid",))
         pay(make())
-        assert publish_events(due()) == 1
+        assert publish_events(later(seconds=1)) == 1
     row = mails()["paid"]
     assert row.delivered_at
     warned = [record for record in caplog.records if record.name == "pagoefectivo.delivery"]
@@ -380,19 +371,19 @@ def test_a_slow_mail_server_keeps_no_webhook_waiting(messages: Connect, mail_ser
         server.gate = threading.Event()
         mail_server_at(server.port)
         messages()
-        order = sold()
+        order = make()
         assert post(paid(order)).status_code == 200
         assert not server.received
         assert {row.attempts for row in mails().values()} == {0}
         server.gate.set()
-        publish_events(due())
+        publish_events(later(seconds=1))
     assert [mail["Message-ID"].partition("@")[0].rpartition(".")[2] for mail in server.received] == ["paid"]
 
 
 def test_a_message_costs_the_webhook_no_statement(messages: Connect) -> None:
-    before = statements(paid(sold("SHOP-1")))
+    before = statements(paid(make("SHOP-1")))
     messages()
-    after = statements(paid(sold("SHOP-2")))
+    after = statements(paid(make("SHOP-2")))
     assert mails()["paid"].attempts == 0
     assert [sql.split()[0] for sql in after] == [sql.split()[0] for sql in before]
 
@@ -407,7 +398,7 @@ def test_a_task_queue_is_told_of_them(messages: Connect, monkeypatch: pytest.Mon
     make()
     assert told == [1]
     assert not mailoutbox
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert names(mailoutbox) == ["created"]
 
 
@@ -416,6 +407,6 @@ def test_an_order_is_not_touched(messages: Connect, mail_server_at: At, closed_p
     messages()
     order = make()
     before = Order.objects.values().get(pk=order.pk)
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert mails()["created"].last_error
     assert Order.objects.values().get(pk=order.pk) == before

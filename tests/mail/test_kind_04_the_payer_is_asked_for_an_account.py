@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,21 +12,16 @@ from django.test import Client
 from django.utils import timezone
 
 from pagoefectivo_django.errors import InvalidRequest
-from pagoefectivo_django.flows import (
-    actions_of,
-    approve_refund,
-    close_refund,
-    publish_events,
-    refund_order,
-    tick,
-)
+from pagoefectivo_django.flows import actions_of, approve_refund, close_refund, publish_events, refund_order, tick
 from pagoefectivo_django.flows.refunds.refund import ask_account, give_account
 from pagoefectivo_django.models import Delivery, Order, OrderEvent, Refund
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.signals import refund_account_asked
 from pagoefectivo_django.states import Remark
 from pagoefectivo_django.testing import pay
-from tests.flows.making import make
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.refunds import ACCOUNT, refund_at
 from tests.mail.conftest import Connect
 from tests.mail.server import serving
 
@@ -35,18 +29,12 @@ pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django
 
 Outbox = list[EmailMultiAlternatives]
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It is sold out."}
-ACCOUNT: dict[str, Any] = {"bank": "BCP", "cci": "00219100000000000152", "holder": "Ana"}
 CONSOLE = {"screen": {"BACKEND": "pagoefectivo_django.carriers.console.ConsoleCarrier"}}
 LINK = re.compile(r"https://shop\.example(/pay/refund/[^/\s\"]+/)")
 
 
-def due() -> datetime:
-    return timezone.now() + timedelta(seconds=1)
-
-
 def refund_of(**changes: Any) -> Refund:
-    order = pay(make(**{"language": "en"} | changes), operation_number="7")
-    return approve_refund(refund_order(order, **STAFF), actor="eva")
+    return refund_at("approved", pay(make(**{"language": "en"} | changes), operation_number="7"))
 
 
 def asked(outbox: Outbox) -> list[EmailMultiAlternatives]:
@@ -57,11 +45,11 @@ def test_who_is_to_get_money_is_asked_where_to_once(messages: Connect, mailoutbo
     messages()
     order = pay(make(language="en"), operation_number="7")
     refund = refund_order(order, **STAFF)
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert not asked(mailoutbox), "nobody approved it"
     approve_refund(refund, actor="eva")
     for hours in (0, 1, 48):
-        tick(due() + timedelta(hours=hours))
+        tick(later(seconds=1) + timedelta(hours=hours))
     (mail,) = asked(mailoutbox)
     assert mail.to == ["ana@example.com"]
     assert "35.50" in mail.subject
@@ -78,7 +66,7 @@ def test_who_is_to_get_money_is_asked_where_to_once(messages: Connect, mailoutbo
 def test_in_the_payer_s_language(messages: Connect, mailoutbox: Outbox, language: str, said: str) -> None:
     messages()
     refund_of(language=language)
-    publish_events(due())
+    publish_events(later(seconds=1))
     (mail,) = asked(mailoutbox)
     assert said in mail.body
 
@@ -86,7 +74,7 @@ def test_in_the_payer_s_language(messages: Connect, mailoutbox: Outbox, language
 def test_and_by_text(messages: Connect, capsys: pytest.CaptureFixture[str]) -> None:
     messages(("refund_account",), CARRIERS=CONSOLE)
     refund_of()
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert LINK.search(capsys.readouterr().out)
 
 
@@ -106,7 +94,7 @@ def test_what_is_wanted_no_more_is_not_asked_for(
 ) -> None:
     messages()
     meanwhile(refund_of())
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert not asked(mailoutbox)
 
 
@@ -114,8 +102,8 @@ def test_each_of_two_refunds_asks_for_its_own(messages: Connect, mailoutbox: Out
     messages(("refund_account",))
     order = pay(make(language="en"), operation_number="7")
     for amount in ("10.00", "20.00"):
-        approve_refund(refund_order(order, Decimal(amount), **STAFF), actor="eva")
-    publish_events(due())
+        refund_at("approved", order, amount)
+    publish_events(later(seconds=1))
     assert ["10.00" in mail.body for mail in asked(mailoutbox)] == [True, False]
     assert ["20.00" in mail.body for mail in asked(mailoutbox)] == [False, True]
 
@@ -125,7 +113,7 @@ def test_what_the_provider_gives_back_asks_nobody(messages: Connect, mailoutbox:
     entry = entry | {"OPTIONS": entry["OPTIONS"] | {"CAN_REFUND": True}}
     messages(CHANNELS={"default": entry})
     refund = refund_of()
-    tick(due())
+    tick(later(seconds=1))
     assert not asked(mailoutbox)
     assert actions_of([refund])[refund]["ask_account"] == "by_provider"
 
@@ -133,12 +121,12 @@ def test_what_the_provider_gives_back_asks_nobody(messages: Connect, mailoutbox:
 def test_staff_sends_it_again_and_the_history_says_who(messages: Connect, mailoutbox: Outbox) -> None:
     messages()
     refund = refund_of()
-    publish_events(due())
-    ask_account(refund, actor="marta")
-    publish_events(due())
+    publish_events(later(seconds=1))
+    ask_account(refund, actor="rosa")
+    publish_events(later(seconds=1))
     assert len(asked(mailoutbox)) == 2
     events = refund.order.events.filter(kind="refund_account_asked").order_by("number")
-    assert list(events.values_list("actor_name", "refund")) == [("eva", refund.pk), ("marta", refund.pk)]
+    assert list(events.values_list("actor_name", "refund")) == [("marta", refund.pk), ("rosa", refund.pk)]
 
 
 def nobody_writes(refund: Refund) -> None:
@@ -167,7 +155,7 @@ def test_what_nobody_would_read_is_not_called_sent(
     refund = Refund.objects.get()
     assert actions_of([refund])[refund]["ask_account"] == code
     with pytest.raises(InvalidRequest):
-        ask_account(refund, actor="marta")
+        ask_account(refund, actor="rosa")
     assert refund.order.events.filter(kind="refund_account_asked").count() == 1
 
 
@@ -199,7 +187,7 @@ def test_a_mailbox_that_does_not_exist_is_in_the_history(
         mail_server_at(server.port)
         messages(("refund_account",))
         refund = refund_of()
-        publish_events(due())
+        publish_events(later(seconds=1))
     (event,) = refund.order.events.filter(fact=Remark.UNSENT)
     assert event.data == {"about": "no_such_mailbox", "way": "mail", "message": "refund_account"}
     assert not event.reason
@@ -217,7 +205,7 @@ def test_a_text_that_is_given_up_is_in_the_history(messages: Connect, payer: Pay
     messages(("created",), CARRIERS=CONSOLE)
     order = make(payer=payer)
     models.QuerySet(OrderEvent).update(created_at=timezone.now() - timedelta(hours=hours))
-    publish_events(due())
+    publish_events(later(seconds=1))
     (event,) = order.events.filter(fact=Remark.UNSENT)
     assert event.data == {"about": said, "way": "text", "message": "created"}
 
@@ -225,5 +213,5 @@ def test_a_text_that_is_given_up_is_in_the_history(messages: Connect, payer: Pay
 def test_who_has_no_phone_is_not_missed(messages: Connect) -> None:
     messages(("created",), CARRIERS=CONSOLE)
     order = make(payer=Payer(email="ana@example.com"))
-    publish_events(due())
+    publish_events(later(seconds=1))
     assert not order.events.filter(fact=Remark.UNSENT).exists()

@@ -11,7 +11,7 @@ from pagoefectivo_django.conf import MESSAGES
 from pagoefectivo_django.mail.compose import compose
 from pagoefectivo_django.money import Money
 from tests.browser.visiting import Open, assert_accessible, assert_fits, change_device
-from tests.mail.vouchers import voucher_for
+from tests.factories.vouchers import voucher_for
 
 LONG: dict[str, Any] = {
     "concept": "W" * 50,

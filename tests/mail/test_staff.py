@@ -30,8 +30,9 @@ from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.signals import payment_confirmed
 from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import LIMA, lima_day
-from tests.flows.making import make
-from tests.hostile.doing import at_once, paid, post
+from tests.concurrency import at_once
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.every_database,
@@ -68,9 +69,9 @@ def told() -> list[str]:
 
 
 def at(**later: float) -> datetime:
-    """A moment of a worker's that has just made its round."""
+    """A moment of a worker that has just made its round and sent the daily mail: eight o'clock in Lima is any time."""
     moment = timezone.now() + timedelta(**later)
-    Heartbeat.objects.filter(name="tick").update(beaten_at=moment)
+    Heartbeat.objects.filter(name__in=("tick", "staff daily")).update(beaten_at=moment)
     return moment
 
 

@@ -34,7 +34,8 @@ from pagoefectivo_django.models import (
     StaffAlert,
     UnknownCode,
 )
-from tests.hostile.doing import paid, post, sold
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.smoke,
@@ -252,7 +253,7 @@ ALLOWED: list[Callable[[], object]] = [
 @pytest.fixture(autouse=True)
 def book(django_capture_on_commit_callbacks: Any) -> Order:
     with django_capture_on_commit_callbacks(execute=True):
-        order = sold()
+        order = make("SHOP-1", amount=Decimal("120.50"))
     post(paid(order))
     order.refresh_from_db()
     assert order.state == "paid"
@@ -313,7 +314,7 @@ def test_what_money_hangs_on_is_not_deleted(book: Order) -> None:
         with pytest.raises(ProtectedError):
             model._base_manager.all().delete()
     with pytest.raises(ProtectedError):
-        cancel_order(sold("SHOP-2")).delete()
+        cancel_order(make("SHOP-2")).delete()
 
 
 # Events are history.
@@ -383,7 +384,7 @@ def test_events_hold_no_personal_data() -> None:
 
 
 def test_overdue_orders_are_those_that_can_still_be_paid(book: Order) -> None:
-    late = sold("SHOP-2")
+    late = make("SHOP-2")
     assert list(Order.objects.overdue(late.expires_at)) == []
     assert list(Order.objects.overdue(late.expires_at + timedelta(seconds=1))) == [late]
     assert (list(Order.objects.open()), list(Order.objects.paid())) == ([late], [book])

@@ -37,12 +37,12 @@ def main(command: str) -> None:
     django.setup()
     from pagoefectivo_django.signals import payment_confirmed
     from pagoefectivo_django.testing import pay
-    from tests.hostile.doing import sold
+    from tests.factories.orders import make
 
     payment_confirmed.connect(ship, dispatch_uid=ATOMIC)
     payment_confirmed.connect(mail, dispatch_uid=MAIL, atomic=False)
     if command == "sell":
-        pay(sold())
+        pay(make())
     else:
         call_command("pagoefectivo_worker", "--once")
 

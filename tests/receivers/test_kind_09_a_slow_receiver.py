@@ -20,7 +20,8 @@ from pagoefectivo_django.flows.outbox.publish import deliver_again, publish_writ
 from pagoefectivo_django.models import Delivery, FailingReceiver, Order, OrderEvent
 from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.testing import pay
-from tests.hostile.doing import at_once, sold
+from tests.concurrency import at_once
+from tests.factories.orders import make
 
 pytestmark = [
     pytest.mark.every_database,
@@ -182,14 +183,14 @@ def test_a_request_calls_every_receiver_however_slow_the_first(
     listen(calls.of("erp", RuntimeError), "erp")
     listen(calls.of("warehouse"), "warehouse")
     for number in range(8):
-        pay(sold(f"SHOP-{number}"))
+        pay(make(f"SHOP-{number}"))
     assert calls.count("warehouse") == 8
     # Once it is known to fail, no request waits for it any more.
     assert calls.count("erp") == FailingReceiver.MOST
     calls.errors.clear()
     publish_events(timezone.now() + 60 * MINUTE)
     assert left("erp") == 0
-    pay(sold("SHOP-9"))
+    pay(make("SHOP-9"))
     assert calls.names[-2:] == ["erp", "warehouse"]
 
 

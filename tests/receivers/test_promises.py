@@ -25,7 +25,9 @@ from pagoefectivo_django.flows.outbox.publish import publish_written
 from pagoefectivo_django.models import Delivery, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.testing import deliver, pay
-from tests.hostile.doing import at_once, breaking, paid, post, sold
+from tests.concurrency import at_once, breaking
+from tests.factories.messages import paid, post
+from tests.factories.orders import make
 from tests.receivers import deadly
 from tests.shop.models import Heard
 
@@ -93,7 +95,7 @@ def test_one_that_raises_is_called_again_alone_with_growing_pauses(
     bad, good = Ears(failures=5), Ears()
     listen(signals.payment_confirmed, bad, "bad")
     listen(signals.payment_confirmed, good, "good")
-    order = sold()
+    order = make()
     assert post(paid(order)).status_code == 200
     order.refresh_from_db()
     assert order.state == "paid"
@@ -126,7 +128,7 @@ def test_one_that_raises_is_called_again_alone_with_growing_pauses(
 def test_the_pause_ends_at_an_hour_and_it_is_never_given_up(listen: Connect) -> None:
     bad = Ears(failures=100)
     listen(signals.payment_confirmed, bad, "bad")
-    pay(sold())
+    pay(make())
     for _attempt in range(12):
         now = due("bad")
         tick(now=now)
@@ -147,7 +149,7 @@ def test_an_error_of_the_database_is_an_error(listen: Connect, atomic: bool) -> 
 
     tripped: list[Order] = []
     listen(signals.payment_confirmed, trip, "trip", atomic=atomic)
-    pay(sold())
+    pay(make())
     assert row("trip").last_error.startswith("IntegrityError")
     tick(now=timezone.now() + HOUR)
     assert row("trip").delivered_at
@@ -176,7 +178,7 @@ def test_one_that_hides_a_broken_transaction_is_not_lost_silently(listen: Connec
 
     ears = Ears()
     listen(signals.payment_confirmed, hide, "hide")
-    pay(sold())
+    pay(make())
     assert bool(row("hide").delivered_at) == bool(Ears.effects())
     if not row("hide").delivered_at:
         assert row("hide").last_error
@@ -188,7 +190,7 @@ def test_one_that_hides_a_broken_transaction_is_not_lost_silently(listen: Connec
 def test_an_error_is_kept_where_the_database_tells_no_keys(listen: Connect) -> None:
     """MySQL doesn't tell the keys of rows that were inserted in bulk."""
     listen(signals.payment_confirmed, Ears(failures=2), "bad")
-    pay(sold())
+    pay(make())
     Delivery.objects.filter(receiver="bad").update(last_error="", retry_at=timezone.now())
     delivery = row("bad")
     assert delivery.claim(timezone.now())
@@ -199,7 +201,7 @@ def test_an_error_is_kept_where_the_database_tells_no_keys(listen: Connect) -> N
 
 def test_a_test_of_the_shop_s_sees_the_error(listen: Connect) -> None:
     listen(signals.payment_confirmed, Ears(failures=2), "bad")
-    pay(sold())
+    pay(make())
     with pytest.raises(RuntimeError, match="the shelf is empty"):
         deliver(now=timezone.now() + HOUR)
     assert deliver(now=timezone.now() + 3 * HOUR) == 1
@@ -213,10 +215,10 @@ def test_events_of_one_order_reach_a_receiver_in_their_order(listen: Connect) ->
     for each in (signals.order_created, signals.cip_issued, signals.payment_confirmed):
         listen(each, first, "first")
         listen(each, other, "other")
-    pay(sold())
+    pay(make())
     assert [event.number for event in other.events] == [1, 2, 3]
     assert {event.number for event in first.events} == {1}
-    second = sold("SHOP-2")
+    second = make("SHOP-2")
     assert [event.number for event in first.events if event.order == second] == [1]
     now = timezone.now()
     for hour in range(1, 5):
@@ -231,7 +233,7 @@ def test_a_receiver_that_no_longer_hears_one_signal_still_hears_the_next(listen:
     ears = Ears(failures=1)
     listen(signals.cip_issued, ears, "ears")
     listen(signals.payment_confirmed, ears, "ears")
-    order = sold()
+    order = make()
     signals.cip_issued.disconnect(dispatch_uid="ears")
     pay(order)
     tick(now=timezone.now() + HOUR)
@@ -247,7 +249,7 @@ def test_receivers_get_sender_event_and_the_order_as_it_is_now(listen: Connect) 
     late, opened = Ears(failures=1), Ears()
     listen(signals.cip_issued, late, "late")
     listen(signals.discrepancy_opened, opened, "opened")
-    order = sold()
+    order = make()
     Order.objects.filter(pk=order.pk).update(concept="changed meanwhile")
     post(paid(order, amount="7.00"))
     tick(now=timezone.now() + HOUR)
@@ -271,17 +273,17 @@ def test_sender_chooses(listen: Connect) -> None:
     mine, others = Ears(), Ears()
     listen(signals.payment_confirmed, mine, "mine", sender=Order)
     listen(signals.payment_confirmed, others, "others", sender=Discrepancy)
-    pay(sold())
+    pay(make())
     assert (len(mine.events), len(others.events)) == (1, 0)
 
 
 def test_a_receiver_may_use_the_flows(listen: Connect) -> None:
     def sell_more(order: Order, **kwargs: Any) -> None:
-        inside.append(sold("SHOP-2").state)
+        inside.append(make("SHOP-2").state)
 
     inside: list[str] = []
     listen(signals.payment_confirmed, sell_more, "more")
-    pay(sold())
+    pay(make())
     assert inside == ["new"]
     assert (Order.objects.get(reference="SHOP-2").state, row("more").last_error) == ("pending", "")
 
@@ -308,7 +310,7 @@ class AsyncObject:
 )
 def test_async_receivers_run_to_their_end_and_exactly_once(listen: Connect, receiver: Any) -> None:
     listen(signals.payment_confirmed, receiver, "async")
-    order = pay(sold())
+    order = pay(make())
     assert row("async").last_error == "RuntimeError: async trouble"
     assert Ears.effects() == 0
     Heard.objects.create(signal="again", reference="", event=order.token, state="")
@@ -361,7 +363,7 @@ def test_what_another_process_cannot_find_needs_a_name(listen: Connect, receiver
         listen(signals.payment_confirmed, receiver, "x" * 256)
     assert len(signals.payment_confirmed.by_name) == 1
     listen(signals.payment_confirmed, receiver, "named")
-    pay(sold())
+    pay(make())
     assert row("named").delivered_at
 
 
@@ -408,7 +410,7 @@ def test_a_path_is_the_name_and_is_imported_when_it_runs(listen: Connect, shop_m
     shop_module.write_text(SHIPS)
     for _ in range(2):
         listen(signals.payment_confirmed, "shop_by_path.ship")
-    order = sold()
+    order = make()
     assert "shop_by_path" not in sys.modules
     pay(order)
     assert row("shop_by_path.ship").delivered_at
@@ -419,7 +421,7 @@ def test_a_path_is_the_name_and_is_imported_when_it_runs(listen: Connect, shop_m
 
 def test_a_path_that_leads_nowhere_fails_until_it_leads_somewhere(listen: Connect, shop_module: Path) -> None:
     listen(signals.payment_confirmed, "shop_by_path.ship", "ship")
-    pay(sold())
+    pay(make())
     assert row("ship").last_error == "ModuleNotFoundError: No module named 'shop_by_path'"
     shop_module.write_text(SHIPS)
     importlib.invalidate_caches()
@@ -446,7 +448,7 @@ def test_names_differ_by_letter(listen: Connect) -> None:
     small, large = Ears(), Ears()
     listen(signals.payment_confirmed, small, "ship")
     listen(signals.payment_confirmed, large, "Ship")
-    pay(sold())
+    pay(make())
     assert (len(small.events), len(large.events)) == (1, 1)
 
 
@@ -456,7 +458,7 @@ def test_names_differ_by_letter(listen: Connect) -> None:
 def test_one_that_nobody_knows_waits_uncounted(listen: Connect) -> None:
     ears = Ears(failures=1)
     listen(signals.payment_confirmed, ears, "gone")
-    pay(sold())
+    pay(make())
     signals.payment_confirmed.disconnect(dispatch_uid="gone")
     before = row("gone")
     for hour in range(1, 4):
@@ -474,10 +476,10 @@ def test_one_that_nobody_knows_waits_uncounted(listen: Connect) -> None:
 
 def test_one_that_came_later_hears_what_is_new(listen: Connect) -> None:
     ears = Ears()
-    pay(sold())
+    pay(make())
     listen(signals.payment_confirmed, ears, "late")
     tick(now=timezone.now() + HOUR)
-    pay(sold("SHOP-2"))
+    pay(make("SHOP-2"))
     assert [event.order.reference for event in ears.events if event.order] == ["SHOP-2"]
 
 
@@ -519,7 +521,7 @@ def missed(order: Order) -> None:
 def test_a_slow_one_is_left_to_who_has_begun(listen: Connect) -> None:
     slow = Slow()
     listen(signals.payment_confirmed, slow, "slow", atomic=False)
-    missed(sold())
+    missed(make())
     now = timezone.now() + HOUR
     first = worker(partial(publish_events, now))
     assert slow.inside.wait(20)
@@ -533,7 +535,7 @@ def test_a_slow_one_is_left_to_who_has_begun(listen: Connect) -> None:
 def test_a_slow_one_has_its_effect_once_even_after_its_lease(listen: Connect) -> None:
     slow = Slow()
     listen(signals.payment_confirmed, slow, "slow")
-    missed(sold())
+    missed(make())
     now = timezone.now() + HOUR
     first = worker(partial(publish_events, now))
     assert slow.inside.wait(20)
@@ -559,7 +561,7 @@ def test_what_another_worker_took_meanwhile_is_left_to_it(listen: Connect) -> No
     done_by_the_other: list[int] = []
     listen(signals.payment_confirmed, busy, "busy", atomic=False, in_request=False)
     for number in range(3):
-        pay(sold(f"SHOP-{number}"))
+        pay(make(f"SHOP-{number}"))
     now = timezone.now()
     assert publish_events(now) == 1
     assert done_by_the_other == [2]
@@ -569,7 +571,7 @@ def test_what_another_worker_took_meanwhile_is_left_to_it(listen: Connect) -> No
 def test_a_worker_that_outlived_its_lease_finds_nothing_left_to_do(listen: Connect) -> None:
     ears = Ears()
     listen(signals.payment_confirmed, ears, "ears", in_request=False)
-    pay(sold())
+    pay(make())
     now = timezone.now()
     begun = row("ears")
     assert begun.claim(now)
@@ -582,7 +584,7 @@ def test_a_worker_that_outlived_its_lease_finds_nothing_left_to_do(listen: Conne
 def test_two_workers_at_once_share_the_work(listen: Connect, atomic: bool) -> None:
     ears = Ears()
     listen(signals.payment_confirmed, ears, "slow", atomic=atomic)
-    orders = [sold(f"SHOP-{number}") for number in range(12)]
+    orders = [make(f"SHOP-{number}") for number in range(12)]
     with breaking("UPDATE", "pagoefectivo_delivery"):
         for order in orders:
             pay(order)
@@ -598,7 +600,7 @@ def test_cancelled_and_told_by_two_workers(listen: Connect) -> None:
     ears = Ears(failures=1)
     for each in signals.SIGNALS.values():
         listen(each, ears, "ears")
-    cancel_order(sold())
+    cancel_order(make())
     now: datetime = timezone.now() + HOUR
     for _round in range(3):
         at_once(*[partial(tick, now)] * 2)
@@ -664,7 +666,7 @@ def test_nothing_is_told_of_what_was_rolled_back(listen: Connect) -> None:
     ears = Ears()
     listen(signals.order_created, ears, "ears")
     with transaction.atomic():
-        sold()
+        make()
         transaction.set_rollback(True)
     tick(now=timezone.now() + HOUR)
     assert ears.events == []

@@ -1,4 +1,4 @@
-"""Several services in one process: each with its keys, its tokens, its codes and its webhook (kind 16)."""
+"""Kind 16: several services in one process, each with its keys, its tokens, its codes and its webhook."""
 
 from __future__ import annotations
 

@@ -25,8 +25,9 @@ from pagoefectivo_django.models import Settlement, SettlementLine
 from pagoefectivo_django.states import Fact, SettlementStatus
 from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import lima_day
-from tests.flows.making import later, make
-from tests.settlements.files import line, load, text
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.statements import line, load, text
 
 pytestmark = [
     pytest.mark.every_database,

@@ -1,6 +1,6 @@
 """Any books: orders, payments, files that are cut, repeated, shuffled, overlapping, and here and there a céntimo wrong.
 
-An independent model says what becomes of every line, which questions are open, and every sum to the céntimo.
+An independent model says what becomes of every line, which discrepancies are open, and every sum to the céntimo.
 ``STORM=full`` tells ten times as many.
 """
 
@@ -15,8 +15,6 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
-from django.core.management.color import no_style
-from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -29,10 +27,11 @@ from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import Discrepancy, Match, Order, Payment
 from pagoefectivo_django.states import Fact, OrderState
 from pagoefectivo_django.testing import notify, pay
+from tests.backup import empty_tables
 from tests.conftest import FULL
-from tests.flows.making import make
-from tests.flows.test_model import TABLES
-from tests.settlements.files import line, text
+from tests.factories.orders import make
+from tests.factories.provider import channel
+from tests.factories.statements import line, text
 
 pytestmark = [
     pytest.mark.once,
@@ -90,7 +89,7 @@ ERRORS = st.sampled_from(["", "", "", "", "", "gross", "fee", "stranger", "swapp
 def empty_books() -> Iterator[None]:
     """Every example begins with nothing; what it writes is committed."""
     MemoryChannel.clear()
-    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), [each._meta.db_table for each in TABLES]))
+    empty_tables()
     with override_settings(PAGOEFECTIVO=dict(conf.all()) | {"FEES": {"PEN": CONTRACT, "USD": CONTRACT}}):
         yield
 
@@ -105,7 +104,7 @@ def sell(currency: str, amount: int, status: str) -> Sold:
         paid = money + 1
         pay(order, amount=paid)
     elif status == "unheard":
-        MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+        channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     if status == "reversed":
         assert notify(order, Fact.PAYMENT_REVERSED) == 200
     return Sold(order, status, None if status in ("open", "reversed", "unheard") else paid)

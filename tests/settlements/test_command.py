@@ -9,8 +9,8 @@ from django.core.management.base import CommandError
 
 from pagoefectivo_django.models import Settlement, SettlementLine
 from pagoefectivo_django.testing import pay
-from tests.flows.making import make
-from tests.settlements.files import line, text
+from tests.factories.orders import make
+from tests.factories.statements import line, text
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from benchmarks import books as bench
 from pagoefectivo_django.channels.base import Report
-from pagoefectivo_django.channels.memory import MemoryChannel, Slip
+from pagoefectivo_django.channels.memory import Slip
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.reports.balance import balance
@@ -43,7 +43,8 @@ from pagoefectivo_django.signals import payment_settled
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import deliver
 from tests.conftest import FULL, ROOT
-from tests.settlements.files import LIMA, text
+from tests.factories.provider import channel
+from tests.factories.statements import LIMA, text
 from tests.shop.models import Heard
 from tests.shop.receivers import ship
 
@@ -86,7 +87,7 @@ def shop() -> Iterator[None]:
         report = Report(account=cip.account, fact=Fact.ISSUED, code=cip.code or "")
         if not cip.pk % 200:
             report = replace(report, fact=Fact.PAYMENT, amount=Decimal("35.50"), currency="PEN", paid_at=PAID_AT)
-        MemoryChannel("default", {}).book[report.code] = Slip(report)
+        channel().book[report.code] = Slip(report)
     payment_settled.connect(ship, dispatch_uid="tests.settled")
     try:
         with override_settings(PAGOEFECTIVO=dict(conf.all()) | {"SEARCHES_PER_MINUTE": 100_000}):

@@ -11,9 +11,9 @@ from pagoefectivo_django.flows.settlements.judging import judge
 from pagoefectivo_django.models import Match, Order, Settlement, SettlementLine
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from pagoefectivo_django.workdays import lima_day
-from tests.flows.making import make
-from tests.settlements.test_matching import asked, load_own
+from tests.factories.orders import make
+from tests.factories.statements import day, load_own
+from tests.reading import discrepancies
 
 pytestmark = [
     pytest.mark.every_database,
@@ -29,10 +29,6 @@ def taken_back(number: str) -> Order:
     return order
 
 
-def day() -> str:
-    return f"{lima_day(timezone.now()):%d/%m/%Y}"
-
-
 def statuses(settlement: Settlement) -> list[str]:
     return list(settlement.lines.order_by("number").values_list("status", flat=True))
 
@@ -43,7 +39,7 @@ def test_a_payment_that_was_taken_back_hides_no_other_of_its_number() -> None:
     pay(make(), operation_number="77")
     settlement = load_own(f";77;35.50;1.89;{day()}", f";77;35.50;1.88;{day()}")
     assert statuses(settlement) == ["matched", "discrepancy"]
-    assert asked(settlement) == ["duplicate_line"]
+    assert discrepancies(settlement=settlement) == ["duplicate_line"]
 
 
 #: What a line says of one payment that stands: its code, its number, both; beside what else has that number.

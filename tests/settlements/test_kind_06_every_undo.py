@@ -1,4 +1,4 @@
-"""Kind 6: whatever can be undone is undone whole; each deed with an undo, done, undone, and done again."""
+"""Kind 6: whatever can be undone is undone whole; each action with an undo, done, undone, and done again."""
 
 from __future__ import annotations
 
@@ -10,24 +10,19 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import (
     actions_of,
-    approve_refund,
     assign_discrepancy,
     close_refund,
     enter_deposit,
     extend_order,
     match_line,
-    refund_order,
     reopen_discrepancy,
     resolve_discrepancy,
-    send_refund,
     tick,
     unmatch_line,
 )
 from pagoefectivo_django.flows.outbox.publish import deliver_again
-from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.models import (
     Cip,
@@ -43,9 +38,12 @@ from pagoefectivo_django.models import (
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import lima_day
-from tests.flows.making import later, make
-from tests.settlements.files import line, load
-from tests.settlements.test_matching import load_own
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.provider import channel
+from tests.factories.refunds import refund_at
+from tests.factories.statements import day, line, load, load_own
+from tests.reading import books_hold
 
 pytestmark = [
     pytest.mark.every_database,
@@ -55,21 +53,12 @@ pytestmark = [
 STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 
 StaffAction = Callable[[], object]
-#: The deed, its undo, and what both change, as a value.
+#: The action, its undo, and what both change, as a value.
 Story = tuple[StaffAction, StaffAction, Callable[[], Any]]
 
 
-def holds() -> None:
-    books = balance("PEN")
-    assert books.holds, books.equations
-
-
-def day() -> str:
-    return f"{lima_day(timezone.now()):%d/%m/%Y}"
-
-
 def matched_by_hand() -> Story:
-    """A line that names nobody, matched by a person: money, watch, questions, the order."""
+    """A line that names nobody, matched by a person: money, watch, discrepancies, the order."""
     order = pay(make(), operation_number="111")
     row = load_own(f";999;35.50;1.89;{day()}").lines.get()
 
@@ -127,7 +116,7 @@ def ignored_line() -> Story:
 
 
 def resolved_discrepancy() -> Story:
-    """Money in doubt freezes its order, as long as the question is open."""
+    """Money in doubt freezes its order, as long as its discrepancy is open."""
     order = make()
     notify(order, amount="1.00")
 
@@ -161,7 +150,7 @@ def deposit() -> Story:
         open_ones = Discrepancy.objects.open().values_list("kind", "amount")
         return settlement.open_amount, sorted(open_ones), balance("PEN").holds
 
-    enter_deposit(settlement, Decimal("1.00"), lima_day(timezone.now()), actor="rosa")  # so that a question is open
+    enter_deposit(settlement, Decimal("1.00"), lima_day(timezone.now()), actor="rosa")  # so that a discrepancy is open
     enter_deposit(settlement, Decimal("-1.00"), lima_day(timezone.now()), **STAFF)
     return (
         lambda: enter_deposit(settlement, amount, lima_day(timezone.now()), actor="rosa"),
@@ -175,10 +164,7 @@ def failed_refund() -> Story:
     order = pay(make())
 
     def ask() -> None:
-        refund = approve_refund(refund_order(order, **STAFF), actor="eva")
-        give_account(refund, bank="BCP", cci="01136600010003254221", holder="Ana Quispe")
-        refund.refresh_from_db()
-        send_refund(refund, actor="eva")
+        refund_at("sent", order)
 
     def fail() -> None:
         close_refund(order.refunds.get(closed_at__isnull=True), done=False, **STAFF)
@@ -208,10 +194,7 @@ def paused_receiver() -> Story:
 def refund_line() -> Story:
     """A line of a refund is matched with it, and free again when that was wrong."""
     order = pay(make(), operation_number="111")
-    refund = approve_refund(refund_order(order, Decimal("10.00"), **STAFF), actor="eva")
-    give_account(refund, bank="BCP", cci="01136600010003254221", holder="Ana Quispe")
-    refund.refresh_from_db()
-    close_refund(send_refund(refund, actor="eva"), done=True, **STAFF)
+    refund = refund_at("done", order, "10.00")
     settlement = load_own(f"{order.code};111;35.50;1.89;{day()}", f"{order.code};111;-10.00;0.00;{day()}")
     names = iter("abcdefgh")
 
@@ -253,7 +236,7 @@ def test_done_undone_and_done_again(story: Callable[[], Story]) -> None:
     assert seen() == done
     undo()
     assert seen() == before
-    holds()
+    books_hold()
 
 
 def test_a_reversal_is_seen_after_an_undo_as_before_it() -> None:
@@ -264,7 +247,7 @@ def test_a_reversal_is_seen_after_an_undo_as_before_it() -> None:
     tick()
     assert order.cips.get().poll_at is None
     unmatch_line(row, **STAFF)
-    MemoryChannel("default", {}).set(order.code, Fact.ISSUED)
+    channel().set(order.code, Fact.ISSUED)
     Heartbeat.objects.all().delete()
     tick(timezone.now() + timedelta(days=2))
     assert Discrepancy.objects.open().filter(order=order, kind="reversed").exists()

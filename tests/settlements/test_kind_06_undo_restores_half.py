@@ -6,23 +6,15 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.flows import (
-    approve_refund,
-    close_refund,
-    match_line,
-    refund_order,
-    resolve_discrepancy,
-    send_refund,
-    tick,
-    unmatch_line,
-)
-from pagoefectivo_django.flows.refunds.refund import give_account
+from pagoefectivo_django.flows import match_line, resolve_discrepancy, tick, unmatch_line
 from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, OrderEvent, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
-from tests.flows.making import make
-from tests.settlements.files import line, load
+from tests.factories.orders import make
+from tests.factories.provider import channel
+from tests.factories.refunds import refund_at
+from tests.factories.statements import line, load
+from tests.reading import fresh
 
 pytestmark = [
     pytest.mark.every_database,
@@ -33,16 +25,8 @@ STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 
 
 def refunded(order: Order) -> Order:
-    refund = refund_order(order, **STAFF)
-    approve_refund(refund, actor="rosa")
-    give_account(refund, bank="BCP", cci="00219100123456789012", holder="Ana")
-    send_refund(refund, actor="rosa")
-    close_refund(refund, done=True, **STAFF)
+    refund_at("done", order)
     return fresh(order)
-
-
-def fresh(order: Order) -> Order:
-    return Order.objects.get(pk=order.pk)
 
 
 def test_what_a_wrong_match_ended_begins_again() -> None:
@@ -63,7 +47,7 @@ def test_what_a_wrong_match_ended_begins_again() -> None:
         Discrepancy.objects.open().exclude(pk=overdue.pk).get(), "ignore", actor="rosa", reason="not ours"
     )
     assert Discrepancy.objects.open().get() == overdue
-    MemoryChannel("default", {}).set(order.code, Fact.CODE_EXPIRED)
+    channel().set(order.code, Fact.CODE_EXPIRED)
     Heartbeat.objects.all().delete()
     tick(now + timedelta(days=2))
     kinds = Discrepancy.objects.open().filter(order=order).values_list("kind", flat=True)

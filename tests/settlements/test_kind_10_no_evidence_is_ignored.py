@@ -1,4 +1,4 @@
-"""Whatever a line says of its payment must be so; what two lines say is two."""
+"""Kind 10: whatever a line says of its payment must be so; what two lines say is two."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -7,22 +7,14 @@ import pytest
 from django.utils import timezone
 
 from pagoefectivo_django.errors import InvalidRequest
-from pagoefectivo_django.flows import (
-    actions_of,
-    approve_refund,
-    close_refund,
-    refund_order,
-    send_refund,
-    unmatch_line,
-)
-from pagoefectivo_django.flows.refunds.refund import give_account
+from pagoefectivo_django.flows import actions_of, close_refund, unmatch_line
 from pagoefectivo_django.models import Discrepancy, Match, Order, Payment, SettlementLine
 from pagoefectivo_django.testing import pay
 from pagoefectivo_django.workdays import lima_day
-from tests.flows.making import make
-
-from .files import line, load
-from .test_matching import asked, holds, load_own
+from tests.factories.orders import make
+from tests.factories.refunds import refund_at
+from tests.factories.statements import line, load, load_own
+from tests.reading import books_hold, discrepancies
 
 pytestmark = [
     pytest.mark.every_database,
@@ -45,17 +37,17 @@ def test_a_line_of_another_operation_is_another_payment() -> None:
     order = pay(make(), operation_number="111")
     settlement = load_own(f"{order.code};222;35.50;1.89;{day()}", f"{order.code};111;35.50;1.89;{day()}")
     assert [one.status for one in settlement.lines.order_by("number")] == ["discrepancy", "matched"]
-    assert (of(order), asked(settlement)) == (["111"], ["missing_here"])
+    assert (of(order), discrepancies(settlement=settlement)) == (["111"], ["missing_here"])
     assert Discrepancy.objects.get().suggestion == ""
-    holds()
+    books_hold()
 
 
 def test_the_line_that_names_the_operation_goes_before_one_that_names_none() -> None:
     order = pay(make(), operation_number="111")
     settlement = load_own(f"{order.code};;35.50;1.89;{day()}", f"{order.code};111;35.50;1.89;{day()}")
-    assert (of(order), asked(settlement)) == (["111"], ["duplicate_line"])
+    assert (of(order), discrepancies(settlement=settlement)) == (["111"], ["duplicate_line"])
     assert Discrepancy.objects.get().suggestion == ""
-    holds()
+    books_hold()
 
 
 @pytest.mark.parametrize(("ago", "settled"), [(0, True), (1, True), (4, False), (30, False), (260, False)])
@@ -63,8 +55,8 @@ def test_an_operation_number_of_another_day_is_another_operation(ago: int, settl
     order = pay(make(), operation_number="000123")
     settlement = load_own(f";000123;35.50;1.89;{day(ago)}")
     order.reload()
-    assert (order.is_settled, asked(settlement)) == (settled, [] if settled else ["missing_here"])
-    holds()
+    assert (order.is_settled, discrepancies(settlement=settlement)) == (settled, [] if settled else ["missing_here"])
+    books_hold()
 
 
 def test_two_equal_payments_of_one_file_are_two() -> None:
@@ -76,25 +68,20 @@ def test_two_equal_payments_of_one_file_are_two() -> None:
     ]
     again = load_own(f"{order.code};;35.50;1.89;{day()}", f"{order.code};;35.50;1.89;{day()}", name="again.csv")
     assert again.lines.count() == 2
-    holds()
+    books_hold()
 
 
 def test_two_equal_parts_that_went_back_are_two() -> None:
     order = pay(make(), operation_number="111")
     for _ in range(2):
-        refund = refund_order(order, Decimal("10.00"), actor="ana", reason="a part")
-        approve_refund(refund, actor="eva")
-        give_account(refund, bank="BCP", cci="01136600010003254221", holder="Ana Quispe")
-        refund.refresh_from_db()
-        send_refund(refund, actor="eva")
-        close_refund(refund, done=True, actor="eva", reason="sent")
+        refund_at("done", order, "10.00")
     rows = [f"{order.code};111;-10.00;0.00;{day()}"] * 2
     settlement = load_own(f"{order.code};111;35.50;1.89;{day()}", *rows)
     assert [one.status for one in settlement.lines.order_by("number")] == ["matched"] * 3
     assert settlement.open_amount == Decimal("35.50") - Decimal("1.89") - 20
     third = load_own(*rows, rows[0], name="third.csv")
     assert [one.status for one in third.lines.order_by("number")] == ["duplicate", "duplicate", "discrepancy"]
-    holds()
+    books_hold()
 
 
 @pytest.mark.parametrize("code", ["", "its"])
@@ -110,7 +97,7 @@ def test_a_line_settles_only_what_nothing_that_it_says_denies(code: str, number:
     named = bool(code) or bool(known and number == known)
     assert order.is_settled == (named and not denied)
     assert (settlement.lines.get().status == "discrepancy") == (not order.is_settled)
-    holds()
+    books_hold()
 
 
 @pytest.mark.parametrize("number", ["", "000123"])
@@ -123,24 +110,23 @@ def test_a_code_of_another_season_is_a_discrepancy(named: str, number: str, ago:
     else:
         settlement = load(line(order, code="", paid_at=timezone.now() - timedelta(days=ago)))
     order.reload()
-    assert (order.is_settled, asked(settlement)) == (settled, [] if settled else ["missing_here"])
+    assert (order.is_settled, discrepancies(settlement=settlement)) == (settled, [] if settled else ["missing_here"])
     if not settled:
         assert settlement.lines.get().about == "paid_at_other_time"
-    holds()
+    books_hold()
 
 
 def test_a_line_without_a_day_is_known_by_its_code() -> None:
     order = pay(make())
     Payment.objects.update(paid_at=timezone.now() - timedelta(days=200))
     settlement = load_own(f"{order.code};;35.50;1.89;")
-    assert (settlement.lines.get().status, asked(settlement)) == ("matched", [])
+    assert (settlement.lines.get().status, discrepancies(settlement=settlement)) == ("matched", [])
 
 
 def test_a_refund_that_a_statement_has_did_not_fail() -> None:
     """Its amount would be free again, and the same money sent twice."""
     order = pay(make())
-    refund = approve_refund(refund_order(order, actor="ana", reason="Torn."), actor="eva")
-    send_refund(give_account(refund, bank="BCP", cci="00219300123456789018", holder="Ana Quispe"), actor="eva")
+    refund = refund_at("sent", order)
     settlement = load_own(f"{order.code};;-35.50;0.00;{day()}")
     refund.refresh_from_db()
     assert actions_of([refund])[refund]["fail"] == "in_statement"
@@ -153,8 +139,7 @@ def test_a_refund_that_a_statement_has_did_not_fail() -> None:
 
 def test_a_refund_that_a_statement_has_is_done() -> None:
     order = pay(make())
-    refund = approve_refund(refund_order(order, actor="ana", reason="Torn."), actor="eva")
-    send_refund(give_account(refund, bank="BCP", cci="00219300123456789018", holder="Ana Quispe"), actor="eva")
+    refund = refund_at("sent", order)
     load_own(f"{order.code};;-35.50;0.00;{day()}")
     refund.refresh_from_db()
     assert close_refund(refund, done=True, actor="eva", reason="Seen.").status == "done"

@@ -16,27 +16,25 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown
 from pagoefectivo_django.flows import (
-    approve_refund,
-    close_refund,
     enter_deposit,
     import_settlement,
     match_line,
-    refund_order,
     resolve_discrepancy,
-    send_refund,
     tick,
     unmatch_line,
 )
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
-from pagoefectivo_django.flows.refunds.refund import give_account
 from pagoefectivo_django.flows.reports.balance import balance
 from pagoefectivo_django.flows.settlements.imports import confirm_settlement, match_settlement, read_settlement
 from pagoefectivo_django.models import Discrepancy, Heartbeat, Match, Order, Payment, Settlement, SettlementLine
 from pagoefectivo_django.states import Fact, Kind, LineStatus, OrderState, SettlementStatus
 from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import lima_day
-from tests.flows.making import later, make
-from tests.settlements.files import line, load, text
+from tests.clock import later
+from tests.factories.orders import make
+from tests.factories.refunds import refund_at
+from tests.factories.statements import line, load, load_own, text
+from tests.reading import books_hold, discrepancies
 
 pytestmark = [
     pytest.mark.smoke,
@@ -53,19 +51,10 @@ def the_line(settlement: Settlement, number: int = 1) -> SettlementLine:
     return settlement.lines.get(number=number)
 
 
-def asked(settlement: Settlement) -> list[str]:
-    return sorted(Discrepancy.objects.filter(settlement=settlement).open().values_list("kind", flat=True))
-
-
 def at_provider(order: Order) -> MemoryChannel:
     channel = get_channel("default")
     assert isinstance(channel, MemoryChannel)
     return channel
-
-
-def holds() -> None:
-    books = balance("PEN")
-    assert books.holds, books.equations
 
 
 def test_a_paid_order_is_settled_and_the_shop_hears_of_it(heard: list[Any]) -> None:
@@ -81,7 +70,7 @@ def test_a_paid_order_is_settled_and_the_shop_hears_of_it(heard: list[Any]) -> N
     assert event.number == order.event_count
     tick()
     assert heard == [order.reference]
-    holds()
+    books_hold()
 
 
 @pytest.fixture
@@ -112,22 +101,22 @@ def test_a_line_in_two_files_counts_once() -> None:
     load(line(one), line(two))
     again = load(line(two), line(one), line(pay(make())))
     assert [each.status for each in again.lines.order_by("number")] == ["duplicate", "duplicate", "matched"]
-    assert asked(again) == []
+    assert discrepancies(settlement=again) == []
     books = balance("PEN")
     assert books.gross == Decimal("106.50")
     assert books.open_payouts == books.net == 3 * (Decimal("35.50") - Decimal("1.89"))
-    holds()
+    books_hold()
 
 
 def test_a_line_twice_in_one_file_is_a_discrepancy_unless_its_number_says_that_it_is_the_same() -> None:
     order = pay(make(), operation_number="77")
     settlement = load(line(order), line(order))
     assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "discrepancy"]
-    assert (asked(settlement), Discrepancy.objects.get().suggestion) == (["duplicate_line"], "")
+    assert (discrepancies(settlement=settlement), Discrepancy.objects.get().suggestion) == (["duplicate_line"], "")
     numbered = load_own(*[f"{order.code};77;35.50;1.89;{DAY}"] * 2)
     assert [each.status for each in numbered.lines.order_by("number")] == ["discrepancy", "duplicate"]
     assert Discrepancy.objects.get(settlement=numbered).suggestion == "ignore"
-    holds()
+    books_hold()
 
 
 def test_a_line_that_counts_already_takes_no_other_payment_of_its_code() -> None:
@@ -137,15 +126,15 @@ def test_a_line_that_counts_already_takes_no_other_payment_of_its_code() -> None
     again = load(line(order), line(pay(make())), name="again.txt")
     assert [each.status for each in again.lines.order_by("number")] == ["duplicate", "matched"]
     assert Match.objects.filter(payment__operation_number="2").count() == 0
-    holds()
+    books_hold()
 
 
 def test_another_line_of_a_settled_payment_is_a_discrepancy() -> None:
     order = pay(make())
     settlement = load(line(order), line(order, commission=Decimal("2.00")))
     assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "discrepancy"]
-    assert asked(settlement) == ["duplicate_line"]
-    holds()
+    assert discrepancies(settlement=settlement) == ["duplicate_line"]
+    books_hold()
 
 
 def test_without_its_code_a_line_is_known_by_its_transaction_code() -> None:
@@ -159,7 +148,7 @@ def test_code_and_transaction_code_of_two_orders_are_a_discrepancy() -> None:
     one, two = pay(make()), pay(make())
     assert two.cip
     settlement = load(line(one, transaction_code=two.cip.transaction_code))
-    assert asked(settlement) == ["missing_here"]
+    assert discrepancies(settlement=settlement) == ["missing_here"]
     assert not Match.objects.exists()
 
 
@@ -167,18 +156,18 @@ def test_code_and_transaction_code_of_two_orders_are_a_discrepancy() -> None:
 def test_another_amount_is_never_a_match(cent: str) -> None:
     order = pay(make())
     settlement = load(line(order, gross=Decimal(cent)))
-    assert asked(settlement) == ["amount_mismatch"]
+    assert discrepancies(settlement=settlement) == ["amount_mismatch"]
     order.reload()
     assert not order.is_settled
     discrepancy = Discrepancy.objects.get()
     assert (discrepancy.order, discrepancy.amount, discrepancy.line) == (order, Decimal(cent), the_line(settlement))
-    holds()
+    books_hold()
 
 
 def test_another_currency_is_never_a_match() -> None:
     order = pay(make())
     settlement = load(line(order), currency="USD")
-    assert asked(settlement) == ["currency_mismatch"]
+    assert discrepancies(settlement=settlement) == ["currency_mismatch"]
     assert balance("USD").unmatched == Decimal("35.50")
     assert balance("USD").holds
 
@@ -199,8 +188,8 @@ def test_for_an_order_that_is_not_paid_here_the_provider_is_asked_and_believed()
     order.reload()
     assert (order.state, order.is_settled) == (OrderState.PAID, True)
     assert the_line(settlement).status == LineStatus.MATCHED
-    assert asked(settlement) == []
-    holds()
+    assert discrepancies(settlement=settlement) == []
+    books_hold()
 
 
 def test_what_the_provider_does_not_confirm_is_a_discrepancy_and_pays_nothing() -> None:
@@ -208,17 +197,17 @@ def test_what_the_provider_does_not_confirm_is_a_discrepancy_and_pays_nothing() 
     settlement = load(line(order))
     order.reload()
     assert order.state == OrderState.PENDING
-    assert asked(settlement) == ["status_mismatch"]
+    assert discrepancies(settlement=settlement) == ["status_mismatch"]
     assert the_line(settlement).data["told"] == "issued"
     assert balance("PEN").unmatched == Decimal("35.50")
-    holds()
+    books_hold()
 
 
 def test_no_answer_is_a_discrepancy() -> None:
     order = make()
     at_provider(order).fail("look_up", OutcomeUnknown("The line went dead."))
     settlement = load(line(order))
-    assert asked(settlement) == ["status_mismatch"]
+    assert discrepancies(settlement=settlement) == ["status_mismatch"]
     assert the_line(settlement).data["answer"] == "none"
 
 
@@ -230,15 +219,15 @@ def test_a_line_whose_order_is_paid_later_is_matched_then() -> None:
     order.reload()
     assert order.is_settled
     assert the_line(settlement).status == LineStatus.MATCHED
-    assert asked(settlement) == []
-    holds()
+    assert discrepancies(settlement=settlement) == []
+    books_hold()
 
 
 def test_a_code_that_nobody_knows_is_a_discrepancy() -> None:
     order = make()
     settlement = load(line(order, code="99999999", transaction_code="NOBODYS"))
-    assert asked(settlement) == ["missing_here"]
-    holds()
+    assert discrepancies(settlement=settlement) == ["missing_here"]
+    books_hold()
 
 
 def test_a_payment_that_is_held_is_matched_but_settles_nothing_until_it_is_accepted(heard: list[Any]) -> None:
@@ -248,7 +237,7 @@ def test_a_payment_that_is_held_is_matched_but_settles_nothing_until_it_is_accep
     order.reload()
     assert (order.state, order.is_settled) == (OrderState.PENDING, False)
     assert the_line(settlement).status == LineStatus.MATCHED
-    holds()
+    books_hold()
     discrepancy = Discrepancy.objects.get()
     resolve_discrepancy(discrepancy, "accept", actor="ana", reason="Near enough.")
     order.reload()
@@ -268,21 +257,21 @@ def test_a_match_by_hand_and_its_undoing_are_rows() -> None:
     order.reload()
     assert order.is_settled
     assert mine.status == LineStatus.MATCHED
-    assert asked(settlement) == []
-    holds()
+    assert discrepancies(settlement=settlement) == []
+    books_hold()
     unmatch_line(mine, actor="eva", reason="It was another one.")
     assert not Order.objects.get().is_settled
     assert list(Match.objects.order_by("pk").values_list("amount", "author", "stands")) == [
         (Decimal("35.50"), "ana", None),
         (Decimal("-35.50"), "eva", None),
     ]
-    assert asked(settlement) == ["missing_here"]
-    holds()
+    assert discrepancies(settlement=settlement) == ["missing_here"]
+    books_hold()
     match_line(mine, payment, actor="ana", reason="It was this one after all.")
     order.reload()
     assert order.is_settled
-    assert asked(settlement) == []
-    holds()
+    assert discrepancies(settlement=settlement) == []
+    books_hold()
 
 
 def test_by_hand_amount_and_payment_are_checked_too() -> None:
@@ -296,50 +285,29 @@ def test_by_hand_amount_and_payment_are_checked_too() -> None:
     load(line(order), name="second.txt")
     with pytest.raises(InvalidRequest, match="another line"):
         match_line(the_line(settlement, 2), payment, actor="ana", reason="It is this one.")
-    holds()
+    books_hold()
 
 
 # Refunds, and payments without a code.
 
-COLUMNS = {
-    "code": "CIP",
-    "operation_number": "Operacion",
-    "gross": "Monto",
-    "commission": "Comision",
-    "paid_at": "Fecha",
-}
-OWN = {"own": {"KIND": "settlement", "COLUMNS": COLUMNS, "REFUNDS": True}}
-
-
-def load_own(*rows: str, name: str = "own.csv") -> Settlement:
-    data = "\n".join(["CIP;Operacion;Monto;Comision;Fecha", *rows]).encode()
-    with override_settings(PAGOEFECTIVO=dict(conf.all()) | {"STATEMENTS": OWN}):
-        return import_settlement(io.BytesIO(data), name, actor="ana", currency="PEN", format="own")
-
-
-def given_back(order: Order, amount: Decimal) -> None:
-    refund = approve_refund(refund_order(order, amount, actor="ana", reason="Torn."), actor="eva")
-    refund = give_account(refund, bank="BCP", cci="00219300123456789018", holder="Ana Quispe")
-    close_refund(send_refund(refund, actor="eva"), done=True, actor="eva", reason="Seen.")
-
 
 def test_a_negative_line_is_our_refund_or_a_discrepancy() -> None:
     order = pay(make())
-    given_back(order, Decimal("5.50"))
+    refund_at("done", order, "5.50")
     settlement = load_own(
         f"{order.code};;35.50;1.89;{DAY}",
         f"{order.code};;-5.50;0.00;{DAY}",
         f"{order.code};;-1.00;0.00;{DAY}",
     )
     assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "matched", "discrepancy"]
-    assert asked(settlement) == ["refund_unmatched"]
+    assert discrepancies(settlement=settlement) == ["refund_unmatched"]
     assert Match.objects.get(refund__isnull=False).amount == Decimal("-5.50")
     books = balance("PEN")
     assert (books.gross, books.refunds) == (Decimal("35.50"), Decimal("-6.50"))
     assert books.open_payouts == Decimal("33.61") - Decimal("6.50")
-    holds()
+    books_hold()
     again = load_own(f"{order.code};;-5.50;0.00;{YESTERDAY}", name="again.csv")
-    assert asked(again) == ["refund_unmatched"], "it is matched already"
+    assert discrepancies(settlement=again) == ["refund_unmatched"], "it is matched already"
 
 
 def test_an_operation_number_counts_only_if_it_is_unique_and_amount_and_currency_are_the_same() -> None:
@@ -351,8 +319,8 @@ def test_an_operation_number_counts_only_if_it_is_unique_and_amount_and_currency
     assert [each.status for each in settlement.lines.order_by("number")] == ["matched", "discrepancy", "discrepancy"]
     assert Match.objects.get().rule == "operation_number"
     other = load_own(f";77;35.49;1.89;{day}", name="other.csv")
-    assert asked(other) == ["missing_here"]
-    holds()
+    assert discrepancies(settlement=other) == ["missing_here"]
+    books_hold()
 
 
 def test_lines_that_nothing_tells_apart_are_as_many_as_they_are() -> None:
@@ -361,7 +329,7 @@ def test_lines_that_nothing_tells_apart_are_as_many_as_they_are() -> None:
     again = load_own(*[";;35.50;1.89;03/11/2026"] * 3, name="longer.csv")
     assert [each.status for each in again.lines.order_by("number")] == ["duplicate", "duplicate", "discrepancy"]
     assert balance("PEN").unmatched == 3 * Decimal("35.50")
-    holds()
+    books_hold()
 
 
 # What the provider says it took.
@@ -382,7 +350,7 @@ def test_a_sales_report_settles_nothing_and_asks_about_what_is_not_paid_here() -
     assert (unheard.state, unheard.is_settled) == (OrderState.PAID, False)
     assert balance("PEN").gross == 0
     assert load(line(order)).lines.get().status == LineStatus.MATCHED
-    holds()
+    books_hold()
 
 
 # Fees.
@@ -408,8 +376,8 @@ def test_the_contract_s_fee_is_expected_to_the_centimo() -> None:
     with override_settings(PAGOEFECTIVO=dict(conf.all()) | {"FEES": {"PEN": CONTRACT}}):
         right = load(line(pay(make()), commission=Decimal("1.89")))
         wrong = load(line(pay(make()), commission=Decimal("1.91")), name="wrong.txt")
-    assert asked(right) == []
-    assert asked(wrong) == ["fee_mismatch"]
+    assert discrepancies(settlement=right) == []
+    assert discrepancies(settlement=wrong) == ["fee_mismatch"]
     assert the_line(wrong).status == LineStatus.MATCHED
     assert Discrepancy.objects.get().amount == Decimal("0.02")
 
@@ -421,14 +389,14 @@ def test_a_deposit_of_the_sum_closes_a_payout() -> None:
     settlement = load(line(pay(make())))
     assert settlement.open_amount == Decimal("33.61")
     enter_deposit(settlement, Decimal("33.60"), date(2026, 11, 5), actor="ana")
-    assert asked(settlement) == ["payout_mismatch"]
+    assert discrepancies(settlement=settlement) == ["payout_mismatch"]
     assert (balance("PEN").deposits, balance("PEN").open_payouts) == (Decimal("33.60"), Decimal("0.01"))
-    holds()
+    books_hold()
     enter_deposit(settlement, Decimal("0.01"), date(2026, 11, 6), actor="ana")
-    assert asked(settlement) == []
+    assert discrepancies(settlement=settlement) == []
     enter_deposit(settlement, Decimal("-0.01"), date(2026, 11, 6), actor="ana", reason="A slip.")
-    assert asked(settlement) == ["payout_mismatch"]
-    holds()
+    assert discrepancies(settlement=settlement) == ["payout_mismatch"]
+    books_hold()
 
 
 def test_a_line_that_turns_out_to_be_a_repetition_reopens_the_payout() -> None:
@@ -437,12 +405,12 @@ def test_a_line_that_turns_out_to_be_a_repetition_reopens_the_payout() -> None:
     load(line(one))
     confirm_settlement(again)
     enter_deposit(again, Decimal("67.22"), date(2026, 11, 5), actor="ana")
-    assert asked(again) == []
+    assert discrepancies(settlement=again) == []
     match_settlement(again, TimeBudget())
     again.refresh_from_db()
     assert again.open_amount == Decimal("-33.61")
-    assert asked(again) == ["payout_mismatch"]
-    holds()
+    assert discrepancies(settlement=again) == ["payout_mismatch"]
+    books_hold()
 
 
 @pytest.mark.parametrize("skip_bad", [True, False])

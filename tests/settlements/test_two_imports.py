@@ -3,7 +3,6 @@
 import io
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
@@ -14,7 +13,6 @@ from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
 
-from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import enter_deposit, import_settlement, match_line, tick, unmatch_line
@@ -34,16 +32,16 @@ from pagoefectivo_django.models import (
 from pagoefectivo_django.models.database import database
 from pagoefectivo_django.states import Fact, LineStatus
 from pagoefectivo_django.testing import pay
-from tests import servers
+from tests.concurrency import at_once
 from tests.conftest import FULL
-from tests.flows.making import make
-from tests.hostile.doing import at_once
-from tests.settlements.files import LIMA, line, load
+from tests.factories.orders import make
+from tests.factories.provider import channel
+from tests.factories.statements import LIMA, line, load
 
 pytestmark = [
     pytest.mark.postgresql,
     pytest.mark.mariadb,
-    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.usefixtures("pagoefectivo_memory", "no_deadlock"),
     pytest.mark.django_db(transaction=True),
 ]
 #: How often a race is run: each time its threads meet elsewhere.
@@ -56,14 +54,6 @@ MANY = 100 if FULL else 40
 def many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "BATCH", 5)
     monkeypatch.setattr(matching, "BATCH", 5)
-
-
-@pytest.fixture(autouse=True)
-def no_deadlock(server_log: Callable[[], str]) -> Iterator[None]:
-    yield
-    said = server_log().lower()
-    # MariaDB may give one up, which is tried again.
-    assert servers.kind() == "mariadb" or "deadlock detected" not in said
 
 
 def sold(count: int) -> list[Order]:
@@ -185,7 +175,7 @@ def test_files_and_workers_at_once(round_: int) -> None:
 def test_payers_are_heard_while_their_lines_are_matched(round_: int) -> None:
     orders = [make() for _ in range(12)]
     for order in orders:
-        MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+        channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     paid_at = timezone.now()
     lines = [line(order, paid_at=paid_at) for order in orders]
     with override_settings(PAGOEFECTIVO=dict(conf.all()) | {"SEARCHES_PER_MINUTE": 60_000}):
@@ -214,7 +204,7 @@ def test_a_person_and_the_machine_want_the_same_payments(round_: int) -> None:
 
     by_person, machine, _ = results = at_once(person, partial(load, *map(line, orders), name="known.txt"), tick)
     no_errors(results)
-    # Whoever was first has it; the other's line is a question.
+    # Whoever was first has it; the other's line is a discrepancy.
     taken = [LineStatus.MATCHED if won else LineStatus.DISCREPANCY for won in reversed(by_person)]
     left = [LineStatus.DISCREPANCY if won else LineStatus.MATCHED for won in reversed(by_person)]
     assert list(unknown.lines.order_by("number").values_list("status", flat=True)) == taken
@@ -265,7 +255,7 @@ def test_the_books_hold_at_every_moment_of_an_import() -> None:
     orders = sold(40)
     unheard = [make() for _ in range(5)]
     for order in unheard:
-        MemoryChannel("default", {}).set(order.code, Fact.PAYMENT, paid_at=timezone.now())
+        channel().set(order.code, Fact.PAYMENT, paid_at=timezone.now())
     old = [line(order) for order in orders[:10]]
     wrong = [line(order, code=f"99{number}", transaction_code="") for number, order in enumerate(orders[:5])]
     load(*old)

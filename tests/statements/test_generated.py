@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from pagoefectivo_django.errors import InvalidRequest, Misconfigured
 from pagoefectivo_django.statements import Fault, Line
 from pagoefectivo_django.workdays import LIMA
-
-from .files import SHOP, read, repacked, report, row
-from .files import settlement as settled
+from tests.factories.files import SHOP, read, repacked, report, row
+from tests.factories.files import settlement as settled
 
 FORMAT: dict[str, Any] = {
     "shop": SHOP["shop"] | {"COLUMNS": SHOP["shop"]["COLUMNS"] | {"transaction_code": "Pedido", "payer": "Quién"}},

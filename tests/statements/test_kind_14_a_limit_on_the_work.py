@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import io
+import random
 import re
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
+from django.core.management import CommandError, call_command
 
 from pagoefectivo_django.errors import InvalidRequest
+from pagoefectivo_django.models import Settlement
 from pagoefectivo_django.statements.tables import LONGEST_CELL, MOST_COLUMNS
 from pagoefectivo_django.statements.xlsx import MOST_SHEETS
-
-from .files import lines, read, repacked, report, row
+from tests.factories.files import fault, lines, read, repacked, report, row, settlement
 
 MIB = 1024**2
 
@@ -159,3 +163,86 @@ def test_the_refusal_says_which_limit(make: Callable[[], bytes], sentence: str) 
     """The reader of workbooks packs a refusal into an error of its own."""
     with pytest.raises(InvalidRequest, match=sentence):
         list(read(make(), "file.xlsx").lines())
+
+
+# Files whose ratio is no bomb's, so that nothing but a limit on the work refuses them.
+
+
+def letters(size: int) -> bytes:
+    """Return letters that are packed about as well as an ordinary sheet is."""
+    chosen = random.Random(7)
+    return b"".join(b"%08x" % chosen.getrandbits(32) + b"a" * 192 for _ in range(size // 200))
+
+
+def numbered(what: bytes, count: int) -> bytes:
+    chosen = random.Random(7)
+    return b"".join(what % chosen.getrandbits(32) for _ in range(count))
+
+
+FILES: dict[str, Callable[[], bytes]] = {
+    "one cell": lambda: changed(SHEET, ROW, text(b"<t>" + letters(60 * MIB) + b"</t>") + ROW),
+    "styles": lambda: changed(STYLES, b"<cellXfs", numbered(b'<dxf x="%08x"/>' + b" " * 64, 120_000) + b"<cellXfs"),
+    "names": lambda: changed(
+        BOOK,
+        b"<calcPr",
+        b"<definedNames>" + numbered(b'<definedName name="n%08x"/>', 200_000) + b"</definedNames><calcPr",
+    ),
+    "500,000 columns": lambda: changed(
+        SHEET, ROW, b'<row r="12">' + numbered(b"<c><v>%08x</v></c>", 500_000) + b"</row>" + ROW
+    ),
+}
+
+
+@pytest.fixture
+def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes came out of the archive."""
+    total, original = [0], zipfile.ZipExtFile.read
+
+    def counted(self: zipfile.ZipExtFile, n: int | None = -1) -> bytes:
+        found = original(self, n)
+        total[0] += len(found)
+        return found
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", counted)
+    return total
+
+
+@pytest.mark.parametrize("make", FILES.values(), ids=FILES)
+def test_little_work_before_an_ordinary_file_is_refused(make: Callable[[], bytes], unpacked: list[int]) -> None:
+    data = make()
+    unpacked[0] = 0
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidRequest) as error:
+            list(read(data, "file.xlsx").lines())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "bomb" not in str(error.value)
+    assert peak < 64 * MIB, f"{peak / MIB:.0f} MiB: {error.value}"
+    assert unpacked[0] < 14 * MIB, f"{unpacked[0] / MIB:.0f} MiB: {error.value}"
+
+
+# A date at the end of all dates is refused when it is read, and breaks nothing later.
+
+
+@pytest.mark.parametrize("written", ["31/12/9999 23:59:59", "31/12/2200 10:00:00"])
+def test_in_a_text_it_is_a_bad_line(written: str) -> None:
+    """It was read, and its statement could be neither kept nor matched: a day later is none."""
+    assert "2199" in fault(settlement(paid=written))[2]
+    assert len(lines(read(settlement(paid="31/12/2199 10:00:00")))) == 3
+
+
+@pytest.mark.parametrize("paid", [datetime(9999, 12, 31, 23), datetime(2200, 1, 1)])  # noqa: DTZ001 (of a workbook)
+def test_in_a_workbook_too(paid: datetime) -> None:
+    assert "2199" in fault(report(row(), row(code=70000002, paid=paid)), "file.xlsx")[2]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("dated", [date.min, date(1999, 12, 31), date(2200, 1, 1), date.max])
+def test_no_settlement_is_of_that_day(tmp_path: Path, dated: date) -> None:
+    file = tmp_path / "liq.txt"
+    file.write_bytes(settlement())
+    with pytest.raises(CommandError, match="from 2000 to 2199"):
+        call_command("pagoefectivo_settle", str(file), f"--date={dated}", "--currency=PEN")
+    assert not Settlement.objects.exists()

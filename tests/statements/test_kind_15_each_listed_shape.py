@@ -10,9 +10,7 @@ import pytest
 
 from pagoefectivo_django.statements import Fault
 from pagoefectivo_django.workdays import LIMA
-
-from .files import lines, read, report, row
-from .test_kind_15_real_files import HEADINGS, NAMED, NUMBERED
+from tests.factories.files import HEADINGS, NAMED, NUMBERED, lines, read, report, row
 
 HEAD = ";".join(HEADINGS) + "\n"
 NEXT = "70000002;SHOP-2;002;20.00;1.60;0.29;18.11;23/11/2026\n"

@@ -11,10 +11,8 @@ import pytest
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.statements import Fault, Line
 from pagoefectivo_django.workdays import LIMA
-
-from .files import SAMPLE, line, lines, read, report, row
-from .files import settlement as settled
-from .test_kind_15_real_files import HEAD, NAMED
+from tests.factories.files import HEAD, NAMED, SAMPLE, line, lines, read, report, row
+from tests.factories.files import settlement as settled
 
 AT = datetime(2026, 1, 2, 15, 4, 5, tzinfo=LIMA)
 

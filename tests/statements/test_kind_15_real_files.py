@@ -1,4 +1,4 @@
-"""Statements in the shapes of real files give the lines of the plain one; what isn't plain is asked about."""
+"""Kind 15: statements in the shapes of real files give the lines of the plain one; what isn't plain is asked about."""
 
 # ruff: noqa: E501
 
@@ -16,18 +16,21 @@ from hypothesis import strategies as st
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.statements import Fault, Line, faults_of_formats
 from pagoefectivo_django.workdays import LIMA
-
-from .files import PAID_AT, REPORT, SAMPLE, line, lines, read, report, row
-from .files import settlement as settled
-
-COLUMNS = ("code", "transaction_code", "operation_number", "gross", "fee", "tax", "net", "paid_at")
-NAMED: dict[str, Any] = {
-    "bank": {"KIND": "settlement", "COLUMNS": dict(zip(COLUMNS, ("Código", "Pedido", "Operación", "Importe", "Comisión", "IGV", "Neto", "Fecha"), strict=True))}
-}  # fmt: skip
-NUMBERED: dict[str, Any] = {
-    "bank": {"KIND": "settlement", "WIDTH": 8, "COLUMNS": {ours: at for at, ours in enumerate(COLUMNS, 1)}}
-}
-HEADINGS = ["Código", "Pedido", "Operación", "Importe", "Comisión", "IGV", "Neto", "Fecha"]
+from tests.factories.files import (
+    HEAD,
+    HEADINGS,
+    NAMED,
+    NUMBERED,
+    PAID_AT,
+    REPORT,
+    SAMPLE,
+    line,
+    lines,
+    read,
+    report,
+    row,
+)
+from tests.factories.files import settlement as settled
 
 SHORT = ["", "ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "set", "oct", "nov", "dic"]
 LONG = ["", "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"]  # fmt: skip
@@ -193,7 +196,6 @@ def test_a_dated_line_that_a_bank_may_have_called_total_is_asked_about() -> None
 
 
 REFUNDING: dict[str, Any] = {"bank": NAMED["bank"] | {"REFUNDS": True}}
-HEAD = ";".join(HEADINGS) + "\n"
 
 
 @pytest.mark.parametrize("formats", [NAMED, REFUNDING])

@@ -7,9 +7,8 @@ import pytest
 
 from pagoefectivo_django.statements import faults_of_formats
 from pagoefectivo_django.workdays import LIMA
-
-from .files import PAID_AT, PREAMBLE, REPORT, SAMPLE, SHOP, in_sheet, line, lines, read, report, row
-from .files import settlement as settled
+from tests.factories.files import PAID_AT, PREAMBLE, REPORT, SAMPLE, SHOP, in_sheet, line, lines, read, report, row
+from tests.factories.files import settlement as settled
 
 BY_NUMBERS: dict[str, Any] = {
     "kiosk": {

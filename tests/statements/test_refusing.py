@@ -10,9 +10,21 @@ import pytest
 
 from pagoefectivo_django.errors import InvalidRequest, Misconfigured
 from pagoefectivo_django.statements import open_statement
-
-from .files import PREAMBLE, REPORT, SAMPLE, SHOP, fault, in_sheet, line, lines, read, repacked, report, row
-from .files import settlement as settled
+from tests.factories.files import (
+    PREAMBLE,
+    REPORT,
+    SAMPLE,
+    SHOP,
+    fault,
+    in_sheet,
+    line,
+    lines,
+    read,
+    repacked,
+    report,
+    row,
+)
+from tests.factories.files import settlement as settled
 
 HEAD = "Código;Importe;Comisión;IGV;Pagado\n"
 WITH_CURRENCY: dict[str, Any] = {
@@ -158,7 +170,7 @@ def test_a_bad_line_is_named_with_its_column(said: dict[str, str], column: str, 
 
 
 @pytest.mark.parametrize("said", [{"code": "7" * 40, "order": "A" * 64, "gross": "9999999999999999.99"}], ids=str)
-def test_what_the_book_can_hold_is_read(said: dict[str, str]) -> None:
+def test_amounts_that_the_database_can_hold_are_read(said: dict[str, str]) -> None:
     assert lines(read(settled(**said)))[-1][1:3] == (said["code"], said["order"])
 
 

@@ -92,7 +92,7 @@ def sums(payments: list[Taken]) -> dict[str, tuple[Decimal, Decimal]]:
 
 
 def _in_review(kind: str, what: str) -> set[int]:
-    """The keys of what an open question of a kind is about."""
+    """The keys of what an open discrepancy of a kind is about."""
     return set(Discrepancy.objects.open().filter(kind=kind).values_list(what, flat=True))
 
 

@@ -178,7 +178,7 @@ class Shop:
 @dataclass(frozen=True)
 class Manner:
     act: Callable[[Shop, Order], None]
-    #: The states that the order may end in, and the questions that may be open then.
+    #: The states that the order may end in, and the discrepancies that may be open then.
     states: frozenset[str]
     kinds: frozenset[str]
     #: What happens when its code is asked for.

@@ -1,4 +1,4 @@
-"""The audit fails unless pip-audit looked at everything that is locked."""
+"""Kind 12: the audit fails unless pip-audit looked at everything that is locked."""
 
 import json
 import sys

@@ -1,8 +1,6 @@
 """What a page asks again and again: where its order stands."""
 
-import time
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +17,8 @@ from pagoefectivo_django.models.clock import QUERIES
 from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import notify, pay
 from tests.browser.states import order_in
-from tests.flows.making import make
+from tests.factories.orders import make
+from tests.reading import within_a_minute
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -30,17 +29,6 @@ pytestmark = [
 @pytest.fixture
 def uncounted() -> None:
     cache.clear()
-
-
-def within_a_minute(count: Callable[[], Any]) -> Any:
-    """Count from nothing, and once more if another minute began meanwhile."""
-    for _ in range(3):
-        cache.clear()
-        begun = time.time() // 60
-        counted = count()
-        if time.time() // 60 == begun:
-            break
-    return counted
 
 
 def ask(client: Client, order: Order, **headers: str) -> Any:
@@ -55,6 +43,7 @@ def test_what_it_tells(client: Client) -> None:
         "shown": "waiting",
         "in_review": False,
         "code": order.code,
+        "payment_url": "",
         "amount": "35.50",
         "currency": "PEN",
         "expires_at": order.expires_at.isoformat(),

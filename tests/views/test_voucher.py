@@ -29,8 +29,8 @@ from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import VoucherState
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.browser.states import order_in
-from tests.flows.making import make
-from tests.views.test_status import within_a_minute
+from tests.factories.orders import make
+from tests.reading import within_a_minute
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 

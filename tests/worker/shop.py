@@ -25,7 +25,7 @@ def main(command: str, *arguments: str) -> None:
     from pagoefectivo_django.flows.outbox.publish import hand_over_to
     from pagoefectivo_django.signals import payment_confirmed
     from pagoefectivo_django.testing import pay
-    from tests.flows.making import make
+    from tests.factories.orders import make
 
     payment_confirmed.connect(ship, dispatch_uid=NAME)
     if command == "migrate":

@@ -18,7 +18,8 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.worker.tick import TickResult
 from pagoefectivo_django.models import Delivery, Heartbeat
-from tests.flows.making import later, make
+from tests.clock import later
+from tests.factories.orders import make
 from tests.sandbox.running import wait_for
 from tests.shop.models import Heard
 from tests.worker.shop import NAME

@@ -26,6 +26,9 @@ CALLS = Histogram(
 MESSAGES = Counter("pagoefectivo_notifications", "Messages that came to the webhook.", ("channel", "status"))
 EVENTS = Counter("pagoefectivo_events", "What happened to orders.", ("kind",))
 DELIVERIES = Counter("pagoefectivo_deliveries", "Receivers that ran.", ("receiver", "outcome"))
+FOREIGN = Counter(
+    "pagoefectivo_foreign_payments", "Payments of codes of other systems on a shared account.", ("account",)
+)
 ROUNDS = Histogram("pagoefectivo_round_seconds", "Rounds of a worker.", buckets=(0.01, 0.1, 1, 10, 60, 300))
 
 
@@ -49,6 +52,8 @@ def _observe(measure: Measure, value: float, labels: tuple[str, ...]) -> None:
             EVENTS.labels(*labels).inc(value)
         case Measure.DELIVERY:
             DELIVERIES.labels(*labels).inc(value)
+        case Measure.FOREIGN:
+            FOREIGN.labels(*labels).inc(value)
 
 
 class _Gauges(Collector):

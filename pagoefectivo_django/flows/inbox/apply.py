@@ -25,12 +25,13 @@ from ...models import Cip, Discrepancy, Notification, NotificationStatus
 from ...models.database import database, in_shop_transaction, one_transaction
 from ...states import Fact, Kind, Mention
 from ...traces import applying, traced
-from ..ledger.advance import Outcome, advance
+from ..ledger.advance import Outcome, advance, names_order
 from ..ledger.attach import attach_forgotten
 from ..ledger.history import History, closed, evidence_of
 from ..ledger.subject import Subject
 from ..outbox.budget import TimeBudget
 from ..provider.accounts import channel_for
+from ..provider.foreign import is_foreign
 from ..provider.look_up import ask_provider
 from .hints import COUNTED_FROM_MESSAGES, hint, is_hint
 
@@ -306,6 +307,8 @@ def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: da
     attach_forgotten(channel, answer, now)
     with one_transaction():
         outcome = _advance(row, report, now) if _hold(row) else Outcome.APPLIED
+        if outcome == Outcome.NOT_OURS and is_foreign(channel, name_of(report)):
+            outcome = Outcome.APPLIED
         if outcome == Outcome.APPLIED:
             _conclude(row, outcome, "", now)
     if outcome != Outcome.APPLIED:
@@ -316,8 +319,12 @@ def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: da
 def _give_up(row: Notification, now: datetime) -> None:
     """Mark a message as dead and open a discrepancy.
 
-    A message about the expiry or deletion of a code that is not ours needs no discrepancy.
+    A message about the expiry or deletion of a code that is not ours needs no discrepancy; neither does one about a
+    payment on an account that is shared with other systems.
     """
+    if row.fact in COUNTED_FROM_MESSAGES and _is_foreign(row):
+        _conclude(row, Outcome.APPLIED, "", now)
+        return
     rows = Notification.objects.using(database()).filter(pk=row.pk).exclude(status=NotificationStatus.APPLIED)
     with one_transaction():
         if not rows.update(status=NotificationStatus.DEAD, retry_at=None):
@@ -328,6 +335,16 @@ def _give_up(row: Notification, now: datetime) -> None:
             ask_person(row, Kind.UNPROCESSED, now)
         elif Cip.objects.using(database()).filter(account=row.account, code=row.code).exists():
             ask_person(row, Kind.NOT_CONFIRMED, now)
+
+
+def _is_foreign(row: Notification) -> bool:
+    """Return whether a message that could not be applied is about a code of another system on a shared account."""
+    with suppress(PagoEfectivoError):
+        channel = channel_for(row.account, row.channel)
+        item = read_all(channel, row)[row.item]
+        if isinstance(item, Report) and not names_order(item):
+            return is_foreign(channel, name_of(item))
+    return False
 
 
 def ask_person(row: Notification, kind: Kind, now: datetime) -> None:

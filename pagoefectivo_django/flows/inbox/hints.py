@@ -23,6 +23,7 @@ from ..ledger.history import History, evidence_of
 from ..ledger.locked import NAMES
 from ..ledger.subject import Subject
 from ..outbox.budget import TimeBudget
+from ..provider.foreign import is_foreign
 from ..provider.pace import may_search
 from ..provider.search import apart, ask_and_apply, search
 
@@ -57,7 +58,8 @@ def hint(item: Report | Hint, now: datetime) -> None:
         if value and _make_due(cips.filter(KNOWN, **{name: value}), now):
             return
     if item.transaction_code:  # a lost code is found by our number, where the provider can be asked so
-        lost = cips.filter(~KNOWN, transaction_code=item.transaction_code, status=CipStatus.LOST)
+        without_answer = (CipStatus.LOST, CipStatus.SUPERSEDED)
+        lost = cips.filter(~KNOWN, transaction_code=item.transaction_code, status__in=without_answer)
         lost.update(poll_at=now)
     if item.code or item.provider_id:
         names = {"account": item.account, "code": item.code, "provider_id": item.provider_id}
@@ -131,7 +133,8 @@ def _identify(channel: Channel, rows: Sequence[UnknownCode], budget: TimeBudget)
     again: dict[int, datetime | None] = {}
     for row in rows:
         outcome = outcomes.get(row.pk)
-        if outcome == Outcome.NOT_OURS and known[row.pk].fact == Fact.PAYMENT:
+        paid_elsewhere = outcome == Outcome.NOT_OURS and known[row.pk].fact == Fact.PAYMENT
+        if paid_elsewhere and not is_foreign(channel, str(row)):
             _ask_person(known[row.pk], budget.now)
         if outcome == Outcome.STALE:
             # A code of ours under a name that we did not know: the code itself is asked about, and learns the name.

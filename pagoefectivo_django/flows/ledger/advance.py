@@ -10,10 +10,10 @@ from ...actors import PROVIDER, Actor
 from ...channels.base import Report
 from ...models import Cip
 from ...models.clock import current_time
-from ...models.database import one_transaction
+from ...models.database import database, one_transaction
 from ...states import CipStatus, Fact
 from ...traces import traced
-from .codes import ended, in_process, issued, out_of_process, unknown
+from .codes import ended, in_process, issued, out_of_process, refused, unknown
 from .contradictions import close_lost, heard, is_answer
 from .decisions import Decision, decide
 from .locked import NAMES, LockedOrder, UnitOfWork, named_in, open_unit_of_work
@@ -40,14 +40,14 @@ class Outcome(StrEnum):
 #: says whether the shop asked for the change; for a payment, whether the shop accepts the payment though late.
 WHAT_BECOMES: dict[Fact, Callable[[LockedOrder, Cip, Report, bool], None]] = {
     Fact.ISSUED: issued,
-    Fact.REFUSED: ended,
-    Fact.LOST: ended,
+    Fact.REFUSED: refused,
+    Fact.LOST: refused,
     Fact.PAYMENT: took_payment,
     Fact.CODE_EXPIRED: ended,
     Fact.CODE_DELETED: ended,
     Fact.PAYMENT_REVERSED: took_back,
     Fact.IN_PROCESS: in_process,
-    Fact.CODE_FAILED: ended,
+    Fact.CODE_FAILED: refused,
     Fact.UNKNOWN: unknown,
     Fact.ABSENT: unknown,
 }
@@ -147,6 +147,11 @@ def _finder(unit: UnitOfWork) -> Callable[[Report], tuple[LockedOrder, Cip] | No
         return None
 
     return find
+
+
+def names_order(report: Report) -> bool:
+    """Return whether a report names a code of an order of ours, by any of its names."""
+    return bool(_orders_of((report,), database()))
 
 
 def _orders_of(changes: tuple[Report | Decision, ...], alias: str) -> set[int]:

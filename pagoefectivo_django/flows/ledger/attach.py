@@ -72,7 +72,7 @@ def attach_forgotten(
             transaction_code=answer.transaction_code,
             status=CipStatus.LOST,
             live=None,
-            expires_at=answer.expires_at or locked.order.expires_at,
+            expires_at=answer.expires_at,
             asked_at=now,
             changed_at=now,
             poll_at=now + LEASE,

@@ -15,8 +15,6 @@ from .locked import LockedOrder
 from .refunds import given_back
 from .schedule import IN_PROCESS_LIMIT, deadline
 
-#: Facts after which a code can't be paid because its time is over or because we deleted it.
-OVER = (Fact.CODE_EXPIRED, Fact.CODE_DELETED)
 #: Facts that leave open whether a payment is in process.
 SAYS_NOTHING = (Fact.IN_PROCESS, Fact.UNKNOWN, Fact.ABSENT, Fact.LOST)
 
@@ -30,15 +28,17 @@ def issued(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
     # A report without ``asked_at`` is the answer to the request for the code. The answer may be written late, so its
     # date is ignored for a code that is current already.
     answered = report.asked_at is not None
+    # A code requested without a date is of a provider that takes none: the order's date stays the shop's.
+    dated = cip.expires_at is not None
     locked.learn(cip, report, date=answered or was != CipStatus.CURRENT)
     if was == CipStatus.PAID:
         if answered:  # the answer to the request for the code says nothing about the time since
             _paid_yet_open(locked, cip, report)
     elif was == CipStatus.CURRENT:
-        if asked:
+        if asked and dated:
             _take_date(locked, cip, report)
     elif _becomes_current(locked, cip, report.fact, asked):
-        _make_current(locked, cip, report.fact, asked)
+        _make_current(locked, cip, report.fact, asked, dated)
     else:
         if was in (CipStatus.REQUESTED, CipStatus.LOST):
             locked.move_cip(cip, CipStatus.SUPERSEDED)
@@ -73,7 +73,7 @@ def _becomes_current(locked: LockedOrder, cip: Cip, fact: Fact, asked: bool) -> 
     return not of_order.condition or (asked and not locked.ordered_again())
 
 
-def _make_current(locked: LockedOrder, cip: Cip, fact: Fact, asked: bool) -> None:
+def _make_current(locked: LockedOrder, cip: Cip, fact: Fact, asked: bool, dated: bool) -> None:
     rule, live = ORDER_TABLE[locked.state][fact], locked.live_cip()
     assert rule.to  # nosec B101 # narrows the type for mypy
     if live and live is not cip:
@@ -81,7 +81,10 @@ def _make_current(locked: LockedOrder, cip: Cip, fact: Fact, asked: bool) -> Non
         locked.delete_at_provider(live)
     locked.move_cip(cip, CipStatus.CURRENT)
     cip.retry_at = None
-    locked.order.expires_at = cip.expires_at
+    if dated and cip.expires_at:
+        locked.order.expires_at = cip.expires_at
+    elif locked.order.pending_action == PendingAction.REISSUE and locked.order.action_date:
+        locked.order.expires_at = locked.order.action_date
     locked.move_order(rule.to, fact, cip, ended=PendingAction.REISSUE if asked else PendingAction.ISSUE)
 
 
@@ -111,31 +114,48 @@ def out_of_process(locked: LockedOrder, cip: Cip, fact: Fact) -> None:
         discrepancies.update(**closed(locked.actor, f"told_{fact}", locked.now))
 
 
+def refused(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
+    """Apply a report saying the code was refused, lost, or failed after it was issued."""
+    was, rule = CipStatus(cip.status), CODE_TABLE[CipStatus(cip.status)][report.fact]
+    if rule.to:
+        locked.move_cip(cip, rule.to)
+    if report.fact == Fact.CODE_FAILED:
+        _no_longer_payable(locked, cip, report.fact)
+    if rule.discrepancy and report.asked_at:
+        missing_there(locked, cip, report)
+    _move_order(locked, cip, report, was, report.fact, moves=rule.order)
+
+
 def ended(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
-    """Apply a report saying the code was refused, lost, failed, expired or deleted."""
+    """Apply a report saying the code expired or was deleted."""
     was, fact = CipStatus(cip.status), report.fact
-    rule = CODE_TABLE[was][fact]
+    rule, early = CODE_TABLE[was][fact], fact == Fact.CODE_EXPIRED and locked.now < locked.order.expires_at
     # While a reissue is pending, a deletion was ours, even if another process than the reissuing one hears of the
     # deletion first: the code is superseded and the order stays.
     asked = asked or (fact == Fact.CODE_DELETED and locked.order.pending_action == PendingAction.REISSUE)
-    given_up = asked and fact in OVER
+    # A link that ends before its order is superseded: the payer's next press asks for another.
+    asked = asked or (early and cip.is_link)
     if rule.to:
-        locked.move_cip(cip, CipStatus.SUPERSEDED if given_up else rule.to)
-    if fact in (*OVER, Fact.CODE_FAILED):
-        _no_longer_payable(locked, cip, fact)
+        locked.move_cip(cip, CipStatus.SUPERSEDED if asked else rule.to)
+    _no_longer_payable(locked, cip, fact)
     if rule.discrepancy and report.asked_at:
         missing_there(locked, cip, report)
-    past = fact == Fact.CODE_DELETED and deadline(locked.order.expires_at) <= locked.now
-    of_order = ORDER_TABLE[locked.state][Fact.LAPSED if past and rule.order else fact]
-    early = fact == Fact.CODE_EXPIRED and locked.now < locked.order.expires_at
-    moves = rule.order and of_order.to and not early and not given_up and not locked.in_review()
-    if moves and of_order.to and (of_order.condition != Condition.LAST_ROUTE or _no_route_left(locked)):
-        locked.move_order(of_order.to, fact, cip, report.told)
-        now_confirmed(locked, f"told_{fact}")
-    elif moves and of_order.next_route:
+    past = fact == Fact.CODE_DELETED and rule.order and deadline(locked.order.expires_at) <= locked.now
+    moves = rule.order and not early and not asked
+    _move_order(locked, cip, report, was, Fact.LAPSED if past else fact, moves=moves)
+
+
+def _move_order(locked: LockedOrder, cip: Cip, report: Report, was: CipStatus, row: Fact, *, moves: bool) -> None:
+    """Move the order by a row of the order table, ask the next route for a code, or note the fact."""
+    rule = ORDER_TABLE[locked.state][row]
+    moves = moves and rule.to is not None and not locked.in_review()
+    if moves and rule.to and (rule.condition != Condition.LAST_ROUTE or _no_route_left(locked)):
+        locked.move_order(rule.to, report.fact, cip, report.told)
+        now_confirmed(locked, f"told_{report.fact}")
+    elif moves and rule.next_route:
         _ask_next_route(locked, cip, report)
-    elif of_order != Rule() or cip.status != was:
-        locked.note(fact, cip, report.told)
+    elif rule != Rule() or cip.status != was:
+        locked.note(report.fact, cip, report.told)
 
 
 def _no_longer_payable(locked: LockedOrder, cip: Cip, fact: Fact) -> None:

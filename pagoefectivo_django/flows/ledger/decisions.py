@@ -49,7 +49,7 @@ class Withdrawal(Decision):
 
 @dataclass(frozen=True)
 class Supersession(Decision):
-    """The shop gives a code up that may still be paid; the order keeps its state."""
+    """The shop gives up a code, or a lost link, that may still be paid; the order keeps its state."""
 
     code: Cip = field(kw_only=True)
     #: The provider can't be asked whether the code can be paid, so a discrepancy is opened.
@@ -117,9 +117,12 @@ def _withdraw(locked: LockedOrder, decision: Withdrawal) -> None:
 
 
 def _supersede(locked: LockedOrder, decision: Supersession) -> None:
-    """Supersede a current code that may still be paid; polling and attempts to delete the code go on."""
-    _may_go(locked)
+    """Supersede a current code or a lost link that may still be paid; polling and attempts to delete the code go on."""
     cip = next(cip for cip in locked.cips if cip.pk == decision.code.pk)
+    if cip.status == CipStatus.LOST and not cip.is_known:
+        locked.move_cip(cip, CipStatus.SUPERSEDED)
+        return
+    _may_go(locked)
     if cip.status == CipStatus.CURRENT:
         locked.move_cip(cip, CipStatus.SUPERSEDED)
         locked.delete_at_provider(cip)

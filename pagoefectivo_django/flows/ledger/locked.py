@@ -415,6 +415,9 @@ def open_unit_of_work(
     cips: dict[int, list[Cip]] = {order.pk: [] for order in orders}
     for cip in Cip.objects.using(alias).filter(order__in=orders).order_by("pk"):
         cips[cip.order_id].append(cip)
+    for order in orders:
+        for cip in cips[order.pk]:
+            cip.order = order  # the locked row, whose date counts for a code without a date
     unit.locked_orders = [LockedOrder(order, cips[order.pk], unit) for order in orders]
     return unit
 

@@ -33,18 +33,18 @@ def next_poll(cip: Cip, now: datetime) -> datetime | None:
     """Return when the provider is asked about a code next, None if the code is not polled any more.
 
     The provider can't be asked about a code without digits: for a requested code the moment is when the request counts
-    as lost; for a lost code, when a discrepancy is opened.
+    as lost; for a lost code, when a discrepancy is opened; for a lost link, when its provider is asked by our number.
     """
     if cip.status == CipStatus.REQUESTED:
         return cip.asked_at and cip.asked_at + LEASE
     if cip.status == CipStatus.LOST and not cip.is_known:
-        return deadline(cip.expires_at)
-    if cip.status == CipStatus.REFUSED or not cip.is_known:
+        return deadline(cip.until)
+    if cip.status == CipStatus.REFUSED or not (cip.is_known or cip.status == CipStatus.SUPERSEDED):
         return None
     if cip.status == CipStatus.PAID:
         pause, until = PAID_EVERY, cip.changed_at + conf.poll_after_payment
     else:
-        pause, until = abs(cip.expires_at - now) / 4, cip.expires_at + conf.poll_after_expiry
+        pause, until = abs(cip.until - now) / 4, cip.until + conf.poll_after_expiry
         pause = min(max(pause, SOONEST), LATEST)
     # In whole minutes, so that codes polled in one batch get the same moment and are saved by one statement.
     moment = (now + pause).replace(second=0, microsecond=0) + timedelta(minutes=1)

@@ -26,7 +26,7 @@ from ...models import Discrepancy, Order, OrderEvent
 from ...models.clock import current_time
 from ...models.database import one_transaction
 from ...payer import e164, mobile_country
-from ...states import MONEY_KINDS, Kind, PendingAction, Remark, VoucherState
+from ...states import MONEY_KINDS, Kind, OrderState, PendingAction, Remark, VoucherState
 from ..ledger.locked import lock_free_order
 from .voucher import NOT_THEIRS, returning, voucher_content
 
@@ -91,10 +91,12 @@ def _if_true(name: str, order: Order, event: OrderEvent, asked: Discrepancy | No
         true = bool(asked and asked.status == asked.Status.OPEN and asked.kind in theirs and not asked.line_id)
     else:
         true = voucher.state == TRUE_IN[name]
+        # The payer who pressed for another link knows the page that leads to it, and is on it.
+        true = true and not (name == "created" and voucher.by_link and event.state_before == OrderState.PENDING)
     if TRUE_IN.get(name) == VoucherState.WAITING:
         true = true and order.cip_id == event.cip_id and order.pending_action != PendingAction.CANCEL
     elif name == "expired":
-        true = true and bool(order.code) and event.cip_id in (None, order.cip_id)
+        true = true and (bool(order.code) or voucher.by_link) and event.cip_id in (None, order.cip_id)
     return voucher if true else None
 
 

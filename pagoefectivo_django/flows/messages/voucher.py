@@ -19,6 +19,7 @@ from ...models import Discrepancy, Order, Refund
 from ...models.database import database
 from ...states import CipStatus, Kind, OrderState, PendingAction, RefundStatus, VoucherState
 from ..possible import actions_of
+from ..provider.accounts import has_links
 
 SHOWN = {
     OrderState.NEW: VoucherState.GETTING,
@@ -43,7 +44,7 @@ PROMISED = Q(status__in=(RefundStatus.APPROVED, RefundStatus.SENT)) | (
 def voucher_content(token: uuid.UUID, now: datetime) -> Voucher:
     """Return the content of the voucher with a token; raises ``InvalidRequest`` if no order has the token.
 
-    One statement, and a second if money goes back.
+    One statement, a second if money goes back, and a few more before a link is requested.
     """
     discrepancies = Discrepancy.objects.filter(order=OuterRef("pk")).open().about_money()
     asked = Exists(discrepancies.exclude(kind__in=NOT_THEIRS))
@@ -63,7 +64,25 @@ def returning(refund: Refund) -> Returning:
     return Returning(refund.money, sent=refund.was_sent, account_url=url)
 
 
-def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool) -> VoucherState:
+def _on_press(order: Order, *, asked: bool) -> bool:
+    """Return whether the payer's press asks for the order's link: a link that ends before the order, or none yet."""
+    cip = order.cip
+    if order.state not in (OrderState.NEW, OrderState.PENDING) or order.pending_action or asked:
+        return False
+    if cip and cip.status == CipStatus.CURRENT:
+        return cip.is_link and cip.expires_at is not None and cip.expires_at < order.expires_at
+    if not has_links(order.currency):
+        return False
+    return not actions_of([order])[order]["open_link"]
+
+
+def _by_link(order: Order) -> bool:
+    if order.cip and order.cip.status not in (CipStatus.REQUESTED, CipStatus.REFUSED):
+        return order.cip.is_link
+    return order.state == OrderState.NEW and has_links(order.currency)
+
+
+def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool, on_press: bool) -> VoucherState:
     """Return the state shown to the payer; a person reviews money that came (``asked``) or went (``taken_back``)."""
     state, cip = SHOWN[OrderState(order.state)], order.cip
     # Before a person has decided, nobody knows whether the payer has the money back.
@@ -71,6 +90,8 @@ def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool) -> Vou
         return VoucherState.IN_REVIEW
     if order.pending_action == PendingAction.REISSUE and state in (VoucherState.WAITING, VoucherState.EXPIRED):
         return VoucherState.GETTING
+    if on_press and order.expires_at > now:
+        return VoucherState.WAITING
     if state == VoucherState.WAITING and (cip is None or cip.status != CipStatus.CURRENT):
         # The order's code is gone: a person judged its payment, or another code is not issued yet.
         return VoucherState.IN_REVIEW if cip and cip.status == CipStatus.PAID else VoucherState.GETTING
@@ -80,7 +101,10 @@ def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool) -> Vou
 
 
 def _voucher(order: Order, now: datetime, refunds: tuple[Returning, ...], *, asked: bool, taken_back: bool) -> Voucher:
-    state, cip = _state(order, now, asked=asked, taken_back=taken_back), order.cip
+    on_press, cip = _on_press(order, asked=asked), order.cip
+    state = _state(order, now, asked=asked, taken_back=taken_back, on_press=on_press)
+    on_press = on_press and state == VoucherState.WAITING
+    url = cip.url if cip and state == VoucherState.WAITING and not on_press else ""
     site = conf.public_url.rstrip("/")
     return Voucher(
         state=state,
@@ -91,7 +115,9 @@ def _voucher(order: Order, now: datetime, refunds: tuple[Returning, ...], *, ask
         language=known_language(order.language),
         concept=order.concept,
         code=order.code,
-        provider_url=cip.url if cip and state == VoucherState.WAITING else "",
+        by_link=on_press or _by_link(order),
+        on_press=on_press,
+        provider_url=url,
         provider_qr=cip.qr if cip and state == VoucherState.WAITING else "",
         url=site + reverse("pagoefectivo:voucher", args=[order.token]) if site else "",
         paid_at=order.paid_at,

@@ -195,7 +195,7 @@ def _is_over(cip: Cip, now: datetime) -> bool:
 
     False while the code is polled, or while another transaction holds the order.
     """
-    if now <= cip.expires_at + conf.poll_after_expiry:
+    if now <= cip.until + conf.poll_after_expiry:
         return False
     with one_transaction() as alias:
         locked = lock_free_order(cip.order, alias=alias, now=now, actor=PROGRAM)

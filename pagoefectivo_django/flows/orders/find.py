@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ...actors import POLL
-from ...channels.base import Channel, Report
+from ...actors import POLL, PROGRAM
+from ...channels.base import Channel, Presents, Report
 from ...errors import Misconfigured, PagoEfectivoError
 from ...facts import Data, of_error, utc
 from ...models import Cip, Order
@@ -14,6 +14,7 @@ from ...models.database import LEASE, database, one_transaction
 from ...models.orders import KNOWN
 from ...states import CipStatus, Fact, Kind
 from ..ledger.advance import advance
+from ..ledger.decisions import Supersession
 from ..ledger.locked import lock_free_order
 from ..ledger.subject import Subject
 from ..provider.accounts import channel_of
@@ -71,6 +72,22 @@ def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
         elif now < began_at + NO_COUNTS_AFTER:
             again = began_at + NO_COUNTS_AFTER
     return again
+
+
+def supersede_lost_link(cip: Cip, now: datetime, *, wait: bool = True) -> bool:
+    """Supersede a request for a link whose answer got lost; False if the request was for a code.
+
+    Nobody but the shop would have told the payer of the link, so another is requested without a discrepancy. Where the
+    provider can be asked by our number, it still is: whoever has the link after all may pay.
+    """
+    try:
+        if channel_of(cip).presents != Presents.LINK:
+            return False
+    except Misconfigured:
+        return False
+    gone = Supersession(cip.order, data={"about": "link_lost"}, code=cip, nobody_knows=False)
+    advance(gone, actor=PROGRAM, wait=wait, now=now)
+    return True
 
 
 def put_lost_to_person(cip: Cip, now: datetime, data: Data) -> bool:

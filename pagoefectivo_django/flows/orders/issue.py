@@ -21,15 +21,17 @@ from ...facts import Data, error_in, of_error
 from ...models import Cip, Order
 from ...models.clock import current_time
 from ...models.database import LEASE, database, one_transaction
+from ...models.orders import KNOWN
 from ...states import CipStatus, Fact, Kind, PendingAction
 from ..ledger.advance import advance
 from ..ledger.locked import lock_free_order, lock_order
 from ..ledger.schedule import next_poll
 from ..possible.refusing import refuse_change
 from ..possible.rules import IN_STATES
+from ..provider.accounts import waits_for_press
 from ..provider.record import recorded
 from ..provider.transaction_codes import new_transaction_code
-from .find import find, find_lost, is_clear
+from .find import find, find_lost, is_clear, supersede_lost_link
 from .pending_action import attempt_quietly, fulfil, put_to_person, record
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -43,6 +45,7 @@ AT_ONCE = 5.0
 #: Shortest pause before checking again whether a request whose process died counts as lost.
 SOON = timedelta(seconds=5)
 #: The fields of a requested code that change when the code is asked for again, because the first request was not sent.
+_TWICE = {"about": "answers_lost"}
 _ASKED_AGAIN = ("channel", "account", "expires_at", "asked_at", "changed_at", "version", "poll_at")
 
 
@@ -84,17 +87,32 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     asked = order.pending_action == PendingAction.REISSUE
     if again := _busy_until(order, now) or find_lost(order, now, asked=asked):
         return again
-    if _lost_of_this_action(order) >= MOST_LOST:
-        put_to_person(order, Kind.LOST_CODE, now, {"about": "answers_lost"})
+    lost = _lost_of_this_action(order)
+    if len(lost) >= MOST_LOST:
+        if CipStatus.LOST in lost or order.state not in IN_STATES["open_link"]:  # else the payer may press for a link
+            put_to_person(order, Kind.LOST_CODE, now, _TWICE)
         return None
+    return request_code(order, now, asked=asked, wait=wait)
+
+
+def request_code(
+    order: Order, now: datetime, *, asked: bool = False, pressed: bool = False, wait: bool
+) -> datetime | None:
+    """Request a code from each channel of the order's route in turn; returns and raises like ``issue``.
+
+    ``asked``: the code replaces another (a reissue). ``pressed``: the payer wants to pay by a link now; without,
+    nothing is requested from a channel whose link would end before the order.
+    """
     # Without any route in the settings this error is raised, and tried again, since the settings may be mended.
     problem: PagoEfectivoError | None = refuse_change("issue", "no_route", order)
     refusal: PagoEfectivoError | None = None
-    for channel in _channels(order, asked):
+    for channel in _channels(order, asked or pressed):
         if isinstance(channel, PagoEfectivoError):
             problem = channel
             continue
-        cip = _request(order, channel, now, asked=asked, wait=wait)
+        if not (asked or pressed) and waits_for_press(channel, order.expires_at, now):
+            return None
+        cip = _request(order, channel, now, asked=asked, pressed=pressed, wait=wait)
         if cip is None:
             return None
         try:
@@ -111,8 +129,11 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
             advance(lost, actor=PROGRAM, now=now)
             put_to_person(order, Kind.LOST_CODE, now, data)
             return None
-        if report.fact != Fact.REFUSED:
-            return now + AFTER_LOST if report.fact == Fact.LOST else None
+        if report.fact == Fact.LOST:
+            supersede_lost_link(cip, now)
+            return now + AFTER_LOST
+        if report.fact == Fact.ISSUED:
+            return None
         problem, refusal = None, error_in(report.told) or Refused()
     if problem:
         raise problem
@@ -132,7 +153,7 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
         transaction_code=cip.transaction_code,
         amount=order.amount,
         currency=order.currency,
-        expires_at=cip.expires_at,
+        expires_at=cip.expires_at or order.action_date or order.expires_at,
         payer=order.payer,
         concept=order.concept,
         language=order.language,
@@ -141,7 +162,9 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
     data: Data = {}
     try:
         with recorded(channel, order=order):
-            return channel.issue(charge).storable()
+            report = channel.issue(charge).storable()
+        ends = now + channel.life if channel.life else None
+        return replace(report, expires_at=report.expires_at or ends)
     except (Unavailable, Misconfigured):
         raise
     except Refused as error:
@@ -159,13 +182,13 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
     return Report(account=cip.account, fact=answer, transaction_code=cip.transaction_code, data=data)
 
 
-def _channels(order: Order, asked: bool) -> Iterator[Channel | PagoEfectivoError]:
+def _channels(order: Order, again: bool) -> Iterator[Channel | PagoEfectivoError]:
     """Yield the channels of the order's route by preference, without channels that refused the order before.
 
-    A channel that can't be built is yielded as the error. For a reissue (``asked``) refusals don't count.
+    A channel that can't be built is yielded as the error. ``again``: refusals don't count.
     """
     cips = Cip.objects.using(database()).filter(order=order, status=CipStatus.REFUSED)
-    refused = set() if asked else set(cips.values_list("account", flat=True))
+    refused = set() if again else set(cips.values_list("account", flat=True))
     for alias in conf.route(order.currency):
         try:
             if (channel := get_channel(alias)).account not in refused:
@@ -184,16 +207,18 @@ def _busy_until(order: Order, now: datetime) -> datetime | None:
     return max(cip.asked_at + LEASE, now + SOON) if cip and cip.asked_at else None
 
 
-def _lost_of_this_action(order: Order) -> int:
-    lost = Cip.objects.using(database()).filter(order=order, status=CipStatus.LOST)
-    return lost.filter(asked_at__gte=order.action_requested_at or order.created_at).count()
+def _lost_of_this_action(order: Order) -> list[str]:
+    """Return the statuses of requests without an answer: lost, and superseded for links."""
+    lost = Cip.objects.using(database()).filter(~KNOWN, order=order, status__in=(CipStatus.LOST, CipStatus.SUPERSEDED))
+    since = order.action_requested_at or order.created_at
+    return list(lost.filter(asked_at__gte=since).values_list("status", flat=True))
 
 
 def _moved(cip: Cip) -> bool:
     return not Cip.objects.using(database()).filter(pk=cip.pk, status=CipStatus.REQUESTED).exists()
 
 
-def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait: bool) -> Cip | None:
+def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, pressed: bool, wait: bool) -> Cip | None:
     """Claim the request by writing the code's row, with status requested, under the order's lock.
 
     None if the order needs no code or another process is requesting. Raises for a reissue that is not allowed any more.
@@ -208,14 +233,16 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait
                 order=str(order),
             )
         live = locked.live_cip()
-        if locked.state not in IN_STATES["reissue" if asked else "issue"]:
+        if locked.state not in IN_STATES["open_link" if pressed else "reissue" if asked else "issue"]:
             return None
+        if pressed and locked.in_review():
+            raise refuse_change("open_link", "in_review", locked.order)
         # A reissue requested before money came, or before the reference was ordered again, is not done any more.
         if asked and locked.in_review():
             raise refuse_change("reissue", "in_review", locked.order)
         if asked and locked.ordered_again():
             raise refuse_change("reissue", "ordered_again", locked.order)
-        until = locked.order.action_date or locked.order.expires_at
+        until = (locked.order.action_date if asked else None) or locked.order.expires_at
         if asked and until <= now and not live:
             raise InvalidRequest(
                 _("The date %(date)s has passed for which order %(order)s was to get a code."),
@@ -226,7 +253,8 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, wait
         if until <= now or (live and (live.status != CipStatus.REQUESTED or live.asked_at)):
             return None
         cip = live or Cip(order=locked.order, transaction_code=new_transaction_code(locked.order.reference, channel))
-        cip.channel, cip.account, cip.expires_at = channel.alias, channel.account, until
+        cip.channel, cip.account = channel.alias, channel.account
+        cip.expires_at = until if channel.expires_within else None
         cip.asked_at = cip.changed_at = now
         cip.version += 1
         cip.poll_at = next_poll(cip, now)

@@ -79,6 +79,9 @@ _CHANGES = {
         _("PAGOEFECTIVO['PAYER_MAY_RENEW'] is False: only the shop renews codes."),
     ),
     "code_pending": ErrorTemplate(InvalidRequest, "code_pending", _("Order %(order)s is getting a code already.")),
+    "has_code": ErrorTemplate(
+        InvalidRequest, "order_paid_by_code", _("Order %(order)s is paid by a code, not by a link.")
+    ),
     "asked": ErrorTemplate(
         InvalidRequest,
         "order_in_discrepancy",
@@ -87,13 +90,17 @@ _CHANGES = {
 }
 
 
+#: The payer's actions, by what the provider is asked for.
+_ACTIONS = {"renew": PendingAction.REISSUE, "open_link": PendingAction.ISSUE}
+
+
 def refuse_change(action: str, why: str, order: Order) -> PagoEfectivoError:
     """Return the error for a change of an order's code (``order_actions``) refused for the reason ``why``."""
     return _CHANGES.get(why, _TOO_LATE).about(
         order=str(order),
         state=OrderState(order.state),
         currency=order.currency,
-        action=PendingAction.REISSUE if action == "renew" else PendingAction(action),
+        action=_ACTIONS.get(action) or PendingAction(action),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...actors import Actor
-from ...channels.base import Channel
+from ...channels.base import Channel, Presents
 from ...conf import conf
 from ...models import Cip, Discrepancy, Order, Payment, Refund
 from ...signals import refund_account_asked
@@ -26,6 +26,7 @@ IN_STATES = {
     "extend": (OrderState.PENDING, OrderState.EXPIRED),
     "reissue": (OrderState.NEW, OrderState.PENDING, OrderState.EXPIRED, OrderState.REJECTED),
     "renew": (OrderState.EXPIRED,),
+    "open_link": (OrderState.NEW, OrderState.PENDING),
 }
 #: Statuses of a code that was never payable.
 NEVER_PAYABLE = (CipStatus.REQUESTED, CipStatus.REFUSED)
@@ -132,8 +133,8 @@ def _change(of: OrderSituation, action: str) -> str:
         return "ordered_again"
     if action != "issue" and any(cip.in_process_at and cip.status == CipStatus.CURRENT for cip in of.cips):
         return "in_process"
-    if action == "extend":
-        return _extend(of)
+    if action in ("extend", "open_link"):
+        return _extend(of) if action == "extend" else _open_link(of)
     if action in ("reissue", "renew") and order.forgotten_at:
         return "erased"
     if action == "renew" and not conf.payer_may_renew:
@@ -149,6 +150,18 @@ def _extend(of: OrderSituation) -> str:
     if not (channel := of.channels.get(cip.account)):
         return "no_account"
     return "" if channel.can_extend else "cannot_extend"
+
+
+def _open_link(of: OrderSituation) -> str:
+    """Return the reason why the payer can't open a payment page now, or have a link requested; else empty."""
+    live = next((cip for cip in of.cips if cip.live), None)
+    if live and live.status == CipStatus.CURRENT:
+        return "" if live.is_link else "has_code"
+    if of.order.pending_action or of.order.deferred_action or (live and live.asked_at):
+        return "code_pending"
+    route = conf.route(of.order.currency)
+    linking = [one for one in of.channels.values() if one.alias in route and one.presents == Presents.LINK]
+    return "" if linking else "has_code"
 
 
 def extendable(cips: Iterable[Cip]) -> Cip | None:

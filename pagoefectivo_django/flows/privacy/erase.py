@@ -107,7 +107,10 @@ def _of_order(order: Order, accounts: bool) -> dict[str, Any]:
         "concept": order.concept,
         "metadata": order.metadata,
         "language": order.language,
-        "codes": [{"code": cip.code, "expires_at": cip.expires_at.isoformat(), "page": cip.url} for cip in cips],
+        "codes": [
+            {"code": cip.code, "expires_at": cip.expires_at and cip.expires_at.isoformat(), "page": cip.url}
+            for cip in cips
+        ],
         "payments": [
             {
                 "amount": f"{payment.amount:.2f} {payment.currency}",

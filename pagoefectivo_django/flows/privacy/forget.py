@@ -151,9 +151,9 @@ def _free(orders: QuerySet[Order], now: datetime) -> QuerySet[Order]:
     unheard = unheard.filter(event__created_at__gt=now - HEARD_WITHIN)
     # A code that can still be paid, whatever became of its order, may still lead to a shipment or a refund.
     over = (CipStatus.PAID, CipStatus.REFUSED, CipStatus.DELETED)
-    payable = Cip.objects.filter(order=OuterRef("pk"), expires_at__gt=now - conf.poll_after_expiry).exclude(
-        status__in=over
-    )
+    passed = now - conf.poll_after_expiry
+    undated = Q(expires_at=None, order__expires_at__gt=passed)
+    payable = Cip.objects.filter(Q(expires_at__gt=passed) | undated, order=OuterRef("pk")).exclude(status__in=over)
     needed = (discrepancies, refunds, unheard, payable)
     return orders.filter(*(~Exists(rows) for rows in needed), state__in=ENDED, pending_action="", deferred_action="")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils.translation import gettext_noop as _
 
 from ...channels import get_channel
-from ...channels.base import Channel
+from ...channels.base import Channel, Presents
 from ...conf import conf
 from ...errors import Misconfigured
 from ...models import Cip
@@ -75,6 +75,20 @@ def expiry_range(currency: str) -> tuple[timedelta, timedelta] | None:
     if not limits or len(limits) < len(ranges):
         return None
     return min(least for least, _most in limits), max(most for _least, most in limits)
+
+
+def has_links(currency: str) -> bool:
+    """Return whether a channel of a currency's route presents links."""
+    for alias in conf.route(currency):
+        with suppress(Misconfigured):
+            if get_channel(alias).presents == Presents.LINK:
+                return True
+    return False
+
+
+def waits_for_press(channel: Channel, until: datetime, now: datetime) -> bool:
+    """Return whether a channel's link would end before its order, so that the payer's press has to ask for the link."""
+    return channel.presents == Presents.LINK and channel.life is not None and now + channel.life < until
 
 
 def log_fields_of(account: str, alias: str) -> frozenset[str]:

@@ -56,7 +56,8 @@ def queues(accounts: Iterable[str]) -> list[Queue]:
     deleted = Cip.objects.using(alias).filter(account__in=list(accounts), retry_at__isnull=False)
     settlements, lines = Settlement.objects.using(alias), SettlementLine.objects.using(alias)
     waiting: dict[str, tuple[Any, str]] = {
-        "new": (orders.filter(state=OrderState.NEW), "created_at"),
+        # Without an action an order waits for its payer's press, or for a person, whom a discrepancy tells.
+        "new": (orders.filter(state=OrderState.NEW).exclude(pending_action="", deferred_action=""), "created_at"),
         **{
             # Pending at the provider, or deferred until a discrepancy about money is resolved.
             str(pending_action): (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ...actors import CLOCK
@@ -39,9 +40,9 @@ UNDECIDED = (Fact.ISSUED, Fact.IN_PROCESS, Fact.UNKNOWN, Fact.ABSENT)
 def expire_orders(budget: TimeBudget) -> int:
     """Look at every order past its date and grace, in batches, and return the number looked at.
 
-    Paid: the payment counts. A later date at the provider: the order takes it. Still payable: the code is deleted, then
-    the order expires. In process: the look is postponed. No answer: the look is postponed, and a discrepancy opened
-    after a day. No code: the order expires.
+    Paid: the payment counts. A later date at a provider that takes ours: the order takes it. Still payable: the code is
+    deleted, then the order expires. In process: the look is postponed. No answer: the look is postponed, and a
+    discrepancy opened after a day. No code: the order expires.
     """
     channels, unreachable, looked = accounts(), set[str](), 0
     open_orders = Order.objects.using(database()).only("expires_at", "lapses_at")
@@ -62,6 +63,20 @@ def expire_orders(budget: TimeBudget) -> int:
     return looked
 
 
+@dataclass(frozen=True)
+class Look:
+    """The result of the last look at an order past its date."""
+
+    #: Applied to the order, in this sequence.
+    changes: tuple[Report | Decision, ...] = ()
+    #: The order takes the date of the provider's answer.
+    adopts: bool = False
+    #: The pause until the next look; None: the order needs none.
+    again: timedelta | None = None
+    #: The provider doesn't say what became of the code, which a person is told after ``LIMIT``.
+    in_doubt: bool = False
+
+
 @traced()
 def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: set[str], budget: TimeBudget) -> None:
     """Give claimed orders their last look, and apply the end that follows."""
@@ -71,46 +86,46 @@ def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: 
         order.pk: deadline(order.expires_at) for order in orders if deadline(order.expires_at) > now
     }
     past = [order for order in orders if order.pk not in later]
-    cips = _current_codes(past)
-    answers, waits = _ask(cips, channels, unreachable, budget)
-    payable = {cip.order_id: cip for cip in cips}
-    in_doubt: list[Order] = []
-    changes: list[tuple[Order, Report | Decision]] = []
-    adopted: list[tuple[Order, Report | Decision]] = []
+    codes = {cip.order_id: cip for cip in _current_codes(past)}
+    answers, waits = _ask(codes.values(), channels, unreachable, budget)
+    looks: list[tuple[Order, Look]] = []
     for order in past:
-        cip = payable.get(order.pk)
-        answer = answers.get(cip.pk) if cip else None
-        if cip and answer and answer.fact == Fact.ISSUED:
-            if answer.expires_at and deadline(answer.expires_at) > now:
-                adopted.append((order, answer))
-                continue
-            if budget.over:
-                later[order.pk] = now
-                continue
-            if not begin_deletion(cip, now, date=order.expires_at):
-                later[order.pk] = now + SOONEST
-                continue
-            answer = _delete(cip, now)
-        if cip is None:
-            changes.append((order, Lapse(order)))
+        if (cip := codes.get(order.pk)) is None:
+            looks.append((order, Look((Lapse(order),))))
         elif cip.account in waits:
-            later[order.pk] = now + waits[cip.account]
-        elif answer is None or answer.fact in UNDECIDED:
-            changes += [(order, answer)] if answer else []
-            later[order.pk] = now + _pause(order, now)
-            if answer is None or answer.fact != Fact.IN_PROCESS:  # the ledger itself limits the time in process
-                in_doubt.append(order)
-        elif answer.fact == Fact.CODE_DELETED:
-            changes += [(order, Lapse(order, gone=cip)), (order, answer)]
+            looks.append((order, Look(again=waits[cip.account])))
         else:
-            changes.append((order, answer))
-    for asked, told in ((False, changes), (True, adopted)):
-        stale = _apply(told, asked=asked, now=now)
+            looks.append((order, _look(order, cip, answers.get(cip.pk), channels, budget)))
+    later |= {order.pk: now + look.again for order, look in looks if look.again is not None}
+    for adopts in (False, True):
+        told = [(order, change) for order, look in looks if look.adopts == adopts for change in look.changes]
+        stale = _apply(told, asked=adopts, now=now)
         later |= dict.fromkeys(stale, now + SOONEST)  # the code changed while the provider was asked
     put_back(orders, "lapses_at", later)
-    for order in in_doubt:
-        if now - deadline(order.expires_at) > LIMIT:
-            _put_to_person(order, payable[order.pk], now)
+    for order, look in looks:
+        if look.in_doubt and now - deadline(order.expires_at) > LIMIT:
+            _put_to_person(order, codes[order.pk], now)
+
+
+def _look(order: Order, cip: Cip, answer: Report | None, channels: dict[str, Channel], budget: TimeBudget) -> Look:
+    """Return what follows from the provider's answer about an order's code; a code still payable is deleted first."""
+    now = budget.now
+    if answer and answer.fact == Fact.ISSUED:
+        takes_dates = channels[cip.account].expires_within is not None
+        if takes_dates and answer.expires_at and deadline(answer.expires_at) > now:
+            return Look((answer,), adopts=True)
+        if budget.over:
+            return Look(again=timedelta(0))
+        if not begin_deletion(cip, now, date=order.expires_at):
+            return Look(again=SOONEST)
+        answer = _delete(cip, now)
+    if answer is None or answer.fact in UNDECIDED:
+        # The ledger itself limits the time in process.
+        in_doubt = answer is None or answer.fact != Fact.IN_PROCESS
+        return Look((answer,) if answer else (), again=_pause(order, now), in_doubt=in_doubt)
+    if answer.fact == Fact.CODE_DELETED:
+        return Look((Lapse(order, gone=cip), answer))
+    return Look((answer,))
 
 
 def _current_codes(orders: list[Order]) -> list[Cip]:

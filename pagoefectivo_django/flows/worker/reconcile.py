@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 
 from ...actors import POLL
 from ...channels.base import Channel, Report
@@ -23,7 +23,7 @@ from ..inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, ne
 from ..ledger.advance import Outcome, advance
 from ..ledger.locked import lock_free_order
 from ..ledger.schedule import deadline, next_poll
-from ..orders.find import find, is_clear, put_lost_to_person
+from ..orders.find import find, is_clear, put_lost_to_person, supersede_lost_link
 from ..outbox.budget import TimeBudget
 from ..provider.accounts import accounts, channel_of
 from ..provider.look_up import AFTER_NOTHING, KnowsNothing
@@ -124,6 +124,7 @@ def _compare(channel: Channel, cips: Sequence[Cip], budget: TimeBudget, found: C
     heard = [(cip, answers[cip.pk]) for cip in cips if cip.pk in answers]
     told = [(cip, answer) for cip, answer in heard if not _as_we_know(cip, answer, payments.get(cip.pk, []))]
     outcomes = advance(*(answer for _, answer in told), actor=POLL, wait=False, now=budget.now)
+    prefetch_related_objects([cip for cip in cips if cip.expires_at is None], "order")
     again = {cip.pk: next_look(cip, asked_at) if hinted else next_poll(cip, budget.now) for cip in cips}
     for (cip, answer), outcome in zip(told, outcomes, strict=True):
         if hinted:
@@ -174,7 +175,7 @@ def _as_we_know(cip: Cip, answer: Report, payments: list[Payment]) -> bool:
     if answer.fact == Fact.ISSUED:
         return cip.status == CipStatus.CURRENT and answer.expires_at in (None, cip.expires_at)
     if answer.fact == Fact.CODE_EXPIRED:
-        return cip.status == CipStatus.EXPIRED
+        return cip.status == CipStatus.EXPIRED or (cip.status == CipStatus.SUPERSEDED and cip.retry_at is None)
     if answer.fact == Fact.CODE_DELETED:
         return cip.status in (CipStatus.DELETED, CipStatus.SUPERSEDED) and cip.retry_at is None
     return False
@@ -205,7 +206,8 @@ def end_watches(budget: TimeBudget, asked: Collection[str]) -> int:
 
     Until then, the dashboard shows such codes of accounts that are no longer in the settings.
     """
-    over = Q(expires_at__lt=budget.now - conf.poll_after_expiry) & ~Q(status=CipStatus.PAID)
+    passed = budget.now - conf.poll_after_expiry
+    over = (Q(expires_at__lt=passed) | Q(expires_at=None)) & ~Q(status=CipStatus.PAID)
     over |= Q(changed_at__lt=budget.now - conf.poll_after_payment, status=CipStatus.PAID)
     left = Cip.objects.using(database()).exclude(account__in=asked).filter(over, KNOWN)
     due, ended, held = left.filter(poll_at__lte=budget.now).order_by("poll_at", "pk"), 0, set[int]()
@@ -213,6 +215,9 @@ def end_watches(budget: TimeBudget, asked: Collection[str]) -> int:
         for cip in cips:
             if budget.over:
                 return ended
+            if cip.status != CipStatus.PAID and cip.until >= passed:  # without a date of its own
+                held.add(cip.pk)
+                continue
             with one_transaction() as alias:
                 locked = lock_free_order(Order(pk=cip.order_id), alias=alias, now=budget.now, actor=POLL)
                 mine = Cip.objects.using(alias).filter(pk=cip.pk, poll_at=cip.poll_at)
@@ -231,10 +236,17 @@ def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
     if cip.status == CipStatus.REQUESTED and cip.asked_at:
         lost = Report(cip.account, Fact.LOST, transaction_code=cip.transaction_code, data={"about": "request_ended"})
         advance(lost, actor=POLL, wait=False, now=budget.now)
+        supersede_lost_link(cip, budget.now, wait=False)
+        return
+    if cip.status == CipStatus.SUPERSEDED:
+        again = next_poll(cip, budget.now) if _may_exist(cip, budget, unasked=False) else None
+        put_back([cip], "poll_at", {cip.pk: again})
+        return
+    if cip.status == CipStatus.LOST and supersede_lost_link(cip, budget.now, wait=False):
         return
     if cip.status == CipStatus.LOST:
         found["lost"] += 1
-        until = deadline(cip.expires_at)
+        until = deadline(cip.until)
         if _may_exist(cip, budget) and until <= budget.now and not put_lost_to_person(cip, budget.now, _ANSWER_LOST):
             return
         if budget.now < until:  # a hint asked for an early look
@@ -243,12 +255,15 @@ def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
     put_back([cip], "poll_at", {cip.pk: None})
 
 
-def _may_exist(cip: Cip, budget: TimeBudget) -> bool:
-    """Return whether a lost code may exist; where the provider can be asked by our number, the answer is applied."""
+def _may_exist(cip: Cip, budget: TimeBudget, *, unasked: bool = True) -> bool:
+    """Return whether a lost code may exist; where the provider can be asked by our number, the answer is applied.
+
+    ``unasked``: the result where the provider can't be asked so.
+    """
     try:
         channel = channel_of(cip)
         if not channel.can_find:
-            return True
+            return unasked
         report = find(channel, cip, budget.now)
     except PagoEfectivoError:
         return True

@@ -27,6 +27,7 @@ from ..ledger.history import History, evidence_of
 from ..ledger.subject import Subject
 from ..outbox.budget import TimeBudget
 from ..provider.accounts import accounts
+from ..provider.foreign import is_foreign
 from ..provider.pace import await_pace
 from ..provider.search import search
 
@@ -132,6 +133,8 @@ def _apply(channel: Channel, answer: Report, now: datetime) -> str:
     if attach_forgotten(channel, answer, now, wait=False) and _is_ours(answer, now):
         return "attached"
     if answer.fact in (Fact.CODE_EXPIRED, Fact.CODE_DELETED):
+        return "closed"
+    if answer.fact == Fact.PAYMENT and is_foreign(channel, answer.code or answer.provider_id):
         return "closed"
     kind = Kind.UNMATCHED if answer.fact == Fact.PAYMENT else Kind.LOST_CODE
     with one_transaction() as alias:

@@ -80,7 +80,8 @@
     if (!answer.ok) throw new Error("no page");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const next = page.getElementById("pagoefectivo-voucher");
-    if (!next) return location.reload();
+    // The button that pays needs the page's own headers: they let its form leave.
+    if (!next || next.dataset.press !== voucher().dataset.press) return location.reload();
     const chosen = document.querySelector(".pagoefectivo-choice:checked");
     const focused = document.activeElement && voucher().contains(document.activeElement) && document.activeElement.id;
     next.dataset.fresh = "";

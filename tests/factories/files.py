@@ -1,4 +1,4 @@
-"""Statements in every shape, and a short way to read them."""
+"""Statements in every shape, of orders that nobody has, and a short way to read them."""
 
 import io
 import zipfile
@@ -11,7 +11,7 @@ import openpyxl
 
 from pagoefectivo_django.statements import Fault, Line, Statement, open_statement
 
-SAMPLE = (Path(__file__).parent / "samples" / "settlement.txt").read_bytes()
+SAMPLE = (Path(__file__).parent.parent / "statements/samples" / "settlement.txt").read_bytes()
 SHOP: dict[str, Any] = {
     "shop": {
         "KIND": "settlement",
@@ -22,6 +22,15 @@ SHOP: dict[str, Any] = {
 REPORT = ["CIP", "Nro.Ord.Comercio", "Monto", "Estado", "Fec.Cancelación", "Cliente Email", "Canal"]
 PREAMBLE = [[f"Reporte {number}"] for number in range(10)]
 PAID_AT = datetime(2026, 11, 23, 10, 0, 5)  # noqa: DTZ001 (a workbook has no zones)
+
+#: A bank's file with headings, and the same without: the columns of both in the order of ``COLUMNS``.
+COLUMNS = ("code", "transaction_code", "operation_number", "gross", "fee", "tax", "net", "paid_at")
+HEADINGS = ["Código", "Pedido", "Operación", "Importe", "Comisión", "IGV", "Neto", "Fecha"]
+HEAD = ";".join(HEADINGS) + "\n"
+NAMED: dict[str, Any] = {"bank": {"KIND": "settlement", "COLUMNS": dict(zip(COLUMNS, HEADINGS, strict=True))}}
+NUMBERED: dict[str, Any] = {
+    "bank": {"KIND": "settlement", "WIDTH": 8, "COLUMNS": {ours: at for at, ours in enumerate(COLUMNS, 1)}}
+}
 
 
 def read(data: bytes, name: str = "file.csv", **said: Any) -> Statement:

@@ -1,79 +1,23 @@
-"""What hostile tests do again and again: order, sign, post, break the database, do two things at once."""
+"""Two things at once, each on a connection of its own, and statements that fail."""
 
-import hashlib
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
-from django.db import OperationalError, connections
-from django.test import Client
-from django.utils import timezone
+from django.db import OperationalError, connections, transaction
 
-from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.flows import create_order, tick
-from pagoefectivo_django.models import Cip, Delivery, Notification, Order
+from pagoefectivo_django.models import Order
 from pagoefectivo_django.models.database import database
-from pagoefectivo_django.payer import Payer
 from tests import servers
+from tests.factories.messages import post
 
-SECRET = "made-up-webhook-secret"
-URL = "/pay/webhooks/default/"
 WHO_WAITS = {
     "postgresql": "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
     "mariadb": "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
 }
-WORK = [model.objects.all() for model in (Notification, Delivery, Order, Cip)]
-
-
-def sold(reference: str = "SHOP-1", **changes: Any) -> Order:
-    """An order over PEN 120.50, with its code unless the caller is inside a transaction."""
-    asked: dict[str, Any] = {
-        "reference": reference,
-        "amount": Decimal("120.50"),
-        "currency": "PEN",
-        "payer": Payer(email="ana@example.com", name="Ana"),
-    }
-    return create_order(**asked | changes)
-
-
-def paid(order: Order, **changes: Any) -> bytes:
-    """The bytes of a notification that an order's code was paid; None leaves a field out."""
-    message = {
-        "fact": "payment",
-        "code": order.code,
-        "amount": str(order.amount),
-        "currency": order.currency,
-        "operation_number": "7",
-        "paid_at": timezone.now().isoformat(),
-    } | changes
-    return json.dumps({name: value for name, value in message.items() if value is not None}).encode()
-
-
-def post(body: bytes, *, client: Client | None = None, url: str = URL, secret: str = SECRET) -> Any:
-    """Send proven bytes to the webhook."""
-    signature = MemoryChannel.sign(body, secret)
-    headers = {"PE-Signature": signature}
-    return (client or Client()).post(url, body, content_type="application/json", headers=headers)
-
-
-def kept(body: bytes) -> Notification:
-    return Notification.objects.using(database()).get(identity=hashlib.sha256(body).hexdigest())
-
-
-def many_ticks(rounds: int = 13, begin: datetime | None = None) -> datetime:
-    """Let a worker go round at intervals longer than any pause, until it gives up; return when it ended."""
-    begin = begin or timezone.now()
-    for number in range(rounds):
-        if not any(rows.using(database()).filter(retry_at__isnull=False).exists() for rows in WORK):
-            break
-        tick(now=begin + number * timedelta(minutes=75) + timedelta(minutes=1))
-    return begin + rounds * timedelta(minutes=75)
 
 
 @contextmanager
@@ -162,4 +106,29 @@ def posting(body: bytes) -> Iterator[list[int]]:
     try:
         yield statuses
     finally:
+        thread.join(30)
+
+
+@contextmanager
+def held(*orders: Order) -> Iterator[threading.Event]:
+    """Hold the locks of orders on another connection; yields an event that says when they were let go, at last."""
+    locked, release, over = threading.Event(), threading.Event(), threading.Event()
+
+    def shop() -> None:
+        try:
+            with transaction.atomic():
+                list(Order.objects.select_for_update().filter(pk__in=[order.pk for order in orders]))
+                locked.set()
+                release.wait(60)
+            over.set()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=shop)
+    thread.start()
+    assert locked.wait(20)
+    try:
+        yield over
+    finally:
+        release.set()
         thread.join(30)

@@ -24,6 +24,9 @@ WAITING = Voucher(
     url=URL,
     ways=ways_of("PEN"),
 )
+#: The same of an order that is paid on a page of the provider's.
+PAYMENT_PAGE = "https://provider.example/pages/pg_1"
+BY_LINK: dict[str, Any] = {"code": "", "by_link": True, "provider_url": PAYMENT_PAGE, "ways": ()}
 _PAID = {"paid_at": datetime(2026, 8, 21, 14, 3, tzinfo=UTC), "operation_number": "7001"}
 CHANGES: dict[str, dict[str, Any]] = {
     "created": {},
