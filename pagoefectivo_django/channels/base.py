@@ -232,6 +232,8 @@ class Channel:
     #: How far ahead the date of a code may be, from the least to the most. None: the provider takes no date of ours; a
     #: date that it sets itself is learnt from its answers, and the order ends at the shop's date.
     expires_within: ClassVar[tuple[timedelta, timedelta] | None] = None
+    #: The formats of the provider's statements, by name, as in the setting ``STATEMENTS``.
+    statement_formats: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     #: The provider's fields, in lower case, whose values the log of calls may show: money, numbers, dates and states,
     #: and nothing that names a person or is a secret. The values of all further fields are masked.
     log_fields: ClassVar[frozenset[str]] = frozenset()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils.translation import gettext_noop as _
 
@@ -89,6 +91,14 @@ def has_links(currency: str) -> bool:
 def waits_for_press(channel: Channel, until: datetime, now: datetime) -> bool:
     """Return whether a channel's link would end before its order, so that the payer's press has to ask for the link."""
     return channel.presents == Presents.LINK and channel.life is not None and now + channel.life < until
+
+
+def statement_formats() -> dict[str, Mapping[str, Any]]:
+    """Return the formats of statements by name: those of the configured channels, and the shop's own."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for channel in accounts().values():
+        found |= channel.statement_formats
+    return {**found, **conf.statements}
 
 
 def log_fields_of(account: str, alias: str) -> frozenset[str]:
