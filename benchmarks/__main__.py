@@ -105,7 +105,7 @@ def floor(now: datetime) -> int:
                     fact="code_expired",
                     state_before=order.state,
                     state_after="expired",
-                    actor="clock",
+                    actor_kind="worker",
                     cip_id=order.cip_id,
                     created_at=now,
                 )

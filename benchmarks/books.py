@@ -42,8 +42,10 @@ SELECT 'default', account, md5(id::text), 0, 'signed_body', '', '{}', '', code, 
     1, 'applied', '', false, '', 0, ''
 FROM pagoefectivo_cip WHERE status = 'paid';
 INSERT INTO pagoefectivo_orderevent (
-    id, order_id, number, kind, fact, state_before, state_after, actor, detail, trace, created_at)
-SELECT gen_random_uuid(), id, 1, 'order_created', '', '', '', 'bench', '', '', created_at FROM pagoefectivo_order;
+    id, order_id, number, kind, fact, state_before, state_after, actor_kind, actor_name, data, reason, trace,
+    created_at)
+SELECT gen_random_uuid(), id, 1, 'order_created', '', '', '', 'worker', '', '{}', '', '', created_at
+FROM pagoefectivo_order;
 INSERT INTO pagoefectivo_delivery (event_id, receiver, delivered_at, attempts, last_error)
 SELECT id, 'bench', created_at, 1, '' FROM pagoefectivo_orderevent
 """

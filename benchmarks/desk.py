@@ -56,9 +56,9 @@ SELECT 'settlement', '{account}', 'LIQ-' || d, (now() - d * interval '1 day')::d
 FROM generate_series(0, 740) AS d;
 INSERT INTO pagoefectivo_settlementline (
     settlement_id, number, code, transaction_code, operation_number, currency, gross, fee, tax, net, paid_at, payer,
-    collector, digest, first, status, reason)
+    collector, digest, first, status, about, data, reason)
 SELECT s.id, o.id, c.code, c.transaction_code, '', 'PEN', o.amount, 1, 0.18, o.amount - 1.18, o.paid_at, '', '',
-    md5(o.id::text), true, CASE WHEN o.id % 10 = 6 THEN 'discrepancy' ELSE 'matched' END, ''
+    md5(o.id::text), true, CASE WHEN o.id % 10 = 6 THEN 'discrepancy' ELSE 'matched' END, '', '{{}}', ''
 FROM pagoefectivo_order o JOIN pagoefectivo_cip c ON c.id = o.cip_id
 JOIN pagoefectivo_settlement s ON s.dated = o.settled_at::date;
 INSERT INTO pagoefectivo_match (line_id, payment_id, kind, amount, rule, author, reason, created_at, stands, part)
@@ -67,14 +67,15 @@ FROM pagoefectivo_settlementline l JOIN pagoefectivo_cip c ON c.account = '{acco
 JOIN pagoefectivo_payment p ON p.cip_id = c.id WHERE l.status = 'matched';
 INSERT INTO pagoefectivo_discrepancy (
     order_id, kind, account, subject, cip_id, amount, currency, assigned_to, evidence, suggestion, status, resolution,
-    resolved_by, resolved_at, reason, created_at)
+    resolved_by, resolved_at, closed_because, reason, created_at)
 SELECT id, 'late_payment', '{account}', id::text, cip_id, amount, 'PEN', '', '[]', '',
-    CASE WHEN id > {count} - 800 THEN 'open' ELSE 'resolved' END, '', 'bench', now(), 'x', created_at
+    CASE WHEN id > {count} - 800 THEN 'open' ELSE 'resolved' END, '', 'bench', now(), '', 'x', created_at
 FROM pagoefectivo_order WHERE id % 10 = 1;
 INSERT INTO pagoefectivo_refund (
     payment_id, order_id, amount, currency, status, by_channel, provider_id, reason, requested_by, requested_at,
-    approved_by, closed_at, outcome, bank, cci, holder, attempts, last_error)
-SELECT p.id, o.id, 1, 'PEN', 'done', false, '', '', 'bench', o.paid_at, 'bench', o.paid_at, '', '', '', '', 0, ''
+    approved_by, closed_at, data, outcome, bank, cci, holder, attempts, last_error)
+SELECT p.id, o.id, 1, 'PEN', 'done', false, '', '', 'bench', o.paid_at, 'bench', o.paid_at, '{{}}', '', '', '',
+    '', 0, ''
 FROM pagoefectivo_order o JOIN pagoefectivo_payment p ON p.cip_id = o.cip_id WHERE o.id % 10 = 6;
 INSERT INTO pagoefectivo_apicall (
     channel, account, method, path, status, error, began_at, milliseconds, trace, request, answer)

@@ -25,10 +25,11 @@ VALUES ('settlement', '{account}', 'floor', now(), 'PEN', 'done', 'floor', 'floo
     0, 0, 'bench', now(), 0, '');
 INSERT INTO pagoefectivo_settlementline (
     settlement_id, number, code, transaction_code, operation_number, currency, gross, fee, tax, net, paid_at, payer,
-    collector, digest, first, status, reason)
+    collector, digest, first, status, about, data, reason)
 SELECT (SELECT max(id) FROM pagoefectivo_settlement), number, ltrim(c3, '0'), c4, '', 'PEN', c7::numeric,
     round(c6::numeric / 1.18, 2), c6::numeric - round(c6::numeric / 1.18, 2), c7::numeric - c6::numeric,
-    to_timestamp(c9, 'DD/MM/YYYY HH24:MI:SS'), '', c13 || ' ' || c15, md5(c3 || c4 || c6 || c7 || c9), NULL, 'new', ''
+    to_timestamp(c9, 'DD/MM/YYYY HH24:MI:SS'), '', c13 || ' ' || c15, md5(c3 || c4 || c6 || c7 || c9),
+    NULL, 'new', '', '{{}}', ''
 FROM floor;
 INSERT INTO pagoefectivo_match (line_id, payment_id, kind, amount, rule, author, reason, created_at, stands, part)
 SELECT l.id, p.id, 'settlement', l.gross, 'code', 'bench', '', now(), true, 0
@@ -44,9 +45,10 @@ JOIN pagoefectivo_payment p ON p.id = m.payment_id
 JOIN pagoefectivo_cip c ON c.id = p.cip_id
 WHERE c.order_id = o.id AND o.state = 'paid';
 INSERT INTO pagoefectivo_orderevent (
-    id, order_id, number, kind, fact, state_before, state_after, actor, detail, cip_id, trace,
+    id, order_id, number, kind, fact, state_before, state_after, actor_kind, actor_name, data, reason, cip_id, trace,
     created_at)
-SELECT gen_random_uuid(), id, event_count, 'payment_settled', '', 'paid', 'paid', 'bench', '', cip_id, '', now()
+SELECT gen_random_uuid(), id, event_count, 'payment_settled', '', 'paid', 'paid', 'import', '', '{{}}', '', cip_id,
+    '', now()
 FROM pagoefectivo_order WHERE settled_at IS NOT NULL
 """
 

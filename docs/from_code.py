@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Action
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,9 +21,12 @@ from docutils.statemachine import StringList
 from pagoefectivo_django.conf import table
 from pagoefectivo_django.states import CipStatus, Fact, OrderState
 from pagoefectivo_django.transitions import CODE_TABLE, ORDER_TABLE
+from pagoefectivo_django.wording.sentences import ANSWERS, CLOSED, SENTENCES
 
 #: Characters of a default that a table's column has room for; only ``MESSAGES``, which is every message, is longer.
 LONGEST_DEFAULT = 40
+#: The place of a value in a sentence.
+PLACE = re.compile(r"%\((\w+)\)s")
 COMMANDS = Path(__file__).resolve().parent.parent / "pagoefectivo_django/management/commands"
 
 
@@ -89,6 +94,14 @@ def _facts(
         yield "   " + ", ".join(f'"{cell}"' for cell in cells)
 
 
+def sentences(table: Mapping[str, object]) -> Iterator[str]:
+    """Yield a table: each code of data with its sentence in English."""
+    yield from (".. list-table::", "")
+    for code, sentence in table.items():
+        yield f"   * - ``{code}``"
+        yield f"     - {PLACE.sub(lambda place: f'``{place[1]}``', str(sentence))}"
+
+
 class FromCode(Directive):
     """Puts the lines of one of the functions above in its place."""
 
@@ -99,6 +112,9 @@ class FromCode(Directive):
         "settings": settings_table,
         "transitions": transitions,
         "code-transitions": code_transitions,
+        "about": partial(sentences, SENTENCES),
+        "answer": partial(sentences, ANSWERS),
+        "closed_because": partial(sentences, CLOSED),
     }
 
     def run(self) -> list[nodes.Node]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext
 
+if TYPE_CHECKING:
+    from .actors import Actor
+
 #: What a sentence may name: never a secret, and nothing about a payer. An error is a part of a longer sentence.
-Param: TypeAlias = "str | int | Decimal | date | PagoEfectivoError"
+Param: TypeAlias = "str | int | Decimal | date | Actor | PagoEfectivoError"
 
 
 def gettext_noop(message: str) -> str:

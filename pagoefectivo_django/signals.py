@@ -16,6 +16,7 @@ from typing import Any, cast
 from asgiref.sync import async_to_sync
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 
 from .errors import Misconfigured
 
@@ -162,4 +163,20 @@ SIGNALS: dict[str, OutboxSignal] = {
         expiry_approaching,
         discrepancy_opened,
     )
+}
+
+#: Labels by the kind of an event: the names of the signals, and ``noted``, for which no signal exists.
+LABELS: dict[str, Any] = {
+    "order_created": _("order made"),
+    "cip_issued": _("code issued"),
+    "payment_confirmed": _("paid"),
+    "payment_expired": _("expired"),
+    "payment_cancelled": _("cancelled"),
+    "payment_rejected": _("rejected"),
+    "payment_refunded": _("refunded"),
+    "payment_settled": _("settled"),
+    "refund_account_asked": _("payer asked for an account"),
+    "expiry_approaching": _("reminded"),
+    "discrepancy_opened": _("discrepancy opened"),
+    "noted": _("noted"),
 }

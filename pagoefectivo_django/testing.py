@@ -16,6 +16,7 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
+from .actors import CLOCK, POLL
 from .channels import get_channel
 from .channels.base import CodeRef
 from .channels.memory import MemoryChannel
@@ -95,8 +96,8 @@ def expire(order: Order) -> Order:
         channel.set(order.code, Fact.CODE_EXPIRED, expires_at=passed)
         status = notify(order, Fact.CODE_EXPIRED)
         assert status == 200, f"the webhook answered {status}"  # nosec B101 # a test's
-        advance(*channel.look_up([CodeRef(order.code)]).values(), actor="poll", now=now)
-    advance(Lapse(order), actor="clock", now=now)
+        advance(*channel.look_up([CodeRef(order.code)]).values(), actor=POLL, now=now)
+    advance(Lapse(order), actor=CLOCK, now=now)
     _commit()
     order.reload()
     return order

@@ -42,8 +42,11 @@ STAFF = (
     "mail/staff.py",
     "models/",
     "templates/admin/",
+    "actors.py",
     "apps.py",
+    "signals.py",
     "states.py",
+    "wording/",
 )
 #: What would speak to a payer as *usted*: commands, and *su* for what is theirs.
 USTED = re.compile(

@@ -11,7 +11,6 @@ from operator import or_
 from typing import Any
 
 from django.db.models import Case, Q, QuerySet, Sum, Value, When
-from django.utils.dateparse import parse_datetime
 from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.timezone import localtime
@@ -19,10 +18,13 @@ from django.utils.translation import gettext_lazy as _
 
 from ..documents.tables import Amount, Cell, Differing, Link, Table, Text
 from ..models import Cip, Discrepancy, Match, Notification, Order, OrderEvent, Payment, SettlementLine
-from ..money import display
-from ..states import Kind, LineStatus, PaymentStatus, Remark, Resolution
+from ..states import Kind, LineStatus, PaymentStatus
+from ..wording.data import in_words
+from ..wording.events import deed_label, fact_label
+from ..wording.evidence import evidence_table
 from ..workdays import lima_day
-from .tables import Column, amount_of, badge_of, fact_label, table
+from .order_tables import actor_label
+from .tables import Column, amount_of, badge_of, table
 
 #: The most notifications and suggested payments on a page; deposits are limited to ten times as many.
 MOST_SHOWN = 10
@@ -174,13 +176,9 @@ class Comparison:
         """Return the tables below the columns: the evidence, suggested payments for a line without an order, and the
         timeline.
         """
-        evidence = self.discrepancy.evidence
-        said_of = dict.fromkeys(name for said in evidence for name in said)
-        names = [*(name for name in _NAMES if name in said_of), *(name for name in said_of if name not in _NAMES)]
         currency = self.order.currency if self.order else self.discrepancy.currency
-        rows = [[_said(name, said.get(name), currency) for name in names] for said in evidence]
+        headings, rows = evidence_table(self.discrepancy.evidence, currency)
         guesses = [self._guesses(self.line)] if self.discrepancy.line and self.order is None and self.line else []
-        headings: list[Text] = [_NAMES.get(name, name.replace("_", " ")) for name in names]
         return [Table(_("evidence"), headings, rows), *guesses, self._timeline()]
 
     def _guesses(self, line: SettlementLine) -> Table:
@@ -198,7 +196,13 @@ class Comparison:
 
     def _timeline(self) -> Table:
         events = self.discrepancy.events.order_by("created_at", "number")
-        columns = ("created_at", "actor", (_("what"), _what), (_("detail"), _detail))
+        columns = (
+            "created_at",
+            (_("who"), actor_label),
+            (_("what"), _what),
+            (_("what happened"), _further),
+            "reason",
+        )
         return table(_("timeline"), events, columns)
 
 
@@ -226,47 +230,10 @@ def guesses(line: SettlementLine, *, by_payer: bool = True) -> QuerySet[Payment]
     return found.order_by("-same_payer", "cip__order__paid_at", "pk")[:MOST_SHOWN]
 
 
-def _said(name: str, value: Any, currency: str) -> Any:
-    """Return a value of the evidence for display: times and amounts in the reader's format."""
-    if name == "fact":
-        return fact_label(value)
-    if value and name in ("difference", "together"):
-        amount = Decimal(value)
-        sign = (amount > 0) - (amount < 0) if name == "difference" else 0
-        return str(_SIGNS[sign]) % display(abs(amount), currency)
-    return parse_datetime(value) or value if value and name in ("at", "paid_at") else value
+def _further(event: OrderEvent) -> str:
+    """Return what else an event of the page's discrepancy says; the kind stands above."""
+    return in_words({name: value for name, value in event.data.items() if name != "discrepancy"})
 
 
-#: Words for the amounts in the evidence that the ledger computed.
-_SIGNS = {1: _("%s too much"), 0: "%s", -1: _("%s too little")}
-#: The columns of the evidence in their order: what staff decides by comes first, where a narrow window shows it.
-_NAMES: dict[str, Text] = {
-    "at": _("when"),
-    "fact": _("fact"),
-    "amount": _("amount"),
-    "currency": _("currency"),
-    "difference": _("difference from the order"),
-    "together": _("with the order's other payments"),
-    "paid_at": _("paid"),
-    "operation_number": _("operation number"),
-    "code": "CIP",
-    "transaction_code": _("transaction code"),
-    "provider_id": _("provider's id"),
-    "account": _("account"),
-    "detail": _("detail"),
-}
-
-
-def _what(event: OrderEvent) -> Any:
-    if event.kind == "discrepancy_opened":
-        return _("discrepancy opened")
-    return Remark(event.fact).label if event.fact in Remark.values else _("answered")
-
-
-def _detail(event: OrderEvent) -> Any:
-    if event.fact:
-        return event.detail or _("nobody")
-    said = event.detail.split(": ", 2)
-    if event.kind == "discrepancy_opened" or len(said) < 2 or said[1] not in Resolution.values:
-        return Kind(event.detail).label if event.detail in Kind.values else event.detail
-    return ": ".join((str(Resolution(said[1]).label), *said[2:]))
+def _what(event: OrderEvent) -> str:
+    return deed_label(event.kind, event.fact, event.data)

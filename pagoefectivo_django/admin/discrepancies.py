@@ -12,11 +12,13 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from ..actors import Actor
 from ..documents.tables import Link, Table
 from ..flows import assign_discrepancy, comment_on, reopen_discrepancy, resolve_discrepancy
 from ..flows.possible.rules import PERMISSIONS, answers_to
 from ..models import Discrepancy, Settlement
 from ..states import Kind
+from ..wording.evidence import closing_words
 from .actions import StaffAction, why_not
 from .base import RecordAdmin
 from .comparison import Comparison
@@ -152,7 +154,7 @@ class DiscrepancyAdmin(RecordAdmin):
         ),
     )
     #: Shown for a resolved discrepancy.
-    answer_fieldset = (_("Answer"), {"fields": (("resolution", "resolved_by"), "resolved_at", "reason")})
+    answer_fieldset = (_("Answer"), {"fields": (("resolution", "resolved_text"), "resolved_at", "closing_text")})
     staff_actions = (
         StaffAction(
             "resolve",
@@ -214,6 +216,14 @@ class DiscrepancyAdmin(RecordAdmin):
     @admin.display(description=_("assigned to"))
     def assigned_text(self, discrepancy: Discrepancy) -> str:
         return discrepancy.assigned_to or gettext("nobody")
+
+    @admin.display(description=_("resolved by"))
+    def resolved_text(self, discrepancy: Discrepancy) -> str:
+        return Actor.parse(discrepancy.resolved_by).label
+
+    @admin.display(description=_("reason"))
+    def closing_text(self, discrepancy: Discrepancy) -> str:
+        return closing_words(discrepancy.closed_because, discrepancy.reason)
 
     @admin.display(description=_("what to do"))
     def explanation(self, discrepancy: Discrepancy) -> Any:

@@ -1,26 +1,10 @@
-"""Words for staff: a label for each kind of event, and the meaning of each kind of discrepancy."""
+"""The meaning of each kind of discrepancy, for staff."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
 from ..states import Kind
-
-#: Labels by the kind of an event: the names of the signals, and ``noted``, for which no signal exists.
-EVENTS = {
-    "order_created": _("order made"),
-    "cip_issued": _("code issued"),
-    "payment_confirmed": _("paid"),
-    "payment_expired": _("expired"),
-    "payment_cancelled": _("cancelled"),
-    "payment_rejected": _("rejected"),
-    "payment_refunded": _("refunded"),
-    "payment_settled": _("settled"),
-    "refund_account_asked": _("payer asked for an account"),
-    "expiry_approaching": _("reminded"),
-    "discrepancy_opened": _("discrepancy opened"),
-    "noted": _("noted"),
-}
 
 #: By kind of discrepancy: the meaning, and the usual action of staff.
 EXPLANATIONS = {

@@ -20,6 +20,7 @@ from ..models import Discrepancy, Match, Order, Payment, Settlement, SettlementL
 from ..models.orders import that_pays
 from ..money import CURRENCIES
 from ..states import PaymentStatus, Resolution
+from ..wording.reading import FORMATS as FORMAT_LABELS
 
 
 def day_field(label: Any, **named: Any) -> forms.DateField:
@@ -142,7 +143,7 @@ class StatementForm(forms.Form):
         several = [("", _("choose one"))] if len(aliases) > 1 else []
         choose(self, "channel", [*several, *((alias, alias) for alias in aliases)])
         formats = sorted(statement_formats())
-        choose(self, "format", [("", _("detect it")), *((name, name) for name in formats)])
+        choose(self, "format", [("", _("detect it")), *((name, FORMAT_LABELS.get(name, name)) for name in formats)])
 
 
 class ConfirmForm(StaffForm):

@@ -19,10 +19,10 @@ from ..flows.reports.accounts import known_accounts
 from ..models import Notification, NotificationStatus
 from ..models.clock import current_time
 from ..states import Fact, Remark
+from ..wording.events import fact_label
 from .actions import StaffAction
 from .base import KnownValuesFilter, RecordAdmin, masked
 from .lists import keys
-from .tables import fact_label
 
 
 class ChannelFilter(KnownValuesFilter):
@@ -42,7 +42,7 @@ class FactFilter(KnownValuesFilter):
 
 
 def _apply_now(row: Notification, *, actor: str) -> Notification:
-    record_remark(None, Remark.RETRIED, actor=actor, detail=f"notification {row.identity[:12]}")
+    record_remark(None, Remark.RETRIED, actor=actor, data={"notification": row.identity[:12]})
     retry(row, current_time())
     return row
 

@@ -10,12 +10,15 @@ from django.utils.translation import gettext_lazy as _
 
 from ..documents.tables import Amount, Badge, Link, Table
 from ..flows.reports.evidence import messages_about
-from ..models import ApiCall, Cip, Delivery, Match, Order, OrderEvent, Payment
+from ..models import ApiCall, Cip, Delivery, Discrepancy, Match, Order, OrderEvent, Payment, Refund
 from ..states import OrderState
+from ..wording.data import in_words
+from ..wording.events import fact_label, kind_label
+from ..wording.evidence import closing_words
+from ..wording.reading import RULES
 from .base import RecordAdmin
-from .explanations import EVENTS
 from .outbox import heard
-from .tables import OF_REFUNDS, Column, amount_of, fact_label, table, where_present
+from .tables import OF_REFUNDS, Column, amount_of, table, where_present, who
 
 #: The most events, calls or deliveries on a page: a code that is polled for months has many calls.
 MOST_SHOWN = 200
@@ -28,7 +31,16 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Table]:
     error = (_("last error"), admin.error_text)
     told = (_("fact"), lambda row: fact_label(row.fact))
     cips = row.cips.order_by("pk")
-    of_event = ("created_at", (_("what"), event_label), told, (_("state"), change_label), "actor", "cip", "detail")
+    of_event = (
+        "created_at",
+        (_("what"), event_label),
+        told,
+        (_("state"), change_label),
+        (_("who"), actor_label),
+        "cip",
+        (_("what happened"), event_words),
+        "reason",
+    )
     code: Column = (_("code"), code_label)
     of_cip = (code, *where_present(cips, "provider_id"), "status", "account", "transaction_code", "expires_at")
     of_message = ((_("notification"), admin.link), "received_at", told, "status", "times_received", "attempts", error)
@@ -36,9 +48,12 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Table]:
     of_call = ((_("call"), lambda call: admin.link(call, f"{call.method} {call.path}")), "began_at", outcome)
     of_delivery = ((_("delivery"), admin.link), (_("delivered"), heard), "attempts", "retry_at", error)
     discrepancy = (_("discrepancy"), admin.link)
-    of_discrepancy = (discrepancy, "status", "resolution", "resolved_by", "reason", "created_at", "resolved_at")
+    resolver: Column = (_("resolved by"), who("resolved_by"))
+    closing: Column = (_("reason"), _closing)
+    of_discrepancy = (discrepancy, "status", "resolution", resolver, closing, "created_at", "resolved_at")
+    asked_by: Column = (_("requested by"), who("requested_by"))
     refunds = row.refunds.select_related("order").order_by("pk")
-    of_refund = ((_("refund"), admin.link), "status", "requested_at", "requested_by", "reason", "outcome")
+    of_refund = ((_("refund"), admin.link), "status", "requested_at", asked_by, "reason", (_("outcome"), outcome_of))
     messages = messages_about(cips).defer("body").order_by("received_at", "pk")
     calls = ApiCall.objects.filter(subjects__order=row).defer("request", "answer")
     deliveries = Delivery.objects.filter(event__order=row).select_related("event").order_by("event__number", "pk")
@@ -57,7 +72,26 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Table]:
 
 def event_label(event: OrderEvent) -> Any:
     """Return an event's label in the reader's language, or an unknown kind's name."""
-    return EVENTS.get(event.kind, event.kind)
+    return kind_label(event.kind)
+
+
+def event_words(event: OrderEvent) -> str:
+    """Return the data of an event in words."""
+    return in_words(event.data)
+
+
+def actor_label(event: OrderEvent) -> str:
+    """Return who caused an event, in the reader's language."""
+    return event.actor.label
+
+
+def outcome_of(refund: Refund) -> str:
+    """Return what the provider or a program says of a refund's outcome, in words, and the final word of staff."""
+    return " ".join(filter(None, [in_words(refund.data), refund.outcome]))
+
+
+def _closing(discrepancy: Discrepancy) -> str:
+    return closing_words(discrepancy.closed_because, discrepancy.reason)
 
 
 def code_label(cip: Cip) -> Link | str:
@@ -78,7 +112,9 @@ def _settled(admin: RecordAdmin, row: Order) -> Table:
     in_line = (_("settlement line"), lambda match: admin.link(match.line))
     fee_of = (_("fee and IGV"), lambda match: Amount(match.line.fee + match.line.tax, match.line.currency))
     net_of = (_("net"), lambda match: Amount(match.line.net, match.line.currency))
-    return table(_("settlement"), settled, (in_line, "kind", "amount", fee_of, net_of, "rule", "author", "created_at"))
+    known_by: Column = (_("known by"), lambda match: RULES.get(match.rule, match.rule))
+    columns = (in_line, "kind", "amount", fee_of, net_of, known_by, (_("who"), who("author")), "created_at")
+    return table(_("settlement"), settled, columns)
 
 
 def change_label(event: OrderEvent) -> Badge | SafeString | None:

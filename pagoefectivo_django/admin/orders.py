@@ -21,6 +21,7 @@ from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from ..actors import Actor
 from ..documents.evidence_json import evidence_json
 from ..documents.tables import Badge, Link, Table
 from ..errors import InvalidRequest
@@ -42,6 +43,7 @@ from ..models.clock import current_time
 from ..models.database import in_shop_transaction
 from ..money import CURRENCIES
 from ..states import OrderState, RefundStatus, Remark
+from ..wording.payer import PAYER_FIELDS
 from .actions import StaffAction
 from .base import KnownValuesFilter, RecordAdmin, masked, may_see_people
 from .forms import AdoptForm, ExtendForm, MarkPaidForm, ReasonForm, RefundForm, ReissueForm
@@ -126,7 +128,7 @@ class OrderAdmin(RecordAdmin):
     #: Shown while the order has a pending or deferred action.
     pending_fieldset = (
         _("Still to be done at the provider"),
-        {"fields": (("pending_text", "action_date"), "action_requested_by", ("attempts", "retry_at"), "whole_error")},
+        {"fields": (("pending_text", "action_date"), "action_requested_text", ("attempts", "retry_at"), "whole_error")},
     )
 
     staff_actions = (
@@ -242,9 +244,13 @@ class OrderAdmin(RecordAdmin):
         pending_action = order.get_deferred_action_display()
         return gettext("%(action)s: waits for the answer to the open discrepancy") % {"action": pending_action}
 
+    @admin.display(description=_("requested by"))
+    def action_requested_text(self, order: Order) -> str:
+        return Actor.parse(order.action_requested_by).label
+
     @admin.display(description=_("payer"))
     def payer_text(self, order: Order) -> SafeString:
-        told = ((name, masked(order, value)) for name, value in order.payer_data.items())
+        told = ((PAYER_FIELDS.get(name, name), masked(order, value)) for name, value in order.payer_data.items())
         return format_html_join(mark_safe("<br>"), "{}: {}", told)  # nosec B308 # a constant
 
     @admin.display(description=_("e-mail"))
@@ -269,7 +275,7 @@ class OrderAdmin(RecordAdmin):
         if moved is None:
             return ""
         when = localize(localtime(moved.created_at))
-        about = {"state": row.get_state_display(), "when": when, "actor": moved.actor}
+        about = {"state": row.get_state_display(), "when": when, "actor": moved.actor.label}
         return gettext("It is %(state)s since %(when)s, by %(actor)s.") % about
 
     # The page of one order.

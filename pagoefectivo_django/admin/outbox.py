@@ -18,6 +18,7 @@ from ..flows.outbox.publish import deliver_again, end_pause
 from ..models import Delivery, FailingReceiver
 from ..signals import SIGNALS
 from ..states import Remark
+from ..wording.events import kind_label
 from .actions import StaffAction
 from .base import RecordAdmin
 from .lists import keys, orders_found
@@ -38,8 +39,8 @@ def heard(delivery: Delivery) -> datetime | Badge | None:
 
 
 def _deliver_again(delivery: Delivery, *, actor: str) -> Delivery:
-    detail = f"{delivery.event.kind} {delivery.receiver}"
-    record_remark(delivery.event.order, Remark.RETRIED, actor=actor, detail=detail)
+    data = {"event": delivery.event.kind, "receiver": delivery.receiver}
+    record_remark(delivery.event.order, Remark.RETRIED, actor=actor, data=data)
     deliver_again(delivery)
     return delivery
 
@@ -49,7 +50,7 @@ def _try_now(row: FailingReceiver, *, actor: str) -> FailingReceiver:
         raise InvalidRequest(
             gettext_noop("The receiver is not left alone; nothing was changed."), code="receiver_not_paused"
         )
-    record_remark(None, Remark.RETRIED, actor=actor, detail=f"receiver {row}")
+    record_remark(None, Remark.RETRIED, actor=actor, data={"receiver": str(row)})
     return row
 
 
@@ -91,7 +92,7 @@ class DeliveryAdmin(RecordAdmin):
 
     @admin.display(description=_("event"), ordering="event__kind")
     def kind(self, delivery: Delivery) -> str:
-        return str(delivery.event.kind)
+        return kind_label(delivery.event.kind)
 
     @admin.display(description=_("order"))
     def order_link(self, delivery: Delivery) -> Link | None:

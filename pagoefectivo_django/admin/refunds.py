@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from ..actors import Actor
 from ..conf import conf
 from ..documents.tables import Cell, Link, Table, csv_pieces
 from ..flows import approve_refund, close_refund, send_refund
@@ -30,7 +31,7 @@ from .base import KnownValuesFilter, RecordAdmin
 from .exports import csv_response
 from .forms import ReasonForm
 from .lists import keys, orders_found
-from .order_tables import change_label, event_label
+from .order_tables import actor_label, change_label, event_label, event_words, outcome_of
 from .tables import OF_REFUNDS, Column, table
 
 
@@ -60,7 +61,7 @@ class AccountFilter(KnownValuesFilter):
 class RefundAdmin(RecordAdmin):
     """Refunds that wait for approval, for the payer's account or for the bank; staff approves, sends and closes."""
 
-    list_display = ("__str__", "status_badge", "goes_to", "requested_at", "requested_by")
+    list_display = ("__str__", "status_badge", "goes_to", "requested_at", "requested_text")
     list_select_related = ("order",)
     list_filter = ("status", AccountFilter, "requested_at")
     search_fields = ("order__reference", "payment__cip__code", "payment__operation_number")
@@ -112,6 +113,18 @@ class RefundAdmin(RecordAdmin):
 
     # Columns.
 
+    @admin.display(description=_("requested by"))
+    def requested_text(self, refund: Refund) -> str:
+        return Actor.parse(refund.requested_by).label
+
+    @admin.display(description=_("approved by"))
+    def approved_text(self, refund: Refund) -> str:
+        return Actor.parse(refund.approved_by).label
+
+    @admin.display(description=_("outcome"))
+    def outcome_text(self, refund: Refund) -> str:
+        return outcome_of(refund)
+
     @admin.display(description=_("goes to"))
     def goes_to(self, refund: Refund) -> str:
         if refund.by_channel:
@@ -137,7 +150,7 @@ class RefundAdmin(RecordAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Refund | None = None) -> Any:
         handles = _may("approve", request) or _may("send", request)
         provider_id = ("provider_id",) if obj and obj.provider_id else ()
-        outcome = (("sent_at", "closed_at"), *provider_id, "outcome", ("attempts", "retry_at"), "whole_error")
+        outcome = (("sent_at", "closed_at"), *provider_id, "outcome_text", ("attempts", "retry_at"), "whole_error")
         account: dict[str, Any] = {"fields": ("bank", "account", "holder") if handles else ("bank", "holder_end")}
         if obj and obj.needs_account and handles:
             account["description"] = format_html(
@@ -151,7 +164,7 @@ class RefundAdmin(RecordAdmin):
         return (
             (None, {"fields": (("order_link", "status_badge"), ("amount", "currency"), "goes_to", "reason")}),
             (_("Account"), account),
-            (_("Asked for"), {"fields": (("requested_by", "requested_at"), ("approved_by", "approved_at"))}),
+            (_("Asked for"), {"fields": (("requested_text", "requested_at"), ("approved_text", "approved_at"))}),
             (_("Outcome"), {"fields": outcome}),
         )
 
@@ -159,7 +172,14 @@ class RefundAdmin(RecordAdmin):
         payments = Payment.objects.filter(pk=row.payment_id).select_related("cip").prefetch_related("refunds")
         of_payment = ("cip", (_("payment"), str), "paid_at", "first_heard_at", "status", *OF_REFUNDS)
         events = row.order.events.order_by("number")
-        of_event = ("created_at", (_("what"), event_label), "detail", "actor", (_("state"), change_label))
+        of_event = (
+            "created_at",
+            (_("what"), event_label),
+            (_("what happened"), event_words),
+            "reason",
+            (_("who"), actor_label),
+            (_("state"), change_label),
+        )
         return [
             table(_("payment"), payments, of_payment),
             table(_("timeline of the order"), events, of_event),
@@ -188,7 +208,7 @@ class RefundAdmin(RecordAdmin):
             raise PermissionDenied
         rows = Refund.objects.filter(status=RefundStatus.APPROVED, by_channel=False).exclude(cci="")
         for refund in rows.select_related("order"):
-            record_remark(refund.order, Remark.DOWNLOADED, actor=request.user.get_username(), detail="bank.csv")
+            record_remark(refund.order, Remark.DOWNLOADED, actor=request.user.get_username(), data={"file": "bank.csv"})
         of_bank = map(_for_bank, rows.select_related("order").order_by("pk").iterator())
         return csv_response(csv_pieces(Table("refunds", _FOR_BANK, of_bank)), f"refunds-{timezone.localdate()}.csv")
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from ..actors import Actor
 from ..documents.tables import Amount, Link, Table
 from ..errors import PagoEfectivoError
 from ..flows import enter_deposit, match_line, unmatch_line
@@ -31,18 +32,22 @@ from ..models import Deposit, Discrepancy, Match, Settlement, SettlementLine
 from ..models.clock import current_time
 from ..models.database import outside_atomic_requests
 from ..states import LineStatus, SettlementStatus, StatementKind
+from ..wording.data import in_words
+from ..wording.reading import RULES, reading_lines
 from .actions import StaffAction
 from .base import RecordAdmin
 from .exports import export_view
 from .forms import ConfirmForm, DepositForm, MatchForm, ReasonForm, StatementForm
 from .lists import keys, orders_found
-from .tables import Column, table
+from .tables import Column, table, who
 
 #: The time that a request spends on matching; the worker matches the rest.
 BUDGET = timedelta(seconds=8)
 #: The number of lines in a preview.
 SHOWN = 20
 
+_AUTHOR: Column = (_("who"), who("author"))
+_RULE: Column = (_("known by"), lambda match: RULES.get(match.rule, match.rule))
 _OF_LINE: tuple[Column, ...] = ("number", "code", "transaction_code", "gross", "fee", "tax", "net", "paid_at")
 
 
@@ -81,7 +86,7 @@ class SettlementAdmin(RecordAdmin):
     ordering = ("-dated", "-pk")
     fieldsets = (
         (None, {"fields": (("name", "status_badge"), ("kind", "dated"), ("account", "currency"), "progress")}),
-        (_("File"), {"fields": ("file_name", "reading_text", ("imported_by", "created_at"), "finished_at")}),
+        (_("File"), {"fields": ("file_name", "reading_text", ("imported_text", "created_at"), "finished_at")}),
     )
     staff_actions = (
         StaffAction(
@@ -134,9 +139,13 @@ class SettlementAdmin(RecordAdmin):
         about = {"done": settlement.line_count - left, "lines": settlement.line_count}
         return gettext("%(done)d of %(lines)d lines") % about
 
+    @admin.display(description=_("imported by"))
+    def imported_text(self, settlement: Settlement) -> str:
+        return Actor.parse(settlement.imported_by).label
+
     @admin.display(description=_("how it was read"))
     def reading_text(self, settlement: Settlement) -> str:
-        return "\n".join(f"{name}: {value}" for name, value in settlement.reading.items())
+        return "\n".join(reading_lines(settlement.reading))
 
     # The page of one settlement.
 
@@ -151,9 +160,9 @@ class SettlementAdmin(RecordAdmin):
             found.append(Table(title, [_("line"), _("column"), _("what is wrong")], faults))
         if _pays_out(row):
             deposits = row.deposits.order_by("pk")
-            found.append(table(_("deposits"), deposits, ("received_on", _amount(row), "reference", "author", "reason")))
+            found.append(table(_("deposits"), deposits, ("received_on", _amount(row), "reference", _AUTHOR, "reason")))
         first = row.lines.order_by("number")[:SHOWN]
-        found.append(table(_("first lines"), first, (*_OF_LINE, "status", "reason")))
+        found.append(table(_("first lines"), first, (*_OF_LINE, "status", (_("why"), why_words))))
         return found
 
     def summary(self, row: Settlement) -> list[Table]:
@@ -237,7 +246,7 @@ class SettlementAdmin(RecordAdmin):
 class SettlementLineAdmin(RecordAdmin):
     """Lines of statements; staff matches lines that no rule matched, and undoes wrong matches."""
 
-    list_display = ("__str__", "status_badge", "code", "transaction_code", "gross_money", "net", "paid_at", "reason")
+    list_display = ("__str__", "status_badge", "code", "transaction_code", "gross_money", "net", "paid_at", "why_text")
     list_select_related = ("settlement",)
     list_filter = ("status",)
     linked_fields = ("settlement__id",)
@@ -255,7 +264,7 @@ class SettlementLineAdmin(RecordAdmin):
         }
 
     fieldsets = (
-        (None, {"fields": (("settlement_link", "number"), ("status_badge", "reason"))}),
+        (None, {"fields": (("settlement_link", "number"), ("status_badge", "why_text"))}),
         (
             _("As the file says"),
             {"fields": (("code", "transaction_code"), ("operation_number", "paid_at"), "collector")},
@@ -285,6 +294,10 @@ class SettlementLineAdmin(RecordAdmin):
         ),
     )
 
+    @admin.display(description=_("why"))
+    def why_text(self, line: SettlementLine) -> str:
+        return why_words(line)
+
     @admin.display(description=_("settlement"))
     def settlement_link(self, line: SettlementLine) -> Link | None:
         return self.link(line.settlement)
@@ -301,11 +314,16 @@ class SettlementLineAdmin(RecordAdmin):
         matches = Match.objects.filter(line=row).select_related("payment__cip__order", "refund").order_by("pk")
         order = (_("order"), lambda match: self.link(match.payment.cip.order))
         undoes = (_("undoes"), lambda match: gettext("yes") if match.undoes_id else "")
-        columns = ("created_at", order, "payment", "refund", "amount", "rule", "author", "reason", undoes)
+        columns = ("created_at", order, "payment", "refund", "amount", _RULE, _AUTHOR, "reason", undoes)
         return [table(_("matches"), matches, columns)]
 
     def summary(self, row: SettlementLine) -> list[Table]:
         return [table(_("line"), [row], ((_("settlement"), self.settlement_link), *_OF_LINE)), *self.sections(row)]
+
+
+def why_words(line: SettlementLine) -> str:
+    """Return why a line has its status: a program's reason in words, and what a person wrote."""
+    return " ".join(filter(None, [in_words({"about": line.about, **line.data}), line.reason]))
 
 
 def _pays_out(settlement: Settlement) -> bool:

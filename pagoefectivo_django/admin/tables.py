@@ -9,8 +9,8 @@ from django.db.models import Model, QuerySet
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
+from ..actors import Actor
 from ..documents.tables import Amount, Badge, Cell, Table, Text
-from ..states import Fact, Mention, Remark
 
 #: A column of a table: the name of a field, or a heading and a function that returns the cell of a row.
 Column = str | tuple[Text, Callable[[Any], Cell]]
@@ -49,10 +49,9 @@ def amount_of(row: Any) -> Amount | None:
     return None if row.amount is None else Amount(row.amount, row.currency)
 
 
-def fact_label(fact: str) -> Any:
-    """Return the label of a fact or remark in the reader's language, or an unknown fact as stored."""
-    known = next((words for words in (Fact, Mention, Remark) if fact in words.values), None)
-    return known(fact).label if known else fact
+def who(name: str) -> Callable[[Any], str]:
+    """Return a function from a record to the actor stored in a field, in the reader's language."""
+    return lambda row: Actor.parse(getattr(row, name)).label
 
 
 def short(text: str) -> str:

@@ -16,6 +16,7 @@ from django.utils.crypto import salted_hmac
 from ..codes import plain
 from ..conf import SETTINGS
 from ..errors import InvalidSignature
+from ..facts import LONGEST, Data
 from ..money import Money
 from ..payer import Payer
 from ..states import Fact, RefundStatus
@@ -94,6 +95,8 @@ class Report:
     returned: Decimal | None = None
     #: The provider's words for a refusal or an unknown event, without personal data.
     detail: str = ""
+    #: Facts of ours about a report that no provider made, as data of an event.
+    data: Data = field(default_factory=dict, compare=False)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def storable(self) -> Report:
@@ -101,6 +104,11 @@ class Report:
         number, provider_id = _short(self.operation_number, 40), _short(self.provider_id, 64)
         url = self.url if len(self.url) <= 500 else ""
         return replace(self, operation_number=number, provider_id=provider_id, url=url)
+
+    @property
+    def told(self) -> dict[str, object]:
+        """The report's further facts, as data of an event: ours, and the provider's words."""
+        return {**self.data, **({"said": self.detail[:LONGEST]} if self.detail else {})}
 
     @property
     def ref(self) -> CodeRef:
@@ -137,6 +145,11 @@ class RefundReport:
     status: RefundStatus = RefundStatus.DONE
     #: The provider's words for a failure, without personal data.
     detail: str = ""
+
+    @property
+    def told(self) -> dict[str, object]:
+        """The provider's words, as data."""
+        return {"said": self.detail[:LONGEST]} if self.detail else {}
 
     def __post_init__(self) -> None:
         # Any further status would be read as "not sent", and the money would be asked for again.

@@ -8,6 +8,7 @@ from decimal import Decimal
 from io import BytesIO
 from xml.sax.saxutils import escape  # nosec B406 # writes, never reads
 
+from django.utils import translation
 from django.utils.translation import gettext as _
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
@@ -16,6 +17,7 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Paragraph, Preformatted, SimpleDocTemplate, Spacer, TableStyle
 from reportlab.platypus import Table as Grid
 
+from ..wording.support import FIELDS, field_value
 from .evidence_json import clocks
 from .tables import Cell, Table
 
@@ -30,7 +32,15 @@ _WIDE, _LONG = 110, 60
 
 
 def evidence_pdf(tables: Sequence[Table]) -> bytes:
-    """Return the evidence as a PDF of A4 sheets, in the active language; the first table is the order's."""
+    """Return the evidence as a PDF of A4 sheets, in the active language, or in Spanish if the fonts lack its letters.
+
+    The first table is the order's.
+    """
+    with translation.override("es" if "?" in _latin(_("Order")) else translation.get_language()):
+        return _written(tables)
+
+
+def _written(tables: Sequence[Table]) -> bytes:
     title = _("Evidence about order %(reference)s") % next(tables[0].records())
     file = BytesIO()
     sheets = SimpleDocTemplate(
@@ -52,7 +62,8 @@ def _parts(tables: Sequence[Table]) -> Iterator[Flowable]:
     for table in tables:
         yield Paragraph(_latin(headings[str(table.title)]), _HEADING)
         for record in table.records():
-            yield from _record({name: _shown(cell) for name, cell in record.items()})
+            told = {name: _shown(cell) for name, cell in record.items() if name != "data"}
+            yield from _record({name: field_value(str(table.title), name, text) for name, text in told.items()})
         if table.left_out:
             yield Paragraph(_latin(_("%(count)d older ones are left out.") % {"count": table.left_out}), _TEXT)
 
@@ -60,7 +71,7 @@ def _parts(tables: Sequence[Table]) -> Iterator[Flowable]:
 def _record(fields: dict[str, str]) -> Iterator[Flowable]:
     bodies = {name: value for name, value in fields.items() if "\n" in value}
     rows = [
-        [Paragraph(name, _NAME), Paragraph(_latin(value), _TEXT)]
+        [Paragraph(_name(name), _NAME), Paragraph(_latin(value), _TEXT)]
         for name, value in fields.items()
         if name not in bodies and value
     ]
@@ -68,7 +79,7 @@ def _record(fields: dict[str, str]) -> Iterator[Flowable]:
     grid.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("PADDING", (0, 0), (-1, -1), 1)]))
     yield grid
     for name, value in bodies.items():
-        yield Paragraph(name, _NAME)
+        yield Paragraph(_name(name), _NAME)
         lines = [line[:_WIDE] for line in value.splitlines()[:_LONG]]
         yield Preformatted(_latin("\n".join(lines), escaped=False), _BODY)
     line = Grid([[""]], colWidths=[None], rowHeights=[2])
@@ -83,6 +94,10 @@ def _shown(cell: Cell) -> str:
     if isinstance(cell, Decimal):
         return f"{cell:.2f}"
     return "" if cell is None else str(cell)
+
+
+def _name(field: str) -> str:
+    return _latin(str(FIELDS.get(field, field)))
 
 
 def _latin(text: str, *, escaped: bool = True) -> str:

@@ -14,6 +14,26 @@ def keep_signatures(apps: Any, schema_editor: Any) -> None:
         messages.filter(pk=message.pk).update(headers={'PE-Signature': message.signature})
 
 
+#: The kind of each program that was an actor by its name, and what the program is called now.
+PROGRAMS = {
+    'shop': ('shop', ''),
+    'payer': ('payer', ''),
+    'provider': ('provider', ''),
+    'notification': ('provider', 'notification'),
+    'poll': ('worker', 'poll'),
+    'clock': ('worker', 'clock'),
+    'settlement': ('import', ''),
+    'pagoefectivo': ('worker', ''),
+}
+
+
+def tell_programs_from_people(apps: Any, schema_editor: Any) -> None:
+    """Give the events of programs the kind of their actor; all others are a person's."""
+    events = apps.get_model('pagoefectivo', 'OrderEvent').objects.using(schema_editor.connection.alias)
+    for name, (kind, called) in PROGRAMS.items():
+        events.filter(actor_kind='person', actor_name=name).update(actor_kind=kind, actor_name=called)
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -376,5 +396,64 @@ class Migration(migrations.Migration):
             model_name='cip',
             name='expires_at',
             field=models.DateTimeField(blank=True, null=True, verbose_name='expires'),
+        ),
+        migrations.RenameField(model_name='orderevent', old_name='actor', new_name='actor_name'),
+        migrations.AddField(
+            model_name='orderevent',
+            name='actor_kind',
+            field=models.CharField(choices=[('person', 'a person'), ('shop', 'the shop'), ('payer', 'the payer'), ('provider', 'the provider'), ('worker', 'the program'), ('api', 'the API'), ('import', 'the import of a statement')], default='person', max_length=8, verbose_name='who'),
+        ),
+        migrations.AlterField(
+            model_name='orderevent',
+            name='actor_name',
+            field=models.CharField(blank=True, default='', max_length=150, verbose_name='name'),
+        ),
+        migrations.RunPython(tell_programs_from_people, migrations.RunPython.noop),
+        migrations.RenameField(model_name='orderevent', old_name='detail', new_name='reason'),
+        migrations.AlterField(
+            model_name='orderevent',
+            name='reason',
+            field=models.CharField(blank=True, default='', max_length=500, verbose_name='reason'),
+        ),
+        migrations.AddField(
+            model_name='orderevent',
+            name='data',
+            field=models.JSONField(blank=True, default=dict, verbose_name='data'),
+        ),
+        migrations.AddField(
+            model_name='refund',
+            name='data',
+            field=models.JSONField(blank=True, default=dict, verbose_name='data'),
+        ),
+        migrations.AddField(
+            model_name='discrepancy',
+            name='closed_because',
+            field=models.CharField(blank=True, default='', max_length=30, verbose_name='closed because'),
+        ),
+        migrations.RemoveConstraint(
+            model_name='discrepancy',
+            name='pagoefectivo_resolved_by_someone',
+        ),
+        migrations.AddConstraint(
+            model_name='discrepancy',
+            constraint=models.CheckConstraint(condition=models.Q(('status', 'open'), models.Q(models.Q(('resolved_by', ''), _negated=True), models.Q(('closed_because', ''), ('reason', ''), _negated=True), ('resolved_at__isnull', False)), _connector='OR'), name='pagoefectivo_resolved_by_someone'),
+        ),
+        migrations.AddField(
+            model_name='settlementline',
+            name='about',
+            field=models.CharField(blank=True, default='', max_length=30, verbose_name='why'),
+        ),
+        migrations.AddField(
+            model_name='settlementline',
+            name='data',
+            field=models.JSONField(blank=True, default=dict, verbose_name='data'),
+        ),
+        migrations.RemoveConstraint(
+            model_name='settlementline',
+            name='pagoefectivo_ignored_for_reason',
+        ),
+        migrations.AddConstraint(
+            model_name='settlementline',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ('ignored', 'duplicate')), _negated=True), models.Q(('about', ''), ('reason', ''), _negated=True), _connector='OR'), name='pagoefectivo_ignored_for_reason'),
         ),
     ]

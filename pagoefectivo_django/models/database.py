@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -152,9 +153,13 @@ def insert_many(model: type[models.Model], names: Sequence[str], rows: Iterable[
     table, columns = quote(model._meta.db_table), ", ".join(quote(str(field.column)) for field in fields)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql" and hasattr(cursor, "copy"):  # psycopg 3; COPY is ten times as fast
+            as_json = [place for place, field in enumerate(fields) if isinstance(field, models.JSONField)]
             with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                 for row in rows:
-                    copy.write_row(row)
+                    values = list(row)
+                    for place in as_json:
+                        values[place] = json.dumps(values[place])
+                    copy.write_row(values)
             return
         marks = ", ".join(["%s"] * len(fields))
         prepared = [

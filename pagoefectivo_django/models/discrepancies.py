@@ -60,6 +60,8 @@ class Discrepancy(models.Model):
     resolution = models.CharField(_("resolution"), max_length=12, choices=Resolution, blank=True, default="")
     resolved_by = models.CharField(_("resolved by"), max_length=150, blank=True, default="")
     resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
+    #: The code of the reason for which a program closed the discrepancy; and what a person wrote.
+    closed_because = models.CharField(_("closed because"), max_length=30, blank=True, default="")
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
     created_at = models.DateTimeField(_("opened"))
 
@@ -71,7 +73,8 @@ class Discrepancy(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["kind", "subject"], name="pagoefectivo_one_discrepancy"),
             models.CheckConstraint(
-                condition=Q(status="open") | ~Q(resolved_by="") & ~Q(reason="") & Q(resolved_at__isnull=False),
+                condition=Q(status="open")
+                | ~Q(resolved_by="") & ~Q(reason="", closed_because="") & Q(resolved_at__isnull=False),
                 name="pagoefectivo_resolved_by_someone",
             ),
         )

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ..actors import Actor, ActorKind
+from ..signals import LABELS
 from .database import ExactCharField
 from .orders import Order
 
@@ -21,6 +23,10 @@ class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
     def append(self, events: Iterable[OrderEvent]) -> None:
         """Insert new events; the only way to write an event."""
         super().bulk_create(events)
+
+    def erase_reasons(self) -> None:
+        """Empty what people wrote in these events; the only change that an event ever sees."""
+        super().update(reason="")
 
     create = get_or_create = update_or_create = bulk_create = bulk_update = update = delete = _refuse
     acreate = aget_or_create = aupdate_or_create = abulk_create = abulk_update = aupdate = adelete = _refuse
@@ -43,8 +49,12 @@ class OrderEvent(models.Model):
     fact = models.CharField(_("fact"), max_length=20, blank=True, default="")
     state_before = models.CharField(_("before"), max_length=12, blank=True, default="")
     state_after = models.CharField(_("after"), max_length=12, blank=True, default="")
-    actor = models.CharField(_("who"), max_length=150)
-    detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
+    actor_kind = models.CharField(_("who"), max_length=8, choices=ActorKind, default=ActorKind.PERSON)
+    actor_name = models.CharField(_("name"), max_length=150, blank=True, default="")
+    #: What happened, for programs; the keys are in the manual, and only ever added to. Never a composed text.
+    data = models.JSONField(_("data"), default=dict, blank=True)
+    #: What a person wrote.
+    reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
     cip = models.ForeignKey("Cip", models.PROTECT, null=True, related_name="+", verbose_name="CIP")
     discrepancy = models.ForeignKey("Discrepancy", models.PROTECT, null=True, related_name="events")
     #: No index: events of a refund are only looked for among those of its order.
@@ -65,4 +75,9 @@ class OrderEvent(models.Model):
     save = save_base = delete = asave = adelete = _refuse
 
     def __str__(self) -> str:
-        return f"{self.number} {self.kind}"
+        return f"{self.number} {LABELS.get(self.kind, self.kind)}"
+
+    @property
+    def actor(self) -> Actor:
+        """Who did it."""
+        return Actor(ActorKind(self.actor_kind), self.actor_name)

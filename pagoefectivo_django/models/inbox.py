@@ -7,7 +7,11 @@ from datetime import datetime
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ..states import Fact, Mention
 from .database import Attempted, ExactCharField, Hinted
+
+#: The words for what a message tells; nothing could be read of some.
+_FACTS = {**dict(Fact.choices), **dict(Mention.choices), "": _("unreadable")}
 
 
 class NotificationStatus(models.TextChoices):
@@ -77,7 +81,7 @@ class Notification(Attempted):
         return self.queued_at or self.received_at
 
     def __str__(self) -> str:
-        return f"{self.fact or 'unreadable'} {self.code} {self.identity[:8]}"
+        return f"{_FACTS.get(self.fact, self.fact)} {self.code} {self.identity[:8]}"
 
 
 class UnknownCode(Hinted):
@@ -127,4 +131,4 @@ class Refusal(models.Model):
         constraints = (models.UniqueConstraint(fields=["channel", "reason"], name="pagoefectivo_one_refusal"),)
 
     def __str__(self) -> str:
-        return f"{self.channel} {self.reason}"
+        return f"{self.channel}: {self.get_reason_display()}"

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
+from ..signals import LABELS
 from .database import FIRST_PAUSE, LEASE, Attempted, ExactCharField, database
 from .events import OrderEvent
 
@@ -32,7 +33,7 @@ class Delivery(Attempted):
         )
 
     def __str__(self) -> str:
-        return f"{self.event.kind} → {self.receiver}"
+        return f"{LABELS.get(self.event.kind, self.event.kind)} → {self.receiver}"
 
 
 class FailingReceiver(models.Model):

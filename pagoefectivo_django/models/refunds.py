@@ -55,7 +55,8 @@ class Refund(Attempted):
     approved_at = models.DateTimeField(_("approved"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
-    #: The final word of the bank, the provider or staff.
+    #: What the provider or a program says of the outcome, as data; and the final word of staff.
+    data = models.JSONField(_("data"), default=dict, blank=True)
     outcome = models.CharField(_("outcome"), max_length=500, blank=True, default="")
     #: The payer's account for the refund; empty until named. Personal data.
     bank = models.CharField(_("bank"), max_length=60, blank=True, default="")

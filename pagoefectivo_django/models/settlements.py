@@ -107,7 +107,10 @@ class SettlementLine(models.Model):
     #: True on the first line of a digest that was judged, else NULL: so a line counts once, on any database.
     first = models.BooleanField(null=True, default=None, editable=False)
     status = models.CharField(_("status"), max_length=11, choices=LineStatus, default=LineStatus.NEW)
-    #: Why the line is ignored, a duplicate, in discrepancy, or needs a person before it is matched.
+    #: Why the line is ignored, a duplicate, in discrepancy, or needs a person before it is matched: a code of
+    #: ``wording.data.SENTENCES`` with its data; and what a person wrote.
+    about = models.CharField(_("why"), max_length=30, blank=True, default="")
+    data = models.JSONField(_("data"), default=dict, blank=True)
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
 
     class Meta:
@@ -125,7 +128,7 @@ class SettlementLine(models.Model):
                 name="pagoefectivo_net_is_gross_less_fee",
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=("ignored", "duplicate")) | ~Q(reason=""),
+                condition=~Q(status__in=("ignored", "duplicate")) | ~Q(about="", reason=""),
                 name="pagoefectivo_ignored_for_reason",
             ),
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import Param
 from ..states import StatementKind
@@ -35,10 +35,12 @@ class Line(NamedTuple):
     payer: str
     #: Bank and channel.
     collector: str
-    #: The reason why the line is no payment ("a total", "not paid: Expirada"), or "".
+    #: The code of the reason why the line is no payment (``total``, ``not_paid``), or "".
     ignored: str
-    #: Why staff has to decide before the line may be matched (the line becomes a discrepancy), or "".
+    #: The code of the reason why staff has to decide before the line may be matched, or "".
     doubt: str = ""
+    #: The words of the line's status, where the reason is the status.
+    said: str = ""
 
 
 class Fault(NamedTuple):
@@ -70,8 +72,8 @@ class Statement:
     #: SHA-256 of the file, in hex.
     digest: str
     #: How the file is read, for the preview: ``{"format": …, "encoding": …, "separator": …, "header": …, "decimal": …,
-    #: "dates": …, "columns": …}``, texts only.
-    reading: dict[str, str]
+    #: "dates": …, "columns": {our name: the file's}}``.
+    reading: dict[str, Any]
     lines: Callable[[], Iterator[Line | Fault]]
-    #: Sentences for staff to read before the import.
+    #: Codes of what staff should know before the import.
     notes: list[str] = field(default_factory=list)

@@ -280,7 +280,7 @@ def _looks_right(row: Sequence[Any], places: dict[str, tuple[int, ...]]) -> bool
     return wrong <= 1 and right > wrong
 
 
-def _plan(fit: _Fit, name: str, currency: str, decimal: str) -> tuple[Plan, dict[str, str], list[str]]:
+def _plan(fit: _Fit, name: str, currency: str, decimal: str) -> tuple[Plan, dict[str, Any], list[str]]:
     sample = [
         (number, [unwrapped(cell) if isinstance(cell, str) else cell for cell in row])
         for number, row in islice(fit.table.rows(), fit.header + SAMPLE)
@@ -298,15 +298,15 @@ def _plan(fit: _Fit, name: str, currency: str, decimal: str) -> tuple[Plan, dict
     plan = Plan(fit.form, fit.header, fit.places, fit.headings, columns, fit.width, of_file, mark, styles, deducted)
     reading = fit.table.reading | {
         "format": fit.form.name,
-        "header": f"row {fit.header}" if fit.header else "none",
-        "decimal": mark or "none needed",
+        "header": str(fit.header or "none"),
+        "decimal": mark or "none",
         "dates": ", ".join(sorted(styles)) or "none",
-        "columns": ", ".join(f"{ours} = {heading}" for ours, heading in columns.items()),
+        "columns": columns,
     }
     if deducted:
-        reading["fees"] = "negative, as deductions"
+        reading["fees"] = "deducted"
     lengths = {len("".join(str(cell).split())) for _, _, cell in _cells(fit, sample, ("code",)) if not is_empty([cell])}
-    notes = ["Codes have different lengths; they are compared without leading zeros."] if len(lengths) > 1 else []
+    notes = ["codes_of_different_lengths"] if len(lengths) > 1 else []
     return plan, reading, notes
 
 

@@ -97,14 +97,14 @@ def trimmed(row: Sequence[Any], width: int) -> Sequence[Any]:
 
 
 def is_aside(row: Sequence[Any], places: dict[str, tuple[int, ...]], headings: dict[int, str]) -> str:
-    """Return why a row is about the file and no payment ("headings" repeated, or "a remark"), or ""."""
+    """Return why a row is about the file and no payment (``headings`` repeated, or a ``remark``), or ""."""
     said = [(place, cell) for place, cell in enumerate(row) if not is_empty([cell])]
     gross, first = places["gross"][0], folded(said[0][1]) if said and isinstance(said[0][1], str) else ""
     if len(said) == 1 and first:
-        return "a remark" if _REMARK.fullmatch(first) or not any(map(str.isdigit, first)) else ""
+        return "remark" if _REMARK.fullmatch(first) or not any(map(str.isdigit, first)) else ""
     cells = dict(said)
     if not {gross, *places.get("paid_at", ())} & set(cells) and _REMARK.fullmatch(first):
-        return "a remark"  # several cells: "TOTAL REGISTROS", "25"
+        return "remark"  # several cells: "TOTAL REGISTROS", "25"
     head = cells.get(gross)
     if not isinstance(head, str):
         return ""
@@ -209,18 +209,15 @@ class _Reader:
             collector = " ".join([one for place in self.collector if (one := self.text(row[place]))])
         except Unreadable:
             raise self._first_wrong(row) from None
-        doubt = ""
-        if unpaid and unpaid[0] == "?":
-            if gross and (paid_at or "paid_at" not in self.at):
-                doubt, unpaid = f"The format doesn't know its status: {unpaid[1:]}.", ""
-            else:
-                unpaid = f"not paid: {unpaid[1:]}"
+        doubt, said = "", (unpaid or "")[1:]
+        if unpaid and unpaid[0] == "?" and gross and (paid_at or "paid_at" not in self.at):
+            doubt, unpaid = "status_unknown", ""
         if not unpaid:
             if not code and not _names(transaction_code) and not _names(operation_number):
                 if total := self._total(row, self.texts):
                     return _ignored(number, total)
                 if self._total(row):
-                    doubt = "It has no code, and may be a total."
+                    doubt, said = "may_be_total", ""
                 elif not paid_at:
                     raise _Wrong(
                         _("stands alone: the line has no code, number or payment date."),
@@ -234,7 +231,8 @@ class _Reader:
             fee, tax, commission = self._parts(gross, fee, tax, commission, net)
         return Line(
             number, code or "", transaction_code or "", operation_number or "", gross or _NOTHING, fee, tax,
-            commission, net, paid_at, payer, collector, unpaid or "", doubt,
+            commission, net, paid_at, payer, collector,
+            "not_paid" if unpaid else "", doubt, said,
         )  # fmt: skip
 
     def _parts(
@@ -307,7 +305,7 @@ class _Reader:
         commission = gross - net if net is not None else _NOTHING
         return Line(
             number, "", "", "", gross, None, None, commission, net, found.get("paid_at"), "", "", "",
-            "It has words, and no code or number: an adjustment?",
+            "may_be_adjustment",
         )  # fmt: skip
 
     def _is_plain(self, row: Sequence[Any]) -> bool:
@@ -375,7 +373,7 @@ class _Reader:
         raise AssertionError
 
     def _total(self, row: Sequence[Any], aside: Container[int] = (), *, dated: bool = True) -> str:
-        """Return "a total" for a row whose words say so and whose identifying columns are empty or say the same, else
+        """Return ``total`` for a row whose words say so and whose identifying columns are empty or say the same, else
         "".
 
         Cells at the positions ``aside`` are not looked at. ``dated``: a total may have a date.
@@ -387,7 +385,7 @@ class _Reader:
             ):
                 return ""
         cells = (cell for at, cell in enumerate(row) if isinstance(cell, str) and at not in aside)
-        return "a total" if any(_TOTAL.match(folded(cell[:100])) for cell in cells) else ""
+        return "total" if any(_TOTAL.match(folded(cell[:100])) for cell in cells) else ""
 
     def _currency(self, cell: Any) -> None:
         if (said := currency_of(cell, self.plan.currency)) and said != self.plan.currency:
@@ -399,10 +397,9 @@ class _Reader:
             )
 
     def _unpaid(self, cell: Any) -> str:
-        """Return why a line is no payment by its status, or ""; begins with ``?`` for a status the format does not
-        know.
+        """Return the status of a line that is no payment after ``=``, of a line that may be none after ``?``, or "".
 
-        A cell that does not look like a status is not repeated in the answer: it may hold personal data.
+        A cell that does not look like a status is left out of the answer: it may hold personal data.
         """
         status = text(cell)
         if not status:
@@ -410,8 +407,8 @@ class _Reader:
         said = _bare(status)
         if said in self.paid:
             return ""
-        shown = status if _STATUS.fullmatch(status) and len(status) <= 40 else "unknown"
-        return f"not paid: {shown}" if _UNPAID.fullmatch(said) else f"?{shown}"
+        shown = status if _STATUS.fullmatch(status) and len(status) <= 40 else ""
+        return f"{'=' if _UNPAID.fullmatch(said) else '?'}{shown}"
 
 
 def _bare(status: str) -> str:

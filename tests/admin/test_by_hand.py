@@ -80,7 +80,7 @@ def test_mark_paid(cashier: Client, new_order: Make) -> None:
     assert "Seen in the portal" in text
     assert url(order, "mark_paid") not in text
     assert (state_of(order), order.operation_number) == ("paid", "4711")
-    assert order.events.get(kind="payment_confirmed").actor == "rosa"
+    assert order.events.get(kind="payment_confirmed").actor.name == "rosa"
     assert cashier.get(url(order, "mark_paid")).status_code == 302
 
 

@@ -309,11 +309,11 @@ def test_comments_and_answers_stand_in_the_timeline(staff: Client, discrepancy: 
     rows = re.findall(r"<tr>(.*?)</tr>", section(page(staff, discrepancy), "Timeline"), re.DOTALL)[1:]
     cells = [[strip_tags(cell) for cell in re.findall(r"<td.*?>(.*?)</td>", row, re.DOTALL)][1:] for row in rows]
     assert cells == [
-        ["notification", "discrepancy opened", "paid another amount"],
-        ["rosa", "assigned", "rosa"],
-        ["rosa", "commented", "I called &lt;b&gt;them&lt;/b&gt;."],
-        ["rosa", "answered", "ignore: Agreed by phone"],
-        ["rosa", "reopened", "They called back"],
+        ["a message of the provider", "discrepancy opened", "–", "–"],
+        ["rosa", "assigned", "assigned to: rosa", "–"],
+        ["rosa", "commented", "–", "I called &lt;b&gt;them&lt;/b&gt;."],
+        ["rosa", "answered", "answer: ignore", "Agreed by phone"],
+        ["rosa", "reopened", "–", "They called back"],
     ]
 
 

@@ -41,7 +41,7 @@ def test_it_is_sent_again_and_the_timeline_says_so(
     assert '/ask_account/"' in text
     assert "Copy the link" in text
     assert "the payer is written in a moment" in act(sender, "ask_account", waiting)
-    assert [event.actor for event in waiting.order.events.filter(kind="refund_account_asked")] == ["eva", "marta"]
+    assert [event.actor.name for event in waiting.order.events.filter(kind="refund_account_asked")] == ["eva", "marta"]
     assert "payer asked for an account" in page(sender, waiting.order)
 
 

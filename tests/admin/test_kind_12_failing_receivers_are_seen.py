@@ -98,7 +98,7 @@ def test_trying_now_ends_the_pause_and_the_worker_calls_it_once(
     assert '/try_now/"' in page(eva, failing)
     assert "the worker tries it in its next round" in act(eva, "try_now", failing)
     event = OrderEvent.objects.get(order=None, fact="retried")
-    assert (event.actor, event.detail) == ("eva", f"receiver {ERP}")
+    assert (event.actor.name, event.data) == ("eva", {"receiver": ERP})
     publish_events()
     assert erp.calls == 1
     failing.refresh_from_db()

@@ -148,4 +148,4 @@ def test_every_command_hides_what_its_frames_hold(name: str) -> None:
 def test_the_command_that_prints_a_payer_leaves_an_event(planted: Order) -> None:
     call_command("pagoefectivo_forget", export="planted@example.com", stdout=io.StringIO())
     event = OrderEvent.objects.get(fact="downloaded")
-    assert (event.order, event.actor, event.detail) == (planted, getpass.getuser(), "payer.json")
+    assert (event.order, event.actor.name, event.data) == (planted, getpass.getuser(), {"file": "payer.json"})

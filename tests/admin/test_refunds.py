@@ -88,7 +88,7 @@ def test_the_page_shows_payment_order_and_events(looker: Client, new_refund: Mak
     for shown in (
         "S/\u00a0120.50 12",
         "order made",
-        "the payer named an account",
+        "The payer named an account.",
         "rosa",
         "marta",
         "Sold out",

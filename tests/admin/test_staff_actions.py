@@ -32,7 +32,7 @@ def button(row: Order, action: str) -> str:
 
 
 def told(order: Order) -> list[tuple[str, ...]]:
-    return [(event.kind, event.fact, event.actor, event.state_after) for event in order.events.order_by("number")]
+    return [(event.kind, event.fact, event.actor.name, event.state_after) for event in order.events.order_by("number")]
 
 
 @pytest.mark.parametrize(("ours", "action"), DECLARED, ids=NAMES)

@@ -231,4 +231,5 @@ def _row(row: Payment | Cip) -> str:
 
 
 def _told(event: OrderEvent) -> str:
-    return f"{event.number} {event.kind} {event.fact} {event.state_before}>{event.state_after} {event.detail}".strip()
+    moved = f"{event.state_before}>{event.state_after}"
+    return f"{event.number} {event.kind} {event.fact} {moved} {event.data or ''} {event.reason}".strip()

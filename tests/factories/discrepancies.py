@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from pagoefectivo_django.actors import CLOCK
 from pagoefectivo_django.flows import resolve_discrepancy
 from pagoefectivo_django.flows.ledger.history import History
 from pagoefectivo_django.flows.ledger.locked import lock_order
@@ -23,11 +24,11 @@ def open_discrepancy(kind: Kind, *, evidence: str = "As made up.", **about: Any)
     if of:
         about.setdefault("settlement", of.settlement)
     with one_transaction() as alias:
-        locked = lock_order(order, alias=alias, actor="clock") if order else None
-        history = locked.history if locked else History(alias, timezone.now(), "clock")
+        locked = lock_order(order, alias=alias, actor=CLOCK) if order else None
+        history = locked.history if locked else History(alias, timezone.now(), CLOCK)
         named = about | ({"order": locked.order} if locked else {})
         subject = Subject(f"line:{of.digest}" if of else f"asked:{next(_numbers)}", **named)
-        history.open_discrepancy(kind, subject, {"at": history.now.isoformat(), "detail": evidence}, **money)
+        history.open_discrepancy(kind, subject, {"at": history.now.isoformat(), "said": evidence}, **money)
         (locked or history).write()
     return Discrepancy.objects.get(kind=kind, subject=subject.text)
 

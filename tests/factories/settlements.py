@@ -46,7 +46,7 @@ def settlement_line(of: Settlement | None = None, **changes: Any) -> SettlementL
         "digest": f"{number:064}",
         "first": True,
         "status": LineStatus.DISCREPANCY,
-        "reason": "We have no order with this code or number.",
+        "about": "no_such_order",
     }
     named |= changes
     return SettlementLine.objects.create(net=named["gross"] - named["fee"] - named["tax"], **named)

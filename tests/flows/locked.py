@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from pagoefectivo_django.actors import SHOP
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.channels.exchange import Exchange, listener
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
@@ -100,7 +101,7 @@ def without_code() -> Order:
 
 def put_off(pending_action: PendingAction) -> Callable[[Order], None]:
     date = None if pending_action == PendingAction.CANCEL else later(hours=72)
-    return lambda order: record(order, pending_action, actor="shop", date=date, now=timezone.now())
+    return lambda order: record(order, pending_action, actor=SHOP, date=date, now=timezone.now())
 
 
 def extended(order: Order) -> bool:

@@ -52,7 +52,12 @@ def late() -> Discrepancy:
 
 
 def story(discrepancy: Discrepancy) -> list[tuple[str, str, str]]:
-    return list(discrepancy.events.order_by("created_at", "number").values_list("fact", "actor", "detail"))
+    """Return what was done to a discrepancy: what, by whom, and a person's words, the answer or the person named."""
+    events = discrepancy.events.order_by("created_at", "number")
+    said = [
+        " ".join([event.data.get("resolution", event.data.get("to", "")), event.reason]).strip() for event in events
+    ]
+    return [(event.fact, event.actor.name, words) for event, words in zip(events, said, strict=True)]
 
 
 # Whose money.
@@ -212,9 +217,9 @@ def test_a_reopened_discrepancy_can_be_answered_otherwise() -> None:
     resolve_discrepancy(discrepancy, "accept", actor="luis", reason="Agreed.")
     assert Order.objects.get().state == "paid"
     assert [row for row in story(discrepancy) if row[0] in ("", "reopened")][1:] == [
-        ("", "rosa", "amount_mismatch: ignore: Seen at the bank."),
+        ("", "rosa", "ignore Seen at the bank."),
         ("reopened", "luis", "The payer called."),
-        ("", "luis", "amount_mismatch: accept: Agreed."),
+        ("", "luis", "accept Agreed."),
     ]
 
 
@@ -312,7 +317,7 @@ def test_a_line_is_ignored_by_the_answer_and_comes_back_with_the_discrepancy() -
     assert (of.status, of.reason) == ("ignored", "Seen at the bank.")
     reopen_discrepancy(discrepancy, actor="luis", reason="Not so sure.")
     of.refresh_from_db()
-    assert (of.status, of.reason) == ("discrepancy", "Reopened: Not so sure.")
+    assert (of.status, of.about, of.reason) == ("discrepancy", "reopened", "Not so sure.")
 
 
 @pytest.mark.parametrize("status", [status for status in LineStatus if status != LineStatus.DISCREPANCY])

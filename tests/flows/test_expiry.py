@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from pagoefectivo_django.actors import CLOCK
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import extend_order, refresh_order, reissue_code, resolve_discrepancy, tick
@@ -42,7 +43,7 @@ def test_an_order_ends_after_its_date_and_its_grace() -> None:
     assert order.state == "expired"
     assert order.lapses_at is None
     told = OrderEvent.objects.get(order=order, kind="payment_expired")
-    assert (told.state_before, told.state_after, told.actor) == ("pending", "expired", "clock")
+    assert (told.state_before, told.state_after, told.actor) == ("pending", "expired", CLOCK)
 
 
 def test_within_the_grace_nothing_ends() -> None:

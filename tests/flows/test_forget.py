@@ -110,7 +110,7 @@ def test_by_age_nobody_is_named_and_money_stands() -> None:
     assert forget(old(days=5 * 365 + 1)) == 2
     assert named() == set()
     assert facts() == before
-    assert OrderEvent.objects.filter(fact="forgotten", actor="pagoefectivo").count() == 2
+    assert OrderEvent.objects.filter(fact="forgotten", actor_kind="worker").count() == 2
     assert forget(old(days=5 * 365 + 2)) == 0
 
 
@@ -193,7 +193,17 @@ def test_one_payer_is_erased_and_no_other() -> None:
     other.refresh_from_db()
     assert other.email
     event = OrderEvent.objects.get(fact="forgotten")
-    assert (event.actor, event.detail) == ("rosa", "asked by letter")
+    assert (event.actor.name, event.reason) == ("rosa", "asked by letter")
+
+
+def test_what_people_wrote_goes_with_the_payer_and_why_it_went_stays() -> None:
+    order, other = make(reference="A"), make(reference="OTHER", payer=Payer(email="eva@example.com"))
+    for each in (order, other):
+        cancel_order(each, actor="rosa", reason="Ana called from 987654321.")
+    assert erase_payer(email=order.email, actor="rosa", reason="asked by letter").erased == ["A"]
+    written = OrderEvent.objects.exclude(reason="")
+    assert list(written.filter(order=order).values_list("fact", "reason")) == [("forgotten", "asked by letter")]
+    assert written.filter(order=other).exists()
 
 
 def test_by_the_number_of_a_document() -> None:

@@ -196,7 +196,7 @@ def test_where_nobody_can_be_asked_a_person_knows_until_it_cannot_be_paid(settin
     cancel_order(order, actor="rosa", reason="We left that provider.")
     discrepancy = Discrepancy.objects.open().get()
     assert (discrepancy.kind, discrepancy.cip, discrepancy.account) == ("still_payable", order.cip, "memory:default")
-    assert order.events.filter(fact="reason", actor="rosa", detail="We left that provider.").exists()
+    assert order.events.filter(fact="reason", actor_name="rosa", reason="We left that provider.").exists()
     cip = order.cips.get()
     assert (cip.status, cip.poll_at is not None) == ("superseded", True)
     tick(cip.until)

@@ -76,7 +76,7 @@ def test_who_hears_of_the_refusal_is_not_asked_about_it() -> None:
     MemoryChannel.fail("extend", NO)
     with pytest.raises(Refused):
         extend_order(order, later(days=5))
-    assert order.events.filter(fact="refused", detail__startswith="extend").exists()
+    assert order.events.filter(fact="refused", data__action="extend").exists()
     assert not Discrepancy.objects.exists()
 
 

@@ -237,7 +237,7 @@ def test_a_pending_action_that_comes_to_nothing_is_in_the_history(
     order.reload()
     assert pending_action not in (order.pending_action, order.deferred_action)
     ended = order.events.filter(fact=Remark.ENDED)
-    assert [detail.partition(":")[0] for detail in ended.values_list("detail", flat=True)] == [pending_action]
+    assert list(ended.values_list("data__action", flat=True)) == [pending_action]
 
 
 @pytest.mark.parametrize("pending_action", PENDING_ACTIONS)
@@ -276,7 +276,7 @@ def test_a_pending_action_that_meets_a_discrepancy_is_taken_up_however_that_is_c
     assert {"cancel": "cancellations", "extend": "extensions", "reissue": "new codes"}[pending_action] in " ".join(
         waits()
     )
-    assert order.events.filter(detail__startswith=f"{pending_action}: waits").exists()
+    assert order.events.filter(data__action=pending_action, data__about="waits_for_answer").exists()
     tick(later(minutes=6))
     order.reload()
     assert order.deferred_action == pending_action, "the discrepancy is open"
@@ -285,11 +285,11 @@ def test_a_pending_action_that_meets_a_discrepancy_is_taken_up_however_that_is_c
     tick(later(minutes=7))
     order.reload()
     assert (order.pending_action, order.deferred_action) == ("", "")
-    assert order.events.filter(detail__startswith=f"{pending_action}: taken up again").exists()
+    assert order.events.filter(data__action=pending_action, data__about="taken_up_again").exists()
     done_so = {
         "cancel": order.state == "cancelled",
         # Its code took the money that was asked about, so there is none to extend: that is said, and asked.
-        "extend": order.events.filter(fact="refused", detail__startswith="extend").exists(),
+        "extend": order.events.filter(fact="refused", data__action="extend").exists(),
         "reissue": order.code != code,
     }
     assert done_so[pending_action]

@@ -196,7 +196,7 @@ def test_the_watch_of_a_code_about_which_nobody_can_be_asked_ends_with_a_trace(s
     assert not Cip.objects.filter(poll_at__isnull=False).exists()
     assert f"{GONE} is not set any more" not in first_page()
     for each in (order, paid):
-        assert each.events.filter(fact=Remark.ENDED, detail__startswith="watch of").count() == 1
+        assert each.events.filter(fact=Remark.ENDED, data__about="watch_ended").count() == 1
 
 
 def test_a_watch_that_somebody_keeps_is_not_ended() -> None:
@@ -220,7 +220,7 @@ def test_a_code_that_can_t_be_deleted_is_left_to_the_watch_and_the_history_says_
     cancel_order(order)
     tick(later(minutes=5))
     assert not Cip.objects.filter(retry_at__isnull=False).exists()
-    assert order.events.filter(fact=Remark.ENDED, detail__contains="it is watched").count() == 1
+    assert order.events.filter(fact=Remark.ENDED, data__about="deletion_ended").count() == 1
 
 
 # Erasure.
@@ -273,7 +273,7 @@ def test_who_asked_for_an_erasure_that_has_to_wait_is_in_the_history() -> None:
     order = make()
     assert erase_payer(email=ANA.email, **STAFF).kept == [order.reference]
     event = order.events.get(fact=Remark.ERASURE)
-    assert (event.actor, event.detail) == ("rosa", STAFF["reason"])
+    assert (event.actor.name, event.reason) == ("rosa", STAFF["reason"])
 
 
 def test_a_message_that_somebody_still_reads_stays() -> None:

@@ -202,8 +202,8 @@ def test_a_discrepancy_that_an_answer_opened_closes_when_the_provider_says_paid_
     answers(order, 1, GONE[said])
     answers(order, 2, Fact.PAYMENT)
     discrepancy = Discrepancy.objects.get()
-    assert (discrepancy.status, discrepancy.resolution, discrepancy.resolved_by) == ("resolved", "", "pagoefectivo")
-    assert discrepancy.reason == "The provider says paid again."
+    assert (discrepancy.status, discrepancy.resolution, discrepancy.resolved_by) == ("resolved", "", "worker:")
+    assert (discrepancy.closed_because, discrepancy.reason) == ("paid_again", "")
     assert OrderEvent.objects.filter(order=order, discrepancy=discrepancy, kind="noted").exists()
     answers(order, 3, GONE[said])
     assert discrepancies() == [discrepancy.kind]

@@ -14,6 +14,7 @@ from django.db import connection, connections
 from django.test import override_settings
 from django.utils import timezone
 
+from pagoefectivo_django.actors import SHOP
 from pagoefectivo_django.channels.base import CodeRef
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.flows import cancel_order, import_settlement, tick
@@ -195,7 +196,7 @@ def test_an_order_that_is_taken_while_its_provider_is_asked_holds_no_worker(
     order, other = make(), make()
     date = None if pending_action == PendingAction.CANCEL else later(days=4)
     for each in (order, other):
-        record(each, pending_action, actor="shop", date=date, now=timezone.now())
+        record(each, pending_action, actor=SHOP, date=date, now=timezone.now())
     real, shop = getattr(Told, call), ExitStack()
 
     def taken(self: Told, ref: CodeRef, *named: Any) -> None:

@@ -10,6 +10,7 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
+from pagoefectivo_django.actors import PROVIDER
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import mark_paid, resolve_discrepancy
@@ -32,7 +33,7 @@ every_database = pytest.mark.every_database
 def told(order: Order, fact: Fact, **said: Any) -> None:
     assert order.cip
     known: dict[str, Any] = {"currency": order.currency, "received_at": timezone.now()} | said
-    advance(Report(order.cip.account, fact, code=order.code, **known), actor="provider")
+    advance(Report(order.cip.account, fact, code=order.code, **known), actor=PROVIDER)
     order.reload()
 
 

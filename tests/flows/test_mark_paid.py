@@ -35,7 +35,7 @@ def test_the_order_is_paid_and_says_by_whom_and_why() -> None:
     payment = Payment.objects.get()
     assert (payment.amount, payment.currency, payment.status) == (Decimal("35.50"), "PEN", "applied")
     event = order.events.get(kind="payment_confirmed")
-    assert (event.actor, event.detail, event.fact) == ("marta", "Seen in the portal.", "accepted")
+    assert (event.actor.name, event.reason, event.fact) == ("marta", "Seen in the portal.", "accepted")
     assert Heard.objects.count() == 1
 
 

@@ -48,7 +48,7 @@ def others(count: int) -> None:
         Payment(cip=cip, amount=5, currency="PEN", first_heard_at=now, status="applied") for cip in cips[::2]
     )
     OrderEvent.objects.append(
-        OrderEvent(order=order, number=1, kind="order_created", actor="x", created_at=now) for order in rows
+        OrderEvent(order=order, number=1, kind="order_created", actor_name="x", created_at=now) for order in rows
     )
     Notification.objects.bulk_create(
         Notification(

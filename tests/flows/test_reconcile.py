@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from pagoefectivo_django.actors import POLL
 from pagoefectivo_django.channels.base import CodeRef
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
@@ -41,7 +42,7 @@ def test_a_payment_whose_webhook_never_came_is_found() -> None:
     tick(later(hours=13))
     order.refresh_from_db()
     assert order.state == "paid"
-    assert OrderEvent.objects.get(order=order, kind="payment_confirmed").actor == "poll"
+    assert OrderEvent.objects.get(order=order, kind="payment_confirmed").actor == POLL
 
 
 def test_open_codes_are_asked_rarely_at_first_and_often_near_their_date() -> None:

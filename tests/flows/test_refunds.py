@@ -111,11 +111,11 @@ def test_money_goes_back_by_bank() -> None:
     close_refund(refund, done=True, actor="marta", reason="The bank says so.")
     assert (refund.status, refund.outcome, state_of(order)) == ("done", "The bank says so.", "refunded")
     assert refunded_events(order) == 1
-    told = list(order.events.values_list("actor", "detail"))
+    told = list(order.events.values_list("actor_kind", "actor_name", "data"))
     for actor, word in [
-        ("rosa", "requested"), ("marta", "approved"), ("payer", "named an account"), ("marta", "sent")
+        ("rosa", "requested"), ("marta", "approved"), ("payer", "account_named"), ("marta", "sent")
     ]:  # fmt: skip
-        assert any(who == actor and word in detail for who, detail in told)
+        assert any(actor in (kind, who) and word in data.values() for kind, who, data in told)
     assert "Quispe" not in str(told)
     assert CCI not in str(told)
 
@@ -346,7 +346,7 @@ def test_what_the_provider_refuses_is_a_person_s_and_then_by_hand(can_refund: No
     refund = refund_at("approved", order)
     MemoryChannel.fail("refund", Refused("Too late for that."))
     tick()
-    assert (status_of(refund), refund.outcome, state_of(order)) == ("failed", "Too late for that.", "paid")
+    assert (status_of(refund), refund.data, state_of(order)) == ("failed", {"said": "Too late for that."}, "paid")
     discrepancy = Discrepancy.objects.get()
     assert (discrepancy.kind, discrepancy.status) == ("not_confirmed", "open")
     assert "Too late for that." in str(discrepancy.evidence)
@@ -364,9 +364,9 @@ def test_no_answer_is_a_person_s_and_never_sent_twice(can_refund: None, error: E
     MemoryChannel.fail("refund", error, after=was_done)
     for hour in range(10):
         tick(later(hours=hour))
-        assert str(error) in Discrepancy.objects.get().evidence[0]["detail"]
+        assert str(error) in Discrepancy.objects.get().evidence[0]["said"]
     assert (status_of(refund), len(calls("refund")), discrepancies()) == ("sent", 1, ["not_confirmed"])
-    assert Discrepancy.objects.get().evidence[0]["refund"] == str(refund.pk)
+    assert Discrepancy.objects.get().evidence[0]["refund"] == refund.pk
     close_refund(refund, done=was_done, actor="marta", reason="Looked in the portal.")
     assert state_of(order) == ("refunded" if was_done else "paid")
     assert discrepancies() == []
@@ -385,7 +385,7 @@ def test_a_process_that_dies_while_it_asks(can_refund: None, was_done: bool) -> 
     for minutes in range(3, 60, 3):
         tick(later(minutes=minutes))
     assert (status_of(refund), len(calls("refund")), discrepancies()) == ("sent", 1, ["not_confirmed"])
-    assert "ended before the answer" in Discrepancy.objects.get().evidence[0]["detail"]
+    assert Discrepancy.objects.get().evidence[0]["about"] == "request_ended"
 
 
 @pytest.mark.every_database
@@ -506,7 +506,8 @@ def test_reversed_while_a_refund_by_the_provider_goes_on(
         1,
     )
     assert len(calls("refund")) == (step in ("sent", "done"))
-    assert any(f"refund {refund.pk} of PEN 35.50" in detail for detail in order.events.values_list("detail", flat=True))
+    about = {"refund": refund.pk, "amount": "35.50", "currency": "PEN"}
+    assert any(about.items() <= data.items() for data in order.events.values_list("data", flat=True))
 
 
 def test_more_was_taken_back_than_we_gave(can_refund: None) -> None:

@@ -226,7 +226,7 @@ def test_nothing_opens_twice(happens: Callable[[Clock], None], discrepancies: li
     assert [(discrepancy.kind, len(discrepancy.evidence)) for discrepancy in Discrepancy.objects.all()] == [
         (kind, 1) for kind in discrepancies
     ]
-    events = OrderEvent.objects.values_list("order", "kind", "fact", "cip", "detail", "discrepancy")
+    events = map(str, OrderEvent.objects.values_list("order", "kind", "fact", "cip", "data", "reason", "discrepancy"))
     twice = [event for event, count in Counter(events).items() if count > 1]
     assert not twice, "at later times"
     assert Payment.objects.count() == once[2]

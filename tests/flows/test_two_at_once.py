@@ -9,6 +9,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from pagoefectivo_django.actors import SHOP
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import AlreadyPaid, InReview
@@ -181,7 +182,7 @@ def test_a_pending_action_that_comes_while_a_code_is_asked_for_is_not_forgotten(
     date = timezone.now().replace(microsecond=0) + timedelta(days=5)
     order = without_code()
     # The process that wished was killed before it could do it; the worker must.
-    Meanwhile.happens.append(lambda: record(order, pending_action, actor="shop", date=date, now=timezone.now()))
+    Meanwhile.happens.append(lambda: record(order, pending_action, actor=SHOP, date=date, now=timezone.now()))
     for hour in range(1, 5):
         tick(timezone.now() + timedelta(hours=hour))
     order.refresh_from_db()

@@ -77,7 +77,7 @@ def new_refund(**changes: Any) -> object:
 
 def event(**changes: Any) -> object:
     order = Order.objects.get()
-    fields = {"order": order, "number": 1, "kind": "noted", "actor": "x", "created_at": timezone.now()} | changes
+    fields = {"order": order, "number": 1, "kind": "noted", "actor_name": "x", "created_at": timezone.now()} | changes
     OrderEvent.objects.append([OrderEvent(**fields)])
     return None
 
@@ -325,29 +325,29 @@ def one() -> OrderEvent:
 
 
 def fresh() -> OrderEvent:
-    return OrderEvent(order=Order.objects.get(), number=99, kind="noted", actor="x", created_at=timezone.now())
+    return OrderEvent(order=Order.objects.get(), number=99, kind="noted", actor_name="x", created_at=timezone.now())
 
 
 FORGERIES: dict[str, Callable[[], Any]] = {
     "save": lambda: one().save(),
-    "save a field": lambda: one().save(update_fields=["detail"]),
+    "save a field": lambda: one().save(update_fields=["reason"]),
     "save a new one": lambda: fresh().save(),
     "save_base": lambda: one().save_base(),
     "delete": lambda: one().delete(),
     "create": lambda: OrderEvent.objects.create(order=Order.objects.get(), number=99),
     "bulk_create": lambda: OrderEvent.objects.bulk_create([fresh()]),
-    "bulk_update": lambda: OrderEvent.objects.bulk_update([one()], ["detail"]),
+    "bulk_update": lambda: OrderEvent.objects.bulk_update([one()], ["reason"]),
     "get_or_create": lambda: OrderEvent.objects.get_or_create(order=Order.objects.get(), number=99),
-    "update_or_create": lambda: OrderEvent.objects.update_or_create(pk=one().pk, defaults={"detail": "x"}),
-    "update": lambda: OrderEvent.objects.update(detail="x"),
-    "filter, update": lambda: OrderEvent.objects.filter(pk=one().pk).order_by("pk").update(detail="x"),
+    "update_or_create": lambda: OrderEvent.objects.update_or_create(pk=one().pk, defaults={"reason": "x"}),
+    "update": lambda: OrderEvent.objects.update(reason="x"),
+    "filter, update": lambda: OrderEvent.objects.filter(pk=one().pk).order_by("pk").update(reason="x"),
     "filter, delete": lambda: OrderEvent.objects.filter(pk=one().pk).delete(),
     "_raw_delete": lambda: OrderEvent.objects.all()._raw_delete("default"),
-    "_base_manager, update": lambda: OrderEvent._base_manager.update(detail="x"),
+    "_base_manager, update": lambda: OrderEvent._base_manager.update(reason="x"),
     "_base_manager, delete": lambda: OrderEvent._base_manager.all().delete(),
-    "_default_manager": lambda: OrderEvent._default_manager.using("default").update(detail="x"),
+    "_default_manager": lambda: OrderEvent._default_manager.using("default").update(reason="x"),
     "order.events, create": lambda: Order.objects.get().events.create(number=99, kind="noted"),
-    "order.events, update": lambda: Order.objects.get().events.update(detail="x"),
+    "order.events, update": lambda: Order.objects.get().events.update(reason="x"),
     "order.events, delete": lambda: Order.objects.get().events.all().delete(),
     "order.events, clear": lambda: Order.objects.get().events.clear(),
     "order.events, remove": lambda: Order.objects.get().events.remove(one(), bulk=False),
@@ -357,10 +357,10 @@ FORGERIES: dict[str, Callable[[], Any]] = {
     "adelete": lambda: one().adelete(),
     "acreate": lambda: OrderEvent.objects.acreate(number=99),
     "abulk_create": lambda: OrderEvent.objects.abulk_create([fresh()]),
-    "abulk_update": lambda: OrderEvent.objects.abulk_update([one()], ["detail"]),
+    "abulk_update": lambda: OrderEvent.objects.abulk_update([one()], ["reason"]),
     "aget_or_create": lambda: OrderEvent.objects.aget_or_create(number=99),
     "aupdate_or_create": lambda: OrderEvent.objects.aupdate_or_create(number=99),
-    "aupdate": lambda: OrderEvent.objects.aupdate(detail="x"),
+    "aupdate": lambda: OrderEvent.objects.aupdate(reason="x"),
     "filter, adelete": lambda: OrderEvent.objects.filter(number=1).adelete(),
 }
 

@@ -84,7 +84,7 @@ def wait_for(receiver: str, count: int, *, kind: str = "payment_confirmed", sinc
         for number in range(count)
     )  # fmt: skip
     orders = list(Order.objects.filter(reference__in=[order.reference for order in orders]))
-    events = [OrderEvent(order=order, number=1, kind=kind, actor="x", created_at=now) for order in orders]
+    events = [OrderEvent(order=order, number=1, kind=kind, actor_name="x", created_at=now) for order in orders]
     OrderEvent.objects.append(events)
     Delivery.objects.bulk_create(Delivery(event=event, receiver=receiver, retry_at=now - since) for event in events)
 

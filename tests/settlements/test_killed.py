@@ -135,7 +135,9 @@ def written() -> dict[str, Any]:
     lines = SettlementLine.objects.exclude(settlement__status="draft")
     return {
         "settlements": list(Settlement.objects.counted().values_list("digest", "status", "line_count", "open_amount")),
-        "lines": list(lines.order_by("number").values_list("number", "status", "reason", "first", "net", "digest")),
+        "lines": list(
+            lines.order_by("number").values_list("number", "status", "about", "reason", "first", "net", "digest")
+        ),
         "matches": sorted(Match.objects.values_list("line__number", "payment__cip", "rule", "amount", "stands")),
         "discrepancies": sorted(Discrepancy.objects.values_list("kind", "subject", "status", "line__number", "amount")),
         "payments": sorted(Payment.objects.values_list("cip", "amount", "status")),

@@ -67,7 +67,7 @@ def test_alone_and_among_thousands_a_line_is_the_same_payment_s(said: str, besid
     row = settlement.lines.get()
     of_all = (row.status, list(Match.objects.filter(stands=True).values_list("payment", "rule")))
     Match.objects.all().delete()
-    SettlementLine.objects.update(status="new", reason="", first=None)
-    judge(row.pk, settlement, timezone.now(), asked="It was asked.")
+    SettlementLine.objects.update(status="new", about="", reason="", first=None)
+    judge(row.pk, settlement, timezone.now(), asked={"answer": "told"})
     row.refresh_from_db()
     assert (row.status, list(Match.objects.filter(stands=True).values_list("payment", "rule"))) == of_all

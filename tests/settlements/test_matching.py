@@ -65,7 +65,7 @@ def test_a_paid_order_is_settled_and_the_shop_hears_of_it(heard: list[Any]) -> N
     assert settlement.status == SettlementStatus.DONE
     assert the_line(settlement).status == LineStatus.MATCHED
     match = Match.objects.get()
-    assert (match.rule, match.author, match.amount) == ("code", "pagoefectivo", Decimal("35.50"))
+    assert (match.rule, match.author, match.amount) == ("code", "import:", Decimal("35.50"))
     event = order.events.get(kind="payment_settled")
     assert event.number == order.event_count
     tick()
@@ -198,7 +198,7 @@ def test_what_the_provider_does_not_confirm_is_a_discrepancy_and_pays_nothing() 
     order.reload()
     assert order.state == OrderState.PENDING
     assert discrepancies(settlement=settlement) == ["status_mismatch"]
-    assert "issued" in the_line(settlement).reason
+    assert the_line(settlement).data["told"] == "issued"
     assert balance("PEN").unmatched == Decimal("35.50")
     books_hold()
 
@@ -208,7 +208,7 @@ def test_no_answer_is_a_discrepancy() -> None:
     at_provider(order).fail("look_up", OutcomeUnknown("The line went dead."))
     settlement = load(line(order))
     assert discrepancies(settlement=settlement) == ["status_mismatch"]
-    assert "did not answer" in the_line(settlement).reason
+    assert the_line(settlement).data["answer"] == "none"
 
 
 def test_a_line_whose_order_is_paid_later_is_matched_then() -> None:

@@ -194,7 +194,7 @@ def test_headings_and_cells_may_have_line_ends_and_stand_in_any_order() -> None:
 def test_a_note_is_no_line_in_one_cell_or_several(said: str) -> None:
     found = lines(read(SAMPLE + said.encode() + b"\n"))
     assert len([one for one in found if not one.ignored]) == 2
-    assert found[-1].ignored in ("a remark", "a total")
+    assert found[-1].ignored in ("remark", "total")
 
 
 @pytest.mark.parametrize("total", ["Suma", "SUMATORIA", "Importe total", "Monto Total S/", "T O T A L", "Suma total", "Total acumulado", "Acumulado", "Sub Total:", "Totales generales"])  # fmt: skip
@@ -202,7 +202,7 @@ def test_a_note_is_no_line_in_one_cell_or_several(said: str) -> None:
 def test_a_total_in_other_words(total: str, dated: bool) -> None:
     said = {"code": "", "order": "", "first": total} | ({} if dated else {"paid": ""})
     *_, last = lines(read(settled(**said)))
-    assert (last.gross, last.ignored) == (Decimal(0), "a total")
+    assert (last.gross, last.ignored) == (Decimal(0), "total")
 
 
 @pytest.mark.parametrize("word", ["Saldo anterior", "Neto a pagar", "Diferencia", "Detracción", "Devolución"])
@@ -219,7 +219,7 @@ def test_an_amount_with_words_and_no_code_is_asked_about(word: str) -> None:
 def test_a_dated_amount_of_any_other_status_is_asked_about(status: str) -> None:
     (only,) = lines(read(report(row(status=status)), "r.xlsx"))
     assert (only.ignored, only.gross) == ("", Decimal("1.50"))
-    assert only.doubt.startswith("The format doesn't know its status")
+    assert only.doubt == "status_unknown"
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_dated_amount_of_any_other_status_is_asked_about(status: str) -> None:
 )
 def test_nobody_paid_a_line_without_a_date(status: str) -> None:
     (only,) = lines(read(report(row(status=status, paid=None)), "r.xlsx"))
-    assert only.ignored.startswith("not paid")
+    assert only.ignored == "not_paid"
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_a_total_with_a_count_or_a_day_is_a_total_in_the_place_of_any_number(
     found = lines(read((HEAD + "\n".join([*rows, ";TOTAL-9;;35.50;1.60;0.29;;"])).encode(), formats=NAMED))
     assert [(one.gross, one.ignored) for one in found] == [
         (Decimal("35.50"), ""),
-        (Decimal(0), "a total"),
+        (Decimal(0), "total"),
         (Decimal("35.50"), ""),
         (Decimal("35.50"), ""),
     ]

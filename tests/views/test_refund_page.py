@@ -61,8 +61,8 @@ def test_it_keeps_the_account_and_shows_only_its_end(client: Client, refund: Ref
     assert "ends in 4221" in text
     assert "<form" not in text
     assert not [secret for secret in (CCI, CCI[:-4], "Quispe", "BBVA") if secret in text]
-    told = " ".join(OrderEvent.objects.values_list("detail", flat=True))
-    assert "named an account" in told
+    told = str(list(OrderEvent.objects.values_list("data", "reason")))
+    assert "account_named" in told
     assert not [secret for secret in (CCI, "Quispe", "BBVA") if secret in told]
 
 

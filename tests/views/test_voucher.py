@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from pagoefectivo_django.actors import PROVIDER
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from pagoefectivo_django.flows import refund_order, reissue_code, resolve_discrepancy, tick
@@ -368,7 +369,7 @@ def test_the_payer_of_an_expired_code_gets_another(client: Client) -> None:
     assert order.code not in ("", old)
     assert order.code in "".join(Seen(answer.content.decode()).text.split())
     assert order.expires_at > timezone.now() + timedelta(hours=47)
-    assert order.events.get(kind="cip_issued", state_before="expired").actor == "provider"
+    assert order.events.get(kind="cip_issued", state_before="expired").actor == PROVIDER
 
 
 def test_only_where_the_shop_allows_it(client: Client) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...models.database import database
@@ -13,7 +14,9 @@ from ...states import Remark
 from ..ledger.discrepancy import locked_discrepancy, remark
 
 
-def assign_discrepancy(discrepancy: Discrepancy, to: str, *, actor: str, now: datetime | None = None) -> Discrepancy:
+def assign_discrepancy(
+    discrepancy: Discrepancy, to: str, *, actor: Actor | str, now: datetime | None = None
+) -> Discrepancy:
     """Assign a discrepancy to a person (empty: nobody), and return the changed discrepancy.
 
     Raises ``InvalidRequest`` without an actor, for a resolved discrepancy, or if the discrepancy was assigned to
@@ -26,7 +29,7 @@ def assign_discrepancy(discrepancy: Discrepancy, to: str, *, actor: str, now: da
                 _("Discrepancy %(discrepancy)s was resolved by %(who)s; reopen it first."),
                 code="discrepancy_resolved",
                 discrepancy=locked.pk,
-                who=locked.resolved_by,
+                who=Actor.parse(locked.resolved_by),
             )
         if locked.assigned_to not in (discrepancy.assigned_to, to):
             if not locked.assigned_to:
@@ -44,6 +47,6 @@ def assign_discrepancy(discrepancy: Discrepancy, to: str, *, actor: str, now: da
         if locked.assigned_to != to:
             locked.assigned_to = to
             locked.save(using=unit.alias, update_fields=["assigned_to"])
-            remark(unit, locked, Remark.ASSIGNED, to)
+            remark(unit, locked, Remark.ASSIGNED, to=to)
     discrepancy.refresh_from_db(using=database())
     return discrepancy

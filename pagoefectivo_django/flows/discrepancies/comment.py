@@ -6,16 +6,17 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...states import Remark
 from ..ledger.discrepancy import locked_discrepancy, remark
 
-#: The most characters of a comment: the length of ``OrderEvent.detail``.
+#: The most characters of a comment: the length of ``OrderEvent.reason``.
 LONGEST = 500
 
 
-def comment_on(discrepancy: Discrepancy, text: str, *, actor: str, now: datetime | None = None) -> Discrepancy:
+def comment_on(discrepancy: Discrepancy, text: str, *, actor: Actor | str, now: datetime | None = None) -> Discrepancy:
     """Add a comment to a discrepancy's history, open or resolved, and return the discrepancy.
 
     Comments are staff's own words and must hold no personal data. Raises ``InvalidRequest`` without an actor, without a

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...models.database import database
@@ -15,7 +16,7 @@ from ..ledger.history import UNANSWERED
 
 
 def reopen_discrepancy(
-    discrepancy: Discrepancy, *, actor: str, reason: str, now: datetime | None = None
+    discrepancy: Discrepancy, *, actor: Actor | str, reason: str, now: datetime | None = None
 ) -> Discrepancy:
     """Reopen a resolved discrepancy, and return the changed discrepancy; the old resolution stays in the history.
 

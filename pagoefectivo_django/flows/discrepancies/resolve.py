@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...errors import InvalidRequest
 from ...models import Discrepancy
 from ...models.database import database
@@ -15,7 +16,12 @@ from ..ledger.decisions import Answer
 
 
 def resolve_discrepancy(
-    discrepancy: Discrepancy, resolution: Resolution | str, *, actor: str, reason: str, now: datetime | None = None
+    discrepancy: Discrepancy,
+    resolution: Resolution | str,
+    *,
+    actor: Actor | str,
+    reason: str,
+    now: datetime | None = None,
 ) -> Discrepancy:
     """Resolve a discrepancy with ``"accept"`` (the payment pays the order), ``"refund_due"`` or ``"ignore"``.
 
@@ -29,7 +35,7 @@ def resolve_discrepancy(
             value=repr(resolution),
             known=", ".join(Resolution.values),
         )
-    if not actor.strip() or not reason.strip():
+    if not Actor.of(actor) or not reason.strip():
         raise InvalidRequest(
             _("A discrepancy is resolved by somebody and for a reason; pass actor and reason."),
             code="resolving_needs_reason",

@@ -17,8 +17,10 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_noop as _
 
 from ... import strict_json
+from ...actors import NOTIFICATION, PROGRAM
 from ...channels.base import Channel, Hint, Incoming, Report
 from ...errors import Malformed, PagoEfectivoError
+from ...facts import LONGEST, utc
 from ...models import Cip, Discrepancy, Notification, NotificationStatus
 from ...models.database import database, in_shop_transaction, one_transaction
 from ...states import Fact, Kind, Mention
@@ -239,7 +241,7 @@ def _advance(
     orders = dict(mine.values_list("order_id", behind))
     if any(orders.values()):
         return Outcome.BEHIND
-    return advance(report, actor="notification", may_ask=may_ask, wait=False, now=now, orders=orders)[0]
+    return advance(report, actor=NOTIFICATION, may_ask=may_ask, wait=False, now=now, orders=orders)[0]
 
 
 def apply_soon(row: Notification, channel: Channel, item: Report | Hint, now: datetime) -> None:
@@ -268,7 +270,7 @@ def _conclude(row: Notification, outcome: Outcome, error: str, now: datetime) ->
             return
         row.status, row.retry_at, row.last_error = NotificationStatus.APPLIED, None, ""
         discrepancies = Discrepancy.objects.using(database()).filter(notification=row).open()
-        discrepancies.update(**closed("pagoefectivo", "The message was applied after all.", now))
+        discrepancies.update(**closed(PROGRAM, "message_applied", now))
     else:
         row.status, row.last_error = NotificationStatus.WAITING, error.replace("\0", "")[:2000] or str(outcome)
         row.retry_at = row.retry_at or now
@@ -347,8 +349,12 @@ def _is_foreign(row: Notification) -> bool:
 
 def ask_person(row: Notification, kind: Kind, now: datetime) -> None:
     """Open a discrepancy about a message, with the message's facts as evidence."""
-    history = History(database(), now, "pagoefectivo")
-    evidence = {"identity": row.identity, "received_at": row.received_at.isoformat(), "error": row.last_error[:500]}
+    history = History(database(), now, PROGRAM)
+    evidence: dict[str, object] = {
+        "identity": row.identity,
+        "received_at": utc(row.received_at),
+        "last_error": row.last_error[:LONGEST],
+    }
     with suppress(Exception):  # an unreadable message adds no facts; the notification's page shows the bytes
         item = read_all(channel_for(row.account, row.channel), row)[row.item]
         evidence |= evidence_of(item) if isinstance(item, Report) else {"code": name_of(item)}

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
 
+from ...actors import POLL
 from ...channels.base import Channel, Hint, Report, Trust
 from ...errors import OutcomeUnknown, PagoEfectivoError
 from ...models import Cip, UnknownCode
@@ -127,7 +128,7 @@ def _identify(channel: Channel, rows: Sequence[UnknownCode], budget: TimeBudget)
     answers = search(channel, rows, budget, ours=False)
     known = {row.pk: answers[row.pk] for row in rows if row.pk in answers and answers[row.pk].fact != Fact.ABSENT}
     held = {pk for pk, answer in known.items() if not _attached(channel, answer, budget.now)}
-    outcomes = dict(zip(known, advance(*known.values(), actor="poll", wait=False, now=budget.now), strict=True))
+    outcomes = dict(zip(known, advance(*known.values(), actor=POLL, wait=False, now=budget.now), strict=True))
     outcomes |= dict.fromkeys(held, Outcome.LOCKED)
     again: dict[int, datetime | None] = {}
     for row in rows:
@@ -165,7 +166,7 @@ def _names(row: UnknownCode) -> tuple[str, str]:
 
 def _ask_person(answer: Report, now: datetime) -> None:
     with one_transaction() as alias:
-        history = History(alias, now, "poll")
+        history = History(alias, now, POLL)
         history.open_discrepancy(
             Kind.UNMATCHED,
             Subject.of_unknown_code(answer.account, answer.code or answer.provider_id),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from enum import StrEnum
 
+from ...actors import PROVIDER, Actor
 from ...channels.base import Report
 from ...models import Cip
 from ...models.clock import current_time
@@ -55,7 +56,7 @@ WHAT_BECOMES: dict[Fact, Callable[[LockedOrder, Cip, Report, bool], None]] = {
 @traced()
 def advance(
     *changes: Report | Decision,
-    actor: str = "provider",
+    actor: Actor | str = PROVIDER,
     asked: bool = False,
     may_ask: bool = False,
     wait: bool = True,

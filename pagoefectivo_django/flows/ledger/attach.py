@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_noop as _
 
+from ...actors import PROGRAM
 from ...channels.base import Channel, Report
 from ...errors import OutcomeUnknown
 from ...models import Cip, Heartbeat, Order
@@ -60,7 +61,7 @@ def attach_forgotten(
     elif order.reference.casefold() != reference.casefold():
         return False
     with one_transaction() as alias:
-        unit = open_unit_of_work([order.pk], alias=alias, now=now, actor="pagoefectivo", wait=wait)
+        unit = open_unit_of_work([order.pk], alias=alias, now=now, actor=PROGRAM, wait=wait)
         locked = next(iter(unit.locked_orders), None)
         if locked is None:
             raise OutcomeUnknown(_HELD, code="locked_before_attaching", order=str(order))
@@ -81,6 +82,6 @@ def attach_forgotten(
                 cip.save(using=alias, force_insert=True)
         except IntegrityError:
             return True  # another process attached the same code at the same moment
-        locked.note(Fact.LOST, cip, "A restored backup had forgotten this code.")
+        locked.note(Fact.LOST, cip, {"about": "restored_backup"})
         locked.write()
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...channels.base import Report
 from ...conf import conf
+from ...facts import utc
 from ...models import Cip, Discrepancy, Payment
 from ...states import CipStatus, Fact, Kind, OrderState, PaymentStatus, PendingAction
 from ...transitions import CODE_TABLE, ORDER_TABLE, Condition, Rule
@@ -57,10 +58,10 @@ def _paid_yet_open(locked: LockedOrder, cip: Cip, report: Report) -> None:
 def _take_date(locked: LockedOrder, cip: Cip, report: Report) -> None:
     """Take the date that a current code was extended to."""
     if report.expires_at and locked.order.expires_at != report.expires_at:
-        now_confirmed(locked, "The provider says until when it can be paid.")
+        now_confirmed(locked, "date_told")
         locked.order.expires_at = report.expires_at
         locked.touch(cip)
-        locked.note(report.fact, cip, f"extended until {report.expires_at.isoformat()}")
+        locked.note(report.fact, cip, {"about": "extended", "until": utc(report.expires_at)})
 
 
 def _becomes_current(locked: LockedOrder, cip: Cip, fact: Fact, asked: bool) -> bool:
@@ -101,7 +102,7 @@ def in_process(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> No
         locked.touch(cip)
     elif locked.now - cip.in_process_at > IN_PROCESS_LIMIT:
         locked.open_discrepancy(Kind.IN_PROCESS, report, cip)
-    locked.note(Fact.IN_PROCESS, cip, report.detail)
+    locked.note(Fact.IN_PROCESS, cip, report.told)
 
 
 def out_of_process(locked: LockedOrder, cip: Cip, fact: Fact) -> None:
@@ -110,7 +111,7 @@ def out_of_process(locked: LockedOrder, cip: Cip, fact: Fact) -> None:
         cip.in_process_at = None
         locked.touch(cip)
         discrepancies = Discrepancy.objects.using(locked.alias).filter(kind=Kind.IN_PROCESS, cip=cip).open()
-        discrepancies.update(**closed(locked.actor, f"The provider says: {fact.label}.", locked.now))
+        discrepancies.update(**closed(locked.actor, f"told_{fact}", locked.now))
 
 
 def refused(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
@@ -149,12 +150,12 @@ def _move_order(locked: LockedOrder, cip: Cip, report: Report, was: CipStatus, r
     rule = ORDER_TABLE[locked.state][row]
     moves = moves and rule.to is not None and not locked.in_review()
     if moves and rule.to and (rule.condition != Condition.LAST_ROUTE or _no_route_left(locked)):
-        locked.move_order(rule.to, report.fact, cip, report.detail)
-        now_confirmed(locked, f"The provider says: {report.fact.label}.")
+        locked.move_order(rule.to, report.fact, cip, report.told)
+        now_confirmed(locked, f"told_{report.fact}")
     elif moves and rule.next_route:
         _ask_next_route(locked, cip, report)
     elif rule != Rule() or cip.status != was:
-        locked.note(report.fact, cip, report.detail)
+        locked.note(report.fact, cip, report.told)
 
 
 def _no_longer_payable(locked: LockedOrder, cip: Cip, fact: Fact) -> None:
@@ -163,16 +164,16 @@ def _no_longer_payable(locked: LockedOrder, cip: Cip, fact: Fact) -> None:
         cip.retry_at = None
         locked.touch(cip)
         discrepancies = Discrepancy.objects.using(locked.alias).filter(kind=Kind.STILL_PAYABLE, cip=cip).open()
-        discrepancies.update(**closed(locked.actor, f"The provider says: {fact.label}.", locked.now))
+        discrepancies.update(**closed(locked.actor, f"told_{fact}", locked.now))
 
 
 def _ask_next_route(locked: LockedOrder, cip: Cip, report: Report) -> None:
     """Make an order new again, so that the next channel of the route is asked for a code."""
     order, before = locked.order, locked.state
     if order.pending_action == PendingAction.EXTEND:
-        locked.end_action(f"{report.fact}")
+        locked.end_action("code_failed")
     order.state = OrderState.NEW
-    locked.note_move(report.fact, cip, before, report.detail)
+    locked.note_move(report.fact, cip, before, report.told)
     if not order.pending_action:
         order.pending_action, order.action_requested_at, order.retry_at = PendingAction.ISSUE, locked.now, locked.now
         order.attempts = 0
@@ -185,7 +186,7 @@ def unknown(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
     """
     if CODE_TABLE[CipStatus(cip.status)][report.fact].discrepancy:
         missing_there(locked, cip, report)
-    locked.note(report.fact, cip, report.detail)
+    locked.note(report.fact, cip, report.told)
 
 
 def missing_there(locked: LockedOrder, cip: Cip, report: Report) -> None:

@@ -5,9 +5,9 @@ The last contradicting answer is kept on the code (``Cip.answer``), so that an u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from ...actors import PROGRAM
 from ...channels.base import Report
+from ...facts import Data
 from ...models import Cip, Discrepancy, Payment
 from ...states import Fact, Kind, OrderState
 from .history import closed
@@ -51,20 +51,20 @@ def heard(locked: LockedOrder, cip: Cip, report: Report, before: str) -> None:
         _close_contradicted(locked, cip)
 
 
-def close_unconfirmed(locked: LockedOrder, reason: str, about: str = "") -> None:
+def close_unconfirmed(locked: LockedOrder, because: str, about: str = "", *, reason: str = "") -> None:
     """Close the order's open ``NOT_CONFIRMED`` discrepancies; ``about``: only of this part of the subject."""
     asked = Discrepancy.objects.using(locked.alias).filter(order=locked.order, kind=Kind.NOT_CONFIRMED).open()
     of_order = asked.filter(subject__startswith=Subject.of_order(locked.order, about=about).text)
-    of_order.update(**closed(locked.actor, reason, locked.now))
+    of_order.update(**closed(locked.actor, because, locked.now, reason=reason))
 
 
 def close_lost(locked: LockedOrder, cip: Cip) -> None:
     """Close the open ``LOST_CODE`` discrepancy about a code whose digits are known now."""
     asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.LOST_CODE, subject=Subject.of_cip(cip).text).open()
-    asked.update(**closed(locked.actor, f"The provider told of code {cip}.", locked.now))
+    asked.update(**closed(locked.actor, "code_told", locked.now))
 
 
-def now_confirmed(locked: LockedOrder, reason: str) -> None:
+def now_confirmed(locked: LockedOrder, because: str) -> None:
     """Close ``NOT_CONFIRMED`` discrepancies once the code's outcome is known: all, or of the expiry only.
 
     A paid or cancelled order needs no confirmation at all; any other order may still wait for a change. Such a
@@ -73,23 +73,24 @@ def now_confirmed(locked: LockedOrder, reason: str) -> None:
     late = locked.now - deadline(locked.order.expires_at) > LIMIT
     if late or locked.order.attempts >= MOST_ATTEMPTS:
         whole = locked.state in (OrderState.PAID, OrderState.CANCELLED)
-        close_unconfirmed(locked, reason, "" if whole else "expiry:")
+        close_unconfirmed(locked, because, "" if whole else "expiry:")
 
 
 def _close_contradicted(locked: LockedOrder, cip: Cip) -> None:
-    reason = "The provider says paid again."
     asked = Discrepancy.objects.using(locked.alias).filter(cip=cip.pk, kind__in=ENDED_BY_PAID).open()
     mine = [discrepancy for discrepancy in asked if all(map(_is_contradicted, discrepancy.evidence))]
     if not mine:
         return
     keys = [discrepancy.pk for discrepancy in mine]
-    asked.filter(pk__in=keys).update(**closed("pagoefectivo", reason, locked.now))
+    asked.filter(pk__in=keys).update(**closed(PROGRAM, "paid_again", locked.now))
     for discrepancy in mine:
-        detail = f"{discrepancy.kind}: {reason}"
-        locked.history.tell(locked.order, "noted", Fact.PAYMENT, cip, detail, locked.order.state, discrepancy)
+        data = {"about": "paid_again", "discrepancy": discrepancy.kind}
+        locked.history.tell(
+            locked.order, "noted", Fact.PAYMENT, cip, data, before=locked.order.state, discrepancy=discrepancy
+        )
 
 
-def _is_contradicted(said: Mapping[str, str]) -> bool:
+def _is_contradicted(said: Data) -> bool:
     """Return whether a piece of evidence is a provider's answer different from "paid".
 
     Evidence with the fact "payment" tells of a payment reported after its reversal, which "paid" does not contradict.

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_noop as _
 
 from ...channels.base import Report
 from ...errors import AlreadyPaid
+from ...facts import Data
 from ...models import Cip, Discrepancy, Order, Refund
 from ...models.database import LEASE
 from ...states import CipStatus, Fact, Kind, OrderState, PaymentStatus, RefundStatus, Resolution
@@ -37,6 +38,8 @@ class Decision:
 
     order: Order | None
     reason: str = ""
+    #: A program's reason, as data of the event.
+    data: Data = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def decide(unit: UnitOfWork, decision: Decision) -> None:
     elif locked:
         match decision:
             case RefundStep():
-                step(locked, decision.refund, decision.becomes, decision.reason)
+                step(locked, decision.refund, decision.becomes, decision.reason, decision.data)
             case Supersession():
                 _supersede(locked, decision)
             case Withdrawal():
@@ -108,9 +111,9 @@ def decide(unit: UnitOfWork, decision: Decision) -> None:
 def _withdraw(locked: LockedOrder, decision: Withdrawal) -> None:
     if _may_go(locked).to:
         locked.drop_others(None)
-        locked.move_order(OrderState.CANCELLED, Fact.WITHDRAWN, locked.cip, decision.reason)
+        locked.move_order(OrderState.CANCELLED, Fact.WITHDRAWN, locked.cip, decision.data, reason=decision.reason)
         # The order has ended, so no confirmation by the provider is waited for any more.
-        close_unconfirmed(locked, decision.reason or "The order was cancelled.")
+        close_unconfirmed(locked, "order_cancelled", reason=decision.reason)
 
 
 def _supersede(locked: LockedOrder, decision: Supersession) -> None:
@@ -123,7 +126,7 @@ def _supersede(locked: LockedOrder, decision: Supersession) -> None:
     if cip.status == CipStatus.CURRENT:
         locked.move_cip(cip, CipStatus.SUPERSEDED)
         locked.delete_at_provider(cip)
-        locked.note(Fact.WITHDRAWN, cip, f"may still be paid: {decision.reason}")
+        locked.note(Fact.WITHDRAWN, cip, {"about": "may_still_be_paid", **decision.data})
         if decision.nobody_knows:
             locked.open_discrepancy(Kind.STILL_PAYABLE, None, cip)
 
@@ -153,8 +156,8 @@ def _lapse(locked: LockedOrder, decision: Lapse) -> None:
     payable = live and live.status == CipStatus.CURRENT and (decision.gone is None or live.pk != decision.gone.pk)
     over = deadline(locked.order.expires_at) <= locked.now
     if rule.to and over and not asking and not payable and not locked.in_review():
-        locked.move_order(rule.to, Fact.LAPSED, locked.cip, decision.reason)
-        now_confirmed(locked, "The order has expired.")
+        locked.move_order(rule.to, Fact.LAPSED, locked.cip, decision.data)
+        now_confirmed(locked, "order_expired")
     elif rule.to:
         pause = LEASE if asking else LOOK_AGAIN
         locked.order.lapses_at = max(deadline(locked.order.expires_at), locked.now + pause)
@@ -190,12 +193,14 @@ def _answer(unit: UnitOfWork, locked: LockedOrder | None, decision: Answer) -> N
     elif locked and payment and decision.resolution == Resolution.REFUND_DUE and payment.refundable:
         # A resolved discrepancy is out of sight; the requested refund keeps the money due in the list of refunds.
         step(locked, Refund(payment=payment, amount=0, reason=decision.reason[:500]), RefundStatus.REQUESTED)
-    answered = closed(history.actor, decision.reason, history.now) | {"resolution": decision.resolution}
+    answered = closed(history.actor, "", history.now, reason=decision.reason) | {"resolution": decision.resolution}
     Discrepancy.objects.using(unit.alias).filter(pk=discrepancy.pk).update(**answered)
     if decision.resolution == Resolution.IGNORE:
         ignore_line(discrepancy, decision.reason, unit.alias)
     order = locked.order if locked else None
     state = order.state if order else ""
     # Reopening clears the reason on the row, so the event keeps a copy.
-    detail = f"{discrepancy.kind}: {decision.resolution}: {decision.reason}"
-    history.tell(order, "noted", "", discrepancy.cip, detail, state, discrepancy)
+    data = {"discrepancy": discrepancy.kind, "resolution": decision.resolution}
+    history.tell(
+        order, "noted", "", discrepancy.cip, data, before=state, reason=decision.reason, discrepancy=discrepancy
+    )

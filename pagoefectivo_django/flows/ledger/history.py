@@ -9,7 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ...actors import NOTIFICATION, Actor, ActorKind
 from ...channels.base import Report
+from ...facts import Data, utc
 from ...measures import Measure, tell
 from ...models import (
     Cip,
@@ -28,9 +30,6 @@ from .subject import Subject
 
 logger = logging.getLogger("pagoefectivo.orders")
 
-#: Actors that are no people. Any other actor is a person's name, which the log replaces by "staff".
-NOBODY = {"shop", "payer", "provider", "notification", "poll", "clock", "settlement", "pagoefectivo"}
-
 #: The resolution suggested to staff, by kind of discrepancy.
 SUGGESTIONS = {
     Kind.AMOUNT_MISMATCH: Resolution.REFUND_DUE,
@@ -46,8 +45,8 @@ SUGGESTIONS = {
 class History:
     """Events of one change, collected with ``tell`` and written with one delivery per receiver by ``write``."""
 
-    def __init__(self, alias: str, now: datetime, actor: str) -> None:
-        self.alias, self.now, self.actor = alias, now, actor
+    def __init__(self, alias: str, now: datetime, actor: Actor | str) -> None:
+        self.alias, self.now, self.actor = alias, now, Actor.of(actor)
         self.events: list[OrderEvent] = []
         #: Keys of the orders about whose money this history opened a discrepancy.
         self.in_review: set[int] = set()
@@ -58,12 +57,17 @@ class History:
         kind: str,
         fact: Fact | str = "",
         cip: Cip | None = None,
-        detail: str = "",
+        data: Data | None = None,
+        *,
         before: str = "",
+        reason: str = "",
         discrepancy: Discrepancy | None = None,
         refund: Refund | None = None,
     ) -> None:
-        """Collect an event for ``write``. The caller holds the order's lock, since the event takes the next number."""
+        """Collect an event for ``write``. The caller holds the order's lock, since the event takes the next number.
+
+        ``data`` is for programs (see the manual's list of keys); ``reason`` is what a person wrote.
+        """
         if order:
             order.event_count += 1
         self.events.append(
@@ -74,8 +78,10 @@ class History:
                 fact=fact,
                 state_before=before,
                 state_after=order.state if order else "",
-                actor=self.actor[:150],
-                detail=detail[:500],
+                actor_kind=self.actor.kind,
+                actor_name=self.actor.name,
+                data={**(data or {})},
+                reason=reason[:500],
                 cip=cip,
                 discrepancy=discrepancy,
                 refund=refund,
@@ -88,7 +94,7 @@ class History:
         self,
         kind: Kind,
         subject: Subject,
-        evidence: dict[str, str],
+        evidence: Data,
         *,
         amount: Decimal | None = None,
         currency: str = "",
@@ -109,7 +115,7 @@ class History:
                 "amount": told[0],
                 "currency": told[1],
                 "account": subject.concerned_account,
-                "evidence": [evidence],
+                "evidence": [{**evidence}],
                 "suggestion": _suggestion(kind, subject),
                 "created_at": self.now,
             },
@@ -119,9 +125,11 @@ class History:
             if order and kind in MONEY_KINDS and subject.line is None:  # as DiscrepancyQuerySet.about_money
                 self.in_review.add(order.pk)
             state = order.state if order else ""
-            self.tell(order, "discrepancy_opened", "", cip, kind, state, discrepancy)
+            self.tell(
+                order, "discrepancy_opened", "", cip, {"discrepancy": kind}, before=state, discrepancy=discrepancy
+            )
 
-    def _reopen(self, discrepancy: Discrepancy, evidence: dict[str, str], anew: bool | None) -> bool:
+    def _reopen(self, discrepancy: Discrepancy, evidence: Data, anew: bool | None) -> bool:
         """Add evidence to an existing discrepancy and return whether the discrepancy was reopened."""
         if anew is None:
             anew = not any(_tells_the_same(evidence, known) for known in discrepancy.evidence)
@@ -129,9 +137,9 @@ class History:
         if reopened:
             Discrepancy.objects.using(self.alias).filter(pk=discrepancy.pk).update(**UNANSWERED)
         alike = any(_alike(evidence, known) for known in discrepancy.evidence)
-        again = {"at": self.now.isoformat()} if alike and reopened and "source" in evidence else {}
+        again = {"at": utc(self.now)} if alike and reopened and "source" in evidence else {}
         if again or not alike:  # equal evidence counts again only after a reopening, with the moment added
-            discrepancy.evidence = [*discrepancy.evidence, evidence | again][:50]
+            discrepancy.evidence = [*discrepancy.evidence, {**evidence, **again}][:50]
             discrepancy.save(using=self.alias, update_fields=["evidence"])
         return reopened
 
@@ -170,10 +178,9 @@ def _line(event: OrderEvent) -> str:
     what = "" if before and before != after else event.kind if event.kind != "noted" else f"noted {event.fact}".strip()
     if event.discrepancy:
         what = f"{what} {event.discrepancy.kind}"
-    if event.actor == "notification":
-        by = f"notification {current_message()}".strip()
-    else:
-        by = event.actor if event.actor in NOBODY else "staff"
+    by = "staff" if event.actor_kind == ActorKind.PERSON else event.actor_name or event.actor_kind
+    if event.actor == NOTIFICATION:
+        by = f"{by} {current_message()}".strip()
     return f"{order}: {', '.join(filter(None, [moved, what, by]))}"
 
 
@@ -183,9 +190,9 @@ def _log(lines: Sequence[tuple[str, str]]) -> None:
             logger.info("%s", line)
 
 
-def evidence_of(report: Report) -> dict[str, str]:
+def evidence_of(report: Report) -> dict[str, object]:
     """Return a report's facts as evidence for staff, without personal data; empty values are left out."""
-    said: dict[str, Any] = {
+    said = {
         "fact": report.fact,
         "code": report.code,
         "transaction_code": report.transaction_code,
@@ -193,7 +200,7 @@ def evidence_of(report: Report) -> dict[str, str]:
         "amount": report.amount,
         "returned": report.returned,
         "currency": report.currency,
-        "paid_at": report.paid_at and report.paid_at.isoformat(),
+        "paid_at": report.paid_at and utc(report.paid_at),
         "operation_number": report.operation_number,
         "account": report.account,
         "source": "answer" if report.asked_at else "notification",
@@ -210,11 +217,11 @@ def _suggestion(kind: Kind, subject: Subject) -> Resolution | str:
     return "" if kind in MONEY_KINDS and (subject.line or subject.payment is None) else usual
 
 
-def _alike(evidence: dict[str, str], known: dict[str, str]) -> bool:
+def _alike(evidence: Data, known: Data) -> bool:
     return {**evidence, "at": ""} == {**known, "at": ""}
 
 
-def _tells_the_same(evidence: dict[str, str], known: dict[str, str]) -> bool:
+def _tells_the_same(evidence: Data, known: Data) -> bool:
     """Return whether two pieces of evidence tell of the same money; a missing operation number equals any number."""
     numbers = {evidence.get("operation_number"), known.get("operation_number")} - {None}
     return len(numbers) < 2 and all(evidence.get(name) == known.get(name) for name in ("fact", "amount", "currency"))
@@ -226,15 +233,20 @@ UNANSWERED: dict[str, Any] = {
     "resolution": "",
     "resolved_by": "",
     "resolved_at": None,
+    "closed_because": "",
     "reason": "",
 }
 
 
-def closed(actor: str, reason: str, now: datetime) -> dict[str, Any]:
-    """Return the field values of a closed discrepancy; a person's resolution is added by the caller."""
+def closed(actor: Actor | str, because: str, now: datetime, *, reason: str = "") -> dict[str, Any]:
+    """Return the field values of a closed discrepancy; a person's resolution is added by the caller.
+
+    ``because``: the code of a program's reason (``wording.evidence.CLOSED``), empty for a person's ``reason``.
+    """
     return {
         "status": Discrepancy.Status.RESOLVED,
-        "resolved_by": actor[:150],
+        "resolved_by": str(Actor.of(actor)),
         "resolved_at": now,
+        "closed_because": because,
         "reason": reason[:500],
     }

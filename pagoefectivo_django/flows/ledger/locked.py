@@ -12,8 +12,10 @@ from typing import Any
 from django.db.models import F, Q
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...channels.base import Report
 from ...errors import InvalidRequest
+from ...facts import Data, money, utc
 from ...models import Cip, Discrepancy, Order, OrderEvent, Payment, Refund
 from ...models.clock import current_time
 from ...models.database import Attempted, unless_locked, write_first
@@ -70,9 +72,10 @@ def names_disagree(report: Report, cip: Cip) -> bool:
 class UnitOfWork:
     """The orders locked in one transaction, with a shared history and queries made once for all locked orders."""
 
-    def __init__(self, alias: str, now: datetime, actor: str) -> None:
-        self.alias, self.now, self.actor = alias, now, actor
+    def __init__(self, alias: str, now: datetime, actor: Actor | str) -> None:
+        self.alias, self.now = alias, now
         self.history = History(alias, now, actor)
+        self.actor = self.history.actor
         self.locked_orders: list[LockedOrder] = []
 
     @cached_property
@@ -236,7 +239,14 @@ class LockedOrder:
             self.delete_at_provider(cip)
 
     def move_order(
-        self, to: OrderState, fact: Fact, cip: Cip | None, detail: str = "", *, ended: PendingAction | None = None
+        self,
+        to: OrderState,
+        fact: Fact,
+        cip: Cip | None,
+        data: Data | None = None,
+        *,
+        reason: str = "",
+        ended: PendingAction | None = None,
     ) -> None:
         """Set the order's state, record the event, and end a pending action that has become pointless.
 
@@ -251,35 +261,35 @@ class LockedOrder:
         )
         pending_action = self.order.pending_action or self.order.deferred_action
         over = to != OrderState.PENDING and pending_action in vain
-        self.history.tell(self.order, TOLD[to], fact, cip, detail, before)
+        self.history.tell(self.order, TOLD[to], fact, cip, data, before=before, reason=reason)
         if over or self.order.pending_action == ended:
             fulfilled = PendingAction.CANCEL if to == OrderState.CANCELLED else ended
-            self.end_action(f"the order is {to}", but=fulfilled)
+            self.end_action("order_ended", but=fulfilled, state=to)
 
-    def end_action(self, why: str, but: PendingAction | None = None) -> None:
-        """Clear the pending or deferred action, with an event unless the action is ``ISSUE`` or ``but`` (done)."""
+    def end_action(self, about: str, but: PendingAction | None = None, **data: str) -> None:
+        """Clear the pending or deferred action, with an event unless the action is ``ISSUE`` or ``but`` (done).
+
+        ``about`` and ``data`` say in the event why.
+        """
         pending_action = self.order.pending_action or self.order.deferred_action
         self.order.pending_action = self.order.deferred_action = ""
         self.order.retry_at = None
         if pending_action and pending_action not in (PendingAction.ISSUE, but):
-            self.history.tell(self.order, "noted", Remark.ENDED, self.cip, f"{pending_action}: {why}", self.order.state)
+            ended = {"action": pending_action, "about": about, **data}
+            self.history.tell(self.order, "noted", Remark.ENDED, self.cip, ended, before=self.order.state)
 
-    def note(self, fact: Fact, cip: Cip | None, detail: str = "") -> None:
+    def note(self, fact: Fact, cip: Cip | None, data: Data | None = None) -> None:
         """Record a fact that moved nothing; an equal event is recorded again only if the code changed just now."""
-        if cip is not None and cip.pk in self._changed:
-            known = False
-        else:
-            known = (
-                OrderEvent.objects.using(self.alias)
-                .filter(order=self.order, kind="noted", fact=fact, cip=cip, detail=detail[:500])
-                .exists()
-            )
-        if not known:
-            self.history.tell(self.order, "noted", fact, cip, detail, self.order.state)
+        if cip is None or cip.pk not in self._changed:
+            told = OrderEvent.objects.using(self.alias).filter(order=self.order, kind="noted", fact=fact, cip=cip)
+            # Compared here: MariaDB keeps JSON as text, which differs by the order of the keys.
+            if (data or {}) in told.values_list("data", flat=True):
+                return
+        self.history.tell(self.order, "noted", fact, cip, data, before=self.order.state)
 
-    def note_move(self, fact: Fact, cip: Cip, before: OrderState, detail: str = "") -> None:
+    def note_move(self, fact: Fact, cip: Cip, before: OrderState, data: Data | None = None) -> None:
         """Record a fact that moved the order to a state that no signal tells of."""
-        self.history.tell(self.order, "noted", fact, cip, detail, before)
+        self.history.tell(self.order, "noted", fact, cip, data, before=before)
 
     def open_discrepancy(
         self,
@@ -295,7 +305,7 @@ class LockedOrder:
             subject = Subject.of_payment(payment, cip, self.order)
         else:
             subject = Subject.of_cip(cip, self.order) if cip else Subject.of_order(self.order)
-        evidence = evidence_of(report) if report else {"at": self.now.isoformat()}
+        evidence: dict[str, object] = evidence_of(report) if report else {"at": utc(self.now)}
         together = self._difference(evidence, payment) if kind == Kind.AMOUNT_MISMATCH and payment else False
         self.history.open_discrepancy(kind, subject, evidence, anew=anew)
         if together and payment:
@@ -304,14 +314,14 @@ class LockedOrder:
             discrepancies = Discrepancy.objects.using(self.alias).filter(kind=kind, payment__in=[*mine, payment.pk])
             discrepancies.open().update(suggestion="")
 
-    def _difference(self, evidence: dict[str, str], payment: Payment) -> bool:
+    def _difference(self, evidence: dict[str, object], payment: Payment) -> bool:
         """Add the amount paid too much (+) or too little (-), and return whether held payments add up to the order's.
 
         Amounts are text with two decimals in the order's currency; a payment in another currency adds nothing.
         """
         if payment.currency != self.order.currency:
             return False
-        said = Decimal(evidence.get("amount") or payment.amount)
+        said = Decimal(str(evidence.get("amount") or payment.amount))
         evidence["difference"] = f"{said - self.order.amount:+.2f}"
         others = [
             one for one in self.payments
@@ -342,14 +352,15 @@ class LockedOrder:
             issued_at = self.cip.asked_at if self.cip and before["state"] == self.order.state else None
             self.order.remind_at = reminder(self.order, issued_at or self.now)
 
-    def tell_refund(self, refund: Refund, what: str = "", kind: str = "noted") -> None:
-        """Record an event about a refund: the status, or ``what`` happened."""
-        detail = f"refund {refund.pk} of {refund.currency} {refund.amount:.2f}: {what or refund.status}"
-        self.history.tell(self.order, kind, Fact.RETURNED, self.cip, detail, self.order.state, refund=refund)
+    def tell_refund(self, refund: Refund, about: str = "", kind: str = "noted") -> None:
+        """Record an event about a refund: the status, or what else happened."""
+        data = {"refund": refund.pk, **money(refund.amount, refund.currency)}
+        data |= {"about": about} if about else {"status": refund.status}
+        self.history.tell(self.order, kind, Fact.RETURNED, self.cip, data, before=self.order.state, refund=refund)
 
     def ask_account(self, refund: Refund) -> None:
         """Record the event whose receivers ask the payer for the account of an approved refund."""
-        self.tell_refund(refund, "the payer is asked for an account", refund_account_asked.name)
+        self.tell_refund(refund, "account_asked", refund_account_asked.name)
 
     def write(self) -> None:
         """Save the whole unit of work, with any further orders locked in the transaction."""
@@ -394,7 +405,7 @@ def lock_orders(pks: Iterable[int], alias: str, *, without: Sequence[str] = (), 
 
 
 def open_unit_of_work(
-    pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: str, wait: bool = True
+    pks: Iterable[int], *, alias: str, now: datetime | None = None, actor: Actor | str, wait: bool = True
 ) -> UnitOfWork:
     """Lock orders, read the orders' codes and return the unit of work; ``wait`` as in ``lock_orders``."""
     moment = now or current_time()
@@ -411,12 +422,12 @@ def open_unit_of_work(
     return unit
 
 
-def lock_free_order(order: Order, *, alias: str, now: datetime, actor: str) -> LockedOrder | None:
+def lock_free_order(order: Order, *, alias: str, now: datetime, actor: Actor | str) -> LockedOrder | None:
     """Lock one order and return it, or None while another transaction holds the order; the worker tries again."""
     return next(iter(open_unit_of_work([order.pk], alias=alias, now=now, actor=actor, wait=False).locked_orders), None)
 
 
-def lock_order(order: Order, *, alias: str, now: datetime | None = None, actor: str) -> LockedOrder:
+def lock_order(order: Order, *, alias: str, now: datetime | None = None, actor: Actor | str) -> LockedOrder:
     """Lock one order, waiting for the lock; raises ``InvalidRequest`` if the order is not in the database."""
     locked_orders = open_unit_of_work([order.pk], alias=alias, now=now, actor=actor).locked_orders
     if not locked_orders:

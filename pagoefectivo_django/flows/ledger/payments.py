@@ -7,9 +7,11 @@ from datetime import datetime
 
 from django.db import transaction
 
+from ...actors import PROGRAM
 from ...channels.base import Report
 from ...conf import conf
 from ...errors import Misconfigured
+from ...facts import money, utc
 from ...models import Cip, Discrepancy, Match, Order, Payment
 from ...models.database import database
 from ...states import CipStatus, Fact, Kind, OrderState, PaymentStatus, Resolution, StatementKind
@@ -55,7 +57,7 @@ def took_payment(locked: LockedOrder, cip: Cip, report: Report, accepted: bool) 
         locked.payments.append(payment)
         if cip.retry_at:  # the code was due for deletion: "still payable" is answered, and the payment is judged below
             asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.STILL_PAYABLE, cip=cip).open()
-            asked.update(**closed(locked.actor, "It was paid.", locked.now))
+            asked.update(**closed(locked.actor, "paid", locked.now))
         locked.move_cip(cip, CipStatus.PAID)
         cip.retry_at = None
         _count(
@@ -180,7 +182,7 @@ def _reconsider(locked: LockedOrder, cip: Cip, payment: Payment, report: Report)
     if payment.status != PaymentStatus.HELD or payment.refunded or is_late(locked.order, payment):
         return
     late = Discrepancy.objects.using(locked.alias).filter(kind=Kind.LATE_PAYMENT, payment=payment).open()
-    if late.update(**closed("pagoefectivo", "The provider's time shows that it was paid in time.", locked.now)):
+    if late.update(**closed(PROGRAM, "paid_in_time", locked.now)):
         twice = Rule(discrepancy=Kind.DUPLICATE_PAYMENT) if locked.ordered_again() else None
         _count(locked, cip, payment, report, twice or ORDER_TABLE[locked.state][Fact.PAYMENT])
         tell_if_settled(locked, payment)
@@ -201,7 +203,7 @@ def _count(locked: LockedOrder, cip: Cip, payment: Payment, report: Report, rule
             Discrepancy.objects.using(locked.alias).filter(kind=rule.discrepancy, payment=payment).update(suggestion="")
 
 
-def pay(locked: LockedOrder, payment: Payment, fact: Fact, detail: str = "") -> None:
+def pay(locked: LockedOrder, payment: Payment, fact: Fact, reason: str = "") -> None:
     """Apply a payment to the order: the order becomes paid, and further codes are dropped."""
     if payment.status != PaymentStatus.APPLIED:
         payment.status = PaymentStatus.APPLIED
@@ -211,8 +213,8 @@ def pay(locked: LockedOrder, payment: Payment, fact: Fact, detail: str = "") -> 
     locked.order.settled_at = None  # set by the settlement of an earlier, reversed payment, which is other money
     _show_payment(locked, cip, payment)
     locked.drop_others(cip)
-    locked.move_order(OrderState.PAID, fact, cip, detail)
-    now_confirmed(locked, "It was paid.")
+    locked.move_order(OrderState.PAID, fact, cip, reason=reason)
+    now_confirmed(locked, "paid")
 
 
 def tell_if_settled(locked: LockedOrder, payment: Payment) -> None:
@@ -224,8 +226,8 @@ def tell_if_settled(locked: LockedOrder, payment: Payment) -> None:
     )
     if match := matches.select_related("line__settlement").first():
         locked.order.settled_at = locked.now
-        detail = f"settlement {match.line.settlement}"
-        locked.history.tell(locked.order, "payment_settled", "", locked.cip, detail, locked.order.state)
+        data = {"settlement": str(match.line.settlement)}
+        locked.history.tell(locked.order, "payment_settled", "", locked.cip, data, before=locked.order.state)
 
 
 def _pays(locked: LockedOrder, payment: Payment) -> bool:
@@ -265,7 +267,7 @@ def took_back(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> Non
     if (number or not mine) and number not in cip.early_reversals:
         cip.early_reversals.append(number)
         locked.touch_reversed(cip)
-        locked.note(Fact.PAYMENT_REVERSED, cip, "its payment is not known yet")
+        locked.note(Fact.PAYMENT_REVERSED, cip, {"about": "payment_not_known"})
     if kept:
         contradict(locked, Kind.REVERSED, report, cip)
 
@@ -332,7 +334,7 @@ def _part_came_back(locked: LockedOrder, cip: Cip, payment: Payment, report: Rep
 
     A discrepancy is opened unless a refund of ours explains the amount, or the same evidence was recorded before.
     """
-    heard = (report.received_at or report.asked_at or locked.now).isoformat()
+    heard = utc(report.received_at or report.asked_at or locked.now)
     evidence = evidence_of(report) | {"heard": heard}
     subject = Subject.of_payment(payment, cip, locked.order)
     asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.REVERSED, subject=subject.text).first()
@@ -362,7 +364,7 @@ def _undo(locked: LockedOrder, cip: Cip, payment: Payment, report: Report) -> No
         if not ours:
             contradict(locked, Kind.REVERSED, report, cip, payment)
     else:
-        locked.note(Fact.PAYMENT_REVERSED, cip, f"payment {payment.pk}")
+        locked.note(Fact.PAYMENT_REVERSED, cip, {"payment": payment.pk, **money(payment.amount, payment.currency)})
         if twice:
             contradict(locked, Kind.REVERSED, report, cip, payment)
 

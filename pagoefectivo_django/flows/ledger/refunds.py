@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.utils.translation import gettext_noop as _
 
 from ...errors import InvalidRequest, Misconfigured
+from ...facts import Data, money
 from ...models import Cip, Discrepancy, Payment, Refund
 from ...states import Fact, Kind, PaymentStatus, RefundStatus
 from ...transitions import ORDER_TABLE, Condition
@@ -18,8 +19,10 @@ from .locked import LockedOrder
 from .subject import Subject
 
 
-def step(locked: LockedOrder, refund: Refund, becomes: RefundStatus, said: str = "") -> None:
-    """Move a refund to the next status and change payment and order with it.
+def step(
+    locked: LockedOrder, refund: Refund, becomes: RefundStatus, outcome: str = "", data: Data | None = None
+) -> None:
+    """Move a refund to the next status and change payment and order with it; ``outcome``: what a person says of it.
 
     To be ``REQUESTED``, ``refund`` is an unsaved row with payment, reason and amount (0: all that is left). Raises
     ``InvalidRequest`` if ``STEPS`` doesn't allow the move, if the payment was reversed, or if more would go back than
@@ -35,13 +38,13 @@ def step(locked: LockedOrder, refund: Refund, becomes: RefundStatus, said: str =
     if payment.status == PaymentStatus.REVERSED and becomes in (RefundStatus.APPROVED, RefundStatus.SENT):
         raise TAKEN_BACK.about(payment=str(payment))
     if becomes == RefundStatus.APPROVED and row.status == RefundStatus.REQUESTED:
-        row.approved_by, row.approved_at = locked.actor[:150], locked.now
+        row.approved_by, row.approved_at = str(locked.actor), locked.now
         row.retry_at = locked.now if row.by_channel else None
     elif becomes == RefundStatus.SENT:
         row.sent_at = locked.now
     elif becomes == RefundStatus.APPROVED:
         row.sent_at = None
-    _move(locked, payment, row, becomes, said)
+    _move(locked, payment, row, becomes, outcome, data)
     if becomes == RefundStatus.DONE:
         _returned(locked, payment, row)
         return
@@ -71,7 +74,7 @@ def _reserve(locked: LockedOrder, payment: Payment, refund: Refund) -> None:
     payment.refunded += refund.amount
     payment.save(using=locked.alias, update_fields=["refunded"])
     refund.order, refund.currency, refund.by_channel = locked.order, payment.currency, _by_channel(locked, payment)
-    refund.requested_by, refund.requested_at = locked.actor[:150], locked.now
+    refund.requested_by, refund.requested_at = str(locked.actor), locked.now
     refund.save(using=locked.alias)
     locked.tell_refund(refund)
 
@@ -87,15 +90,22 @@ def _by_channel(locked: LockedOrder, payment: Payment) -> bool:
     return channel.can_refund and not failed.exists()
 
 
-def _move(locked: LockedOrder, payment: Payment, row: Refund, becomes: RefundStatus, said: str) -> None:
+def _move(
+    locked: LockedOrder,
+    payment: Payment,
+    row: Refund,
+    becomes: RefundStatus,
+    outcome: str = "",
+    data: Data | None = None,
+) -> None:
     """Save a refund's new status. A failed refund frees the amount; an ended refund closes open discrepancies."""
-    row.status, row.outcome = becomes, said[:500] or row.outcome
+    row.status, row.outcome, row.data = becomes, outcome[:500] or row.outcome, {**(data or row.data)}
     if becomes in (RefundStatus.DONE, RefundStatus.FAILED):
         row.closed_at, row.retry_at = locked.now, None
         doubts = Discrepancy.objects.using(locked.alias).filter(
             kind=Kind.NOT_CONFIRMED, subject=Subject.of_refund(row).text
         )
-        doubts.open().update(**closed(locked.actor, said or f"The refund is {becomes}.", locked.now))
+        doubts.open().update(**closed(locked.actor, f"refund_{becomes}", locked.now, reason=outcome))
     row.save(using=locked.alias)
     if becomes == RefundStatus.FAILED:
         payment.refunded -= row.amount
@@ -107,7 +117,9 @@ def _returned(locked: LockedOrder, payment: Payment, refund: Refund) -> None:
     rule = ORDER_TABLE[locked.state][Fact.RETURNED]
     whole = payment.status == PaymentStatus.APPLIED and returned(locked, payment)
     if rule.to and (whole or rule.condition != Condition.ALL_RETURNED):
-        locked.move_order(rule.to, Fact.RETURNED, payment.cip, f"refund {refund.pk}")
+        locked.move_order(
+            rule.to, Fact.RETURNED, payment.cip, {"refund": refund.pk, **money(refund.amount, refund.currency)}
+        )
     else:
         locked.tell_refund(refund)
 
@@ -138,15 +150,15 @@ def confirmed(locked: LockedOrder, payment: Payment, amount: Decimal, heard: str
     ours = (
         Refund.objects.using(locked.alias).select_for_update().filter(payment=payment, by_channel=True, amount=amount)
     )
-    told = "The provider told of it, "
     for refund in ours.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE)).order_by("pk"):
-        if refund.outcome == told + heard:
+        if refund.data.get("heard") == heard:
             return True
-        if not refund.outcome.startswith(told):
+        if "heard" not in refund.data:
+            data = {"about": "told_by_provider", "heard": heard}
             if refund.status == RefundStatus.SENT:
-                step(locked, refund, RefundStatus.DONE, told + heard)
+                step(locked, refund, RefundStatus.DONE, data=data)
             else:
-                Refund.objects.using(locked.alias).filter(pk=refund.pk).update(outcome=told + heard)
+                Refund.objects.using(locked.alias).filter(pk=refund.pk).update(data=data)
             return True
     return False
 
@@ -157,15 +169,15 @@ def taken_back(locked: LockedOrder, payment: Payment) -> tuple[bool, bool]:
     ``ours``: refunds by the provider explain the whole reversal. ``twice``: the shop had sent money back by another
     way, so some money went back twice. Refunds not sent yet fail; refunds sent by the provider are done.
     """
-    ours, twice, said = [], False, "The provider took the payment back."
+    ours, twice, data = [], False, {"about": "payment_taken_back"}
     for refund in Refund.objects.using(locked.alias).select_for_update().filter(payment=payment).order_by("pk"):
         if refund.status in (RefundStatus.REQUESTED, RefundStatus.APPROVED):
-            _move(locked, payment, refund, RefundStatus.FAILED, said)
+            _move(locked, payment, refund, RefundStatus.FAILED, data=data)
             locked.tell_refund(refund)
         elif refund.status in (RefundStatus.SENT, RefundStatus.DONE) and refund.by_channel:
             ours.append(refund.amount)
             if refund.status == RefundStatus.SENT:
-                _move(locked, payment, refund, RefundStatus.DONE, said)
+                _move(locked, payment, refund, RefundStatus.DONE, data=data)
                 locked.tell_refund(refund)
         elif refund.status in (RefundStatus.SENT, RefundStatus.DONE):
             twice = True

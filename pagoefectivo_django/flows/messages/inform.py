@@ -15,6 +15,7 @@ from typing import Any
 from django.core.mail import EmailMultiAlternatives
 from django.utils.translation import gettext_noop as _
 
+from ...actors import PROGRAM
 from ...carriers import get_carrier
 from ...conf import conf
 from ...documents.voucher import Voucher
@@ -63,18 +64,18 @@ def text_payer(name: str, alias: str, order: Order, event: OrderEvent, **named: 
     if not order.payer.phone or not (voucher := _if_true(name, order, event, None)):
         return
     if current_time() - event.created_at > STALE:
-        _give_up(f"text {name}", event, "it is too old")
+        _give_up("text", name, event, "too_old")
         return
     if not (to := e164(order.payer)):
-        _give_up(f"text {name}", event, "the payer's phone number is none")
+        _give_up("text", name, event, "no_phone_number")
         return
     if (country := mobile_country(to)) == "001" or country not in conf.text_countries:
-        _give_up(f"text {name}", event, "no mobile of TEXT_COUNTRIES")
+        _give_up("text", name, event, "no_mobile_of_countries")
         return
     try:
         get_carrier(alias).send(to, short_text(name, voucher))
     except Refused as refused:
-        _give_up(f"text {name}", event, "the carrier refuses it", refused)
+        _give_up("text", name, event, "refused_by_carrier", refused)
 
 
 def _if_true(name: str, order: Order, event: OrderEvent, asked: Discrepancy | None) -> Voucher | None:
@@ -99,23 +100,24 @@ def _if_true(name: str, order: Order, event: OrderEvent, asked: Discrepancy | No
     return voucher if true else None
 
 
-def _give_up(what: str, event: OrderEvent, why: str, said: object = "") -> None:
+def _give_up(way: str, name: str, event: OrderEvent, why: str, said: object = "") -> None:
     """Record in the order's history a message that can never arrive; ``said`` goes to the log only.
 
     Raises ``Unavailable`` while another process holds the order, so the delivery is tried again.
     """
     with one_transaction() as alias:
-        locked = event.order and lock_free_order(event.order, alias=alias, now=current_time(), actor="pagoefectivo")
+        locked = event.order and lock_free_order(event.order, alias=alias, now=current_time(), actor=PROGRAM)
         if not locked:
             raise Unavailable(
                 _("Order %(order)s is held by somebody; that its message (%(message)s) is given up is said later."),
                 code="locked_before_giving_up",
                 order=str(event.order),
-                message=what,
+                message=f"{way} {name}",
             )
-        locked.history.tell(locked.order, "noted", Remark.UNSENT, detail=f"{what}: {why}", before=locked.order.state)
+        data = {"about": why, "way": way, "message": name}
+        locked.history.tell(locked.order, "noted", Remark.UNSENT, data=data, before=locked.order.state)
         locked.write()
-    told = (what, event.pk, event.order, why, said)
+    told = (f"{way} {name}", event.pk, event.order, why, said)
     logger.warning("The %s about event %s of order %s is not sent, and not tried again: %s. %s", *told)
 
 
@@ -134,7 +136,7 @@ def _send(name: str, message: EmailMultiAlternatives, event: OrderEvent) -> None
     except Exception as error:  # the text of any error may repeat the address
         failure = _failure(error)
     if nobody:
-        _give_up(f"mail {name}", event, "the mail server knows no such mailbox")
+        _give_up("mail", name, event, "no_such_mailbox")
     elif failure:
         raise failure
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from django.db import InterfaceError, OperationalError
 
+from ...actors import CLOCK
 from ...conf import conf
 from ...models import Order, OrderEvent
 from ...models.database import database, one_transaction
@@ -40,7 +41,7 @@ def remind(budget: TimeBudget) -> int:
 def _remind(pks: Sequence[int], budget: TimeBudget, left: set[int]) -> int:
     told = 0
     with one_transaction() as alias:
-        unit = open_unit_of_work(pks, alias=alias, now=budget.now, actor="clock", wait=False)
+        unit = open_unit_of_work(pks, alias=alias, now=budget.now, actor=CLOCK, wait=False)
         left |= {*pks} - {locked.order.pk for locked in unit.locked_orders}
         before = OrderEvent.objects.using(alias).filter(order__in=pks, kind=TOLD)
         told_before = set(before.values_list("order", flat=True))
@@ -50,7 +51,7 @@ def _remind(pks: Sequence[int], budget: TimeBudget, left: set[int]) -> int:
                 continue
             order.remind_at = None
             if order.pk not in told_before and order.state == OrderState.PENDING and unit.now < order.expires_at:
-                unit.history.tell(order, TOLD, "", locked.cip, "", order.state)
+                unit.history.tell(order, TOLD, "", locked.cip, before=order.state)
                 told += 1
         unit.write()
     return told

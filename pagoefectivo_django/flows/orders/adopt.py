@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...channels.base import CodeRef
 from ...codes import plain
 from ...errors import InvalidRequest
@@ -21,7 +22,7 @@ from ..provider.look_up import ask_provider
 
 
 @traced()
-def adopt_code(order: Order, code: str | int, *, actor: str, now: datetime | None = None) -> Order:
+def adopt_code(order: Order, code: str | int, *, actor: Actor | str, now: datetime | None = None) -> Order:
     """Attach a code to the order from which the code was requested, and return the order afterwards.
 
     The provider is asked about the code, and the answer must show the transaction code of a request of this order: a

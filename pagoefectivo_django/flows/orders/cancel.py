@@ -6,7 +6,9 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import SHOP, Actor
 from ...errors import AlreadyPaid, InvalidRequest, Misconfigured, OutcomeUnknown
+from ...facts import of_error
 from ...models import Cip, Discrepancy, Order
 from ...models.clock import current_time
 from ...models.database import database
@@ -20,7 +22,7 @@ from .refresh import apply_answer
 _HELD = _("Somebody else holds order %(order)s, or changed it; the pending action is tried again.")
 
 
-def cancel_order(order: Order, *, actor: str = "shop", reason: str = "", now: datetime | None = None) -> Order:
+def cancel_order(order: Order, *, actor: Actor | str = SHOP, reason: str = "", now: datetime | None = None) -> Order:
     """Cancel an open order and return the order afterwards; an order that ended unpaid is returned unchanged.
 
     The code is deleted at the provider first. Raises ``AlreadyPaid`` if the order is paid or turns out to be paid,
@@ -49,8 +51,8 @@ def cancel(order: Order, now: datetime, wait: bool) -> None:
     """Delete the current code of a claimed order and cancel the order."""
     remove_current_code(order, now, wait=wait)
     lost = Cip.objects.using(database()).filter(order=order, status__in=(CipStatus.LOST, CipStatus.REQUESTED))
-    detail = "A code may exist that could not be deleted, since its answer is not known." if lost.exists() else ""
-    _decide(Withdrawal(order, detail), order, now, wait)
+    data = {"about": "lost_code_not_deleted"} if lost.exists() else {}
+    _decide(Withdrawal(order, data=data), order, now, wait)
 
 
 def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wait: bool) -> None:
@@ -69,9 +71,9 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
             if not _in_vain(order, error):
                 raise
             nobody = isinstance(error, StillPayable) and error.nobody
-            _decide(Supersession(order, str(error), code=cip, nobody_knows=nobody), order, now, wait)
+            _decide(Supersession(order, data=of_error(error), code=cip, nobody_knows=nobody), order, now, wait)
             continue
-        apply_answer(report, actor=order.action_requested_by, asked=asked, wait=wait, now=now)
+        apply_answer(report, actor=Actor.parse(order.action_requested_by), asked=asked, wait=wait, now=now)
         if report.fact == Fact.PAYMENT:
             raise AlreadyPaid(
                 _("Order %(order)s was paid meanwhile with code %(cip)s."),
@@ -82,7 +84,7 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
 
 
 def _decide(decision: Withdrawal | Supersession, order: Order, now: datetime, wait: bool) -> None:
-    if Outcome.LOCKED in advance(decision, actor=order.action_requested_by, wait=wait, now=now):
+    if Outcome.LOCKED in advance(decision, actor=Actor.parse(order.action_requested_by), wait=wait, now=now):
         raise OutcomeUnknown(_HELD, code="locked_meanwhile", order=str(order))
 
 

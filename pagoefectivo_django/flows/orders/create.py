@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
 from ... import strict_json
+from ...actors import SHOP
 from ...conf import conf
 from ...documents.words import LOCALES, serves
 from ...errors import InvalidRequest, ReferenceConflict
@@ -110,9 +111,9 @@ def _made(new: Order, now: datetime, replace: bool) -> Order:
 
 def _cancel(existing: Order, now: datetime) -> None:
     if in_shop_transaction():
-        advance(Withdrawal(existing, "Replaced: the cart changed."), actor="shop", now=now)
+        advance(Withdrawal(existing, data={"about": "replaced"}), actor=SHOP, now=now)
     else:
-        cancel_order(existing, actor="shop", now=now)
+        cancel_order(existing, actor=SHOP, now=now)
 
 
 def _existing_or(new: Order, now: datetime) -> Order:
@@ -122,7 +123,7 @@ def _existing_or(new: Order, now: datetime) -> Order:
                 return existing
             # A cancellation is pending, as after a failed replacement. The shop orders the same again, so the
             # cancellation is dropped.
-            locked = lock_order(existing, alias=alias, now=now, actor="shop")
+            locked = lock_order(existing, alias=alias, now=now, actor=SHOP)
             locked.end_action("it is ordered again")
             locked.write()
             existing.reload()
@@ -214,7 +215,7 @@ def _conflict(order: Order, new: Order) -> ReferenceConflict:
 
 
 def _insert(new: Order, alias: str, now: datetime) -> Order:
-    history = History(alias, now, "shop")
+    history = History(alias, now, SHOP)
     new.pk = None
     new.event_count = 0
     with transaction.atomic(using=alias):  # a savepoint: a lost race must not break the shop's own transaction

@@ -8,9 +8,11 @@ from typing import Any
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import CLOCK, PROGRAM
 from ...channels.base import Report
 from ...conf import conf
 from ...errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Param, Refused
+from ...facts import Data, of_error, utc
 from ...models import Cip, Discrepancy, Order
 from ...models.database import LEASE, database, one_transaction
 from ...states import CipStatus, Fact, Kind, PendingAction, Remark
@@ -89,7 +91,7 @@ def delete_code(cip: Cip, now: datetime) -> Report:
                     final=False,
                     code="deletion_refused",
                     cip=code,
-                    said=str(error),
+                    said=error,
                 ) from None
             raise
         answer = ask_provider(channel, [ref_of(cip)], now).get(ref_of(cip))
@@ -114,7 +116,7 @@ def begin_deletion(cip: Cip, now: datetime, *, date: datetime | None = None, wai
     the code once the lease is over.
     """
     with one_transaction() as alias:
-        opening: dict[str, Any] = {"alias": alias, "now": now, "actor": "clock"}
+        opening: dict[str, Any] = {"alias": alias, "now": now, "actor": CLOCK}
         locked = lock_order(cip.order, **opening) if wait else lock_free_order(cip.order, **opening)
         mine = next((each for each in locked.cips if each.pk == cip.pk), None) if locked else None
         if locked is None or mine is None or mine.status != CipStatus.CURRENT or mine.in_process_at:
@@ -151,7 +153,7 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
         cip.put_off(now, "A payment of the code is in process.")
         return True
     try:
-        apply_answer(delete_code(cip, now), actor="pagoefectivo", wait=False, now=now)
+        apply_answer(delete_code(cip, now), actor=PROGRAM, wait=False, now=now)
     except Exception as error:  # an error of the provider or a bug of ours: the code must still be deleted
         if not isinstance(error, PagoEfectivoError):
             logger.exception("Code %s could not be deleted.", cip)
@@ -161,30 +163,30 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
             return True
         cip.put_off(now, f"{type(error).__name__}: {error}")
         if (refused and refused.nobody) or isinstance(error, Misconfigured) or cip.attempts >= MOST_ATTEMPTS:
-            ask_if_payable(cip, now, str(error))
+            ask_if_payable(cip, now, of_error(error))
     return True
 
 
-def ask_if_payable(cip: Cip, now: datetime, detail: str) -> None:
+def ask_if_payable(cip: Cip, now: datetime, data: Data) -> None:
     """Open a ``STILL_PAYABLE`` discrepancy about a code due for deletion.
 
     While another transaction holds the order nothing is opened; the next attempt to delete the code tries again.
     """
     with one_transaction() as alias:
-        locked = lock_free_order(cip.order, alias=alias, now=now, actor="pagoefectivo")
+        locked = lock_free_order(cip.order, alias=alias, now=now, actor=PROGRAM)
         if locked is None:
             return
         mine = next(each for each in locked.cips if each.pk == cip.pk)
         if mine.retry_at is not None:
-            evidence = {"at": now.isoformat(), "code": mine.code or "", "detail": detail[:500]}
+            evidence = {"at": utc(now), "code": mine.code or "", **data}
             locked.history.open_discrepancy(Kind.STILL_PAYABLE, Subject.of_cip(mine, locked.order), evidence)
             locked.write()
 
 
 def _is_left(cip: Cip, now: datetime) -> bool:
     """Record that attempts to delete a code end, since the code can't be deleted but is polled; always True."""
-    detail = f"deletion of {cip}: it can't be deleted; it is watched"
-    record_remark(cip.order, Remark.ENDED, actor="pagoefectivo", detail=detail, now=now)
+    data = {"about": "deletion_ended", "code": str(cip)}
+    record_remark(cip.order, Remark.ENDED, actor=PROGRAM, data=data, now=now)
     return True
 
 
@@ -196,11 +198,11 @@ def _is_over(cip: Cip, now: datetime) -> bool:
     if now <= cip.until + conf.poll_after_expiry:
         return False
     with one_transaction() as alias:
-        locked = lock_free_order(cip.order, alias=alias, now=now, actor="pagoefectivo")
+        locked = lock_free_order(cip.order, alias=alias, now=now, actor=PROGRAM)
         if locked is None:
             return False
         asked = Discrepancy.objects.using(alias).filter(kind=Kind.STILL_PAYABLE, cip=cip.pk).open()
-        asked.update(**closed("pagoefectivo", "Its date and its watch have passed.", now))
-        locked.note(Fact.CODE_EXPIRED, cip, "no answer from the provider: its date and its watch have passed")
+        asked.update(**closed(PROGRAM, "watch_passed", now))
+        locked.note(Fact.CODE_EXPIRED, cip, {"about": "watch_passed"})
         locked.write()
     return True

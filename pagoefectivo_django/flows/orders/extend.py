@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import SHOP, Actor
 from ...errors import AlreadyPaid, OutcomeUnknown, Refused
 from ...models import Cip, Order
 from ...models.clock import current_time
@@ -25,7 +26,7 @@ ROUNDING = timedelta(minutes=1)
 
 
 def extend_order(
-    order: Order, expires_at: datetime, *, actor: str = "shop", reason: str = "", now: datetime | None = None
+    order: Order, expires_at: datetime, *, actor: Actor | str = SHOP, reason: str = "", now: datetime | None = None
 ) -> Order:
     """Move the expiry date of an order's code, reviving an expired code, and return the order afterwards.
 
@@ -70,7 +71,7 @@ def extend(order: Order, now: datetime, wait: bool) -> None:
         )
     shown = answer.expires_at
     moved = answer.fact == Fact.ISSUED and shown is not None and abs(shown - date) <= ROUNDING
-    apply_answer(answer, actor=order.action_requested_by, asked=moved, wait=wait, now=now)
+    apply_answer(answer, actor=Actor.parse(order.action_requested_by), asked=moved, wait=wait, now=now)
     if answer.fact == Fact.PAYMENT:
         raise AlreadyPaid(
             _("Order %(order)s was paid meanwhile with code %(cip)s."),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ...actors import POLL, PROGRAM
 from ...channels.base import Channel, Presents, Report
 from ...errors import Misconfigured, PagoEfectivoError
+from ...facts import Data, of_error, utc
 from ...models import Cip, Order
 from ...models.database import LEASE, database, one_transaction
 from ...models.orders import KNOWN
@@ -58,15 +60,15 @@ def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
         except Misconfigured:
             continue  # the account is configured no longer, and shown to staff
         except PagoEfectivoError as error:
-            report, problem = None, str(error)
+            report, problem = None, of_error(error)
         else:
-            problem = "" if report is None or is_clear(report) else "The provider knows it, and doesn't say more."
+            problem = {} if report is None or is_clear(report) else {"about": "known_without_state"}
         if problem:
             if now - began_at >= SILENCE:
                 put_lost_to_person(cip, now, problem)
             again = now + PAUSE
         elif report:
-            advance(report, actor="poll", asked=asked, now=now)
+            advance(report, actor=POLL, asked=asked, now=now)
         elif now < began_at + NO_COUNTS_AFTER:
             again = began_at + NO_COUNTS_AFTER
     return again
@@ -83,20 +85,20 @@ def supersede_lost_link(cip: Cip, now: datetime, *, wait: bool = True) -> bool:
             return False
     except Misconfigured:
         return False
-    gone = Supersession(cip.order, "The answer got lost.", code=cip, nobody_knows=False)
-    advance(gone, actor="pagoefectivo", wait=wait, now=now)
+    gone = Supersession(cip.order, data={"about": "link_lost"}, code=cip, nobody_knows=False)
+    advance(gone, actor=PROGRAM, wait=wait, now=now)
     return True
 
 
-def put_lost_to_person(cip: Cip, now: datetime, detail: str) -> bool:
+def put_lost_to_person(cip: Cip, now: datetime, data: Data) -> bool:
     """Open a discrepancy about a code lost until now; False while another process holds the order."""
     with one_transaction() as alias:
-        locked = lock_free_order(cip.order, alias=alias, now=now, actor="poll")
+        locked = lock_free_order(cip.order, alias=alias, now=now, actor=POLL)
         if locked is None:
             return False
         mine = next(each for each in locked.cips if each.pk == cip.pk)
         if not mine.is_known:
-            evidence = {"at": now.isoformat(), "transaction_code": mine.transaction_code, "detail": detail[:500]}
+            evidence = {"at": utc(now), "transaction_code": mine.transaction_code, **data}
             locked.history.open_discrepancy(Kind.LOST_CODE, Subject.of_cip(mine, locked.order), evidence)
             locked.write()
     return True

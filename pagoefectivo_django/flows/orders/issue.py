@@ -12,10 +12,12 @@ from typing import Any
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import PROGRAM, PROVIDER, SHOP
 from ...channels import get_channel
 from ...channels.base import Channel, Charge, Report
 from ...conf import conf
 from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
+from ...facts import Data, error_in, of_error
 from ...models import Cip, Order
 from ...models.clock import current_time
 from ...models.database import LEASE, database, one_transaction
@@ -43,7 +45,7 @@ AT_ONCE = 5.0
 #: Shortest pause before checking again whether a request whose process died counts as lost.
 SOON = timedelta(seconds=5)
 #: The fields of a requested code that change when the code is asked for again, because the first request was not sent.
-_TWICE = "Twice the provider's answer got lost; both codes may be payable."
+_TWICE = {"about": "answers_lost"}
 _ASKED_AGAIN = ("channel", "account", "expires_at", "asked_at", "changed_at", "version", "poll_at")
 
 
@@ -55,7 +57,7 @@ def issue_code(order: Order, *, now: datetime | None = None) -> Order:
     """
     now = now or current_time()
     try:
-        record(order, PendingAction.ISSUE, actor="shop", now=now)
+        record(order, PendingAction.ISSUE, actor=SHOP, now=now)
     except InvalidRequest:
         order.reload()
         return order
@@ -103,7 +105,7 @@ def request_code(
     """
     # Without any route in the settings this error is raised, and tried again, since the settings may be mended.
     problem: PagoEfectivoError | None = refuse_change("issue", "no_route", order)
-    refusal = ""
+    refusal: PagoEfectivoError | None = None
     for channel in _channels(order, asked or pressed):
         if isinstance(channel, PagoEfectivoError):
             problem = channel
@@ -120,24 +122,24 @@ def request_code(
             Cip.objects.using(database()).filter(pk=cip.pk, status=CipStatus.REQUESTED).update(asked_at=None)
             problem = error
             continue
-        advance(report, asked=asked, actor="provider", now=now)
+        advance(report, asked=asked, actor=PROVIDER, now=now)
         if report.fact == Fact.ISSUED and not _moved(cip):
-            detail = f"The provider gave code {report.code}, which it gave for another order before."
-            lost = replace(report, fact=Fact.LOST, code="", provider_id="", detail=detail)
-            advance(lost, actor="pagoefectivo", now=now)
-            put_to_person(order, Kind.LOST_CODE, now, detail)
+            data = {"about": "code_of_another_order", "code": report.code}
+            lost = replace(report, fact=Fact.LOST, code="", provider_id="", data=data)
+            advance(lost, actor=PROGRAM, now=now)
+            put_to_person(order, Kind.LOST_CODE, now, data)
             return None
         if report.fact == Fact.LOST:
             supersede_lost_link(cip, now)
             return now + AFTER_LOST
         if report.fact == Fact.ISSUED:
             return None
-        problem, refusal = None, report.detail
+        problem, refusal = None, error_in(report.told) or Refused()
     if problem:
         raise problem
     if asked and refusal:
         refused = Refused(_("No provider issues another code. %(said)s"), code="code_refused", said=refusal)
-        put_to_person(order, Kind.NOT_CONFIRMED, now, str(refused))
+        put_to_person(order, Kind.NOT_CONFIRMED, now, of_error(refused))
         raise refused
     return None
 
@@ -156,7 +158,8 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
         concept=order.concept,
         language=order.language,
     )
-    answer, detail, begun = Fact.LOST, "", time.monotonic()
+    answer, begun = Fact.LOST, time.monotonic()
+    data: Data = {}
     try:
         with recorded(channel, order=order):
             report = channel.issue(charge).storable()
@@ -165,9 +168,9 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
     except (Unavailable, Misconfigured):
         raise
     except Refused as error:
-        answer, detail = Fact.REFUSED, str(error)
+        answer, data = Fact.REFUSED, of_error(error)
     except OutcomeUnknown as error:
-        detail = str(error)
+        data = of_error(error)
         if channel.can_find and time.monotonic() - begun < AT_ONCE:
             with suppress(PagoEfectivoError):  # a yes counts; a no comes too early, and an error is none
                 found = find(channel, cip, now)
@@ -176,7 +179,7 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
     except Exception:
         # A bug of ours or the channel's: the request may have been sent, so the code counts as lost.
         logger.exception("Issuing a code for order %s failed; it may exist.", order.pk)
-    return Report(account=cip.account, fact=answer, transaction_code=cip.transaction_code, detail=detail)
+    return Report(account=cip.account, fact=answer, transaction_code=cip.transaction_code, data=data)
 
 
 def _channels(order: Order, again: bool) -> Iterator[Channel | PagoEfectivoError]:
@@ -221,7 +224,7 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, pres
     None if the order needs no code or another process is requesting. Raises for a reissue that is not allowed any more.
     """
     with one_transaction() as alias:
-        opening: dict[str, Any] = {"alias": alias, "now": now, "actor": "pagoefectivo"}
+        opening: dict[str, Any] = {"alias": alias, "now": now, "actor": PROGRAM}
         locked = lock_order(order, **opening) if wait else lock_free_order(order, **opening)
         if locked is None:
             raise Unavailable(

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...channels.base import Report
 from ...errors import InvalidRequest
 from ...models import Order
@@ -18,7 +19,9 @@ from ..ledger.decisions import Vouching
 
 
 @traced()
-def mark_paid(order: Order, operation_number: str, actor: str, reason: str, *, now: datetime | None = None) -> Order:
+def mark_paid(
+    order: Order, operation_number: str, actor: Actor | str, reason: str, *, now: datetime | None = None
+) -> Order:
     """Mark an order as paid in full by an operation seen by a person, and return the order afterwards.
 
     ``operation_number`` is the number on the receipt, at most 40 characters. A later report of the same operation
@@ -33,7 +36,7 @@ def mark_paid(order: Order, operation_number: str, actor: str, reason: str, *, n
             _("The operation number is empty, too long or unprintable; copy it from the receipt."),
             code="operation_number_unusable",
         )
-    if not actor.strip() or not reason.strip():
+    if not Actor.of(actor) or not reason.strip():
         raise InvalidRequest(
             _("An order is marked as paid by somebody and for a reason; pass actor and reason."),
             code="marking_needs_reason",

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import PAYER
 from ...channels.base import Report
 from ...errors import OutcomeUnknown, PagoEfectivoError
 from ...models import Cip, Order
@@ -72,5 +73,5 @@ def _ended(link: Cip, now: datetime) -> bool:
         return False
     if answer is None or answer.fact not in _OVER:
         answer = report_on(link, Fact.CODE_EXPIRED, "by our clock")
-    advance(answer, actor="payer", now=now)
+    advance(answer, actor=PAYER, now=now)
     return True

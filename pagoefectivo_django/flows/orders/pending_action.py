@@ -8,8 +8,10 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from ...actors import PROGRAM, Actor
 from ...conf import conf
 from ...errors import AlreadyPaid, InReview, InvalidRequest, PagoEfectivoError
+from ...facts import Data, of_error, utc
 from ...models import Discrepancy, Order
 from ...models.clock import current_time
 from ...models.database import after_commit, database, in_shop_transaction, one_transaction
@@ -34,7 +36,7 @@ def record(
     order: Order,
     pending_action: PendingAction,
     *,
-    actor: str,
+    actor: Actor | str,
     date: datetime | None = None,
     now: datetime,
     by_payer: bool = False,
@@ -53,17 +55,17 @@ def record(
             raise refuse_change(action, why, locked.order)
         if pending_action == PendingAction.ISSUE and locked.order.pending_action:
             return
-        locked.end_action(f"{pending_action} is wanted instead", but=pending_action)
+        locked.end_action("another_action", but=pending_action, wanted=pending_action)
         wanted = locked.order
         wanted.pending_action, wanted.action_date, wanted.action_requested_by, wanted.action_reason = (
             pending_action,
             date,
-            actor[:150],
+            str(Actor.of(actor)),
             reason[:500],
         )
         wanted.action_requested_at, wanted.retry_at, wanted.attempts = now, now, 0
         if reason:
-            locked.history.tell(locked.order, "noted", Remark.REASON, detail=reason, before=locked.order.state)
+            locked.history.tell(locked.order, "noted", Remark.REASON, before=locked.order.state, reason=reason)
         locked.write()
 
 
@@ -131,7 +133,6 @@ def attempt(pk: int, pending_action: str, step: Step, now: datetime, *, wait: bo
 
 def _go_wrong(order: Order, pending_action: str, error: Exception, now: datetime, *, heard: bool) -> None:
     """Record the consequence of an error for a pending action: deferred, ended or tried again. The order is locked."""
-    detail = f"{type(error).__name__}: {error}"
     if isinstance(error, InReview):
         _defer(order, pending_action, now)
     elif isinstance(error, InvalidRequest):
@@ -140,20 +141,20 @@ def _go_wrong(order: Order, pending_action: str, error: Exception, now: datetime
         # If no caller receives the error, a person must learn that the action failed. A payment needs no discrepancy:
         # the order's state shows the payment.
         if not heard and pending_action != PendingAction.ISSUE and not isinstance(error, AlreadyPaid):
-            put_to_person(order, Kind.NOT_CONFIRMED, now, f"Refused: {pending_action}. {error}")
+            put_to_person(order, Kind.NOT_CONFIRMED, now, {"action": pending_action, **of_error(error)})
     elif order.attempts >= MOST_ATTEMPTS and pending_action != PendingAction.ISSUE:
-        put_to_person(order, Kind.NOT_CONFIRMED, now, detail)
+        put_to_person(order, Kind.NOT_CONFIRMED, now, of_error(error))
         _end(order)
     else:
-        order.put_off(now, detail)
+        order.put_off(now, f"{type(error).__name__}: {error}")
 
 
 @traced()
-def put_to_person(order: Order, kind: Kind, now: datetime, detail: str) -> None:
+def put_to_person(order: Order, kind: Kind, now: datetime, data: Data) -> None:
     """Open a discrepancy about an order's pending action."""
     with one_transaction() as alias:
-        locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
-        evidence = {"at": now.isoformat(), "detail": detail[:500]}
+        locked = lock_order(order, alias=alias, now=now, actor=PROGRAM)
+        evidence = {"at": utc(now), **data}
         order = locked.order
         # The subject names the pending action by its moment, so that a discrepancy resolved for an earlier action does
         # not silence the present one.
@@ -182,13 +183,13 @@ def take_up(budget: TimeBudget) -> int:
 
 def _taken_up(order: Order, budget: TimeBudget) -> bool:
     with one_transaction() as alias:
-        locked = lock_free_order(order, alias=alias, now=budget.now, actor="pagoefectivo")
+        locked = lock_free_order(order, alias=alias, now=budget.now, actor=PROGRAM)
         if locked is None or locked.in_review() or not (pending_action := locked.order.deferred_action):
             return False
         locked.order.pending_action, locked.order.deferred_action = pending_action, ""
         locked.order.attempts, locked.order.retry_at = 0, budget.now
-        detail = f"{pending_action}: taken up again, since no discrepancy about money is open"
-        locked.history.tell(locked.order, "noted", "", locked.cip, detail, locked.order.state)
+        data = {"action": pending_action, "about": "taken_up_again"}
+        locked.history.tell(locked.order, "noted", "", locked.cip, data, before=locked.order.state)
         locked.write()
     return True
 
@@ -196,20 +197,19 @@ def _taken_up(order: Order, budget: TimeBudget) -> bool:
 def _defer(order: Order, pending_action: str, now: datetime) -> None:
     """Defer a pending action until no discrepancy about the order's money is open."""
     with one_transaction() as alias:
-        locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
+        locked = lock_order(order, alias=alias, now=now, actor=PROGRAM)
         if _mine(order).update(pending_action="", deferred_action=pending_action, retry_at=None):
-            detail = f"{pending_action}: waits for the answer to a discrepancy about money"
-            locked.history.tell(locked.order, "noted", "", locked.cip, detail, locked.order.state)
+            data = {"action": pending_action, "about": "waits_for_answer"}
+            locked.history.tell(locked.order, "noted", "", locked.cip, data, before=locked.order.state)
             locked.write()
 
 
 def _tell(order: Order, pending_action: str, error: Exception, now: datetime) -> None:
     """Record an event saying the pending action was refused."""
     with one_transaction() as alias:
-        locked = lock_order(order, alias=alias, now=now, actor="pagoefectivo")
-        locked.history.tell(
-            locked.order, "noted", Fact.REFUSED, locked.cip, f"{pending_action}: {error}", locked.order.state
-        )
+        locked = lock_order(order, alias=alias, now=now, actor=PROGRAM)
+        data = {"action": pending_action, **of_error(error)}
+        locked.history.tell(locked.order, "noted", Fact.REFUSED, locked.cip, data, before=locked.order.state)
         locked.write()
 
 

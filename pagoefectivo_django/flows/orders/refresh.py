@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...channels.base import Report
 from ...errors import OutcomeUnknown
 from ...models import Cip, Order
@@ -47,7 +48,7 @@ def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
     return order
 
 
-def apply_answer(answer: Report, *, actor: str, asked: bool = False, wait: bool = True, now: datetime) -> None:
+def apply_answer(answer: Report, *, actor: Actor | str, asked: bool = False, wait: bool = True, now: datetime) -> None:
     """Apply a provider's answer; raises ``OutcomeUnknown`` if the code changed while the provider was asked.
 
     With ``wait`` False raises ``OutcomeUnknown`` also if another transaction holds the order.

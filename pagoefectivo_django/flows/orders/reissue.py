@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from ...actors import SHOP, Actor
 from ...conf import conf
 from ...models import Order
 from ...models.clock import current_time
@@ -20,7 +21,7 @@ def reissue_code(
     order: Order,
     *,
     expires_at: datetime | None = None,
-    actor: str = "shop",
+    actor: Actor | str = SHOP,
     reason: str = "",
     now: datetime | None = None,
 ) -> Order:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ...actors import PAYER
 from ...conf import conf
 from ...models import Order
 from ...states import PendingAction
@@ -17,5 +18,5 @@ def renew_code(order: Order, now: datetime) -> Order:
     Raises ``InvalidRequest`` if the shop doesn't allow renewals (``PAYER_MAY_RENEW``), if the order has not expired, or
     if the reference was ordered again; otherwise raises like ``reissue_code``.
     """
-    record(order, PendingAction.REISSUE, actor="payer", date=now + conf.expires_after, now=now, by_payer=True)
+    record(order, PendingAction.REISSUE, actor=PAYER, date=now + conf.expires_after, now=now, by_payer=True)
     return fulfil(order, PendingAction.REISSUE, reissue, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ...actors import Actor
 from ...models import Discrepancy, Order, Refund
 from .loading import discrepancy_situations, order_situations, refund_situations
 from .rules import Actions, discrepancy_actions, order_actions, refund_actions
@@ -11,7 +12,7 @@ from .rules import Actions, discrepancy_actions, order_actions, refund_actions
 Row = Order | Refund | Discrepancy
 
 
-def actions_of(rows: Iterable[Row], actor: str = "") -> dict[Row, Actions]:
+def actions_of(rows: Iterable[Row], actor: Actor | str = "") -> dict[Row, Actions]:
     """Return the actions of each row, each action with the code of the reason why not; empty if possible now.
 
     Example: ``actions_of([order])[order]["cancel"]`` is ``"paid"`` for a paid order, ``""`` for a pending order that is

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ...actors import Actor
 from ...models import Cip, Discrepancy, Match, Order, Payment, Refund
 from ...models.database import database
 from ...states import RefundStatus
@@ -49,7 +50,7 @@ def order_situations(orders: Iterable[Order]) -> dict[int, OrderSituation]:
     }
 
 
-def refund_situations(refunds: Iterable[Refund], actor: str = "") -> dict[int, RefundSituation]:
+def refund_situations(refunds: Iterable[Refund], actor: Actor | str = "") -> dict[int, RefundSituation]:
     """Return the situations of refunds, by primary key; ``actor``: the person who would move a refund on."""
     wanted = list(refunds)
     about = Payment.objects.using(database()).select_related("cip__order")

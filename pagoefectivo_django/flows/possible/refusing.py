@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...errors import AlreadyPaid, InReview, InvalidRequest, Misconfigured, PagoEfectivoError, Param
 from ...models import Discrepancy, Order, Payment, Refund
 from ...states import Kind, OrderState, PendingAction, RefundStatus, Resolution
@@ -185,7 +186,7 @@ def refuse_answer(answer: str, why: str, discrepancy: Discrepancy, payment: Paym
         kind=Kind(discrepancy.kind),
         order=str(discrepancy.order),
         payment=str(payment),
-        who=discrepancy.resolved_by,
+        who=Actor.parse(discrepancy.resolved_by),
         answer=Resolution(answer),
         refund_due=Resolution.REFUND_DUE,
         ignore=Resolution.IGNORE,
@@ -268,7 +269,7 @@ def refuse_step(action: str, why: str, refund: Refund, payment: Payment) -> Pago
         "status": RefundStatus(refund.status),
         "order": str(refund.order),
         "payment": str(payment),
-        "who": refund.requested_by,
+        "who": Actor.parse(refund.requested_by),
     }
     if action in _BECOMES:
         return _STEPS.get(why, NO_STEP).about(**about, becomes=_BECOMES[action])

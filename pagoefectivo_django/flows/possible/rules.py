@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...actors import Actor
 from ...channels.base import Channel, Presents
 from ...conf import conf
 from ...models import Cip, Discrepancy, Order, Payment, Refund
@@ -94,7 +95,7 @@ class RefundSituation:
     refund: Refund
     payment: Payment
     email: str
-    actor: str = ""
+    actor: Actor | str = ""
     #: A line of a statement is matched with the refund, so the money was sent.
     in_statement: bool = False
 
@@ -214,7 +215,7 @@ def refund_actions(of: RefundSituation) -> Actions:
     found = {action: "" if becomes in STEPS[status] else str(status) for action, becomes in steps.items()}
     if of.payment.status == PaymentStatus.REVERSED:
         found |= {action: found[action] or "taken_back" for action in ("approve", "send")}
-    if conf.refund_four_eyes and of.actor and of.actor[:150] == refund.requested_by:
+    if conf.refund_four_eyes and of.actor and str(Actor.of(of.actor)) == refund.requested_by:
         found["approve"] = found["approve"] or "same_person"
     if refund.by_channel:
         found["send"] = found["send"] or "by_provider"

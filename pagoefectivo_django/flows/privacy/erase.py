@@ -12,6 +12,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Replace, Upper
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...errors import InvalidRequest
 from ...models import Notification, Order, Payment, Refund
 from ...models.clock import current_time
@@ -32,13 +33,13 @@ class Erased:
 
 
 def erase_payer(
-    *, email: str = "", document_number: str = "", actor: str, reason: str, now: datetime | None = None
+    *, email: str = "", document_number: str = "", actor: Actor | str, reason: str, now: datetime | None = None
 ) -> Erased:
     """Erase a payer's data in every order, and return the references; an order that still needs the data follows later.
 
     Raises ``InvalidRequest`` without an e-mail address or document number, without an actor or without a reason.
     """
-    if not actor.strip() or not reason.strip():
+    if not Actor.of(actor) or not reason.strip():
         raise InvalidRequest(
             _("A payer is erased by somebody, for a reason; pass actor and reason."), code="erasing_needs_reason"
         )
@@ -49,7 +50,7 @@ def erase_payer(
             erased.append(order.reference)
         else:
             Order.objects.using(database()).filter(pk=order.pk).update(erase_asked_at=now)
-            record_remark(order, Remark.ERASURE, actor=actor, detail=reason, now=now)
+            record_remark(order, Remark.ERASURE, actor=actor, reason=reason, now=now)
             kept.append(order.reference)
     return Erased(erased, kept)
 
@@ -70,11 +71,13 @@ def orders_of(*, email: str = "", document_number: str = "") -> QuerySet[Order]:
     raise InvalidRequest(_("Whose data? Pass an e-mail address or a document number."), code="payer_not_named")
 
 
-def hand_out(*, email: str = "", document_number: str = "", actor: str, accounts: bool = True) -> dict[str, Any]:
+def hand_out(
+    *, email: str = "", document_number: str = "", actor: Actor | str, accounts: bool = True
+) -> dict[str, Any]:
     """Return ``payer_data`` for a download, recorded in each order's history with the actor."""
     found = payer_data(email=email, document_number=document_number, accounts=accounts)
     for order in orders_of(email=email, document_number=document_number):
-        record_remark(order, Remark.DOWNLOADED, actor=actor, detail="payer.json")
+        record_remark(order, Remark.DOWNLOADED, actor=actor, data={"file": "payer.json"})
     return found
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from ...actors import PROGRAM, Actor
 from ...conf import conf
 from ...models import (
     ApiCall,
@@ -18,6 +19,7 @@ from ...models import (
     Notification,
     NotificationStatus,
     Order,
+    OrderEvent,
     Refund,
     SettlementLine,
     UnknownCode,
@@ -132,7 +134,7 @@ def _payers(budget: TimeBudget) -> int:
             if budget.over:
                 return done
             last = pk
-            done += anonymise(pk, actor="pagoefectivo", reason="", wait=False, now=budget.now)
+            done += anonymise(pk, actor=PROGRAM, reason="", wait=False, now=budget.now)
     return done
 
 
@@ -165,7 +167,7 @@ def _messages_of(pk: int, alias: str) -> QuerySet[Notification]:
 
 
 @traced()
-def anonymise(pk: int, *, actor: str, reason: str, wait: bool = True, now: datetime | None = None) -> bool:
+def anonymise(pk: int, *, actor: Actor | str, reason: str, wait: bool = True, now: datetime | None = None) -> bool:
     """Erase the payer's data of an order and everything about it, and return True; False if something needs the data.
 
     ``wait`` False: returns False also if another process holds the order or one of its messages.
@@ -179,7 +181,10 @@ def anonymise(pk: int, *, actor: str, reason: str, wait: bool = True, now: datet
             return False
         if not _free(Order.objects.using(alias).filter(pk=pk), now).exists():
             return False
-        locked.history.tell(locked.order, "noted", Remark.FORGOTTEN, detail=reason, before=locked.order.state)
+        locked.history.tell(locked.order, "noted", Remark.FORGOTTEN, before=locked.order.state, reason=reason)
+        # What people wrote may name the payer; why the data was erased has to stay.
+        events = OrderEvent.objects.using(alias).filter(order=pk).exclude(reason="")
+        events.exclude(fact__in=(Remark.ERASURE, Remark.FORGOTTEN)).erase_reasons()
         # Every field, whatever the shop put there: none is needed to know what was paid.
         Order.objects.using(alias).filter(pk=pk).update(
             email="", payer_data={}, concept="", metadata={}, action_reason="", forgotten_at=now, erase_asked_at=None

@@ -39,9 +39,9 @@ def ref_of(row: Cip | UnknownCode) -> CodeRef:
     return CodeRef(row.code or "", row.transaction_code if isinstance(row, Cip) else "", row.provider_id or "")
 
 
-def report_on(cip: Cip | UnknownCode, fact: Fact, detail: str = "") -> Report:
-    """Return a report of our own on a code, with every name of the code."""
-    return Report(cip.account, fact, **asdict(ref_of(cip)), detail=detail)
+def report_on(cip: Cip | UnknownCode, fact: Fact, about: str = "") -> Report:
+    """Return a report of our own on a code, with every name of the code; ``about``: why, for the event."""
+    return Report(cip.account, fact, **asdict(ref_of(cip)), data={"about": about} if about else {})
 
 
 def ask_provider(
@@ -151,6 +151,5 @@ def _heartbeat(account: str) -> QuerySet[Heartbeat]:
 
 
 def _absent(cip: Cip | UnknownCode, now: datetime) -> Report:
-    detail = "The provider doesn't know this code."
     version = cip.version if isinstance(cip, Cip) else UNKNOWN
-    return replace(report_on(cip, Fact.ABSENT, detail), asked_at=now, version=version)
+    return replace(report_on(cip, Fact.ABSENT), asked_at=now, version=version)

@@ -10,8 +10,10 @@ from decimal import Decimal
 from django.core import signing
 from django.utils.translation import gettext_noop as _
 
+from ...actors import PAYER, PROGRAM, PROVIDER, Actor
 from ...channels.base import Channel, RefundReport
 from ...errors import InvalidRequest, Misconfigured, PagoEfectivoError, Refused, Unavailable
+from ...facts import Data, of_error, utc
 from ...models import Order, Payment, Refund
 from ...models.database import database, one_transaction
 from ...models.orders import that_pays
@@ -44,7 +46,7 @@ def refund_order(
     amount: Decimal | None = None,
     *,
     payment: Payment | None = None,
-    actor: str,
+    actor: Actor | str,
     reason: str,
     now: datetime | None = None,
 ) -> Refund:
@@ -53,7 +55,7 @@ def refund_order(
     ``amount`` defaults to all that can still be refunded. Raises ``InvalidRequest`` if nothing was paid, if more would
     go back than came, and without actor or reason.
     """
-    if not actor.strip() or not reason.strip():
+    if not Actor.of(actor) or not reason.strip():
         raise InvalidRequest(
             _("A refund is asked for by somebody and for a reason; pass actor and reason."),
             code="refund_needs_reason",
@@ -66,39 +68,39 @@ def refund_order(
         )
     asked = 0 if amount is None else exact(amount)
     refund = Refund(payment=found, order=order, amount=asked, reason=reason[:500])
-    return _step(refund, RefundStatus.REQUESTED, actor, "", now)
+    return _step(refund, RefundStatus.REQUESTED, actor, now)
 
 
-def approve_refund(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
+def approve_refund(refund: Refund, *, actor: Actor | str, now: datetime | None = None) -> Refund:
     """Approve a refund for sending, by the channel if able, else by staff once the payer named an account.
 
     Raises ``InvalidRequest`` for a refund approved before, since money sent must not be sent again. With the setting
     ``REFUND_FOUR_EYES`` also if ``actor`` requested the refund, or resolved its discrepancy with *refund due*.
     """
-    return _by_person("approve", refund, RefundStatus.APPROVED, actor, "", now)
+    return _by_person("approve", refund, RefundStatus.APPROVED, actor, now)
 
 
-def send_refund(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
+def send_refund(refund: Refund, *, actor: Actor | str, now: datetime | None = None) -> Refund:
     """Record a refund as sent by staff, and return the refund.
 
     Raises ``InvalidRequest`` if the channel sends the money, or without the payer's account.
     """
-    return _by_person("send", refund, RefundStatus.SENT, actor, "", now)
+    return _by_person("send", refund, RefundStatus.SENT, actor, now)
 
 
-def close_refund(refund: Refund, *, done: bool, actor: str, reason: str, now: datetime | None = None) -> Refund:
+def close_refund(refund: Refund, *, done: bool, actor: Actor | str, reason: str, now: datetime | None = None) -> Refund:
     """Record the end of a refund, and return the refund; a failed refund frees its amount for another.
 
     Raises ``InvalidRequest`` without actor or reason, for a closed refund, and while the provider is asked; *failed*
     also if a statement's line is matched with the refund, since the same money would be sent twice.
     """
-    if not actor.strip() or not reason.strip():
+    if not Actor.of(actor) or not reason.strip():
         raise InvalidRequest(
             _("A refund is closed by somebody and for a reason; pass actor and reason."),
             code="closing_refund_needs_reason",
         )
     action, becomes = ("done", RefundStatus.DONE) if done else ("fail", RefundStatus.FAILED)
-    return _by_person(action, refund, becomes, actor, reason, now)
+    return _by_person(action, refund, becomes, actor, now, reason)
 
 
 def give_account(refund: Refund, *, bank: str, cci: str, holder: str, now: datetime | None = None) -> Refund:
@@ -108,7 +110,7 @@ def give_account(refund: Refund, *, bank: str, cci: str, holder: str, now: datet
     account is known already or none is needed.
     """
     with one_transaction() as alias:
-        locked = lock_order(refund.order, alias=alias, now=now, actor="payer")
+        locked = lock_order(refund.order, alias=alias, now=now, actor=PAYER)
         refund.refresh_from_db(using=alias)
         if not refund.needs_account:
             raise InvalidRequest(
@@ -117,17 +119,17 @@ def give_account(refund: Refund, *, bank: str, cci: str, holder: str, now: datet
             )
         refund.bank, refund.cci, refund.holder = bank, cci, holder
         refund.save(using=alias, update_fields=["bank", "cci", "holder"])
-        locked.tell_refund(refund, "the payer named an account")
+        locked.tell_refund(refund, "account_named")
         locked.write()
     return refund
 
 
-def ask_account(refund: Refund, *, actor: str, now: datetime | None = None) -> Refund:
+def ask_account(refund: Refund, *, actor: Actor | str, now: datetime | None = None) -> Refund:
     """Send the payer the message ``refund_account`` once more, and return the refund.
 
     Raises ``InvalidRequest`` without an actor, if no account is needed, or if no receiver would write to the payer.
     """
-    if not actor.strip():
+    if not Actor.of(actor):
         raise InvalidRequest(_("The payer is asked by somebody; pass actor."), code="asking_payer_needs_actor")
     with one_transaction() as alias:
         locked = lock_order(refund.order, alias=alias, now=now, actor=actor)
@@ -166,7 +168,7 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
         if refund.provider_id:
             _look_up(refund, now)
         else:
-            _ask_person(refund, "The process that asked the provider for it ended before the answer.", now)
+            _ask_person(refund, {"about": "request_ended"}, now)
         return True
     try:
         if isinstance(begun, Exception):
@@ -174,33 +176,33 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
         with recorded(begun, order=refund.order):
             report = begun.refund(ref_of(refund.payment.cip), refund.money, refund_key(refund))
         _remember(refund, report, now)
-        becomes, said = report.status, report.detail
+        becomes, data = report.status, report.told
     except Refused as error:
-        becomes, said = RefundStatus.FAILED, str(error)
+        becomes, data = RefundStatus.FAILED, of_error(error)
     except (Unavailable, Misconfigured) as error:  # certainly not sent
-        becomes, said = RefundStatus.APPROVED, str(error)
+        becomes, data, problem = RefundStatus.APPROVED, of_error(error), str(error)
     except Exception as error:  # OutcomeUnknown, or a mistake of ours: the money may have been sent
         if not isinstance(error, PagoEfectivoError):
             logger.exception("Refund %s could not be sent.", refund.pk)
         if refund.status == RefundStatus.SENT:
-            _ask_person(refund, f"{type(error).__name__}: {error}", now)
+            _ask_person(refund, of_error(error), now)
         else:
             refund.put_off(now, f"{type(error).__name__}: {error}")
         return True
     if becomes != RefundStatus.SENT:
-        _conclude(refund, becomes, said, now)
+        _conclude(refund, becomes, data, now)
     if becomes == RefundStatus.APPROVED:
-        refund.put_off(now, said)
+        refund.put_off(now, problem)
         if refund.attempts >= MOST_ATTEMPTS:
-            _ask_person(refund, f"The provider could not be asked {MOST_ATTEMPTS} times: {said}", now)
+            _ask_person(refund, {"about": "never_asked", "count": MOST_ATTEMPTS, **data}, now)
     return True
 
 
-def _conclude(refund: Refund, becomes: RefundStatus, said: str, now: datetime) -> None:
+def _conclude(refund: Refund, becomes: RefundStatus, data: Data, now: datetime) -> None:
     with suppress(InvalidRequest), one_transaction():  # a message may have closed the refund before the answer
-        _step(refund, becomes, "provider", said, now)
+        _step(refund, becomes, PROVIDER, now, data=data)
         if becomes == RefundStatus.FAILED:
-            _ask_person(refund, f"The provider refused: {said} The next refund of this payment is by hand.", now)
+            _ask_person(refund, {"about": "refund_refused", **data}, now)
 
 
 def _remember(refund: Refund, report: RefundReport, now: datetime) -> None:
@@ -216,18 +218,18 @@ def _remember(refund: Refund, report: RefundReport, now: datetime) -> None:
 def _look_up(refund: Refund, now: datetime) -> None:
     """Ask the provider about a refund that takes days; without an end after ``LONGEST`` a person is told."""
     under_way = RefundReport(refund.provider_id, RefundStatus.SENT)
-    report, problem = under_way, ""
+    report, problem = under_way, dict[str, object]()
     try:
         channel = channel_of(refund.payment.cip)
         with recorded(channel, order=refund.order):
             report = channel.look_up_refunds([refund.provider_id]).get(refund.provider_id, under_way)
     except Exception as error:  # an error of the provider, or a mistake of ours: asked again
-        problem = f"{type(error).__name__}: {error}"
-        logger.warning("Refund %s could not be asked about: %s", refund.pk, problem)
+        problem = of_error(error)
+        logger.warning("Refund %s could not be asked about: %s: %s", refund.pk, type(error).__name__, error)
     if report.status != RefundStatus.SENT:
-        _conclude(refund, report.status, report.detail, now)
+        _conclude(refund, report.status, report.told, now)
     elif now - (refund.sent_at or now) >= LONGEST:
-        _ask_person(refund, f"The provider has not ended it in {LONGEST.days} days. {problem}".strip(), now)
+        _ask_person(refund, {"about": "refund_not_ended", "days": LONGEST.days, **problem}, now)
     else:
         _remember(refund, report, now)
 
@@ -239,7 +241,7 @@ def _begin(refund: Refund, now: datetime) -> Channel | Exception:
     """
     try:
         channel = channel_of(refund.payment.cip)
-        _step(refund, RefundStatus.SENT, "pagoefectivo", "", now)
+        _step(refund, RefundStatus.SENT, PROGRAM, now)
     except Exception as error:
         return error
     return channel
@@ -250,37 +252,45 @@ def refund_key(refund: Refund) -> str:
     return f"refund-{refund.pk}-{refund.requested_at:%Y%m%d%H%M%S%f}"
 
 
-def _ask_person(refund: Refund, detail: str, now: datetime) -> None:
+def _ask_person(refund: Refund, data: Data, now: datetime) -> None:
     """Open a discrepancy about a refund without a clear answer, unless a provider's message has closed the refund.
 
     If another process holds the order, this is tried again when the claim on the refund is over.
     """
     with one_transaction() as alias:
-        locked = lock_free_order(refund.order, alias=alias, now=now, actor="pagoefectivo")
+        locked = lock_free_order(refund.order, alias=alias, now=now, actor=PROGRAM)
         if locked is None:
             return
         unclear = Refund.objects.using(alias).filter(pk=refund.pk).exclude(status=RefundStatus.DONE)
         if unclear.update(retry_at=None):
-            evidence = {"at": now.isoformat(), "refund": str(refund.pk), "detail": detail[:500]}
+            evidence = {"at": utc(now), "refund": refund.pk, **data}
             subject = Subject.of_refund(refund, locked.order)
             locked.history.open_discrepancy(Kind.NOT_CONFIRMED, subject, evidence)
             locked.write()
 
 
 def _by_person(
-    action: str, refund: Refund, becomes: RefundStatus, actor: str, said: str, now: datetime | None
+    action: str, refund: Refund, becomes: RefundStatus, actor: Actor | str, now: datetime | None, outcome: str = ""
 ) -> Refund:
     with one_transaction() as alias:
         lock_orders([refund.order_id], alias)
         fresh = Refund.objects.using(alias).select_related("order", "payment").get(pk=refund.pk)
         if why := refund_actions(refund_situations([fresh], actor)[fresh.pk])[action]:
             raise refuse_step(action, why, fresh, fresh.payment)
-        return _step(refund, becomes, actor, said, now)
+        return _step(refund, becomes, actor, now, outcome)
 
 
-def _step(refund: Refund, becomes: RefundStatus, actor: str, said: str, now: datetime | None) -> Refund:
-    if not actor.strip():
+def _step(
+    refund: Refund,
+    becomes: RefundStatus,
+    actor: Actor | str,
+    now: datetime | None,
+    outcome: str = "",
+    data: Data | None = None,
+) -> Refund:
+    if not Actor.of(actor):
         raise InvalidRequest(_("A refund goes on by somebody's decision; pass actor."), code="refund_needs_actor")
-    advance(RefundStep(refund.order, said, refund=refund, becomes=becomes), actor=actor, now=now)
+    decision = RefundStep(refund.order, outcome, data=data or {}, refund=refund, becomes=becomes)
+    advance(decision, actor=actor, now=now)
     refund.refresh_from_db(using=database())
     return refund

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import reduce
 from operator import attrgetter, or_
@@ -11,16 +11,17 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from ...channels.redact import redact
-from ...documents.tables import Cell, Table
+from ...documents.tables import Table
 from ...models import ApiCall, Cip, Notification, Order, Payment
 from ...models.database import database
+from ...wording.data import in_words
 from ..provider.accounts import log_fields_of
 
 #: The most rows of each kind in the evidence, newest first; the number left out is stated.
 MOST_TOLD = 100
 
 #: A column of the evidence: the name of a field, or a heading and a function that returns the cell of a row.
-Column = str | tuple[str, Callable[[Any], Cell]]
+Column = str | tuple[str, Callable[[Any], Any]]
 
 _REQUEST_ID = ("request_id", attrgetter("trace"))
 _ORDER: tuple[Column, ...] = (
@@ -41,10 +42,12 @@ _MESSAGE: tuple[Column, ...] = (
     ("signature_begins", lambda row: " ".join(f"{name}: {value[:12]}" for name, value in row.headers.items())),
     ("body", lambda row: redact(bytes(row.body), log_fields_of(row.account, row.channel))),
 )  # fmt: skip
-#: Without actor and detail: staff's names and words are not for the provider.
+#: Without actor and reason: staff's names and words are not for the provider. The data is for programs, and beside it
+#: stand the words in the active language.
 _EVENT: tuple[Column, ...] = (
     "created_at", _REQUEST_ID, "kind", "fact", "state_before", "state_after",
     ("code", lambda event: event.cip.code if event.cip else None),
+    ("data", lambda event: _without_staff(event.data)), ("words", lambda event: in_words(_without_staff(event.data))),
 )  # fmt: skip
 
 
@@ -62,6 +65,10 @@ def evidence(order: Order, *, now: datetime) -> list[Table]:
         _newest("notifications", _MESSAGE, messages_about(cips).order_by("-pk")),
         _newest("events", _EVENT, order.events.using(alias).select_related("cip").order_by("-number")),
     ]
+
+
+def _without_staff(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name != "to"}
 
 
 def messages_about(cips: Iterable[Cip]) -> QuerySet[Notification]:

@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet, TextChoices, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.utils.translation import gettext_lazy as _
 
+from ...actors import Actor
 from ...conf import conf
 from ...documents.tables import Cell
 from ...fees import CENT, igv_rate
@@ -20,6 +21,7 @@ from ...models import Deposit, Discrepancy, Match, Payment, Refund, Settlement, 
 from ...models.clock import current_time
 from ...models.database import database
 from ...states import Kind, LineStatus, PaymentStatus, Resolution, StatementKind
+from ...wording.evidence import closing_words
 from ...workdays import due_on, lima_day
 from .balance import AGES, Age, between, in_transit, timed
 
@@ -190,16 +192,17 @@ def _discrepancies(
 ) -> Iterator[Row]:
     fields = (
         "created_at", "kind", "status", "order__reference", "code", "sum", "coin", "settlement__reference",
-        "settlement__file_name", "line__number", "assigned_to", "resolution", "resolved_by", "resolved_at", "reason",
+        "settlement__file_name", "line__number", "assigned_to", "resolution", "resolved_by", "resolved_at",
+        "closed_because", "reason",
     )  # fmt: skip
     coded = discrepancies.annotate(code=Coalesce("cip__code", "payment__cip__code", "order__cip__code", "line__code"))
     for page in _pages(coded, ("pk",), fields):
         for _pk, opened, kind, status, order, code, amount, currency, reference, file, line, who, *end in page:
-            answer, resolver, resolved, reason = end
+            answer, resolver, resolved, because, reason = end
             days = Decimal(((resolved or now) - opened) / timedelta(days=1)).quantize(CENT)
             yield (
                 opened, kinds[kind], statuses[status], order, code, amount, currency, reference or file, line, who,
-                days, answers.get(answer, ""), resolver, resolved, reason,
+                days, answers.get(answer, ""), Actor.parse(resolver).label, resolved, closing_words(because, reason),
             )  # fmt: skip
 
 

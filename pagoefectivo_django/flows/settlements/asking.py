@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 
+from ...actors import IMPORT
 from ...channels.base import Channel, CodeRef, Report
 from ...conf import conf
 from ...errors import InvalidRequest, OutcomeUnknown, PagoEfectivoError
+from ...facts import Data, of_error
 from ...models import Cip, Settlement, SettlementLine
 from ...models.database import database
-from ...states import Fact, LineStatus
+from ...states import LineStatus
 from ..ledger.advance import Outcome, advance
 from ..ledger.attach import attach_forgotten
 from ..outbox.budget import TimeBudget
@@ -21,7 +23,8 @@ from .judging import judge
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-_UNKNOWN = "The provider doesn't know the code."
+_NOT_ASKED: Data = {"answer": "cannot_be_asked"}
+_UNKNOWN: Data = {"answer": "code_unknown"}
 
 
 def ask_about_lines(settlement: Settlement, budget: TimeBudget, *, patient: bool) -> bool:
@@ -37,7 +40,7 @@ def ask_about_lines(settlement: Settlement, budget: TimeBudget, *, patient: bool
         if budget.over:
             return False
         if channel is None or not channel.can_look_up:
-            said = dict.fromkeys(lines, "This provider can't be asked.")
+            said = dict.fromkeys(lines, _NOT_ASKED)
         elif await_pace(channel, budget) if patient else may_search(channel):
             said = _ask(channel, lines, budget, wait=patient)
         else:
@@ -49,23 +52,25 @@ def ask_about_lines(settlement: Settlement, budget: TimeBudget, *, patient: bool
     return True
 
 
-def _ask(channel: Channel, lines: list[SettlementLine], budget: TimeBudget, *, wait: bool) -> dict[SettlementLine, str]:
-    """Return a sentence about the answer for each line; lines whose order is locked by another process are left out."""
+def _ask(
+    channel: Channel, lines: list[SettlementLine], budget: TimeBudget, *, wait: bool
+) -> dict[SettlementLine, Data]:
+    """Return data about the answer for each line; lines whose order is locked by another process are left out."""
     codes = {line: line.code or _code_of(line, channel) for line in lines}
     known = sorted({code for code in codes.values() if code})
-    told = {"": _UNKNOWN}
+    told: dict[str, Data] = {"": _UNKNOWN}
     try:
         answers = ask_about(channel, [CodeRef(code) for code in known], budget)
         if len(answers) > 1 and not any(answers.values()):
-            return dict.fromkeys(lines, "The provider did not answer: it knows none of the codes of this batch.")
+            return {line: {"answer": "knows_none"} for line in lines}
         for ref, answer in answers.items():
             if isinstance(answer, InvalidRequest):
-                told[ref.code] = f"The provider refuses to tell: {answer}"
+                told[ref.code] = {"answer": "refused", **of_error(answer)}
             elif said := _apply(answer, channel, ref, budget, wait=wait):
                 told[ref.code] = said
     except PagoEfectivoError as error:
         logger.warning("Account %s can't be asked about %d lines: %s", channel.account, len(lines), error)
-        return dict.fromkeys(lines, f"The provider did not answer: {error}")
+        return {line: {"answer": "none", **of_error(error)} for line in lines}
     return {line: told[code] for line, code in codes.items() if code in told}
 
 
@@ -75,21 +80,21 @@ def _code_of(line: SettlementLine, channel: Channel) -> str:
     return str(cips.filter(transaction_code=line.transaction_code).values_list("code", flat=True).first() or "")
 
 
-def _apply(answer: Report | None, channel: Channel, ref: CodeRef, budget: TimeBudget, *, wait: bool) -> str:
-    """Apply an answer, and return a sentence about the fact; empty if another process holds the order."""
+def _apply(answer: Report | None, channel: Channel, ref: CodeRef, budget: TimeBudget, *, wait: bool) -> Data:
+    """Apply an answer, and return data about the fact; empty if another process holds the order."""
     if answer is None:
         return _UNKNOWN
     try:
         attach_forgotten(channel, answer, budget.now, wait=wait)
     except OutcomeUnknown:
-        return ""
+        return {}
     for _attempt in range(3):
-        (outcome,) = advance(answer, actor="settlement", wait=wait, now=budget.now)
+        (outcome,) = advance(answer, actor=IMPORT, wait=wait, now=budget.now)
         if outcome != Outcome.STALE:
             break
         answer = ask_provider(channel, [ref], budget.now).get(ref, answer)
     if outcome == Outcome.LOCKED:
-        return ""
+        return {}
     if outcome == Outcome.NOT_OURS:
-        return f"The provider says {Fact(answer.fact).value}, for an order that is not ours."
-    return f"The provider says {Fact(answer.fact).value}."
+        return {"answer": "of_another", "told": answer.fact}
+    return {"answer": "told", "told": answer.fact}

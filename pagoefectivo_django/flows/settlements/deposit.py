@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.db.models import F
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...errors import InvalidRequest
 from ...models import Deposit, Settlement
 from ...models.clock import current_time
@@ -24,7 +25,7 @@ def enter_deposit(
     received_on: date,
     *,
     reference: str = "",
-    actor: str,
+    actor: Actor | str,
     reason: str = "",
     now: datetime | None = None,
 ) -> Deposit:
@@ -46,7 +47,7 @@ def enter_deposit(
             )
         deposit = Deposit(
             settlement=settlement, amount=amount, received_on=received_on, reference=reference[:80],
-            author=actor[:150], reason=reason[:500], created_at=now,
+            author=str(Actor.of(actor)), reason=reason[:500], created_at=now,
         )  # fmt: skip
         deposit.save(using=alias)
         compare_payout(mine.get(), History(alias, now, actor), deposit=f"{deposit.amount:.2f}")
@@ -54,7 +55,7 @@ def enter_deposit(
     return deposit
 
 
-def _check(amount: Decimal, received_on: date, actor: str, reason: str, now: datetime) -> None:
+def _check(amount: Decimal, received_on: date, actor: Actor | str, reason: str, now: datetime) -> None:
     if not isinstance(amount, Decimal) or not amount.is_finite() or not amount or abs(amount) > LARGEST:
         raise InvalidRequest(
             _("amount is %(value)s; pass what reached the bank as a Decimal, not 0."),
@@ -65,7 +66,7 @@ def _check(amount: Decimal, received_on: date, actor: str, reason: str, now: dat
         raise InvalidRequest(
             _("amount is %(value)s; it has more than two decimals."), code="amount_decimals", value=str(amount)
         )
-    if not actor.strip() or (amount < 0 and not reason.strip()):
+    if not Actor.of(actor) or (amount < 0 and not reason.strip()):
         raise InvalidRequest(
             _("A deposit is entered by somebody, and taken back for a reason; pass actor and reason."),
             code="deposit_needs_reason",

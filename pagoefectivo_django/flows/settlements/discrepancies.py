@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from ...facts import Data, utc
 from ...models import Cip, Order, Payment, Settlement, SettlementLine
 from ...states import Kind
 from ..ledger.history import History
@@ -15,7 +16,7 @@ def discrepancy(
     kind: Kind,
     line: SettlementLine,
     settlement: Settlement,
-    detail: str,
+    data: Data,
     *,
     order: Order | None = None,
     cip: Cip | None = None,
@@ -24,7 +25,7 @@ def discrepancy(
     anew: bool = False,
 ) -> None:
     """Open a discrepancy about a line; the same line in another file is the same discrepancy."""
-    evidence = {"at": history.now.isoformat(), "detail": detail, **said_by(line, settlement)}
+    evidence = {"at": utc(history.now), **data, **said_by(line, settlement)}
     history.open_discrepancy(
         kind,
         Subject.of_line(line, settlement, order=order, cip=cip, payment=payment),
@@ -35,7 +36,7 @@ def discrepancy(
     )
 
 
-def said_by(line: SettlementLine, settlement: Settlement) -> dict[str, str]:
+def said_by(line: SettlementLine, settlement: Settlement) -> dict[str, object]:
     """Return a line's content as evidence, without personal data."""
     said = {
         "settlement": str(settlement),
@@ -43,11 +44,11 @@ def said_by(line: SettlementLine, settlement: Settlement) -> dict[str, str]:
         "code": line.code,
         "transaction_code": line.transaction_code,
         "operation_number": line.operation_number,
-        "amount": line.gross,
+        "amount": f"{line.gross:.2f}",
         "currency": line.currency,
-        "fee": line.fee,
-        "IGV": line.tax,
-        "paid_at": line.paid_at and line.paid_at.isoformat(),
+        "fee": f"{line.fee:.2f}",
+        "tax": f"{line.tax:.2f}",
+        "paid_at": line.paid_at and utc(line.paid_at),
         "source": "statement",
     }
-    return {name: str(value) for name, value in said.items() if value not in (None, "")}
+    return {name: value for name, value in said.items() if value not in (None, "")}

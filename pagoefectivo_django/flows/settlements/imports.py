@@ -13,6 +13,7 @@ from typing import BinaryIO
 from django.db import IntegrityError, OperationalError
 from django.db.models import QuerySet
 
+from ...actors import Actor
 from ...models import Settlement, SettlementLine
 from ...models.database import LEASE, claim_batch, database
 from ...states import LineStatus, SettlementStatus
@@ -43,7 +44,7 @@ def import_settlement(
     source: BinaryIO,
     name: str,
     *,
-    actor: str,
+    actor: Actor | str,
     channel: str = "",
     format: str = "",
     currency: str = "",

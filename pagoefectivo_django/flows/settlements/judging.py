@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError
 
+from ...actors import IMPORT
+from ...facts import Data, money
 from ...models import Cip, Discrepancy, Match, Payment, Refund, Settlement, SettlementLine
 from ...models.database import database, lock_rows, one_transaction
 from ...states import Kind, LineStatus, OrderState, PaymentStatus, RefundStatus, StatementKind
@@ -15,7 +17,7 @@ from ..ledger.locked import lock_order, lock_orders
 from ..ledger.subject import Subject
 from ..outbox.budget import TimeBudget
 from .discrepancies import discrepancy
-from .rules import AUTHOR, compare_fees, forget_payers, hold, mark_duplicates, payments_for, settle_orders
+from .rules import compare_fees, forget_payers, hold, mark_duplicates, payments_for, settle_orders
 
 
 class Verdict(NamedTuple):
@@ -27,7 +29,8 @@ class Verdict(NamedTuple):
     #: The provider is to be asked first.
     ask: bool = False
     kind: Kind | None = None
-    detail: str = ""
+    #: Why it is a discrepancy, as data.
+    data: Data = {}
 
 
 #: Discrepancies about which payment a line belongs to.
@@ -43,11 +46,17 @@ ABOUT_MATCH = (
 
 
 def judge(
-    line_pk: int, settlement: Settlement, now: datetime, *, asked: str = "", again: bool = False, wait: bool = True
+    line_pk: int,
+    settlement: Settlement,
+    now: datetime,
+    *,
+    asked: Data | None = None,
+    again: bool = False,
+    wait: bool = True,
 ) -> None:
     """Give and apply the verdict on a line, in a transaction.
 
-    ``asked``: a sentence about the provider's answer, once asked. ``again``: judge a line in discrepancy too. ``wait``
+    ``asked``: data about the provider's answer, once asked. ``again``: judge a line in discrepancy too. ``wait``
     False: leave the line as it is if another process holds its order or its settlement.
     """
     try:
@@ -65,10 +74,10 @@ def look_again(budget: TimeBudget) -> None:
     for line in lines.select_related("settlement").order_by("pk"):
         if budget.over:
             break
-        judge(line.pk, line.settlement, budget.now, asked="It is paid by now.", again=True, wait=False)
+        judge(line.pk, line.settlement, budget.now, asked={"answer": "paid_by_now"}, again=True, wait=False)
 
 
-def _judge(line_pk: int, settlement: Settlement, now: datetime, asked: str, again: bool, wait: bool) -> None:
+def _judge(line_pk: int, settlement: Settlement, now: datetime, asked: Data | None, again: bool, wait: bool) -> None:
     with one_transaction() as alias:
         if not hold(settlement, alias, now, wait=wait):
             return
@@ -79,7 +88,7 @@ def _judge(line_pk: int, settlement: Settlement, now: datetime, asked: str, agai
             return
         lock_rows(lines)
         undecided = (LineStatus.ASKING, *((LineStatus.DISCREPANCY,) if again else ()))
-        lines.filter(status__in=undecided).update(status=LineStatus.NEW, reason="")
+        lines.filter(status__in=undecided).update(status=LineStatus.NEW, about="", data={}, reason="")
         mark_duplicates(lines, settlement, alias)
         line = lines.filter(status=LineStatus.NEW).select_for_update().first()
         if line is None:
@@ -88,23 +97,19 @@ def _judge(line_pk: int, settlement: Settlement, now: datetime, asked: str, agai
         if verdict.ask:
             lines.update(status=LineStatus.ASKING)
         elif verdict.match:
-            history = History(alias, now, AUTHOR)
+            history = History(alias, now, IMPORT)
             insert_match(line, verdict.match, settlement, verdict.rule, history)
             history.write()
-            resolve_discrepancies(line, verdict.kind, AUTHOR, f"It is matched, by its {verdict.rule}.", now, alias)
+            resolve_discrepancies(line, verdict.kind, closed(IMPORT, "line_matched", now), alias)
         elif verdict.kind:
-            resolve_discrepancies(
-                line, verdict.kind, AUTHOR, f"It is another discrepancy now: {verdict.kind.label}.", now, alias
-            )
+            resolve_discrepancies(line, verdict.kind, closed(IMPORT, "another_kind", now), alias)
             _put_to_person(line, cip, settlement, verdict, asked, now, alias)
 
 
-def resolve_discrepancies(
-    line: SettlementLine, but: Kind | None, actor: str, reason: str, now: datetime, alias: str
-) -> None:
-    """Resolve a line's open discrepancies about the match, except the kind ``but``."""
+def resolve_discrepancies(line: SettlementLine, but: Kind | None, answer: dict[str, Any], alias: str) -> None:
+    """Resolve a line's open discrepancies about the match, except the kind ``but``; ``answer`` is of ``closed``."""
     asked = Discrepancy.objects.using(alias).filter(subject=Subject.of_line(line).text, kind__in=ABOUT_MATCH).open()
-    asked.exclude(kind=but or "").update(**closed(actor, reason, now))
+    asked.exclude(kind=but or "").update(**answer)
 
 
 def insert_match(
@@ -125,13 +130,13 @@ def insert_match(
         kind=settlement.kind,
         amount=line.gross,
         rule=rule,
-        author=history.actor[:150],
+        author=str(history.actor),
         reason=reason[:500],
         created_at=history.now,
     )
     match.save(using=history.alias)
     lines = SettlementLine.objects.using(history.alias).filter(pk=line.pk)
-    lines.update(status=LineStatus.MATCHED, first=True, reason="")
+    lines.update(status=LineStatus.MATCHED, first=True, about="", data={}, reason="")
     matches = Match.objects.using(history.alias).filter(pk=match.pk)
     forget_payers(matches)
     if settlement.kind == StatementKind.SETTLEMENT and refund is None:
@@ -159,36 +164,37 @@ def _cip_of(line: SettlementLine, settlement: Settlement, alias: str) -> Cip | N
 
 
 def _verdict(line: SettlementLine, cip: Cip | None, settlement: Settlement, alias: str, asked: bool) -> Verdict:
-    if line.reason:
-        return Verdict(kind=Kind.UNCLEAR_LINE, detail=line.reason)
+    if line.about:
+        return Verdict(kind=Kind.UNCLEAR_LINE, data={"about": line.about, **line.data})
     if cip is None:
         may_ask = bool(line.code) and line.gross > 0 and not asked
         kind = Kind.MISSING_HERE if line.gross > 0 else Kind.REFUND_UNMATCHED
-        return Verdict(ask=may_ask, kind=kind, detail="We have no order with this code or number.")
+        return Verdict(ask=may_ask, kind=kind, data={"about": "no_such_order"})
     other = line.code and cip.code and cip.code != line.code
     if other or (line.transaction_code and line.transaction_code != cip.transaction_code):
-        return Verdict(kind=Kind.MISSING_HERE, detail="Its CIP and its transaction code are not of one order.")
+        return Verdict(kind=Kind.MISSING_HERE, data={"about": "codes_disagree"})
     if line.gross < 0:
         return _refund(line, cip, alias)
     rule, found = payments_for(line, settlement, alias)
     if free := [payment for payment, is_free in found if is_free]:
         return Verdict(match=Payment.objects.using(alias).get(pk=free[0]), rule=rule)
     if found:
-        return Verdict(kind=Kind.DUPLICATE_LINE, detail="Another line has its payment already.")
+        return Verdict(kind=Kind.DUPLICATE_LINE, data={"about": "settled_already"})
     payments = Payment.objects.using(alias).filter(cip=cip).exclude(status=PaymentStatus.REVERSED).order_by("pk")
     if not payments:
-        return Verdict(ask=not asked, kind=Kind.STATUS_MISMATCH, detail=f"Its order is {cip.order.state} here.")
-    paid = " and ".join(map(str, payments))
+        return Verdict(
+            ask=not asked, kind=Kind.STATUS_MISMATCH, data={"about": "not_paid_here", "state": cip.order.state}
+        )
+    paid = [{**money(one.amount, one.currency), "operation_number": one.operation_number or ""} for one in payments]
     if same := [one for one in payments if (one.amount, one.currency) == (line.gross, line.currency)]:
         # The line may be a second payment on the code, which the provider may confirm.
         numbers = {one.operation_number or line.operation_number for one in same}
-        detail = f"Its code was paid with {paid}, weeks before or after."
-        if line.operation_number and line.operation_number not in numbers:
-            detail = f"By another operation its code was paid with {paid}."
-        return Verdict(ask=not asked, kind=Kind.MISSING_HERE, detail=detail)
+        elsewhere = line.operation_number and line.operation_number not in numbers
+        data = {"about": "paid_by_other_operation" if elsewhere else "paid_at_other_time", "payments": paid}
+        return Verdict(ask=not asked, kind=Kind.MISSING_HERE, data=data)
     other_currency = all(one.currency != line.currency for one in payments)
     kind = Kind.CURRENCY_MISMATCH if other_currency else Kind.AMOUNT_MISMATCH
-    return Verdict(kind=kind, detail=f"Its code was paid with {paid}.")
+    return Verdict(kind=kind, data={"about": "paid_otherwise", "payments": paid})
 
 
 def _refund(line: SettlementLine, cip: Cip, alias: str) -> Verdict:
@@ -199,7 +205,7 @@ def _refund(line: SettlementLine, cip: Cip, alias: str) -> Verdict:
     if found:
         known = "code" if line.code else "transaction_code" if line.transaction_code else "operation_number"
         return Verdict(match=found, rule=known)
-    return Verdict(kind=Kind.REFUND_UNMATCHED, detail="We made no refund of this amount.")
+    return Verdict(kind=Kind.REFUND_UNMATCHED, data={"about": "no_such_refund"})
 
 
 def _put_to_person(
@@ -207,17 +213,18 @@ def _put_to_person(
     cip: Cip | None,
     settlement: Settlement,
     verdict: Verdict,
-    asked: str,
+    asked: Data | None,
     now: datetime,
     alias: str,
 ) -> None:
     assert verdict.kind  # nosec B101 # tells mypy that the kind is set
-    detail = " ".join(filter(None, (verdict.detail, asked)))
+    data: dict[str, Any] = {"about": "", **verdict.data, **(asked or {})}
+    why = {name: value for name, value in data.items() if name != "about"}
     lines = SettlementLine.objects.using(alias).filter(pk=line.pk)
-    lines.update(status=LineStatus.DISCREPANCY, first=True, reason=detail[:500])
-    locked = lock_order(cip.order, alias=alias, now=now, actor=AUTHOR) if cip else None
-    history = locked.history if locked else History(alias, now, AUTHOR)
-    discrepancy(history, verdict.kind, line, settlement, detail, order=locked.order if locked else None, cip=cip)
+    lines.update(status=LineStatus.DISCREPANCY, first=True, about=data["about"], data=why)
+    locked = lock_order(cip.order, alias=alias, now=now, actor=IMPORT) if cip else None
+    history = locked.history if locked else History(alias, now, IMPORT)
+    discrepancy(history, verdict.kind, line, settlement, data, order=locked.order if locked else None, cip=cip)
     if locked:
         locked.write()
     else:

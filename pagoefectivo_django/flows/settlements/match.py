@@ -7,13 +7,15 @@ from datetime import datetime
 from django.db import IntegrityError
 from django.utils.translation import gettext_noop as _
 
+from ...actors import Actor
 from ...errors import InvalidRequest
+from ...facts import utc
 from ...models import Cip, Discrepancy, Match, Order, Payment, SettlementLine
 from ...models.clock import current_time
 from ...models.database import database, one_transaction
 from ...models.orders import that_pays
 from ...states import Kind, LineStatus, PaymentStatus, StatementKind
-from ..ledger.history import History
+from ..ledger.history import History, closed
 from ..ledger.locked import LockedOrder, lock_order, lock_orders
 from ..ledger.subject import Subject
 from .discrepancies import discrepancy
@@ -22,7 +24,7 @@ from .rules import hold
 
 
 def match_line(
-    line: SettlementLine, payment: Payment, *, actor: str, reason: str, now: datetime | None = None
+    line: SettlementLine, payment: Payment, *, actor: Actor | str, reason: str, now: datetime | None = None
 ) -> SettlementLine:
     """Match a line with a payment, as a person decided, and return the changed line.
 
@@ -41,7 +43,7 @@ def match_line(
             _check(fresh, paid, settlement.account)
             history = History(alias, now, actor)
             insert_match(fresh, paid, settlement, "hand", history, reason)
-            resolve_discrepancies(fresh, None, actor, reason, now, alias)
+            resolve_discrepancies(fresh, None, closed(actor, "", now, reason=reason), alias)
             history.write()
     except IntegrityError:
         raise InvalidRequest(
@@ -54,7 +56,9 @@ def match_line(
     return line
 
 
-def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime | None = None) -> SettlementLine:
+def unmatch_line(
+    line: SettlementLine, *, actor: Actor | str, reason: str, now: datetime | None = None
+) -> SettlementLine:
     """Undo a line's match, which opens a discrepancy, and return the changed line.
 
     The order is no longer settled; receivers of ``payment_settled`` are not told. Raises ``InvalidRequest`` without
@@ -80,18 +84,18 @@ def unmatch_line(line: SettlementLine, *, actor: str, reason: str, now: datetime
             )
         Match(
             line=line, payment=match.payment, refund=match.refund, part=match.part, kind=match.kind,
-            amount=-match.amount, rule="hand", author=actor[:150], reason=reason[:500], created_at=now, undoes=match,
-            stands=None,
+            amount=-match.amount, rule="hand", author=str(Actor.of(actor)), reason=reason[:500], created_at=now,
+            undoes=match, stands=None,
         ).save(using=alias)  # fmt: skip
         settles = match.kind == StatementKind.SETTLEMENT and not match.part
         if settles and match.payment == _paid_by(locked):
             Order.objects.using(alias).filter(pk=locked.order.pk, cip=cip).update(settled_at=None)
-            _watch_again(locked, cip, reason)
+            _watch_again(locked, cip)
         lines = SettlementLine.objects.using(alias).filter(pk=line.pk)
-        lines.update(status=LineStatus.DISCREPANCY, reason=f"Its match was undone: {reason}"[:500])
+        lines.update(status=LineStatus.DISCREPANCY, about="match_undone", data={}, reason=reason[:500])
         kind = Kind.MISSING_HERE if line.gross > 0 else Kind.REFUND_UNMATCHED
-        detail = f"Its match was undone: {reason}"
-        discrepancy(locked.history, kind, lines.get(), settlement, detail, order=locked.order, cip=cip, anew=True)
+        data = {"about": "match_undone"}
+        discrepancy(locked.history, kind, lines.get(), settlement, data, order=locked.order, cip=cip, anew=True)
         locked.write()
     line.refresh_from_db(using=database())
     return line
@@ -103,18 +107,18 @@ def _paid_by(locked: LockedOrder) -> Payment | None:
     return that_pays(locked.payments) or next(reversed(taken), None)
 
 
-def _watch_again(locked: LockedOrder, cip: Cip, reason: str) -> None:
+def _watch_again(locked: LockedOrder, cip: Cip) -> None:
     """Schedule questions about the code again, and reopen an overdue discrepancy resolved by the match."""
     locked.touch(next(mine for mine in locked.cips if mine.pk == cip.pk))
     overdue = Discrepancy.objects.using(locked.alias).filter(kind=Kind.UNSETTLED_OVERDUE, order=locked.order)
     if overdue.filter(resolution="", status=Discrepancy.Status.RESOLVED).exists():
-        evidence = {"at": locked.now.isoformat(), "detail": f"Its match was undone: {reason}"[:500]}
+        evidence = {"at": utc(locked.now), "about": "match_undone"}
         subject = Subject.of_order(locked.order, cip)
         locked.history.open_discrepancy(Kind.UNSETTLED_OVERDUE, subject, evidence, anew=True)
 
 
-def _need(actor: str, reason: str) -> None:
-    if not actor.strip() or not reason.strip():
+def _need(actor: Actor | str, reason: str) -> None:
+    if not Actor.of(actor) or not reason.strip():
         raise InvalidRequest(
             _("A match is made and undone by somebody and for a reason; pass actor and reason."),
             code="match_needs_reason",

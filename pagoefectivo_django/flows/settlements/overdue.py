@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 from django.db.models import Min, QuerySet
 
+from ...actors import CLOCK
 from ...conf import conf
+from ...facts import utc
 from ...models import Discrepancy, Order, Settlement, SettlementLine
 from ...models.clock import current_time
 from ...models.database import database, one_transaction
@@ -54,14 +56,14 @@ def _first_day(settlements: QuerySet[Settlement]) -> datetime | None:
 
 def _ask(order: Order, budget: TimeBudget) -> bool:
     with one_transaction() as alias:
-        locked = lock_free_order(order, alias=alias, now=budget.now, actor="clock")
+        locked = lock_free_order(order, alias=alias, now=budget.now, actor=CLOCK)
         if locked is None:
             return False
         mine = locked.order
         if mine.state != OrderState.PAID or mine.settled_at or not mine.paid_at:
             return False
         due = due_on(lima_day(mine.paid_at), conf.settled_within)
-        evidence = {"at": budget.now.isoformat(), "paid_at": mine.paid_at.isoformat(), "due": due.isoformat()}
+        evidence = {"at": utc(budget.now), "paid_at": utc(mine.paid_at), "due": due.isoformat()}
         locked.history.open_discrepancy(Kind.UNSETTLED_OVERDUE, Subject.of_order(mine, locked.cip), evidence)
         locked.write()
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...facts import utc
 from ...models import Discrepancy, Settlement
 from ...states import Kind
 from ..ledger.history import History, closed
@@ -16,13 +17,13 @@ def compare_payout(settlement: Settlement, history: History, **evidence: str) ->
     subject = Subject.of_settlement(settlement)
     known = Discrepancy.objects.using(history.alias).filter(kind=Kind.PAYOUT_MISMATCH, subject=subject.text)
     if settlement.open_amount:
-        left = f"{settlement.currency} {settlement.open_amount:.2f}"
-        told = {"at": history.now.isoformat(), **evidence, "left": left}
+        left = {"left": f"{settlement.open_amount:.2f}", "currency": settlement.currency}
+        told = {"at": utc(history.now), **evidence, **left}
         history.open_discrepancy(
             Kind.PAYOUT_MISMATCH, subject, told,
             amount=abs(settlement.open_amount), currency=settlement.currency, anew=True,
         )  # fmt: skip
         known.open().update(amount=abs(settlement.open_amount))
     else:
-        known.open().update(**closed(history.actor, "The deposits are the settlement's sum now.", history.now))
+        known.open().update(**closed(history.actor, "deposits_agree", history.now))
     history.write()

@@ -16,6 +16,7 @@ from django.db.models import F, Sum
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from ...actors import CLOCK, Actor
 from ...channels import get_channel
 from ...errors import InvalidRequest, PagoEfectivoError
 from ...fees import Fee, split_commission
@@ -39,7 +40,7 @@ DRAFTS_LIVE = timedelta(days=7)
 
 _COLUMNS = (
     "settlement", "number", "code", "transaction_code", "operation_number", "currency", "gross", "fee", "tax", "net",
-    "paid_at", "payer", "collector", "digest", "first", "status", "reason",
+    "paid_at", "payer", "collector", "digest", "first", "status", "about", "data", "reason",
 )  # fmt: skip
 _NOTHING = Decimal("0.00")
 _NO_LINES = _("%(file)s has no lines; nothing is imported.")
@@ -49,7 +50,7 @@ def read_settlement(
     source: BinaryIO,
     name: str,
     *,
-    actor: str,
+    actor: Actor | str,
     channel: str = "",
     format: str = "",
     currency: str = "",
@@ -81,8 +82,8 @@ def read_settlement(
         currency=statement.currency,
         file_name=statement.name,
         digest=statement.digest,
-        reading=statement.reading | {f"note {place}": note for place, note in enumerate(statement.notes, 1)},
-        imported_by=actor[:150],
+        reading=statement.reading | ({"notes": statement.notes} if statement.notes else {}),
+        imported_by=str(Actor.of(actor)),
         created_at=now,
     )
     draft.save(using=database())
@@ -176,9 +177,7 @@ def discard_old_drafts(now: datetime) -> None:
     drafts = Settlement.objects.using(database()).filter(status=SettlementStatus.DRAFT)
     for draft in drafts.filter(created_at__lt=now - DRAFTS_LIVE)[:10]:
         discard_settlement(draft)
-        record_remark(
-            None, Remark.ENDED, actor="clock", detail=f"draft {draft} of {draft.imported_by}: nobody confirmed it"
-        )
+        record_remark(None, Remark.ENDED, actor=CLOCK, data={"about": "draft_not_confirmed", "settlement": str(draft)})
 
 
 def told(settlement: Settlement) -> str:
@@ -250,9 +249,23 @@ def _write_lines(draft: Settlement, statement: Statement, progress: Callable[[in
 
 
 def _row(draft: Settlement, line: Line, seen: Counter[str]) -> tuple[Any, ...]:
-    number, code, transaction_code, operation_number, gross, _, _, _, _, paid_at, payer, collector, ignored, doubt = (
-        line
-    )
+    (
+        number,
+        code,
+        transaction_code,
+        operation_number,
+        gross,
+        _,
+        _,
+        _,
+        _,
+        paid_at,
+        payer,
+        collector,
+        ignored,
+        doubt,
+        status_said,
+    ) = line
     if ignored:
         gross, fee, net = _NOTHING, Fee(_NOTHING, _NOTHING), _NOTHING
     else:
@@ -272,7 +285,7 @@ def _row(draft: Settlement, line: Line, seen: Counter[str]) -> tuple[Any, ...]:
     return (
         draft.pk, number, code, transaction_code, operation_number, draft.currency, gross, fee.amount, fee.tax, net,
         paid_at, payer[:100], collector[:120], sha256(text.encode()).hexdigest(), None, status.value,
-        (ignored or doubt)[:500],
+        ignored or doubt, {"said": status_said} if status_said else {}, "",
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 from django.db import connections
 from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 
+from ...actors import IMPORT
 from ...conf import conf
 from ...fees import Fee, expected_fee
 from ...models import Cip, Delivery, Discrepancy, Match, Order, OrderEvent, Payment, Settlement, SettlementLine
@@ -26,13 +27,10 @@ from .discrepancies import discrepancy
 from .payout import compare_payout
 from .reading import BATCH
 
-#: The author of matches made by the program.
-AUTHOR = "pagoefectivo"
-
 #: The columns of an event that is written in bulk.
 _EVENT = (
-    *("id", "order", "number", "kind", "fact", "state_before", "state_after", "actor", "detail", "cip", "trace"),
-    "created_at",
+    *("id", "order", "number", "kind", "fact", "state_before", "state_after", "cip", "trace", "created_at"),
+    *("actor_kind", "actor_name", "data", "reason"),
 )
 #: A line is known by its CIP, else by its transaction code, else by its operation number; the first rule that finds a
 #: payment wins. Operation numbers come again in time, so the days must be near as well; and a line that names a code
@@ -59,7 +57,7 @@ FROM {line} l
 JOIN {cip} c ON c.account = %s
 JOIN {payment} p ON p.cip_id = c.id AND {rule}
 LEFT JOIN {match} m ON m.payment_id = p.id AND m.kind = %s AND m.part = 0 AND m.stands
-WHERE l.settlement_id = %s AND l.status = 'new' AND l.reason = '' AND l.number > %s AND l.number <= %s
+WHERE l.settlement_id = %s AND l.status = 'new' AND l.about = '' AND l.number > %s AND l.number <= %s
     AND p.status <> 'reversed' AND p.amount = l.gross AND p.currency = l.currency
     AND (l.operation_number = '' OR p.operation_number IS NULL OR p.operation_number = l.operation_number)
 """
@@ -110,7 +108,7 @@ def match_range(settlement: Settlement, after: int, until: int, now: datetime, *
             stands=True, created_at=now, line__settlement=settlement, line__number__gt=after, line__number__lte=until
         )
         forget_payers(matches)
-        history = History(alias, now, AUTHOR)
+        history = History(alias, now, IMPORT)
         if settlement.kind == StatementKind.SETTLEMENT:
             settle_orders(matches, settlement, history)
             compare_fees(lines.filter(Exists(matched.filter(created_at=now))), settlement, history)
@@ -162,7 +160,7 @@ def _insert_matches(
         for rule in RULES:
             pairs, told = _pairs(rule, settlement, after, until, alias)
             statement = _MATCH.format(pairs=pairs, free=free, **_tables(alias))
-            cursor.execute(statement, (settlement.kind, rule, AUTHOR, moment, *told))
+            cursor.execute(statement, (settlement.kind, rule, str(IMPORT), moment, *told))
 
 
 def payments_for(line: SettlementLine, settlement: Settlement, alias: str) -> tuple[str, list[tuple[int, bool]]]:
@@ -239,21 +237,20 @@ def settle_orders(matches: QuerySet[Match], settlement: Settlement, history: His
         _tell_settled(told, settlement, history)
     overdue = Discrepancy.objects.using(alias).filter(kind=Kind.UNSETTLED_OVERDUE).open()
     if found and overdue.exists():
-        overdue.filter(order__in=[order for order, *_ in found]).update(
-            **closed(history.actor, f"It is in settlement {settlement}.", now)
-        )
+        overdue.filter(order__in=[order for order, *_ in found]).update(**closed(history.actor, "settled", now))
 
 
 def _tell_settled(told: Sequence[tuple[int, int, int | None]], settlement: Settlement, history: History) -> None:
     now = history.now
     receivers = SIGNALS["payment_settled"].by_name
+    who = (history.actor.kind.value, history.actor.name)
     events = [(uuid4(), order, count + 1, cip) for order, count, cip in told]
-    detail, state, trace = f"settlement {settlement}"[:500], OrderState.PAID.value, current_trace()
+    data, state, trace = {"settlement": str(settlement)}, OrderState.PAID.value, current_trace()
     insert_many(
         OrderEvent,
         _EVENT,
         (
-            (event, order, number, "payment_settled", "", state, state, history.actor[:150], detail, cip, trace, now)
+            (event, order, number, "payment_settled", "", state, state, cip, trace, now, *who, data, "")
             for event, order, number, cip in events
         ),
     )
@@ -276,8 +273,8 @@ def compare_fees(lines: QuerySet[SettlementLine], settlement: Settlement, histor
         right: Fee | None = expected(gross, lima_day(paid_at) if paid_at else settlement.dated)
         if right is not None and abs(fee + tax - right.total) > tolerance:
             line = SettlementLine.objects.using(history.alias).get(pk=pk)
-            detail = f"The contract says {right.amount:.2f} and IGV {right.tax:.2f}."
-            discrepancy(history, Kind.FEE_MISMATCH, line, settlement, detail, amount=abs(fee + tax - right.total))
+            data = {"about": "other_fee", "contract_fee": f"{right.amount:.2f}", "contract_tax": f"{right.tax:.2f}"}
+            discrepancy(history, Kind.FEE_MISMATCH, line, settlement, data, amount=abs(fee + tax - right.total))
 
 
 def mark_duplicates(lines: QuerySet[SettlementLine], settlement: Settlement, alias: str) -> None:
@@ -289,7 +286,7 @@ def mark_duplicates(lines: QuerySet[SettlementLine], settlement: Settlement, ali
     duplicates: Sequence[int] = list(again.values_list("pk", flat=True))
     for begin in range(0, len(duplicates), 500):
         mine = SettlementLine.objects.using(alias).filter(pk__in=duplicates[begin : begin + 500])
-        mine.update(status=LineStatus.DUPLICATE, reason="The same line was imported before.")
+        mine.update(status=LineStatus.DUPLICATE, about="imported_before")
         _count_out(mine, settlement, alias)
 
 
@@ -299,4 +296,4 @@ def _count_out(lines: QuerySet[SettlementLine], settlement: Settlement, alias: s
         mine = Settlement.objects.using(alias).filter(pk=settlement.pk)
         if net and mine.update(open_amount=F("open_amount") - net) and mine.filter(deposits__isnull=False).exists():
             # A deposit equal to the settlement's sum when entered may differ from the new sum.
-            compare_payout(mine.get(), History(alias, current_time(), AUTHOR), counted_out=f"{net:.2f}")
+            compare_payout(mine.get(), History(alias, current_time(), IMPORT), counted_out=f"{net:.2f}")

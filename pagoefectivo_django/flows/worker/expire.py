@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ...actors import CLOCK
 from ...channels.base import Channel, Report
 from ...conf import conf
 from ...errors import PagoEfectivoError
+from ...facts import utc
 from ...models import Cip, Order
 from ...models.database import claim_batch, database, one_transaction, put_back
 from ...states import CipStatus, Fact, Kind
@@ -137,7 +139,7 @@ def _apply(told: list[tuple[Order, Report | Decision]], *, asked: bool, now: dat
 
     An order held by another process is left alone, and is due again when its lease is over.
     """
-    outcomes = advance(*(change for _, change in told), actor="clock", asked=asked, wait=False, now=now)
+    outcomes = advance(*(change for _, change in told), actor=CLOCK, asked=asked, wait=False, now=now)
     done = (Outcome.APPLIED, Outcome.LOCKED)
     return [order.pk for (order, _), outcome in zip(told, outcomes, strict=True) if outcome not in done]
 
@@ -158,7 +160,7 @@ def _ask(
         channel = channels.get(account)
         if channel and not channel.can_look_up:
             over = [cip for cip in mine if not cip.in_process_at]
-            answers |= {cip.pk: report_on(cip, Fact.CODE_EXPIRED, "by our clock") for cip in over}
+            answers |= {cip.pk: report_on(cip, Fact.CODE_EXPIRED, "by_our_clock") for cip in over}
         if not channel or not channel.can_look_up or account in unreachable:
             continue
         if not await_pace(channel, budget):
@@ -185,8 +187,7 @@ def _delete(cip: Cip, now: datetime) -> Report | None:
     except StillPayable as error:
         give_up_deletion(cip)
         if error.watched:
-            said = "by our clock; it can't be deleted"
-            return report_on(cip, Fact.CODE_EXPIRED, said)
+            return report_on(cip, Fact.CODE_EXPIRED, "cannot_be_deleted")
         logger.warning("Code %s is past its date and may still be paid: %s", cip, error)
         return None
     except PagoEfectivoError as error:
@@ -202,11 +203,10 @@ def _pause(order: Order, now: datetime) -> timedelta:
 def _put_to_person(order: Order, cip: Cip, now: datetime) -> None:
     """Open a discrepancy about an order that can't be ended, once for each date the order had."""
     with one_transaction() as alias:
-        locked = lock_free_order(order, alias=alias, now=now, actor="clock")
+        locked = lock_free_order(order, alias=alias, now=now, actor=CLOCK)
         if locked is None:
             return
-        detail = f"The provider doesn't say what became of code {cip}; the order stays open until it does."
         subject = Subject.of_order(locked.order, cip, f"expiry:{order.expires_at.isoformat()}")
-        evidence = {"at": now.isoformat(), "detail": detail}
+        evidence = {"at": utc(now), "about": "code_not_confirmed", "code": str(cip)}
         locked.history.open_discrepancy(Kind.NOT_CONFIRMED, subject, evidence)
         locked.write()

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q, prefetch_related_objects
 
+from ...actors import POLL
 from ...channels.base import Channel, Report
 from ...conf import conf
 from ...errors import PagoEfectivoError
@@ -31,7 +32,7 @@ from ..provider.search import apart, ask_and_apply, search
 
 logger = logging.getLogger("pagoefectivo.provider")
 
-_ANSWER_LOST = "Its answer got lost; look in the provider's portal whether it exists and was paid."
+_ANSWER_LOST = {"about": "answer_lost"}
 
 #: When to ask again about a code that changed while its provider was asked.
 AFTER_STALE = timedelta(minutes=1)
@@ -122,7 +123,7 @@ def _compare(channel: Channel, cips: Sequence[Cip], budget: TimeBudget, found: C
     payments = _payments_of(cips)
     heard = [(cip, answers[cip.pk]) for cip in cips if cip.pk in answers]
     told = [(cip, answer) for cip, answer in heard if not _as_we_know(cip, answer, payments.get(cip.pk, []))]
-    outcomes = advance(*(answer for _, answer in told), actor="poll", wait=False, now=budget.now)
+    outcomes = advance(*(answer for _, answer in told), actor=POLL, wait=False, now=budget.now)
     prefetch_related_objects([cip for cip in cips if cip.expires_at is None], "order")
     again = {cip.pk: next_look(cip, asked_at) if hinted else next_poll(cip, budget.now) for cip in cips}
     for (cip, answer), outcome in zip(told, outcomes, strict=True):
@@ -218,11 +219,11 @@ def end_watches(budget: TimeBudget, asked: Collection[str]) -> int:
                 held.add(cip.pk)
                 continue
             with one_transaction() as alias:
-                locked = lock_free_order(Order(pk=cip.order_id), alias=alias, now=budget.now, actor="poll")
+                locked = lock_free_order(Order(pk=cip.order_id), alias=alias, now=budget.now, actor=POLL)
                 mine = Cip.objects.using(alias).filter(pk=cip.pk, poll_at=cip.poll_at)
                 if locked and mine.update(poll_at=None, look_at=None, hinted_at=None):
-                    detail = f"watch of {cip}: it has passed, and nobody could be asked"
-                    locked.history.tell(locked.order, "noted", Remark.ENDED, cip, detail, locked.order.state)
+                    data = {"about": "watch_ended", "code": str(cip)}
+                    locked.history.tell(locked.order, "noted", Remark.ENDED, cip, data, before=locked.order.state)
                     locked.write()
                     ended += 1
                 else:
@@ -233,9 +234,8 @@ def end_watches(budget: TimeBudget, asked: Collection[str]) -> int:
 @traced()
 def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
     if cip.status == CipStatus.REQUESTED and cip.asked_at:
-        detail = "The process that asked for it ended before the answer."
-        lost = Report(account=cip.account, fact=Fact.LOST, transaction_code=cip.transaction_code, detail=detail)
-        advance(lost, actor="poll", wait=False, now=budget.now)
+        lost = Report(cip.account, Fact.LOST, transaction_code=cip.transaction_code, data={"about": "request_ended"})
+        advance(lost, actor=POLL, wait=False, now=budget.now)
         supersede_lost_link(cip, budget.now, wait=False)
         return
     if cip.status == CipStatus.SUPERSEDED:
@@ -268,5 +268,5 @@ def _may_exist(cip: Cip, budget: TimeBudget, *, unasked: bool = True) -> bool:
     except PagoEfectivoError:
         return True
     if report and is_clear(report):
-        advance(report, actor="poll", wait=False, now=budget.now)
+        advance(report, actor=POLL, wait=False, now=budget.now)
     return report is not None

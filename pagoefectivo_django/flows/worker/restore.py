@@ -11,6 +11,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext_noop as _
 
+from ...actors import POLL
 from ...channels.base import Channel, Report
 from ...codes import plain
 from ...conf import conf
@@ -116,7 +117,7 @@ def _ask(channel: Channel, codes: list[str], budget: TimeBudget, found: Counter[
 
 
 def _is_ours(answer: Report, now: datetime) -> bool:
-    (outcome,) = advance(answer, actor="poll", wait=False, now=now)
+    (outcome,) = advance(answer, actor=POLL, wait=False, now=now)
     if outcome == Outcome.LOCKED:
         raise OutcomeUnknown(_("somebody else holds its order."), code="locked_by_another")
     return outcome != Outcome.NOT_OURS
@@ -137,7 +138,7 @@ def _apply(channel: Channel, answer: Report, now: datetime) -> str:
         return "closed"
     kind = Kind.UNMATCHED if answer.fact == Fact.PAYMENT else Kind.LOST_CODE
     with one_transaction() as alias:
-        history = History(alias, now, "poll")
+        history = History(alias, now, POLL)
         subject = Subject.of_unknown_code(answer.account, answer.code or answer.provider_id)
         money: dict[str, Any] = {"amount": answer.amount, "currency": answer.currency}
         history.open_discrepancy(kind, subject, evidence_of(answer), anew=None, **money)

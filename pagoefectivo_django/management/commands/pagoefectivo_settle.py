@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count
 from django.views.decorators.debug import sensitive_variables
 
+from ...actors import IMPORT
 from ...conf import conf
 from ...errors import PagoEfectivoError
 from ...flows.outbox.budget import TimeBudget
@@ -17,6 +18,7 @@ from ...flows.settlements.imports import confirm_settlement, discard_settlement,
 from ...models import Settlement
 from ...money import CURRENCIES
 from ...states import LineStatus, SettlementStatus
+from ...wording.reading import reading_lines
 
 
 class Command(BaseCommand):
@@ -45,7 +47,7 @@ class Command(BaseCommand):
                 settlement = read_settlement(
                     source,
                     file,
-                    actor="pagoefectivo_settle",
+                    actor=IMPORT,
                     channel=options["channel"],
                     format=options["format"],
                     currency=options["currency"],
@@ -78,8 +80,8 @@ class Command(BaseCommand):
                 discard_settlement(draft)
 
     def _show(self, settlement: Settlement) -> None:
-        for name, value in settlement.reading.items():
-            self.stdout.write(f"{name}: {value}")
+        for line in reading_lines(settlement.reading):
+            self.stdout.write(line)
         self.stdout.write(
             f"{settlement.get_kind_display()} {settlement} of {settlement.account}, {settlement.dated}, "
             f"{settlement.currency}: lines={settlement.line_count} bad={settlement.fault_count}"
