@@ -16,7 +16,9 @@ from django.utils import timezone
 from pagoefectivo_django import measures
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.base import Charge, CodeRef, Incoming, Report
+from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import (
+    InvalidRequest,
     InvalidSignature,
     Malformed,
     Misconfigured,
@@ -669,3 +671,42 @@ class TestSharedAccount:
         tick(now=timezone.now() + timedelta(minutes=1))
         assert state(order) == "paid"
         assert not Discrepancy.objects.exists()
+
+
+class TestTaken:
+    """A channel takes the currencies that it declares, and amounts within its limits."""
+
+    @pytest.fixture(autouse=True)
+    def two_channels(self, options: Callable[..., None], settings: Any, pagoefectivo_memory: Any) -> None:
+        options(MIN_AMOUNT=Decimal(10), MAX_AMOUNT=Decimal("99.99"))
+        memory = {"BACKEND": "pagoefectivo_django.channels.memory.MemoryChannel"}
+        settings.PAGOEFECTIVO["CHANNELS"]["second"] = memory | {"OPTIONS": {"WEBHOOK_SECRETS": ["made-up"]}}
+
+    @pytest.mark.parametrize(
+        ("amount", "currency", "account"),
+        [
+            ("10.00", "PEN", "linking:1"), ("99.99", "PEN", "linking:1"), ("9.99", "PEN", "memory:default"),
+            ("100.00", "PEN", "memory:default"), ("50.00", "USD", "memory:default"),
+        ],
+    )  # fmt: skip
+    def test_an_order_goes_to_the_first_channel_that_takes_it(
+        self, provider: LinkingProvider, amount: str, currency: str, account: str
+    ) -> None:
+        order = sold(amount=Decimal(amount), currency=currency)
+        assert order.cip
+        assert (order.state, order.cip.account) == ("pending", account)
+
+    @pytest.mark.parametrize(("amount", "currency"), [("9.99", "PEN"), ("50.00", "USD")])
+    def test_an_order_that_no_channel_takes_is_refused_and_nothing_is_written(
+        self, settings: Any, amount: str, currency: str
+    ) -> None:
+        del settings.PAGOEFECTIVO["CHANNELS"]["second"]
+        with pytest.raises(InvalidRequest) as refusal:
+            sold(amount=Decimal(amount), currency=currency)
+        assert refusal.value.code == "no_route"
+        assert not Order.objects.exists()
+
+    def test_an_order_is_rejected_when_each_channel_that_takes_it_has_refused(self, provider: LinkingProvider) -> None:
+        MemoryChannel.fail("issue", Refused("no", codes=("111",)))
+        order = sold(amount=Decimal("100.00"))
+        assert (order.state, provider.asked["POST pages"]) == ("rejected", 0)

@@ -12,9 +12,7 @@ from typing import Any
 
 from django.utils.translation import gettext_noop as _
 
-from ...channels import get_channel
 from ...channels.base import Channel, Charge, Report
-from ...conf import conf
 from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from ...models import Cip, Order
 from ...models.clock import current_time
@@ -26,7 +24,7 @@ from ..ledger.locked import lock_free_order, lock_order
 from ..ledger.schedule import next_poll
 from ..possible.refusing import refuse_change
 from ..possible.rules import IN_STATES
-from ..provider.accounts import waits_for_press
+from ..provider.accounts import route, waits_for_press
 from ..provider.record import recorded
 from ..provider.transaction_codes import new_transaction_code
 from .find import find, find_lost, is_clear, supersede_lost_link
@@ -186,12 +184,9 @@ def _channels(order: Order, again: bool) -> Iterator[Channel | PagoEfectivoError
     """
     cips = Cip.objects.using(database()).filter(order=order, status=CipStatus.REFUSED)
     refused = set() if again else set(cips.values_list("account", flat=True))
-    for alias in conf.route(order.currency):
-        try:
-            if (channel := get_channel(alias)).account not in refused:
-                yield channel
-        except Misconfigured as error:
-            yield error
+    for channel in route(order.money):
+        if isinstance(channel, Misconfigured) or channel.account not in refused:
+            yield channel
 
 
 def _busy_until(order: Order, now: datetime) -> datetime | None:
