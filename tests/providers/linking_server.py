@@ -156,6 +156,9 @@ def linking_provider() -> Iterator[LinkingProvider]:
             name = f"{self.command} {parts.path.strip('/').split('/')[0]}"
             if parts.path.endswith("/refunds"):
                 name = "POST refunds"
+            if name == "GET pay":
+                self.reply(200, "text/html", b'<link rel="icon" href="data:,"><h1>Pay here</h1>')
+                return
             with provider.lock:
                 provider.asked[name] += 1
                 status, left = provider.fail.get(name, (0, 0))
@@ -172,9 +175,11 @@ def linking_provider() -> Iterator[LinkingProvider]:
                 self.close_connection = True
                 self.connection.close()
                 return
-            told = json.dumps(content).encode()
+            self.reply(status, "application/json", json.dumps(content).encode())
+
+        def reply(self, status: int, kind: str, told: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(told)))
             self.end_headers()
             self.wfile.write(told)
