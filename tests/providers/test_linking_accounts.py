@@ -18,7 +18,7 @@ from pagoefectivo_django.flows import tick
 from pagoefectivo_django.measures import Measure, observe_by
 from pagoefectivo_django.models import Discrepancy, Notification, Order, UnknownCode
 from tests.providers.linked import channel_options, page_of, post, running_provider, sold, state  # noqa: F401
-from tests.providers.linking_server import LinkingProvider
+from tests.providers.linking_server import LinkingProvider, Page
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -118,6 +118,20 @@ class TestTaken:
             sold(amount=Decimal(amount), currency=currency)
         assert refusal.value.code == "no_route"
         assert not Order.objects.exists()
+
+    @pytest.mark.parametrize(("amount", "becomes"), [("120.50", "paid"), ("1.00", "new")])
+    def test_a_lost_page_that_is_found_paid_asks_no_other_channel(
+        self, provider: LinkingProvider, options: Callable[..., None], settings: Any, amount: str, becomes: str
+    ) -> None:
+        def pay(page: Page) -> None:
+            provider.pay(page).amount = amount
+
+        second = settings.PAGOEFECTIVO["CHANNELS"]["second"]
+        options(CAN_FIND=True)
+        settings.PAGOEFECTIVO["CHANNELS"]["second"] = second
+        provider.lose["POST pages"], provider.when_made = 1, pay
+        order = sold()
+        assert (state(order), MemoryChannel.calls) == (becomes, [])
 
     def test_an_order_is_rejected_when_each_channel_that_takes_it_has_refused(self, provider: LinkingProvider) -> None:
         MemoryChannel.fail("issue", Refused("no", codes=("111",)))

@@ -12,9 +12,11 @@ from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import cancel_order, reissue_code, tick
 from pagoefectivo_django.flows.messages.inform import mail_payer
-from pagoefectivo_django.models import Cip, Discrepancy, OrderEvent
+from pagoefectivo_django.flows.orders.issue import request_code
+from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.views.discreet import strictest
 from tests.browser.visiting import Open, assert_accessible, assert_fits, change_device
 from tests.concurrency import at_once
@@ -153,6 +155,16 @@ class TestPressed:
         answer = press(client, order)
         assert (answer["Location"], provider.asked["POST pages"]) == (order.voucher_url, asked)
         assert state(order) == before
+
+    def test_an_order_that_is_being_cancelled_has_no_link(self, client: Client, provider: LinkingProvider) -> None:
+        order = sold()
+        Order.objects.update(pending_action="cancel", retry_at=timezone.now())
+        page = client.get(order.voucher_url).content.decode()
+        assert "pagoefectivo-button" not in page
+        assert press(client, order)["Location"] == order.voucher_url
+        with pytest.raises(InvalidRequest):
+            request_code(order, timezone.now(), pressed=True, wait=True)
+        assert provider.asked["POST pages"] == 0
 
     @pytest.mark.every_database
     def test_two_presses_at_once_ask_for_one_link(self, provider: LinkingProvider) -> None:

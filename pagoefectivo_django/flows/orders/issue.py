@@ -23,7 +23,7 @@ from ..ledger.advance import advance
 from ..ledger.locked import lock_free_order, lock_order
 from ..ledger.schedule import next_poll
 from ..possible.refusing import refuse_change
-from ..possible.rules import IN_STATES
+from ..possible.rules import IN_STATES, order_actions
 from ..provider.accounts import route, waits_for_press
 from ..provider.record import recorded
 from ..provider.transaction_codes import new_transaction_code
@@ -128,7 +128,7 @@ def request_code(
         if report.fact == Fact.LOST:
             supersede_lost_link(cip, now)
             return now + AFTER_LOST
-        if report.fact == Fact.ISSUED:
+        if report.fact != Fact.REFUSED:  # found at once, the code may be paid already
             return None
         problem, refusal = None, report.detail
     if problem:
@@ -227,8 +227,8 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, pres
         live = locked.live_cip()
         if locked.state not in IN_STATES["open_link" if pressed else "reissue" if asked else "issue"]:
             return None
-        if pressed and locked.in_review():
-            raise refuse_change("open_link", "in_review", locked.order)
+        if pressed and (why := order_actions(locked.situation())["open_link"]):
+            raise refuse_change("open_link", why, locked.order)
         # A reissue requested before money came, or before the reference was ordered again, is not done any more.
         if asked and locked.in_review():
             raise refuse_change("reissue", "in_review", locked.order)
