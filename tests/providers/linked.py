@@ -13,11 +13,9 @@ from django.utils import timezone
 
 from pagoefectivo_django.flows import create_order
 from pagoefectivo_django.models import Cip, Order
-from pagoefectivo_django.payer import Payer
+from tests.factories.orders import ANA
 from tests.providers.linking import HEADER, LinkingChannel
 from tests.providers.linking_server import KEY, SECRET, LinkingProvider, Page, linking_provider, sign
-
-ANA = Payer(email="ana@example.com", name="Ana", phone="999888777")
 
 
 @pytest.fixture(name="provider")
@@ -50,11 +48,6 @@ def sold(reference: str = "SHOP-1", **changes: Any) -> Order:
 def post(client: Client, body: bytes, secret: str = SECRET) -> int:
     headers = {HEADER: sign(body, secret)}
     return client.post("/pay/webhooks/default/", body, content_type="application/json", headers=headers).status_code
-
-
-def state(order: Order) -> str:
-    found: str = Order.objects.values_list("state", flat=True).get(pk=order.pk)
-    return found
 
 
 def page_of(provider: LinkingProvider, order: Order) -> Page:

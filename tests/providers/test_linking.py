@@ -19,9 +19,11 @@ from pagoefectivo_django.flows import approve_refund, cancel_order, refund_order
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.states import Fact, RefundStatus
-from tests.providers.linked import ANA, channel_options, page_of, post, press, running_provider, sold, state  # noqa: F401
+from tests.factories.orders import ANA
+from tests.providers.linked import channel_options, page_of, post, press, running_provider, sold  # noqa: F401
 from tests.providers.linking import HEADER, LinkingChannel
 from tests.providers.linking_server import LinkingProvider, sign
+from tests.reading import state_of
 from tests.shop.models import Heard
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -147,7 +149,7 @@ class TestStory:
         hook = f"{live_server.url}/pay/webhooks/default/"
         body = provider.message(provider.only())
         assert provider.send(hook, body) == 200
-        assert state(order) == "paid"
+        assert state_of(order) == "paid"
         assert [provider.send(hook, body), provider.send(hook, body, "made-up-guess")] == [200, 403]
         tick(now=timezone.now() + timedelta(days=1))
         assert Heard.objects.get().reference == "SHOP-1"
@@ -164,7 +166,7 @@ class TestStory:
         order = sold()
         provider.pay(provider.only())
         tick(now=timezone.now() + timedelta(hours=13))
-        assert state(order) == "paid"
+        assert state_of(order) == "paid"
 
     def test_each_page_of_a_message_counts_alone(self, client: Client, provider: LinkingProvider) -> None:
         one, two, three = (sold(f"SHOP-{number}") for number in (1, 2, 3))
@@ -176,7 +178,7 @@ class TestStory:
         odd = json.loads(body)
         odd["events"][0]["amount"] = "1.00"
         assert post(client, json.dumps(odd).encode()) == 200
-        assert [state(order) for order in (one, two, three)] == ["pending", "paid", "pending"]
+        assert [state_of(order) for order in (one, two, three)] == ["pending", "paid", "pending"]
         assert [row.kind for row in Discrepancy.objects.all()] == ["amount_mismatch"]
         assert list(Notification.objects.order_by("item").values_list("status", flat=True)) == ["applied"] * 3
 
@@ -187,7 +189,7 @@ class TestStory:
         bodies = [provider.message(provider.only()), early, provider.message(provider.only(), mood="new")]
         assert [post(client, body) for body in bodies] == [200, 200, 200]
         tick(now=timezone.now() + timedelta(minutes=2))
-        assert state(order) == "paid"
+        assert state_of(order) == "paid"
         assert Payment.objects.count() == 1
         assert not Discrepancy.objects.exists()
 
@@ -195,7 +197,7 @@ class TestStory:
         order = sold()
         provider.only().state = "cancelled"
         tick(now=timezone.now() + timedelta(hours=13))
-        assert state(order) == "cancelled"
+        assert state_of(order) == "cancelled"
 
     def test_a_refund_is_done_when_the_provider_says_so(self, client: Client, provider: LinkingProvider) -> None:
         order = sold()
@@ -209,7 +211,7 @@ class TestStory:
         provider.refunds[refund.provider_id]["state"] = "done"
         provider.only().state = "refunded"
         tick(now=timezone.now() + timedelta(days=1))
-        assert state(order) == "refunded"
+        assert state_of(order) == "refunded"
         assert not Discrepancy.objects.exists()
 
 
@@ -232,7 +234,7 @@ class TestNothingIsDeleted:
     def test_an_expired_order_is_watched_and_its_payment_is_late(self, provider: LinkingProvider) -> None:
         order = self.sold()
         tick(now=order.expires_at + timedelta(hours=1))
-        assert (state(order), Cip.objects.get().status) == ("expired", "expired")
+        assert (state_of(order), Cip.objects.get().status) == ("expired", "expired")
         paid_at = order.expires_at + timedelta(days=3)
         provider.pay(provider.only(), at=paid_at)
         tick(now=paid_at + timedelta(days=1))
@@ -254,7 +256,7 @@ class TestNothingIsDeleted:
         assert (order.cip.url, order.state) == (new.url, "pending")
         provider.pay(old)
         tick(now=timezone.now() + timedelta(hours=13))
-        assert state(order) == "paid"
+        assert state_of(order) == "paid"
         provider.pay(new)
         tick(now=timezone.now() + timedelta(hours=26))
         assert [row.kind for row in Discrepancy.objects.all()] == ["duplicate_payment"]

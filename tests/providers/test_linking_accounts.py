@@ -17,8 +17,9 @@ from pagoefectivo_django.errors import InvalidRequest, Refused
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.measures import Measure, observe_by
 from pagoefectivo_django.models import Discrepancy, Notification, Order, UnknownCode
-from tests.providers.linked import channel_options, page_of, post, running_provider, sold, state  # noqa: F401
+from tests.providers.linked import channel_options, page_of, post, running_provider, sold  # noqa: F401
 from tests.providers.linking_server import LinkingProvider, Page
+from tests.reading import state_of
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -51,7 +52,7 @@ class TestSharedAccount:
         kinds = [row.kind for row in Discrepancy.objects.exclude(kind="missing_there")]
         assert (len(counted), kinds) == ((1, []) if shared else (0, ["unmatched"]))
         assert Notification.objects.get().status == ("applied" if shared else "dead")
-        assert state(order) == "pending"
+        assert state_of(order) == "pending"
 
     @pytest.mark.parametrize("shared", [True, False])
     def test_a_hint_about_a_page_that_is_not_ours_is_counted_once_it_is_paid(
@@ -82,7 +83,7 @@ class TestSharedAccount:
         pages = [provider.pay(page) for page in (provider.foreign(), page_of(provider, order))]
         assert post(client, provider.message(*pages)) == 200
         tick(now=timezone.now() + timedelta(minutes=1))
-        assert state(order) == "paid"
+        assert state_of(order) == "paid"
         assert not Discrepancy.objects.exists()
 
 
@@ -131,7 +132,7 @@ class TestTaken:
         settings.PAGOEFECTIVO["CHANNELS"]["second"] = second
         provider.lose["POST pages"], provider.when_made = 1, pay
         order = sold()
-        assert (state(order), MemoryChannel.calls) == (becomes, [])
+        assert (state_of(order), MemoryChannel.calls) == (becomes, [])
 
     def test_an_order_is_rejected_when_each_channel_that_takes_it_has_refused(self, provider: LinkingProvider) -> None:
         MemoryChannel.fail("issue", Refused("no", codes=("111",)))

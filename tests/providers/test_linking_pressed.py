@@ -20,8 +20,9 @@ from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent
 from pagoefectivo_django.views.discreet import strictest
 from tests.browser.visiting import Open, assert_accessible, assert_fits, change_device
 from tests.concurrency import at_once
-from tests.providers.linked import channel_options, ends, post, press, running_provider, sold, state  # noqa: F401
+from tests.providers.linked import channel_options, ends, post, press, running_provider, sold  # noqa: F401
 from tests.providers.linking_server import LinkingProvider
+from tests.reading import state_of
 from tests.shop.models import Heard
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -62,7 +63,7 @@ class TestPressed:
         for _ in range(2):
             assert provider.send(f"{live_server.url}/pay/webhooks/default/", provider.message(provider.only())) == 200
         tick(now=timezone.now() + timedelta(days=1))
-        assert state(order) == "paid"
+        assert state_of(order) == "paid"
         assert Heard.objects.get().reference == "SHOP-1"
         assert list(OrderEvent.objects.values_list("kind", flat=True)) == [
             "order_created",
@@ -82,7 +83,7 @@ class TestPressed:
         assert (order.state, order.expires_at) == ("pending", date)
         assert Cip.objects.get().status == "superseded"
         tick(now=date + timedelta(hours=1))
-        assert state(order) == "expired"
+        assert state_of(order) == "expired"
         assert not Discrepancy.objects.exists()
 
     @pytest.mark.parametrize("told", ["poll", "message", "press", "nobody"])
@@ -103,7 +104,7 @@ class TestPressed:
             provider.fail["GET pages"] = (503, 2)
         assert press(client, order)["Location"] == provider.newest().url != first.url
         codes = list(Cip.objects.order_by("pk").values_list("status", flat=True))
-        assert (state(order), codes) == ("pending", ["superseded", "current"])
+        assert (state_of(order), codes) == ("pending", ["superseded", "current"])
         assert OrderEvent.objects.filter(kind="cip_issued").count() == 2
         assert not Discrepancy.objects.exists()
 
@@ -115,7 +116,7 @@ class TestPressed:
         provider.pay(provider.only())
         ends()
         assert press(client, order)["Location"] == order.voucher_url
-        assert (state(order), provider.asked["POST pages"]) == ("paid", 1)
+        assert (state_of(order), provider.asked["POST pages"]) == ("paid", 1)
 
     def test_a_superseded_link_that_was_paid_after_all_pays_the_order(
         self, client: Client, provider: LinkingProvider
@@ -128,7 +129,7 @@ class TestPressed:
         press(client, order)
         provider.pay(first)
         post(client, provider.message(first))
-        assert state(order) == "paid"
+        assert state_of(order) == "paid"
 
     def test_a_link_that_lasts_longer_than_its_order_is_requested_at_once(self, provider: LinkingProvider) -> None:
         order = sold(expires_at=timezone.now() + timedelta(minutes=9))
@@ -154,7 +155,7 @@ class TestPressed:
         asked = provider.asked["POST pages"]
         answer = press(client, order)
         assert (answer["Location"], provider.asked["POST pages"]) == (order.voucher_url, asked)
-        assert state(order) == before
+        assert state_of(order) == before
 
     def test_an_order_that_is_being_cancelled_has_no_link(self, client: Client, provider: LinkingProvider) -> None:
         order = sold()
@@ -220,7 +221,7 @@ class TestPressed:
         assert press(client, order)["Location"] == f"{order.voucher_url}?payment=failed"
         assert 'role="alert"' in client.get(f"{order.voucher_url}?payment=failed").content.decode()
         tick(now=timezone.now() + timedelta(hours=1))
-        assert (state(order), provider.asked["POST pages"]) == ("new", 1)
+        assert (state_of(order), provider.asked["POST pages"]) == ("new", 1)
         assert press(client, order)["Location"] == provider.only().url
         assert Cip.objects.count() == 1
 
@@ -306,7 +307,7 @@ class TestLostLinks:
             post(client, provider.message(provider.only()))
         else:
             tick(now=timezone.now() + timedelta(hours=13))
-        assert (state(order), Cip.objects.get().provider_id) == ("paid", provider.only().id)
+        assert (state_of(order), Cip.objects.get().provider_id) == ("paid", provider.only().id)
         assert not Discrepancy.objects.exists()
 
     def test_a_press_whose_process_died_holds_nobody_up(
