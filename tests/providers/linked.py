@@ -62,5 +62,5 @@ def press(client: Client, order: Order) -> Any:
 
 
 def ends() -> None:
-    """Let the links of all orders be past their date, by the provider and by us."""
+    """Let the links of all orders be past the date that we know."""
     Cip.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
