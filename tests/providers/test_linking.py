@@ -14,8 +14,19 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.base import Charge, CodeRef, Incoming, Report
+from pagoefectivo_django.documents.evidence_json import evidence_json
 from pagoefectivo_django.errors import InvalidSignature, Malformed, Misconfigured, OutcomeUnknown, Refused, Unsigned
-from pagoefectivo_django.flows import approve_refund, cancel_order, refund_order, reissue_code, tick
+from pagoefectivo_django.flows import (
+    approve_refund,
+    cancel_order,
+    refund_order,
+    reissue_code,
+    resolve_discrepancy,
+    tick,
+)
+from pagoefectivo_django.flows.privacy.erase import erase_payer, payer_data
+from pagoefectivo_django.flows.reports.evidence import evidence
+from pagoefectivo_django.flows.reports.sales import conversion
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.states import Fact, RefundStatus
@@ -281,3 +292,27 @@ class TestShown:
         for place in ("", f"{order.pk}/change/"):
             page = admin_client.get(f"/admin/pagoefectivo/order/{place}").content.decode()
             assert f'<a href="{provider.only().url}" rel="noopener noreferrer">' in page
+
+    def test_messages_and_calls_about_a_link_are_found_by_the_providers_id(
+        self, client: Client, provider: LinkingProvider
+    ) -> None:
+        order = sold()
+        provider.pay(provider.only())
+        tick(now=timezone.now() + timedelta(hours=13))
+        assert post(client, provider.message(provider.only())) == 200
+        told = json.loads(evidence_json(evidence(order, now=timezone.now())))
+        assert [row["code"] for row in told["notifications"]] == [provider.only().id]
+        assert [row["method"] for row in told["calls"]] == ["GET", "POST"]
+        (mine,) = payer_data(email=ANA.email)["orders"]
+        assert len(mine["messages_from_the_provider"]) == 1
+        assert conversion(["linking:1"], order.created_at.date()).issued == 1
+
+    def test_a_message_about_a_link_is_erased_with_its_payer(self, client: Client, provider: LinkingProvider) -> None:
+        order = cancel_order(sold())
+        provider.pay(provider.only())
+        post(client, provider.message(provider.only()))
+        resolve_discrepancy(Discrepancy.objects.get(), "ignore", actor="eva", reason="It goes back by hand.")
+        assert order.email
+        erase_payer(email=ANA.email, actor="eva", reason="Asked for.", now=timezone.now() + timedelta(days=30))
+        assert Order.objects.get().forgotten_at
+        assert bytes(Notification.objects.get().body) == b""
