@@ -118,6 +118,20 @@ class TestPressed:
         assert press(client, order)["Location"] == order.voucher_url
         assert (state_of(order), provider.asked["POST pages"]) == ("paid", 1)
 
+    def test_a_link_whose_payment_is_in_process_is_not_followed_by_another(
+        self, client: Client, provider: LinkingProvider
+    ) -> None:
+        order = sold()
+        press(client, order)
+        provider.only().state = "examined"
+        ends()
+        for _ in range(2):
+            assert press(client, order)["Location"] == order.voucher_url
+        assert (state_of(order), provider.asked["POST pages"]) == ("pending", 1)
+        provider.pay(provider.only())
+        post(client, provider.message(provider.only()))
+        assert state_of(order) == "paid"
+
     def test_a_superseded_link_that_was_paid_after_all_pays_the_order(
         self, client: Client, provider: LinkingProvider
     ) -> None:

@@ -70,7 +70,8 @@ def _on_press(order: Order, *, asked: bool) -> bool:
     if order.state not in (OrderState.NEW, OrderState.PENDING) or order.pending_action or asked:
         return False
     if cip and cip.status == CipStatus.CURRENT:
-        return cip.is_link and cip.expires_at is not None and cip.expires_at < order.expires_at
+        short = cip.expires_at is not None and cip.expires_at < order.expires_at
+        return cip.is_link and short and cip.in_process_at is None
     if not has_links(order.money):
         return False
     return not actions_of([order])[order]["open_link"]
