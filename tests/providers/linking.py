@@ -40,6 +40,7 @@ HEADER = "Linking-Signature"
 FACTS = {
     "open": Fact.ISSUED,
     "paid": Fact.PAYMENT,
+    "examined": Fact.IN_PROCESS,
     "ended": Fact.CODE_EXPIRED,
     "cancelled": Fact.CODE_DELETED,
     "refunded": Fact.PAYMENT_REVERSED,

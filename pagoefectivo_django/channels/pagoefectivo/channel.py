@@ -40,6 +40,7 @@ class PagoEfectivoChannel(Configured):
     """
 
     can_look_up = can_delete = can_extend = True
+    currencies = frozenset(("PEN", "USD"))
     option_names = (
         *("ENVIRONMENT", "BASE_URL", "SERVICE_ID", "ACCESS_KEY", "SECRET_KEY", "WEBHOOK_SECRETS"),
         *("ADMIN_EMAIL", "TIMEOUT", "REQUEST_ID_HEADER"),
