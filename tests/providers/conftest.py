@@ -10,7 +10,8 @@ from django.core.cache import cache
 from pagoefectivo_django.channels.pagoefectivo import authorizations
 from tests.sandbox.running import running
 
-from .control import Hinting, PagoEfectivo, hinting
+from .control import Hinting, Linking, PagoEfectivo, hinting
+from .linking_server import linking_provider
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +35,9 @@ def sandbox(_sandbox: PagoEfectivo) -> PagoEfectivo:
 def hinter() -> Iterator[Hinting]:
     with hinting() as control:
         yield control
+
+
+@pytest.fixture
+def linker() -> Iterator[Linking]:
+    with linking_provider() as provider:
+        yield Linking(provider)

@@ -20,7 +20,7 @@ from pagoefectivo_django.errors import InvalidSignature, OutcomeUnknown, PagoEfe
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Fact, RefundStatus
-from tests.channels.contract import NOBODYS, ChannelContract, needs
+from tests.channels.contract import NOBODYS, ChannelContract, needs, new_number
 
 from .between import SPOILED, Between, between, changed, lost, slow, unheard
 from .control import Control
@@ -81,8 +81,8 @@ class ProviderContract(ChannelContract):
         function: Callable[..., None] = getattr(self.control, move)
         return function
 
-    def paid(self, channel: Channel, transaction_code: str = "ORDER-1-1") -> Report:
-        report = self.issue(channel, transaction_code)
+    def paid(self, channel: Channel) -> Report:
+        report = self.issue(channel)
         self.control.pay(report.ref)
         return report
 
@@ -150,7 +150,7 @@ class ProviderContract(ChannelContract):
     def test_takes_every_name(self, channel: Channel) -> None:
         date = timezone.now().replace(microsecond=0) + timedelta(hours=20)
         words = "Café ’‘ \U0001f9c9 <script> \u202e"
-        report = channel.issue(Charge("ORDER-1-1", Decimal("35.50"), "PEN", date, STRANGE, words))
+        report = channel.issue(Charge(new_number(), Decimal("35.50"), "PEN", date, STRANGE, words))
         assert report.fact == Fact.ISSUED
 
     def test_reads_over_fields_that_it_does_not_know(self, channel: Channel, between: Between) -> None:
@@ -164,6 +164,8 @@ class ProviderContract(ChannelContract):
     # Another account of the same provider.
 
     def test_neither_hears_nor_shows_another_account(self, channel: Channel, between: Between) -> None:
+        if "other" in self.control.lacks:
+            pytest.skip(self.control.lacks["other"])
         other = self.control.channel(between.site, other=True)
         assert other.account != channel.account
         report = self.issue(other)
@@ -179,7 +181,7 @@ class ProviderContract(ChannelContract):
     def test_an_answer_that_got_lost_is_found(self, channel: Channel, between: Between) -> None:
         between.spoil(self.control.calls["issue"], lost)
         with pytest.raises(OutcomeUnknown):
-            self.issue(channel, number := f"ORDER-{id(between)}-1")
+            self.issue(channel, number := new_number())
         assert self.control.made(number) == 1, "a request for a code is never sent twice"
         needs(channel, "find")
         found = channel.find(number)
@@ -190,7 +192,7 @@ class ProviderContract(ChannelContract):
     def test_a_request_that_did_not_arrive_is_not_found(self, channel: Channel, between: Between) -> None:
         between.spoil(self.control.calls["issue"], unheard)
         with pytest.raises(OutcomeUnknown):
-            self.issue(channel, number := f"ORDER-{id(between)}-2")
+            self.issue(channel, number := new_number())
         assert self.control.made(number) == 0
         needs(channel, "find")
         assert channel.find(number) is None
@@ -211,7 +213,7 @@ class ProviderContract(ChannelContract):
         assert between.heard("elsewhere") == 0, "a redirect is never followed"
 
     def test_waits_no_longer_than_it_was_told(self, control: Control, between: Between) -> None:
-        hasty = control.channel(between.site, TIMEOUT=TIMEOUT)
+        hasty = control.hasty(between.site, TIMEOUT)
         self.control = control
         self.issue(hasty)  # what a first call needs besides, such as a token
         between.spoil(control.calls["issue"], slow(SLOW))
@@ -250,7 +252,6 @@ class ProviderContract(ChannelContract):
             assert channel.look_up_refunds([sent.provider_id]) == {sent.provider_id: sent}
             finish(sent.provider_id)
             assert channel.look_up_refunds([sent.provider_id])[sent.provider_id].status == RefundStatus.DONE
-            assert channel.look_up_refunds(["nobodys"]) == {}
         if channel.tells_reversals:
             seen = self.seen(channel, report.ref)
             assert seen.fact in (Fact.PAYMENT_REVERSED, Fact.PAYMENT)
@@ -276,7 +277,7 @@ class ProviderContract(ChannelContract):
         ref = self.issue(channel).ref
         return {
             "look_up": lambda: channel.look_up([ref, NOBODYS]),
-            "find": lambda: channel.find("ORDER-1-1"),
+            "find": lambda: channel.find(ref.transaction_code),
             "extend": lambda: channel.extend(ref, timezone.now() + timedelta(days=2)),
             "delete": lambda: channel.delete(ref),
         }[call]

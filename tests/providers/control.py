@@ -18,6 +18,8 @@ from pagoefectivo_django.channels.base import Channel, CodeRef, Incoming
 from pagoefectivo_django.states import Fact
 from tests.sandbox.running import PATIENCE, ROOT, Client
 
+from .linking_server import KEY, SECRET, LinkingProvider, sign
+
 
 class Control:
     """A provider under a test's control; a subclass for each.
@@ -40,6 +42,10 @@ class Control:
 
     def channel(self, site: str, *, other: bool = False, **changes: Any) -> Channel:
         return backend_class(self.backend)("default", self.options(site, other=other) | changes)
+
+    def hasty(self, site: str, seconds: float) -> Channel:
+        """A channel that waits so long for an answer."""
+        return self.channel(site, TIMEOUT=seconds)
 
     def listen(self, url: str) -> None:
         """Send messages to an address from now on; an empty one takes none."""
@@ -256,6 +262,83 @@ def _listed(payment: Mapping[str, Any]) -> dict[str, Any]:
         "webhooks": [],
         "messages": payment["messages"],
     }
+
+
+class Linking(Control):
+    """The provider of ``linking_server``, in this process."""
+
+    backend = "tests.providers.linking.LinkingChannel"
+    calls: ClassVar = {
+        "issue": "POST /pages$",
+        "look_up": r"GET /pages\?ids",
+        "find": "GET /references/",
+        "refund": "POST /pages/.*/refunds$",
+        "look_up_refunds": "GET /refunds/",
+    }
+    words: ClassVar = {
+        "open": Fact.ISSUED,
+        "paid": Fact.PAYMENT,
+        "ended": Fact.CODE_EXPIRED,
+        "cancelled": Fact.CODE_DELETED,
+        "refunded": Fact.PAYMENT_REVERSED,
+        "pondering": Fact.UNKNOWN,
+    }
+    lacks: ClassVar = {
+        "process": "the provider of links says paid or nothing",
+        "fail": "a link of this provider ends by its date",
+        "other": "the provider of links has one account",
+    }
+
+    def __init__(self, provider: LinkingProvider) -> None:
+        self.provider, self.site, self.hook = provider, provider.base, ""
+        self.sent: list[tuple[str, Incoming]] = []
+
+    def options(self, site: str, *, other: bool = False) -> dict[str, Any]:
+        return {"BASE_URL": site, "KEY": KEY, "SECRET": SECRET, "CAN_FIND": True}
+
+    def hasty(self, site: str, seconds: float) -> Channel:
+        channel = self.channel(site)
+        channel.timeout = seconds  # type: ignore[attr-defined]
+        return channel
+
+    def listen(self, url: str) -> None:
+        self.hook = url
+
+    def messages(self, ref: CodeRef) -> list[Incoming]:
+        return [message for name, message in self.sent if name == ref.provider_id]
+
+    def made(self, transaction_code: str) -> int:
+        return sum(page.reference == transaction_code for page in self.provider.pages.values())
+
+    def say(self, answer: Any, word: str) -> Any:
+        answer["pages"][0]["state"] = word
+        return answer
+
+    def pay(self, ref: CodeRef) -> None:
+        self.provider.pay(self.provider.pages[ref.provider_id])
+        self._tell(ref)
+
+    def expire(self, ref: CodeRef) -> None:
+        self._be(ref, "ended")
+
+    def cancel(self, ref: CodeRef) -> None:
+        self._be(ref, "cancelled")
+
+    def take_back(self, ref: CodeRef) -> None:
+        self._be(ref, "refunded")
+
+    def finish(self, refund: str, *, done: bool = True, tell: bool = False) -> None:
+        self.provider.refunds[refund]["state"] = "done" if done else "failed"
+
+    def _be(self, ref: CodeRef, state: str) -> None:
+        self.provider.pages[ref.provider_id].state = state
+        self._tell(ref)
+
+    def _tell(self, ref: CodeRef) -> None:
+        body = self.provider.message(self.provider.pages[ref.provider_id])
+        self.sent.append((ref.provider_id, Incoming(body, {"Linking-Signature": sign(body)})))
+        if self.hook:
+            self.provider.send(self.hook, body)
 
 
 @contextmanager

@@ -151,8 +151,10 @@ class ProviderStory:
         refund = approve_refund(asked, actor="eva")
         shop.tick(minutes=3)
         refund.refresh_from_db()
-        if refund.status == "sent":
+        if refund.status == "sent" and shop.channel.tells_reversals:
             shop.hear(lambda: shop.control.finish(refund.provider_id, tell=True))
+        elif refund.status == "sent":
+            shop.control.finish(refund.provider_id)
         for minutes in (5, 20):
             shop.tick(minutes=minutes)
         refund.refresh_from_db()
@@ -207,12 +209,14 @@ class ProviderStory:
         order = shop.sell()
         shop.control.pay(shop.ref(order))
         (true,) = shop.control.messages(shop.ref(order))
-        other = shop.control.channel(shop.between.site, other=True)
-        theirs = other.issue(Charge("OTHER-1", order.amount, order.currency, order.expires_at, ANA)).ref
-        shop.control.pay(theirs)
-        forged = replace(true, headers={name: value[::-1] for name, value in true.headers.items()})
-        for message in (forged, replace(true, headers={}), shop.control.messages(theirs)[-1]):
-            assert shop.post(message) == 403
+        untrue = [replace(true, headers={name: value[::-1] for name, value in true.headers.items()})]
+        untrue.append(replace(true, headers={}))
+        if "other" not in shop.control.lacks:
+            other = shop.control.channel(shop.between.site, other=True)
+            theirs = other.issue(Charge("OTHER-1", order.amount, order.currency, order.expires_at, ANA)).ref
+            shop.control.pay(theirs)
+            untrue.append(shop.control.messages(theirs)[-1])
+        assert {shop.post(message) for message in untrue} == {403}
         assert not Notification.objects.exists()
         assert state(order) == "pending"
 

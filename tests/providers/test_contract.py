@@ -19,6 +19,12 @@ class TestHinting(ProviderContract):
         return hinter
 
 
+class TestLinking(ProviderContract):
+    @pytest.fixture
+    def control(self, linker: Control) -> Control:
+        return linker
+
+
 class TestStoryOfPagoEfectivo(ProviderStory):
     @pytest.fixture
     def control(self, sandbox: Control) -> Control:
@@ -29,3 +35,9 @@ class TestStoryOfHinting(ProviderStory):
     @pytest.fixture
     def control(self, hinter: Control) -> Control:
         return hinter
+
+
+class TestStoryOfLinking(ProviderStory):
+    @pytest.fixture
+    def control(self, linker: Control) -> Control:
+        return linker
