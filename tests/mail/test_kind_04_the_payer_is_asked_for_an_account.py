@@ -21,6 +21,7 @@ from pagoefectivo_django.states import Remark
 from pagoefectivo_django.testing import pay
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.people import STAFF
 from tests.factories.refunds import ACCOUNT, refund_at
 from tests.mail.conftest import Connect
 from tests.mail.server import serving
@@ -28,7 +29,6 @@ from tests.mail.server import serving
 pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
 
 Outbox = list[EmailMultiAlternatives]
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It is sold out."}
 CONSOLE = {"screen": {"BACKEND": "pagoefectivo_django.carriers.console.ConsoleCarrier"}}
 LINK = re.compile(r"https://shop\.example(/pay/refund/[^/\s\"]+/)")
 
