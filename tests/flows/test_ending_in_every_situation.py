@@ -19,7 +19,7 @@ from tests.factories.messages import report
 from tests.factories.orders import lost, lost_for_ever, make, rejected, requested, without_code
 from tests.factories.people import STAFF
 
-from .test_kind_03_orders_that_nobody_can_end import OBSTACLES
+from .test_ending_orders import OBSTACLES
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
