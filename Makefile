@@ -28,7 +28,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loa
 AUDIT ?= yes
 # Random stories that are proofs: short in the suite or not there, long in the storm.
 PROOFS := $(wildcard tests/flows/test_any_story.py tests/flows/test_interleavings.py tests/flows/test_model.py \
-    tests/flows/test_kind_09_pairs_at_once.py \
+    tests/flows/test_pairs_at_once.py \
     tests/settlements/test_books.py tests/settlements/test_killed.py tests/settlements/test_two_imports.py)
 UPGRADE ?= --upgrade
 COMPILE = env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_CONSTRAINT -u UV_OVERRIDE -u UV_PRERELEASE \

@@ -18,7 +18,7 @@ from django.urls import NoReverseMatch, reverse
 
 from .carriers import carrier_class
 from .channels import backend_class
-from .channels.base import COMMON_OPTIONS, Channel
+from .channels.base import COMMON_OPTIONS, Channel, is_limit
 from .codes import LONGEST, LONGEST_PREFIX, is_prefix
 from .conf import MESSAGES, SETTINGS, UNIX, Setting, conf, host_of, network_of, unknown_keys
 from .documents.ways import Means
@@ -65,7 +65,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
                     f"OPTIONS of channel {alias!r}", options, (*channel.option_names, *COMMON_OPTIONS)
                 )
             found += channel.check(alias, options) + _prefix(alias, options) + _of_channel(alias, options)
-            found += _shared(alias, options)
+            found += _shared(alias, options) + _taken(alias, channel, options)
     return [*found, *_routes(), *_values(), *_sources(), *_carriers(), *_shown(), *_money()]
 
 
@@ -195,6 +195,25 @@ def _shared(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:
         return []
     hint = "Write True if other systems of yours issue codes on the account, else leave it out."
     return [Error(f"SHARED_ACCOUNT of channel {alias!r} is {shared!r}.", hint=hint, id="pagoefectivo.E007")]
+
+
+def _taken(alias: str, channel: type[Channel], options: Mapping[str, Any]) -> list[CheckMessage]:
+    """Errors in the amounts of a channel, and in routes that the channel can never serve."""
+    found: list[CheckMessage] = []
+    limits = [options[name] for name in ("MIN_AMOUNT", "MAX_AMOUNT") if name in options]
+    if not all(map(is_limit, limits)):
+        hint = "Write amounts as Decimal('2.00'), above zero."
+        problem = f"MIN_AMOUNT or MAX_AMOUNT of channel {alias!r} is no amount."
+        found.append(Error(problem, hint=hint, id="pagoefectivo.E007"))
+    elif limits != sorted(limits):
+        problem = f"MIN_AMOUNT of channel {alias!r} is above its MAX_AMOUNT: it takes no order."
+        found.append(Error(problem, hint="Exchange them.", id="pagoefectivo.E007"))
+    for currency, aliases in _mapping("ROUTES").items():
+        if _is_list(aliases) and alias in aliases and currency in CURRENCIES and currency not in channel.currencies:
+            hint = f"It takes {' and '.join(sorted(channel.currencies))}."
+            problem = f"PAGOEFECTIVO['ROUTES'][{currency!r}] leads to {alias!r}, which takes no {currency}."
+            found.append(Error(problem, hint=hint, id="pagoefectivo.E005"))
+    return found
 
 
 def _of_channel(alias: str, options: Mapping[str, Any]) -> list[CheckMessage]:

@@ -65,6 +65,16 @@ def test_a_good_setting_is_silent(settings: Any) -> None:
         ("E007", direct(TRANSACTION_CODE_PREFIX="x" * 36)),
         ("E007", direct(TRANSACTION_CODE_PREFIX="tienda ñ")),
         ("E007", direct(SHARED_ACCOUNT="False")),
+        ("E007", direct(MIN_AMOUNT="2.00")),
+        ("E007", direct(MAX_AMOUNT=Decimal("NaN"))),
+        ("E007", direct(MIN_AMOUNT=Decimal(3), MAX_AMOUNT=Decimal(2))),
+        (
+            "E005",
+            {
+                "CHANNELS": {"default": {"BACKEND": "tests.providers.linking.LinkingChannel"}},
+                "ROUTES": {"USD": ["default"]},
+            },
+        ),
         ("E008", direct() | {"EXPIRES_AFTR": 1}),
         ("E008", direct() | {"EXPIRES_AFTER": timedelta(minutes=9)}),
         ("E008", direct() | {"GRACE": 30}),

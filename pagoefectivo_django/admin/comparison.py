@@ -138,7 +138,7 @@ class Comparison:
         return Table(_("notifications"), (), rows)
 
     def _messages(self) -> QuerySet[Notification]:
-        named = {(cip.account, cip.code) for cip in self._cips() if cip.code}
+        named = {(cip.account, name) for cip in self._cips() for name in cip.message_names}
         if self.line and self.line.code:
             named.add((self.line.settlement.account, self.line.code))
         mine = reduce(or_, (Q(account=account, code=code) for account, code in sorted(named)), Q(pk__in=[]))
@@ -151,7 +151,7 @@ class Comparison:
     # Differences. A value that one side leaves empty never differs.
 
     def _not_our_code(self, code: str) -> bool:
-        return bool(code and self.own_cip and self.own_cip.code and code != self.own_cip.code)
+        return bool(code and self.own_cip and self.own_cip.is_known and code not in self.own_cip.message_names)
 
     def _not_ours(self, name: str) -> bool:
         said = getattr(self.line, name)

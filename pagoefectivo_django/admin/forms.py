@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy as _
 
 from ..codes import plain
 from ..conf import conf
+from ..flows.provider.accounts import statement_formats
 from ..models import Discrepancy, Match, Order, Payment, Settlement, SettlementLine
 from ..models.orders import that_pays
 from ..money import CURRENCIES
-from ..statements import FORMATS
 from ..states import PaymentStatus, Resolution
 from ..wording.reading import FORMATS as FORMAT_LABELS
 
@@ -142,7 +142,7 @@ class StatementForm(forms.Form):
         aliases = list(conf.channels)
         several = [("", _("choose one"))] if len(aliases) > 1 else []
         choose(self, "channel", [*several, *((alias, alias) for alias in aliases)])
-        formats = sorted({*FORMATS, *conf.statements})
+        formats = sorted(statement_formats())
         choose(self, "format", [("", _("detect it")), *((name, FORMAT_LABELS.get(name, name)) for name in formats)])
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from django.core.checks import CheckMessage
 from django.utils.crypto import salted_hmac
@@ -17,15 +17,15 @@ from ..codes import plain
 from ..conf import SETTINGS
 from ..errors import InvalidSignature
 from ..facts import LONGEST, Data
-from ..money import Money
+from ..money import CURRENCIES, Money
 from ..payer import Payer
 from ..states import Fact, RefundStatus
 
-#: The OPTIONS that every channel takes: values that override a setting, the beginning of our own numbers, and whether
-#: other systems of the merchant use the account too.
+#: The OPTIONS that every channel takes: values that override a setting, the beginning of our own numbers, whether other
+#: systems of the merchant use the account too, and the least and the most of an order.
 COMMON_OPTIONS = (
     *(name for name, setting in SETTINGS.items() if setting.of_channel),
-    *("TRANSACTION_CODE_PREFIX", "SHARED_ACCOUNT"),
+    *("TRANSACTION_CODE_PREFIX", "SHARED_ACCOUNT", "MIN_AMOUNT", "MAX_AMOUNT"),
 )
 
 
@@ -236,6 +236,11 @@ class Channel:
     #: reversal says nothing; with, the payment was reinstated, and a person is asked.
     tells_reversals: ClassVar[bool] = False
 
+    #: The currencies of orders that the provider takes.
+    currencies: ClassVar[frozenset[str]] = frozenset(CURRENCIES)
+    #: By currency, the least and the most that an order may be over; the options ``MIN_AMOUNT`` and ``MAX_AMOUNT``
+    #: override either.
+    amounts: ClassVar[Mapping[str, tuple[Decimal, Decimal]]] = {}
     presents: ClassVar[Presents] = Presents.CODE
     #: How long a link can be paid, at a provider that gives its links a date of its own; None: without an end, or until
     #: the date of the order.
@@ -245,6 +250,8 @@ class Channel:
     #: How far ahead the date of a code may be, from the least to the most. None: the provider takes no date of ours; a
     #: date that it sets itself is learnt from its answers, and the order ends at the shop's date.
     expires_within: ClassVar[tuple[timedelta, timedelta] | None] = None
+    #: The formats of the provider's statements, by name, as in the setting ``STATEMENTS``.
+    statement_formats: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     #: The provider's fields, in lower case, whose values the log of calls may show: money, numbers, dates and states,
     #: and nothing that names a person or is a secret. The values of all further fields are masked.
     log_fields: ClassVar[frozenset[str]] = frozenset()
@@ -314,6 +321,15 @@ class Channel:
         """The pace of the account: the option ``SEARCHES_PER_MINUTE``, else the setting."""
         return int(SETTINGS["SEARCHES_PER_MINUTE"].of(self.options))
 
+    def takes(self, money: Money) -> bool:
+        """Return whether an order over this money may be paid by the channel."""
+        least, most = self.amounts.get(money.currency, (Decimal(0), money.amount))
+        if is_limit(own := self.options.get("MIN_AMOUNT")):
+            least = own
+        if is_limit(own := self.options.get("MAX_AMOUNT")):
+            most = own
+        return money.currency in self.currencies and least <= money.amount <= most
+
     @property
     def shared_account(self) -> bool:
         """Whether other systems of the merchant issue codes on the account: the option ``SHARED_ACCOUNT``."""
@@ -349,6 +365,11 @@ class Channel:
 def _short(text: str, most: int) -> str:
     text = "".join(letter for letter in text if letter != "\0" and not "\ud800" <= letter <= "\udfff")
     return text if len(text) <= most else f"{text[: most - 13]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def is_limit(value: object) -> TypeGuard[Decimal]:
+    """Return whether an option can limit the amounts of orders."""
+    return isinstance(value, Decimal) and value.is_finite() and value > 0
 
 
 def fingerprint(secret: bytes) -> str:

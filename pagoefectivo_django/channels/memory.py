@@ -21,6 +21,7 @@ from ..errors import InvalidSignature, Malformed, Refused, Unsigned
 from ..money import Money
 from ..states import Fact
 from .base import Channel, Charge, CodeRef, Hint, Incoming, Proof, RefundReport, Report, Trust, fingerprint
+from .pagoefectivo.statements import FORMATS
 
 
 @dataclass
@@ -44,6 +45,7 @@ class MemoryChannel(Channel):
     can_look_up = can_delete = can_extend = True
     option_names = ("WEBHOOK_SECRETS", "NAME", "CAN_REFUND", "CAN_FIND")
     expires_within = (timedelta(minutes=10), timedelta(days=182))
+    statement_formats = FORMATS
     log_fields = frozenset(("amount", "code", "currency", "fact", "operation_number", "paid_at", "transaction_code"))
 
     #: Account → code → slip; shared by all instances, emptied by ``clear()``.

@@ -234,6 +234,11 @@ class Cip(Attempted, Hinted):
         return bool(self.code or self.provider_id)
 
     @property
+    def message_names(self) -> list[str]:
+        """The names by which ``Notification.code`` may name the code: its digits and the provider's id."""
+        return [name for name in (self.code, self.provider_id) if name]
+
+    @property
     def is_link(self) -> bool:
         """Whether the payer pays on a page of the provider's, and there are no digits to type."""
         return bool(self.url and not self.code)

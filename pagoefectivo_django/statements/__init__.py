@@ -2,6 +2,6 @@
 
 from .base import Fault, Line, Statement
 from .detect import open_statement
-from .formats import FORMATS, faults_of_formats
+from .formats import faults_of_formats
 
-__all__ = ["FORMATS", "Fault", "Line", "Statement", "faults_of_formats", "open_statement"]
+__all__ = ["Fault", "Line", "Statement", "faults_of_formats", "open_statement"]

@@ -76,11 +76,11 @@ def open_statement(
     format: str = "",
     currency: str = "",
     decimal: str = "",
-    formats: Mapping[str, Any] = {},
+    formats: Mapping[str, Any],
 ) -> Statement:
     """Recognise a file and return a ``Statement`` that reads the file; ``source`` is binary, seekable and stays open.
 
-    ``formats`` are the shop's own besides ``FORMATS``. ``format``, ``currency`` (``PEN``, ``USD``) and ``decimal``
+    ``formats``: by name, as in the setting ``STATEMENTS``. ``format``, ``currency`` (``PEN``, ``USD``) and ``decimal``
     (``.``, ``,``) are needed only where the file is ambiguous. Raises ``InvalidRequest`` for a file that can't be read;
     the message begins with the file's name. ``lines()`` raises ``InvalidRequest`` too for a later problem of the whole
     file.

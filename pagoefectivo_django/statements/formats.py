@@ -1,4 +1,4 @@
-"""The formats of statements, as data; a shop adds formats in ``PAGOEFECTIVO["STATEMENTS"]``."""
+"""The formats of statements, as data: a channel declares its provider's, and a shop adds its own in ``STATEMENTS``."""
 
 from __future__ import annotations
 
@@ -20,36 +20,6 @@ NAMES = (
 #: Columns that a file may lack. Of several headings the payer is the first value that is not empty, the collector all
 #: values.
 OPTIONAL = ("payer", "collector")
-
-#: PagoEfectivo's formats (protocol 7.5). Columns of unknown meaning are not read.
-FORMATS: dict[str, dict[str, Any]] = {
-    "cip_report": {
-        "KIND": "sales",
-        "COLUMNS": {
-            "code": "CIP",
-            "transaction_code": "Nro.Ord.Comercio",
-            "gross": "Monto",
-            "status": "Estado",
-            "paid_at": "Fec.Cancelación",
-            "payer": ("Cliente Email", "Nro Documento"),
-            "collector": "Canal",
-        },
-        # In Peru a debt that is "cancelada" has been paid, so the provider's status "Cancelada" means paid.
-        "PAID": ("Cancelada", "Cancelado", "Pagada", "Pagado"),
-    },
-    "settlement_text": {
-        "KIND": "settlement",
-        "WIDTH": 15,
-        "COLUMNS": {
-            "code": 3,
-            "transaction_code": 4,
-            "commission": 6,
-            "gross": 7,
-            "paid_at": 9,
-            "collector": (13, 15),
-        },
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -128,7 +98,7 @@ def _faults(name: Any, one: Any) -> list[str]:
 
 
 def known_formats(formats: Mapping[str, Any]) -> dict[str, Format]:
-    """Return the shipped formats and the shop's own; raises ``Misconfigured`` for a faulty format."""
+    """Return formats by name, each checked; raises ``Misconfigured`` for a faulty format."""
     if faults := faults_of_formats(formats):
         raise Misconfigured(
             _("PAGOEFECTIVO is not set well: %(faults)s"), code="statements_misconfigured", faults=" ".join(faults)
@@ -143,7 +113,7 @@ def known_formats(formats: Mapping[str, Any]) -> dict[str, Format]:
             one.get("WIDTH", 0),
             order_of(one.get("DATES", "dmy")),
         )
-        for name, one in {**FORMATS, **formats}.items()
+        for name, one in formats.items()
     }
 
 

@@ -22,13 +22,13 @@ from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Kind
 from pagoefectivo_django.testing import notify, pay
 from tests.factories.discrepancies import open_discrepancy
+from tests.factories.people import STAFF
 from tests.factories.settlements import settlement, settlement_line
 from tests.reading import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "/admin/pagoefectivo/discrepancy/"
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Seen at the bank."}
 NewOrder = Callable[..., Order]
 
 

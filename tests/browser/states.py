@@ -14,8 +14,6 @@ from pagoefectivo_django.testing import expire, notify, pay
 from tests.factories.orders import make, rejected, without_code
 from tests.factories.refunds import refund_at
 
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "A story for the page."}
-
 
 def _getting(**of: Any) -> Order:
     return without_code(**of)

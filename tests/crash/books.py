@@ -63,7 +63,7 @@ class Books:
     def _money_taken(self) -> Iterator[str]:
         """Every payment that the sandbox took is paid, held, refunded or in front of a person."""
         for number, code in self.theirs.items():
-            ours = [payment for payment in self.payments if payment.cip.code == number]
+            ours = [payment for payment in self.payments if name_of(payment.cip) == number]
             for taken in code["payments"]:
                 known = [row for row in ours if row.operation_number in (None, taken["operationNumber"])]
                 known.sort(key=lambda row: row.operation_number is None)
@@ -98,12 +98,16 @@ class Books:
             return True
         if cip and any(each.order_id == cip.order_id and each.kind == Kind.LOST_CODE for each in self.discrepancies):
             return True
-        return any(said.get("code") == str(code["cip"]) for each in self.discrepancies for said in each.evidence)
+        return any(
+            str(code["cip"]) in (said.get("code"), said.get("provider_id"))
+            for each in self.discrepancies
+            for said in each.evidence
+        )
 
     def _money_believed(self) -> Iterator[str]:
         """No order is paid without a payment that the sandbox took, over its amount, and by one only."""
         for payment in self.payments:
-            if payment.cip.code not in self.theirs:
+            if name_of(payment.cip) not in self.theirs:
                 yield f"we believe in {_row(payment)} for a code that the provider doesn't know"
         for order in self.orders:
             applied = [
@@ -112,7 +116,7 @@ class Books:
             if len(applied) != 1 if order.state == OrderState.PAID else len(applied) > 1:
                 yield f"order {order} is {order.state} by {[*map(_row, applied)]}"
             for row in applied:
-                taken = self.theirs.get(row.cip.code or "", {}).get("payments", [])
+                taken = self.theirs.get(name_of(row.cip), {}).get("payments", [])
                 fits = [each for each in taken if (Decimal(each["amount"]), each["currency"]) == (order.amount, "PEN")]
                 if not fits:
                     yield f"order {order} is {order.state}, and the sandbox took {taken}"
@@ -130,7 +134,7 @@ class Books:
             if order.state == OrderState.NEW and not asked:
                 yield f"order {order} has no code, and nobody will ask for one"
             if order.state == OrderState.PENDING and not asked:
-                theirs = self.theirs.get(order.code)
+                theirs = self.theirs.get(name_of(order.cip)) if order.cip else None
                 if order.cip is None or order.cip.status != CipStatus.CURRENT or theirs is None:
                     yield f"order {order} is pending with {order.cip and _row(order.cip)}"
                 elif theirs["status"] != OPEN or not _same_date(order, theirs):
@@ -138,7 +142,7 @@ class Books:
                 elif order.cip.poll_at is None:
                     yield f"nobody watches the code of order {order}"
             for cip in cips:
-                theirs = self.theirs.get(cip.code or "")
+                theirs = self.theirs.get(name_of(cip))
                 payable = theirs and theirs["status"] == OPEN and not theirs["payments"]
                 if payable and not asked and (not is_open or cip != order.cip):
                     yield f"order {order} is {order.state}, and its code can still be paid: {_row(cip)}"
@@ -151,8 +155,8 @@ class Books:
         for cip in self.cips:
             if cip.status == CipStatus.REQUESTED and cip.asked_at:
                 yield f"code {_row(cip)} is still asked for"
-            theirs = self.theirs.get(cip.code or "")
-            if cip.code and (theirs is None or theirs["transactionCode"] != cip.transaction_code):
+            theirs = self.theirs.get(name_of(cip))
+            if cip.is_known and (theirs is None or theirs["transactionCode"] != cip.transaction_code):
                 yield f"code {_row(cip)} is another at the provider: {theirs and _short(theirs)}"
             if cip.status == CipStatus.DELETED and theirs and theirs["status"] == OPEN:
                 yield f"code {_row(cip)} is not deleted at the provider"
@@ -164,7 +168,7 @@ class Books:
             total = sum((refund.amount for refund in mine), Decimal(0))
             if total != payment.refunded or total > payment.amount:
                 yield f"of {_row(payment)} {total} go back, {payment.refunded} are reserved"
-            theirs = self.theirs.get(payment.cip.code or "", {}).get("payments", [])
+            theirs = self.theirs.get(name_of(payment.cip), {}).get("payments", [])
             by_channel = [refund for refund in mine if refund.by_channel and refund.status == RefundStatus.DONE]
             if len(by_channel) > sum(each["reversed"] for each in theirs):
                 yield f"the provider gave nothing back for {_row(payment)}"
@@ -174,6 +178,11 @@ class Books:
             asked = any(each.notification_id == notification.pk for each in self.discrepancies)
             if notification.status != NotificationStatus.DEAD or not asked:
                 yield f"notification {notification} is {notification.status}: {notification.last_error}"
+
+
+def name_of(cip: Cip) -> str:
+    """The name by which the provider lists a code: its digits, or the provider's id."""
+    return cip.code or cip.provider_id or ""
 
 
 def heard_wrong(orders: list[Order]) -> Iterator[str]:

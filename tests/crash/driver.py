@@ -31,13 +31,14 @@ from django.utils import timezone
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import OrderState
+from tests.providers.control import Hinting, hinting
 from tests.sandbox.running import Client, running
 
 from . import receivers
 from .books import Books, heard_again
 from .locks import watched
 from .points import points
-from .stage import WEBHOOK, Stage, sweep
+from .stage import WEBHOOK, HintingStage, Stage, sweep
 from .stories import STORIES, Story
 
 #: Seconds after which a process is taken to hang.
@@ -46,6 +47,13 @@ PATIENCE = 60
 SHORT = 1
 #: How far the clock of a machine is wrong.
 AHEAD = timedelta(hours=1)
+
+
+class Providers(NamedTuple):
+    """The providers of one life of the driver."""
+
+    sandbox: Client
+    hinting: Hinting
 
 
 class Ending(NamedTuple):
@@ -124,27 +132,33 @@ def _child(work: Callable[[], dict[str, Any]], said: Any, log: Any) -> None:
     os._exit(status)
 
 
-def set_stage(reference: str, sandbox: Client, story: Story, *, alias: str = "default", ahead: bool = False) -> Stage:
+def set_stage(
+    reference: str, providers: Providers, story: Story, *, alias: str = "default", ahead: bool = False
+) -> Stage:
     """Let this process be one of the shop's, on a machine whose clock may be an hour ahead."""
+    sandbox, hints = providers
     if ahead:
         right, seconds = timezone.now, time.time
         timezone.now = lambda: right() + AHEAD
         time.time = lambda: seconds() + AHEAD.total_seconds()
         socket.gethostname = lambda: "ahead"
         PagoEfectivoChannel.clock = staticmethod(timezone.now)
-    options = {**sandbox.options, "BASE_URL": sandbox.base, "ENVIRONMENT": "sandbox"}
+    options: dict[str, Any] = {**sandbox.options, "BASE_URL": sandbox.base, "ENVIRONMENT": "sandbox"}
+    if story.hinting:
+        options = hints.options(hints.site)
     settings.PAGOEFECTIVO = {
         "CHANNELS": {alias: {"BACKEND": story.channel, "OPTIONS": options}},
         "SEARCHES_PER_MINUTE": 100_000,
     }
-    stage = Stage(reference, Client(sandbox.process, sandbox.base, sandbox.keys))
-    points.watch(stage.sandbox.session)
-    return stage
+    # Sessions of its own: a connection is of one process.
+    mine, other = Client(sandbox.process, sandbox.base, sandbox.keys), Hinting(hints.site)
+    points.watch(mine.session, other.session)
+    return HintingStage(reference, mine, hinting=other) if story.hinting else Stage(reference, mine)
 
 
-def begin(reference: str, sandbox: Client, story: Story, after: AfterDeath, fatal: int) -> dict[str, Any]:
+def begin(reference: str, providers: Providers, story: Story, after: AfterDeath, fatal: int) -> dict[str, Any]:
     """Tell the story until its fatal point; 0: to its end."""
-    stage = set_stage(reference, sandbox, story, ahead=after.ahead == "who dies")
+    stage = set_stage(reference, providers, story, ahead=after.ahead == "who dies")
     sweep()
     story.scene(stage)
     stage.now += story.at
@@ -153,10 +167,10 @@ def begin(reference: str, sandbox: Client, story: Story, after: AfterDeath, fata
     return {"names": names, "problems": sorted(locks.problems)}
 
 
-def go_on(reference: str, sandbox: Client, story: Story, after: AfterDeath, reached: list[str]) -> dict[str, Any]:
+def go_on(reference: str, providers: Providers, story: Story, after: AfterDeath, reached: list[str]) -> dict[str, Any]:
     """Go on where the process died after reaching these points, until all is quiet, and look at the books."""
     alias, ahead = "renamed" if after.renamed else "default", after.ahead == "who goes on"
-    stage = set_stage(reference, sandbox, story, alias=alias, ahead=ahead)
+    stage = set_stage(reference, providers, story, alias=alias, ahead=ahead)
     stage.now += story.at
     until = stage.now + timedelta(hours=story.hours)
     if after.early:
@@ -200,7 +214,7 @@ def look(stage: Stage, story: Story, ends: set[OrderState]) -> tuple[Books, list
 
 
 class Teller:
-    """Tells stories; one sandbox serves many of them, until its list of codes takes long to read."""
+    """Tells stories; the providers serve many of them, until their lists of codes take long to read."""
 
     def __init__(self, sandboxes: ExitStack) -> None:
         self._sandboxes = sandboxes
@@ -209,7 +223,9 @@ class Teller:
 
     def _open(self) -> None:
         self._sandboxes.close()
-        self._sandbox = self._sandboxes.enter_context(running("--clock-skew", "7200"))
+        sandbox = self._sandboxes.enter_context(running("--clock-skew", "7200"))
+        self._providers = Providers(sandbox, self._sandboxes.enter_context(hinting()))
+        self._providers.hinting.tell("patience", looks=2)
         self._end = next(self._numbers) + 200
 
     def tell(self, story: str, seed: int, full: bool) -> Count:
@@ -238,14 +254,14 @@ class Teller:
         number = next(self._numbers)
         if number > self._end:
             self._open()
-        reference, sandbox = f"r{number:05}", self._sandbox
-        first = fork(lambda: begin(reference, sandbox, told, after, len(reached)))
+        reference, providers = f"r{number:05}", self._providers
+        first = fork(lambda: begin(reference, providers, told, after, len(reached)))
         names: list[str] = first.said.get("names", [])
-        second = fork(lambda: go_on(reference, sandbox, told, after, reached or names))
+        second = fork(lambda: go_on(reference, providers, told, after, reached or names))
         count.killed += first.killed
         if second.killed and after.hangs:
             count.hung += 1
-            second = fork(lambda: go_on(reference, sandbox, told, after._replace(hangs=False), reached or names))
+            second = fork(lambda: go_on(reference, providers, told, after._replace(hangs=False), reached or names))
         problems = first.said.get("problems", []) + second.said.pop("problems", ["whoever went on was killed"])
         count.problems += [where + problem for problem in problems]
         count.add(second.said)

@@ -63,12 +63,12 @@ class Points:
         finally:
             self._faults.clear()
 
-    def watch(self, ignored: requests.Session) -> None:
-        """See all that this process asks by HTTP, but for one session: the test's own."""
+    def watch(self, *ignored: requests.Session) -> None:
+        """See all that this process asks by HTTP, but for some sessions: the test's own."""
         request = requests.Session.request
 
         def ask(session: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
-            if session is ignored:
+            if session in ignored:
                 return request(session, method, url, **options)
             path = urlsplit(url).path
             wanted = next((each for each in self._faults if each[0] == method and re.search(each[1], path)), None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from django.apps import apps
 from django.core.cache import cache
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, Model
 from django.test import Client as Browser
 
 from pagoefectivo_django.channels.pagoefectivo import authorizations
@@ -23,9 +23,20 @@ from pagoefectivo_django.errors import PagoEfectivoError
 from pagoefectivo_django.flows import create_order, tick
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.worker.reconcile import reconcile, watch_again
-from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Notification, Order, OrderEvent, Refund, Settlement
+from pagoefectivo_django.models import (
+    Cip,
+    Delivery,
+    Discrepancy,
+    Notification,
+    Order,
+    OrderEvent,
+    Refund,
+    Settlement,
+    UnknownCode,
+)
 from pagoefectivo_django.models.clock import current_time
 from pagoefectivo_django.payer import Payer
+from tests.providers.control import Hinting
 from tests.sandbox.running import Client
 from tests.shop.models import Heard
 
@@ -38,7 +49,13 @@ EXPIRED, OPEN, PAID, DELETED = 21, 22, 23, 25
 #: What a worker does as soon as it is due.
 WORK = (Notification, Delivery, Order, Cip, Refund, Settlement)
 #: And what it does by the clock.
-CLOCKS = ((Order, "lapses_at"), (Order, "remind_at"), (Cip, "poll_at"))
+CLOCKS: tuple[tuple[type[Model], str], ...] = (
+    (Order, "lapses_at"),
+    (Order, "remind_at"),
+    (Cip, "poll_at"),
+    (Cip, "look_at"),
+    (UnknownCode, "look_at"),
+)
 #: More rounds than any story needs.
 MOST_ROUNDS = 150
 
@@ -120,10 +137,14 @@ class Stage:
 
     def post(self, body: bytes) -> None:
         signature = hmac.new(self.sandbox.keys["SECRET_KEY"].encode(), body, hashlib.sha256).hexdigest()
+        self.send(body, {"PE-Signature": signature})
+
+    @staticmethod
+    def send(body: bytes, headers: Mapping[str, str], query: str = "") -> None:
         # The provider keeps the address that it was given, unless no code was ever issued under that alias.
         alias = "default" if Cip.objects.filter(channel="default").exists() else next(iter(conf.channels))
-        address = f"/pay/webhooks/{alias}/"
-        answer = Browser().post(address, body, content_type="application/json", headers={"PE-Signature": signature})
+        address = f"/pay/webhooks/{alias}/{query and f'?{query}'}"
+        answer = Browser().post(address, body, content_type="application/json", headers=headers)
         assert answer.status_code == 200, answer.content
 
     def payer_pays(self) -> None:
@@ -160,11 +181,39 @@ class Stage:
         self.clock = clock
 
 
+@dataclass
+class HintingStage(Stage):
+    """The same world, with the provider of ``tests/providers/hinting_server.py``; codes are named by its ids."""
+
+    hinting: Hinting = field(kw_only=True)
+
+    def listing(self) -> list[dict[str, Any]]:
+        return self.hinting.listing()
+
+    def take(self, code: int | str, **how: Any) -> None:
+        self.hinting.tell("move", id=code, to="approved", times=0)
+
+    def process(self) -> None:
+        """Let the provider examine a payment of the order's code."""
+        self.hinting.tell("move", id=self.codes()[-1]["cip"], to="in_process", times=0)
+
+    def notify(self, *codes: int | str) -> None:
+        for each in self.codes():
+            if each["cip"] in codes:
+                self._send(each["messages"][-1:])
+
+    def notify_all(self) -> None:
+        for each in self.codes():
+            self._send(each["messages"])
+
+    def _send(self, messages: Iterable[Mapping[str, Any]]) -> None:
+        for each in messages:
+            self.send(each["body"].encode(), each["headers"], each["query"])
+
+
 def _moments() -> Iterable[datetime]:
-    for model in WORK:
-        yield from _times(model, "retry_at")
-    for model, field in CLOCKS:
-        yield from _times(model, field)
+    for model, clock in (*((model, "retry_at") for model in WORK), *CLOCKS):
+        yield from _times(model, clock)
 
 
 def _times(model: Any, field: str) -> Iterable[datetime]:

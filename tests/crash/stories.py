@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 from django.db import transaction
@@ -45,7 +46,7 @@ from tests.sandbox.running import order as charge
 from tests.shop.models import Heard
 
 from .receivers import deaf
-from .stage import AMOUNT, DELETED, OPEN, Stage, tried
+from .stage import AMOUNT, DELETED, OPEN, HintingStage, Stage, tried
 
 PENDING, PAID, EXPIRED, CANCELLED = OrderState.PENDING, OrderState.PAID, OrderState.EXPIRED, OrderState.CANCELLED
 REJECTED, REFUNDED = OrderState.REJECTED, OrderState.REFUNDED
@@ -89,6 +90,8 @@ class Story:
     #: How far the clock then runs.
     hours: float = 13
     channel: str = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
+    #: The provider is that of ``tests/providers/hinting_server.py``.
+    hinting: bool = False
     #: What else has to hold.
     also: Callable[[Stage], Iterator[str]] = field(default=_nothing)
 
@@ -457,6 +460,42 @@ def tick(stage: Stage) -> None:
     stage.tick()
 
 
+# A provider of another shape: ids, hints, refunds that take days.
+
+HINTS: dict[str, Any] = {"channel": "tests.providers.hinting.HintingChannel", "hinting": True}
+
+
+def name_of_code(stage: Stage) -> str:
+    return str(stage.codes()[-1]["cip"])
+
+
+def hinted_in_process(stage: Stage) -> None:
+    """The provider examines a payment, and the shop has heard of it; then it is paid, and nobody has told the shop."""
+    assert isinstance(stage, HintingStage)
+    stage.sell()
+    stage.process()
+    hint_and_look(stage)
+    stage.take(name_of_code(stage))
+
+
+def hinted_paid(stage: Stage) -> None:
+    stage.sell()
+    stage.pay(name_of_code(stage))
+    stage.tick(minutes=2)
+
+
+def hint_and_look(stage: Stage) -> None:
+    stage.notify_all()
+    stage.tick(minutes=4)
+
+
+def refund_that_takes_hours(stage: Stage) -> None:
+    """The provider ends a refund when it is asked about it for the second time."""
+    refund_by_channel(stage)
+    for hours in (2, 4):
+        stage.tick(hours=hours)
+
+
 def codes_deleted(stage: Stage) -> Iterator[str]:
     """The provider was told to delete what must not be paid any more."""
     wrong = [code for code in stage.codes() if code["status"] not in (DELETED, OPEN) and not code["payments"]]
@@ -588,6 +627,27 @@ STORIES: dict[str, Story] = {
         also=adds_up,
     ),
     "desk": Story(desk, paid_after_cancel, {CANCELLED}, asks={Kind.PAID_AFTER_CANCEL}, again=desk, sure=True),
+    # A provider of another shape.
+    "hints, create": Story(sold, nothing, {PAID}, again=sold, early=True, pays=True, **HINTS),
+    "hints, paid after in process": Story(hint_and_look, hinted_in_process, {PAID}, again=tell_all, **HINTS),
+    "hints, cancel": Story(
+        cancel,
+        sold,
+        {CANCELLED, PAID},
+        before={PENDING},
+        asks=CANCELLED_AND_PAID,
+        again=trying(cancel),
+        early=True,
+        **HINTS,
+    ),
+    "hints, refund": Story(
+        refund_that_takes_hours,
+        hinted_paid,
+        {REFUNDED, PAID},
+        asks={Kind.NOT_CONFIRMED},
+        again=trying(refund_by_channel),
+        **HINTS,
+    ),
     # The clock.
     "expire, over there too": Story(tick, ended_there, {EXPIRED}, at=timedelta(minutes=45), hours=1),
     "expire, still open": Story(tick, short_lived, {EXPIRED, PAID}, early=True, at=timedelta(minutes=45), hours=1),

@@ -9,6 +9,7 @@ from typing import Any
 
 import openpyxl
 
+from pagoefectivo_django.channels.pagoefectivo.statements import FORMATS
 from pagoefectivo_django.statements import Fault, Line, Statement, open_statement
 
 SAMPLE = (Path(__file__).parent.parent / "statements/samples" / "settlement.txt").read_bytes()
@@ -33,8 +34,9 @@ NUMBERED: dict[str, Any] = {
 }
 
 
-def read(data: bytes, name: str = "file.csv", **said: Any) -> Statement:
-    return open_statement(io.BytesIO(data), name, **({"currency": "PEN", "formats": SHOP} | said))
+def read(data: bytes, name: str = "file.csv", *, formats: dict[str, Any] = SHOP, **said: Any) -> Statement:
+    """Return a statement in soles, read with the formats of PagoEfectivo and of a shop."""
+    return open_statement(io.BytesIO(data), name, **{"currency": "PEN", "formats": FORMATS | formats} | said)
 
 
 def lines(statement: Statement) -> list[Line]:

@@ -1,6 +1,7 @@
 """Staff who may do something, and a payer who is named in every column, whom pages must not tell."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
@@ -10,6 +11,8 @@ from pagoefectivo_django.models import Order
 from pagoefectivo_django.payer import Payer
 from tests.factories.messages import SECRET
 
+#: What a person says who acts: their name and why.
+STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Seen."}
 Make = Callable[..., Order]
 Hire = Callable[..., Client]
 #: The last eight digits begin with no zero: a search drops leading zeros, and a short number stands in many texts.

@@ -24,11 +24,11 @@ def refund_at(step: str, order: Order | None = None, amount: str | None = None, 
 def bring(refund: Refund, step: str) -> Refund:
     """Take a requested refund on to a step, and return the refund."""
     if step != "requested":
-        refund = approve_refund(refund, actor="marta")
+        refund = approve_refund(refund, actor="eva")
     if step in ("named", "sent", "done"):
         refund = give_account(refund, **ACCOUNT)
     if step in ("sent", "done"):
-        refund = send_refund(refund, actor="marta")
+        refund = send_refund(refund, actor="eva")
     if step in ("done", "failed"):
-        refund = close_refund(refund, done=step == "done", actor="marta", reason="The bank says so.")
+        refund = close_refund(refund, done=step == "done", actor="eva", reason="The bank says so.")
     return refund

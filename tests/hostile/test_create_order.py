@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import InvalidRequest, Misconfigured, ReferenceConflict
+from pagoefectivo_django.errors import InvalidRequest, ReferenceConflict
 from pagoefectivo_django.flows import cancel_order, create_order
 from pagoefectivo_django.models import Cip, Order, OrderEvent
 from pagoefectivo_django.payer import Payer
@@ -167,9 +167,9 @@ def test_metadata_comes_back_as_it_was(metadata: Mapping[str, Any]) -> None:
 
 
 @pytest.mark.django_db
-def test_a_currency_that_no_channel_issues_is_a_mistake_in_the_settings(settings: Any) -> None:
+def test_a_currency_that_no_channel_takes_is_refused(settings: Any) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"ROUTES": {"PEN": ["default"]}}
-    with pytest.raises(Misconfigured, match="USD"):
+    with pytest.raises(InvalidRequest, match="USD"):
         order_with(currency="USD")
     assert not Order.objects.exists()
 

@@ -115,9 +115,8 @@ MUTATIONS = (
         text="anew = said != cip.answer",
         replacement="anew = False",
         tests=(
-            "tests/flows/test_kind_08_one_answer_silences_nothing.py"
-            "::test_another_amount_is_asked_about_although_one_was_answered",
-            "tests/flows/test_kind_08_one_answer_silences_nothing.py::test_one_doubt_after_the_other_is_news",
+            "tests/flows/test_contradicting_answers.py::test_another_amount_is_asked_about_although_one_was_answered",
+            "tests/flows/test_contradicting_answers.py::test_one_doubt_after_the_other_is_news",
         ),
     ),
     # receive: what is believed, and what is kept.
@@ -240,10 +239,7 @@ MUTATIONS = (
         file="ledger/refunds.py",
         text="if row.wants_account:",
         replacement="if False:",
-        tests=(
-            "tests/mail/test_kind_04_the_payer_is_asked_for_an_account.py"
-            "::test_who_is_to_get_money_is_asked_where_to_once",
-        ),
+        tests=("tests/mail/test_refund_account_mails.py::test_who_is_to_get_money_is_asked_where_to_once",),
     ),
     Mutation(
         name="a change that met a discrepancy is never taken up again",
@@ -252,7 +248,7 @@ MUTATIONS = (
         text="part(lambda: take_up(budget.renew()))",
         replacement="pass",
         tests=(
-            "tests/flows/test_kind_04_refunds_and_pending_actions.py"
+            "tests/flows/test_refund_steps.py"
             "::test_a_pending_action_that_meets_a_discrepancy_is_taken_up_however_that_is_closed",
         ),
     ),

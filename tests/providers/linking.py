@@ -40,6 +40,7 @@ HEADER = "Linking-Signature"
 FACTS = {
     "open": Fact.ISSUED,
     "paid": Fact.PAYMENT,
+    "examined": Fact.IN_PROCESS,
     "ended": Fact.CODE_EXPIRED,
     "cancelled": Fact.CODE_DELETED,
     "refunded": Fact.PAYMENT_REVERSED,
@@ -73,18 +74,20 @@ class LinkingChannel(Channel):
         wanted = {
             "reference": charge.transaction_code, "amount": f"{charge.amount:.2f}", "currency": charge.currency,
         }  # fmt: skip
-        return self._report(self._ask("POST", "pages", wanted))
+        report = self._report(self._ask("POST", "pages", wanted))
+        if any(getattr(report, name) != getattr(charge, name) for name in ("transaction_code", "amount", "currency")):
+            raise OutcomeUnknown(f"The provider made page {report.provider_id}, and not as it was asked for.")
+        return report
 
     def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
         wanted = {ref.provider_id: ref for ref in refs if ref.provider_id}
         if not wanted:
             return {}
-        said = self._ask("GET", f"pages?ids={quote(','.join(wanted))}")
-        reports = [self._report(page) for page in said["pages"]]
+        reports = [self._report(page) for page in _pages(self._ask("GET", f"pages?ids={quote(','.join(wanted))}"))]
         return {wanted[report.provider_id]: report for report in reports if report.provider_id in wanted}
 
     def find(self, transaction_code: str) -> Report | None:
-        pages = self._ask("GET", f"references/{quote(transaction_code)}")["pages"]
+        pages = _pages(self._ask("GET", f"references/{quote(transaction_code)}"))
         return self._report(pages[0]) if pages else None
 
     def refund(self, ref: CodeRef, money: Money, key: str) -> RefundReport:
@@ -117,17 +120,18 @@ class LinkingChannel(Channel):
             return Report(
                 account=self.account,
                 fact=FACTS.get(page["state"], Fact.UNKNOWN),
-                transaction_code=page["reference"],
-                provider_id=str(page["id"]),
-                amount=Decimal(page["amount"]),
+                transaction_code=_text(page["reference"]),
+                provider_id=_text(page["id"], needed=True),
+                amount=Money(Decimal(_text(page["amount"])), page["currency"]).amount,
                 currency=page["currency"],
                 expires_at=_time(page.get("ends_at")),
                 paid_at=_time(page.get("paid_at")),
-                operation_number=page.get("number") or "",
-                url=page.get("url") or "",
+                operation_number=_text(page.get("number") or ""),
+                url=_text(page.get("url") or ""),
+                detail="" if page["state"] in FACTS else f"state {page['state']}"[:40],
                 raw=page,
             )
-        except (ArithmeticError, KeyError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
             raise OutcomeUnknown("The provider's answer shows no page.") from None
 
     def _ask(self, method: str, path: str, wanted: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -153,5 +157,20 @@ def _time(text: str | None) -> datetime | None:
     return parse_datetime(text) if text else None
 
 
+def _text(value: Any, *, needed: bool = False) -> str:
+    if not isinstance(value, str) or (needed and not value):
+        raise TypeError
+    return value
+
+
+def _pages(said: Mapping[str, Any]) -> list[Any]:
+    if not isinstance(said.get("pages"), list):
+        raise OutcomeUnknown("The provider's answer has no list of pages.")
+    return list(said["pages"])
+
+
 def _refunded(refund: Mapping[str, Any]) -> RefundReport:
-    return RefundReport(refund["id"], REFUNDS[refund["state"]])
+    try:
+        return RefundReport(_text(refund["id"]), REFUNDS[refund["state"]])
+    except (KeyError, TypeError, ValueError):
+        raise OutcomeUnknown("The provider's answer shows no refund.") from None

@@ -12,7 +12,7 @@ import itertools
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -69,6 +69,8 @@ class LinkingProvider:
         self.lose: Counter[str] = Counter()
         #: How many of the next requests are refused or not served, by the request's name: (status, how many).
         self.fail: dict[str, tuple[int, int]] = {}
+        #: What happens to each page at the moment when it is made.
+        self.when_made: Callable[[Page], object] = lambda page: None
         self.asked: Counter[str] = Counter()
         self.lock = threading.RLock()
         self._ids, self._numbers = itertools.count(1), itertools.count(7001)
@@ -110,6 +112,7 @@ class LinkingProvider:
         ends_at = datetime.now(UTC) + self.life if self.life else None
         page = Page(number, reference, amount, currency, f"{self.base}/pay/{number}", ends_at)
         self.pages[number] = page
+        self.when_made(page)
         return page
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
@@ -156,6 +159,9 @@ def linking_provider() -> Iterator[LinkingProvider]:
             name = f"{self.command} {parts.path.strip('/').split('/')[0]}"
             if parts.path.endswith("/refunds"):
                 name = "POST refunds"
+            if name == "GET pay":
+                self.reply(200, "text/html", b'<link rel="icon" href="data:,"><h1>Pay here</h1>')
+                return
             with provider.lock:
                 provider.asked[name] += 1
                 status, left = provider.fail.get(name, (0, 0))
@@ -172,9 +178,11 @@ def linking_provider() -> Iterator[LinkingProvider]:
                 self.close_connection = True
                 self.connection.close()
                 return
-            told = json.dumps(content).encode()
+            self.reply(status, "application/json", json.dumps(content).encode())
+
+        def reply(self, status: int, kind: str, told: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(told)))
             self.end_headers()
             self.wfile.write(told)

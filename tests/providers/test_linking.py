@@ -3,93 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from pagoefectivo_django import measures
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.base import Charge, CodeRef, Incoming, Report
-from pagoefectivo_django.errors import (
-    InvalidSignature,
-    Malformed,
-    Misconfigured,
-    OutcomeUnknown,
-    Refused,
-    Unsigned,
-)
+from pagoefectivo_django.documents.evidence_json import evidence_json
+from pagoefectivo_django.errors import InvalidSignature, Malformed, Misconfigured, OutcomeUnknown, Refused, Unsigned
 from pagoefectivo_django.flows import (
     approve_refund,
     cancel_order,
-    create_order,
     refund_order,
     reissue_code,
+    resolve_discrepancy,
     tick,
 )
-from pagoefectivo_django.flows.messages.inform import mail_payer
-from pagoefectivo_django.measures import Measure, observe_by
-from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment, UnknownCode
+from pagoefectivo_django.flows.privacy.erase import erase_payer, payer_data
+from pagoefectivo_django.flows.reports.evidence import evidence
+from pagoefectivo_django.flows.reports.sales import conversion
+from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment
 from pagoefectivo_django.money import Money
-from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Fact, RefundStatus
-from tests.concurrency import at_once
+from tests.factories.orders import ANA
+from tests.providers.linked import channel_options, page_of, post, press, running_provider, sold  # noqa: F401
 from tests.providers.linking import HEADER, LinkingChannel
-from tests.providers.linking_server import KEY, SECRET, LinkingProvider, Page, linking_provider, sign
+from tests.providers.linking_server import LinkingProvider, sign
+from tests.reading import state_of
 from tests.shop.models import Heard
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
-
-ANA = Payer(email="ana@example.com", name="Ana", phone="999888777")
-
-
-@pytest.fixture
-def provider() -> Iterator[LinkingProvider]:
-    with linking_provider() as served:
-        yield served
-
-
-@pytest.fixture
-def options(provider: LinkingProvider, settings: Any) -> Callable[..., None]:
-    """Set the channel's options; the provider's pages live as long as the channel says."""
-
-    def be(**changes: Any) -> None:
-        given = {"BASE_URL": provider.base, "KEY": KEY, "SECRET": SECRET} | changes
-        backend = f"{LinkingChannel.__module__}.{LinkingChannel.__qualname__}"
-        channels = {"default": {"BACKEND": backend, "OPTIONS": given}}
-        settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": channels}
-        minutes = given.get("MINUTES")
-        provider.life = timedelta(minutes=minutes) if minutes else None
-
-    be()
-    return be
-
-
-def sold(reference: str = "SHOP-1", **changes: Any) -> Order:
-    asked: dict[str, Any] = {"reference": reference, "amount": Decimal("120.50"), "currency": "PEN", "payer": ANA}
-    return create_order(**asked | changes)
-
-
-def post(client: Client, body: bytes, secret: str = SECRET) -> int:
-    headers = {HEADER: sign(body, secret)}
-    return client.post("/pay/webhooks/default/", body, content_type="application/json", headers=headers).status_code
-
-
-def state(order: Order) -> str:
-    found: str = Order.objects.values_list("state", flat=True).get(pk=order.pk)
-    return found
-
-
-def page_of(provider: LinkingProvider, order: Order) -> Page:
-    cip = Order.objects.select_related("cip").get(pk=order.pk).cip
-    assert cip
-    assert cip.provider_id
-    return provider.pages[cip.provider_id]
 
 
 @pytest.mark.usefixtures("options")
@@ -212,7 +160,7 @@ class TestStory:
         hook = f"{live_server.url}/pay/webhooks/default/"
         body = provider.message(provider.only())
         assert provider.send(hook, body) == 200
-        assert state(order) == "paid"
+        assert state_of(order) == "paid"
         assert [provider.send(hook, body), provider.send(hook, body, "made-up-guess")] == [200, 403]
         tick(now=timezone.now() + timedelta(days=1))
         assert Heard.objects.get().reference == "SHOP-1"
@@ -229,7 +177,7 @@ class TestStory:
         order = sold()
         provider.pay(provider.only())
         tick(now=timezone.now() + timedelta(hours=13))
-        assert state(order) == "paid"
+        assert state_of(order) == "paid"
 
     def test_each_page_of_a_message_counts_alone(self, client: Client, provider: LinkingProvider) -> None:
         one, two, three = (sold(f"SHOP-{number}") for number in (1, 2, 3))
@@ -241,7 +189,7 @@ class TestStory:
         odd = json.loads(body)
         odd["events"][0]["amount"] = "1.00"
         assert post(client, json.dumps(odd).encode()) == 200
-        assert [state(order) for order in (one, two, three)] == ["pending", "paid", "pending"]
+        assert [state_of(order) for order in (one, two, three)] == ["pending", "paid", "pending"]
         assert [row.kind for row in Discrepancy.objects.all()] == ["amount_mismatch"]
         assert list(Notification.objects.order_by("item").values_list("status", flat=True)) == ["applied"] * 3
 
@@ -252,7 +200,7 @@ class TestStory:
         bodies = [provider.message(provider.only()), early, provider.message(provider.only(), mood="new")]
         assert [post(client, body) for body in bodies] == [200, 200, 200]
         tick(now=timezone.now() + timedelta(minutes=2))
-        assert state(order) == "paid"
+        assert state_of(order) == "paid"
         assert Payment.objects.count() == 1
         assert not Discrepancy.objects.exists()
 
@@ -260,7 +208,7 @@ class TestStory:
         order = sold()
         provider.only().state = "cancelled"
         tick(now=timezone.now() + timedelta(hours=13))
-        assert state(order) == "cancelled"
+        assert state_of(order) == "cancelled"
 
     def test_a_refund_is_done_when_the_provider_says_so(self, client: Client, provider: LinkingProvider) -> None:
         order = sold()
@@ -274,18 +222,30 @@ class TestStory:
         provider.refunds[refund.provider_id]["state"] = "done"
         provider.only().state = "refunded"
         tick(now=timezone.now() + timedelta(days=1))
-        assert state(order) == "refunded"
+        assert state_of(order) == "refunded"
         assert not Discrepancy.objects.exists()
 
 
-@pytest.mark.usefixtures("options")
+@pytest.mark.parametrize("minutes", [None, 10])
 class TestNothingIsDeleted:
     """An order ends all the same, says so, and money that comes later is late money."""
 
-    def test_an_expired_order_is_watched_and_its_payment_is_late(self, provider: LinkingProvider) -> None:
+    @pytest.fixture(autouse=True)
+    def life(self, options: Callable[..., None], minutes: int | None) -> None:
+        options(MINUTES=minutes)
+
+    def sold(self) -> Order:
+        """An order whose payer has opened the page."""
         order = sold()
+        assert press(Client(), order).status_code == 302
+        order.reload()
+        assert order.state == "pending"
+        return order
+
+    def test_an_expired_order_is_watched_and_its_payment_is_late(self, provider: LinkingProvider) -> None:
+        order = self.sold()
         tick(now=order.expires_at + timedelta(hours=1))
-        assert (state(order), Cip.objects.get().status) == ("expired", "expired")
+        assert (state_of(order), Cip.objects.get().status) == ("expired", "expired")
         paid_at = order.expires_at + timedelta(days=3)
         provider.pay(provider.only(), at=paid_at)
         tick(now=paid_at + timedelta(days=1))
@@ -293,7 +253,7 @@ class TestNothingIsDeleted:
         assert Payment.objects.get().status == "held"
 
     def test_a_cancelled_order_says_that_it_may_still_be_paid(self, provider: LinkingProvider) -> None:
-        order = cancel_order(sold(), actor="eva", reason="The payer wants another size.")
+        order = cancel_order(self.sold(), actor="eva", reason="The payer wants another size.")
         assert order.state == "cancelled"
         assert OrderEvent.objects.filter(data__about="may_still_be_paid").exists()
         provider.pay(provider.only())
@@ -301,13 +261,13 @@ class TestNothingIsDeleted:
         assert [row.kind for row in Discrepancy.objects.all()] == ["paid_after_cancel"]
 
     def test_a_reissued_order_has_another_page_and_either_pays_it(self, provider: LinkingProvider) -> None:
-        order = reissue_code(sold())
+        order = reissue_code(self.sold())
         old, new = provider.pages.values()
         assert order.cip
         assert (order.cip.url, order.state) == (new.url, "pending")
         provider.pay(old)
         tick(now=timezone.now() + timedelta(hours=13))
-        assert state(order) == "paid"
+        assert state_of(order) == "paid"
         provider.pay(new)
         tick(now=timezone.now() + timedelta(hours=26))
         assert [row.kind for row in Discrepancy.objects.all()] == ["duplicate_payment"]
@@ -333,339 +293,26 @@ class TestShown:
             page = admin_client.get(f"/admin/pagoefectivo/order/{place}").content.decode()
             assert f'<a href="{provider.only().url}" rel="noopener noreferrer">' in page
 
-
-def press(client: Client, order: Order) -> Any:
-    return client.post(f"{order.voucher_url}pay/")
-
-
-def ends() -> None:
-    """Let the links of all orders be past their date, by the provider and by us."""
-    Cip.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-
-
-class TestPressed:
-    """A link that lives ten minutes is requested when the payer presses for it."""
-
-    @pytest.fixture(autouse=True)
-    def ten_minutes(self, options: Callable[..., None]) -> None:
-        options(MINUTES=10)
-
-    def test_nobody_but_the_payer_asks_for_a_link(self, client: Client, provider: LinkingProvider) -> None:
-        order = sold()
-        for hours in (0, 1, 24):
-            tick(now=timezone.now() + timedelta(hours=hours))
-        order.refresh_from_db()
-        assert (order.state, order.pending_action, provider.asked["POST pages"]) == ("new", "", 0)
-        told = client.get(f"{order.voucher_url}status/").json()
-        assert (told["state"], told["shown"], told["payment_url"]) == ("new", "waiting", "")
-        answer = client.get(order.voucher_url)
-        assert f'action="{order.voucher_url}pay/"' in answer.content.decode()
-        assert answer["Referrer-Policy"] == "same-origin"
-        assert "form-action 'self' https:;" in answer["Content-Security-Policy"]
-
-    @pytest.mark.every_database
-    def test_a_press_leads_to_a_link_that_pays_the_order_once(
-        self, client: Client, provider: LinkingProvider, live_server: Any
-    ) -> None:
-        order = sold()
-        answer = press(client, order)
-        assert (answer.status_code, answer["Location"]) == (302, provider.only().url)
-        order.refresh_from_db()
-        assert (order.state, order.cip and order.cip.expires_at) == ("pending", provider.only().ends_at)
-        assert press(client, order)["Location"] == provider.only().url
-        assert client.get(f"{order.voucher_url}status/").json()["shown"] == "waiting"
-        provider.pay(provider.only())
-        for _ in range(2):
-            assert provider.send(f"{live_server.url}/pay/webhooks/default/", provider.message(provider.only())) == 200
-        tick(now=timezone.now() + timedelta(days=1))
-        assert state(order) == "paid"
-        assert Heard.objects.get().reference == "SHOP-1"
-        assert list(OrderEvent.objects.values_list("kind", flat=True)) == [
-            "order_created",
-            "cip_issued",
-            "payment_confirmed",
-        ]
-        assert press(client, order)["Location"] == order.voucher_url
-        assert provider.asked["POST pages"] == 1
-
-    def test_the_order_keeps_its_date_and_expires_at_it(self, client: Client, provider: LinkingProvider) -> None:
-        order = sold()
-        date = order.expires_at
-        press(client, order)
-        provider.only().state = "ended"
-        tick(now=timezone.now() + timedelta(hours=1))
-        order.refresh_from_db()
-        assert (order.state, order.expires_at) == ("pending", date)
-        assert Cip.objects.get().status == "superseded"
-        tick(now=date + timedelta(hours=1))
-        assert state(order) == "expired"
-        assert not Discrepancy.objects.exists()
-
-    @pytest.mark.parametrize("told", ["poll", "message", "press", "nobody"])
-    def test_a_link_that_ended_is_followed_by_another(
-        self, client: Client, provider: LinkingProvider, told: str
-    ) -> None:
-        order = sold()
-        press(client, order)
-        first = provider.only()
-        first.state = "ended"
-        if told == "message":
-            post(client, provider.message(first))
-        if told in ("poll", "message"):
-            tick(now=timezone.now() + timedelta(minutes=12))
-        else:
-            ends()
-        if told == "nobody":
-            provider.fail["GET pages"] = (503, 2)
-        assert press(client, order)["Location"] == provider.newest().url != first.url
-        codes = list(Cip.objects.order_by("pk").values_list("status", flat=True))
-        assert (state(order), codes) == ("pending", ["superseded", "current"])
-        assert OrderEvent.objects.filter(kind="cip_issued").count() == 2
-        assert not Discrepancy.objects.exists()
-
-    def test_a_link_paid_at_its_last_moment_is_not_followed_by_another(
+    def test_messages_and_calls_about_a_link_are_found_by_the_providers_id(
         self, client: Client, provider: LinkingProvider
     ) -> None:
         order = sold()
-        press(client, order)
         provider.pay(provider.only())
-        ends()
-        assert press(client, order)["Location"] == order.voucher_url
-        assert (state(order), provider.asked["POST pages"]) == ("paid", 1)
+        tick(now=timezone.now() + timedelta(hours=13))
+        assert post(client, provider.message(provider.only())) == 200
+        told = json.loads(evidence_json(evidence(order, now=timezone.now())))
+        assert [row["code"] for row in told["notifications"]] == [provider.only().id]
+        assert [row["method"] for row in told["calls"]] == ["GET", "POST"]
+        (mine,) = payer_data(email=ANA.email)["orders"]
+        assert len(mine["messages_from_the_provider"]) == 1
+        assert conversion(["linking:1"], order.created_at.date()).issued == 1
 
-    def test_a_superseded_link_that_was_paid_after_all_pays_the_order(
-        self, client: Client, provider: LinkingProvider
-    ) -> None:
-        order = sold()
-        press(client, order)
-        first = provider.only()
-        first.state = "ended"
-        tick(now=timezone.now() + timedelta(minutes=12))
-        press(client, order)
-        provider.pay(first)
-        post(client, provider.message(first))
-        assert state(order) == "paid"
-
-    def test_a_link_that_lasts_longer_than_its_order_is_requested_at_once(self, provider: LinkingProvider) -> None:
-        order = sold(expires_at=timezone.now() + timedelta(minutes=9))
-        assert (order.state, provider.asked["POST pages"]) == ("pending", 1)
-
-    @pytest.mark.parametrize(
-        ("name", "before"), [("cancelled", "cancelled"), ("review", "new"), ("over", "expired"), ("paid", "paid")]
-    )
-    def test_an_order_that_is_not_to_be_paid_has_no_link(
-        self, client: Client, provider: LinkingProvider, name: str, before: str
-    ) -> None:
-        order = sold()
-        if name == "cancelled":
-            cancel_order(order)
-        elif name == "review":
-            Discrepancy.objects.create(kind="amount_mismatch", subject="x", order=order, created_at=timezone.now())
-        elif name == "over":
-            tick(now=order.expires_at + timedelta(hours=1))
-        else:
-            press(client, order)
-            provider.pay(provider.only())
-            post(client, provider.message(provider.only()))
-        asked = provider.asked["POST pages"]
-        answer = press(client, order)
-        assert (answer["Location"], provider.asked["POST pages"]) == (order.voucher_url, asked)
-        assert state(order) == before
-
-    @pytest.mark.every_database
-    def test_two_presses_at_once_ask_for_one_link(self, provider: LinkingProvider) -> None:
-        order = sold()
-        answers = at_once(*[lambda: press(Client(), order)] * 2)
-        assert provider.asked["POST pages"] == 1
-        assert {answer["Location"] for answer in answers} <= {provider.only().url, order.voucher_url}
-        assert press(Client(), order)["Location"] == provider.only().url
-
-    def test_a_press_is_the_payers_own(self, provider: LinkingProvider) -> None:
-        order = sold()
-        strict = Client(enforce_csrf_checks=True)
-        assert press(strict, order).status_code == 403
-        page = strict.get(order.voucher_url).content.decode()
-        token = page.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
-        answer = strict.post(f"{order.voucher_url}pay/", {"csrfmiddlewaretoken": token})
-        assert answer["Location"] == provider.only().url
-        assert strict.get(f"{order.voucher_url}pay/").status_code == 405
-
-    def test_an_unknown_token_and_a_machine_are_refused(self, client: Client, provider: LinkingProvider) -> None:
-        order = sold()
-        assert client.post("/pay/0f0e0d0c-1111-4222-8333-444455556666/pay/").status_code == 404
-        assert [press(client, order).status_code for _ in range(11)][-1] == 429
-        assert provider.asked["POST pages"] == 1
-
-    def test_a_provider_that_is_down_is_asked_at_the_next_press_only(
-        self, client: Client, provider: LinkingProvider
-    ) -> None:
-        order = sold()
-        provider.fail["POST pages"] = (401, 1)
-        assert press(client, order)["Location"] == f"{order.voucher_url}?payment=failed"
-        assert 'role="alert"' in client.get(f"{order.voucher_url}?payment=failed").content.decode()
-        tick(now=timezone.now() + timedelta(hours=1))
-        assert (state(order), provider.asked["POST pages"]) == ("new", 1)
-        assert press(client, order)["Location"] == provider.only().url
-        assert Cip.objects.count() == 1
-
-    def test_a_reissue_revives_an_expired_order_with_a_link(self, client: Client, provider: LinkingProvider) -> None:
-        order = sold()
-        now = order.expires_at + timedelta(hours=1)
-        tick(now=now)
-        order = reissue_code(order, now=now)
-        assert (order.state, order.expires_at > now + timedelta(hours=47)) == ("pending", True)
-
-    def test_the_payer_is_written_to_at_the_first_link_only(
-        self, client: Client, provider: LinkingProvider, settings: Any
-    ) -> None:
-        settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PUBLIC_URL": "https://shop.example"}
-        order = sold()
-        sent = []
-        for _ in range(2):
-            press(client, order)
-            ends()
-            provider.newest().state = "ended"
-            event = OrderEvent.objects.filter(kind="cip_issued").latest("number")
-            Cip.objects.filter(live=True).update(expires_at=timezone.now() + timedelta(minutes=5))
-            before = len(mail.outbox)
-            order.reload()
-            mail_payer("created", order, event)
-            sent.append(len(mail.outbox) - before)
-            ends()
-        assert sent == [1, 0]
-        assert f"https://shop.example{order.voucher_url}" in mail.outbox[0].body
-
-
-class TestLostLinks:
-    """No payer was told of a link whose answer got lost: another is requested, and nobody is asked about it."""
-
-    def test_a_lost_link_is_superseded_and_the_next_press_asks_for_another(
-        self, client: Client, provider: LinkingProvider, options: Callable[..., None]
-    ) -> None:
-        options(MINUTES=10)
-        order = sold()
-        provider.lose["POST pages"] = 1
-        assert press(client, order)["Location"] == f"{order.voucher_url}?payment=failed"
-        assert list(Cip.objects.values_list("status", "provider_id")) == [("superseded", None)]
-        assert press(client, order)["Location"] == provider.newest().url
-        many = timezone.now() + timedelta(days=10)
-        tick(now=many)
-        assert not Discrepancy.objects.exists()
-        assert Cip.objects.get(provider_id=None).poll_at is None
-
-    def test_a_long_link_is_requested_again_by_the_worker_and_then_by_the_payer(
-        self, client: Client, provider: LinkingProvider, options: Callable[..., None]
-    ) -> None:
-        provider.lose["POST pages"] = 2
-        order = sold()
-        for minutes in (2, 4, 6, 8):
-            tick(now=timezone.now() + timedelta(minutes=minutes))
-        order.refresh_from_db()
-        assert (provider.asked["POST pages"], order.pending_action, order.state) == (2, "", "new")
-        assert not Discrepancy.objects.exists()
-        assert press(client, order)["Location"] == provider.newest().url
-
-    @pytest.mark.every_database
-    @pytest.mark.parametrize("minutes", [None, 10])
-    def test_a_lost_link_is_found_at_once_where_the_provider_can_be_asked(
-        self, client: Client, provider: LinkingProvider, options: Callable[..., None], minutes: int | None
-    ) -> None:
-        options(CAN_FIND=True, MINUTES=minutes)
-        provider.lose["POST pages"] = 1
-        order = sold()
-        assert press(client, order)["Location"] == provider.only().url
-        assert [row.status for row in Cip.objects.all()] == ["current"]
-
-    @pytest.mark.parametrize("told", ["find", "message"])
-    def test_a_lost_link_that_somebody_paid_pays_the_order(
-        self, client: Client, provider: LinkingProvider, options: Callable[..., None], told: str
-    ) -> None:
-        options(CAN_FIND=told == "find", MINUTES=10)
-        provider.lose["POST pages"], provider.fail["GET references"] = 1, (500, 2)
-        order = sold()
-        press(client, order)
-        assert Cip.objects.get().status == "superseded"
+    def test_a_message_about_a_link_is_erased_with_its_payer(self, client: Client, provider: LinkingProvider) -> None:
+        order = cancel_order(sold())
         provider.pay(provider.only())
-        if told == "message":
-            post(client, provider.message(provider.only()))
-        else:
-            tick(now=timezone.now() + timedelta(hours=13))
-        assert (state(order), Cip.objects.get().provider_id) == ("paid", provider.only().id)
-        assert not Discrepancy.objects.exists()
-
-    def test_a_press_whose_process_died_holds_nobody_up(
-        self, client: Client, provider: LinkingProvider, options: Callable[..., None]
-    ) -> None:
-        options(MINUTES=10)
-        order = sold()
-        press(client, order)
-        died_at = timezone.now() - timedelta(minutes=5)
-        Cip.objects.update(status="requested", url="", provider_id=None, asked_at=died_at, poll_at=timezone.now())
-        assert press(client, order)["Location"] == order.voucher_url
-        tick(now=timezone.now() + timedelta(seconds=1))
-        assert Cip.objects.get().status == "superseded"
-        assert press(client, order)["Location"] == provider.newest().url
-        assert not Discrepancy.objects.exists()
-
-
-class TestSharedAccount:
-    """Other systems of the merchant issue pages on the account too."""
-
-    @pytest.mark.parametrize("shared", [True, False])
-    @pytest.mark.parametrize("known", [True, False])
-    @pytest.mark.parametrize("fact", ["paid", "refunded"])
-    def test_a_payment_that_is_not_ours_is_counted_and_no_discrepancy(
-        self, client: Client, provider: LinkingProvider, options: Callable[..., None], caplog: Any,
-        shared: bool, known: bool, fact: str,
-    ) -> None:  # fmt: skip
-        options(SHARED_ACCOUNT=shared)
-        caplog.set_level("INFO", "pagoefectivo.provider")
-        order = sold()
-        page = provider.pay(provider.foreign())
-        page.state = fact
-        body = provider.message(page)
-        if not known:
-            del provider.pages[page.id]
-        assert post(client, body) == 200
-        begin = timezone.now()
-        for round_ in range(12):
-            tick(now=begin + round_ * timedelta(minutes=75) + timedelta(minutes=1))
-        counted = [
-            record for record in caplog.records if f"{page.id} of account linking:1 is not ours" in record.message
-        ]
-        kinds = [row.kind for row in Discrepancy.objects.exclude(kind="missing_there")]
-        assert (len(counted), kinds) == ((1, []) if shared else (0, ["unmatched"]))
-        assert Notification.objects.get().status == ("applied" if shared else "dead")
-        assert state(order) == "pending"
-
-    @pytest.mark.parametrize("shared", [True, False])
-    def test_a_hint_about_a_page_that_is_not_ours_is_counted_once_it_is_paid(
-        self, client: Client, provider: LinkingProvider, options: Callable[..., None], shared: bool
-    ) -> None:
-        options(SHARED_ACCOUNT=shared)
-        sold()
-        page = provider.foreign()
-        body = provider.message(page)
-        provider.pay(page)
-        counted: list[tuple[str, ...]] = []
-        observe = lambda measure, value, labels: counted.append(labels) if measure == Measure.FOREIGN else None  # noqa: E731
-        observe_by(observe)
-        try:
-            assert post(client, body) == 200
-            tick(now=timezone.now() + timedelta(minutes=1))
-        finally:
-            measures._observers.remove(observe)
-        assert counted == ([("linking:1",)] if shared else [])
-        assert [row.kind for row in Discrepancy.objects.all()] == ([] if shared else ["unmatched"])
-        assert not UnknownCode.objects.exists()
-
-    def test_a_payment_of_ours_is_ours(
-        self, client: Client, provider: LinkingProvider, options: Callable[..., None]
-    ) -> None:
-        options(SHARED_ACCOUNT=True)
-        order = sold()
-        pages = [provider.pay(page) for page in (provider.foreign(), page_of(provider, order))]
-        assert post(client, provider.message(*pages)) == 200
-        tick(now=timezone.now() + timedelta(minutes=1))
-        assert state(order) == "paid"
-        assert not Discrepancy.objects.exists()
+        post(client, provider.message(provider.only()))
+        resolve_discrepancy(Discrepancy.objects.get(), "ignore", actor="eva", reason="It goes back by hand.")
+        assert order.email
+        erase_payer(email=ANA.email, actor="eva", reason="Asked for.", now=timezone.now() + timedelta(days=30))
+        assert Order.objects.get().forgotten_at
+        assert bytes(Notification.objects.get().body) == b""

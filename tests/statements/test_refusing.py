@@ -303,7 +303,7 @@ def test_two_gigabytes_are_refused_by_their_size(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(2 * 1024**3)
     with path.open("rb") as source, pytest.raises(InvalidRequest) as refused:
-        open_statement(source, "large.csv")
+        open_statement(source, "large.csv", formats={})
     assert str(refused.value) == (
         "large.csv: has 2147483648 bytes; at most 536870912 are read. Export a shorter period."
     )

@@ -23,7 +23,7 @@ GENERATED = 22
 
 @dataclass(frozen=True)
 class Taken:
-    """Money that the sandbox took for a code, and what our books make of it."""
+    """Money that a provider took for a code, and what our books make of it."""
 
     code: Mapping[str, Any]
     number: str
@@ -35,7 +35,7 @@ class Taken:
 
 
 def taken(codes: Iterable[Mapping[str, Any]]) -> list[Taken]:
-    """Match every payment of the sandbox's with ours: by its operation number, else with one that has none."""
+    """Match every payment of the providers' with ours: by its operation number, else with one that has none."""
     cips = {cip.transaction_code: cip for cip in Cip.objects.select_related("order")}
     found: list[Taken] = []
     for code in codes:
@@ -128,7 +128,7 @@ def check_codes(codes: Iterable[Mapping[str, Any]]) -> None:
         cip = cips[code["transactionCode"]]
         if code["status"] == GENERATED:
             assert cip.pk in lost or cip.order_id in doubt, (code, cip.status)
-        assert cip.code is not None or cip.pk in lost, code
+        assert cip.is_known or cip.pk in lost, code
 
 
 def check_queues() -> None:

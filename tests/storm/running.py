@@ -18,6 +18,7 @@ from typing import Any
 
 from tests import valkey
 from tests.contrib.running import Worker, celery_worker, with_celery
+from tests.providers.control import Hinting, hinting
 from tests.sandbox import running as sandbox
 from tests.sandbox.running import ROOT, wait_for
 
@@ -44,7 +45,7 @@ class Storm:
 
     size: Size
     seed: int
-    #: What the sandbox knows of each code.
+    #: What the providers know of each code.
     codes: list[dict[str, Any]] = field(default_factory=list)
     #: How each order was treated, by reference.
     manners: dict[str, str] = field(default_factory=dict)
@@ -112,12 +113,15 @@ def rage(size: Size, seed: int, environment: Mapping[str, str], folder: Path) ->
     with ExitStack() as stack:
         # Of an account whose clock is wrong the provider would take nothing at all.
         provider = stack.enter_context(sandbox.running("--repeat-delay", "0.5", "--clock-skew", str(2 * AHEAD)))
+        hints = stack.enter_context(hinting())
+        hints.tell("patience", looks=4)
         broker = stack.enter_context(valkey.running()).connection_url
         options = {**provider.options, "BASE_URL": provider.base, "TIMEOUT": 20}
         plain = {
             **environment,
             "DJANGO_SETTINGS_MODULE": SETTINGS,
             "STORM_CHANNEL": json.dumps(options),
+            "STORM_HINTING": json.dumps(hints.options(hints.site)),
             "STORM_CACHE": f"{broker}/1",
         }
         handing_over = with_celery(plain, broker, SETTINGS)
@@ -130,11 +134,12 @@ def rage(size: Size, seed: int, environment: Mapping[str, str], folder: Path) ->
         with celery_worker(handing_over, "--concurrency=2", "--beat") as celery:
             url = _open(house, webs, plain, handing_over)
             provider.tell("webhook", url=f"{url}/pay/webhooks/default/")
+            hints.listen(f"{url}/pay/webhooks/hinting/")
             storm.seconds["start"] = time.monotonic() - begin
             with _selling(storm, house, provider, plain, handing_over) as half_sold:
                 half_sold()
                 _rename(storm, house, workers[0], webs[-1], url, {**plain, "STORM_ALIAS": RENAMED})
-            _hear_all(storm, provider)
+            _hear_all(provider, hints)
             storm.seconds["storm"] = time.monotonic() - begin
             running = [name for name in house.processes if name.startswith(("web", "worker"))]
             _stop(storm, house, [name for name in running if name not in storm.exits])
@@ -143,7 +148,7 @@ def rage(size: Size, seed: int, environment: Mapping[str, str], folder: Path) ->
         house.start("calm", "-m", "tests.storm", "calm", env=plain)
         storm.rounds.update(house.result("calm"))
         storm.seconds["calm"] = time.monotonic() - begin
-        storm.codes = _codes(provider)
+        storm.codes = [*_codes(provider), *hints.listing()]
         storm.logs |= {name: house.log(name) for name in house.processes}
     return storm
 
@@ -206,12 +211,14 @@ def _rename(storm: Storm, house: Stage, worker: str, web: str, url: str, env: Ma
     _work(house, f"{worker}-renamed", env)
 
 
-def _hear_all(storm: Storm, provider: sandbox.Client) -> None:
+def _hear_all(provider: sandbox.Client, hints: Hinting) -> None:
     """Wait until every webhook that is ever sent was answered, and repeated where its answer was not 200."""
 
     def heard() -> bool:
         notices = [notice for code in _codes(provider) for notice in code["webhooks"]]
-        return all(_is_over(notice) for notice in notices)
+        messages = [message for code in hints.listing() for message in code["messages"]]
+        told = all(each["answers"].count(200) >= each["times"] for each in messages)
+        return told and all(_is_over(notice) for notice in notices)
 
     wait_for(heard)
 

@@ -1,6 +1,7 @@
 """The project of every process in the storm: ``tests.settings`` with a direct channel and receivers that make trouble.
 
 ``STORM_CHANNEL``    the OPTIONS of the channel, as JSON
+``STORM_HINTING``    the OPTIONS, as JSON, of a second account's channel: the provider of hints, which takes the dollars
 ``STORM_CACHE``      the address of the cache that all processes share
 ``STORM_ALIAS``      the alias of the channel; unset: ``default``
 ``STORM_AHEAD``      seconds by which the clock of this process's machine is ahead
@@ -38,13 +39,18 @@ CHANNEL = {
     "BACKEND": "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel",
     "OPTIONS": json.loads(os.environ["STORM_CHANNEL"]),
 }
+ALIAS = os.environ.get("STORM_ALIAS", "default")
 PAGOEFECTIVO = dict[str, Any](
-    CHANNELS={os.environ.get("STORM_ALIAS", "default"): CHANNEL},
+    CHANNELS={ALIAS: CHANNEL},
     EXPIRES_AFTER=timedelta(hours=3),
     POLL_AFTER_PAYMENT=timedelta(days=3),
     SEARCHES_PER_MINUTE=60_000,
     MESSAGES=(),
 )
+if "STORM_HINTING" in os.environ:
+    options = json.loads(os.environ["STORM_HINTING"])
+    PAGOEFECTIVO["CHANNELS"]["hinting"] = {"BACKEND": "tests.providers.hinting.HintingChannel", "OPTIONS": options}
+    PAGOEFECTIVO["ROUTES"] = {"PEN": [ALIAS], "USD": ["hinting"]}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -14,23 +14,27 @@ from functools import partial
 from typing import Any
 
 import requests
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import timezone
 
 from pagoefectivo_django.errors import PagoEfectivoError
 from pagoefectivo_django.flows import (
+    approve_refund,
     cancel_order,
     create_order,
     extend_order,
     issue_code,
     refresh_order,
+    refund_order,
     reissue_code,
 )
 from pagoefectivo_django.flows.orders.issue import AFTER_LOST
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.payer import Payer
+from tests.providers.control import Hinting
 from tests.sandbox.running import PATIENCE, lima, wait_for
 
 #: In so many orders: one that every shop process sells, trouble at the provider for whoever asks it next, and a
@@ -58,9 +62,12 @@ class Shop:
         #: The codes that the provider mailed, by their transaction codes, and what payers do once they have got them.
         self.mailed: dict[str, int] = {}
         self.later: list[Callable[[], None]] = []
+        account = settings.PAGOEFECTIVO["CHANNELS"].get("hinting")
+        #: The provider of hints, where the shop has an account there.
+        self.hints = Hinting(account["OPTIONS"]["BASE_URL"]) if account else None
 
     def run(self, orders: int) -> None:
-        names = [name for name in MANNERS if name != "shared"]
+        names = [name for name, manner in MANNERS.items() if name != "shared" and (self.hints or not manner.hinting)]
         for position in range(orders):
             if position % SHARED == 0:
                 self.serve(f"STORM-all-{position}", "shared")
@@ -78,18 +85,19 @@ class Shop:
         manner = MANNERS[name]
         self.manners[reference] = name
         with transaction.atomic():  # a code is asked for after its commit, and the fault must be there before it
-            order = create_order(reference=reference, **self.basket(reference), payer=ANA)
-            if manner.fault:
+            currency = "USD" if manner.hinting else "PEN"
+            order = create_order(reference=reference, amount=self.amount(reference), currency=currency, payer=ANA)
+            if manner.fault and self.hints and manner.hinting:
+                self.hints.tell("fault", call="POST /payments$", about=f'"{reference}-', fault=manner.fault)
+            elif manner.fault:
                 self.fault(manner.fault, call="create", transactionCode=f"{reference}-", seconds=0.5)
         if manner.fault not in UNANSWERED:
             self.see_code(order)
         manner.act(self, order)
 
-    def basket(self, reference: str) -> dict[str, Any]:
+    def amount(self, reference: str) -> Decimal:
         """What a reference costs, in every process the same."""
-        dice = random.Random(f"{self.seed} {reference}")
-        currency = dice.choice(["PEN", "PEN", "PEN", "USD"])
-        return {"amount": Decimal(dice.randint(100, 99999)) / 100, "currency": currency}
+        return Decimal(random.Random(f"{self.seed} {reference}").randint(100, 99999)) / 100
 
     # What a shop does.
 
@@ -108,11 +116,16 @@ class Shop:
         A worker that was killed while it asked holds the request until its lease is over; then another is asked for.
         """
 
-        def shown() -> str:
+        def shown() -> bool:
             order.reload()
-            return order.code
+            return bool(order.cip and order.cip.is_known)
 
         wait_for(shown, PATIENCE + (LEASE + AFTER_LOST).total_seconds())
+
+    @staticmethod
+    def is_paid(order: Order) -> bool:
+        order.reload()
+        return bool(order.state == "paid")
 
     def reconcile(self) -> None:
         try:
@@ -126,6 +139,13 @@ class Shop:
         Order.objects.filter(pk=order.pk).update(
             expires_at=timezone.now() - timedelta(hours=2), lapses_at=timezone.now()
         )
+
+    def move(self, order: Order, to: str, **how: Any) -> None:
+        """Move a payment at the provider of hints, if its state allows that."""
+        order.reload()
+        assert order.cip
+        assert self.hints
+        self.hints.tell("move", id=order.cip.provider_id, to=to, **how)
 
     # What happens at the provider.
 
@@ -183,6 +203,8 @@ class Manner:
     kinds: frozenset[str]
     #: What happens when its code is asked for.
     fault: str = ""
+    #: The provider is that of ``tests/providers/hinting_server.py``.
+    hinting: bool = False
 
 
 MANNERS: dict[str, Manner] = {}
@@ -190,9 +212,9 @@ MANNERS: dict[str, Manner] = {}
 Act = Callable[[Shop, Order], None]
 
 
-def ends(*states: str, kinds: tuple[str, ...] = (), fault: str = "") -> Callable[[Act], Act]:
+def ends(*states: str, kinds: tuple[str, ...] = (), fault: str = "", hinting: bool = False) -> Callable[[Act], Act]:
     def keep(act: Act) -> Act:
-        MANNERS[act.__name__] = Manner(act, frozenset(states), frozenset(kinds), fault)
+        MANNERS[act.__name__] = Manner(act, frozenset(states), frozenset(kinds), fault, hinting)
         return act
 
     return keep
@@ -384,3 +406,78 @@ def paid_though_expired(shop: Shop, order: Order) -> None:
     """The provider ends the code before our date, and the collector takes money for it all the same."""
     shop.tell("expire", cip=order.code, notify=True)
     shop.pay_anyhow(order.code)
+
+
+# The provider of hints.
+
+
+@ends("paid", hinting=True)
+def hinted_in_process(shop: Shop, order: Order) -> None:
+    """Two facts, told by equal bytes; the first may come after the second."""
+    shop.move(order, "in_process", after=shop.random.uniform(0, 1))
+    shop.move(order, "approved", times=2, after=shop.random.uniform(0, 1))
+
+
+@ends("paid", hinting=True)
+def hinted_never(shop: Shop, order: Order) -> None:
+    shop.move(order, "approved", times=0)
+
+
+@ends("paid", fault="drop", hinting=True)
+def hinted_answer_lost(shop: Shop, order: Order) -> None:
+    """The code is found by our number, and never asked for again."""
+    shop.see_code(order)
+    shop.move(order, "approved")
+
+
+@ends("paid", "expired", fault="503", hinting=True)
+def hinted_provider_down(shop: Shop, order: Order) -> None:
+    """Another is asked for minutes later, once the provider's no counts; by then the payer may be gone."""
+
+    def pay() -> None:
+        order.reload()
+        if order.cip and order.cip.is_known:
+            shop.move(order, "approved")
+
+    shop.later.append(pay)
+
+
+@ends("cancelled", hinting=True)
+def hinted_cancelled(shop: Shop, order: Order) -> None:
+    shop.call(cancel_order, order)
+
+
+@ends("paid", "cancelled", kinds=("paid_after_cancel",), hinting=True)
+def hinted_cancelled_meanwhile(shop: Shop, order: Order) -> None:
+    payer = threading.Thread(target=shop.move, args=(order, "approved"))
+    payer.start()
+    shop.call(cancel_order, order)
+    payer.join()
+
+
+@ends("expired", hinting=True)
+def hinted_code_expired(shop: Shop, order: Order) -> None:
+    shop.move(order, "expired")
+
+
+@ends("refunded", hinting=True)
+def hinted_refunded(shop: Shop, order: Order) -> None:
+    """Money goes back days later: at one of the provider's answers to our question."""
+    shop.move(order, "approved")
+
+    def give_back() -> None:
+        wait_for(partial(shop.is_paid, order))
+        approve_refund(refund_order(order, actor="ana", reason="Out of stock."), actor="eva")
+
+    shop.later.append(give_back)
+
+
+@ends("refunded", kinds=("reversed",), hinting=True)
+def hinted_charged_back(shop: Shop, order: Order) -> None:
+    shop.move(order, "approved")
+
+    def take_back() -> None:
+        wait_for(partial(shop.is_paid, order))
+        shop.move(order, "charged_back")
+
+    shop.later.append(take_back)

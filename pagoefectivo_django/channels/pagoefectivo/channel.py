@@ -20,6 +20,7 @@ from ..http import Call, Deadline
 from . import answers, notices, wire
 from .authorizations import Token, Tokens, read_token, write_request
 from .options import Configured, webhook_secrets
+from .statements import FORMATS
 
 #: Seconds that the provider may be silent while the payer waits, and seconds that a call with its authorization may
 #: take beyond.
@@ -39,6 +40,7 @@ class PagoEfectivoChannel(Configured):
     """
 
     can_look_up = can_delete = can_extend = True
+    currencies = frozenset(("PEN", "USD"))
     option_names = (
         *("ENVIRONMENT", "BASE_URL", "SERVICE_ID", "ACCESS_KEY", "SECRET_KEY", "WEBHOOK_SECRETS"),
         *("ADMIN_EMAIL", "TIMEOUT", "REQUEST_ID_HEADER"),
@@ -46,6 +48,7 @@ class PagoEfectivoChannel(Configured):
     #: Protocol 3.2; known from resellers only.
     expires_within = (timedelta(minutes=10), timedelta(days=182))
     #: Fields of protocol 2 to 6.
+    statement_formats = FORMATS
     log_fields = frozenset(
         (
             *("amount", "cip", "code", "currency", "data", "datecreation", "dateexpiry", "datepayment", "dateremoval"),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from ...channels.base import Report
-from ...conf import conf
+from ...channels.base import Channel, Report
 from ...facts import utc
 from ...models import Cip, Discrepancy, Payment
 from ...states import CipStatus, Fact, Kind, OrderState, PaymentStatus, PendingAction
 from ...transitions import CODE_TABLE, ORDER_TABLE, Condition, Rule
-from ..provider.accounts import account_at
+from ..provider.accounts import route
 from .contradictions import contradict, now_confirmed
 from .history import closed
 from .locked import LockedOrder
@@ -203,4 +202,4 @@ def _taken(locked: LockedOrder, cip: Cip) -> list[Payment]:
 
 def _no_route_left(locked: LockedOrder) -> bool:
     refused = {cip.account for cip in locked.cips if cip.status == CipStatus.REFUSED}
-    return all(account_at(alias) in refused for alias in conf.route(locked.order.currency))
+    return all(isinstance(channel, Channel) and channel.account in refused for channel in route(locked.order.money))

@@ -70,8 +70,9 @@ def _on_press(order: Order, *, asked: bool) -> bool:
     if order.state not in (OrderState.NEW, OrderState.PENDING) or order.pending_action or asked:
         return False
     if cip and cip.status == CipStatus.CURRENT:
-        return cip.is_link and cip.expires_at is not None and cip.expires_at < order.expires_at
-    if not has_links(order.currency):
+        short = cip.expires_at is not None and cip.expires_at < order.expires_at
+        return cip.is_link and short and cip.in_process_at is None
+    if not has_links(order.money):
         return False
     return not actions_of([order])[order]["open_link"]
 
@@ -79,7 +80,7 @@ def _on_press(order: Order, *, asked: bool) -> bool:
 def _by_link(order: Order) -> bool:
     if order.cip and order.cip.status not in (CipStatus.REQUESTED, CipStatus.REFUSED):
         return order.cip.is_link
-    return order.state == OrderState.NEW and has_links(order.currency)
+    return order.state == OrderState.NEW and has_links(order.money)
 
 
 def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool, on_press: bool) -> VoucherState:

@@ -33,7 +33,7 @@ from ..ledger.locked import lock_order, lock_orders
 from ..ledger.schedule import lapse
 from ..possible.refusing import NO_ROUTE
 from ..possible.rules import HOLDING
-from ..provider.accounts import accounts, expiry_range
+from ..provider.accounts import accounts, expiry_range, route
 from ..provider.environment import is_live, orders_of_tests
 from .cancel import cancel_order
 from .issue import issue_quietly
@@ -68,13 +68,13 @@ def create_order(
     order is returned; else ``ReferenceConflict`` is raised. With ``replace`` (the cart has changed) the old order is
     cancelled first, with the errors of ``cancel_order``; inside a transaction the old order is cancelled at once and
     the old code deleted after the commit. Raises ``InvalidRequest`` for arguments that can't become a payable order,
-    and ``Misconfigured`` if no channel issues codes in the currency.
+    also if no channel takes the amount in the currency (``no_route``).
     """
     now = now or current_time()
     money = Money(amount, currency)
     if not isinstance(payer, Payer):
         raise InvalidRequest(_("payer is a %(kind)s; pass a Payer."), code="payer_type", kind=type(payer).__name__)
-    _check_route(currency)
+    _check_route(money)
     new = Order(
         reference=_text("reference", _digits(reference), 64, needed=True),
         amount=money.amount,
@@ -133,9 +133,9 @@ def _existing_or(new: Order, now: datetime) -> Order:
         return new
 
 
-def _check_route(currency: str) -> None:
-    if not conf.route(currency):
-        raise NO_ROUTE.about(currency=currency)
+def _check_route(money: Money) -> None:
+    if not any(route(money)):  # the caller's to mend: of an order that stands it is the settings' (``Misconfigured``)
+        raise NO_ROUTE._replace(error=InvalidRequest).about(money=str(money))
 
 
 def check_expiry(expires_at: datetime, now: datetime, currency: str) -> datetime:

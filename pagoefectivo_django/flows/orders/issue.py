@@ -13,9 +13,7 @@ from typing import Any
 from django.utils.translation import gettext_noop as _
 
 from ...actors import PROGRAM, PROVIDER, SHOP
-from ...channels import get_channel
 from ...channels.base import Channel, Charge, Report
-from ...conf import conf
 from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from ...facts import Data, error_in, of_error
 from ...models import Cip, Order
@@ -27,8 +25,8 @@ from ..ledger.advance import advance
 from ..ledger.locked import lock_free_order, lock_order
 from ..ledger.schedule import next_poll
 from ..possible.refusing import refuse_change
-from ..possible.rules import IN_STATES
-from ..provider.accounts import waits_for_press
+from ..possible.rules import IN_STATES, order_actions
+from ..provider.accounts import route, waits_for_press
 from ..provider.record import recorded
 from ..provider.transaction_codes import new_transaction_code
 from .find import find, find_lost, is_clear, supersede_lost_link
@@ -132,7 +130,7 @@ def request_code(
         if report.fact == Fact.LOST:
             supersede_lost_link(cip, now)
             return now + AFTER_LOST
-        if report.fact == Fact.ISSUED:
+        if report.fact != Fact.REFUSED:  # found at once, the code may be paid already
             return None
         problem, refusal = None, error_in(report.told) or Refused()
     if problem:
@@ -189,12 +187,9 @@ def _channels(order: Order, again: bool) -> Iterator[Channel | PagoEfectivoError
     """
     cips = Cip.objects.using(database()).filter(order=order, status=CipStatus.REFUSED)
     refused = set() if again else set(cips.values_list("account", flat=True))
-    for alias in conf.route(order.currency):
-        try:
-            if (channel := get_channel(alias)).account not in refused:
-                yield channel
-        except Misconfigured as error:
-            yield error
+    for channel in route(order.money):
+        if isinstance(channel, Misconfigured) or channel.account not in refused:
+            yield channel
 
 
 def _busy_until(order: Order, now: datetime) -> datetime | None:
@@ -235,8 +230,8 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, pres
         live = locked.live_cip()
         if locked.state not in IN_STATES["open_link" if pressed else "reissue" if asked else "issue"]:
             return None
-        if pressed and locked.in_review():
-            raise refuse_change("open_link", "in_review", locked.order)
+        if pressed and (why := order_actions(locked.situation())["open_link"]):
+            raise refuse_change("open_link", why, locked.order)
         # A reissue requested before money came, or before the reference was ordered again, is not done any more.
         if asked and locked.in_review():
             raise refuse_change("reissue", "in_review", locked.order)

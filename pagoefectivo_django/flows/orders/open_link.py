@@ -21,7 +21,7 @@ from ..provider.look_up import look_up, report_on
 from .issue import request_code
 
 #: Answers after which a link past its date is not opened any more.
-_OVER = (Fact.PAYMENT, Fact.CODE_EXPIRED, Fact.CODE_DELETED, Fact.PAYMENT_REVERSED)
+_OVER = (Fact.PAYMENT, Fact.IN_PROCESS, Fact.CODE_EXPIRED, Fact.CODE_DELETED, Fact.CODE_FAILED, Fact.PAYMENT_REVERSED)
 
 
 @traced()
@@ -61,7 +61,10 @@ def _current(order: Order) -> Cip | None:
 
 
 def _ended(link: Cip, now: datetime) -> bool:
-    """Return whether a link past its date can't be paid any more, by the provider's answer or else by our clock."""
+    """Return whether a link past its date is not to be opened, by the provider's answer or else by our clock.
+
+    The answer is applied: the link may be paid, or a payment of it in process.
+    """
     answer: Report | None = None
     try:
         channel = channel_of(link)

@@ -38,7 +38,9 @@ _ORDERED_AGAIN = ErrorTemplate(
 )
 
 NO_ROUTE = ErrorTemplate(
-    Misconfigured, "no_route", _("No channel issues codes in %(currency)s; add one to PAGOEFECTIVO['ROUTES'].")
+    Misconfigured,
+    "no_route",
+    _("No channel takes %(money)s; look at PAGOEFECTIVO['ROUTES'] and the channels' currencies and amounts."),
 )
 
 #: By the reason why an order's code can't be changed; a reason without an entry is the order's state.
@@ -99,7 +101,7 @@ def refuse_change(action: str, why: str, order: Order) -> PagoEfectivoError:
     return _CHANGES.get(why, _TOO_LATE).about(
         order=str(order),
         state=OrderState(order.state),
-        currency=order.currency,
+        money=str(order.money),
         action=_ACTIONS.get(action) or PendingAction(action),
     )
 

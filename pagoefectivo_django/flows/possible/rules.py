@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...actors import Actor
-from ...channels.base import Channel, Presents
+from ...channels.base import Channel
 from ...conf import conf
 from ...models import Cip, Discrepancy, Order, Payment, Refund
 from ...signals import refund_account_asked
 from ...states import CipStatus, Fact, Kind, OrderState, PaymentStatus, RefundStatus, Resolution
 from ...transitions import ORDER_TABLE
+from ..provider.accounts import has_links
 
 #: By action, the code of the reason why the action can't be done; empty if possible.
 Actions = dict[str, str]
@@ -159,9 +160,7 @@ def _open_link(of: OrderSituation) -> str:
         return "" if live.is_link else "has_code"
     if of.order.pending_action or of.order.deferred_action or (live and live.asked_at):
         return "code_pending"
-    route = conf.route(of.order.currency)
-    linking = [one for one in of.channels.values() if one.alias in route and one.presents == Presents.LINK]
-    return "" if linking else "has_code"
+    return "" if has_links(of.order.money) else "has_code"
 
 
 def extendable(cips: Iterable[Cip]) -> Cip | None:

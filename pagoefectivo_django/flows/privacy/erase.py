@@ -93,7 +93,7 @@ def payer_data(*, email: str = "", document_number: str = "", accounts: bool = T
 def _of_order(order: Order, accounts: bool) -> dict[str, Any]:
     alias = database()
     cips = list(order.cips.using(alias).order_by("pk"))
-    codes = {(cip.account, cip.code) for cip in cips if cip.code}
+    codes = {(cip.account, name) for cip in cips for name in cip.message_names}
     messages = Notification.objects.using(alias).filter(code__in=[code for _, code in codes]).order_by("pk")
     payments = Payment.objects.using(alias).filter(cip__order=order).order_by("pk")
     refunds = Refund.objects.using(alias).filter(order=order).order_by("pk")

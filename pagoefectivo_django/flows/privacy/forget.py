@@ -161,8 +161,8 @@ def _free(orders: QuerySet[Order], now: datetime) -> QuerySet[Order]:
 def _messages_of(pk: int, alias: str) -> QuerySet[Notification]:
     """Return the messages about an order's codes that need no reading any more."""
     mine = Q(pk__in=[])
-    for account, code in Cip.objects.using(alias).filter(order=pk, code__isnull=False).values_list("account", "code"):
-        mine |= Q(account=account, code=code)
+    for cip in Cip.objects.using(alias).filter(order=pk).only("account", "code", "provider_id"):
+        mine |= Q(account=cip.account, code__in=cip.message_names)
     return _read(Notification.objects.using(alias).filter(mine))
 
 

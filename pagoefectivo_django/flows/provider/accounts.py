@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils.translation import gettext_noop as _
 
@@ -14,6 +16,7 @@ from ...conf import conf
 from ...errors import Misconfigured
 from ...models import Cip
 from ...models.database import database
+from ...money import Money
 
 logger = logging.getLogger("pagoefectivo.provider")
 
@@ -30,12 +33,19 @@ def accounts() -> dict[str, Channel]:
     return found
 
 
-def account_at(alias: str) -> str:
-    """Return the account configured under an alias, empty if the channel can't be built."""
-    try:
-        return get_channel(alias).account
-    except Misconfigured:
-        return ""
+def route(money: Money) -> Iterator[Channel | Misconfigured]:
+    """Yield the channels that may take an order over this money, in order of preference.
+
+    A channel that can't be built is yielded as the error: whether it may is known once the settings are mended.
+    """
+    for alias in conf.route(money.currency):
+        try:
+            channel = get_channel(alias)
+        except Misconfigured as error:
+            yield error
+        else:
+            if channel.takes(money):
+                yield channel
 
 
 def channel_for(account: str, alias: str = "") -> Channel:
@@ -77,18 +87,22 @@ def expiry_range(currency: str) -> tuple[timedelta, timedelta] | None:
     return min(least for least, _most in limits), max(most for _least, most in limits)
 
 
-def has_links(currency: str) -> bool:
-    """Return whether a channel of a currency's route presents links."""
-    for alias in conf.route(currency):
-        with suppress(Misconfigured):
-            if get_channel(alias).presents == Presents.LINK:
-                return True
-    return False
+def has_links(money: Money) -> bool:
+    """Return whether a channel that may take an order over this money presents links."""
+    return any(isinstance(channel, Channel) and channel.presents == Presents.LINK for channel in route(money))
 
 
 def waits_for_press(channel: Channel, until: datetime, now: datetime) -> bool:
     """Return whether a channel's link would end before its order, so that the payer's press has to ask for the link."""
     return channel.presents == Presents.LINK and channel.life is not None and now + channel.life < until
+
+
+def statement_formats() -> dict[str, Mapping[str, Any]]:
+    """Return the formats of statements by name: those of the configured channels, and the shop's own."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for channel in accounts().values():
+        found |= channel.statement_formats
+    return {**found, **conf.statements}
 
 
 def log_fields_of(account: str, alias: str) -> frozenset[str]:

@@ -61,7 +61,7 @@ def ask_provider(
         if names := [str(getattr(ref, name)) for ref in wanted if getattr(ref, name)]:
             cips = Cip.objects.using(database()).filter(**{"account": channel.account, f"{name}__in": names})
             versions |= {f"{name}:{value}": version for value, version in cips.values_list(name, "version")}
-    with recorded(channel, codes=[ref.code for ref in wanted if ref.code]):
+    with recorded(channel, refs=wanted):
         answers = channel.look_up(wanted)
 
     def version(ref: CodeRef) -> int:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from ...channels.base import Channel
+from ...channels.base import Channel, CodeRef
 from ...channels.exchange import Exchange, heard_by
 from ...measures import Measure, tell
 from ...models import ApiCall, ApiCallSubject, Cip, Order
@@ -21,8 +21,8 @@ logger = logging.getLogger("pagoefectivo.provider")
 
 
 @contextmanager
-def recorded(channel: Channel, *, order: Order | None = None, codes: Iterable[str] = ()) -> Iterator[None]:
-    """Record every HTTP attempt made inside the ``with`` block, with links to the orders of ``order`` and ``codes``.
+def recorded(channel: Channel, *, order: Order | None = None, refs: Iterable[CodeRef] = ()) -> Iterator[None]:
+    """Record every HTTP attempt made inside the ``with`` block, with links to the orders of ``order`` and ``refs``.
 
     An error while recording is logged and never raised.
     """
@@ -36,16 +36,17 @@ def recorded(channel: Channel, *, order: Order | None = None, codes: Iterable[st
                 outcome = f"{exchange.status // 100}xx" if exchange.status else "error"
                 tell(Measure.CALL, exchange.milliseconds / 1000, channel.account, exchange.method, outcome)
             if exchanges:
-                _write(channel, exchanges, order, list(codes))
+                _write(channel, exchanges, order, list(refs))
 
 
-def _write(channel: Channel, exchanges: list[Exchange], order: Order | None, codes: list[str]) -> None:
+def _write(channel: Channel, exchanges: list[Exchange], order: Order | None, refs: list[CodeRef]) -> None:
     alias = database()
     try:
         about = {order.pk} if order else set[int]()
-        if codes:
-            cips = Cip.objects.using(alias).filter(account=channel.account, code__in=codes)
-            about |= set(cips.values_list("order", flat=True))
+        for name in ("code", "provider_id"):
+            if names := [value for ref in refs if (value := getattr(ref, name))]:
+                cips = Cip.objects.using(alias).filter(**{"account": channel.account, f"{name}__in": names})
+                about |= set(cips.values_list("order", flat=True))
         wrong = skew()  # error of this machine's clock, by which the exchanges were timed
         with transaction.atomic(using=alias):
             for exchange in exchanges:

@@ -73,7 +73,8 @@ def _without_staff(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def messages_about(cips: Iterable[Cip]) -> QuerySet[Notification]:
     """Return the notifications about codes."""
-    mine = reduce(or_, (Q(account=cip.account, code=cip.code) for cip in cips if cip.code), Q(pk__in=[]))
+    named = (Q(account=cip.account, code__in=cip.message_names) for cip in cips)
+    mine = reduce(or_, named, Q(pk__in=[]))
     return Notification.objects.using(database()).filter(mine)
 
 

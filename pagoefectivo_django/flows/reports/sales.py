@@ -62,8 +62,9 @@ def paid_per_day(accounts: Iterable[str], days: Sequence[date]) -> list[Paid]:
 
 
 def conversion(accounts: Iterable[str], since: date) -> Conversion:
-    """Return how many orders with a code, created since a day, were paid, and how soon."""
-    orders = _of(accounts).filter(created_at__gte=midnight(since), cip__code__isnull=False)
+    """Return how many orders with a code or a link, created since a day, were paid, and how soon."""
+    known = Q(cip__code__isnull=False) | Q(cip__provider_id__isnull=False)
+    orders = _of(accounts).filter(known, created_at__gte=midnight(since))
     took = ExpressionWrapper(F("paid_at") - F("created_at"), output_field=DurationField())
     sums: dict[str, Any] = {"issued": Count("pk"), "paid": Count("pk", filter=Q(paid_at__isnull=False))}
     for place, limits in enumerate(SPEEDS):

@@ -18,7 +18,6 @@ from django.utils.translation import gettext_noop as _
 
 from ...actors import CLOCK, Actor
 from ...channels import get_channel
-from ...conf import conf
 from ...errors import InvalidRequest, PagoEfectivoError
 from ...fees import Fee, split_commission
 from ...models import Settlement, SettlementLine
@@ -28,7 +27,7 @@ from ...statements import Fault, Line, Statement, open_statement
 from ...states import LineStatus, Remark, SettlementStatus, StatementKind
 from ...workdays import lima_day
 from ..ledger.remark import record_remark
-from ..provider.accounts import accounts
+from ..provider.accounts import accounts, statement_formats
 
 #: Lines that are written, and matched, in one transaction.
 BATCH = 5_000
@@ -69,7 +68,8 @@ def read_settlement(
     """
     now = now or current_time()
     _check_date(dated)
-    statement = open_statement(source, name, format=format, currency=currency, decimal=decimal, formats=conf.statements)
+    formats = statement_formats()
+    statement = open_statement(source, name, format=format, currency=currency, decimal=decimal, formats=formats)
     account = _account(channel)
     known = Settlement.objects.using(database()).filter(account=account, digest=statement.digest)
     if before := known.counted().first():

@@ -1,7 +1,6 @@
 """Kind 6, an undo that restores half: what a match ended begins again when the match is undone."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -11,6 +10,7 @@ from pagoefectivo_django.models import Cip, Discrepancy, Heartbeat, Order, Order
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.factories.orders import make
+from tests.factories.people import STAFF
 from tests.factories.provider import channel
 from tests.factories.refunds import refund_at
 from tests.factories.statements import line, load
@@ -21,7 +21,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("pagoefectivo_memory"),
 ]
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 
 
 def refunded(order: Order) -> Order:

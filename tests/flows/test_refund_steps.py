@@ -34,6 +34,7 @@ from pagoefectivo_django.states import RefundStatus, Remark
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import ANA, make
+from tests.factories.people import STAFF
 from tests.factories.provider import serve_by
 from tests.factories.refunds import ACCOUNT, refund_at
 from tests.reading import dashboard_now, voucher
@@ -44,7 +45,6 @@ pytestmark = [
 ]
 
 DOWN = Unavailable("down")
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Seen."}
 
 
 # Every step of a refund: what its payer is told, and where staff finds it.

@@ -38,13 +38,13 @@ from pagoefectivo_django.states import Kind, Remark
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import ANA, make
+from tests.factories.people import STAFF
 from tests.factories.provider import Undeletable, serve_by
 from tests.factories.refunds import refund_at
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
 GONE = "memory:default"
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Asked by the payer."}
 
 
 def remove_account(settings: Any) -> None:

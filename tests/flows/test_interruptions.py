@@ -17,6 +17,7 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.people import STAFF
 from tests.factories.provider import Busy, channel
 from tests.reading import fresh
 
@@ -24,7 +25,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("pagoefectivo_memory", "busy"),
 ]
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 PAST = later(hours=1)
 
 

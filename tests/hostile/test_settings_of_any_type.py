@@ -24,7 +24,7 @@ from pagoefectivo_django.signals import payment_confirmed
 from tests.factories.messages import SECRET, paid
 from tests.factories.orders import make
 
-from .test_kind_12_unreadable_is_not_forged import CONSOLE, DIRECT, LIVE, MEMORY, SINCH, direct
+from .test_unreadable_messages import CONSOLE, DIRECT, LIVE, MEMORY, SINCH, direct
 
 #: Values of every type that somebody may write by mistake.
 VALUES: dict[str, Any] = {

@@ -19,12 +19,12 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import deliver, expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import ANA, make, without_code
+from tests.factories.people import STAFF
 from tests.factories.provider import channel
 
 memory = pytest.mark.usefixtures("pagoefectivo_memory")
 committed = pytest.mark.django_db(transaction=True)
 NO = Refused("no", codes=("111",))
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Seen."}
 
 
 def in_transaction(order: Order) -> None:

@@ -21,6 +21,7 @@ from pagoefectivo_django.testing import pay
 from tests.clock import later
 from tests.concurrency import at_once
 from tests.factories.orders import make
+from tests.factories.people import STAFF
 from tests.reading import state_of
 
 pytestmark = [
@@ -129,9 +130,6 @@ def test_the_database_itself_takes_a_receipt_once() -> None:
 
 
 # Parts that nobody listed.
-
-
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Seen."}
 
 
 @pytest.mark.parametrize("number", ["7", ""])

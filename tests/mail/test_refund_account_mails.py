@@ -21,6 +21,7 @@ from pagoefectivo_django.states import Remark
 from pagoefectivo_django.testing import pay
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.people import STAFF
 from tests.factories.refunds import ACCOUNT, refund_at
 from tests.mail.conftest import Connect
 from tests.mail.server import serving
@@ -28,7 +29,6 @@ from tests.mail.server import serving
 pytestmark = [pytest.mark.usefixtures("pagoefectivo_memory"), pytest.mark.django_db(transaction=True)]
 
 Outbox = list[EmailMultiAlternatives]
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It is sold out."}
 CONSOLE = {"screen": {"BACKEND": "pagoefectivo_django.carriers.console.ConsoleCarrier"}}
 LINK = re.compile(r"https://shop\.example(/pay/refund/[^/\s\"]+/)")
 
@@ -122,11 +122,11 @@ def test_staff_sends_it_again_and_the_history_says_who(messages: Connect, mailou
     messages()
     refund = refund_of()
     publish_events(later(seconds=1))
-    ask_account(refund, actor="rosa")
+    ask_account(refund, actor="marta")
     publish_events(later(seconds=1))
     assert len(asked(mailoutbox)) == 2
     events = refund.order.events.filter(kind="refund_account_asked").order_by("number")
-    assert list(events.values_list("actor_name", "refund")) == [("marta", refund.pk), ("rosa", refund.pk)]
+    assert list(events.values_list("actor_name", "refund")) == [("eva", refund.pk), ("marta", refund.pk)]
 
 
 def nobody_writes(refund: Refund) -> None:
@@ -155,7 +155,7 @@ def test_what_nobody_would_read_is_not_called_sent(
     refund = Refund.objects.get()
     assert actions_of([refund])[refund]["ask_account"] == code
     with pytest.raises(InvalidRequest):
-        ask_account(refund, actor="rosa")
+        ask_account(refund, actor="marta")
     assert refund.order.events.filter(kind="refund_account_asked").count() == 1
 
 

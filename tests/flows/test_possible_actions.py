@@ -48,12 +48,12 @@ from pagoefectivo_django.states import Fact, Resolution
 from pagoefectivo_django.testing import expire, notify, pay
 from tests.clock import later
 from tests.factories.orders import lost_for_ever, make, rejected, without_code
+from tests.factories.people import STAFF
 from tests.factories.provider import channel
 from tests.factories.refunds import ACCOUNT, refund_at
 from tests.reading import voucher
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "Seen."}
 
 
 def refunded() -> Order:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pagoefectivo_django.flows import publish_events
-from tests.receivers.test_kind_09_a_slow_receiver import MINUTE, Calls, Connect, left, listen, wait_for
+from tests.receivers.test_slow_receivers import MINUTE, Calls, Connect, left, listen, wait_for
 
 __all__ = ["listen"]
 

@@ -19,11 +19,11 @@ from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.orders import ANA, lost, make
+from tests.factories.people import STAFF
 from tests.factories.provider import Undeletable, channel, serve_by
 from tests.factories.refunds import bring
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "She asked."}
 
 
 def expired() -> Order:

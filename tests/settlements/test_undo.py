@@ -40,6 +40,7 @@ from pagoefectivo_django.testing import notify, pay
 from pagoefectivo_django.workdays import lima_day
 from tests.clock import later
 from tests.factories.orders import make
+from tests.factories.people import STAFF
 from tests.factories.provider import channel
 from tests.factories.refunds import refund_at
 from tests.factories.statements import day, line, load, load_own
@@ -50,7 +51,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("pagoefectivo_memory"),
 ]
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "It was looked at."}
 
 StaffAction = Callable[[], object]
 #: The action, its undo, and what both change, as a value.

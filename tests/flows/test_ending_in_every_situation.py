@@ -17,14 +17,14 @@ from pagoefectivo_django.states import OrderState
 from tests.clock import later
 from tests.factories.messages import report
 from tests.factories.orders import lost, lost_for_ever, make, rejected, requested, without_code
+from tests.factories.people import STAFF
 
-from .test_kind_03_orders_that_nobody_can_end import OBSTACLES
+from .test_ending_orders import OBSTACLES
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("pagoefectivo_memory"),
 ]
-STAFF: dict[str, Any] = {"actor": "rosa", "reason": "The portal says that it is gone."}
 
 
 def replaced() -> Order:
