@@ -92,7 +92,7 @@ MUTATIONS = (
         name="an order moves without an event, so that no receiver hears of it",
         promise=1,
         file="ledger/locked.py",
-        text="self.history.tell(self.order, TOLD[to], fact, cip, detail, before)",
+        text="self.history.tell(self.order, TOLD[to], fact, cip, data, before=before, reason=reason)",
         replacement="pass",
         tests=(
             "tests/flows/test_expiry.py::test_an_expired_order_paid_on_time_and_heard_late_comes_back",
@@ -225,7 +225,7 @@ MUTATIONS = (
         name="an order whose end nobody confirms waits for ever, and no person knows",
         promise=3,
         file="worker/expire.py",
-        text="if now - deadline(order.expires_at) > LIMIT:",
+        text="if look.in_doubt and now - deadline(order.expires_at) > LIMIT:",
         replacement="if False:",
         tests=(
             "tests/flows/test_expiry.py::test_an_unreachable_provider_postpones_and_after_a_day_a_person_knows",
