@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from django.utils.functional import Promise
 from django.utils.html import conditional_escape, format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from ..errors import Misconfigured
 from ..money import display
@@ -50,8 +50,9 @@ class Link:
     def __html__(self) -> SafeString:
         if not self.address:
             return conditional_escape(self.text)
-        rel = mark_safe(' rel="noopener noreferrer"' if self.address.startswith("http") else "")  # nosec B308 # constants
-        return format_html('<a href="{}"{}>{}</a>', self.address, rel, self.text)
+        if self.address.startswith("http"):
+            return format_html('<a href="{}" rel="noopener noreferrer">{}</a>', self.address, self.text)
+        return format_html('<a href="{}">{}</a>', self.address, self.text)
 
     __str__ = __html__  # a template calls str(), and Django's escaping __html__()
 
