@@ -132,7 +132,7 @@ def request_code(
             return now + AFTER_LOST
         if report.fact != Fact.REFUSED:  # found at once, the code may be paid already
             return None
-        problem, refusal = None, error_in(report.told) or Refused()
+        problem, refusal = None, error_in(report.told)
     if problem:
         raise problem
     if asked and refusal:
