@@ -162,6 +162,8 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
     try:
         with recorded(channel, order=order):
             report = channel.issue(charge).storable()
+        if not is_clear(report):
+            raise ValueError(f"{type(channel).__name__}.issue() names neither digits nor the provider's id.")
         ends = now + channel.life if channel.life else None
         return replace(report, expires_at=report.expires_at or ends)
     except (Unavailable, Misconfigured):
