@@ -35,6 +35,7 @@ from pagoefectivo_django.flows import (
     send_refund,
     tick,
 )
+from pagoefectivo_django.flows.orders.open_link import open_link
 from pagoefectivo_django.flows.orders.renew import renew_code
 from pagoefectivo_django.flows.possible.rules import PERMISSIONS
 from pagoefectivo_django.flows.refunds.refund import ask_account, give_account
@@ -108,6 +109,7 @@ STEPS: dict[str, Callable[[Order], object]] = {
     "extend": lambda order: extend_order(order, later(days=5)),
     "reissue": lambda order: reissue_code(order),
     "renew": lambda order: renew_code(order, timezone.now()),
+    "open_link": lambda order: open_link(order, timezone.now()),
     "refresh": lambda order: refresh_order(order),
     "mark_paid": lambda order: mark_paid(order, "4711", **STAFF),
     "adopt_code": lambda order: adopt_code(order, "123", actor="rosa"),
@@ -242,7 +244,7 @@ def test_every_action_names_its_permission() -> None:
     order = twice()
     rows: list[Order | Refund | Discrepancy] = [order, refund_at("requested"), Discrepancy.objects.all()[0]]
     named = {action for actions in actions_of(rows).values() for action in actions}
-    assert named - {"renew", "give_account"} == set(PERMISSIONS), "the payer does these"
+    assert named - {"renew", "open_link", "give_account"} == set(PERMISSIONS), "the payer does these"
 
 
 def test_the_voucher_offers_what_can_be_done(settings: Any, client: Client) -> None:

@@ -109,6 +109,13 @@ class Ids(MemoryChannel):
         return replace(report, provider_id=f"id-{report.code}")
 
 
+class Nameless(MemoryChannel):
+    """A channel that forgets to name the code which its provider made."""
+
+    def issue(self, charge: Charge) -> Report:
+        return replace(super().issue(charge), code="")
+
+
 class AnyDate(MemoryChannel):
     """A provider whose codes may have any date."""
 

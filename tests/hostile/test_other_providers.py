@@ -26,7 +26,7 @@ from tests.concurrency import at_once, breaking
 from tests.factories.messages import SECRET, URL, paid, post
 from tests.factories.orders import lost, make
 from tests.factories.provider import serve_by
-from tests.hostile.channels import AnyDate, Deaf, Hinting, Ids, Listing, Unbound
+from tests.hostile.channels import AnyDate, Deaf, Hinting, Ids, Listing, Nameless, Unbound
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -308,3 +308,13 @@ def test_what_a_message_can_not_prove_comes_to_a_person_where_nobody_can_be_aske
     assert post(paid(order, fact=fact)).status_code == 200
     assert states(order) == ["pending"]
     assert [row.kind for row in Discrepancy.objects.all()] == ["unprocessed"]
+
+
+def test_a_code_without_any_name_is_lost_and_asked_about(settings: Any) -> None:
+    """Else the order would be pending with a code that nobody could pay, poll or ask about."""
+    serve_by(settings, Nameless, CAN_FIND=True)
+    order = make()
+    assert (states(order), Cip.objects.get().status) == (["new"], "lost")
+    tick(now=timezone.now() + timedelta(minutes=2))
+    assert states(order) == ["pending"]
+    assert Cip.objects.get().code

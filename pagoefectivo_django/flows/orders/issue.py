@@ -103,7 +103,7 @@ def request_code(
     """
     # Without any route in the settings this error is raised, and tried again, since the settings may be mended.
     problem: PagoEfectivoError | None = refuse_change("issue", "no_route", order)
-    refusal: PagoEfectivoError | None = None
+    refusal: Report | None = None
     for channel in _channels(order, asked or pressed):
         if isinstance(channel, PagoEfectivoError):
             problem = channel
@@ -132,11 +132,12 @@ def request_code(
             return now + AFTER_LOST
         if report.fact != Fact.REFUSED:  # found at once, the code may be paid already
             return None
-        problem, refusal = None, error_in(report.told)
+        problem, refusal = None, report
     if problem:
         raise problem
     if asked and refusal:
-        refused = Refused(_("No provider issues another code. %(said)s"), code="code_refused", said=refusal)
+        said = error_in(refusal.told) or ""
+        refused = Refused(_("No provider issues another code. %(said)s"), code="code_refused", said=said)
         put_to_person(order, Kind.NOT_CONFIRMED, now, of_error(refused))
         raise refused
     return None
@@ -161,6 +162,8 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
     try:
         with recorded(channel, order=order):
             report = channel.issue(charge).storable()
+        if not is_clear(report):
+            raise ValueError(f"{type(channel).__name__}.issue() names neither digits nor the provider's id.")
         ends = now + channel.life if channel.life else None
         return replace(report, expires_at=report.expires_at or ends)
     except (Unavailable, Misconfigured):
