@@ -23,3 +23,10 @@ def plain(code: str) -> str:
     Some providers' messages pad codes to 14 digits, and people read codes out in groups (protocol 3.3, 6.3).
     """
     return "".join(visible(code).split()).lstrip("0")
+
+
+def groups(code: str) -> list[str]:
+    """Return a code's digits in groups for reading aloud: of three if the length allows only threes, else of four."""
+    size = 3 if len(code) % 3 == 0 and len(code) % 4 else 4
+    first = len(code) % size
+    return [part for part in (code[:first], *(code[at : at + size] for at in range(first, len(code), size))) if part]

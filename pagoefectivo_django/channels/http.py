@@ -20,6 +20,7 @@ from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, Missi
 from urllib3.exceptions import NewConnectionError
 
 from ..errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Unavailable
+from ..errors import gettext_noop as _
 from .exchange import Exchange, listener
 from .redact import redact
 
@@ -182,7 +183,9 @@ def _exchange(call: Call, body: _Body | None, deadline: Deadline) -> Answer:
 def _sorted(error: Exception, body: _Body | None) -> PagoEfectivoError:
     """Return the error that a failed attempt means; the failure itself is dropped, since it may hold the request."""
     if isinstance(error, InvalidURL | InvalidSchema | MissingSchema):
-        return Misconfigured("The provider's address (or a proxy's) is not an address; check BASE_URL.")
+        return Misconfigured(
+            _("The provider's address (or a proxy's) is not an address; check BASE_URL."), code="address_is_none"
+        )
     if body is not None:
         unsent = not body.taken
     else:  # without a body, only a failure to connect proves that nothing was sent
@@ -190,5 +193,11 @@ def _sorted(error: Exception, body: _Body | None) -> PagoEfectivoError:
         unsent = isinstance(error, ConnectTimeout) or isinstance(reason, NewConnectionError)
     kind = type(error).__name__
     if unsent:
-        return Unavailable(f"The provider could not be reached ({kind}); nothing was sent.")
-    return OutcomeUnknown(f"The provider gave no readable answer ({kind}); it may have done what was asked.")
+        return Unavailable(
+            _("The provider could not be reached (%(kind)s); nothing was sent."), code="provider_not_reached", kind=kind
+        )
+    return OutcomeUnknown(
+        _("The provider gave no readable answer (%(kind)s); it may have done what was asked."),
+        code="no_readable_answer",
+        kind=kind,
+    )

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from ..workdays import LIMA
-from .words import LOCALES, known_language
+from .languages import LOCALES, known_language
 
 #: With the day of the week: "tomorrow" would be misread in a mail that is opened a day later.
 PATTERNS = {

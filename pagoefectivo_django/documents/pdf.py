@@ -21,12 +21,12 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Paragraph
 
+from ..codes import groups
 from ..states import VoucherState
 from . import barcode, qr
 from .moments import moment
 from .voucher import Voucher
 from .ways import COMPANY
-from .words import groups
 
 #: The name of a font that PDF readers provide for Chinese; an embedded font would weigh megabytes.
 CHINESE = "STSong-Light"

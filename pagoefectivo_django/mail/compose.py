@@ -15,11 +15,11 @@ from django.utils import translation
 from django.utils.encoding import punycode
 from django.utils.text import Truncator
 
+from ..codes import groups
 from ..documents.moments import moment
 from ..documents.pdf import voucher_pdf
 from ..documents.voucher import Voucher
 from ..documents.ways import COMPANY
-from ..documents.words import groups
 
 #: The most characters of a subject; mail programs show no more in a list.
 LONGEST_SUBJECT = 150

@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from ..documents.words import known_language
+from ..documents.languages import known_language
 from ..errors import InvalidRequest
 from ..flows.refunds.refund import give_account, refund_of
 from ..forms import BANKS, AccountForm

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_safe
 
+from ..codes import groups
 from ..conf import conf
 from ..documents.barcode import barcode_svg
 from ..documents.moments import moment
@@ -22,7 +23,6 @@ from ..documents.pdf import voucher_pdf as write_pdf
 from ..documents.qr import qr_svg
 from ..documents.voucher import Voucher
 from ..documents.ways import COMPANY
-from ..documents.words import groups
 from ..errors import InvalidRequest
 from ..flows.messages.voucher import voucher_content
 from ..models.clock import current_time

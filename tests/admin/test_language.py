@@ -71,6 +71,7 @@ RAW = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 #: What the rows below are called, names of persons, programs and formats, and words of a language that English has too.
 DATA = frozenset(
     [
+        "peru",
         "rosa",
         "eva",
         "luis",

@@ -10,10 +10,11 @@ import zxingcpp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pagoefectivo_django.codes import groups
 from pagoefectivo_django.documents.barcode import barcode_svg
+from pagoefectivo_django.documents.languages import known_language
 from pagoefectivo_django.documents.qr import qr_svg
 from pagoefectivo_django.documents.voucher import LONGEST_QR
-from pagoefectivo_django.documents.words import groups, known_language
 
 SCALE = 4
 

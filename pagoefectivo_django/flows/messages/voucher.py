@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.utils.translation import gettext_noop as _
 
 from ...conf import conf
+from ...documents.languages import known_language
 from ...documents.voucher import Returning, Voucher
 from ...documents.ways import ways_of
-from ...documents.words import known_language
 from ...errors import InvalidRequest
 from ...models import Discrepancy, Order, Refund
 from ...models.database import database

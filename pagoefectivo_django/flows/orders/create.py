@@ -16,7 +16,7 @@ from django.utils.translation import gettext_noop as _
 from ... import strict_json
 from ...actors import SHOP
 from ...conf import conf
-from ...documents.words import LOCALES, serves
+from ...documents.languages import LOCALES, serves
 from ...errors import InvalidRequest, ReferenceConflict
 from ...models import Cip, Discrepancy, Order
 from ...models.clock import current_time

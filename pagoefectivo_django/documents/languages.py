@@ -1,4 +1,4 @@
-"""The languages of the payer's documents, and the grouping of a code's digits."""
+"""The languages of the payer's documents."""
 
 from __future__ import annotations
 
@@ -15,10 +15,3 @@ def serves(language: str) -> str:
 def known_language(language: str) -> str:
     """Return which of our languages serves a reader of a language; Spanish where none does."""
     return serves(language) or "es"
-
-
-def groups(code: str) -> list[str]:
-    """Return a code's digits in groups for reading aloud: of three if the length allows only threes, else of four."""
-    size = 3 if len(code) % 3 == 0 and len(code) % 4 else 4
-    first = len(code) % size
-    return [part for part in (code[:first], *(code[at : at + size] for at in range(first, len(code), size))) if part]
