@@ -164,6 +164,7 @@ def _cip_of(line: SettlementLine, settlement: Settlement, alias: str) -> Cip | N
 
 
 def _verdict(line: SettlementLine, cip: Cip | None, settlement: Settlement, alias: str, asked: bool) -> Verdict:
+    """Return the verdict on a line; ``asked``: the provider has been asked, and is not asked again."""
     if line.about:
         return Verdict(kind=Kind.UNCLEAR_LINE, data={"about": line.about, **line.data})
     if cip is None:
@@ -175,23 +176,30 @@ def _verdict(line: SettlementLine, cip: Cip | None, settlement: Settlement, alia
         return Verdict(kind=Kind.MISSING_HERE, data={"about": "codes_disagree"})
     if line.gross < 0:
         return _refund(line, cip, alias)
+    return _payment(line, settlement, alias) or _no_payment(line, cip, alias, asked)
+
+
+def _payment(line: SettlementLine, settlement: Settlement, alias: str) -> Verdict | None:
+    """Return the verdict on a line of a payment known here: a match or ``duplicate_line``; None: not known."""
     rule, found = payments_for(line, settlement, alias)
     if free := [payment for payment, is_free in found if is_free]:
         return Verdict(match=Payment.objects.using(alias).get(pk=free[0]), rule=rule)
-    if found:
-        return Verdict(kind=Kind.DUPLICATE_LINE, data={"about": "settled_already"})
+    return Verdict(kind=Kind.DUPLICATE_LINE, data={"about": "settled_already"}) if found else None
+
+
+def _no_payment(line: SettlementLine, cip: Cip, alias: str, asked: bool) -> Verdict:
+    """Return the verdict on a line whose code was paid by no payment that fits the line."""
     payments = Payment.objects.using(alias).filter(cip=cip).exclude(status=PaymentStatus.REVERSED).order_by("pk")
     if not payments:
-        return Verdict(
-            ask=not asked, kind=Kind.STATUS_MISMATCH, data={"about": "not_paid_here", "state": cip.order.state}
-        )
+        data = {"about": "not_paid_here", "state": cip.order.state}
+        return Verdict(ask=not asked, kind=Kind.STATUS_MISMATCH, data=data)
     paid = [{**money(one.amount, one.currency), "operation_number": one.operation_number or ""} for one in payments]
     if same := [one for one in payments if (one.amount, one.currency) == (line.gross, line.currency)]:
         # The line may be a second payment on the code, which the provider may confirm.
         numbers = {one.operation_number or line.operation_number for one in same}
         elsewhere = line.operation_number and line.operation_number not in numbers
-        data = {"about": "paid_by_other_operation" if elsewhere else "paid_at_other_time", "payments": paid}
-        return Verdict(ask=not asked, kind=Kind.MISSING_HERE, data=data)
+        about = "paid_by_other_operation" if elsewhere else "paid_at_other_time"
+        return Verdict(ask=not asked, kind=Kind.MISSING_HERE, data={"about": about, "payments": paid})
     other_currency = all(one.currency != line.currency for one in payments)
     kind = Kind.CURRENCY_MISMATCH if other_currency else Kind.AMOUNT_MISMATCH
     return Verdict(kind=kind, data={"about": "paid_otherwise", "payments": paid})
