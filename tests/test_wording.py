@@ -37,6 +37,8 @@ def values(key: str) -> Iterator[str]:
                          if isinstance(name, ast.Constant)]  # fmt: skip
             elif isinstance(node, ast.Call):
                 pairs = [(word.arg, word.value) for word in node.keywords]
+                if isinstance(node.func, ast.Attribute) and node.func.attr == "end_action":
+                    pairs.append(("about", node.args[0]))
             for name, value in pairs:
                 if name == key:
                     yield from (

@@ -42,6 +42,7 @@ SENTENCES: dict[str, Any] = {
     "no_such_refund": _("We made no refund of this amount."),
     "not_paid": _("Not paid."),
     "not_paid_here": _("Its order is %(state)s here."),
+    "ordered_again": _("It was ordered again."),
     "order_ended": _("The order is %(state)s."),
     "other_fee": _("The contract says %(contract_fee)s and IGV %(contract_tax)s."),
     "paid_again": _("The provider says paid again."),

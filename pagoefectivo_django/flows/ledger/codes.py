@@ -168,11 +168,10 @@ def _no_longer_payable(locked: LockedOrder, cip: Cip, fact: Fact) -> None:
 
 def _ask_next_route(locked: LockedOrder, cip: Cip, report: Report) -> None:
     """Make an order new again, so that the next channel of the route is asked for a code."""
-    order, before = locked.order, locked.state
-    if order.pending_action == PendingAction.EXTEND:
+    order = locked.order
+    if PendingAction.EXTEND in (order.pending_action, order.deferred_action):
         locked.end_action("code_failed")
-    order.state = OrderState.NEW
-    locked.note_move(report.fact, cip, before, report.told)
+    locked.move_order(OrderState.NEW, report.fact, cip, report.told)
     if not order.pending_action:
         order.pending_action, order.action_requested_at, order.retry_at = PendingAction.ISSUE, locked.now, locked.now
         order.attempts = 0

@@ -30,8 +30,9 @@ from .subject import Subject
 
 #: The names of a code, the strongest first.
 NAMES = ("provider_id", "code", "transaction_code")
-#: The kind of event recorded when an order enters a state.
+#: The kind of event recorded when an order enters a state. No signal tells of an order that is new again.
 TOLD = {
+    OrderState.NEW: "noted",
     OrderState.PENDING: "cip_issued",
     OrderState.PAID: "payment_confirmed",
     OrderState.EXPIRED: "payment_expired",
@@ -250,17 +251,14 @@ class LockedOrder:
     ) -> None:
         """Set the order's state, record the event, and end a pending action that has become pointless.
 
-        ``ended``: the pending action fulfilled by the move. An expired order keeps an extension or a reissue pending.
+        ``ended``: the pending action fulfilled by the move. An expired order keeps an extension or a reissue pending; a
+        new or pending order keeps every action.
         """
         before = self.order.state
         self.order.state = to
-        vain = (
-            {*PendingAction} - {PendingAction.EXTEND, PendingAction.REISSUE}
-            if to == OrderState.EXPIRED
-            else {*PendingAction}
-        )
         pending_action = self.order.pending_action or self.order.deferred_action
-        over = to != OrderState.PENDING and pending_action in vain
+        kept = (PendingAction.EXTEND, PendingAction.REISSUE) if to == OrderState.EXPIRED else ()
+        over = pending_action and to not in (OrderState.NEW, OrderState.PENDING) and pending_action not in kept
         self.history.tell(self.order, TOLD[to], fact, cip, data, before=before, reason=reason)
         if over or self.order.pending_action == ended:
             fulfilled = PendingAction.CANCEL if to == OrderState.CANCELLED else ended
@@ -286,10 +284,6 @@ class LockedOrder:
             if (data or {}) in told.values_list("data", flat=True):
                 return
         self.history.tell(self.order, "noted", fact, cip, data, before=self.order.state)
-
-    def note_move(self, fact: Fact, cip: Cip, before: OrderState, data: Data | None = None) -> None:
-        """Record a fact that moved the order to a state that no signal tells of."""
-        self.history.tell(self.order, "noted", fact, cip, data, before=before)
 
     def open_discrepancy(
         self,

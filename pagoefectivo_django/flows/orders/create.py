@@ -124,7 +124,7 @@ def _existing_or(new: Order, now: datetime) -> Order:
             # A cancellation is pending, as after a failed replacement. The shop orders the same again, so the
             # cancellation is dropped.
             locked = lock_order(existing, alias=alias, now=now, actor=SHOP)
-            locked.end_action("it is ordered again")
+            locked.end_action("ordered_again")
             locked.write()
             existing.reload()
             return existing
