@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.test import Client
 
-from pagoefectivo_django.channels.base import Report
+from pagoefectivo_django.channels.base import Hint, Presents, Report
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, Refused
+from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import (
     actions_of,
     approve_refund,
@@ -21,14 +24,16 @@ from pagoefectivo_django.flows import (
     resolve_discrepancy,
     tick,
 )
+from pagoefectivo_django.flows.inbox.hints import hint
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent, Payment, Refund
 from pagoefectivo_django.states import Fact, Kind
 from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.messages import report
-from tests.factories.orders import make
+from tests.factories.orders import lost, make
 from tests.factories.provider import answers, channel, look, says, serve_by
+from tests.factories.statements import line, load
 from tests.reading import discrepancies, fresh
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -313,3 +318,206 @@ def test_refunds_of_ours_explain_what_went_back(settings: Any) -> None:
     returned(order, "6.00", 2)
     (discrepancy,) = Discrepancy.objects.open()
     assert discrepancy.amount == Decimal("1.00")
+
+
+# Found by review.
+
+
+def first_heard(order: Order, returned: str, **changes: Any) -> None:
+    cip = fresh(order).cip
+    assert cip
+    advance(replace(report(cip, asked_at=later(), version=cip.version, **changes), returned=Decimal(returned)))
+
+
+def settle_doubts(answer: str = "ignore") -> None:
+    for discrepancy in Discrepancy.objects.open():
+        resolve_discrepancy(discrepancy, answer, actor="marta", reason="Looked at.")
+
+
+def test_a_review_that_ended_without_a_payment_ends_the_mark() -> None:
+    order = in_process()
+    says(order, Fact.ISSUED)
+    for day in (1, 2.5, 3, 4, 8, 20, 40):
+        tick(now=later(days=day))
+    assert fresh(order).state == "expired"
+
+
+def test_a_dispute_that_was_won_closes_its_discrepancy() -> None:
+    order = make()
+    pay(order)
+    for day, fact in ((1, Fact.IN_PROCESS), (5, Fact.IN_PROCESS), (6, Fact.PAYMENT)):
+        answers(order, day, fact)
+    assert discrepancies() == []
+
+
+@pytest.mark.parametrize("amount", ["35.50", "35.00"])
+def test_money_that_went_back_before_we_heard_of_it_confirms_nothing(amount: str) -> None:
+    order = make()
+    first_heard(order, amount, operation_number="1")
+    assert not OrderEvent.objects.filter(kind="payment_confirmed").exists()
+    assert discrepancies() == [Kind.REVERSED]
+
+
+@pytest.mark.usefixtures("two_routes")
+@pytest.mark.parametrize("fact", [Fact.PAYMENT, Fact.ISSUED])
+def test_a_failed_code_stays_watched(fact: Fact) -> None:
+    order = make()
+    first = order.cip
+    assert first
+    failed(order)
+    tick(now=later(minutes=1))
+    channel().set(str(first.code), fact, paid_at=later(minutes=2))
+    for hour in (1, 13, 26, 40, 60):
+        tick(now=later(hours=hour))
+    if fact == Fact.PAYMENT:
+        assert fresh(order).state == "paid"
+    else:
+        assert ("delete", first.code) in MemoryChannel.calls
+
+
+def test_a_payment_of_a_lost_code_is_not_foreign_while_nobody_answers(settings: Any) -> None:
+    serve_by(settings, SHARED_ACCOUNT=True)
+    order = lost()
+    (code,) = channel().book
+    for _ in range(300):
+        MemoryChannel.fail("look_up", Unavailable("down"))
+    notify(order, code=code, operation_number="9")
+    for hour in range(30):
+        tick(now=later(hours=hour))
+    assert Kind.UNMATCHED in discrepancies()
+
+
+@pytest.mark.usefixtures("two_routes")
+def test_no_route_is_asked_while_money_is_in_review() -> None:
+    order = make()
+    first = order.cip
+    assert first
+    failed(order)
+    advance(report(first, amount=Decimal("30.00")))
+    assert discrepancies() == [Kind.AMOUNT_MISMATCH]
+    tick(now=later(minutes=1))
+    assert [call for call, _ in MemoryChannel.calls].count("issue") == 1
+    settle_doubts()
+    for minute in (2, 3):
+        tick(now=later(minutes=minute))
+    assert [call for call, _ in MemoryChannel.calls].count("issue") == 2
+
+
+@pytest.mark.usefixtures("two_routes")
+def test_a_code_that_failed_in_review_gives_way_after_the_review() -> None:
+    order = make()
+    advance(report(order.cip, amount=None))  # type: ignore[arg-type]
+    failed(order)
+    settle_doubts()
+    for minute in (1, 10, 60):
+        tick(now=later(minutes=minute))
+    assert fresh(order).cip.channel == "second"  # type: ignore[union-attr]
+
+
+def test_the_same_answer_without_number_and_time_is_the_same_payment() -> None:
+    order = make()
+    pay(order)
+    for _ in range(3):
+        first_heard(order, "35.50", paid_at=None)
+    assert Payment.objects.count() == 1
+    assert discrepancies() == [Kind.REVERSED]
+
+
+@pytest.mark.usefixtures("telling")
+def test_a_second_reinstatement_comes_to_a_person_too() -> None:
+    order = reversed_order()
+    says_paid(order, 1)
+    settle_doubts("accept")
+    notify(order, Fact.PAYMENT_REVERSED, operation_number="1", userName="again")
+    settle_doubts()
+    assert fresh(order).state == "refunded"
+    says_paid(fresh(order), 2)
+    assert discrepancies() == [Kind.REINSTATED]
+
+
+@pytest.mark.usefixtures("telling")
+def test_a_reinstatement_of_a_part_comes_to_a_person() -> None:
+    order = make()
+    pay(order, operation_number="1")
+    returned(order, "35.50", 1)
+    settle_doubts()
+    returned(order, "5.00", 2)
+    assert Kind.REINSTATED in discrepancies()
+
+
+def test_nobody_is_asked_to_pay_a_payment_in_process_again() -> None:
+    order = in_process()
+    assert Client().get(f"{order.voucher_url}status/").json()["shown"] == "in_review"
+    for hour in (10, 30, 44, 47):
+        tick(now=later(hours=hour))
+    assert not OrderEvent.objects.filter(kind="expiry_approaching").exists()
+
+
+def test_an_expired_code_in_process_is_not_replaced() -> None:
+    order = make()
+    tick(now=later(days=2.5))
+    answers(fresh(order), 2.6, Fact.IN_PROCESS)
+    (actions,) = actions_of([fresh(order)]).values()
+    assert actions["reissue"] == "in_process"
+
+
+def test_a_cancellation_that_waits_for_the_commit_deletes_no_code_in_process() -> None:
+    order = make()
+    with transaction.atomic():
+        cancel_order(order, reason="changed")
+        advance(report(order.cip, Fact.IN_PROCESS, asked_at=later(), version=order.cip.version))  # type: ignore
+    assert not [call for call, _ in MemoryChannel.calls if call == "delete"]
+
+
+def test_a_code_in_process_late_is_watched_until_a_person_is_told() -> None:
+    order = make()
+    tick(now=later(days=2.5))
+    says(order, Fact.IN_PROCESS)
+    look(8)
+    for day in (9, 10, 11, 12, 13):
+        tick(now=later(days=day))
+    assert discrepancies() == [Kind.IN_PROCESS]
+
+
+def test_a_dispute_about_a_settled_payment_comes_to_a_person() -> None:
+    order = make()
+    pay(order, operation_number="1")
+    load(line(fresh(order)))
+    tick(now=later(minutes=5))
+    assert fresh(order).settled_at
+    says(order, Fact.IN_PROCESS)
+    Cip.objects.update(hinted_at=later(days=5), look_at=later(days=5))
+    for day in (5, 6, 7, 8, 9, 10):
+        tick(now=later(days=day))
+    assert discrepancies() == [Kind.IN_PROCESS]
+
+
+def test_a_second_review_comes_to_a_person_too() -> None:
+    order = make()
+    pay(order)
+    for day, fact in ((1, Fact.IN_PROCESS), (5, Fact.IN_PROCESS), (6, Fact.PAYMENT), (10, Fact.IN_PROCESS)):
+        answers(order, day, fact)
+        settle_doubts()
+    answers(order, 15, Fact.IN_PROCESS)
+    assert discrepancies() == [Kind.IN_PROCESS]
+
+
+class Linking(MemoryChannel):
+    presents = Presents.LINK
+
+
+def test_an_early_no_about_a_lost_link_does_not_end_the_watch(settings: Any) -> None:
+    serve_by(settings, Linking, CAN_FIND=True)
+    MemoryChannel.fail("issue", OutcomeUnknown("no answer"), after=True)
+    MemoryChannel.fail("find", OutcomeUnknown("no answer"))
+    order = make()
+    (slip,) = channel().book.values()
+    cip = Cip.objects.get()
+    channel().book.clear()  # the provider's search lags behind
+    hint(Hint(cip.account, transaction_code=cip.transaction_code), later())
+    tick(now=later(minutes=0.5))
+    channel().book[slip.report.code] = slip
+    channel().set(slip.report.code, Fact.PAYMENT, paid_at=later(minutes=3))
+    for hour in (1, 2, 13, 26, 30, 60):
+        tick(now=later(hours=hour))
+    assert fresh(order).state == "paid"

@@ -343,6 +343,8 @@ def _is_foreign(row: Notification) -> bool:
         channel = channel_for(row.account, row.channel)
         item = read_all(channel, row)[row.item]
         if isinstance(item, Report) and not names_order(item):
+            if channel.can_look_up:
+                ask_provider(channel, [item.ref])
             return is_foreign(channel, name_of(item))
     return False
 

@@ -100,7 +100,9 @@ def in_process(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> No
         cip.in_process_at = locked.now
         locked.touch(cip)
     elif locked.now - cip.in_process_at > IN_PROCESS_LIMIT:
-        locked.open_discrepancy(Kind.IN_PROCESS, report, cip)
+        told = Discrepancy.objects.using(locked.alias).filter(kind=Kind.IN_PROCESS, cip=cip)
+        anew = not told.filter(resolved_at__gte=cip.in_process_at).exists()
+        locked.open_discrepancy(Kind.IN_PROCESS, report, cip, anew=anew)
     locked.note(Fact.IN_PROCESS, cip, report.told)
 
 
@@ -147,11 +149,11 @@ def ended(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
 def _move_order(locked: LockedOrder, cip: Cip, report: Report, was: CipStatus, row: Fact, *, moves: bool) -> None:
     """Move the order by a row of the order table, ask the next route for a code, or note the fact."""
     rule = ORDER_TABLE[locked.state][row]
-    moves = moves and rule.to is not None and not locked.in_review()
-    if moves and rule.to and (rule.condition != Condition.LAST_ROUTE or _no_route_left(locked)):
+    moves, held = moves and rule.to is not None, locked.in_review()
+    if moves and rule.to and not held and (rule.condition != Condition.LAST_ROUTE or _no_route_left(locked)):
         locked.move_order(rule.to, report.fact, cip, report.told)
         now_confirmed(locked, f"told_{report.fact}")
-    elif moves and rule.next_route:
+    elif moves and rule.next_route and not _no_route_left(locked):
         _ask_next_route(locked, cip, report)
     elif rule != Rule() or cip.status != was:
         locked.note(report.fact, cip, report.told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import transaction
 
@@ -99,13 +100,14 @@ def same_payment(known: list[Payment], report: Report) -> Payment | None:
     # No state of a search says "taken back" (protocol 4.1), so an answer may still show a reversed payment: an answer
     # with a payment time not after the reversed payment's repeats the reversed payment.
     old = report.asked_at and report.paid_at and report.paid_at <= (last.paid_at or last.first_heard_at)
-    return last if old else None
+    went_back = report.returned is not None and report.returned >= last.amount
+    return last if old or went_back else None
 
 
 def _discrepancy_kind(locked: LockedOrder, cip: Cip, payment: Payment, report: Report, accepted: bool) -> Kind | None:
     """Return the kind of discrepancy that keeps a payment from counting in any state of the order, or None."""
     # A reversal comes first: asked about the amount only, a person could accept money that went back long ago.
-    if _went_back_early(locked, cip, payment):
+    if _went_back_early(locked, cip, payment) or report.returned:
         return Kind.REVERSED
     if names_disagree(report, cip):
         return Kind.UNMATCHED
@@ -288,8 +290,8 @@ def _returned_so_far(locked: LockedOrder, cip: Cip, payment: Payment, report: Re
     unexplained = report.returned - by_provider(locked, payment)
     subject = Subject.of_payment(payment, cip, locked.order)
     asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.REVERSED, subject=subject.text).first()
-    told = any(said.get("returned") == str(report.returned) for said in asked.evidence) if asked else False
-    if unexplained > 0 and not told:
+    sums = [Decimal(said["returned"]) for said in asked.evidence if "returned" in said] if asked else []
+    if unexplained > 0 and report.returned not in sums:
         locked.history.open_discrepancy(
             Kind.REVERSED, subject, evidence_of(report), amount=unexplained, currency=payment.currency, anew=True
         )
@@ -301,7 +303,8 @@ def _reinstate(locked: LockedOrder, cip: Cip, payment: Payment, report: Report) 
     Only where the provider's answers tell reversals: elsewhere "paid" may be said of a reversed payment too.
     """
     kind = ORDER_TABLE[locked.state][Fact.REINSTATED].discrepancy
-    if payment.status != PaymentStatus.REVERSED or not report.asked_at or report.returned or not kind:
+    whole = report.returned is not None and report.returned >= payment.amount
+    if payment.status != PaymentStatus.REVERSED or not report.asked_at or whole or not kind:
         return
     try:
         tells = channel_of(cip).tells_reversals
@@ -311,7 +314,7 @@ def _reinstate(locked: LockedOrder, cip: Cip, payment: Payment, report: Report) 
         payment.status = PaymentStatus.HELD
         payment.save(using=locked.alias, update_fields=["status"])
         locked.touch(cip)
-        contradict(locked, kind, report, cip, payment)
+        locked.open_discrepancy(kind, report, cip, payment, anew=True)
 
 
 def _went_back(locked: LockedOrder, payment: Payment, report: Report) -> None:

@@ -39,13 +39,15 @@ def next_poll(cip: Cip, now: datetime) -> datetime | None:
         return cip.asked_at and cip.asked_at + LEASE
     if cip.status == CipStatus.LOST and not cip.is_known:
         return deadline(cip.until)
-    if cip.status == CipStatus.REFUSED or not (cip.is_known or cip.status == CipStatus.SUPERSEDED):
+    if not (cip.is_known or cip.status == CipStatus.SUPERSEDED):
         return None
     if cip.status == CipStatus.PAID:
         pause, until = PAID_EVERY, cip.changed_at + conf.poll_after_payment
     else:
         pause, until = abs(cip.until - now) / 4, cip.until + conf.poll_after_expiry
         pause = min(max(pause, SOONEST), LATEST)
+    if cip.in_process_at:
+        until = max(until, cip.in_process_at + IN_PROCESS_LIMIT + conf.poll_after_expiry)
     # In whole minutes, so that codes polled in one batch get the same moment and are saved by one statement.
     moment = (now + pause).replace(second=0, microsecond=0) + timedelta(minutes=1)
     return moment if moment <= until else None

@@ -50,7 +50,9 @@ def _remind(pks: Sequence[int], budget: TimeBudget, left: set[int]) -> int:
             if order.remind_at is None or order.remind_at > unit.now:
                 continue
             order.remind_at = None
-            if order.pk not in told_before and order.state == OrderState.PENDING and unit.now < order.expires_at:
+            open_yet = order.state == OrderState.PENDING and unit.now < order.expires_at
+            paying = any(cip.in_process_at for cip in locked.cips)
+            if open_yet and not paying and order.pk not in told_before:
                 unit.history.tell(order, TOLD, "", locked.cip, before=order.state)
                 told += 1
         unit.write()

@@ -93,6 +93,8 @@ def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool, on_pre
         return VoucherState.GETTING
     if on_press and order.expires_at > now:
         return VoucherState.WAITING
+    if state == VoucherState.WAITING and cip and cip.in_process_at:
+        return VoucherState.IN_REVIEW
     if state == VoucherState.WAITING and (cip is None or cip.status != CipStatus.CURRENT):
         # The order's code is gone: a person judged its payment, or another code is not issued yet.
         return VoucherState.IN_REVIEW if cip and cip.status == CipStatus.PAID else VoucherState.GETTING

@@ -15,6 +15,7 @@ from ...models.database import database
 from ...states import CipStatus, Fact, Kind, OrderState, PendingAction
 from ..ledger.advance import Outcome, advance
 from ..ledger.decisions import Supersession, Withdrawal
+from ..possible.refusing import refuse_change
 from .delete import StillPayable, begin_deletion, delete_code, give_up_deletion
 from .pending_action import fulfil, record
 from .refresh import apply_answer
@@ -62,7 +63,10 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
     errors of ``delete_code``, and with ``wait`` False ``OutcomeUnknown`` if another transaction holds the order.
     """
     for cip in Cip.objects.using(database()).filter(order=order, status=CipStatus.CURRENT):
-        if not begin_deletion(cip, now, wait=wait) and not wait:
+        begun = begin_deletion(cip, now, wait=wait)
+        if not begun and Cip.objects.using(database()).filter(pk=cip.pk, in_process_at__isnull=False).exists():
+            raise refuse_change("reissue" if asked else "cancel", "in_process", order)
+        if not begun and not wait:
             raise OutcomeUnknown(_HELD, code="locked_meanwhile", order=str(order))
         try:
             report = delete_code(cip, now)

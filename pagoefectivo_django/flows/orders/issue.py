@@ -158,13 +158,13 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
         language=order.language,
     )
     answer, begun = Fact.LOST, time.monotonic()
+    ends = now + channel.life if channel.life else None
     data: Data = {}
     try:
         with recorded(channel, order=order):
             report = channel.issue(charge).storable()
         if not is_clear(report):
             raise ValueError(f"{type(channel).__name__}.issue() names neither digits nor the provider's id.")
-        ends = now + channel.life if channel.life else None
         return replace(report, expires_at=report.expires_at or ends)
     except (Unavailable, Misconfigured):
         raise
@@ -176,7 +176,7 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
             with suppress(PagoEfectivoError):  # a yes counts; a no comes too early, and an error is none
                 found = find(channel, cip, now)
                 if found and is_clear(found) and found.fact in (Fact.ISSUED, Fact.PAYMENT):
-                    return replace(found, asked_at=None, version=None)
+                    return replace(found, asked_at=None, version=None, expires_at=found.expires_at or ends)
     except Exception:
         # A bug of ours or the channel's: the request may have been sent, so the code counts as lost.
         logger.exception("Issuing a code for order %s failed; it may exist.", order.pk)
@@ -236,8 +236,8 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, pres
         if pressed and (why := order_actions(locked.situation())["open_link"]):
             raise refuse_change("open_link", why, locked.order)
         # A reissue requested before money came, or before the reference was ordered again, is not done any more.
-        if asked and locked.in_review():
-            raise refuse_change("reissue", "in_review", locked.order)
+        if (asked or locked.cips) and locked.in_review():
+            raise refuse_change("reissue" if asked else "issue", "in_review", locked.order)
         if asked and locked.ordered_again():
             raise refuse_change("reissue", "ordered_again", locked.order)
         until = (locked.order.action_date if asked else None) or locked.order.expires_at

@@ -75,6 +75,6 @@ def _ended(link: Cip, now: datetime) -> bool:
     if answer and answer.fact == Fact.ISSUED:
         return False
     if answer is None or answer.fact not in _OVER:
-        answer = report_on(link, Fact.CODE_EXPIRED, "by our clock")
+        answer = report_on(link, Fact.CODE_EXPIRED, "by_our_clock")
     advance(answer, actor=PAYER, now=now)
     return True

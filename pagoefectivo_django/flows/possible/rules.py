@@ -132,7 +132,8 @@ def _change(of: OrderSituation, action: str) -> str:
         return str(state)
     if state not in HOLDING and of.ordered_again:
         return "ordered_again"
-    if action != "issue" and any(cip.in_process_at and cip.status == CipStatus.CURRENT for cip in of.cips):
+    anew = action in ("reissue", "renew", "open_link")
+    if action != "issue" and any(cip.in_process_at and (anew or cip.status == CipStatus.CURRENT) for cip in of.cips):
         return "in_process"
     if action in ("extend", "open_link"):
         return _extend(of) if action == "extend" else _open_link(of)
@@ -192,7 +193,8 @@ def _mark_paid(of: OrderSituation) -> str:
 
 def payable_by_hand(order: Order, cips: Sequence[Cip]) -> Cip | None:
     """Return the code shown by an order, if the code can have been paid without a report to us; else None."""
-    return next((cip for cip in cips if cip.pk == order.cip_id and cip.status not in NEVER_PAYABLE), None)
+    shown = next((cip for cip in cips if cip.pk == order.cip_id), None)
+    return shown if shown and (shown.is_known or shown.status not in NEVER_PAYABLE) else None
 
 
 def may_be_adopted(cip: Cip) -> bool:

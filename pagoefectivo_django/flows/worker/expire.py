@@ -114,6 +114,8 @@ def _look(order: Order, cip: Cip, answer: Report | None, channels: dict[str, Cha
         takes_dates = channels[cip.account].expires_within is not None
         if takes_dates and answer.expires_at and deadline(answer.expires_at) > now:
             return Look((answer,), adopts=True)
+        if cip.in_process_at:  # the answer ends the process; the next look deletes the code
+            return Look((answer,), again=SOONEST)
         if budget.over:
             return Look(again=timedelta(0))
         if not begin_deletion(cip, now, date=order.expires_at):

@@ -23,7 +23,7 @@ from ..inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, ne
 from ..ledger.advance import Outcome, advance
 from ..ledger.locked import lock_free_order
 from ..ledger.schedule import deadline, next_poll
-from ..orders.find import find, is_clear, put_lost_to_person, supersede_lost_link
+from ..orders.find import NO_COUNTS_AFTER, find, is_clear, put_lost_to_person, supersede_lost_link
 from ..outbox.budget import TimeBudget
 from ..provider.accounts import accounts, channel_of
 from ..provider.look_up import AFTER_NOTHING, KnowsNothing
@@ -146,7 +146,7 @@ def _compare(channel: Channel, cips: Sequence[Cip], budget: TimeBudget, found: C
 
 def _not_settled(cips: Sequence[Cip]) -> Sequence[Cip]:
     """Return the codes without a settled payment, and end the schedule of the rest."""
-    paid = [cip.pk for cip in cips if cip.status == CipStatus.PAID]
+    paid = [cip.pk for cip in cips if cip.status == CipStatus.PAID and not cip.in_process_at]
     settled = Match.objects.using(database()).filter(
         payment__cip__in=paid, payment__status=PaymentStatus.APPLIED, kind=StatementKind.SETTLEMENT, part=0, stands=True
     )
@@ -166,7 +166,7 @@ def _payments_of(cips: Sequence[Cip]) -> dict[int, list[Payment]]:
 
 def _as_we_know(cip: Cip, answer: Report, payments: list[Payment]) -> bool:
     """Return whether an answer tells nothing new, so that no order needs a lock."""
-    if cip.answer or answer.provider_id not in ("", cip.provider_id):
+    if cip.answer or cip.in_process_at or answer.provider_id not in ("", cip.provider_id):
         return False  # the answer before contradicted us, or this answer teaches the provider's id
     if answer.fact == Fact.PAYMENT and payments:
         kept = all(payment.status != PaymentStatus.REVERSED for payment in payments)
@@ -239,7 +239,8 @@ def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
         supersede_lost_link(cip, budget.now, wait=False)
         return
     if cip.status == CipStatus.SUPERSEDED:
-        again = next_poll(cip, budget.now) if _may_exist(cip, budget, unasked=False) else None
+        early = budget.now < (cip.asked_at or cip.changed_at) + NO_COUNTS_AFTER
+        again = next_poll(cip, budget.now) if _may_exist(cip, budget, unasked=False) or early else None
         put_back([cip], "poll_at", {cip.pk: again})
         return
     if cip.status == CipStatus.LOST and supersede_lost_link(cip, budget.now, wait=False):
