@@ -43,7 +43,7 @@ class Books:
     """All that can be read at one quiet moment."""
 
     def __init__(self, stage: Stage) -> None:
-        self.codes = stage.codes()
+        self.codes, self.pressed = stage.codes(), stage.pressed
         self.theirs = {str(code["cip"]): code for code in self.codes}
         self.orders = list(Order.objects.order_by("pk").select_related("cip"))
         self.cips = list(Cip.objects.select_related("order").order_by("pk"))
@@ -131,13 +131,13 @@ class Books:
                 yield f"order {order} still wishes {order.pending_action}"
             if is_open != (order.lapses_at is not None):
                 yield f"order {order} is {order.state} and ends by the clock at {order.lapses_at}"
-            if order.state == OrderState.NEW and not asked:
+            if order.state == OrderState.NEW and not asked and not self.pressed:
                 yield f"order {order} has no code, and nobody will ask for one"
             if order.state == OrderState.PENDING and not asked:
                 theirs = self.theirs.get(name_of(order.cip)) if order.cip else None
                 if order.cip is None or order.cip.status != CipStatus.CURRENT or theirs is None:
                     yield f"order {order} is pending with {order.cip and _row(order.cip)}"
-                elif theirs["status"] != OPEN or not _same_date(order, theirs):
+                elif theirs["status"] != OPEN or not self._same_date(order, theirs):
                     yield f"order {order} is pending until {order.expires_at}, and the provider has {_short(theirs)}"
                 elif order.cip.poll_at is None:
                     yield f"nobody watches the code of order {order}"
@@ -145,11 +145,19 @@ class Books:
                 theirs = self.theirs.get(name_of(cip))
                 payable = theirs and theirs["status"] == OPEN and not theirs["payments"]
                 if payable and not asked and (not is_open or cip != order.cip):
-                    yield f"order {order} is {order.state}, and its code can still be paid: {_row(cip)}"
+                    if not self.pressed:
+                        yield f"order {order} is {order.state}, and its code can still be paid: {_row(cip)}"
+                    elif cip.poll_at is None:
+                        yield f"order {order} is {order.state}, and nobody watches its link: {_row(cip)}"
         newest = Counter(order.reference for order in self.orders if order.newest)
         for reference in {order.reference for order in self.orders}:
             if newest[reference] != 1:
                 yield f"reference {reference} has {newest[reference]} newest orders"
+
+    def _same_date(self, order: Order, theirs: dict[str, Any]) -> bool:
+        """Whether a code ends when the provider says; and its order too, unless the payer presses for another."""
+        date = datetime.fromisoformat(theirs["dateExpiry"])
+        return bool(order.cip and order.cip.expires_at == date and (self.pressed or order.expires_at == date))
 
     def _codes(self) -> Iterator[str]:
         for cip in self.cips:
@@ -221,11 +229,6 @@ def heard_again() -> int:
     """How often a receiver heard what it had heard before, where that is allowed."""
     rows = list(Heard.objects.filter(signal=OUTSIDE).values_list("event", flat=True))
     return len(rows) - len(set(rows))
-
-
-def _same_date(order: Order, theirs: dict[str, Any]) -> bool:
-    date = datetime.fromisoformat(theirs["dateExpiry"])
-    return bool(order.cip and order.expires_at == order.cip.expires_at == date)
 
 
 def _short(code: dict[str, Any]) -> str:

@@ -31,14 +31,14 @@ from django.utils import timezone
 from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import OrderState
-from tests.providers.control import Hinting, hinting
+from tests.providers.control import Hinting, LinkingAfar, hinting, linking
 from tests.sandbox.running import Client, running
 
 from . import receivers
 from .books import Books, heard_again
 from .locks import watched
 from .points import points
-from .stage import WEBHOOK, HintingStage, Stage, sweep
+from .stage import WEBHOOK, HintingStage, LinkingStage, Stage, sweep
 from .stories import STORIES, Story
 
 #: Seconds after which a process is taken to hang.
@@ -54,6 +54,7 @@ class Providers(NamedTuple):
 
     sandbox: Client
     hinting: Hinting
+    linking: LinkingAfar
 
 
 class Ending(NamedTuple):
@@ -136,7 +137,7 @@ def set_stage(
     reference: str, providers: Providers, story: Story, *, alias: str = "default", ahead: bool = False
 ) -> Stage:
     """Let this process be one of the shop's, on a machine whose clock may be an hour ahead."""
-    sandbox, hints = providers
+    sandbox, hints, links = providers
     if ahead:
         right, seconds = timezone.now, time.time
         timezone.now = lambda: right() + AHEAD
@@ -146,14 +147,19 @@ def set_stage(
     options: dict[str, Any] = {**sandbox.options, "BASE_URL": sandbox.base, "ENVIRONMENT": "sandbox"}
     if story.hinting:
         options = hints.options(hints.site)
+    elif story.linking:
+        options = links.options()
     settings.PAGOEFECTIVO = {
         "CHANNELS": {alias: {"BACKEND": story.channel, "OPTIONS": options}},
         "SEARCHES_PER_MINUTE": 100_000,
     }
     # Sessions of its own: a connection is of one process.
-    mine, other = Client(sandbox.process, sandbox.base, sandbox.keys), Hinting(hints.site)
-    points.watch(mine.session, other.session)
-    return HintingStage(reference, mine, hinting=other) if story.hinting else Stage(reference, mine)
+    mine = Client(sandbox.process, sandbox.base, sandbox.keys)
+    hints, links = Hinting(hints.site), LinkingAfar(links.site)
+    points.watch(mine.session, hints.session, links.session)
+    if story.linking:
+        return LinkingStage(reference, mine, linking=links)
+    return HintingStage(reference, mine, hinting=hints) if story.hinting else Stage(reference, mine)
 
 
 def begin(reference: str, providers: Providers, story: Story, after: AfterDeath, fatal: int) -> dict[str, Any]:
@@ -223,8 +229,8 @@ class Teller:
 
     def _open(self) -> None:
         self._sandboxes.close()
-        sandbox = self._sandboxes.enter_context(running("--clock-skew", "7200"))
-        self._providers = Providers(sandbox, self._sandboxes.enter_context(hinting()))
+        enter = self._sandboxes.enter_context
+        self._providers = Providers(enter(running("--clock-skew", "7200")), enter(hinting()), enter(linking()))
         self._providers.hinting.tell("patience", looks=2)
         self._end = next(self._numbers) + 200
 

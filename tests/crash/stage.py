@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.apps import apps
 from django.core.cache import cache
@@ -36,7 +37,8 @@ from pagoefectivo_django.models import (
 )
 from pagoefectivo_django.models.clock import current_time
 from pagoefectivo_django.payer import Payer
-from tests.providers.control import Hinting
+from tests.providers.control import Hinting, LinkingAfar
+from tests.providers.linking_server import sign
 from tests.sandbox.running import Client
 from tests.shop.models import Heard
 
@@ -63,6 +65,9 @@ MOST_ROUNDS = 150
 @dataclass
 class Stage:
     """What the stories are told with."""
+
+    #: The payer presses for a code, whose date is not its order's; nobody can delete it.
+    pressed: ClassVar[bool] = False
 
     reference: str
     sandbox: Client
@@ -209,6 +214,34 @@ class HintingStage(Stage):
     def _send(self, messages: Iterable[Mapping[str, Any]]) -> None:
         for each in messages:
             self.send(each["body"].encode(), each["headers"], each["query"])
+
+
+@dataclass
+class LinkingStage(Stage):
+    """The same world, with the provider of ``tests/providers/linking_server.py``; codes are named by its ids."""
+
+    pressed: ClassVar[bool] = True
+
+    linking: LinkingAfar = field(kw_only=True)
+
+    def listing(self) -> list[dict[str, Any]]:
+        return self.linking.listing()
+
+    def press(self) -> None:
+        """Let the payer press "pay now" on the order's voucher."""
+        assert Browser().post(f"{self.order().voucher_url}pay/").status_code == 302
+
+    def take(self, code: int | str, **how: Any) -> None:
+        self.linking.pay(str(code))
+
+    def notify(self, *codes: int | str) -> None:
+        """Tell the shop in one message of these pages, and before them of another system's."""
+        pages = self.linking.pages()
+        body = json.dumps({"events": [page for page in pages if page["id"] in codes or page == pages[0]]}).encode()
+        self.send(body, {"Linking-Signature": sign(body)})
+
+    def notify_all(self) -> None:
+        self.notify(*(each["cip"] for each in self.codes()))
 
 
 def _moments() -> Iterable[datetime]:

@@ -46,9 +46,10 @@ from tests.sandbox.running import order as charge
 from tests.shop.models import Heard
 
 from .receivers import deaf
-from .stage import AMOUNT, DELETED, OPEN, HintingStage, Stage, tried
+from .stage import AMOUNT, HintingStage, LinkingStage, Stage, tried
 
-PENDING, PAID, EXPIRED, CANCELLED = OrderState.PENDING, OrderState.PAID, OrderState.EXPIRED, OrderState.CANCELLED
+NEW, PENDING = OrderState.NEW, OrderState.PENDING
+PAID, EXPIRED, CANCELLED = OrderState.PAID, OrderState.EXPIRED, OrderState.CANCELLED
 REJECTED, REFUNDED = OrderState.REJECTED, OrderState.REFUNDED
 #: What may be asked when a process dies while it asks for a code: the provider mails it to the payer all the same.
 TWO_CODES = {Kind.LOST_CODE, Kind.DUPLICATE_PAYMENT}
@@ -92,6 +93,8 @@ class Story:
     channel: str = "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel"
     #: The provider is that of ``tests/providers/hinting_server.py``.
     hinting: bool = False
+    #: The provider is that of ``tests/providers/linking_server.py``.
+    linking: bool = False
     #: What else has to hold.
     also: Callable[[Stage], Iterator[str]] = field(default=_nothing)
 
@@ -273,7 +276,7 @@ def dearer(stage: Stage) -> None:
 
 
 def one_stands(stage: Stage) -> Iterator[str]:
-    status = Order.objects.filter(state__in=(OrderState.NEW, PENDING, PAID))
+    status = Order.objects.filter(state__in=(NEW, PENDING, PAID))
     if status.count() != 1:
         yield f"{status.count()} orders of one cart stand"
 
@@ -496,11 +499,44 @@ def refund_that_takes_hours(stage: Stage) -> None:
         stage.tick(hours=hours)
 
 
-def codes_deleted(stage: Stage) -> Iterator[str]:
-    """The provider was told to delete what must not be paid any more."""
-    wrong = [code for code in stage.codes() if code["status"] not in (DELETED, OPEN) and not code["payments"]]
-    if wrong:
-        yield f"neither deleted nor open: {wrong}"
+# A provider of links: pressed for, short, not to be deleted, told in lists.
+
+LINKS: dict[str, Any] = {"channel": "tests.providers.linking.LinkingChannel", "linking": True}
+
+
+def press(stage: Stage) -> None:
+    assert isinstance(stage, LinkingStage)
+    stage.press()
+
+
+def press_until_there_is_a_link(stage: Stage) -> None:
+    """A request whose process died holds the next press up until its lease is over."""
+    press(stage)
+    if stage.order().state == NEW:
+        stage.go_on(stage.latest() + timedelta(minutes=5))
+        press(stage)
+
+
+def press_and_pay(stage: Stage) -> None:
+    press(stage)
+    stage.pay(name_of_code(stage))
+
+
+def press_in_vain_and_pay(stage: Stage) -> None:
+    """The link of the first press is lost, and not found at once."""
+    with stage.misbehaving("POST", "/pages$", "drop"), stage.misbehaving("GET", "/references/", "503", times=2):
+        press(stage)
+    press_and_pay(stage)
+
+
+def sold_and_pressed(stage: Stage) -> None:
+    stage.sell()
+    press(stage)
+
+
+def cancel_and_pay(stage: Stage) -> None:
+    cancel(stage)
+    stage.pay(name_of_code(stage))
 
 
 STORIES: dict[str, Story] = {
@@ -647,6 +683,38 @@ STORIES: dict[str, Story] = {
         asks={Kind.NOT_CONFIRMED},
         again=trying(refund_by_channel),
         **HINTS,
+    ),
+    "links, press": Story(
+        press_and_pay,
+        sold,
+        {PAID},
+        before={NEW},
+        halfway={NEW},
+        asks={Kind.DUPLICATE_PAYMENT},
+        again=press_until_there_is_a_link,
+        pays=True,
+        **LINKS,
+    ),
+    "links, answer lost": Story(
+        press_in_vain_and_pay,
+        sold,
+        {PAID},
+        before={NEW},
+        halfway={NEW},
+        asks={Kind.DUPLICATE_PAYMENT},
+        again=press_until_there_is_a_link,
+        pays=True,
+        **LINKS,
+    ),
+    "links, cancel and pay": Story(
+        cancel_and_pay,
+        sold_and_pressed,
+        {CANCELLED, PAID},
+        asks=CANCELLED_AND_PAID,
+        again=trying(cancel),
+        early=True,
+        pays=True,
+        **LINKS,
     ),
     # The clock.
     "expire, over there too": Story(tick, ended_there, {EXPIRED}, at=timedelta(minutes=45), hours=1),

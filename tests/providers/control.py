@@ -341,16 +341,69 @@ class Linking(Control):
             self.provider.send(self.hook, body)
 
 
+class LinkingAfar:
+    """The provider of links in a process of its own, whose pages a test reads and pays."""
+
+    def __init__(self, site: str) -> None:
+        self.site, self.session = site, requests.Session()
+        self.session.trust_env = False
+        self.session.headers["Authorization"] = f"Bearer {KEY}"
+
+    def options(self) -> dict[str, Any]:
+        """The OPTIONS of a channel to the account, whose pages live ten minutes."""
+        keys = {"BASE_URL": self.site, "KEY": KEY, "SECRET": SECRET}
+        return keys | {"MINUTES": 10, "CAN_FIND": True, "SHARED_ACCOUNT": True}
+
+    def pages(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.session.get(f"{self.site}/control", timeout=PATIENCE).json()["pages"]
+        return found
+
+    def listing(self) -> list[dict[str, Any]]:
+        """The pages in the form of the sandbox's list of codes."""
+        return [_listed_page(page) for page in self.pages()]
+
+    def pay(self, page: str) -> None:
+        assert self.session.post(f"{self.site}/control/{page}", timeout=PATIENCE).status_code == 200
+
+
+def _listed_page(page: Mapping[str, Any]) -> dict[str, Any]:
+    taken = {"operationNumber": page["number"], "amount": page["amount"], "currency": page["currency"]}
+    return {
+        "cip": page["id"],
+        "transactionCode": page["reference"],
+        "status": 22 if page["state"] == "open" else 23,
+        "statusName": page["state"],
+        "dateExpiry": page["ends_at"],
+        "payments": [taken | {"reversed": False}] if page["paid_at"] else [],
+        "webhooks": [],
+    }
+
+
 @contextmanager
 def hinting() -> Iterator[Hinting]:
-    """Start the server on a free port and stop it."""
-    command = [sys.executable, "-W", "error", "-m", "tests.providers.hinting_server"]
+    """Start the server of hints on a free port and stop it."""
+    with _serving("hinting_server") as site:
+        control = Hinting(site)
+        yield control
+        control.session.close()
+
+
+@contextmanager
+def linking() -> Iterator[LinkingAfar]:
+    """Start the server of links on a free port and stop it."""
+    with _serving("linking_server") as site:
+        control = LinkingAfar(site)
+        yield control
+        control.session.close()
+
+
+@contextmanager
+def _serving(module: str) -> Iterator[str]:
+    command = [sys.executable, "-W", "error", "-m", f"tests.providers.{module}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        control = Hinting(process.stdout.readline().strip())
         try:
-            yield control
+            yield process.stdout.readline().strip()
         finally:
-            control.session.close()
             process.terminate()
             process.wait(PATIENCE)

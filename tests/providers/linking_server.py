@@ -2,6 +2,10 @@
 
 A request for a page needs a reference of the merchant's, and a reference is used once. Nothing is deleted. The methods
 below are the provider's side: a payer pays, a page ends, messages go out, answers get lost.
+
+As a process of its own (``python -m tests.providers.linking_server``) the provider writes its address and then serves:
+pages live ten minutes, another system of the merchant's has been paid on the first, a test reads ``GET /control`` and
+pays by ``POST /control/ID``, and the header ``X-Sandbox-Fault`` asks for an answer that gets lost or for a status.
 """
 
 from __future__ import annotations
@@ -10,6 +14,8 @@ import hashlib
 import hmac
 import itertools
 import json
+import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,6 +27,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
+
+from .hinting_server import FAULT
 
 KEY = "made-up-linking-key"
 SECRET = "made-up-linking-secret"
@@ -139,6 +147,10 @@ class LinkingProvider:
                 return 201, refund
             case "GET", ["refunds", number]:
                 return 200, self.refunds[number]
+            case "GET", ["control"]:
+                return 200, {"pages": [page.told() for page in self.pages.values()]}
+            case "POST", ["control", number]:
+                return 200, self.pay(self.pages[number]).told()
         return 404, {"error": "nothing here"}
 
 
@@ -165,16 +177,19 @@ def linking_provider() -> Iterator[LinkingProvider]:
             with provider.lock:
                 provider.asked[name] += 1
                 status, left = provider.fail.get(name, (0, 0))
+                fault = self.headers.get(FAULT, "")
                 if self.headers.get("Authorization") != f"Bearer {KEY}":
                     status, content = 401, {"error": "key"}
                 elif left:
                     provider.fail[name] = (status, left - 1)
                     content = {"error": "not now"}
+                elif fault.isdigit():
+                    status, content = int(fault), {"error": "made up"}
                 else:
                     status, content = provider.answer(self.command, parts.path, parse_qs(parts.query), body)
                 lost = provider.lose[name] > 0
                 provider.lose[name] -= lost
-            if lost:
+            if lost or fault == "drop":
                 self.close_connection = True
                 self.connection.close()
                 return
@@ -203,3 +218,16 @@ def linking_provider() -> Iterator[LinkingProvider]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def serve() -> None:
+    with linking_provider() as provider:
+        provider.life = timedelta(minutes=10)
+        provider.pay(provider.foreign())
+        sys.stdout.write(provider.base + "\n")
+        sys.stdout.flush()
+        signal.pause()
+
+
+if __name__ == "__main__":
+    serve()
