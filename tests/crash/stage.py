@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -38,7 +37,6 @@ from pagoefectivo_django.models import (
 from pagoefectivo_django.models.clock import current_time
 from pagoefectivo_django.payer import Payer
 from tests.providers.control import Hinting, LinkingAfar
-from tests.providers.linking_server import sign
 from tests.sandbox.running import Client
 from tests.shop.models import Heard
 
@@ -235,10 +233,8 @@ class LinkingStage(Stage):
         self.linking.pay(str(code))
 
     def notify(self, *codes: int | str) -> None:
-        """Tell the shop in one message of these pages, and before them of another system's."""
-        pages = self.linking.pages()
-        body = json.dumps({"events": [page for page in pages if page["id"] in codes or page == pages[0]]}).encode()
-        self.send(body, {"Linking-Signature": sign(body)})
+        message = self.linking.message(*map(str, codes))
+        self.send(message.body, message.headers)
 
     def notify_all(self) -> None:
         self.notify(*(each["cip"] for each in self.codes()))

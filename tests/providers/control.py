@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -359,11 +360,20 @@ class LinkingAfar:
         return found
 
     def listing(self) -> list[dict[str, Any]]:
-        """The pages in the form of the sandbox's list of codes."""
-        return [_listed_page(page) for page in self.pages()]
+        """The pages, but for the other system's, in the form of the sandbox's list of codes."""
+        return [_listed_page(page) for page in self.pages()[1:]]
+
+    def message(self, *ids: str) -> Incoming:
+        """One message of these pages, and before them of another system's."""
+        pages = self.pages()
+        body = json.dumps({"events": [page for page in pages if page["id"] in ids or page == pages[0]]}).encode()
+        return Incoming(body, {"Linking-Signature": sign(body)})
 
     def pay(self, page: str) -> None:
-        assert self.session.post(f"{self.site}/control/{page}", timeout=PATIENCE).status_code == 200
+        self.tell(page)
+
+    def tell(self, order: str) -> None:
+        assert self.session.post(f"{self.site}/control/{order}", timeout=PATIENCE).status_code == 200
 
 
 def _listed_page(page: Mapping[str, Any]) -> dict[str, Any]:

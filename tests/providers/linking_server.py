@@ -4,8 +4,9 @@ A request for a page needs a reference of the merchant's, and a reference is use
 below are the provider's side: a payer pays, a page ends, messages go out, answers get lost.
 
 As a process of its own (``python -m tests.providers.linking_server``) the provider writes its address and then serves:
-pages live ten minutes, another system of the merchant's has been paid on the first, a test reads ``GET /control`` and
-pays by ``POST /control/ID``, and the header ``X-Sandbox-Fault`` asks for an answer that gets lost or for a status.
+pages live ten minutes, another system of the merchant's has been paid on the first, a test reads ``GET /control``, pays
+by ``POST /control/ID``, and by ``POST /control/lose`` lets the answer to the next request for a page get lost; so does
+the header ``X-Sandbox-Fault``, which may also name a status.
 """
 
 from __future__ import annotations
@@ -149,6 +150,9 @@ class LinkingProvider:
                 return 200, self.refunds[number]
             case "GET", ["control"]:
                 return 200, {"pages": [page.told() for page in self.pages.values()]}
+            case "POST", ["control", "lose"]:
+                self.lose["POST pages"] += 1
+                return 200, {}
             case "POST", ["control", number]:
                 return 200, self.pay(self.pages[number]).told()
         return 404, {"error": "nothing here"}

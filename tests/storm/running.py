@@ -18,7 +18,7 @@ from typing import Any
 
 from tests import valkey
 from tests.contrib.running import Worker, celery_worker, with_celery
-from tests.providers.control import Hinting, hinting
+from tests.providers.control import Hinting, hinting, linking
 from tests.sandbox import running as sandbox
 from tests.sandbox.running import ROOT, wait_for
 
@@ -115,6 +115,7 @@ def rage(size: Size, seed: int, environment: Mapping[str, str], folder: Path) ->
         provider = stack.enter_context(sandbox.running("--repeat-delay", "0.5", "--clock-skew", str(2 * AHEAD)))
         hints = stack.enter_context(hinting())
         hints.tell("patience", looks=4)
+        links = stack.enter_context(linking())
         broker = stack.enter_context(valkey.running()).connection_url
         options = {**provider.options, "BASE_URL": provider.base, "TIMEOUT": 20}
         plain = {
@@ -122,6 +123,7 @@ def rage(size: Size, seed: int, environment: Mapping[str, str], folder: Path) ->
             "DJANGO_SETTINGS_MODULE": SETTINGS,
             "STORM_CHANNEL": json.dumps(options),
             "STORM_HINTING": json.dumps(hints.options(hints.site)),
+            "STORM_LINKING": json.dumps(links.options()),
             "STORM_CACHE": f"{broker}/1",
         }
         handing_over = with_celery(plain, broker, SETTINGS)
@@ -135,6 +137,8 @@ def rage(size: Size, seed: int, environment: Mapping[str, str], folder: Path) ->
             url = _open(house, webs, plain, handing_over)
             provider.tell("webhook", url=f"{url}/pay/webhooks/default/")
             hints.listen(f"{url}/pay/webhooks/hinting/")
+            for env in (plain, handing_over):
+                env["STORM_URL"] = url
             storm.seconds["start"] = time.monotonic() - begin
             with _selling(storm, house, provider, plain, handing_over) as half_sold:
                 half_sold()
@@ -148,7 +152,7 @@ def rage(size: Size, seed: int, environment: Mapping[str, str], folder: Path) ->
         house.start("calm", "-m", "tests.storm", "calm", env=plain)
         storm.rounds.update(house.result("calm"))
         storm.seconds["calm"] = time.monotonic() - begin
-        storm.codes = [*_codes(provider), *hints.listing()]
+        storm.codes = [*_codes(provider), *hints.listing(), *links.listing()]
         storm.logs |= {name: house.log(name) for name in house.processes}
     return storm
 

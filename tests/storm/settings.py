@@ -2,6 +2,7 @@
 
 ``STORM_CHANNEL``    the OPTIONS of the channel, as JSON
 ``STORM_HINTING``    the OPTIONS, as JSON, of a second account's channel: the provider of hints, which takes the dollars
+``STORM_LINKING``    the same of a third account: at the provider of links, which takes a thousand soles or more
 ``STORM_CACHE``      the address of the cache that all processes share
 ``STORM_ALIAS``      the alias of the channel; unset: ``default``
 ``STORM_AHEAD``      seconds by which the clock of this process's machine is ahead
@@ -13,6 +14,7 @@ import os
 import socket
 import time
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
@@ -51,6 +53,10 @@ if "STORM_HINTING" in os.environ:
     options = json.loads(os.environ["STORM_HINTING"])
     PAGOEFECTIVO["CHANNELS"]["hinting"] = {"BACKEND": "tests.providers.hinting.HintingChannel", "OPTIONS": options}
     PAGOEFECTIVO["ROUTES"] = {"PEN": [ALIAS], "USD": ["hinting"]}
+if "STORM_LINKING" in os.environ:
+    options = json.loads(os.environ["STORM_LINKING"]) | {"MIN_AMOUNT": Decimal(1000)}
+    PAGOEFECTIVO["CHANNELS"]["linking"] = {"BACKEND": "tests.providers.linking.LinkingChannel", "OPTIONS": options}
+    PAGOEFECTIVO["ROUTES"]["PEN"].insert(0, "linking")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

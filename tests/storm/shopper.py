@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -31,10 +33,12 @@ from pagoefectivo_django.flows import (
     reissue_code,
 )
 from pagoefectivo_django.flows.orders.issue import AFTER_LOST
+from pagoefectivo_django.flows.orders.open_link import open_link
 from pagoefectivo_django.models import Order
+from pagoefectivo_django.models.clock import current_time
 from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.payer import Payer
-from tests.providers.control import Hinting
+from tests.providers.control import Hinting, LinkingAfar
 from tests.sandbox.running import PATIENCE, lima, wait_for
 
 #: In so many orders: one that every shop process sells, trouble at the provider for whoever asks it next, and a
@@ -62,12 +66,14 @@ class Shop:
         #: The codes that the provider mailed, by their transaction codes, and what payers do once they have got them.
         self.mailed: dict[str, int] = {}
         self.later: list[Callable[[], None]] = []
-        account = settings.PAGOEFECTIVO["CHANNELS"].get("hinting")
-        #: The provider of hints, where the shop has an account there.
-        self.hints = Hinting(account["OPTIONS"]["BASE_URL"]) if account else None
+        sites = {name: each["OPTIONS"].get("BASE_URL") for name, each in settings.PAGOEFECTIVO["CHANNELS"].items()}
+        #: The providers of hints and of links, where the shop has an account there.
+        self.hints = Hinting(sites["hinting"]) if "hinting" in sites else None
+        self.links = LinkingAfar(sites["linking"]) if "linking" in sites else None
 
     def run(self, orders: int) -> None:
-        names = [name for name, manner in MANNERS.items() if name != "shared" and (self.hints or not manner.hinting)]
+        has = {"": True, "hinting": bool(self.hints), "linking": bool(self.links)}
+        names = [name for name, manner in MANNERS.items() if name != "shared" and has[manner.account]]
         for position in range(orders):
             if position % SHARED == 0:
                 self.serve(f"STORM-all-{position}", "shared")
@@ -85,13 +91,14 @@ class Shop:
         manner = MANNERS[name]
         self.manners[reference] = name
         with transaction.atomic():  # a code is asked for after its commit, and the fault must be there before it
-            currency = "USD" if manner.hinting else "PEN"
-            order = create_order(reference=reference, amount=self.amount(reference), currency=currency, payer=ANA)
-            if manner.fault and self.hints and manner.hinting:
+            currency = "USD" if manner.account == "hinting" else "PEN"
+            amount = self.amount(reference) + (1000 if manner.account == "linking" else 0)
+            order = create_order(reference=reference, amount=amount, currency=currency, payer=ANA)
+            if manner.fault and self.hints and manner.account == "hinting":
                 self.hints.tell("fault", call="POST /payments$", about=f'"{reference}-', fault=manner.fault)
             elif manner.fault:
                 self.fault(manner.fault, call="create", transactionCode=f"{reference}-", seconds=0.5)
-        if manner.fault not in UNANSWERED:
+        if manner.fault not in UNANSWERED and manner.account != "linking":  # a link is requested at a press
             self.see_code(order)
         manner.act(self, order)
 
@@ -146,6 +153,37 @@ class Shop:
         assert order.cip
         assert self.hints
         self.hints.tell("move", id=order.cip.provider_id, to=to, **how)
+
+    def press(self, order: Order) -> str:
+        """Press for a link until there is one, and return the provider's id of its page."""
+
+        def opened() -> bool:
+            try:
+                return bool(open_link(order, current_time()))
+            except PagoEfectivoError as error:
+                self.did[f"open_link: {type(error).__name__}"] += 1
+                return False
+
+        wait_for(opened)
+        order.reload()
+        assert order.cip
+        return str(order.cip.provider_id)
+
+    def pay_page(self, page: str, *, times: int = 1) -> None:
+        """Pay at the provider of links, whose message is repeated until the shop has taken it so many times."""
+        assert self.links
+        self.links.pay(page)
+        message = self.links.message(page)
+
+        def taken() -> bool:
+            with suppress(requests.ConnectionError), requests.Session() as session:
+                session.trust_env = False
+                address, headers = f"{os.environ['STORM_URL']}/pay/webhooks/linking/", dict(message.headers)
+                return session.post(address, message.body, headers=headers, timeout=PATIENCE).status_code == 200
+            return False
+
+        for _ in range(times):
+            wait_for(taken)
 
     # What happens at the provider.
 
@@ -203,8 +241,8 @@ class Manner:
     kinds: frozenset[str]
     #: What happens when its code is asked for.
     fault: str = ""
-    #: The provider is that of ``tests/providers/hinting_server.py``.
-    hinting: bool = False
+    #: The alias of the account, if not the first: ``hinting`` or ``linking``, a server of ``tests/providers``.
+    account: str = ""
 
 
 MANNERS: dict[str, Manner] = {}
@@ -212,9 +250,9 @@ MANNERS: dict[str, Manner] = {}
 Act = Callable[[Shop, Order], None]
 
 
-def ends(*states: str, kinds: tuple[str, ...] = (), fault: str = "", hinting: bool = False) -> Callable[[Act], Act]:
+def ends(*states: str, kinds: tuple[str, ...] = (), fault: str = "", account: str = "") -> Callable[[Act], Act]:
     def keep(act: Act) -> Act:
-        MANNERS[act.__name__] = Manner(act, frozenset(states), frozenset(kinds), fault, hinting)
+        MANNERS[act.__name__] = Manner(act, frozenset(states), frozenset(kinds), fault, account)
         return act
 
     return keep
@@ -411,26 +449,26 @@ def paid_though_expired(shop: Shop, order: Order) -> None:
 # The provider of hints.
 
 
-@ends("paid", hinting=True)
+@ends("paid", account="hinting")
 def hinted_in_process(shop: Shop, order: Order) -> None:
     """Two facts, told by equal bytes; the first may come after the second."""
     shop.move(order, "in_process", after=shop.random.uniform(0, 1))
     shop.move(order, "approved", times=2, after=shop.random.uniform(0, 1))
 
 
-@ends("paid", hinting=True)
+@ends("paid", account="hinting")
 def hinted_never(shop: Shop, order: Order) -> None:
     shop.move(order, "approved", times=0)
 
 
-@ends("paid", fault="drop", hinting=True)
+@ends("paid", fault="drop", account="hinting")
 def hinted_answer_lost(shop: Shop, order: Order) -> None:
     """The code is found by our number, and never asked for again."""
     shop.see_code(order)
     shop.move(order, "approved")
 
 
-@ends("paid", "expired", fault="503", hinting=True)
+@ends("paid", "expired", fault="503", account="hinting")
 def hinted_provider_down(shop: Shop, order: Order) -> None:
     """Another is asked for minutes later, once the provider's no counts; by then the payer may be gone."""
 
@@ -442,12 +480,12 @@ def hinted_provider_down(shop: Shop, order: Order) -> None:
     shop.later.append(pay)
 
 
-@ends("cancelled", hinting=True)
+@ends("cancelled", account="hinting")
 def hinted_cancelled(shop: Shop, order: Order) -> None:
     shop.call(cancel_order, order)
 
 
-@ends("paid", "cancelled", kinds=("paid_after_cancel",), hinting=True)
+@ends("paid", "cancelled", kinds=("paid_after_cancel",), account="hinting")
 def hinted_cancelled_meanwhile(shop: Shop, order: Order) -> None:
     payer = threading.Thread(target=shop.move, args=(order, "approved"))
     payer.start()
@@ -455,12 +493,12 @@ def hinted_cancelled_meanwhile(shop: Shop, order: Order) -> None:
     payer.join()
 
 
-@ends("expired", hinting=True)
+@ends("expired", account="hinting")
 def hinted_code_expired(shop: Shop, order: Order) -> None:
     shop.move(order, "expired")
 
 
-@ends("refunded", hinting=True)
+@ends("refunded", account="hinting")
 def hinted_refunded(shop: Shop, order: Order) -> None:
     """Money goes back days later: at one of the provider's answers to our question."""
     shop.move(order, "approved")
@@ -472,7 +510,7 @@ def hinted_refunded(shop: Shop, order: Order) -> None:
     shop.later.append(give_back)
 
 
-@ends("refunded", kinds=("reversed",), hinting=True)
+@ends("refunded", kinds=("reversed",), account="hinting")
 def hinted_charged_back(shop: Shop, order: Order) -> None:
     shop.move(order, "approved")
 
@@ -481,3 +519,52 @@ def hinted_charged_back(shop: Shop, order: Order) -> None:
         shop.move(order, "charged_back")
 
     shop.later.append(take_back)
+
+
+# The provider of links.
+
+
+@ends("paid", account="linking")
+def pressed(shop: Shop, order: Order) -> None:
+    shop.pay_page(shop.press(order), times=2)
+
+
+@ends("paid", account="linking")
+def pressed_never_told(shop: Shop, order: Order) -> None:
+    page = shop.press(order)
+    assert shop.links
+    shop.links.pay(page)
+
+
+@ends("paid", account="linking")
+def pressed_answer_lost(shop: Shop, order: Order) -> None:
+    """The answer to whoever presses next is lost, and found by our number at once."""
+    assert shop.links
+    shop.links.tell("lose")
+    shop.pay_page(shop.press(order))
+
+
+@ends("paid", kinds=("duplicate_payment",), account="linking")
+def pressed_reissued(shop: Shop, order: Order) -> None:
+    """The payer pays on the first page, which nobody can delete, and on the second; in either order."""
+    first = shop.press(order)
+    shop.call(reissue_code, order)
+    for page in {first, shop.press(order)}:
+        shop.pay_page(page)
+
+
+@ends("cancelled", "paid", kinds=("paid_after_cancel",), account="linking")
+def pressed_cancelled(shop: Shop, order: Order) -> None:
+    page = shop.press(order)
+    shop.call(cancel_order, order)
+    shop.pay_page(page)
+
+
+@ends("expired", account="linking")
+def pressed_unpaid(shop: Shop, order: Order) -> None:
+    shop.press(order)
+
+
+@ends("expired", account="linking")
+def never_pressed(shop: Shop, order: Order) -> None:
+    pass

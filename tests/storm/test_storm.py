@@ -49,9 +49,9 @@ def test_the_books_balance_after_a_storm(
     books.check_history()
     assert Order.objects.count() >= size.orders
     assert set(storm.manners.values()) == MANNERS.keys(), "not every manner was tried"
-    # The disturbances were there: codes of both aliases and of the second account, and a worker whose machine was an
+    # The disturbances were there: codes of both aliases and of the other accounts, and a worker whose machine was an
     # hour ahead of the database.
-    assert {*Cip.objects.values_list("channel", flat=True)} == {"default", RENAMED, "hinting"}
+    assert {*Cip.objects.values_list("channel", flat=True)} == {"default", RENAMED, "hinting", "linking"}
     assert Heartbeat.objects.filter(name="clock ahead", ahead__gt=timedelta(seconds=AHEAD - 60)).exists()
     assert storm.rounds["left"] == 0, "there was something to do in a round after the last one"
     # Everybody took part, ended in peace, and said nothing of an error that nobody expects.
