@@ -39,10 +39,10 @@ def _ask(connection: BaseDatabaseWrapper, query: str) -> datetime:
     return moment
 
 
-def skew() -> timedelta:
-    """Return how far this machine's clock is ahead of the database's; zero on SQLite."""
+def skew() -> timedelta | None:
+    """Return how far this machine's clock is ahead of the database's; None on SQLite, which has no clock of its own."""
     if connections[database()].vendor not in QUERIES:
-        return timedelta(0)
+        return None
     before = timezone.now()
     moment = current_time()
     return before + (timezone.now() - before) / 2 - moment

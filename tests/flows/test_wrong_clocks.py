@@ -184,7 +184,7 @@ def test_a_lease_of_another_machine_is_not_broken(monkeypatch: pytest.MonkeyPatc
 def test_its_skew_is_said_on_the_first_page(monkeypatch: pytest.MonkeyPatch) -> None:
     User.objects.create_superuser("rosa", "rosa@example.com", "x")
     with ahead(monkeypatch, HOUR):
-        assert abs(skew() - HOUR) < timedelta(minutes=1)
+        assert abs((skew() or timedelta(0)) - HOUR) < timedelta(minutes=1)
         tick()
     (clock,) = wrong_clocks(current_time())
     assert clock.machine == machine()

@@ -47,7 +47,7 @@ def _write(channel: Channel, exchanges: list[Exchange], order: Order | None, ref
             if names := [value for ref in refs if (value := getattr(ref, name))]:
                 cips = Cip.objects.using(alias).filter(**{"account": channel.account, f"{name}__in": names})
                 about |= set(cips.values_list("order", flat=True))
-        wrong = skew()  # error of this machine's clock, by which the exchanges were timed
+        wrong = skew() or timedelta(0)  # error of this machine's clock, by which the exchanges were timed
         with transaction.atomic(using=alias):
             for exchange in exchanges:
                 call = ApiCall.objects.using(alias).create(

@@ -85,7 +85,7 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     """
     budget, begin = TimeBudget(now, BUDGET, stopped), time.monotonic()
     beat("tick", current_time())
-    if ahead := skew():
+    if (ahead := skew()) is not None:  # zero is written too: the clock was wrong in the round before
         beat(f"{CLOCK}{machine()}", current_time(), ahead=ahead)
 
     def part(work: Callable[[], int]) -> int:
