@@ -169,10 +169,14 @@ class ActingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         run.__name__ = action.name
         return admin.action(run, description=action.label)
 
-    def get_actions(self, request: HttpRequest, *more: Any, **named: Any) -> dict[str, Any]:
-        """Return the list's actions for which the request's user has the permission."""
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
+        """Return the list's actions for which the request's user has the permission.
+
+        ``action_location`` is given by Django from 6.1 on, which looks for the parameter by its name.
+        """
         refused = {action.name for action in self.staff_actions if not action.is_allowed(request)}
-        found = super().get_actions(request, *more, **named)
+        where = {"action_location": action_location} if action_location else {}
+        found = super().get_actions(request, **where)
         return {str(name): each for name, each in found.items() if name not in refused}
 
     @sensitive_variables()
