@@ -65,7 +65,7 @@ OURS = [each for model, each in admin.site._registry.items() if model._meta.app_
 #: Texts that are no words: names with points, colons, digits, slashes, at signs or dashes in them.
 NAME = re.compile(r"\S*[\d.:/@\\]\w\S*|\S*\d\S*|PE-Signature")
 #: Texts of Django's own for which Django has no translation.
-DJANGO = {"Model name", "Add link", "Change or view list link", "Search"}
+DJANGO = {"Model name", "Add link", "Change or view list link", "Search", "Run"}
 WORD = re.compile(r"[A-Za-z]{3,}")
 RAW = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 #: What the rows below are called, names of persons, programs and formats, and words of a language that English has too.
@@ -185,6 +185,7 @@ def strange(page: str, language: str) -> list[tuple[str, str]]:
         if text.strip() in DJANGO:
             continue
         found += [(raw, text.strip()) for raw in RAW.findall(text) if not NAME.search(text)]
+        text = text.strip().removeprefix("Search ")  # Django's, followed by our name of a model
         words = {word.lower() for word in WORD.findall(NAME.sub(" ", text))}
         found += [(word, text.strip()) for word in sorted(words & english - translated - DATA - BOTH[language])]
     return found
