@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import django
 import pytest
 from django.core import mail
 from django.test import Client
@@ -250,6 +251,8 @@ class TestPressed:
         self, client: Client, provider: LinkingProvider, settings: Any
     ) -> None:
         settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PUBLIC_URL": "https://shop.example"}
+        if django.VERSION >= (6, 1):
+            settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
         order = sold()
         sent = []
         for _ in range(2):
