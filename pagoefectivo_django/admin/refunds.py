@@ -162,7 +162,7 @@ class RefundAdmin(RecordAdmin):
                 gettext("Copy the link"),
             )
         return (
-            (None, {"fields": (("order_link", "status_badge"), ("amount", "currency"), "goes_to", "reason")}),
+            (None, {"fields": (("order_link", "status_badge"), "money", "goes_to", "reason")}),
             (_("Account"), account),
             (_("Asked for"), {"fields": (("requested_text", "requested_at"), ("approved_text", "approved_at"))}),
             (_("Outcome"), {"fields": outcome}),

@@ -24,9 +24,10 @@ from pagoefectivo_django.flows import (
     resolve_discrepancy,
     tick,
 )
+from pagoefectivo_django.flows.inbox.apply import _is_foreign
 from pagoefectivo_django.flows.inbox.hints import hint
 from pagoefectivo_django.flows.ledger.advance import advance
-from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent, Payment, Refund
+from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment, Refund
 from pagoefectivo_django.states import Fact, Kind
 from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
@@ -80,9 +81,9 @@ def test_an_order_in_process_stays_and_can_be_paid() -> None:
 def test_a_code_in_process_is_not_cancelled_extended_or_reissued() -> None:
     order = in_process()
     (actions,) = actions_of([order]).values()
-    assert {actions[action] for action in ("cancel", "extend", "reissue")} == {"in_process"}
+    assert {actions[action] for action in ("extend", "reissue")} == {"in_process"}
     for change in (
-        lambda: cancel_order(order, reason="changed"),
+        lambda: cancel_order(order),
         lambda: extend_order(order, later(days=5)),
         lambda: reissue_code(order),
     ):
@@ -90,6 +91,37 @@ def test_a_code_in_process_is_not_cancelled_extended_or_reissued() -> None:
             change()
         assert caught.value.code == "payment_in_process"
     assert not [call for call, _ in MemoryChannel.calls if call in ("delete", "extend")]
+
+
+@pytest.mark.parametrize("outcome", [Fact.ISSUED, Fact.PAYMENT])
+def test_a_person_ends_an_order_in_process_and_its_code_waits_for_the_outcome(outcome: Fact) -> None:
+    order = in_process()
+    cancel_order(order, actor="marta", reason="The payer asked for another.")
+    tick(now=later(hours=3))
+    assert fresh(order).state == "cancelled"
+    assert not [call for call, _ in MemoryChannel.calls if call == "delete"]
+    channel().set(order.code, outcome, paid_at=later() if outcome == Fact.PAYMENT else None)
+    look(0.5)
+    tick(now=later(days=1))
+    assert bool([call for call, _ in MemoryChannel.calls if call == "delete"]) == (outcome == Fact.ISSUED)
+    assert discrepancies() == ([Kind.PAID_AFTER_CANCEL] if outcome == Fact.PAYMENT else [])
+
+
+def test_a_code_in_process_of_which_nobody_is_heard_is_given_up_with_its_watch() -> None:
+    order = in_process()
+    cancel_order(order, actor="marta", reason="We left that provider.")
+    channel().book.clear()
+    tick(now=later(days=40))
+    tick(now=later(days=41))
+    assert Cip.objects.get().retry_at is None
+
+
+@pytest.mark.usefixtures("two_routes")
+def test_a_failed_code_asks_no_route_where_another_action_waits_for_a_review() -> None:
+    order = make()
+    Order.objects.update(deferred_action="cancel")
+    failed(order)
+    assert fresh(order).pending_action == ""
 
 
 def test_a_code_in_process_does_not_expire_until_the_outcome_is_known() -> None:
@@ -385,6 +417,17 @@ def test_a_payment_of_a_lost_code_is_not_foreign_while_nobody_answers(settings: 
     for hour in range(30):
         tick(now=later(hours=hour))
     assert Kind.UNMATCHED in discrepancies()
+
+
+def test_a_payment_of_a_lost_code_is_not_foreign_where_the_answer_names_our_request(settings: Any) -> None:
+    serve_by(settings, SHARED_ACCOUNT=True)
+    lost()
+    (code,) = channel().book
+    notify(make(), code=code, operation_number="9")
+    row = Notification.objects.get()
+    assert not _is_foreign(row)
+    channel().set(code, Fact.PAYMENT, transaction_code="of-another-system")
+    assert _is_foreign(row)
 
 
 @pytest.mark.usefixtures("two_routes")

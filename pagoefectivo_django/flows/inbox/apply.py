@@ -338,14 +338,18 @@ def _give_up(row: Notification, now: datetime) -> None:
 
 
 def _is_foreign(row: Notification) -> bool:
-    """Return whether a message that could not be applied is about a code of another system on a shared account."""
+    """Return whether a message that could not be applied is about a code of another system on a shared account.
+
+    Neither the message nor the provider's answer may name a code of ours. Without an answer nothing is foreign: the
+    message may be of a request whose answer got lost.
+    """
     with suppress(PagoEfectivoError):
         channel = channel_for(row.account, row.channel)
         item = read_all(channel, row)[row.item]
-        if isinstance(item, Report) and not names_order(item):
-            if channel.can_look_up:
-                ask_provider(channel, [item.ref])
-            return is_foreign(channel, name_of(item))
+        if not channel.shared_account or not isinstance(item, Report):
+            return False
+        answers = ask_provider(channel, [item.ref]) if channel.can_look_up else {}
+        return not any(map(names_order, (item, *answers.values()))) and is_foreign(channel, name_of(item))
     return False
 
 

@@ -174,7 +174,7 @@ def _ask_next_route(locked: LockedOrder, cip: Cip, report: Report) -> None:
     if PendingAction.EXTEND in (order.pending_action, order.deferred_action):
         locked.end_action("code_failed")
     locked.move_order(OrderState.NEW, report.fact, cip, report.told)
-    if not order.pending_action:
+    if not (order.pending_action or order.deferred_action):
         order.pending_action, order.action_requested_at, order.retry_at = PendingAction.ISSUE, locked.now, locked.now
         order.attempts = 0
 

@@ -141,8 +141,6 @@ def _may_go(locked: LockedOrder) -> Rule:
         raise AlreadyPaid(_("Order %(order)s is paid; refund it instead."), code="order_paid", order=str(locked.order))
     if locked.in_review():
         raise refuse_change("cancel", "in_review", locked.order)
-    if (live := locked.live_cip()) and live.in_process_at:
-        raise refuse_change("cancel", "in_process", locked.order)
     return rule
 
 

@@ -31,9 +31,10 @@ def cancel_order(order: Order, *, actor: Actor | str = SHOP, reason: str = "", n
     provider doesn't confirm the deletion: then nothing has changed, and the worker tries again.
 
     The order is cancelled without confirmation if waiting is in vain: the provider doesn't know the code or can't
-    delete codes, or the account is no longer configured; with a ``reason`` also if the provider refuses, or if a
-    discrepancy about an unconfirmed change was opened before. The code may still be paid then: polling goes on, and so
-    do attempts to delete the code. A code whose digits are unknown can't be deleted; the order's history says so.
+    delete codes, or the account is no longer configured; with a ``reason`` also if the provider refuses, if a
+    discrepancy about an unconfirmed change was opened before, or while a payment of the code is in process. The code
+    may still be paid then: polling goes on, and so do attempts to delete the code. A code whose digits are unknown
+    can't be deleted; the order's history says so.
 
     Inside a transaction the cancellation is recorded, done after the commit, and the order returned unchanged.
     """
@@ -65,7 +66,10 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
     for cip in Cip.objects.using(database()).filter(order=order, status=CipStatus.CURRENT):
         begun = begin_deletion(cip, now, wait=wait)
         if not begun and Cip.objects.using(database()).filter(pk=cip.pk, in_process_at__isnull=False).exists():
-            raise refuse_change("reissue" if asked else "cancel", "in_process", order)
+            if asked or not order.action_reason:
+                raise refuse_change("reissue" if asked else "cancel", "in_process", order)
+            _decide(Supersession(order, code=cip, nobody_knows=False), order, now, wait)
+            continue
         if not begun and not wait:
             raise OutcomeUnknown(_HELD, code="locked_meanwhile", order=str(order))
         try:

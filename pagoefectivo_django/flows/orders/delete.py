@@ -149,8 +149,11 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
     """
     if not cip.claim(now):
         return False
-    if cip.in_process_at:  # a code is never deleted while a payment of it is in process
-        cip.put_off(now, "A payment of the code is in process.")
+    if cip.in_process_at:  # a code is never deleted while a payment of the code is in process
+        if _is_over(cip, now):
+            Cip.objects.using(database()).filter(pk=cip.pk, attempts=cip.attempts).update(retry_at=None)
+        else:
+            cip.put_off(now, "A payment of the code is in process.")
         return True
     try:
         apply_answer(delete_code(cip, now), actor=PROGRAM, wait=False, now=now)

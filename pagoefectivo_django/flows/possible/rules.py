@@ -132,8 +132,8 @@ def _change(of: OrderSituation, action: str) -> str:
         return str(state)
     if state not in HOLDING and of.ordered_again:
         return "ordered_again"
-    anew = action in ("reissue", "renew", "open_link")
-    if action != "issue" and any(cip.in_process_at and (anew or cip.status == CipStatus.CURRENT) for cip in of.cips):
+    marked = [cip for cip in of.cips if cip.in_process_at and action not in ("issue", "cancel")]
+    if any(action != "extend" or cip.status == CipStatus.CURRENT for cip in marked):
         return "in_process"
     if action in ("extend", "open_link"):
         return _extend(of) if action == "extend" else _open_link(of)
