@@ -42,8 +42,9 @@ MOST_LOST = 2
 AT_ONCE = 5.0
 #: Shortest pause before checking again whether a request whose process died counts as lost.
 SOON = timedelta(seconds=5)
-#: The fields of a requested code that change when the code is asked for again, because the first request was not sent.
+#: Evidence of two lost answers.
 _TWICE = {"about": "answers_lost"}
+#: The fields of a requested code that change when the code is asked for again, because the first request was not sent.
 _ASKED_AGAIN = ("channel", "account", "expires_at", "asked_at", "changed_at", "version", "poll_at")
 
 
