@@ -1,0 +1,6 @@
+"""The dialects of further providers, each under a prefix of its own: ``/dlocal/``, ``/culqi/``, …"""
+
+from .base import Dialect
+
+#: A class for each prefix.
+DIALECTS: dict[str, type[Dialect]] = {}

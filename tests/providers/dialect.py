@@ -1,0 +1,72 @@
+"""A provider of the sandbox's dialects, in the sandbox's process, as a ``Control``."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pagoefectivo_django.channels.base import CodeRef, Incoming
+from pagoefectivo_django.sandbox.dialects import DIALECTS
+from tests.sandbox.running import PATIENCE, Client
+
+from .control import Control
+
+
+class DialectControl(Control):
+    """Subclasses set ``name``, ``backend``, ``calls``, ``words``, ``lacks`` and implement ``say``.
+
+    The dialect knows every move; ``lacks`` names those that its provider has not got.
+    """
+
+    #: The dialect's prefix.
+    name: ClassVar[str]
+    #: What stands behind the prefix in ``BASE_URL``, such as ``v2/``.
+    base: ClassVar[str] = ""
+
+    def __init__(self, sandbox: Client) -> None:
+        self.sandbox, self.site = sandbox, sandbox.site
+
+    def options(self, site: str, *, other: bool = False) -> dict[str, Any]:
+        keys = DIALECTS[self.name].accounts["other" if other else "shop"]
+        return {"ENVIRONMENT": "sandbox", "BASE_URL": f"{site}/{self.name}/{self.base}", **keys}
+
+    def listen(self, url: str) -> None:
+        self.tell("webhook", url=url)
+
+    def charges(self) -> list[dict[str, Any]]:
+        answer = self.sandbox.send("GET", f"/sandbox/{self.name}/charges")
+        found: list[dict[str, Any]] = answer.json()["charges"]
+        return found
+
+    def messages(self, ref: CodeRef) -> list[Incoming]:
+        (charge,) = [each for each in self.charges() if each["id"] == ref.provider_id]
+        return [Incoming(each["body"].encode(), each["headers"], each["query"]) for each in charge["messages"]]
+
+    def made(self, transaction_code: str) -> int:
+        return sum(each["reference"] == transaction_code for each in self.charges())
+
+    def tell(self, order: str, **body: Any) -> None:
+        """Give an order to the dialect's controls."""
+        url = f"{self.site}/sandbox/{self.name}/{order}"
+        answer = self.sandbox.session.post(url, json=body, timeout=PATIENCE)
+        assert answer.status_code == 200, f"{order} {body}: {answer.text}"
+
+    def pay(self, ref: CodeRef) -> None:
+        self.tell("pay", id=ref.provider_id)
+
+    def process(self, ref: CodeRef) -> None:
+        self.tell("process", id=ref.provider_id)
+
+    def expire(self, ref: CodeRef) -> None:
+        self.tell("expire", id=ref.provider_id)
+
+    def cancel(self, ref: CodeRef) -> None:
+        self.tell("cancel", id=ref.provider_id)
+
+    def fail(self, ref: CodeRef) -> None:
+        self.tell("fail", id=ref.provider_id)
+
+    def take_back(self, ref: CodeRef) -> None:
+        self.tell("take_back", id=ref.provider_id)
+
+    def finish(self, refund: str, *, done: bool = True, tell: bool = False) -> None:
+        self.tell("finish", id=refund, done=done, tell=tell)
