@@ -241,3 +241,12 @@ def test_the_smallest_shop_sells(tmp_path: Path) -> None:
             server.wait()
         shop.manage("pagoefectivo_worker", "--once")
         assert (tmp_path / "out.txt").read_text().count(said) == 1
+
+
+def test_the_minimal_channel_is_short_and_the_page_shows_all_of_it() -> None:
+    minimal = (ROOT / "tests/providers/minimal.py").read_text()
+    assert len(minimal.splitlines()) < 100
+    shown = {text.astext() for text in document("how-to/adding-channels").findall(nodes.literal_block)}
+    assert shown == {minimal}
+    page, methods = PAGES["how-to/adding-channels"], re.findall(r"    def (\w+)\(self", minimal)
+    assert [name for name in methods if f":pyobject: MinimalChannel.{name}\n" not in page] == ["account_id"]
