@@ -241,7 +241,8 @@ class Channel:
     #: By currency, the least and the most that an order may be over; the options ``MIN_AMOUNT`` and ``MAX_AMOUNT``
     #: override either.
     amounts: ClassVar[Mapping[str, tuple[Decimal, Decimal]]] = {}
-    presents: ClassVar[Presents] = Presents.CODE
+    #: Of a channel by its options, or by default of its class.
+    presents: Presents = Presents.CODE
     #: How long a link can be paid, at a provider that gives its links a date of its own; None: without an end, or until
     #: the date of the order.
     life: ClassVar[timedelta | None] = None
