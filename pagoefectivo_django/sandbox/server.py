@@ -47,7 +47,7 @@ class Server(ThreadingHTTPServer):
         self._api = Api(settings, self.book, faults, self.site)
         self._controls = Controls(self.book, faults, postman, collector)
         self._counter = Counter(self.book, collector)
-        self._dialects = {name: dialect(self.site) for name, dialect in DIALECTS.items()}
+        self.dialects = {name: dialect(self.site) for name, dialect in DIALECTS.items()}
 
     def server_bind(self) -> None:
         """Bind without the name look-up of HTTPServer, which can take seconds."""
@@ -67,9 +67,9 @@ class Server(ThreadingHTTPServer):
         if path.startswith("/v1/"):
             return self._api.answer(replace(request, path=path))
         _, first, rest = (request.path + "/").split("/", 2)
-        if dialect := self._dialects.get(first):
+        if dialect := self.dialects.get(first):
             return dialect.answer(replace(request, path=f"/{rest}".rstrip("/")))
-        if first == "sandbox" and (dialect := self._dialects.get(rest.partition("/")[0])):
+        if first == "sandbox" and (dialect := self.dialects.get(rest.partition("/")[0])):
             return dialect.control(request, rest.partition("/")[2].strip("/"))
         if first == "sandbox":
             return self._controls.answer(request)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import requests
+
 from pagoefectivo_django.channels.base import CodeRef, Incoming
 from pagoefectivo_django.sandbox.dialects import DIALECTS
-from tests.sandbox.running import PATIENCE, Client
+from pagoefectivo_django.sandbox.dialects.base import Dialect
+from tests.sandbox.running import PATIENCE
 
 from .control import Control
 
@@ -22,18 +25,22 @@ class DialectControl(Control):
     #: What stands behind the prefix in ``BASE_URL``, such as ``v2/``.
     base: ClassVar[str] = ""
 
-    def __init__(self, sandbox: Client) -> None:
-        self.sandbox, self.site = sandbox, sandbox.site
+    def __init__(self, site: str, session: requests.Session) -> None:
+        self.site, self.session = site, session
+
+    @property
+    def dialect(self) -> type[Dialect]:
+        return DIALECTS[self.name]
 
     def options(self, site: str, *, other: bool = False) -> dict[str, Any]:
-        keys = DIALECTS[self.name].accounts["other" if other else "shop"]
+        keys = self.dialect.accounts["other" if other else "shop"]
         return {"ENVIRONMENT": "sandbox", "BASE_URL": f"{site}/{self.name}/{self.base}", **keys}
 
     def listen(self, url: str) -> None:
         self.tell("webhook", url=url)
 
     def charges(self) -> list[dict[str, Any]]:
-        answer = self.sandbox.send("GET", f"/sandbox/{self.name}/charges")
+        answer = self.session.get(f"{self.site}/sandbox/{self.name}/charges", timeout=PATIENCE)
         found: list[dict[str, Any]] = answer.json()["charges"]
         return found
 
@@ -47,7 +54,7 @@ class DialectControl(Control):
     def tell(self, order: str, **body: Any) -> None:
         """Give an order to the dialect's controls."""
         url = f"{self.site}/sandbox/{self.name}/{order}"
-        answer = self.sandbox.session.post(url, json=body, timeout=PATIENCE)
+        answer = self.session.post(url, json=body, timeout=PATIENCE)
         assert answer.status_code == 200, f"{order} {body}: {answer.text}"
 
     def pay(self, ref: CodeRef) -> None:
