@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import pytest
 
 from pagoefectivo_django.states import Fact
+from tests.sandbox.running import Client
 
 from .contract import ProviderContract
-from .control import PagoEfectivo
 from .dialect import DialectControl
 from .story import ProviderStory
 
@@ -43,8 +43,8 @@ class DlocalGoControl(DialectControl):
 
 
 @pytest.fixture
-def dlocal_go(sandbox: PagoEfectivo) -> DlocalGoControl:
-    return DlocalGoControl(sandbox.sandbox)
+def dlocal_go(dialects: Client) -> DlocalGoControl:
+    return DlocalGoControl(dialects.site, dialects.session)
 
 
 class TestDlocalGo(ProviderContract):
