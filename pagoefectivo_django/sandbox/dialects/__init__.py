@@ -2,8 +2,10 @@
 
 from .base import Dialect
 from .dlocal import Dlocal
+from .dlocal_go import DlocalGo
 
 #: A class for each prefix.
 DIALECTS: dict[str, type[Dialect]] = {
     Dlocal.name: Dlocal,
+    DlocalGo.name: DlocalGo,
 }
