@@ -214,8 +214,8 @@ class DlocalChannel(RestChannel):
 
     @classmethod
     def secrets(cls, options: Mapping[str, Any]) -> list[bytes]:
-        """Return the secret that signs messages and our calls; none while a key is missing."""
-        return [] if super().missing(options) else super().secrets({"WEBHOOK_SECRETS": options["SECRET_KEY"]})
+        """Return the secret that signs messages and our calls."""
+        return super().secrets({"WEBHOOK_SECRETS": options.get("SECRET_KEY")})
 
     @classmethod
     def faults(cls, options: Mapping[str, Any]) -> list[tuple[str, Fault]]:
