@@ -13,6 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import localize
+from django.utils.timezone import localtime
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.documents.charts import COLOURS, FOOT, HEIGHT, WIDTH, columns
@@ -142,6 +144,23 @@ def test_calls_of_the_last_day() -> None:
         )  # fmt: skip
     found = calls(ACCOUNT, NOON)
     assert (found.count, found.failed, found.mean, found.longest) == (3, 2, 2800, 8000)
+
+
+def test_until_when_a_failing_provider_is_asked_last(
+    new_order: Callable[..., Order], owner: Client, settings: Any
+) -> None:
+    new_order()
+    now = timezone.now()
+    ApiCall.objects.create(
+        channel="default", account=ACCOUNT, method="POST", path="/v1/cips", status=503, began_at=now, milliseconds=9
+    )
+    until = localize(localtime(now + timedelta(minutes=2)))
+    assert "asked last until" in home(owner)
+    assert until not in home(owner), "nobody else can be asked"
+    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
+    second = entry | {"OPTIONS": entry["OPTIONS"] | {"NAME": "second"}}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry, "second": second}}
+    assert home(owner).count(until) == 1
 
 
 def test_all_is_well_and_then_it_is_not(new_order: Callable[..., Order], owner: Client) -> None:
