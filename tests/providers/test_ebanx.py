@@ -13,7 +13,6 @@ from pagoefectivo_django.channels.reading import LIMA
 from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.states import Fact, RefundStatus
-
 from tests.sandbox.running import Client
 
 from .between import Between, lost
@@ -61,7 +60,7 @@ class SilentInProcess(EbanxControl):
 
 class TestEbanx(ProviderContract):
     #: EBANX takes a day, so a code ends with its day in Lima.
-    STEP = timedelta(days=1)
+    step = timedelta(days=1)
 
     @pytest.fixture
     def control(self, dialects: Client) -> Control:
@@ -117,7 +116,7 @@ class TestEbanx(ProviderContract):
             channel.find("NOBODY-1")
         with pytest.raises(OutcomeUnknown):
             channel.look_up([CodeRef("", "", "nobody")])
-        with pytest.raises(Unavailable, match="BP-MADE-UP-1.*NOT_FOUND_CODES"):
+        with pytest.raises(Unavailable, match=r"BP-MADE-UP-1.*NOT_FOUND_CODES"):
             channel.examine()
 
     def test_the_doctor_tries_the_keys(self, channel: Channel, between: Between) -> None:

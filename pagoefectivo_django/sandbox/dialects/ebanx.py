@@ -124,7 +124,7 @@ KEY_ID = "made-up-key-id-shop"
 NOT_FOUND = "BP-MADE-UP-1"
 
 
-class EbanxDialect(Dialect):
+class Ebanx(Dialect):
     """EBANX; every call is a POST of JSON, and an error has the HTTP status 200."""
 
     name = "ebanx"
