@@ -78,9 +78,6 @@ class ProviderContract(ChannelContract):
     def document(self) -> dict[str, str]:
         return {**self.control.document}
 
-    def sets_dates(self) -> bool:
-        return bool(self.control.sets_dates)
-
     def does(self, move: str) -> Callable[..., None]:
         """A move of the provider; skips the test where there is none."""
         if move in self.control.lacks:

@@ -42,8 +42,6 @@ class Control:
     currency: ClassVar[str] = "PEN"
     #: The fields of the payer's document, at a provider that needs one.
     document: ClassVar[Mapping[str, str]] = {}
-    #: Whether the provider sets the dates of codes itself.
-    sets_dates: ClassVar[bool] = False
 
     def options(self, site: str, *, other: bool = False) -> dict[str, Any]:
         """The OPTIONS of a channel that reaches the provider at an address; ``other``: of another account there."""

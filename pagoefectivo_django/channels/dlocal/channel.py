@@ -95,6 +95,8 @@ class DlocalChannel(RestChannel):
         return 1
 
     def issue(self, charge: Charge) -> Report:
+        if not self._has_document(charge.payer):
+            raise Refused("dLocal needs the payer's DNI (8 or 9 digits) or RUC (11 digits); nothing was sent.")
         report = self._report(self.ask("POST", "payments", wire.write_charge(charge, self._flow())))
         echo = all(
             getattr(report, name) == getattr(charge, name) for name in ("transaction_code", "amount", "currency")

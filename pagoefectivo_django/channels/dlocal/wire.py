@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ...errors import Refused
-from ...payer import Payer, bare
+from ...payer import bare
 from ..base import Charge
 from ..reading import clean
 
@@ -37,7 +36,7 @@ def authorization(signature: str) -> str:
 
 
 def write_charge(charge: Charge, flow: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a request for a code (3.3); raises ``Refused`` for a payer without a document."""
+    """Return the fields of a request for a code (3.3)."""
     payer = charge.payer
     return {
         "amount": charge.amount,
@@ -48,17 +47,8 @@ def write_charge(charge: Charge, flow: Mapping[str, Any]) -> dict[str, Any]:
         "payer": {
             "name": clean(f"{payer.name} {payer.last_name}", 100),
             "email": payer.email,
-            "document": _document(payer),
+            "document": bare(payer.document_number),
         },
         "order_id": charge.transaction_code,
         "description": clean(charge.concept, 100),
     }
-
-
-def _document(payer: Payer) -> str:
-    """Return the number of the payer's document; a number without a type may be of either."""
-    form = DOCUMENTS.get(payer.document_type, "" if payer.document_type else "|".join(DOCUMENTS.values()))
-    number = bare(payer.document_number)
-    if not form or not re.fullmatch(form, number):
-        raise Refused("dLocal needs the payer's DNI (8 or 9 digits) or RUC (11 digits); nothing was sent.")
-    return number

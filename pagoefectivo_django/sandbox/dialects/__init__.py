@@ -3,9 +3,11 @@
 from .base import Dialect
 from .dlocal import Dlocal
 from .dlocal_go import DlocalGo
+from .ebanx import Ebanx
 
 #: A class for each prefix.
 DIALECTS: dict[str, type[Dialect]] = {
     Dlocal.name: Dlocal,
     DlocalGo.name: DlocalGo,
+    Ebanx.name: Ebanx,
 }
