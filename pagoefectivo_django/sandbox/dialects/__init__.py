@@ -1,11 +1,13 @@
 """The dialects of further providers, each under a prefix of its own: ``/dlocal/``, ``/culqi/``, …"""
 
 from .base import Dialect
+from .dlocal import Dlocal
 from .dlocal_go import DlocalGo
 from .ebanx import Ebanx
 
 #: A class for each prefix.
 DIALECTS: dict[str, type[Dialect]] = {
+    Dlocal.name: Dlocal,
     DlocalGo.name: DlocalGo,
     Ebanx.name: Ebanx,
 }
