@@ -1,9 +1,11 @@
 """The dialects of further providers, each under a prefix of its own: ``/dlocal/``, ``/culqi/``, …"""
 
 from .base import Dialect
+from .dlocal_go import DlocalGo
 from .mercadopago import MercadoPago
 
 #: A class for each prefix.
 DIALECTS: dict[str, type[Dialect]] = {
-    "mercadopago": MercadoPago,
+    DlocalGo.name: DlocalGo,
+    MercadoPago.name: MercadoPago,
 }
