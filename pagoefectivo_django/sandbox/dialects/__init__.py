@@ -4,10 +4,12 @@ from .base import Dialect
 from .dlocal import Dlocal
 from .dlocal_go import DlocalGo
 from .ebanx import Ebanx
+from .mercadopago import MercadoPago
 
 #: A class for each prefix.
 DIALECTS: dict[str, type[Dialect]] = {
     Dlocal.name: Dlocal,
     DlocalGo.name: DlocalGo,
     Ebanx.name: Ebanx,
+    MercadoPago.name: MercadoPago,
 }
