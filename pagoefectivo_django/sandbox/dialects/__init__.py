@@ -2,8 +2,10 @@
 
 from .base import Dialect
 from .dlocal_go import DlocalGo
+from .pagadito import Pagadito
 
 #: A class for each prefix.
 DIALECTS: dict[str, type[Dialect]] = {
     DlocalGo.name: DlocalGo,
+    Pagadito.name: Pagadito,
 }
