@@ -144,6 +144,31 @@ def test_calls_of_the_last_day() -> None:
     assert (found.count, found.failed, found.mean, found.longest) == (3, 2, 2800, 8000)
 
 
+def test_each_channel_with_what_it_can_do(owner: Client, settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {
+        "CHANNELS": {
+            "cash": {
+                "BACKEND": "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel",
+                "OPTIONS": {"ENVIRONMENT": "sandbox", "SERVICE_ID": 1234, "ACCESS_KEY": "x", "SECRET_KEY": "x"},
+            },
+            "pages": {
+                "BACKEND": "tests.providers.linking.LinkingChannel",
+                "OPTIONS": {"BASE_URL": "http://localhost:1", "KEY": "x", "SECRET": "x"},
+            },
+        }
+    }
+    shown = {}
+    for environment in ("sandbox", "test"):
+        table = home(owner, environment=environment).partition("What each channel can do")[2].partition("</table>")[0]
+        for row in table.split("<tr")[2:]:
+            name, *cells = re.findall(r"<t[dh][^>]*>\s*(.*?)\s*</t[dh]>", row, re.DOTALL)
+            shown[name] = cells
+    assert shown["cash"][:2] == ["a code", "PEN, USD"]
+    assert shown["cash"][3] == "10 minutes – 182 days"
+    assert shown["pages"][0] == "a link"
+    assert set(shown) == {"cash", "pages"}
+
+
 def test_all_is_well_and_then_it_is_not(new_order: Callable[..., Order], owner: Client) -> None:
     pay(new_order())
     assert "nothing that we know of" in home(owner)
