@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -246,6 +247,8 @@ def test_neither_another_body_nor_another_secret_is_believed(
     for body in (BODY + b" ", BODY.replace(b"SHOP-1001", b"SHOP-1002"), BODY.replace(b"evt-1", b"evt-2"), b"[]", b""):
         with pytest.raises(InvalidSignature):
             pagadito.verify(Incoming(body, true.headers))
+    with pytest.raises(InvalidSignature):
+        pagadito.verify(Incoming(BODY, {**true.headers, notices.SIGNATURE: f"!{true.header(notices.SIGNATURE)}"}))
     pagadito.options = {**pagadito.options, "WSK": "made-up-wsk-00000002"}
     with pytest.raises(InvalidSignature):
         pagadito.verify(true)
@@ -314,12 +317,13 @@ def test_no_stranger_s_address_is_fetched(
 
 
 def test_a_certificate_is_fetched_once_and_again_when_old(
-    script: Script, pagadito: PagaditoChannel, message: Callable[..., Incoming], monkeypatch: pytest.MonkeyPatch
+    script: Script, pagadito: PagaditoChannel, message: Callable[..., Incoming]
 ) -> None:
     assert pagadito.verify(message()) == pagadito.verify(message())
     assert len(script.asked(CERTIFICATE)) == 1
-    later = certificates.time.monotonic() + certificates.LIFE
-    monkeypatch.setattr(certificates.time, "monotonic", lambda: later)
+    ((address, (until, content)),) = certificates._kept.items()
+    assert 0 <= certificates.LIFE - (until - time.monotonic()) < 60
+    certificates._kept[address] = (time.monotonic(), content)
     pagadito.verify(message())
     assert len(script.asked(CERTIFICATE)) == 2
 
@@ -328,6 +332,7 @@ def test_a_certificate_is_fetched_once_and_again_when_old(
     "answer",
     [
         Says(404, b"no"),
+        Says(404, b"the certificate"),
         Says(200, b"<h1>Pagadito</h1>"),
         Says(200, b"\xff" * 2_000_000),
         Says(302, b"", {"Location": "/v1/elsewhere"}),
@@ -339,11 +344,13 @@ def test_a_certificate_that_can_not_be_fetched_makes_nobody_a_forger(
     script: Script, pagadito: PagaditoChannel, message: Callable[..., Incoming], answer: Says
 ) -> None:
     true = script.always[CERTIFICATE]
-    script.always[CERTIFICATE] = answer
+    script.always[CERTIFICATE] = Says(404, true.body) if answer.body == b"the certificate" else answer
     for _ in range(2):
         with pytest.raises(Unavailable):
             pagadito.verify(message())
     assert len(script.asked(CERTIFICATE)) == 1, "the host is left alone for a minute"
+    ((until, _),) = certificates._kept.values()
+    assert until - time.monotonic() <= certificates.PAUSE
     script.always[CERTIFICATE] = true
     certificates._kept.clear()
     assert pagadito.verify(message())

@@ -17,7 +17,7 @@ from .story import ProviderStory, Shop, state
 
 
 class PagaditoControl(DialectControl):
-    name, base = "pagadito", "api/v2/"
+    name = "pagadito"
     backend = "pagoefectivo_django.channels.pagadito.PagaditoChannel"
     currency = "USD"
     silent = frozenset({"amount", "paid_at", "transaction_code"})

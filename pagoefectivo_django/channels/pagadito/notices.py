@@ -33,9 +33,8 @@ def verify(incoming: Incoming, wsk: bytes, base_url: str) -> Proof:
     headers = {name: incoming.header(name).strip() for name in HEADERS}
     refusal = (InvalidSignature if headers[SIGNATURE] else Unsigned)("The notification has no valid signature.")
     digest, signature = DIGESTS.get(headers[ALGORITHM].lower()), _decoded(headers[SIGNATURE])
-    if not (text := signed_text(headers, incoming.body)) or not wsk:
-        raise refusal
-    if not signature or not certificates.is_pagaditos(headers[ADDRESS], base_url):
+    text = signed_text(headers, incoming.body)
+    if not text or not signature or not certificates.is_pagaditos(headers[ADDRESS], base_url):
         raise refusal
     if not digest:
         named = "".join(letter for letter in headers[ALGORITHM] if letter.isalnum() or letter in "-_")[:40]
@@ -48,13 +47,12 @@ def verify(incoming: Incoming, wsk: bytes, base_url: str) -> Proof:
 
 
 def signed_text(headers: dict[str, str], body: bytes) -> bytes:
-    """Return the text that Pagadito signs, up to the WSK; empty for a message without its parts."""
+    """Return the text that Pagadito signs, up to the WSK; empty for a body that is no JSON object."""
     try:
         event = read_text(strict_json.load(body).get("id"))
     except Malformed:
         return b""
-    parts = [headers[ID], headers[TIMESTAMP], event, str(zlib.crc32(body)), ""]
-    return "|".join(parts).encode(errors="replace") if all(parts[:4]) else b""
+    return "|".join((headers[ID], headers[TIMESTAMP], event, str(zlib.crc32(body)), "")).encode(errors="replace")
 
 
 def read(body: bytes, account: str) -> Hint:

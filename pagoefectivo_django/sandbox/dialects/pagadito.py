@@ -48,7 +48,7 @@ LIFE = timedelta(minutes=10)
 class Pagadito(Dialect):
     """Pagadito with two accounts."""
 
-    name = "pagadito"
+    name, base = "pagadito", "api/v2/"
     accounts: ClassVar = {
         name: {"UID": f"made-up-uid-{name}", "WSK": f"made-up-wsk-of-{name}", "ACCOUNT": name}
         for name in ("shop", "other")
