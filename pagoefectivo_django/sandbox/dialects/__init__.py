@@ -2,10 +2,12 @@
 
 from .base import Dialect
 from .dlocal_go import DlocalGo
+from .ebanx import Ebanx
 from .pagadito import Pagadito
 
 #: A class for each prefix.
 DIALECTS: dict[str, type[Dialect]] = {
     DlocalGo.name: DlocalGo,
+    Ebanx.name: Ebanx,
     Pagadito.name: Pagadito,
 }
