@@ -5,6 +5,7 @@ from .dlocal import Dlocal
 from .dlocal_go import DlocalGo
 from .ebanx import Ebanx
 from .mercadopago import MercadoPago
+from .pagadito import Pagadito
 
 #: A class for each prefix.
 DIALECTS: dict[str, type[Dialect]] = {
@@ -12,4 +13,5 @@ DIALECTS: dict[str, type[Dialect]] = {
     DlocalGo.name: DlocalGo,
     Ebanx.name: Ebanx,
     MercadoPago.name: MercadoPago,
+    Pagadito.name: Pagadito,
 }
