@@ -1,6 +1,9 @@
 """The dialects of further providers, each under a prefix of its own: ``/dlocal/``, ``/culqi/``, …"""
 
 from .base import Dialect
+from .checkout_com import CheckoutComDialect
 
 #: A class for each prefix.
-DIALECTS: dict[str, type[Dialect]] = {}
+DIALECTS: dict[str, type[Dialect]] = {
+    CheckoutComDialect.name: CheckoutComDialect,
+}
