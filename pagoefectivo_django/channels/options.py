@@ -40,6 +40,27 @@ NO_ENVIRONMENT: Fault = (
 )
 NO_TIMEOUT: Fault = (Error, "pagoefectivo.E007", "is no number of seconds from 1 to 60", "Leave it out for 8.")
 
+HERE: Fault = (
+    *(Warning, "pagoefectivo.W003", "asks this machine, while DEBUG is False: is it the simulator"),
+    "Leave BASE_URL out, or set it to the address of the provider or of your own proxy.",
+)
+OPEN_KEYS: Fault = (
+    *(Error, "pagoefectivo.E012", "sends its keys by http://, where everybody on the way reads them"),
+    "Let BASE_URL begin with https://.",
+)
+WEAK_SECRET: Fault = (
+    *(Error, "pagoefectivo.E013", f"has a webhook secret of less than {SHORTEST_SECRET} letters: it can be guessed"),
+    "Use what the provider gave you, whole.",
+)
+NO_REAL_MONEY: Fault = (
+    *(Warning, "pagoefectivo.W003", "uses a sandbox while DEBUG is False: nobody can pay its codes"),
+    "Set ENVIRONMENT to 'production' and the keys of production.",
+)
+REAL_MONEY: Fault = (
+    *(Warning, "pagoefectivo.W004", "uses production while DEBUG is True: its codes cost real money"),
+    "Set ENVIRONMENT to 'sandbox' and the keys of the sandbox, or DEBUG to False.",
+)
+
 
 class Configured(Channel):
     """A channel whose OPTIONS name an environment or an address; unusable OPTIONS raise ``Misconfigured``.
@@ -139,49 +160,17 @@ class Configured(Channel):
         host = _host(base_url)
         places = {urlsplit(url).hostname or "": name for name, url in cls.hosts.items()} | {**cls.other_hosts}
         place = places.get(host, environment)
-        told: list[CheckMessage] = []
-        if not settings.DEBUG and place != "sandbox" and _is_here(host):
-            told.append(
-                Warning(
-                    f"Channel {alias!r} asks {host}, which is this machine, while DEBUG is False: is it the simulator?",
-                    hint="Leave BASE_URL out, or set it to the address of the provider or of your own proxy.",
-                    id="pagoefectivo.W003",
-                )
-            )
-        if base_url.startswith("http:") and (environment == "production" or not (settings.DEBUG or place == "sandbox")):
-            told.append(
-                Error(
-                    f"Channel {alias!r} sends its keys by http://, where everybody on the way reads them.",
-                    hint="Let BASE_URL begin with https://.",
-                    id="pagoefectivo.E012",
-                )
-            )
-        if not settings.DEBUG and any(len(secret) < SHORTEST_SECRET for secret in cls.secrets(options)):
-            told.append(
-                Error(
-                    f"Channel {alias!r} has a webhook secret of less than {SHORTEST_SECRET} letters: it can be "
-                    "guessed.",
-                    hint="Use what the provider gave you, whole.",
-                    id="pagoefectivo.E013",
-                )
-            )
-        if place == "sandbox" and not settings.DEBUG:
-            told.append(
-                Warning(
-                    f"Channel {alias!r} uses a sandbox while DEBUG is False: nobody can pay its codes.",
-                    hint="Set ENVIRONMENT to 'production' and the keys of production.",
-                    id="pagoefectivo.W003",
-                )
-            )
-        if place == "production" and settings.DEBUG:
-            told.append(
-                Warning(
-                    f"Channel {alias!r} uses production while DEBUG is True: its codes cost real money.",
-                    hint="Set ENVIRONMENT to 'sandbox' and the keys of the sandbox, or DEBUG to False.",
-                    id="pagoefectivo.W004",
-                )
-            )
-        return told
+        insecure = base_url.startswith("http:") and not (settings.DEBUG or place == "sandbox")
+        weak = any(len(secret) < SHORTEST_SECRET for secret in cls.secrets(options))
+        rows: list[tuple[bool, Fault]] = [
+            (not settings.DEBUG and place != "sandbox" and _is_here(host), HERE),
+            (insecure or (base_url.startswith("http:") and environment == "production"), OPEN_KEYS),
+            (not settings.DEBUG and weak, WEAK_SECRET),
+            (not settings.DEBUG and place == "sandbox", NO_REAL_MONEY),
+            (settings.DEBUG and place == "production", REAL_MONEY),
+        ]
+        told = [fault for applies, fault in rows if applies]
+        return [kind(f"Channel {alias!r} {what}.", hint=hint, id=id) for kind, id, what, hint in told]
 
 
 HALVES = re.compile("[\ud800-\udfff]")

@@ -22,8 +22,6 @@ class DialectControl(Control):
 
     #: The dialect's prefix.
     name: ClassVar[str]
-    #: What stands behind the prefix in ``BASE_URL``, such as ``v2/``.
-    base: ClassVar[str] = ""
 
     def __init__(self, site: str, session: requests.Session) -> None:
         self.site, self.session = site, session
@@ -34,7 +32,7 @@ class DialectControl(Control):
 
     def options(self, site: str, *, other: bool = False) -> dict[str, Any]:
         keys = self.dialect.accounts["other" if other else "shop"]
-        return {"ENVIRONMENT": "sandbox", "BASE_URL": f"{site}/{self.name}/{self.base}", **keys}
+        return {"ENVIRONMENT": "sandbox", "BASE_URL": f"{site}/{self.name}/{self.dialect.base}", **keys}
 
     def listen(self, url: str) -> None:
         self.tell("webhook", url=url)

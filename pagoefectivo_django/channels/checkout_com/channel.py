@@ -40,7 +40,7 @@ from ..options import Fault
 from ..reading import cents, clean, read_address, read_cents, read_currency, read_mapping, read_moment
 from ..reading import read_text as text
 from ..rest import RestChannel, Row
-from .rows import COUNTRIES, NO_PREFIX, NO_RETURN, PAGES, PAYMENTS, PREFIX, RECEIVED, WEIGHTY
+from .rows import NO_PREFIX, NO_RETURN, PAGES, PAYMENTS, PREFIX, RECEIVED, WEIGHTY
 
 HEADER = "Cko-Signature"
 #: The key of our number in ``metadata``, which a payment takes over from its page; ``reference`` may be another in the
@@ -90,8 +90,8 @@ class CheckoutComChannel(RestChannel):
 
     @property
     def batch_size(self) -> int:
-        """The option ``BATCH_SIZE``, else 10: each page is asked about in a call or two of its own."""
-        return super().batch_size if "BATCH_SIZE" in self.options else 10
+        """One: each page is asked about in calls of its own, so the account's pace counts each."""
+        return 1
 
     @classmethod
     def faults(cls, options: Mapping[str, Any]) -> list[tuple[str, Fault]]:
@@ -314,14 +314,14 @@ class CheckoutComChannel(RestChannel):
 
 def _page(charge: Charge) -> dict[str, Any]:
     """Return the fields of a request for a page."""
-    payer, country = charge.payer, charge.payer.country.upper()
+    payer = charge.payer
     name = clean(f"{payer.name} {payer.last_name}", 100)
     return {
         "amount": cents(charge.amount),
         "currency": charge.currency,
         "reference": charge.transaction_code,
         "description": clean(charge.concept, 100),
-        "billing": {"address": {"country": country if len(country) == 2 else COUNTRIES.get(country, "PE")}},
+        "billing": {"address": {"country": payer.country_code or "PE"}},
         "customer": {"email": payer.email} | ({"name": name} if name else {}),
         "success_url": conf.public_url,
         "cancel_url": conf.public_url,

@@ -43,5 +43,3 @@ NO_RETURN: Fault = (
     *(Error, "pagoefectivo.E001", "is missing, and Checkout.com asks for an address to which payers come back"),
     "Set PAGOEFECTIVO['PUBLIC_URL'] to your shop's address, such as 'https://shop.example'.",
 )
-#: The countries of payers whose names are no ISO 3166 codes.
-COUNTRIES = {"PERU": "PE", "ECUADOR": "EC"}

@@ -2,8 +2,12 @@
 
 from .base import Dialect
 from .checkout_com import CheckoutComDialect
+from .dlocal_go import DlocalGo
+from .ebanx import Ebanx
 
 #: A class for each prefix.
 DIALECTS: dict[str, type[Dialect]] = {
     CheckoutComDialect.name: CheckoutComDialect,
+    DlocalGo.name: DlocalGo,
+    Ebanx.name: Ebanx,
 }

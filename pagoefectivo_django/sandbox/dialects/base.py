@@ -142,6 +142,8 @@ class Dialect:
 
     #: The prefix of the paths, without slashes.
     name: ClassVar[str]
+    #: The part of ``BASE_URL`` behind the prefix, such as ``v2/``.
+    base: ClassVar[str] = ""
     #: The made-up keys of the accounts ``shop`` and ``other``, under the names of the channel's OPTIONS.
     accounts: ClassVar[Mapping[str, Json]]
     #: Whether the date of a charge ends the charge by the clock.
@@ -157,6 +159,13 @@ class Dialect:
         self._numbers = itertools.count(1)
         #: Whether a refund is done at once; else a control ends each refund.
         self.refunds_at_once = False
+
+    @property
+    def environment(self) -> list[str]:
+        """The address and the keys of the account ``shop``, as lines of a ``.env``; keys of many lines are left out."""
+        keys: Json = {"BASE_URL": f"{self.site}/{self.base}", **self.accounts["shop"]}
+        texts = {name: value[0] if isinstance(value, list) else str(value) for name, value in keys.items()}
+        return [f"{self.name.upper()}_{name}={value}" for name, value in texts.items() if "\n" not in value]
 
     # Implemented by a dialect.
 
