@@ -4,10 +4,12 @@ from .base import Dialect
 from .checkout_com import CheckoutComDialect
 from .dlocal_go import DlocalGo
 from .ebanx import Ebanx
+from .paddle import PaddleDialect
 
 #: A class for each prefix.
 DIALECTS: dict[str, type[Dialect]] = {
     CheckoutComDialect.name: CheckoutComDialect,
     DlocalGo.name: DlocalGo,
     Ebanx.name: Ebanx,
+    PaddleDialect.name: PaddleDialect,
 }
