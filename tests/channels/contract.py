@@ -157,7 +157,11 @@ class ChannelContract:
             Incoming(true.body, {}, true.query),
             Incoming(true.body, {name: value[:-1] for name, value in true.headers.items()}, true.query),
             Incoming(true.body, dict.fromkeys(true.headers, "é" * 64), true.query),
-            *([Incoming(true.body.replace(b"35.5", b"95.5"), true.headers, true.query)] if whole else []),
+            *(
+                [Incoming(true.body.replace(b"35.5", b"95.5").replace(b"3550", b"9550"), true.headers, true.query)]
+                if whole
+                else []
+            ),
             *([Incoming(b"", true.headers, true.query)] if whole else []),
             *([Incoming(true.body, true.headers, true.query.replace(name, f"{name}1"))] if true.query else []),
         ):

@@ -14,4 +14,15 @@ DIALECTS: dict[str, type[Dialect]] = {
     Ebanx.name: Ebanx,
     MercadoPago.name: MercadoPago,
     Pagadito.name: Pagadito,
+from .checkout_com import CheckoutComDialect
+from .dlocal_go import DlocalGo
+from .ebanx import Ebanx
+from .paddle import PaddleDialect
+
+#: A class for each prefix.
+DIALECTS: dict[str, type[Dialect]] = {
+    CheckoutComDialect.name: CheckoutComDialect,
+    DlocalGo.name: DlocalGo,
+    Ebanx.name: Ebanx,
+    PaddleDialect.name: PaddleDialect,
 }
