@@ -18,9 +18,11 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
+from pagoefectivo_django.channels.abilities import abilities_of, built_in
 from pagoefectivo_django.conf import table
 from pagoefectivo_django.states import CipStatus, Fact, OrderState
 from pagoefectivo_django.transitions import CODE_TABLE, ORDER_TABLE
+from pagoefectivo_django.wording.abilities import HEADINGS, in_words
 from pagoefectivo_django.wording.sentences import ANSWERS, CLOSED, SENTENCES
 
 #: Characters of a default that a table's column has room for; only ``MESSAGES``, which is every message, is longer.
@@ -94,6 +96,17 @@ def _facts(
         yield "   " + ", ".join(f'"{cell}"' for cell in cells)
 
 
+def channels() -> Iterator[str]:
+    """Yield a table named *channels*: the built-in channels by their abilities."""
+    found = {each: in_words(abilities_of(each)) for each in built_in()}
+    yield from (".. list-table::", "   :name: channels", "   :header-rows: 1", "   :stub-columns: 1", "")
+    yield "   * - ability"
+    yield from (f"     - ``{each.__module__.split('.')[2]}``" for each in found)
+    for name, heading in HEADINGS.items():
+        yield f"   * - {heading}"
+        yield from (f"     - {words[name]}" for words in found.values())
+
+
 def sentences(table: Mapping[str, object]) -> Iterator[str]:
     """Yield a table: each code of data with its sentence in English."""
     yield from (".. list-table::", "")
@@ -107,6 +120,7 @@ class FromCode(Directive):
 
     required_arguments = 1
     SOURCES: ClassVar[dict[str, Callable[[], Iterator[str]]]] = {
+        "channels": channels,
         "commands": commands,
         "permissions": permissions,
         "settings": settings_table,

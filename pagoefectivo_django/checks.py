@@ -19,6 +19,7 @@ from django.urls import NoReverseMatch, reverse
 from .carriers import carrier_class
 from .channels import backend_class
 from .channels.base import COMMON_OPTIONS, Channel, is_limit
+from .channels.options import Configured
 from .codes import LONGEST, LONGEST_PREFIX, is_prefix
 from .conf import MESSAGES, SETTINGS, UNIX, Setting, conf, host_of, network_of, unknown_keys
 from .documents.ways import Means
@@ -66,7 +67,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
                 )
             found += channel.check(alias, options) + _prefix(alias, options) + _of_channel(alias, options)
             found += _shared(alias, options) + _taken(alias, channel, options)
-    return [*found, *_routes(), *_values(), *_sources(), *_carriers(), *_shown(), *_money()]
+    return [*found, *_one_account(), *_routes(), *_values(), *_sources(), *_carriers(), *_shown(), *_money()]
 
 
 @register("pagoefectivo")
@@ -131,6 +132,26 @@ def _carriers_deployed() -> list[CheckMessage]:
         with suppress(Misconfigured, AttributeError, TypeError):  # told by check_settings
             found += carrier_class(entry.get("BACKEND", "")).check_deploy(alias, entry.get("OPTIONS", {}))
     return found
+
+
+def _one_account() -> list[CheckMessage]:
+    """Errors in aliases of one account with different keys: codes of the one would be looked up at the other."""
+    accounts: dict[str, dict[tuple[str, ...], str]] = {}
+    for alias, channel, options in _channels():
+        with suppress(Misconfigured, AttributeError, TypeError, ValueError):  # told by check_settings
+            if isinstance(channel, type) and issubclass(channel, Configured):
+                keys = tuple(str(options.get(name)) for name in channel.needed)
+                accounts.setdefault(channel(alias, options).account, {}).setdefault(keys, alias)
+    hint = "If they are two accounts of the provider, set ACCOUNT in the OPTIONS of one of them; else use equal keys."
+    return [
+        Error(
+            f"Channels {' and '.join(map(repr, named.values()))} are one account, {account}, with different keys.",
+            hint=hint,
+            id="pagoefectivo.E015",
+        )
+        for account, named in accounts.items()
+        if len(named) > 1
+    ]
 
 
 def _one_secret() -> list[CheckMessage]:

@@ -27,11 +27,28 @@ class Contents(Directive):
     """Stands for Sphinx's ``toctree``: the pages that a page leads to."""
 
     has_content = True
-    option_spec = {"maxdepth": int, "hidden": directives.flag}
+    option_spec = {"maxdepth": int, "hidden": directives.flag, "glob": directives.flag}
 
     def run(self) -> list[nodes.Node]:
         """Return a comment, which shows nothing and keeps the names."""
         return [nodes.comment("", "\n".join(self.content), names=["toctree"])]
+
+
+class CodeFromFile(Directive):
+    """Stands for Sphinx's ``literalinclude``: a class or a function of a file, or the lines between two texts."""
+
+    required_arguments = 1
+    option_spec = {"pyobject": str, "start-at": str, "end-before": str, "dedent": int}
+
+    def run(self) -> list[nodes.Node]:
+        """Return the file's text, in which the options' texts have to occur."""
+        # A page names the file from its own folder, and each page that does is in a folder of ``docs``.
+        text = (DOCS / "how-to" / self.arguments[0]).read_text(encoding="utf-8")
+        *_, name = self.options.get("pyobject", "").split(".")
+        wanted = [f" {name}(" if name else "", *(self.options.get(each, "") for each in ("start-at", "end-before"))]
+        if missing := [each for each in wanted if each not in text]:
+            raise self.error(f"{self.arguments[0]} has no {missing}.")
+        return [nodes.literal_block(text, text)]
 
 
 def page_link(
@@ -48,6 +65,7 @@ def page_link(
 
 
 directives.register_directive("toctree", Contents)
+directives.register_directive("literalinclude", CodeFromFile)
 directives.register_directive("from-code", FromCode)
 roles.register_local_role("doc", page_link)
 
@@ -68,9 +86,12 @@ def table(page: str, name: str) -> list[list[str]]:
 def leads_to(page: str) -> list[str]:
     """Return the pages that a page's table of contents lists, by their full path."""
     folder = (DOCS / page).parent
-    return [
-        (folder / line).relative_to(DOCS).as_posix()
+    lines = [
+        line
         for contents in document(page).findall(nodes.comment)
         if "toctree" in contents["names"]
         for line in contents.astext().splitlines()
     ]
+    beside = sorted(path.stem for path in folder.glob("*.rst") if path != (DOCS / page).with_suffix(".rst"))
+    names = [name for line in lines for name in (beside if line == "*" else [line])]
+    return [(folder / name).relative_to(DOCS).as_posix() for name in names]

@@ -88,6 +88,7 @@ FLOWS["worker"] = set(FLOWS)
 KNOWN_IN = {
     "babel": "documents/moments.py",
     "celery": "contrib/celery/tasks.py",
+    "cryptography": "channels/rsa.py",
     "django_tasks": "contrib/tasks/tasks.py",
     "holidays": "workdays.py",
     "kombu": "contrib/celery/tasks.py",
@@ -103,6 +104,11 @@ KNOWN_IN = {
 #: The functions that import what the modules around them, which Django loads at start, must not.
 LOADERS = {
     "admin/orders.py: _evidence_pdf": {"pagoefectivo_django.documents.evidence_pdf.evidence_pdf"},
+    "channels/rsa.py: _library": {
+        *("cryptography.exceptions.InvalidSignature", "cryptography.exceptions.UnsupportedAlgorithm"),
+        *("cryptography.hazmat.primitives.asymmetric.padding", "cryptography.hazmat.primitives.hashes"),
+        *("cryptography.hazmat.primitives.serialization", "cryptography.x509"),
+    },
     "payer.py: _phone": {"phonenumbers"},
     "payer.py: has_phones": {"phonenumbers"},
     "payer.py: mobile_country": {"phonenumbers"},

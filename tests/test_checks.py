@@ -106,6 +106,16 @@ def test_a_bad_setting_is_told(settings: Any, id: str, setting: dict[str, Any]) 
     assert id in found()
 
 
+def test_two_aliases_of_one_account_have_one_key(settings: Any) -> None:
+    """A code of the one would be looked up with the other's key, and be unknown there."""
+    one, other = direct(), direct(ACCESS_KEY="EXAMPLEACCESSKEY0002")
+    both = {"default": one["CHANNELS"]["default"], "other": other["CHANNELS"]["default"]}
+    settings.PAGOEFECTIVO = {"CHANNELS": both}
+    assert "'default' and 'other' are one account, pagoefectivo:sandbox:1234," in found()["E015"]
+    settings.PAGOEFECTIVO = {"CHANNELS": both | {"other": both["default"]}}
+    assert found() == {}
+
+
 @pytest.mark.parametrize("prefix", ["", "Q-", "TIENDA-QUIPU-DE-LIMA"])
 def test_a_prefix_of_transaction_codes_that_leaves_room(settings: Any, prefix: str) -> None:
     settings.PAGOEFECTIVO = direct(TRANSACTION_CODE_PREFIX=prefix)

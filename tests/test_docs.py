@@ -13,7 +13,8 @@ from django.apps import apps
 from docutils import nodes
 
 from pagoefectivo_django import flows, models, signals
-from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
+from pagoefectivo_django.channels.abilities import built_in
+from pagoefectivo_django.channels.base import COMMON_OPTIONS, Channel
 from pagoefectivo_django.conf import SETTINGS
 from pagoefectivo_django.states import Fact, OrderState
 from pagoefectivo_django.transitions import ORDER_TABLE
@@ -70,9 +71,19 @@ def test_settings() -> None:
     assert [row[0] for row in table("reference/settings", "settings")] == list(SETTINGS)
 
 
-def test_options() -> None:
-    for name in PagoEfectivoChannel.option_names:
+@pytest.mark.parametrize("channel", built_in(), ids=lambda channel: channel.__name__)
+def test_each_channel_has_a_page_with_its_options(channel: type[Channel]) -> None:
+    page = PAGES[f"how-to/providers/{channel.__module__.split('.')[2]}"]
+    assert f"{channel.__module__.rpartition('.')[0]}.{channel.__name__}" in page
+    for name in channel.option_names or ():
+        assert f"``{name}``" in page, name
+    for name in COMMON_OPTIONS:
         assert f"``{name}``" in PAGES["reference/options"], name
+
+
+def test_every_folder_of_a_channel_is_in_the_table() -> None:
+    folders = {path.parent.name for path in (PACKAGE / "channels").glob("*/__init__.py")}
+    assert {channel.__module__.split(".")[2] for channel in built_in()} == folders
 
 
 def test_environment_variables() -> None:
@@ -230,3 +241,12 @@ def test_the_smallest_shop_sells(tmp_path: Path) -> None:
             server.wait()
         shop.manage("pagoefectivo_worker", "--once")
         assert (tmp_path / "out.txt").read_text().count(said) == 1
+
+
+def test_the_minimal_channel_is_short_and_the_page_shows_all_of_it() -> None:
+    minimal = (ROOT / "tests/providers/minimal.py").read_text()
+    assert len(minimal.splitlines()) < 100
+    shown = {text.astext() for text in document("how-to/adding-channels").findall(nodes.literal_block)}
+    assert shown == {minimal}
+    page, methods = PAGES["how-to/adding-channels"], re.findall(r"    def (\w+)\(self", minimal)
+    assert [name for name in methods if f":pyobject: MinimalChannel.{name}\n" not in page] == ["account_id"]

@@ -76,7 +76,7 @@ def why_not(row: Any, action: str) -> str:
     if "_actions" not in row.__dict__:
         viewer = getattr(row, "viewer", None)  # set by RecordAdmin.get_object
         row.__dict__["_actions"] = actions_of([row], viewer.get_username() if viewer else "")[row]
-    found: str = row.__dict__["_actions"].get(action, "")
+    found: str = row.__dict__["_actions"][action]
     return found
 
 

@@ -48,7 +48,7 @@ def orders_found(term: str, *, by_payer: bool) -> set[int]:
     """Return the keys of orders that match a term.
 
     The term is the beginning of a reference or, with ``by_payer``, of an e-mail address; or a whole code, transaction
-    code or operation number.
+    code, provider's id or operation number.
     """
     found = {*keys(Order.objects.filter(reference__startswith=term)), *codes_found(term, "order")}
     found |= {*keys(Payment.objects.filter(operation_number=term), "cip__order")}
@@ -58,10 +58,11 @@ def orders_found(term: str, *, by_payer: bool) -> set[int]:
 
 
 def codes_found(term: str, name: str = "pk") -> set[int]:
-    """Return the keys, or another column, of codes with these digits or this transaction code.
+    """Return the keys, or another column, of codes with these digits, this transaction code or this id at the provider.
 
     The look-up names every known account, because the index begins with the account.
     """
     accounts = list(known_accounts())
     mine = Cip.objects.filter(account__in=accounts)
-    return {*keys(mine.filter(code=term), name), *keys(mine.filter(transaction_code=term), name)}
+    columns = ("code", "transaction_code", "provider_id")
+    return {key for column in columns for key in keys(mine.filter(**{column: term}), name)}

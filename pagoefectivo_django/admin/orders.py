@@ -116,8 +116,17 @@ class OrderAdmin(RecordAdmin):
     list_select_related = ("cip",)
     list_filter = ("state", CurrencyFilter, "created_at")
     linked_fields = ("cip", "expires_at", "paid_at", "settled_at")
-    search_fields = ("reference", "email", "cips__code", "cips__transaction_code", "operation_number")
-    search_help_text = _("Beginning of a reference or e-mail; a CIP, transaction code or operation number")
+    search_fields = (
+        "reference",
+        "email",
+        "cips__code",
+        "cips__transaction_code",
+        "cips__provider_id",
+        "operation_number",
+    )
+    search_help_text = _(
+        "Beginning of a reference or e-mail; a CIP, transaction code, operation number or the provider's id"
+    )
     ordering = ("-pk",)
     fieldsets = (
         (None, {"fields": (("reference", "state_badge"), ("money", "code"), ("account", "expires_at"))}),

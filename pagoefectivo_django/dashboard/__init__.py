@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 from ..flows.reports.accounts import environment_of, environments, known_accounts
 from ..flows.reports.health import waiting
+from .channels import channels_panel
 from .health import health_panels, verdicts
 from .sales import sales_panels
 
@@ -32,5 +33,5 @@ def dashboard(request: HttpRequest, now: datetime) -> dict[str, Any]:
         "environments": names if len(names) > 1 else [],
         "environment": chosen,
         "verdicts": verdicts(request, mine, state, now),
-        "panels": [*sales_panels(mine, now), *health_panels(request, mine, state, now)],
+        "panels": [*sales_panels(mine, now), *health_panels(request, mine, state, now), channels_panel(mine)],
     }

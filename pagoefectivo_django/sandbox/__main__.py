@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _announce(server: Server, settings: Settings) -> None:
-    """Print the address, then a `.env`: each service's keys in plain names, and the first's in the app's names."""
+    """Print the address, then a `.env`: each service's keys in plain names, the first's in the app's names, and each
+    dialect's.
+    """
     base = f"{server.site}/v1/"
     lines = [f"PagoEfectivo sandbox: {base}"]
     for number, service in enumerate(settings.services, start=1):
@@ -65,6 +67,7 @@ def _announce(server: Server, settings: Settings) -> None:
         f"PAGOEFECTIVO_ACCESS_KEY={first.access_key}",
         f"PAGOEFECTIVO_SECRET_KEY={first.secret_key}",
     ]
+    lines += [line for dialect in server.dialects.values() for line in dialect.environment]
     print("\n".join(lines), flush=True)
 
 

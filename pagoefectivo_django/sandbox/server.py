@@ -14,6 +14,7 @@ from .callers import refused
 from .collector import Collector
 from .controls import Controls
 from .counter import Counter
+from .dialects import DIALECTS
 from .faults import Faults
 from .notices import Postman
 from .pages import missing_page, payment_page
@@ -46,6 +47,7 @@ class Server(ThreadingHTTPServer):
         self._api = Api(settings, self.book, faults, self.site)
         self._controls = Controls(self.book, faults, postman, collector)
         self._counter = Counter(self.book, collector)
+        self.dialects = {name: dialect(self.site) for name, dialect in DIALECTS.items()}
 
     def server_bind(self) -> None:
         """Bind without the name look-up of HTTPServer, which can take seconds."""
@@ -64,7 +66,12 @@ class Server(ThreadingHTTPServer):
         path = re.sub("/+", "/", request.path).lower()
         if path.startswith("/v1/"):
             return self._api.answer(replace(request, path=path))
-        if request.path.startswith("/sandbox/"):
+        _, first, rest = (request.path + "/").split("/", 2)
+        if dialect := self.dialects.get(first):
+            return dialect.answer(replace(request, path=f"/{rest}".rstrip("/")))
+        if first == "sandbox" and (dialect := self.dialects.get(rest.partition("/")[0])):
+            return dialect.control(request, rest.partition("/")[2].strip("/"))
+        if first == "sandbox":
             return self._controls.answer(request)
         if request.path == "/counter":
             return self._counter.answer(request)

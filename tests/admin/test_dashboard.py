@@ -155,12 +155,37 @@ def test_until_when_a_failing_provider_is_asked_last(
         channel="default", account=ACCOUNT, method="POST", path="/v1/cips", status=503, began_at=now, milliseconds=9
     )
     until = localize(localtime(now + timedelta(minutes=2)))
-    assert "asked last until" in home(owner)
+    assert "Asked last until" in home(owner)
     assert until not in home(owner), "nobody else can be asked"
     entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
     second = entry | {"OPTIONS": entry["OPTIONS"] | {"NAME": "second"}}
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry, "second": second}}
     assert home(owner).count(until) == 1
+
+
+def test_each_channel_with_what_it_can_do(owner: Client, settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {
+        "CHANNELS": {
+            "cash": {
+                "BACKEND": "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel",
+                "OPTIONS": {"ENVIRONMENT": "sandbox", "SERVICE_ID": 1234, "ACCESS_KEY": "x", "SECRET_KEY": "x"},
+            },
+            "pages": {
+                "BACKEND": "tests.providers.linking.LinkingChannel",
+                "OPTIONS": {"BASE_URL": "http://localhost:1", "KEY": "x", "SECRET": "x"},
+            },
+        }
+    }
+    shown = {}
+    for environment in ("sandbox", "test"):
+        table = home(owner, environment=environment).partition("What each channel can do")[2].partition("</table>")[0]
+        for row in table.split("<tr")[2:]:
+            name, *cells = re.findall(r"<t[dh][^>]*>\s*(.*?)\s*</t[dh]>", row, re.DOTALL)
+            shown[name] = cells
+    assert shown["cash"][:2] == ["a code", "PEN, USD"]
+    assert shown["cash"][3] == "10 minutes – 182 days"
+    assert shown["pages"][0] == "a link"
+    assert set(shown) == {"cash", "pages"}
 
 
 def test_all_is_well_and_then_it_is_not(new_order: Callable[..., Order], owner: Client) -> None:

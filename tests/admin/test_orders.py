@@ -42,6 +42,14 @@ def test_search(staff: Client, new_order: Make, search: str) -> None:
     assert other.reference not in text
 
 
+def test_search_by_the_id_at_the_provider(staff: Client, new_order: Make) -> None:
+    order, other = new_order(), new_order("OTHER-2")
+    order.cips.update(provider_id="ord_test_made_up")
+    text = staff.get(LIST, {"q": "ord_test_made_up"}).content.decode()
+    assert order.reference in text
+    assert other.reference not in text
+
+
 def test_zeros_find_nothing_rather_than_everything(staff: Client, new_order: Make) -> None:
     new_order()
     assert "SHOP-1001" not in staff.get(LIST, {"q": "00000000"}).content.decode()

@@ -12,7 +12,7 @@ from typing import Any
 
 from pagoefectivo_django.channels.base import Channel, Charge, CodeRef, Incoming, Report
 from pagoefectivo_django.channels.pagoefectivo import authorizations
-from pagoefectivo_django.channels.pagoefectivo.wire import LIMA
+from pagoefectivo_django.channels.reading import LIMA
 from pagoefectivo_django.payer import Payer
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=LIMA)

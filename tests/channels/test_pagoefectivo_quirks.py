@@ -214,7 +214,7 @@ class TestQuirks:
             assert SECRET_KEY not in heard.body.decode()
 
     def test_quirk_short_time_out(self, script: Script, make: Make) -> None:
-        assert make()._timeout == 8
+        assert make().timeout == 8
         script.on(CREATE, Says(201, payload("cips_201"), after=0.8))
         with pytest.raises(OutcomeUnknown):
             make(TIMEOUT=0.4).issue(charge())

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pagoefectivo_django.channels.base import CodeRef, Report
-from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel, wire
+from pagoefectivo_django.channels.pagoefectivo import PagoEfectivoChannel
+from pagoefectivo_django.channels.reading import read_moment
 from pagoefectivo_django.errors import InvalidRequest, Misconfigured, OutcomeUnknown, Refused
 from pagoefectivo_django.states import Fact
 
@@ -155,7 +156,7 @@ class TestChange:
 )
 def test_dates_read(text: str, moment: tuple[int, int, int, int]) -> None:
     hour, minute, second, microsecond = moment
-    assert wire.read_date(text) == datetime(2026, 11, 22, hour, minute, second, microsecond, UTC)
+    assert read_moment(text) == datetime(2026, 11, 22, hour, minute, second, microsecond, UTC)
 
 
 @pytest.mark.parametrize(
@@ -166,4 +167,4 @@ def test_dates_read(text: str, moment: tuple[int, int, int, int]) -> None:
     ],
 )
 def test_dates_not_read(value: Any) -> None:
-    assert wire.read_date(value) is None
+    assert read_moment(value) is None

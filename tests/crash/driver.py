@@ -235,7 +235,15 @@ class Teller:
         self._end = next(self._numbers) + 200
 
     def tell(self, story: str, seed: int, full: bool) -> Count:
-        """Tell a story to its end, and once more for each point that is chosen."""
+        """Tell a story to its end, and once more for each point that is chosen.
+
+        The first telling in a process can take statements that no later one takes, so that the points at its end are
+        met by nobody; then the story is told once more.
+        """
+        count = self._tell(story, seed, full)
+        return count if count.killed or count.problems else self._tell(story, seed, full)
+
+    def _tell(self, story: str, seed: int, full: bool) -> Count:
         told, count, chance = STORIES[story], Count(), random.Random(f"{seed} {story}")
         names = self._once(told, [], AfterDeath(early=False, polled=False, again=""), count, "to its end: ")
         count.points, count.kinds = len(names), Counter(kind(name) for name in names)

@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import cache
 
 from pagoefectivo_django.channels.pagoefectivo import authorizations
-from tests.sandbox.running import running
+from tests.sandbox.running import Client, running
 
 from .control import Hinting, Linking, PagoEfectivo, hinting
 from .linking_server import linking_provider
@@ -29,6 +29,13 @@ def sandbox(_sandbox: PagoEfectivo) -> PagoEfectivo:
         store.clear()
     cache.clear()
     return _sandbox
+
+
+@pytest.fixture(scope="module")
+def dialects() -> Iterator[Client]:
+    """The sandbox, whose dialects the controls of further providers move."""
+    with running() as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

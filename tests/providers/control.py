@@ -36,6 +36,10 @@ class Control:
     #: The provider's words for the status of a code that is not paid, and what they mean.
     words: ClassVar[Mapping[str, Fact]]
     lacks: ClassVar[Mapping[str, str]] = {}
+    #: Whether the provider tells when a payment was made.
+    dated: ClassVar[bool] = True
+    #: The currency of the orders.
+    currency: ClassVar[str] = "PEN"
 
     def options(self, site: str, *, other: bool = False) -> dict[str, Any]:
         """The OPTIONS of a channel that reaches the provider at an address; ``other``: of another account there."""

@@ -192,15 +192,14 @@ def test_requests_that_no_client_library_sends(sandbox, head, status):
 
 def test_it_imports_nothing_of_ours_and_nothing_installed():
     folder = ROOT / "pagoefectivo_django" / "sandbox"
-    files = sorted(folder.glob("*.py"))
+    files = sorted(folder.rglob("*.py"))
     assert files
     for path in files:
+        depth = len(path.relative_to(folder).parts)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom):
-                assert node.level in (0, 1), path
-                if node.level == 1:
-                    assert node.module is not None, path
-                    assert (folder / f"{node.module}.py").exists(), path
+                assert node.level <= depth, path
+                if node.level:
                     continue
                 names = [node.module or ""]
             elif isinstance(node, ast.Import):

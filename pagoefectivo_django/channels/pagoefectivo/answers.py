@@ -12,8 +12,9 @@ from ...errors import Malformed, Misconfigured, OutcomeUnknown, PagoEfectivoErro
 from ...states import Fact
 from ..base import Charge, Report
 from ..http import Answer
+from ..reading import read_address, read_amount, read_code, read_currency, read_moment, read_text
 from .quirks import CODES, STATES, STATUSES, UNKNOWN_STATUS
-from .wire import kept, read_amount, read_code, read_currency, read_date, read_object, read_text
+from .wire import kept, read_object
 
 
 def believed(answer: Answer, sent: Mapping[str, Any], *, one_code: bool = False) -> dict[str, Any]:
@@ -73,7 +74,6 @@ def issued(data: Mapping[str, Any], charge: Charge, account: str) -> Report:
     }
     if wrong := " and ".join(name for name, (heard, asked) in echo.items() if heard not in ("", asked)):
         raise OutcomeUnknown(f"PagoEfectivo made code {code}, but with another {wrong} than we asked for.")
-    url = read_text(found.get("cipUrl"))
     return Report(
         account=account,
         fact=Fact.ISSUED,
@@ -81,8 +81,8 @@ def issued(data: Mapping[str, Any], charge: Charge, account: str) -> Report:
         transaction_code=charge.transaction_code,
         amount=charge.amount,
         currency=charge.currency,
-        expires_at=read_date(found.get("dateExpiry")),
-        url=url if re.fullmatch("https?://[!-~]{1,480}", url) else "",  # the payer's browser is sent there
+        expires_at=read_moment(found.get("dateExpiry")),
+        url=read_address(found.get("cipUrl")),
         raw=kept(found),
     )
 
@@ -99,10 +99,10 @@ def searched(data: Mapping[str, Any], account: str) -> dict[str, Report]:
 def _state(element: Mapping[str, Any], account: str) -> Report:
     """Return the report of an element; dates decide before the status, a status being only inferred (4.1)."""
     fact = STATES.get(read_text(element.get("status")), Fact.UNKNOWN)
-    paid_at = read_date(element.get("datePayment"))
+    paid_at = read_moment(element.get("datePayment"))
     if paid_at:
         fact = Fact.PAYMENT
-    elif read_date(element.get("dateRemoval")) and fact != Fact.PAYMENT:
+    elif read_moment(element.get("dateRemoval")) and fact != Fact.PAYMENT:
         fact = Fact.CODE_DELETED
     return Report(
         account=account,
@@ -112,7 +112,7 @@ def _state(element: Mapping[str, Any], account: str) -> Report:
         amount=read_amount(element.get("amount")),
         currency=read_currency(element.get("currency")),
         paid_at=paid_at,
-        expires_at=read_date(element.get("dateExpiry")),
+        expires_at=read_moment(element.get("dateExpiry")),
         detail=f"status {_safe_code(element.get('status')) or 'unreadable'}" if fact == Fact.UNKNOWN else "",
         raw=kept(element),
     )

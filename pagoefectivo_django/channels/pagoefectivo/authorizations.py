@@ -17,9 +17,10 @@ from django.core.cache import cache
 
 from ...errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Unavailable
 from ..http import Answer, Deadline
+from ..reading import encode, read_moment
 from .answers import believed, complaints
 from .options import Keys
-from .wire import encode, read_date, read_object, write_date
+from .wire import read_object, write_date
 
 logger = logging.getLogger("pagoefectivo.provider")
 
@@ -81,7 +82,7 @@ def read_token(answer: Answer, asked_at: datetime, keys: Keys) -> Token:
         raise Unavailable("PagoEfectivo's authorization holds no token, so nothing else was sent.")
     # A token without a readable end is used once. The end is by the provider's clock and compared with ours: where the
     # provider tells the start, the life between both is not exceeded either, so a slow clock of ours does no harm.
-    start, end = read_date(data.get("tokenStart")), read_date(data.get("tokenExpires"))
+    start, end = read_moment(data.get("tokenStart")), read_moment(data.get("tokenExpires"))
     life = (end - max(start or asked_at, asked_at)).total_seconds() if end else 0.0
     return Token(text, asked_at.timestamp() + life - min(MARGIN_MOST, life / MARGIN_PART))
 

@@ -15,19 +15,19 @@ from django.utils import timezone
 from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, Unavailable
 from ...traces import current_trace
 from .. import http
-from ..base import Charge, CodeRef, Examination, Hint, Incoming, Proof, Report, fingerprint
+from ..base import Charge, CodeRef, Examination, Hint, Incoming, Proof, Report
 from ..http import Call, Deadline
+from ..reading import encode, read_code
 from . import answers, notices, wire
 from .authorizations import Token, Tokens, read_token, write_request
-from .options import Configured, webhook_secrets
+from .options import PagoEfectivoOptions
 from .statements import FORMATS
 
-#: Seconds that the provider may be silent while the payer waits, and seconds that a call with its authorization may
-#: take beyond.
-TIMEOUT, SPARE = 8.0, 2.0
+#: Seconds that a call with its authorization may take beyond the provider's silence.
+SPARE = 2.0
 
 
-class PagoEfectivoChannel(Configured):
+class PagoEfectivoChannel(PagoEfectivoOptions):
     """A service of a merchant at PagoEfectivo itself.
 
     OPTIONS: ``SERVICE_ID``, ``ACCESS_KEY``, ``SECRET_KEY`` (needed); ``ENVIRONMENT`` (``sandbox`` or ``production``) or
@@ -72,12 +72,12 @@ class PagoEfectivoChannel(Configured):
         If one request fails, all of the search fails: a code missing in the result has to mean that PagoEfectivo does
         not know the code.
         """
-        named = {ref: digits for ref in refs if (digits := wire.read_code(ref.code))}
+        named = {ref: digits for ref in refs if (digits := read_code(ref.code))}
         wanted = list(dict.fromkeys(named.values()))
         found: dict[str, Report] = {}
         for begin in range(0, len(wanted), self.batch_size):
             batch = wanted[begin : begin + self.batch_size]
-            content = wire.encode({"data": [{"cip": int(code)} for code in batch]})
+            content = encode({"data": [{"cip": int(code)} for code in batch]})
             answer = self._ask(self._call("POST", "cips/search", content, repeatable=True), {"data": "", "cip": ""})
             told = answers.searched(answer, self.account)
             found |= {code: told[code] for code in batch if code in told}
@@ -85,7 +85,7 @@ class PagoEfectivoChannel(Configured):
 
     def extend(self, ref: CodeRef, until: datetime) -> None:
         fields = {"dateExpiry": wire.write_date(until)}
-        self._ask(self._call("PATCH", _path(ref.code), wire.encode(fields), repeatable=True), fields)
+        self._ask(self._call("PATCH", _path(ref.code), encode(fields), repeatable=True), fields)
 
     def delete(self, ref: CodeRef) -> None:
         # Not repeatable: after a first DELETE that worked, a second is refused (protocol 5: only while Generado), and
@@ -93,10 +93,10 @@ class PagoEfectivoChannel(Configured):
         self._ask(self._call("DELETE", _path(ref.code)), {})
 
     def verify(self, incoming: Incoming) -> Proof:
-        return notices.verify(incoming, webhook_secrets(self.options))
+        return notices.verify(incoming, self.secrets(self.options))
 
     def signed(self, body: bytes) -> dict[str, str]:
-        secrets = webhook_secrets(self.options)
+        secrets = self.secrets(self.options)
         if not secrets:
             raise Misconfigured(f"Channel {self.alias!r} has no webhook secret, so it refuses every message.")
         return {notices.HEADER: notices.sign(body, secrets[0])}
@@ -105,7 +105,7 @@ class PagoEfectivoChannel(Configured):
         now = self.clock()
         call = self._call("POST", "authorizations", write_request(self.keys, now), repeatable=True)
         try:
-            answer = http.send(call, Deadline(self._timeout))
+            answer = http.send(call, Deadline(self.timeout))
         except OutcomeUnknown as error:
             raise Unavailable(str(error)) from None
         ahead = None
@@ -125,15 +125,8 @@ class PagoEfectivoChannel(Configured):
             raise Misconfigured(f"{error}{skew}") from None
         return Examination(urlsplit(self.base_url).netloc, ahead)
 
-    def fingerprints(self) -> list[str]:
-        return [fingerprint(secret) for secret in webhook_secrets(self.options)]
-
     def read(self, incoming: Incoming) -> list[Report | Hint]:
         return [notices.read(incoming.body, self.account)]
-
-    @property
-    def _timeout(self) -> float:
-        return float(self.options.get("TIMEOUT") or TIMEOUT)
 
     def _call(self, method: str, path: str, content: bytes = b"", repeatable: bool = False, language: str = "") -> Call:
         """Return a call with the headers of protocol 1.2; the language is Spanish unless English is wanted."""
@@ -143,13 +136,13 @@ class PagoEfectivoChannel(Configured):
         named = {str(name): current_trace()} if name and current_trace() else {}
         headers = {"Content-Type": "application/json", "Accept-Language": accepted, **origin, **named}
         return Call(
-            method, self.base_url + path, self._timeout, headers, content,
+            method, self.base_url + path, self.timeout, headers, content,
             repeatable=repeatable, log_fields=self.log_fields,
         )  # fmt: skip
 
     def _ask(self, call: Call, sent: Mapping[str, Any]) -> dict[str, Any]:
         """Send a call with a token, after a 401 once more with a new token; return the JSON of a yes, else raise."""
-        deadline = Deadline(self._timeout + SPARE)
+        deadline = Deadline(self.timeout + SPARE)
         tokens = Tokens(self.account, self.keys, self.base_url, self.clock)
         token = ""  # nosec B105 # no password
         for _ in range(2):
@@ -174,6 +167,6 @@ class PagoEfectivoChannel(Configured):
 
 def _path(code: str) -> str:
     """Return the path of a code; raises ``InvalidRequest`` unless the code has 1 to 14 digits."""
-    if not (digits := wire.read_code(code)):
+    if not (digits := read_code(code)):
         raise InvalidRequest("A code of PagoEfectivo has 1 to 14 digits.")
     return f"cips/{digits}"

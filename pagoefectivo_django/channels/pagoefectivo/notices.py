@@ -12,8 +12,9 @@ from ... import strict_json
 from ...errors import InvalidSignature, Malformed, Unsigned
 from ...states import Fact
 from ..base import Incoming, Proof, Report, Trust, fingerprint
+from ..reading import read_amount, read_code, read_currency, read_moment, read_text
 from .quirks import EVENTS
-from .wire import kept, read_amount, read_code, read_currency, read_date, read_object, read_text
+from .wire import kept, read_object
 
 #: The header with the signature (protocol 6.2).
 HEADER = "PE-Signature"
@@ -94,7 +95,7 @@ def read(body: bytes, account: str) -> Report:
         amount=read_amount(data.get("amount")),
         currency=read_currency(data.get("currency")),
         # A payment with an unreadable date still counts: the time of reception stands in for the date.
-        paid_at=read_date(data.get("paymentDate")),
+        paid_at=read_moment(data.get("paymentDate")),
         operation_number=read_text(number),
         detail="".join(filter(str.isprintable, str(event)))[:40] if fact == Fact.UNKNOWN else "",
         raw=kept(message) | {"data": kept(data)},

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_noop as _
 
 from ...channels import get_channel
+from ...channels.abilities import Abilities, abilities_of
 from ...channels.base import Channel, Presents
 from ...conf import conf
 from ...errors import Misconfigured
@@ -58,6 +59,12 @@ def channel_of(cip: Cip) -> Channel:
 def waits_for_press(channel: Channel, until: datetime, now: datetime) -> bool:
     """Return whether a channel's link would end before its order, so that the payer's press has to ask for the link."""
     return channel.presents == Presents.LINK and channel.life is not None and now + channel.life < until
+
+
+def abilities(names: Iterable[str]) -> dict[str, Abilities]:
+    """Return the abilities of the configured accounts among these, in the settings' order."""
+    chosen = set(names)
+    return {account: abilities_of(channel) for account, channel in accounts().items() if account in chosen}
 
 
 def statement_formats() -> dict[str, Mapping[str, Any]]:

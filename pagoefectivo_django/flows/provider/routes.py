@@ -12,7 +12,8 @@ from django.db import transaction
 from django.utils.translation import gettext_noop as _
 
 from ...channels import get_channel
-from ...channels.base import Abilities, Channel, Presents
+from ...channels.abilities import Abilities, abilities_of
+from ...channels.base import Channel, Presents
 from ...conf import conf
 from ...errors import Misconfigured
 from ...models import Order
@@ -146,7 +147,7 @@ def _ahead(order: Order) -> timedelta:
 def _chosen(choose: Callable[..., Iterable[str]], order: Order, fit: Channels, now: datetime) -> Channels:
     """Return the channels that the function of the shop chooses; raises ``Misconfigured`` if the function fails."""
     candidates = tuple(
-        Candidate(alias, channel.account, channel.abilities, health(channel.account, now))
+        Candidate(alias, channel.account, abilities_of(channel), health(channel.account, now))
         for alias, channel in fit.items()
         if isinstance(channel, Channel)
     )

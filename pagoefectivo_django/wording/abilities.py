@@ -1,0 +1,72 @@
+"""The abilities of channels in words: the headings of the table, and a text for each value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+#: By the field's name, in the table's order.
+HEADINGS: dict[str, Promise] = {
+    "presents": _("the payer gets"),
+    "currencies": _("currencies"),
+    "amounts": _("amounts"),
+    "expires_within": _("date of the code"),
+    "life": _("life of a link"),
+    "look_up": _("look-up"),
+    "find": _("finds lost answers"),
+    "delete": _("deletes"),
+    "extend": _("extends"),
+    "refund": _("refunds"),
+    "tells_reversals": _("tells reversals"),
+    "settlements": _("reads settlements"),
+    "countries": _("payers' countries"),
+    "needs_document": _("needs a document"),
+}
+PRESENTS = {"code": _("a code"), "link": _("a link")}
+
+
+def in_words(abilities: DataclassInstance) -> dict[str, str | Promise]:
+    """Return the cell of each ability, by the names of ``HEADINGS``."""
+    return {each.name: _cell(each.name, getattr(abilities, each.name)) for each in fields(abilities)}
+
+
+def _cell(name: str, value: Any) -> str | Promise:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if name == "presents":
+        return PRESENTS[value]
+    if name in ("currencies", "countries", "needs_document"):
+        return ", ".join(value) or "–"
+    if name == "amounts":
+        return _amounts(value)
+    if value is None:
+        return _("any or none") if name == "expires_within" else "–"
+    if name == "expires_within":
+        return format_lazy("{} – {}", *map(_span, value))
+    return _span(value)
+
+
+def _amounts(limits: Mapping[str, tuple[Decimal, Decimal]]) -> str | Promise:
+    if not limits:
+        return _("not declared")
+    return ", ".join(f"{currency} {least:,.2f}–{most:,.2f}" for currency, (least, most) in limits.items())
+
+
+def _span(span: timedelta) -> Promise:
+    if span >= timedelta(days=2):
+        return format_lazy(ngettext_lazy("{} day", "{} days", span.days), span.days)
+    minutes = round(span.total_seconds() / 60)
+    if minutes % 60 == 0:
+        return format_lazy(ngettext_lazy("{} hour", "{} hours", minutes // 60), minutes // 60)
+    return format_lazy(ngettext_lazy("{} minute", "{} minutes", minutes), minutes)
