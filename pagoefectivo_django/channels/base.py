@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -218,6 +218,26 @@ class Presents(StrEnum):
     LINK = "link"
 
 
+@dataclass(frozen=True)
+class Abilities:
+    """The declarations of a channel or of a channel's class, each named like the attribute of ``Channel``."""
+
+    presents: Presents
+    currencies: frozenset[str]
+    amounts: Mapping[str, tuple[Decimal, Decimal]]
+    countries: frozenset[str]
+    needs_document: Mapping[str, str]
+    expires_within: tuple[timedelta, timedelta] | None
+    life: timedelta | None
+    can_look_up: bool
+    can_find: bool
+    can_delete: bool
+    can_extend: bool
+    can_refund: bool
+    tells_reversals: bool
+    statement_formats: Mapping[str, Mapping[str, Any]]
+
+
 class Channel:
     """An account at a provider; the base class of every channel.
 
@@ -327,25 +347,21 @@ class Channel:
         """The pace of the account: the option ``SEARCHES_PER_MINUTE``, else the setting."""
         return int(SETTINGS["SEARCHES_PER_MINUTE"].of(self.options))
 
-    def takes(self, money: Money) -> bool:
-        """Return whether an order over this money may be paid by the channel."""
-        least, most = self.amounts.get(money.currency, (Decimal(0), money.amount))
-        if is_limit(own := self.options.get("MIN_AMOUNT")):
-            least = own
-        if is_limit(own := self.options.get("MAX_AMOUNT")):
-            most = own
-        return money.currency in self.currencies and least <= money.amount <= most
-
     def why_not(self, money: Money, payer: Payer, ahead: timedelta | None = None) -> str:
         """Return why the channel can't take an order, by its declarations; an empty text if the channel can.
 
         Reasons are ``currency``, ``amount``, ``country``, ``document`` and ``expiry``. ``ahead``: how far ahead the
         order's date is; None: any date. A payer without a country may be from anywhere.
         """
+        least, most = self.amounts.get(money.currency, (Decimal(0), money.amount))
+        if is_limit(own := self.options.get("MIN_AMOUNT")):
+            least = own
+        if is_limit(own := self.options.get("MAX_AMOUNT")):
+            most = own
         within = self.expires_within
         reasons = {
             "currency": money.currency not in self.currencies,
-            "amount": not self.takes(money),
+            "amount": not least <= money.amount <= most,
             "country": bool(self.countries and payer.country_code) and payer.country_code not in self.countries,
             "document": bool(self.needs_document) and not self._has_document(payer),
             "expiry": ahead is not None and within is not None and not within[0] <= ahead <= within[1],
@@ -394,6 +410,11 @@ class Channel:
 def _short(text: str, most: int) -> str:
     text = "".join(letter for letter in text if letter != "\0" and not "\ud800" <= letter <= "\udfff")
     return text if len(text) <= most else f"{text[: most - 13]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def abilities_of(channel: Channel | type[Channel]) -> Abilities:
+    """Return the declarations of a channel, or of a channel's class, as one value."""
+    return Abilities(**{one.name: getattr(channel, one.name) for one in fields(Abilities)})
 
 
 def is_limit(value: object) -> TypeGuard[Decimal]:

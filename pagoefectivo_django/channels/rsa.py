@@ -34,10 +34,10 @@ def signature(private_key: bytes, content: bytes) -> bytes:
 
 
 def is_certificate(text: str) -> bool:
-    """Return whether a text is an X.509 certificate (PEM)."""
+    """Return whether a text is an X.509 certificate (PEM); False, too, where the package is missing."""
     try:
         _library().x509.load_pem_x509_certificate(text.encode(errors="replace"))
-    except ValueError:
+    except (ValueError, Misconfigured):
         return False
     return True
 

@@ -212,7 +212,7 @@ def test_a_function_chooses_among_the_candidates(own: Choose) -> None:
 
     def by_amount(order: Order, candidates: Sequence[Candidate]) -> list[str]:
         heard.append((order.reference, [one.alias for one in candidates]))
-        assert all(one.abilities.find and one.health.asked_last_until is None for one in candidates)
+        assert all(one.abilities.can_find and one.health.asked_last_until is None for one in candidates)
         assert [one.account for one in candidates] == ["memory:a", "memory:b", "memory:c"]
         return ["c", "a"] if order.amount > 100 else ["b"]
 

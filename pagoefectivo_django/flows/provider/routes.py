@@ -12,8 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext_noop as _
 
 from ...channels import get_channel
-from ...channels.abilities import Abilities, abilities_of
-from ...channels.base import Channel, Presents
+from ...channels.base import Abilities, Channel, Presents, abilities_of
 from ...conf import conf
 from ...errors import Misconfigured
 from ...models import Order

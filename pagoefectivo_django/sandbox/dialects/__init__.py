@@ -2,8 +2,10 @@
 
 from .base import Dialect
 from .dlocal_go import DlocalGo
+from .ebanx import Ebanx
 
 #: A class for each prefix.
 DIALECTS: dict[str, type[Dialect]] = {
     DlocalGo.name: DlocalGo,
+    Ebanx.name: Ebanx,
 }
