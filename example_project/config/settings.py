@@ -119,3 +119,10 @@ PAGOEFECTIVO = from_env(env) | {
     # What the contract of this made-up shop allows; it is shown at the checkout.
     "LIMITS": {"PEN": (Decimal(2), Decimal(3724))},
 }
+# A second provider, which is asked where the first is down; the demo's sandbox plays both.
+if env.str("DLOCAL_BASE_URL", default=""):
+    PAGOEFECTIVO["CHANNELS"]["dlocal"] = {
+        "BACKEND": "pagoefectivo_django.channels.dlocal.DlocalChannel",
+        "OPTIONS": {"ENVIRONMENT": "sandbox"}
+        | {name: env.str(f"DLOCAL_{name}") for name in ("BASE_URL", "LOGIN", "TRANS_KEY", "SECRET_KEY")},
+    }

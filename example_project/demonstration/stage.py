@@ -45,6 +45,11 @@ class Program:
 
         return wait_for(f"the {self.name} to start", look)
 
+    @property
+    def said(self) -> str:
+        """All of its output so far."""
+        return self.log.read_text(errors="replace")
+
     def last_lines(self) -> str:
         """Return the end of what it said."""
         lines = self.log.read_text(errors="replace").splitlines()[-15:]
@@ -79,10 +84,14 @@ class Stage:
         environment |= {f"PAGOEFECTIVO_{name}": value for name, value in zip(names, said.groups(), strict=True)}
         self.sandbox = said[1]
         environment["PAGOEFECTIVO_BASE_URL"] = f"{self.sandbox}/v1/"
+        # The second provider, in the same sandbox.
+        sandbox.wait_until_it_says("DLOCAL_SECRET_KEY=.+\n")
+        environment |= dict(re.findall("^(DLOCAL_(?!GO)[A-Z_]+)=(.+)$", sandbox.said, re.MULTILINE))
         shop = self._start("shop", "manage.py", "runserver", "--noreload", "127.0.0.1:0", environment=environment)
         self.shop = shop.wait_until_it_says(r"(http://127\.0\.0\.1:[1-9][0-9]*)/")[1]
         environment["PAGOEFECTIVO_PUBLIC_URL"] = self.shop
         Visitor().tell(f"{self.sandbox}/sandbox/webhook", url=self.webhook)
+        Visitor().tell(f"{self.sandbox}/sandbox/dlocal/webhook", url=f"{self.shop}/pagar/webhooks/dlocal/")
         self._start("worker", "manage.py", "pagoefectivo_worker", environment=environment)
 
     def stop(self) -> None:

@@ -74,6 +74,7 @@ class Story:
             ("wrong amount: a person is asked", self.wrong_amount),
             ("lost answer, paid all the same", self.lost_answer),
             ("the same, with the older webhook", self.lost_answer_and_older_webhook),
+            ("the first provider is down", self.second_provider),
         )
 
     # A sale.
@@ -163,6 +164,20 @@ class Story:
         self._tell("pay", cip=code, payload="old")
         self._wait_until_paid(sale)
         return f"CIP {code} came without our number; PagoEfectivo was asked whose it is"
+
+    def second_provider(self) -> str:
+        # PagoEfectivo takes no token and gives no other, so it certainly makes no code.
+        self._tell("faults", fault="401", call="create")
+        self._tell("faults", fault="503", call="authorizations", times=2)
+        known = {cip["cip"] for cip in self._cips()}
+        sale = self._buy("Chompa")
+        code = wait_for("the code", lambda: self._status(sale)["code"])
+        expect(known == {cip["cip"] for cip in self._cips()}, "PagoEfectivo made a code too")
+        self._tell("dlocal/pay", code=code)
+        self._wait_until_paid(sale)
+        shipments = self._page(sale)["shipments"]
+        expect(shipments == "1", f"it was shipped {shipments} times")
+        return f"CIP {code} came from dLocal at once, was paid once and shipped once"
 
     # Their parts.
 

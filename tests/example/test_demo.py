@@ -33,6 +33,7 @@ STEPS = [
     "wrong amount: a person is asked",
     "lost answer, paid all the same",
     "the same, with the older webhook",
+    "the first provider is down",
 ]
 
 pytestmark = [pytest.mark.xdist_group("chromium"), pytest.mark.once, pytest.mark.sqlite]
