@@ -193,10 +193,11 @@ def test_the_request_for_a_page(channel: CheckoutComChannel, script: Script) -> 
 
 def test_a_page_is_unknown_only_in_the_providers_own_form(channel: CheckoutComChannel, script: Script) -> None:
     own = {"error_type": "resource_not_found", "error_codes": []}
-    script.on("GET /v1/hosted-payments/hpp_1", Says(404, own), Says(404, b"<html>"))
+    script.on("GET /v1/hosted-payments/hpp_1", Says(404, own), Says(404, b"<html>"), Says(422, own))
     assert channel.look_up([REF]) == {}
-    with pytest.raises(OutcomeUnknown):
-        channel.look_up([REF])
+    for error in (OutcomeUnknown, Refused):
+        with pytest.raises(error):
+            channel.look_up([REF])
 
 
 def test_without_an_address_of_the_shop_nothing_is_asked(
@@ -238,6 +239,13 @@ def test_an_action_tells_what_became_of_a_refund(
     actions = [{"id": "act_1", "approved": approved}, {"id": "act_0", "approved": True}]
     script.on("GET /v1/payments/pay_1/actions", Says(200, actions))
     assert channel.look_up_refunds(["pay_1/act_1"])["pay_1/act_1"].status == status
+
+
+@pytest.mark.parametrize("said", [b"[]", b"{}", b"[", b"[1e999]", b""])
+def test_a_payment_without_actions_is_no_answer(channel: CheckoutComChannel, script: Script, said: bytes) -> None:
+    script.on("GET /v1/payments/pay_1/actions", Says(200, said))
+    with pytest.raises(OutcomeUnknown):
+        channel.look_up_refunds(["pay_1/act_1"])
 
 
 def test_a_refund_that_is_not_listed_is_under_way(channel: CheckoutComChannel, script: Script) -> None:

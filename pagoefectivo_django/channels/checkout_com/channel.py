@@ -57,6 +57,7 @@ class CheckoutComChannel(RestChannel):
     option_names = ("ENVIRONMENT", "BASE_URL", "TIMEOUT", "PREFIX", *needed)
     #: No list of the error codes is public; each code beside a status of refusal is a no.
     errors: ClassVar[Mapping[str, Row]] = {}
+    idempotency_header = "Cko-Idempotency-Key"
     presents = Presents.LINK
     can_look_up = can_refund = tells_reversals = True
     log_fields = frozenset(
@@ -103,11 +104,7 @@ class CheckoutComChannel(RestChannel):
         return found
 
     def headers(self, method: str, path: str, content: bytes) -> dict[str, str]:
-        headers = {"Authorization": f"Bearer {self.key('SECRET_KEY')}"}
-        if method == "POST":  # the body names the refund, else the page
-            named = read_mapping(strict_json.load(content).get("metadata"))
-            headers["Cko-Idempotency-Key"] = text(named.get("refund")) or text(named.get(NUMBER))
-        return headers
+        return {"Authorization": f"Bearer {self.key('SECRET_KEY')}"}
 
     def error_code(self, said: Mapping[str, Any]) -> str:
         codes = said.get("error_codes")
@@ -120,7 +117,7 @@ class CheckoutComChannel(RestChannel):
         if not conf.public_url:
             raise Misconfigured("Checkout.com asks for PUBLIC_URL, the address to which payers come back.")
         asked = _page(charge) | {"processing_channel_id": self.key("PROCESSING_CHANNEL_ID")}
-        said = self.ask("POST", "hosted-payments", asked)
+        said = self.ask("POST", "hosted-payments", asked, idempotency_key=charge.transaction_code)
         page, url = text(said.get("id"), 64), _link(said)
         # The answer names no amount: the page is over the amount of the request with our number.
         if not (page and url and text(said.get("reference")) == charge.transaction_code):
@@ -167,11 +164,13 @@ class CheckoutComChannel(RestChannel):
         asked = {
             "amount": cents(money.amount),
             "reference": ref.transaction_code,
-            "metadata": {NUMBER: ref.transaction_code, "refund": key},
+            "metadata": {NUMBER: ref.transaction_code},
         }
-        action = text(self.ask("POST", f"payments/{quote(payment, safe='')}/refunds", asked).get("action_id"), 31)
+        said = self.ask("POST", f"payments/{quote(payment, safe='')}/refunds", asked, idempotency_key=key)
+        action = text(said.get("action_id"), 31)
         if not action:
             raise OutcomeUnknown("Checkout.com took a refund without an id.")
+        # A refund is asked about among the actions of its payment, so its name here holds both ids.
         return RefundReport(f"{payment}/{action}", RefundStatus.SENT)
 
     def look_up_refunds(self, provider_ids: Iterable[str]) -> dict[str, RefundReport]:
