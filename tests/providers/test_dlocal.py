@@ -81,7 +81,7 @@ class TestDlocalPages(ProviderContract):
     def test_presents_a_link(self, control: Control) -> None:
         channel = control.channel(control.site)
         assert (channel.presents, type(channel).presents) == (Presents.LINK, Presents.CODE)
-        self.control = control
+        self.document = control.document
         report = self.issue(channel)
         assert (report.code, report.url.startswith("http")) == ("", True)
 
