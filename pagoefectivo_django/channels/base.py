@@ -74,6 +74,9 @@ class Report:
     transaction_code: str = ""
     amount: Decimal | None = None
     currency: str = ""
+    #: An answer of a provider that names no amount, and whose id stands for the amount of the request: the amount of
+    #: the code's order counts.
+    as_issued: bool = False
     #: When the payer paid, by the provider's clock.
     paid_at: datetime | None = None
     #: The moment until which the code can be paid, as the provider says.

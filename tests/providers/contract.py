@@ -64,7 +64,7 @@ class ProviderContract(ChannelContract):
 
     @pytest.fixture
     def channel(self, control: Control, between: Between) -> Channel:
-        self.control, self.dated, self.currency = control, control.dated, control.currency
+        self.control, self.silent, self.currency = control, control.silent, control.currency
         self.document = control.document
         return control.channel(between.site)
 
@@ -147,7 +147,7 @@ class ProviderContract(ChannelContract):
         assert report.amount == Decimal(amount)
         self.control.pay(report.ref)
         if channel.can_look_up:
-            assert self.seen(channel, report.ref).amount == Decimal(amount)
+            self.is_of_the_amount(self.seen(channel, report.ref), amount)
 
     def test_takes_every_name(self, channel: Channel) -> None:
         date = timezone.now().replace(microsecond=0) + timedelta(hours=20)
