@@ -1,6 +1,7 @@
 """What every channel promises; each channel's test class inherits it and says how its provider is moved."""
 
 import itertools
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -38,6 +39,8 @@ class ChannelContract:
     silent: frozenset[str] = frozenset()
     #: The currency of the orders.
     currency = "PEN"
+    #: The fields of the payer's document, where the provider needs one.
+    document: Mapping[str, str] = {}
     #: How much later than the date asked for a code may end, at a provider that takes days for dates.
     step = timedelta(minutes=1)
 
@@ -53,16 +56,12 @@ class ChannelContract:
         """Return the message that tells of a payment of a code."""
         raise NotImplementedError
 
-    def document(self) -> dict[str, str]:
-        """Return the fields of the payer's document, where the provider needs one."""
-        return {}
-
     # The contract.
 
     def issue(self, channel: Channel, transaction_code: str = "", amount: str = "35.50") -> Report:
         number = transaction_code or new_number()
         payer = replace(
-            Payer(email="ana@example.com", name="Ana", last_name="Quispe", phone="999 888 777"), **self.document()
+            Payer(email="ana@example.com", name="Ana", last_name="Quispe", phone="999 888 777"), **self.document
         )
         date = timezone.now().replace(microsecond=0) + timedelta(hours=20)
         return channel.issue(Charge(number, Decimal(amount), self.currency, date, payer, concept="Two T-shirts"))

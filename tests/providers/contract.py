@@ -65,6 +65,7 @@ class ProviderContract(ChannelContract):
     @pytest.fixture
     def channel(self, control: Control, between: Between) -> Channel:
         self.control, self.silent, self.currency = control, control.silent, control.currency
+        self.document = control.document
         return control.channel(between.site)
 
     def pay(self, channel: Channel, ref: CodeRef) -> None:
@@ -74,9 +75,6 @@ class ProviderContract(ChannelContract):
         self.control.pay(report.ref)
         message: Incoming = self.control.messages(report.ref)[-1]
         return message
-
-    def document(self) -> dict[str, str]:
-        return {**self.control.document}
 
     def does(self, move: str) -> Callable[..., None]:
         """A move of the provider; skips the test where there is none."""
@@ -154,7 +152,7 @@ class ProviderContract(ChannelContract):
     def test_takes_every_name(self, channel: Channel) -> None:
         date = timezone.now().replace(microsecond=0) + timedelta(hours=20)
         words = "Café ’‘ \U0001f9c9 <script> \u202e"
-        payer = replace(STRANGE, **self.document())
+        payer = replace(STRANGE, **self.document)
         report = channel.issue(Charge(new_number(), Decimal("35.50"), self.currency, date, payer, words))
         assert report.fact == Fact.ISSUED
 
@@ -219,7 +217,7 @@ class ProviderContract(ChannelContract):
 
     def test_waits_no_longer_than_it_was_told(self, control: Control, between: Between) -> None:
         hasty = control.hasty(between.site, TIMEOUT)
-        self.control, self.currency = control, control.currency
+        self.control, self.currency, self.document = control, control.currency, control.document
         self.issue(hasty)  # what a first call needs besides, such as a token
         between.spoil(control.calls["issue"], slow(SLOW))
         begun = timezone.now()

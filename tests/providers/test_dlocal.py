@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import pytest
 
 from pagoefectivo_django.channels.base import Presents
+from pagoefectivo_django.errors import InvalidRequest
+from pagoefectivo_django.flows import create_order
+from pagoefectivo_django.models import Order
 from pagoefectivo_django.states import Fact
 from tests.sandbox.running import Client
 
-from .contract import ProviderContract
+from .contract import ANA, ProviderContract
 from .control import Control
 from .dialect import DialectControl
-from .story import ProviderStory
+from .story import ProviderStory, Shop
 
 
 class Dlocal(DialectControl):
@@ -81,7 +85,7 @@ class TestDlocalPages(ProviderContract):
     def test_presents_a_link(self, control: Control) -> None:
         channel = control.channel(control.site)
         assert (channel.presents, type(channel).presents) == (Presents.LINK, Presents.CODE)
-        self.control = control
+        self.document = control.document
         report = self.issue(channel)
         assert (report.code, report.url.startswith("http")) == ("", True)
 
@@ -90,6 +94,13 @@ class TestStoryOfDlocal(ProviderStory):
     @pytest.fixture
     def control(self, dlocal: Control) -> Control:
         return dlocal
+
+    def test_without_a_document_dlocal_is_not_asked(self, shop: Shop) -> None:
+        with pytest.raises(InvalidRequest) as refusal:
+            create_order(reference="SHOP-1001", amount=Decimal("120.50"), currency="PEN", payer=ANA)
+        assert refusal.value.code == "no_route"
+        assert not Order.objects.exists()
+        assert shop.between.heard("dlocal") == 0
 
 
 class TestStoryOfDlocalPages(ProviderStory):
