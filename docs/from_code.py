@@ -18,7 +18,8 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
-from pagoefectivo_django.channels.abilities import abilities_of, built_in
+from pagoefectivo_django.channels.base import abilities_of
+from pagoefectivo_django.channels.built_in import built_in
 from pagoefectivo_django.conf import table
 from pagoefectivo_django.states import CipStatus, Fact, OrderState
 from pagoefectivo_django.transitions import CODE_TABLE, ORDER_TABLE

@@ -254,6 +254,13 @@ def _range(setting: Setting[Any]) -> str:
 def _routes() -> list[CheckMessage]:
     found: list[CheckMessage] = []
     routes = _written("ROUTES")
+    if isinstance(routes, str):
+        try:
+            _ = conf.routing
+        except Misconfigured as error:
+            hint = "The function takes (order, candidates) and returns aliases in order of preference."
+            found.append(Error(str(error), hint=hint, id="pagoefectivo.E004"))
+        return found
     if not isinstance(routes, Mapping | None) or not all(map(_is_list, (routes or {}).values())):
         hint = (
             "Write it as {'PEN': ['default'], 'USD': ['default']}: the aliases of a currency, in order of preference."

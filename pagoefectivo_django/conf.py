@@ -83,8 +83,10 @@ class Settings:
         {},
         "Alias → ``BACKEND`` and ``OPTIONS``. QR and Cuotéalo are sold as service ids of their own: further aliases.",
     )
-    routes = Setting[Mapping[str, Sequence[str]] | None](
-        None, "Currency → aliases in order of preference. ``None``: every channel, for PEN and USD."
+    routes = Setting[Mapping[str, Sequence[str]] | str | None](
+        None,
+        "Currency → aliases in order of preference, or the path of your function of (order, candidates) that returns "
+        "aliases (:doc:`/how-to/routes`). ``None``: every channel, for PEN and USD.",
     )
     expires_after = Setting(
         timedelta(hours=48),
@@ -223,9 +225,22 @@ class Settings:
         return backend, options
 
     def route(self, currency: str) -> list[str]:
-        """Return the aliases that issue codes in a currency, in order of preference."""
+        """Return the aliases that may issue codes in a currency, in order of preference.
+
+        All channels where ``ROUTES`` is the path of a function, which chooses among those that can take an order.
+        """
         routes = self.routes
-        return list(self.channels) if routes is None else list(routes.get(currency, []))
+        return list(self.channels) if routes is None or isinstance(routes, str) else list(routes.get(currency, []))
+
+    @property
+    def routing(self) -> Callable[..., Iterable[str]] | None:
+        """The shop's own function that chooses channels; None where ``ROUTES`` names no function."""
+        routes = self.routes
+        if not isinstance(routes, str):
+            return None
+        if (found := _function(routes)) is None:
+            raise Misconfigured(f"PAGOEFECTIVO['ROUTES'] is {routes!r}, which is no function; write a function's path.")
+        return found
 
     @property
     def late_policy(self) -> str | Callable[..., bool]:
@@ -233,11 +248,7 @@ class Settings:
         policy = self.late_payments
         if policy in ("hold", "accept"):
             return policy
-        try:
-            found: Callable[..., bool] = import_string(policy)
-        except (ImportError, AttributeError, TypeError, ValueError):
-            found = None  # type: ignore[assignment]
-        if not callable(found):
+        if (found := _function(policy)) is None:
             raise Misconfigured(
                 f"PAGOEFECTIVO['LATE_PAYMENTS'] is {policy!r}; use 'hold', 'accept' or the path of a function."
             )
@@ -253,6 +264,15 @@ SETTINGS: dict[str, Setting[Any]] = {one.name: one for one in vars(Settings).val
 def table() -> list[tuple[str, str, str]]:
     """Return the manual's table of settings: for each setting its key, its default and its description."""
     return [(name, _python(setting.default), setting.description) for name, setting in SETTINGS.items()]
+
+
+def _function(path: Any) -> Callable[..., Any] | None:
+    """Return the function at a path; None if the path leads to none."""
+    try:
+        found = import_string(path)
+    except (ImportError, AttributeError, TypeError, ValueError):
+        return None
+    return found if callable(found) else None
 
 
 def _python(value: Any) -> str:

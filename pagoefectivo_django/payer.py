@@ -85,6 +85,12 @@ class Payer:
         """Whether the payer's data was erased; then every other field is empty."""
         return not self.email
 
+    @property
+    def country_code(self) -> str:
+        """The payer's country in capitals, ``PE`` for Peru in words; countries in two letters can be compared."""
+        country = self.country.strip().upper()
+        return "PE" if country in ("PERU", "PERÚ") else country
+
     def data(self) -> dict[str, str]:
         """Return the fields that are not empty, for ``Order.payer_data``.
 

@@ -13,8 +13,8 @@ from django.apps import apps
 from docutils import nodes
 
 from pagoefectivo_django import flows, models, signals
-from pagoefectivo_django.channels.abilities import built_in
 from pagoefectivo_django.channels.base import COMMON_OPTIONS, Channel
+from pagoefectivo_django.channels.built_in import built_in
 from pagoefectivo_django.conf import SETTINGS
 from pagoefectivo_django.states import Fact, OrderState
 from pagoefectivo_django.transitions import ORDER_TABLE

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -18,7 +19,7 @@ from ..conf import SETTINGS
 from ..errors import InvalidSignature
 from ..facts import LONGEST, Data
 from ..money import CURRENCIES, Money
-from ..payer import Payer
+from ..payer import Payer, bare
 from ..states import Fact, RefundStatus
 
 #: The OPTIONS that every channel takes: values that override a setting, the beginning of our own numbers, whether other
@@ -73,6 +74,9 @@ class Report:
     transaction_code: str = ""
     amount: Decimal | None = None
     currency: str = ""
+    #: An answer of a provider that names no amount, and whose id stands for the amount of the request: the amount of
+    #: the code's order counts.
+    as_issued: bool = False
     #: When the payer paid, by the provider's clock.
     paid_at: datetime | None = None
     #: The moment until which the code can be paid, as the provider says.
@@ -217,6 +221,26 @@ class Presents(StrEnum):
     LINK = "link"
 
 
+@dataclass(frozen=True)
+class Abilities:
+    """The declarations of a channel or of a channel's class, each named like the attribute of ``Channel``."""
+
+    presents: Presents
+    currencies: frozenset[str]
+    amounts: Mapping[str, tuple[Decimal, Decimal]]
+    countries: frozenset[str]
+    needs_document: Mapping[str, str]
+    expires_within: tuple[timedelta, timedelta] | None
+    life: timedelta | None
+    can_look_up: bool
+    can_find: bool
+    can_delete: bool
+    can_extend: bool
+    can_refund: bool
+    tells_reversals: bool
+    statement_formats: Mapping[str, Mapping[str, Any]]
+
+
 class Channel:
     """An account at a provider; the base class of every channel.
 
@@ -241,7 +265,13 @@ class Channel:
     #: By currency, the least and the most that an order may be over; the options ``MIN_AMOUNT`` and ``MAX_AMOUNT``
     #: override either.
     amounts: ClassVar[Mapping[str, tuple[Decimal, Decimal]]] = {}
-    presents: ClassVar[Presents] = Presents.CODE
+    #: The countries of payers that the provider serves, by two letters; empty: any.
+    countries: ClassVar[frozenset[str]] = frozenset()
+    #: The documents of which the provider needs one, each with the form of its number as a regular expression, such as
+    #: ``{"DNI": "[0-9]{8}"}``; empty: none is needed.
+    needs_document: ClassVar[Mapping[str, str]] = {}
+    #: Of a channel by its options, or by default of its class.
+    presents: Presents = Presents.CODE
     #: How long a link can be paid, at a provider that gives its links a date of its own; None: without an end, or until
     #: the date of the order.
     life: ClassVar[timedelta | None] = None
@@ -321,14 +351,33 @@ class Channel:
         """The pace of the account: the option ``SEARCHES_PER_MINUTE``, else the setting."""
         return int(SETTINGS["SEARCHES_PER_MINUTE"].of(self.options))
 
-    def takes(self, money: Money) -> bool:
-        """Return whether an order over this money may be paid by the channel."""
+    def why_not(self, money: Money, payer: Payer, ahead: timedelta | None = None) -> str:
+        """Return why the channel can't take an order, by its declarations; an empty text if the channel can.
+
+        Reasons are ``currency``, ``amount``, ``country``, ``document`` and ``expiry``. ``ahead``: how far ahead the
+        order's date is; None: any date. A payer without a country may be from anywhere.
+        """
         least, most = self.amounts.get(money.currency, (Decimal(0), money.amount))
         if is_limit(own := self.options.get("MIN_AMOUNT")):
             least = own
         if is_limit(own := self.options.get("MAX_AMOUNT")):
             most = own
-        return money.currency in self.currencies and least <= money.amount <= most
+        within = self.expires_within
+        reasons = {
+            "currency": money.currency not in self.currencies,
+            "amount": not least <= money.amount <= most,
+            "country": bool(self.countries and payer.country_code) and payer.country_code not in self.countries,
+            "document": bool(self.needs_document) and not self._has_document(payer),
+            "expiry": ahead is not None and within is not None and not within[0] <= ahead <= within[1],
+        }
+        return next((reason for reason, holds in reasons.items() if holds), "")
+
+    def _has_document(self, payer: Payer) -> bool:
+        """Return whether a payer has a document that the provider takes; a number without a type may be of any."""
+        forms = self.needs_document
+        taken = [forms[payer.document_type]] if payer.document_type in forms else []
+        taken = taken if payer.document_type else list(forms.values())
+        return any(re.fullmatch(form, bare(payer.document_number)) for form in taken)
 
     @property
     def shared_account(self) -> bool:
@@ -365,6 +414,11 @@ class Channel:
 def _short(text: str, most: int) -> str:
     text = "".join(letter for letter in text if letter != "\0" and not "\ud800" <= letter <= "\udfff")
     return text if len(text) <= most else f"{text[: most - 13]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def abilities_of(channel: Channel | type[Channel]) -> Abilities:
+    """Return the declarations of a channel, or of a channel's class, as one value."""
+    return Abilities(**{one.name: getattr(channel, one.name) for one in fields(Abilities)})
 
 
 def is_limit(value: object) -> TypeGuard[Decimal]:

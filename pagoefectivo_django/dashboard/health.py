@@ -7,12 +7,16 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.http import HttpRequest
+from django.utils.formats import localize
 from django.utils.html import format_html_join
 from django.utils.timesince import timesince
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ..conf import conf
 from ..documents.tables import Link, Table
+from ..flows.provider.health import health
 from ..flows.provider.look_up import know_nothing
 from ..flows.reports.health import (
     MOST_COUNTED,
@@ -146,9 +150,15 @@ def _calls(accounts: Mapping[str, str], now: datetime) -> Table:
         name = link(alias or account, "apicall", account__exact=account, began_at__gte=since)
         failed = link(told.failed, "apicall", account__exact=account, began_at__gte=since, failed="yes")
         times = [f"{value:,} ms" if told.count else "–" for value in (told.mean, told.longest)]
-        rows.append([name, told.count, failed, *times])
-    headings = [_("channel"), _("calls"), _("failed"), _("mean time"), _("longest")]
+        rows.append([name, told.count, failed, *times, _asked_last(account, now)])
+    headings = [_("channel"), _("calls"), _("failed"), _("mean time"), _("longest"), _("asked last until")]
     return Table(_("Calls to the provider, last 24 hours"), headings, rows)
+
+
+def _asked_last(account: str, now: datetime) -> str:
+    """Return until when an account that fails is asked after the others; a dash if the account is well or alone."""
+    until = health(account, now).asked_last_until if len(conf.channels) > 1 else None
+    return localize(localtime(until)) if until else "–"
 
 
 def _queues(state: Waiting, now: datetime) -> Table:

@@ -21,15 +21,17 @@ HEADINGS: dict[str, Promise] = {
     "presents": _("the payer gets"),
     "currencies": _("currencies"),
     "amounts": _("amounts"),
+    "countries": _("countries of payers"),
+    "needs_document": _("needs a document"),
     "expires_within": _("date of the code"),
     "life": _("life of a link"),
-    "look_up": _("look-up"),
-    "find": _("finds lost answers"),
-    "delete": _("deletes"),
-    "extend": _("extends"),
-    "refund": _("refunds"),
+    "can_look_up": _("look-up"),
+    "can_find": _("finds lost answers"),
+    "can_delete": _("deletes"),
+    "can_extend": _("extends"),
+    "can_refund": _("refunds"),
     "tells_reversals": _("tells reversals"),
-    "settlements": _("reads settlements"),
+    "statement_formats": _("reads settlements"),
 }
 PRESENTS = {"code": _("a code"), "link": _("a link")}
 
@@ -44,8 +46,10 @@ def _cell(name: str, value: Any) -> str | Promise:
         return _("yes") if value else _("no")
     if name == "presents":
         return PRESENTS[value]
-    if name == "currencies":
-        return ", ".join(value)
+    if name in ("currencies", "countries"):
+        return ", ".join(sorted(value)) or _("any")
+    if name in ("needs_document", "statement_formats"):
+        return ", ".join(value) or _("no")
     if name == "amounts":
         return _amounts(value)
     if value is None:

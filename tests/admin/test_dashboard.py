@@ -13,6 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import localize
+from django.utils.timezone import localtime
 
 from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.documents.charts import COLOURS, FOOT, HEIGHT, WIDTH, columns
@@ -164,9 +166,26 @@ def test_each_channel_with_what_it_can_do(owner: Client, settings: Any) -> None:
             name, *cells = re.findall(r"<t[dh][^>]*>\s*(.*?)\s*</t[dh]>", row, re.DOTALL)
             shown[name] = cells
     assert shown["cash"][:2] == ["a code", "PEN, USD"]
-    assert shown["cash"][3] == "10 minutes – 182 days"
+    assert shown["cash"][5] == "10 minutes – 182 days"
     assert shown["pages"][0] == "a link"
     assert set(shown) == {"cash", "pages"}
+
+
+def test_until_when_a_failing_provider_is_asked_last(
+    new_order: Callable[..., Order], owner: Client, settings: Any
+) -> None:
+    new_order()
+    now = timezone.now()
+    ApiCall.objects.create(
+        channel="default", account=ACCOUNT, method="POST", path="/v1/cips", status=503, began_at=now, milliseconds=9
+    )
+    until = localize(localtime(now + timedelta(minutes=2)))
+    assert "Asked last until" in home(owner)
+    assert until not in home(owner), "nobody else can be asked"
+    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"]
+    second = entry | {"OPTIONS": entry["OPTIONS"] | {"NAME": "second"}}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry, "second": second}}
+    assert home(owner).count(until) == 1
 
 
 def test_all_is_well_and_then_it_is_not(new_order: Callable[..., Order], owner: Client) -> None:

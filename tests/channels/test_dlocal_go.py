@@ -21,6 +21,7 @@ from pagoefectivo_django.errors import (
     Unsigned,
 )
 from pagoefectivo_django.money import Money
+from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Fact, RefundStatus
 
 from .examples import charge
@@ -268,5 +269,6 @@ def test_a_batch_ends_before_the_claim_on_its_rows() -> None:
 
 
 def test_only_orders_in_soles_are_taken(go: DlocalGoChannel) -> None:
-    assert go.takes(Money(Decimal("0.10"), "PEN"))
-    assert not go.takes(Money(Decimal(20), "USD"))
+    payer = Payer(email="ana@example.com")
+    assert go.why_not(Money(Decimal("0.10"), "PEN"), payer) == ""
+    assert go.why_not(Money(Decimal(20), "USD"), payer) == "currency"

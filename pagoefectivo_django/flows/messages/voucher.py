@@ -19,7 +19,7 @@ from ...models import Discrepancy, Order, Refund
 from ...models.database import database
 from ...states import CipStatus, Kind, OrderState, PendingAction, RefundStatus, VoucherState
 from ..possible import actions_of
-from ..provider.accounts import has_links
+from ..provider.routes import has_links
 
 SHOWN = {
     OrderState.NEW: VoucherState.GETTING,
@@ -72,7 +72,7 @@ def _on_press(order: Order, *, asked: bool) -> bool:
     if cip and cip.status == CipStatus.CURRENT:
         short = cip.expires_at is not None and cip.expires_at < order.expires_at
         return cip.is_link and short and cip.in_process_at is None
-    if not has_links(order.money):
+    if not has_links(order):
         return False
     return not actions_of([order])[order]["open_link"]
 
@@ -80,7 +80,7 @@ def _on_press(order: Order, *, asked: bool) -> bool:
 def _by_link(order: Order) -> bool:
     if order.cip and order.cip.status not in (CipStatus.REQUESTED, CipStatus.REFUSED):
         return order.cip.is_link
-    return order.state == OrderState.NEW and has_links(order.money)
+    return order.state == OrderState.NEW and has_links(order)
 
 
 def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool, on_press: bool) -> VoucherState:

@@ -33,8 +33,9 @@ from ..ledger.locked import lock_order, lock_orders
 from ..ledger.schedule import lapse
 from ..possible.refusing import NO_ROUTE
 from ..possible.rules import HOLDING
-from ..provider.accounts import accounts, expiry_range, route
+from ..provider.accounts import accounts
 from ..provider.environment import is_live, orders_of_tests
+from ..provider.routes import expiry_range, left_out, sift
 from .cancel import cancel_order
 from .issue import issue_quietly
 
@@ -68,13 +69,13 @@ def create_order(
     order is returned; else ``ReferenceConflict`` is raised. With ``replace`` (the cart has changed) the old order is
     cancelled first, with the errors of ``cancel_order``; inside a transaction the old order is cancelled at once and
     the old code deleted after the commit. Raises ``InvalidRequest`` for arguments that can't become a payable order,
-    also if no channel takes the amount in the currency (``no_route``).
+    also if no channel of the route takes the order (``no_route``).
     """
     now = now or current_time()
     money = Money(amount, currency)
     if not isinstance(payer, Payer):
         raise InvalidRequest(_("payer is a %(kind)s; pass a Payer."), code="payer_type", kind=type(payer).__name__)
-    _check_route(money)
+    _check_route(money, payer)
     new = Order(
         reference=_text("reference", _digits(reference), 64, needed=True),
         amount=money.amount,
@@ -84,12 +85,13 @@ def create_order(
         concept=_text("concept", _one_line(spelled(concept)), 200),
         language=_language(_text("language", spelled(language), 10, needed=True)),
         metadata=_metadata(metadata),
-        expires_at=check_expiry(now + conf.expires_after if expires_at is None else expires_at, now, currency),
+        expires_at=check_expiry(now + conf.expires_after if expires_at is None else expires_at, now, money, payer),
         created_at=now,
         pending_action=PendingAction.ISSUE,
         action_requested_at=now,
         retry_at=now,
     )
+    _check_route(money, payer, new.expires_at - now.replace(microsecond=0))
     new.lapses_at = lapse(new)
     return _made(new, now, replace)
 
@@ -133,21 +135,23 @@ def _existing_or(new: Order, now: datetime) -> Order:
         return new
 
 
-def _check_route(money: Money) -> None:
-    if not any(route(money)):  # the caller's to mend: of an order that stands it is the settings' (``Misconfigured``)
-        raise NO_ROUTE._replace(error=InvalidRequest).about(money=str(money))
+def _check_route(money: Money, payer: Payer, ahead: timedelta | None = None) -> None:
+    """Raise ``InvalidRequest`` if no channel of the route may take the order; the caller has to mend that."""
+    fit, why = sift(money, payer, ahead)
+    if not fit:
+        raise NO_ROUTE._replace(error=InvalidRequest).about(money=str(money), left_out=left_out(why))
 
 
-def check_expiry(expires_at: datetime, now: datetime, currency: str) -> datetime:
+def check_expiry(expires_at: datetime, now: datetime, money: Money, payer: Payer) -> datetime:
     """Return an expiry date cut to whole seconds.
 
-    Raises ``InvalidRequest`` unless the date is an aware datetime that a channel of the currency's route can take.
+    Raises ``InvalidRequest`` unless the date is an aware datetime that a channel of the order's route can take.
     """
     if not isinstance(expires_at, datetime) or timezone.is_naive(expires_at):
         raise InvalidRequest(
             _("expires_at is %(value)s; pass an aware datetime."), code="expires_at_type", value=shown(expires_at)
         )
-    least, most = expiry_range(currency) or (timedelta(0), timedelta(days=3650))
+    least, most = expiry_range(sift(money, payer)[0].values()) or (timedelta(0), timedelta(days=3650))
     if not now + least <= expires_at <= now + most:
         raise InvalidRequest(
             _("expires_at is %(value)s; use a date from %(earliest)s to %(latest)s."),

@@ -35,7 +35,7 @@ def extend_order(
     Inside a transaction the extension is recorded, done after the commit, and the order returned unchanged.
     """
     now = now or current_time()
-    date = check_expiry(expires_at, now, order.currency)
+    date = check_expiry(expires_at, now, order.money, order.payer)
     record(order, PendingAction.EXTEND, actor=actor, date=date, now=now, reason=reason.strip())
     return fulfil(order, PendingAction.EXTEND, extend, now)
 

@@ -26,8 +26,9 @@ from ..ledger.locked import lock_free_order, lock_order
 from ..ledger.schedule import next_poll
 from ..possible.refusing import refuse_change
 from ..possible.rules import IN_STATES, order_actions
-from ..provider.accounts import route, waits_for_press
+from ..provider.accounts import waits_for_press
 from ..provider.record import recorded
+from ..provider.routes import route
 from ..provider.transaction_codes import new_transaction_code
 from .find import find, find_lost, is_clear, supersede_lost_link
 from .pending_action import attempt_quietly, fulfil, put_to_person, record
@@ -44,6 +45,8 @@ AT_ONCE = 5.0
 SOON = timedelta(seconds=5)
 #: Evidence of two lost answers.
 _TWICE = {"about": "answers_lost"}
+#: Statuses of requests that gave no code: refused, or with a lost answer (superseded for links).
+_ENDED = (CipStatus.REFUSED, CipStatus.LOST, CipStatus.SUPERSEDED)
 #: The fields of a requested code that change when the code is asked for again, because the first request was not sent.
 _ASKED_AGAIN = ("channel", "account", "expires_at", "asked_at", "changed_at", "version", "poll_at")
 
@@ -102,10 +105,9 @@ def request_code(
     ``asked``: the code replaces another (a reissue). ``pressed``: the payer wants to pay by a link now; without,
     nothing is requested from a channel whose link would end before the order.
     """
-    # Without any route in the settings this error is raised, and tried again, since the settings may be mended.
-    problem: PagoEfectivoError | None = refuse_change("issue", "no_route", order)
+    problem: PagoEfectivoError | None = None
     refusal: Report | None = None
-    for channel in _channels(order, asked or pressed):
+    for channel in _channels(order, now, asked=asked, pressed=pressed):
         if isinstance(channel, PagoEfectivoError):
             problem = channel
             continue
@@ -133,15 +135,24 @@ def request_code(
             return now + AFTER_LOST
         if report.fact != Fact.REFUSED:  # found at once, the code may be paid already
             return None
-        problem, refusal = None, report
-    if problem:
+        refusal = report
+    if problem:  # a channel that can't be asked now may take the order later, whatever the others said
         raise problem
-    if asked and refusal:
-        said = error_in(refusal.told) or ""
-        refused = Refused(_("No provider issues another code. %(said)s"), code="code_refused", said=said)
-        put_to_person(order, Kind.NOT_CONFIRMED, now, of_error(refused))
-        raise refused
-    return None
+    if refusal is None:  # tried again, since the settings may be mended
+        raise refuse_change("issue", "no_route", order)
+    if asked:
+        raise _no_other_code(order, refusal, now)
+    # The order is rejected by now, unless the route became another meanwhile.
+    again = not pressed and any(_channels(order, now, asked=asked, pressed=pressed))
+    return now + SOON if again else None
+
+
+def _no_other_code(order: Order, refusal: Report, now: datetime) -> Refused:
+    """Return the error for a reissue that every channel refused, after telling a person."""
+    said = error_in(refusal.told) or ""
+    refused = Refused(_("No provider issues another code. %(said)s"), code="code_refused", said=said)
+    put_to_person(order, Kind.NOT_CONFIRMED, now, of_error(refused))
+    return refused
 
 
 def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
@@ -184,14 +195,23 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
     return Report(account=cip.account, fact=answer, transaction_code=cip.transaction_code, data=data)
 
 
-def _channels(order: Order, again: bool) -> Iterator[Channel | PagoEfectivoError]:
-    """Yield the channels of the order's route by preference, without channels that refused the order before.
+def _channels(order: Order, now: datetime, *, asked: bool, pressed: bool) -> Iterator[Channel | PagoEfectivoError]:
+    """Yield the channels of the order's route, without channels that refused the order before.
 
-    A channel that can't be built is yielded as the error. ``again``: refusals don't count.
+    The route goes on behind the channel whose answer to the last request got lost. A channel that can't be built is
+    yielded as the error. For a reissue only the refusals since it was requested count, for a press none.
     """
-    cips = Cip.objects.using(database()).filter(order=order, status=CipStatus.REFUSED)
-    refused = set() if again else set(cips.values_list("account", flat=True))
-    for channel in route(order.money):
+    since = order.action_requested_at or order.created_at
+    rows = Cip.objects.using(database()).filter(order=order, status__in=_ENDED).order_by("pk")
+    # A press asks anew whoever refused; a first code and a reissue don't.
+    refused = {
+        cip.account
+        for cip in rows
+        if cip.status == CipStatus.REFUSED and not pressed and not (asked and (cip.asked_at or since) < since)
+    }
+    requests = [cip for cip in rows if cip.status != CipStatus.REFUSED and cip.asked_at and cip.asked_at >= since]
+    after = requests[-1].account if requests and not requests[-1].is_known else ""
+    for channel in route(order, now, after=after):
         if isinstance(channel, Misconfigured) or channel.account not in refused:
             yield channel
 

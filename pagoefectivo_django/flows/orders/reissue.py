@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 from ...actors import SHOP, Actor
 from ...conf import conf
+from ...errors import Misconfigured
 from ...models import Order
 from ...models.clock import current_time
 from ...states import PendingAction
 from ..possible.refusing import refuse_change
-from ..provider.accounts import expiry_range
+from ..provider.routes import expiry_range, preferred, sift
 from .cancel import remove_current_code
 from .create import check_expiry
 from .issue import issue
@@ -33,9 +34,10 @@ def reissue_code(
     """
     now = now or current_time()
     if expires_at is None:
-        least, _most = expiry_range(order.currency) or (timedelta(0), timedelta(0))
+        fit, _left_out = sift(order.money, order.payer)
+        least, _most = expiry_range(fit.values()) or (timedelta(0), timedelta(0))
         expires_at = order.expires_at if order.expires_at >= now + least else now + conf.expires_after
-    date = check_expiry(expires_at, now, order.currency)
+    date = check_expiry(expires_at, now, order.money, order.payer)
     record(order, PendingAction.REISSUE, actor=actor, date=date, now=now, reason=reason.strip())
     return fulfil(order, PendingAction.REISSUE, reissue, now)
 
@@ -43,9 +45,11 @@ def reissue_code(
 def reissue(order: Order, now: datetime, wait: bool) -> datetime | None:
     """Delete the current code of a claimed order and request another code; returns and raises like ``issue``.
 
-    Raises ``Misconfigured``, before anything is deleted, if no channel issues codes in the order's currency.
+    Raises ``Misconfigured``, before anything is deleted, if no channel may take the order.
     """
-    if not conf.route(order.currency):
-        raise refuse_change("reissue", "no_route", order)
+    channels = list(preferred(order, now).values())
+    errors = [channel for channel in channels if isinstance(channel, Misconfigured)]
+    if len(errors) == len(channels):
+        raise errors[0] if errors else refuse_change("reissue", "no_route", order)
     remove_current_code(order, now, asked=True, wait=wait)
     return issue(order, now, wait)

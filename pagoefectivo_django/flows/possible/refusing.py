@@ -10,6 +10,7 @@ from ...actors import Actor
 from ...errors import AlreadyPaid, InReview, InvalidRequest, Misconfigured, PagoEfectivoError, Param
 from ...models import Discrepancy, Order, Payment, Refund
 from ...states import Kind, OrderState, PendingAction, RefundStatus, Resolution
+from ..provider.routes import fitting, left_out
 from .rules import answers_to
 
 
@@ -40,7 +41,10 @@ _ORDERED_AGAIN = ErrorTemplate(
 NO_ROUTE = ErrorTemplate(
     Misconfigured,
     "no_route",
-    _("No channel takes %(money)s; look at PAGOEFECTIVO['ROUTES'] and the channels' currencies and amounts."),
+    _(
+        "No channel takes this order over %(money)s (left out: %(left_out)s); look at PAGOEFECTIVO['ROUTES'] and at "
+        "what the channels take."
+    ),
 )
 
 #: By the reason why an order's code can't be changed; a reason without an entry is the order's state.
@@ -98,7 +102,9 @@ _ACTIONS = {"renew": PendingAction.REISSUE, "open_link": PendingAction.ISSUE}
 
 def refuse_change(action: str, why: str, order: Order) -> PagoEfectivoError:
     """Return the error for a change of an order's code (``order_actions``) refused for the reason ``why``."""
+    further = {"left_out": left_out(fitting(order)[1])} if why == "no_route" else {}
     return _CHANGES.get(why, _TOO_LATE).about(
+        **further,
         order=str(order),
         state=OrderState(order.state),
         money=str(order.money),

@@ -12,7 +12,7 @@ from ...models import Cip, Discrepancy, Order, Payment, Refund
 from ...signals import refund_account_asked
 from ...states import CipStatus, Fact, Kind, OrderState, PaymentStatus, RefundStatus, Resolution
 from ...transitions import ORDER_TABLE
-from ..provider.accounts import has_links
+from ..provider.routes import has_links
 
 #: By action, the code of the reason why the action can't be done; empty if possible.
 Actions = dict[str, str]
@@ -161,7 +161,7 @@ def _open_link(of: OrderSituation) -> str:
         return "" if live.is_link else "has_code"
     if of.order.pending_action or of.order.deferred_action or (live and live.asked_at):
         return "code_pending"
-    return "" if has_links(of.order.money) else "has_code"
+    return "" if has_links(of.order) else "has_code"
 
 
 def extendable(cips: Iterable[Cip]) -> Cip | None:

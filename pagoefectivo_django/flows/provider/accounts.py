@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_noop as _
 
 from ...channels import get_channel
-from ...channels.abilities import Abilities, abilities_of
-from ...channels.base import Channel, Presents
+from ...channels.base import Abilities, Channel, Presents, abilities_of
 from ...conf import conf
 from ...errors import Misconfigured
 from ...models import Cip
 from ...models.database import database
-from ...money import Money
 
 logger = logging.getLogger("pagoefectivo.provider")
 
@@ -32,21 +29,6 @@ def accounts() -> dict[str, Channel]:
         except Misconfigured as error:
             logger.error("Channel %s can't be used: %s", alias, error)
     return found
-
-
-def route(money: Money) -> Iterator[Channel | Misconfigured]:
-    """Yield the channels that may take an order over this money, in order of preference.
-
-    A channel that can't be built is yielded as the error: whether it may is known once the settings are mended.
-    """
-    for alias in conf.route(money.currency):
-        try:
-            channel = get_channel(alias)
-        except Misconfigured as error:
-            yield error
-        else:
-            if channel.takes(money):
-                yield channel
 
 
 def channel_for(account: str, alias: str = "") -> Channel:
@@ -71,26 +53,6 @@ def channel_for(account: str, alias: str = "") -> Channel:
 def channel_of(cip: Cip) -> Channel:
     """Return the channel that serves a code's account; raises ``Misconfigured`` like ``channel_for``."""
     return channel_for(cip.account, cip.channel)
-
-
-def expiry_range(currency: str) -> tuple[timedelta, timedelta] | None:
-    """Return how far ahead a date may be for some channel of a currency's route, from the least to the most.
-
-    None: any date, or no channel that can be built.
-    """
-    ranges = []
-    for alias in conf.route(currency):
-        with suppress(Misconfigured):
-            ranges.append(get_channel(alias).expires_within)
-    limits = [limit for limit in ranges if limit is not None]
-    if not limits or len(limits) < len(ranges):
-        return None
-    return min(least for least, _most in limits), max(most for _least, most in limits)
-
-
-def has_links(money: Money) -> bool:
-    """Return whether a channel that may take an order over this money presents links."""
-    return any(isinstance(channel, Channel) and channel.presents == Presents.LINK for channel in route(money))
 
 
 def waits_for_press(channel: Channel, until: datetime, now: datetime) -> bool:
