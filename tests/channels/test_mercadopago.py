@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from pagoefectivo_django.channels.base import Charge, CodeRef, Hint, Incoming, P
 from pagoefectivo_django.channels.mercadopago import MercadoPagoChannel
 from pagoefectivo_django.channels.mercadopago.notices import manifest
 from pagoefectivo_django.channels.mercadopago.rows import DETAILS, REFUNDS, STATUSES
+from pagoefectivo_django.channels.rest import SPARE
 from pagoefectivo_django.errors import (
     InvalidSignature,
     Malformed,
@@ -25,6 +27,7 @@ from pagoefectivo_django.errors import (
     Unavailable,
     Unsigned,
 )
+from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Fact, RefundStatus
@@ -90,6 +93,12 @@ def test_asks_as_documented_and_presents_the_page_without_a_code(script: Script,
     assert report.raw == {"payment_method_reference_id": "123457986", "verification_code": "24308767"}
     assert report.expires_at == datetime(2030, 1, 4, 17, 30, tzinfo=UTC)
     assert report.amount == Decimal("120.50")
+
+
+def test_an_order_without_a_concept_is_described_by_our_number(script: Script, channel: MercadoPagoChannel) -> None:
+    script.on(CREATE, Says(201, PAYMENT))
+    channel.issue(replace(CHARGE, concept=""))
+    assert script.asked(CREATE)[0].json["description"] == "SHOP-1"
 
 
 def test_two_equal_numbers_are_no_code_either(script: Script, channel: MercadoPagoChannel) -> None:
@@ -181,9 +190,10 @@ def test_each_answer_that_is_no_yes(
 
 
 def test_only_mercado_pagos_own_not_found_leaves_a_payment_out(script: Script, channel: MercadoPagoChannel) -> None:
-    script.on(GET, Says(404, NOT_FOUND), Says(404, {"error": "resource not found"}), Says(404, b"<html>"))
+    others = ({"error": "resource not found"}, b"<html>")
+    script.on(GET, Says(404, NOT_FOUND), *(Says(404, body) for body in others), Says(400, {"error": "not_found"}))
     assert channel.look_up([REF]) == {}
-    for error in (Refused, OutcomeUnknown):
+    for error in (Refused, OutcomeUnknown, Refused):
         with pytest.raises(error):
             channel.look_up([REF])
 
@@ -245,6 +255,7 @@ def test_each_word_for_a_refund(
     script.on(REFUND, Says(201, said))
     report = channel.refund(REF, Money(Decimal("20.50"), "PEN"), "key-1")
     assert (report.status, report.provider_id) == (status, "1300000001-2600000001")
+    assert report.detail == (word if status == RefundStatus.FAILED else "")
     (heard,) = script.asked(REFUND)
     assert (heard.json, heard.headers["X-Idempotency-Key"]) == ({"amount": 20.5}, "key-1")
     assert heard.headers["X-Render-In-Process-Refunds"] == "true"
@@ -257,7 +268,12 @@ def test_each_word_for_a_refund(
 
 
 @pytest.mark.parametrize(
-    "said", [{"id": 1, "amount": 20, "status": "approved"}, {"amount": 20.5, "status": "approved"}]
+    "said",
+    [
+        {"id": 1, "amount": 20, "status": "approved"},
+        {"amount": 20.5, "status": "approved"},
+        {"id": "1" * 70, "amount": 20.5, "status": "approved"},
+    ],
 )
 def test_a_refund_of_another_amount_or_without_an_id_is_not_known(
     script: Script, channel: MercadoPagoChannel, said: dict[str, Any]
@@ -425,6 +441,12 @@ def test_the_doctor_learns_that_all_is_well(script: Script, channel: MercadoPago
     found = channel.examine()
     assert found.host in script.base
     assert found.ahead is not None
+
+
+def test_a_look_up_ends_before_its_claim() -> None:
+    longest = MercadoPagoChannel("default", GOOD | {"BATCH_SIZE": 100})
+    assert longest.batch_size * (longest.timeout + SPARE) < LEASE.total_seconds()
+    assert MercadoPagoChannel("default", GOOD | {"BATCH_SIZE": 3}).batch_size == 3
 
 
 @pytest.mark.parametrize(
