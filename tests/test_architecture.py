@@ -85,10 +85,10 @@ FLOWS: dict[str, set[str]] = {
 }
 FLOWS["worker"] = set(FLOWS)
 #: Packages that are heavy or that a shop may not have, and the only file or folder that knows each.
-KNOWN_IN = {
+KNOWN_IN: dict[str, str | tuple[str, ...]] = {
     "babel": "documents/moments.py",
     "celery": "contrib/celery/tasks.py",
-    "cryptography": "channels/rsa.py",
+    "cryptography": ("channels/rsa.py", "sandbox/dialects/pagadito.py"),
     "django_tasks": "contrib/tasks/tasks.py",
     "holidays": "workdays.py",
     "kombu": "contrib/celery/tasks.py",
@@ -108,6 +108,11 @@ LOADERS = {
         *("cryptography.exceptions.InvalidSignature", "cryptography.exceptions.UnsupportedAlgorithm"),
         *("cryptography.hazmat.primitives.asymmetric.padding", "cryptography.hazmat.primitives.hashes"),
         *("cryptography.hazmat.primitives.serialization", "cryptography.x509"),
+    },
+    "sandbox/dialects/pagadito.py: _made_up_signer": {
+        *("cryptography.hazmat.primitives.asymmetric.padding", "cryptography.hazmat.primitives.asymmetric.rsa"),
+        *("cryptography.hazmat.primitives.hashes", "cryptography.hazmat.primitives.serialization"),
+        "cryptography.x509",
     },
     "payer.py: _phone": {"phonenumbers"},
     "payer.py: has_phones": {"phonenumbers"},

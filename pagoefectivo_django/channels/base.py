@@ -74,6 +74,9 @@ class Report:
     transaction_code: str = ""
     amount: Decimal | None = None
     currency: str = ""
+    #: An answer of a provider that names no amount, and whose id stands for the amount of the request: the amount of
+    #: the code's order counts.
+    as_issued: bool = False
     #: When the payer paid, by the provider's clock.
     paid_at: datetime | None = None
     #: The moment until which the code can be paid, as the provider says.
@@ -267,7 +270,8 @@ class Channel:
     #: The documents of which the provider needs one, each with the form of its number as a regular expression, such as
     #: ``{"DNI": "[0-9]{8}"}``; empty: none is needed.
     needs_document: ClassVar[Mapping[str, str]] = {}
-    presents: ClassVar[Presents] = Presents.CODE
+    #: Of a channel by its options, or by default of its class.
+    presents: Presents = Presents.CODE
     #: How long a link can be paid, at a provider that gives its links a date of its own; None: without an end, or until
     #: the date of the order.
     life: ClassVar[timedelta | None] = None

@@ -33,6 +33,15 @@ def signature(private_key: bytes, content: bytes) -> bytes:
         raise Misconfigured("The private key can't be read, or is not an RSA key without a password.") from None
 
 
+def is_installed() -> bool:
+    """Return whether the package ``cryptography`` is there."""
+    try:
+        _library()
+    except Misconfigured:
+        return False
+    return True
+
+
 def is_certificate(text: str) -> bool:
     """Return whether a text is an X.509 certificate (PEM); False, too, where the package is missing."""
     try:

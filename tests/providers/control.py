@@ -36,10 +36,12 @@ class Control:
     #: The provider's words for the status of a code that is not paid, and what they mean.
     words: ClassVar[Mapping[str, Fact]]
     lacks: ClassVar[Mapping[str, str]] = {}
-    #: Whether the provider tells when a payment was made.
-    dated: ClassVar[bool] = True
+    #: What a look-up's answer does not name, of ``amount``, ``paid_at`` and ``transaction_code``.
+    silent: ClassVar[frozenset[str]] = frozenset()
     #: The currency of the orders.
     currency: ClassVar[str] = "PEN"
+    #: The fields of the payer's document, at a provider that needs one.
+    document: ClassVar[Mapping[str, str]] = {}
 
     def options(self, site: str, *, other: bool = False) -> dict[str, Any]:
         """The OPTIONS of a channel that reaches the provider at an address; ``other``: of another account there."""

@@ -17,7 +17,7 @@ from .story import ProviderStory
 class DlocalGoControl(DialectControl):
     name = "dlocal_go"
     backend = "pagoefectivo_django.channels.dlocal_go.DlocalGoChannel"
-    dated = False
+    silent = frozenset({"paid_at"})
     calls: ClassVar = {
         "issue": "POST /dlocal_go/v1/payments$",
         "look_up": "GET /dlocal_go/v1/payments/",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_noop as _
@@ -49,6 +50,7 @@ def ask_provider(
 ) -> dict[CodeRef, Report]:
     """Return a provider's reports on codes, each with the time of the question and the code's version at the time.
 
+    A report ``as_issued`` gets the amount of the code's order, since the provider names none.
     A code unknown to the provider is left out. ``paced``: the caller has waited for the account's pace. Without, the
     question is asked at once, but counted in the pace, so that patient questions wait longer. Raises like
     ``Channel.look_up``.
@@ -56,18 +58,22 @@ def ask_provider(
     if not paced:
         may_search(channel)
     asked_at, wanted = now or current_time(), list(refs)
-    versions = dict[str, int]()
+    known = dict[str, tuple[int, Decimal | None, str]]()
     for name in ("code", "provider_id"):
         if names := [str(getattr(ref, name)) for ref in wanted if getattr(ref, name)]:
             cips = Cip.objects.using(database()).filter(**{"account": channel.account, f"{name}__in": names})
-            versions |= {f"{name}:{value}": version for value, version in cips.values_list(name, "version")}
+            rows = cips.values_list(name, "version", "order__amount", "order__currency")
+            known |= {f"{name}:{value}": (version, amount, currency) for value, version, amount, currency in rows}
     with recorded(channel, refs=wanted):
         answers = channel.look_up(wanted)
 
-    def version(ref: CodeRef) -> int:
-        return versions.get(f"provider_id:{ref.provider_id}", versions.get(f"code:{ref.code}", UNKNOWN))
+    def whole(ref: CodeRef, told: Report) -> Report:
+        by_code = known.get(f"code:{ref.code}", (UNKNOWN, None, ""))
+        version, amount, currency = known.get(f"provider_id:{ref.provider_id}", by_code)
+        told = replace(told, amount=amount, currency=currency) if told.as_issued else told
+        return replace(told.storable(), asked_at=asked_at, version=version)
 
-    return {ref: replace(told.storable(), asked_at=asked_at, version=version(ref)) for ref, told in answers.items()}
+    return {ref: whole(ref, told) for ref, told in answers.items()}
 
 
 def look_up(channel: Channel, cips: Sequence[Cip], now: datetime) -> dict[int, Report]:
