@@ -2,6 +2,7 @@
 
 from .base import Dialect
 from .checkout_com import CheckoutComDialect
+from .culqi import Culqi
 from .dlocal import Dlocal
 from .dlocal_go import DlocalGo
 from .ebanx import Ebanx
@@ -11,11 +12,9 @@ from .pagadito import Pagadito
 
 #: A class for each prefix.
 DIALECTS: dict[str, type[Dialect]] = {
-    CheckoutComDialect.name: CheckoutComDialect,
-    Dlocal.name: Dlocal,
-    DlocalGo.name: DlocalGo,
-    Ebanx.name: Ebanx,
-    MercadoPago.name: MercadoPago,
-    PaddleDialect.name: PaddleDialect,
-    Pagadito.name: Pagadito,
+    each.name: each
+    for each in (
+        *(Dlocal, Culqi, MercadoPago, Ebanx),
+        *(CheckoutComDialect, PaddleDialect, Pagadito, DlocalGo),
+    )
 }
