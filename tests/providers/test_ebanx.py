@@ -86,6 +86,7 @@ class TestEbanx(ProviderContract):
 
     def test_an_integration_key_does_the_same_work(self, control: Control, between: Between) -> None:
         """The account ``other`` has a key of the older generation, which goes in each call's body."""
+        self.control = control
         channel = control.channel(between.site, other=True)
         report = self.issue(channel)
         control.pay(report.ref)
@@ -97,6 +98,7 @@ class TestEbanx(ProviderContract):
         [{"KEY_ID": "made-up-key-id-of-nobody"}, {"KEY_ID": None, "PRIVATE_KEY": None, "INTEGRATION_KEY": "made-up"}],
     )
     def test_wrong_keys_are_told_as_such(self, control: Control, between: Between, change: dict[str, Any]) -> None:
+        self.control = control
         channel = control.channel(between.site, **change)
         for ask in (lambda: self.issue(channel), lambda: channel.find("T-1"), channel.examine):
             with pytest.raises(Misconfigured):

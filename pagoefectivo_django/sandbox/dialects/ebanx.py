@@ -128,8 +128,11 @@ class Ebanx(Dialect):
     """EBANX; every call is a POST of JSON, and an error has the HTTP status 200."""
 
     name = "ebanx"
+    #: The accounts are of the two generations of keys; the keys that an account lacks are empty.
     accounts: ClassVar = {
-        name: keys | {"WEBHOOK_CERTIFICATES": [CERTIFICATE], "NOT_FOUND_CODES": [NOT_FOUND], "ACCOUNT": name}
+        name: dict.fromkeys(("INTEGRATION_KEY", "KEY_ID", "PRIVATE_KEY"), "")
+        | keys
+        | {"WEBHOOK_CERTIFICATES": [CERTIFICATE], "NOT_FOUND_CODES": [NOT_FOUND], "ACCOUNT": name}
         for name, keys in {
             "shop": {"KEY_ID": KEY_ID, "PRIVATE_KEY": MERCHANT.private_pem()},
             "other": {"INTEGRATION_KEY": "made-up-integration-key-other"},
