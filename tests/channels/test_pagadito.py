@@ -34,6 +34,7 @@ from pagoefectivo_django.errors import (
 )
 from pagoefectivo_django.models import Notification
 from pagoefectivo_django.money import Money
+from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.sandbox.dialects.pagadito import Pagadito
 from pagoefectivo_django.sandbox.wire import Request
 from pagoefectivo_django.states import Fact
@@ -51,6 +52,7 @@ CREATE, LOOK, CERTIFICATE = "POST /v1/exec-trans", "POST /v1/get-status", "GET /
 BODY = json.dumps({"id": "evt-1", "event_type": "TRANSACTION.STATUS.CHANGE", "resource": {"ern": "SHOP-1001"}}).encode()
 REF = CodeRef(transaction_code="SHOP-1001", provider_id="a1b2c3")
 DOLLARS = {"currency": "USD"}
+ANA = Payer(email="ana@example.com", name="Ana")
 
 
 @pytest.fixture(autouse=True)
@@ -422,8 +424,8 @@ def test_the_sandbox_without_the_package_says_so(monkeypatch: pytest.MonkeyPatch
 
 def test_an_order_in_soles_can_not_be_sold() -> None:
     channel = PagaditoChannel("default", GOOD)
-    assert channel.takes(Money(Decimal(20), "USD"))
-    assert not channel.takes(Money(Decimal(20), "PEN"))
+    assert channel.why_not(Money(Decimal(20), "USD"), ANA) == ""
+    assert channel.why_not(Money(Decimal(20), "PEN"), ANA) == "currency"
 
 
 def test_a_batch_ends_before_the_claim_on_its_rows() -> None:
