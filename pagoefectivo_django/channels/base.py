@@ -270,7 +270,8 @@ class Channel:
     #: The documents of which the provider needs one, each with the form of its number as a regular expression, such as
     #: ``{"DNI": "[0-9]{8}"}``; empty: none is needed.
     needs_document: ClassVar[Mapping[str, str]] = {}
-    presents: ClassVar[Presents] = Presents.CODE
+    #: Of a channel by its options, or by default of its class.
+    presents: Presents = Presents.CODE
     #: How long a link can be paid, at a provider that gives its links a date of its own; None: without an end, or until
     #: the date of the order.
     life: ClassVar[timedelta | None] = None

@@ -45,6 +45,8 @@ class RestChannel(Configured):
     errors: ClassVar[Mapping[str, Row]]
     #: The HTTP statuses with a meaning of their own at the provider, beside ``STATUSES``.
     statuses: ClassVar[Mapping[int, Row]] = {}
+    #: The header in which a call's idempotency key travels.
+    idempotency_header: ClassVar[str] = "X-Idempotency-Key"
 
     def headers(self, method: str, path: str, content: bytes) -> dict[str, str]:
         """Return the headers of a call, the keys or the signature among them."""
@@ -54,15 +56,20 @@ class RestChannel(Configured):
         """Return the error code in an answer's JSON; empty for an answer without."""
         raise NotImplementedError
 
-    def ask(self, method: str, path: str, fields: Any = None, *, repeatable: bool = False) -> dict[str, Any]:
+    def ask(
+        self, method: str, path: str, fields: Any = None, *, repeatable: bool = False, idempotency_key: str = ""
+    ) -> dict[str, Any]:
         """Send a call and return the JSON object of a yes; else raise the error that the answer means."""
-        return self.believed(self.send(method, path, fields, repeatable=repeatable))
+        return self.believed(self.send(method, path, fields, repeatable=repeatable, idempotency_key=idempotency_key))
 
-    def send(self, method: str, path: str, fields: Any = None, *, repeatable: bool = False) -> Answer:
+    def send(
+        self, method: str, path: str, fields: Any = None, *, repeatable: bool = False, idempotency_key: str = ""
+    ) -> Answer:
         """Send a call and return the answer, of any status; ``repeatable`` as in ``Call``; every GET is."""
         content = b"" if fields is None else encode(fields)
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         headers |= self.headers(method, path, content)
+        headers |= {self.idempotency_header: idempotency_key} if idempotency_key else {}
         repeatable = repeatable or method == "GET"
         url = self.base_url + path
         call = Call(method, url, self.timeout, headers, content, repeatable=repeatable, log_fields=self.log_fields)

@@ -2,6 +2,7 @@
 
 import itertools
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -52,11 +53,17 @@ class ChannelContract:
         """Return the message that tells of a payment of a code."""
         raise NotImplementedError
 
+    def document(self) -> dict[str, str]:
+        """Return the fields of the payer's document, where the provider needs one."""
+        return {}
+
     # The contract.
 
     def issue(self, channel: Channel, transaction_code: str = "", amount: str = "35.50") -> Report:
         number = transaction_code or new_number()
-        payer = Payer(email="ana@example.com", name="Ana", last_name="Quispe", phone="999 888 777")
+        payer = replace(
+            Payer(email="ana@example.com", name="Ana", last_name="Quispe", phone="999 888 777"), **self.document()
+        )
         date = timezone.now().replace(microsecond=0) + timedelta(hours=20)
         return channel.issue(Charge(number, Decimal(amount), self.currency, date, payer, concept="Two T-shirts"))
 
@@ -150,7 +157,11 @@ class ChannelContract:
             Incoming(true.body, {}, true.query),
             Incoming(true.body, {name: value[:-1] for name, value in true.headers.items()}, true.query),
             Incoming(true.body, dict.fromkeys(true.headers, "é" * 64), true.query),
-            *([Incoming(true.body.replace(b"35.5", b"95.5"), true.headers, true.query)] if whole else []),
+            *(
+                [Incoming(true.body.replace(b"35.5", b"95.5").replace(b"3550", b"9550"), true.headers, true.query)]
+                if whole
+                else []
+            ),
             *([Incoming(b"", true.headers, true.query)] if whole else []),
             *([Incoming(true.body, true.headers, true.query.replace(name, f"{name}1"))] if true.query else []),
         ):

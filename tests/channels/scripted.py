@@ -107,7 +107,7 @@ def playing() -> Iterator[Script]:
                 self.wfile.write(piece)
                 self.wfile.flush()
 
-        do_POST = do_PATCH = do_DELETE = do_GET = handle_one
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one
 
         def log_message(self, *args: object) -> None:
             pass

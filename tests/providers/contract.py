@@ -7,6 +7,7 @@ reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -73,6 +74,9 @@ class ProviderContract(ChannelContract):
         self.control.pay(report.ref)
         message: Incoming = self.control.messages(report.ref)[-1]
         return message
+
+    def document(self) -> dict[str, str]:
+        return {**self.control.document}
 
     def does(self, move: str) -> Callable[..., None]:
         """A move of the provider; skips the test where there is none."""
@@ -150,7 +154,8 @@ class ProviderContract(ChannelContract):
     def test_takes_every_name(self, channel: Channel) -> None:
         date = timezone.now().replace(microsecond=0) + timedelta(hours=20)
         words = "Café ’‘ \U0001f9c9 <script> \u202e"
-        report = channel.issue(Charge(new_number(), Decimal("35.50"), self.currency, date, STRANGE, words))
+        payer = replace(STRANGE, **self.document())
+        report = channel.issue(Charge(new_number(), Decimal("35.50"), self.currency, date, payer, words))
         assert report.fact == Fact.ISSUED
 
     def test_reads_over_fields_that_it_does_not_know(self, channel: Channel, between: Between) -> None:
@@ -246,7 +251,7 @@ class ProviderContract(ChannelContract):
     def test_a_refund_takes_as_long_as_it_takes(self, channel: Channel) -> None:
         needs(channel, "refund")
         report = self.paid(channel)
-        sent = channel.refund(report.ref, Money(Decimal("35.50"), self.currency), "refund-1")
+        sent = channel.refund(report.ref, Money(Decimal("35.50"), self.currency), new_number())
         if sent.status == RefundStatus.SENT:
             finish = self.does("finish")
             assert channel.look_up_refunds([sent.provider_id]) == {sent.provider_id: sent}
@@ -260,7 +265,7 @@ class ProviderContract(ChannelContract):
     def test_a_refund_that_fails_says_so(self, channel: Channel) -> None:
         needs(channel, "refund")
         finish = self.does("finish")
-        sent = channel.refund(self.paid(channel).ref, Money(Decimal("5.50"), self.currency), "refund-1")
+        sent = channel.refund(self.paid(channel).ref, Money(Decimal("5.50"), self.currency), new_number())
         finish(sent.provider_id, done=False)
         assert channel.look_up_refunds([sent.provider_id])[sent.provider_id].status == RefundStatus.FAILED
 
@@ -272,7 +277,7 @@ class ProviderContract(ChannelContract):
         if call in ("refund", "look_up_refunds"):
             ref = self.paid(channel).ref
             if call == "refund":
-                return lambda: channel.refund(ref, Money(Decimal("35.50"), self.currency), "refund-2")
+                return lambda: channel.refund(ref, Money(Decimal("35.50"), self.currency), new_number())
             return lambda: channel.look_up_refunds(["ref-1"])
         ref = self.issue(channel).ref
         return {

@@ -40,6 +40,8 @@ class Control:
     silent: ClassVar[frozenset[str]] = frozenset()
     #: The currency of the orders.
     currency: ClassVar[str] = "PEN"
+    #: The fields of the payer's document, at a provider that needs one.
+    document: ClassVar[Mapping[str, str]] = {}
 
     def options(self, site: str, *, other: bool = False) -> dict[str, Any]:
         """The OPTIONS of a channel that reaches the provider at an address; ``other``: of another account there."""

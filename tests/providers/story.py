@@ -22,8 +22,9 @@ from pagoefectivo_django.flows import approve_refund, cancel_order, create_order
 from pagoefectivo_django.flows.orders.open_link import open_link
 from pagoefectivo_django.flows.provider.look_up import ref_of
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment, Refund
+from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Fact
-from tests.channels.contract import needs
+from tests.channels.contract import needs, new_number
 from tests.sandbox.running import PATIENCE, wait_for
 from tests.shop.models import Heard
 
@@ -44,9 +45,13 @@ class Shop:
     def channel(self) -> Channel:
         return get_channel("default")
 
+    @property
+    def payer(self) -> Payer:
+        return replace(ANA, **self.control.document)
+
     def sell(self, reference: str = "SHOP-1001") -> Order:
         currency = self.control.currency
-        order = create_order(reference=reference, amount=Decimal("120.50"), currency=currency, payer=ANA)
+        order = create_order(reference=reference, amount=Decimal("120.50"), currency=currency, payer=self.payer)
         self.press(order)
         return order
 
@@ -226,7 +231,7 @@ class ProviderStory:
         untrue.append(replace(true, headers={}))
         if "other" not in shop.control.lacks:
             other = shop.control.channel(shop.between.site, other=True)
-            theirs = other.issue(Charge("OTHER-1", order.amount, order.currency, order.expires_at, ANA)).ref
+            theirs = other.issue(Charge(new_number(), order.amount, order.currency, order.expires_at, shop.payer)).ref
             shop.control.pay(theirs)
             untrue.append(shop.control.messages(theirs)[-1])
         assert {shop.post(message) for message in untrue} == {403}

@@ -7,19 +7,21 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 import pytest
+from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Channel, CodeRef
 from pagoefectivo_django.channels.reading import LIMA
 from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
+from pagoefectivo_django.flows import create_order, tick
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.states import Fact, RefundStatus
 from tests.sandbox.running import Client
 
 from .between import Between, lost
-from .contract import ProviderContract
+from .contract import ANA, ProviderContract
 from .control import Control
 from .dialect import DialectControl
-from .story import ProviderStory
+from .story import ProviderStory, Shop, state
 
 
 class EbanxControl(DialectControl):
@@ -155,3 +157,15 @@ class TestStoryOfEbanx(ProviderStory):
     @pytest.fixture
     def control(self, dialects: Client) -> Control:
         return SilentInProcess(dialects.site, dialects.session)
+
+    def test_an_order_stays_open_until_the_end_of_its_day_in_lima(self, shop: Shop) -> None:
+        noon = (timezone.now().astimezone(LIMA) + timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0)
+        order = create_order(
+            reference="SHOP-1001", amount=Decimal("120.50"), currency="PEN", payer=ANA, expires_at=noon
+        )
+        tick(now=noon + timedelta(hours=2))
+        assert (state(order), order.expires_at) == ("pending", noon.replace(hour=23, minute=59, second=59))
+        ref = shop.ref(order)
+        tick(now=noon + timedelta(hours=14))
+        assert state(order) == "expired"
+        assert shop.channel.look_up([ref])[ref].fact == Fact.CODE_DELETED, "the code does not outlive its order"

@@ -172,10 +172,8 @@ class EbanxChannel(EbanxOptions, RestChannel):
             self.believed(answer)
         except Refused as error:
             if not self.not_found_codes.intersection(error.codes):
-                told = "if it says that there is no such payment, add the code to NOT_FOUND_CODES."
-                raise Unavailable(
-                    f"{error} That was the question about a payment that does not exist: {told}"
-                ) from None
+                told = "That was about a payment that does not exist; if the code says so, add it to NOT_FOUND_CODES."
+                raise Unavailable(f"{error} {told}") from None
         except OutcomeUnknown as error:
             raise Unavailable(str(error)) from None
         ahead = None

@@ -215,23 +215,27 @@ class Ebanx(Dialect):
         reference, amount, currency = (
             payment[name] for name in ("merchant_payment_code", "amount_total", "currency_code")
         )
-        if len(reference) > 40:
+        if len(str(reference)) > 40:
             raise _no("BP-DR-10", "Parameter merchant_payment_code can have 40 characters maximum")
         if (payment["country"], payment["payment_type_code"]) != ("pe", "pagoefectivo"):
             raise _no("BP-DR-35", "Invalid payment_type_code")
         if currency not in ("PEN", "USD") or not isinstance(amount, int | Decimal) or amount <= 0:
             raise _no("BP-MADE-UP-4", "Invalid amount or currency")
-        if same := self.by_reference(account, reference):
-            created = _written(same[0].created_at)
-            told = f"Payment already exists with merchant_payment_code: {reference} (created on {created}, status is X)"
+        if same := self.by_reference(account, str(reference)):
+            when, state = _written(same[0].created_at), WORDS[same[0].state]
+            told = (
+                f"Payment already exists with merchant_payment_code: {reference} (created on {when}, status is {state})"
+            )
             raise _no("BP-DR-0", told)
         number, due = self.number(), _read_due_date(payment.get("due_date"))
         name = hashlib.sha256(f"made-up payment {number}".encode()).hexdigest()[:48]
-        charge = Charge(name, account, reference, Decimal(amount), currency, now(), due, code=str(3_000_000 + number))
+        charge = Charge(
+            name, account, str(reference), Decimal(amount), currency, now(), due, code=str(3_000_000 + number)
+        )
         return self.add(charge)
 
     def _refunded(self, charge: Charge, asked: Json) -> Refund:
-        amount, key = asked.get("amount"), asked.get("merchant_refund_code") or ""
+        amount, key = asked.get("amount"), str(asked.get("merchant_refund_code") or "")
         if charge.state != PAID:
             raise _no("BP-REF-7", "Payment is not confirmed")
         well = isinstance(amount, int | Decimal) and 0 < amount <= charge.refundable and len(key) <= 20

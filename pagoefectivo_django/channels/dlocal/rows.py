@@ -1,0 +1,86 @@
+"""dLocal's words and numbers, each with its meaning here."""
+
+from __future__ import annotations
+
+from ...errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
+from ...states import Fact, RefundStatus
+from ..rest import Row
+
+#: The codes of errors (3.8).
+ERRORS: dict[str, Row] = {
+    "3001": Row("LOGIN or TRANS_KEY is refused", Misconfigured),
+    "3002": Row("the address of this machine is not registered at dLocal", Misconfigured),
+    "3003": Row("the account may not use this API", Misconfigured),
+    "4000": Row("no such payment or order", Refused),
+    "4001": Row("no such refund", Refused),
+    "5000": Row("an invalid request, or a signature by a wrong SECRET_KEY", Refused),
+    "5001": Row("a parameter is invalid", Refused),
+    "5002": Row("the status does not allow the request", Refused),
+    "5003": Row("the country is not served", Refused),
+    "5004": Row("the currency is not taken", Refused),
+    "5005": Row("the payer's data do not fit the payer's document", Refused),
+    "5006": Row("the payer's limit is exceeded", Refused),
+    "5007": Row("the amount is too high", Refused),
+    "5008": Row("the token is invalid", Refused),
+    # An earlier request with the same number, or the one that took too long, may have made a code.
+    "5009": Row("the order_id was used before", OutcomeUnknown),
+    "5010": Row("dLocal took too long", OutcomeUnknown),
+    # The same for an earlier refund.
+    "5011": Row("the order_refund_id was used before", OutcomeUnknown),
+    "5012": Row("the account's funds do not cover the refund", Refused),
+    "5013": Row("not supported", Refused),
+    "5014": Row("the payer is on dLocal's black list", Refused),
+    "5016": Row("the amount is too low", Refused),
+    "5017": Row("the version of the API is not served", Refused),
+    "6000": Row("too many calls, none of which is worked on", Unavailable),
+    "7000": Row("dLocal failed", OutcomeUnknown),
+}
+
+#: The words for the status of a payment (3.5). The numbers beside them differ between dLocal's documents and decide
+#: nothing. VERIFIED is of cards alone and stays unknown.
+FACTS = {
+    "PENDING": Fact.ISSUED,
+    "PAID": Fact.PAYMENT,
+    "REJECTED": Fact.CODE_FAILED,
+    "CANCELLED": Fact.CODE_DELETED,
+    "EXPIRED": Fact.CODE_EXPIRED,
+    "AUTHORIZED": Fact.IN_PROCESS,
+}
+
+#: The numbers beside REJECTED (3.5).
+REJECTIONS = {
+    "301": "rejected by the bank",
+    "302": "insufficient funds",
+    "303": "card on the black list",
+    "304": "rejected by dLocal's score",
+    "305": "too many attempts",
+    "306": "the payer has to call the bank",
+    "307": "duplicate",
+    "308": "card disabled",
+    "309": "card expired",
+    "310": "card lost",
+    "311": "requested by the bank",
+    "312": "card restricted",
+    "313": "card stolen",
+    "314": "invalid card number",
+    "315": "invalid security code",
+    "316": "operation not supported",
+    "317": "high risk",
+    "318": "invalid transaction",
+    "319": "amount exceeded",
+    "320": "3-D Secure needed",
+    "321": "error of the acquirer",
+    "322": "wallet disabled",
+    "323": "invalid account",
+    "324": "invalid PIN",
+    "325": "too frequent",
+    "326": "the payer's account is disabled",
+}
+
+#: The words for the status of a refund (3.7); a refund with another word is under way.
+REFUNDS = {
+    "PENDING": RefundStatus.SENT,
+    "SUCCESS": RefundStatus.DONE,
+    "REJECTED": RefundStatus.FAILED,
+    "CANCELLED": RefundStatus.FAILED,
+}

@@ -1,0 +1,63 @@
+"""Paddle: links to a checkout, by the contract of every provider."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+
+from pagoefectivo_django.channels.base import Channel
+from pagoefectivo_django.states import Fact
+from tests.sandbox.running import Client
+
+from .contract import ProviderContract
+from .control import Control
+from .dialect import DialectControl
+from .story import ProviderStory
+
+
+class PaddleControl(DialectControl):
+    name = "paddle"
+    backend = "pagoefectivo_django.channels.paddle.PaddleChannel"
+    calls: ClassVar = {
+        "issue": "POST /paddle/transactions$",
+        "look_up": r"GET /paddle/transactions\?",
+        "refund": "POST /paddle/adjustments$",
+        "look_up_refunds": r"GET /paddle/adjustments\?",
+    }
+    words: ClassVar = {
+        **dict.fromkeys(("draft", "ready", "billed", "past_due"), Fact.ISSUED),
+        "canceled": Fact.CODE_DELETED,
+        "moon": Fact.UNKNOWN,
+    }
+    lacks: ClassVar = {
+        "process": "Paddle tells no payment that is examined",
+        "expire": "a transaction of Paddle has no date",
+        "fail": "after a try that failed a transaction of Paddle can be paid; a test below looks",
+    }
+
+    def say(self, answer: Any, word: str) -> Any:
+        (one,) = answer["data"]
+        return answer | {"data": [one | {"status": word}]}
+
+
+@pytest.fixture
+def paddle(dialects: Client) -> PaddleControl:
+    return PaddleControl(dialects.site, dialects.session)
+
+
+class TestPaddle(ProviderContract):
+    @pytest.fixture
+    def control(self, paddle: Control) -> Control:
+        return paddle
+
+    def test_after_a_try_that_failed_a_transaction_can_be_paid(self, channel: Channel) -> None:
+        ref = self.issue(channel).ref
+        self.control.fail(ref)
+        assert self.seen(channel, ref).fact == Fact.ISSUED
+
+
+class TestStoryOfPaddle(ProviderStory):
+    @pytest.fixture
+    def control(self, paddle: Control) -> Control:
+        return paddle
