@@ -49,9 +49,9 @@ def ask_provider(
 ) -> dict[CodeRef, Report]:
     """Return a provider's reports on codes, each with the time of the question and the code's version at the time.
 
-    A code unknown to the provider is left out; a report ``as_issued`` gets the amount of the code's order. ``paced``: the caller has waited for the account's pace. Without, the
-    question is asked at once, but counted in the pace, so that patient questions wait longer. Raises like
-    ``Channel.look_up``.
+    A code unknown to the provider is left out; a report ``as_issued`` gets the amount of the code's order. ``paced``:
+    the caller has waited for the account's pace. Without, the question is asked at once, but counted in the pace, so
+    that patient questions wait longer. Raises like ``Channel.look_up``.
     """
     if not paced:
         may_search(channel)
