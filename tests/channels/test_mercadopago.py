@@ -432,5 +432,5 @@ def test_the_doctor_learns_that_all_is_well(script: Script, channel: MercadoPago
 )
 def test_the_limits_are_mercado_pagos(amount: str, takes: bool) -> None:
     channel = MercadoPagoChannel("default", GOOD)
-    assert channel.takes(Money(Decimal(amount), "PEN")) is takes
-    assert not channel.takes(Money(Decimal("50.00"), "USD"))
+    assert (channel.why_not(Money(Decimal(amount), "PEN"), Payer(email="ana@example.com")) == "") is takes
+    assert channel.why_not(Money(Decimal("50.00"), "USD"), Payer(email="ana@example.com")) != ""

@@ -38,7 +38,7 @@ from . import receivers
 from .books import Books, heard_again
 from .locks import watched
 from .points import points
-from .stage import WEBHOOK, HintingStage, LinkingStage, Stage, sweep
+from .stage import WEBHOOK, HintingStage, LinkingStage, Stage, TwoProvidersStage, sweep
 from .stories import STORIES, Story
 
 #: Seconds after which a process is taken to hang.
@@ -149,16 +149,20 @@ def set_stage(
         options = hints.options(hints.site)
     elif story.linking:
         options = links.options()
-    settings.PAGOEFECTIVO = {
-        "CHANNELS": {alias: {"BACKEND": story.channel, "OPTIONS": options}},
-        "SEARCHES_PER_MINUTE": 100_000,
-    }
+    channels = {alias: {"BACKEND": story.channel, "OPTIONS": options}}
+    if story.first:
+        second = {"BACKEND": "tests.providers.hinting.HintingChannel", "OPTIONS": hints.options(hints.site)}
+        channels["hinting"] = second
+    route = sorted(channels, key=lambda each: each != story.first)
+    settings.PAGOEFECTIVO = {"CHANNELS": channels, "ROUTES": {"PEN": route}, "SEARCHES_PER_MINUTE": 100_000}
     # Sessions of its own: a connection is of one process.
     mine = Client(sandbox.process, sandbox.base, sandbox.keys)
     hints, links = Hinting(hints.site), LinkingAfar(links.site)
     points.watch(mine.session, hints.session, links.session)
     if story.linking:
         return LinkingStage(reference, mine, linking=links)
+    if story.first:
+        return TwoProvidersStage(reference, mine, hinting=hints)
     return HintingStage(reference, mine, hinting=hints) if story.hinting else Stage(reference, mine)
 
 

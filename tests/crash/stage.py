@@ -143,9 +143,10 @@ class Stage:
         self.send(body, {"PE-Signature": signature})
 
     @staticmethod
-    def send(body: bytes, headers: Mapping[str, str], query: str = "") -> None:
+    def send(body: bytes, headers: Mapping[str, str], query: str = "", alias: str = "") -> None:
         # The provider keeps the address that it was given, unless no code was ever issued under that alias.
-        alias = "default" if Cip.objects.filter(channel="default").exists() else next(iter(conf.channels))
+        first = "default" if Cip.objects.filter(channel="default").exists() else next(iter(conf.channels))
+        alias = alias or first
         address = f"/pay/webhooks/{alias}/{query and f'?{query}'}"
         answer = Browser().post(address, body, content_type="application/json", headers=headers)
         assert answer.status_code == 200, answer.content
@@ -188,6 +189,9 @@ class Stage:
 class HintingStage(Stage):
     """The same world, with the provider of ``tests/providers/hinting_server.py``; codes are named by its ids."""
 
+    #: The alias at whose address the provider's messages arrive; empty: the first.
+    hinted_at: ClassVar[str] = ""
+
     hinting: Hinting = field(kw_only=True)
 
     def listing(self) -> list[dict[str, Any]]:
@@ -211,7 +215,31 @@ class HintingStage(Stage):
 
     def _send(self, messages: Iterable[Mapping[str, Any]]) -> None:
         for each in messages:
-            self.send(each["body"].encode(), each["headers"], each["query"])
+            self.send(each["body"].encode(), each["headers"], each["query"], self.hinted_at)
+
+
+@dataclass
+class TwoProvidersStage(HintingStage):
+    """The same world, with the sandbox and the provider of hints side by side; an order finds its way."""
+
+    hinted_at: ClassVar[str] = "hinting"
+
+    def listing(self) -> list[dict[str, Any]]:
+        return [*Stage.listing(self), *super().listing()]
+
+    def take(self, code: int | str, **how: Any) -> None:
+        self._at(code).take(self, code, **how)
+
+    def notify(self, *codes: int | str) -> None:
+        for code in codes:
+            self._at(code).notify(self, code)
+
+    def notify_all(self) -> None:
+        self.notify(*(each["cip"] for each in self.codes() if each["webhooks"] or each.get("messages")))
+
+    def _at(self, code: int | str) -> type[Stage]:
+        """Return whose code it is: the sandbox's codes are digits."""
+        return Stage if str(code).isdigit() else HintingStage
 
 
 @dataclass

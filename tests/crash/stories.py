@@ -95,6 +95,8 @@ class Story:
     hinting: bool = False
     #: The provider is that of ``tests/providers/linking_server.py``.
     linking: bool = False
+    #: Two providers, and the alias of the one that is asked first: ``default``, the sandbox, or ``hinting``.
+    first: str = ""
     #: What else has to hold.
     also: Callable[[Stage], Iterator[str]] = field(default=_nothing)
 
@@ -539,6 +541,32 @@ def cancel_and_pay(stage: Stage) -> None:
     stage.pay(name_of_code(stage))
 
 
+# Two providers: the first gives way, and nothing is lost or doubled between each two steps of that.
+
+
+def refused_then_sold(stage: Stage) -> None:
+    """The sandbox takes no such amount; the other provider does."""
+    stage.sell(amount=Decimal("31000.00"))
+
+
+def down_then_sold(stage: Stage) -> None:
+    with stage.misbehaving("POST", "authorizations", "503", times=2):
+        stage.sell()
+
+
+def lost_then_sold(stage: Stage) -> None:
+    """The first provider made nothing, and says so when it is asked by our number."""
+    with stage.misbehaving("POST", "/payments$", "503"):
+        stage.sell()
+    stage.tick(minutes=5)
+
+
+def lost_and_made_then_sold(stage: Stage) -> None:
+    """The first provider made a code, and nobody can ask it by our number: both codes can be paid."""
+    answer_lost(stage)
+    stage.tick(minutes=2)
+
+
 STORIES: dict[str, Story] = {
     # A code.
     "create": Story(sold, nothing, {PAID}, asks=TWO_CODES, again=sold, early=True, pays=True),
@@ -715,6 +743,45 @@ STORIES: dict[str, Story] = {
         early=True,
         pays=True,
         **LINKS,
+    ),
+    # Two providers.
+    "failover, refused": Story(
+        refused_then_sold,
+        nothing,
+        {PAID},
+        asks=TWO_CODES,
+        again=refused_then_sold,
+        early=True,
+        pays=True,
+        first="default",
+    ),
+    "failover, down": Story(
+        down_then_sold,
+        nothing,
+        {PAID},
+        asks=TWO_CODES,
+        again=sold,
+        early=True,
+        pays=True,
+        first="default",
+    ),
+    "failover, answer lost and found by nobody": Story(
+        lost_then_sold,
+        nothing,
+        {PAID},
+        asks=TWO_CODES,
+        early=True,
+        pays=True,
+        first="hinting",
+    ),
+    "failover, answer lost": Story(
+        lost_and_made_then_sold,
+        nothing,
+        {PAID},
+        asks=TWO_CODES,
+        early=True,
+        pays=True,
+        first="default",
     ),
     # The clock.
     "expire, over there too": Story(tick, ended_there, {EXPIRED}, at=timedelta(minutes=45), hours=1),

@@ -250,7 +250,7 @@ class Handler(BaseHTTPRequestHandler):
         with provider.lock:
             call = f"{self.command} {self.path}"
             fault, seconds = provider.fault(call, body.decode(), self.headers.get(FAULT, ""))
-        if fault in ("401", "500", "503"):
+        if fault in ("400", "401", "500", "503"):
             self.reply(int(fault), {"error": "made_up"})
             return
         status, said = self.work(lambda: self.call(url.path, parse_qs(url.query), json.loads(body or b"{}")))

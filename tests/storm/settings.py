@@ -2,7 +2,8 @@
 
 ``STORM_CHANNEL``    the OPTIONS of the channel, as JSON
 ``STORM_HINTING``    the OPTIONS, as JSON, of a second account's channel: the provider of hints, which takes the dollars
-``STORM_LINKING``    the same of a third account: at the provider of links, which takes a thousand soles or more
+``STORM_LINKING``    the same of a third account: at the provider of links, which takes a thousand soles or more; then
+                     ``tests/storm/routes.py`` chooses, and orders of five thousand or more go to whoever is up
 ``STORM_CACHE``      the address of the cache that all processes share
 ``STORM_ALIAS``      the alias of the channel; unset: ``default``
 ``STORM_AHEAD``      seconds by which the clock of this process's machine is ahead
@@ -56,7 +57,7 @@ if "STORM_HINTING" in os.environ:
 if "STORM_LINKING" in os.environ:
     options = json.loads(os.environ["STORM_LINKING"]) | {"MIN_AMOUNT": Decimal(1000)}
     PAGOEFECTIVO["CHANNELS"]["linking"] = {"BACKEND": "tests.providers.linking.LinkingChannel", "OPTIONS": options}
-    PAGOEFECTIVO["ROUTES"]["PEN"].insert(0, "linking")
+    PAGOEFECTIVO["ROUTES"] = "tests.storm.routes.choose"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

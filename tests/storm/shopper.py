@@ -41,6 +41,8 @@ from pagoefectivo_django.payer import Payer
 from tests.providers.control import Hinting, LinkingAfar
 from tests.sandbox.running import PATIENCE, lima, wait_for
 
+from .routes import ANY, LINKS
+
 #: In so many orders: one that every shop process sells, trouble at the provider for whoever asks it next, and a
 #: comparison of all books.
 SHARED, TROUBLED, RECONCILED = 20, 5, 10
@@ -73,6 +75,7 @@ class Shop:
 
     def run(self, orders: int) -> None:
         has = {"": True, "hinting": bool(self.hints), "linking": bool(self.links)}
+        has["any"] = has["hinting"] and has["linking"]
         names = [name for name, manner in MANNERS.items() if name != "shared" and has[manner.account]]
         for position in range(orders):
             if position % SHARED == 0:
@@ -92,13 +95,16 @@ class Shop:
         self.manners[reference] = name
         with transaction.atomic():  # a code is asked for after its commit, and the fault must be there before it
             currency = "USD" if manner.account == "hinting" else "PEN"
-            amount = self.amount(reference) + (1000 if manner.account == "linking" else 0)
+            amount = self.amount(reference) + {"linking": LINKS, "any": ANY}.get(manner.account, 0)
             order = create_order(reference=reference, amount=amount, currency=currency, payer=ANA)
-            if manner.fault and self.hints and manner.account == "hinting":
+            if manner.account == "any":
+                self.shake(reference)
+            elif manner.fault and self.hints and manner.account == "hinting":
                 self.hints.tell("fault", call="POST /payments$", about=f'"{reference}-', fault=manner.fault)
             elif manner.fault:
                 self.fault(manner.fault, call="create", transactionCode=f"{reference}-", seconds=0.5)
-        if manner.fault not in UNANSWERED and manner.account != "linking":  # a link is requested at a press
+        # A link is requested at a press.
+        if manner.fault not in UNANSWERED and manner.account not in ("linking", "any"):
             self.see_code(order)
         manner.act(self, order)
 
@@ -199,6 +205,17 @@ class Shop:
         self.did[f"{where.get('call', 'webhook')} {fault}"] += where.get("times", 1)
         self.tell("faults", fault=fault, **where)
 
+    def shake(self, reference: str) -> None:
+        """Let each provider be down, lose its answer, refuse or be well when it is asked for an order's code."""
+        assert self.hints
+        assert self.links
+        if there := self.random.choice(["", "503", "drop", "400"]):
+            self.hints.tell("fault", call="POST /payments$", about=f'"{reference}-', fault=there)
+        if there := self.random.choice(["", "503", "drop", "500"]):
+            self.fault(there, call="create", transactionCode=f"{reference}-")
+        if self.random.random() < 0.3:
+            self.links.tell("lose")
+
     def pay(self, code: int | str, webhook: str = "", **more: Any) -> None:
         """Pay a code, whatever became of it; its webhook suffers what is asked for, in the old or the new form."""
         if webhook:
@@ -241,7 +258,8 @@ class Manner:
     kinds: frozenset[str]
     #: What happens when its code is asked for.
     fault: str = ""
-    #: The alias of the account, if not the first: ``hinting`` or ``linking``, a server of ``tests/providers``.
+    #: The alias of the account, if not the first: ``hinting`` or ``linking``, a server of ``tests/providers``; or
+    #: ``any``, where the order finds its way.
     account: str = ""
 
 
@@ -568,3 +586,40 @@ def pressed_unpaid(shop: Shop, order: Order) -> None:
 @ends("expired", account="linking")
 def never_pressed(shop: Shop, order: Order) -> None:
     pass
+
+
+# Three providers, which go up and down.
+
+
+@ends("paid", "expired", kinds=("lost_code",), account="any")
+def finds_its_way(shop: Shop, order: Order) -> None:
+    """The payer pays what is on the voucher, and presses where there is a button, if anything is there in time."""
+
+    def pay() -> None:
+        with suppress(PagoEfectivoError):
+            open_link(order, current_time())
+        order.reload()
+        if not (order.cip and order.cip.status == "current"):
+            return
+        if order.cip.channel == "hinting":
+            shop.move(order, "approved")
+        elif order.cip.channel == "linking":
+            shop.pay_page(str(order.cip.provider_id))
+        else:
+            shop.pay_anyhow(order.code)
+
+    shop.later.append(pay)
+
+
+@ends("paid", "expired", kinds=("lost_code", "duplicate_payment"), account="any")
+def finds_its_way_and_pays_what_was_mailed(shop: Shop, order: Order) -> None:
+    """The sandbox mails its codes, also those whose answer got lost; the order may have another by then."""
+
+    def pay() -> None:
+        order.reload()
+        for code in shop.codes_of(f"{order.reference}-"):
+            if str(code) != order.code:
+                shop.pay_anyhow(code)
+
+    finds_its_way(shop, order)
+    shop.later.append(pay)

@@ -80,10 +80,12 @@ class EbanxChannel(EbanxOptions, RestChannel):
         _, key_id, private_key = self.keys
         return {"X-JWS-Signature": signed(key_id, private_key, content)} if key_id else {}
 
-    def send(self, method: str, path: str, fields: Any = None, *, repeatable: bool = False) -> Answer:
+    def send(
+        self, method: str, path: str, fields: Any = None, *, repeatable: bool = False, idempotency_key: str = ""
+    ) -> Answer:
         integration_key, *_ = self.keys
         fields = ({"integration_key": integration_key} if integration_key else {}) | fields
-        return super().send(method, path, fields, repeatable=repeatable)
+        return super().send(method, path, fields, repeatable=repeatable, idempotency_key=idempotency_key)
 
     def error_code(self, said: Mapping[str, Any]) -> str:
         return text(said.get("status_code")) if said.get("status") == "ERROR" else ""
