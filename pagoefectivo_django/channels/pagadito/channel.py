@@ -107,7 +107,7 @@ class PagaditoChannel(RestChannel):
 
     def examine(self) -> Examination:
         try:
-            self.ask("POST", "get-status", {"token": "pagoefectivo-django"}, repeatable=True)
+            self.ask("POST", "get-status", {"token": "pagoefectivo-django"}, repeatable=True)  # nosec B105 # no password
         except OutcomeUnknown as error:
             raise Unavailable(str(error)) from None
         except Refused:

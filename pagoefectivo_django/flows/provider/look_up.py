@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_noop as _
@@ -50,30 +49,41 @@ def ask_provider(
 ) -> dict[CodeRef, Report]:
     """Return a provider's reports on codes, each with the time of the question and the code's version at the time.
 
-    A report ``as_issued`` gets the amount of the code's order, since the provider names none.
-    A code unknown to the provider is left out. ``paced``: the caller has waited for the account's pace. Without, the
-    question is asked at once, but counted in the pace, so that patient questions wait longer. Raises like
-    ``Channel.look_up``.
+    A code unknown to the provider is left out; a report ``as_issued`` gets the amount of the code's order. ``paced``:
+    the caller has waited for the account's pace. Without, the question is asked at once, but counted in the pace, so
+    that patient questions wait longer. Raises like ``Channel.look_up``.
     """
     if not paced:
         may_search(channel)
     asked_at, wanted = now or current_time(), list(refs)
-    known = dict[str, tuple[int, Decimal | None, str]]()
+    versions = dict[str, int]()
     for name in ("code", "provider_id"):
         if names := [str(getattr(ref, name)) for ref in wanted if getattr(ref, name)]:
             cips = Cip.objects.using(database()).filter(**{"account": channel.account, f"{name}__in": names})
-            rows = cips.values_list(name, "version", "order__amount", "order__currency")
-            known |= {f"{name}:{value}": (version, amount, currency) for value, version, amount, currency in rows}
+            versions |= {f"{name}:{value}": version for value, version in cips.values_list(name, "version")}
     with recorded(channel, refs=wanted):
         answers = channel.look_up(wanted)
+    answers = _with_amounts(channel, answers)
 
-    def whole(ref: CodeRef, told: Report) -> Report:
-        by_code = known.get(f"code:{ref.code}", (UNKNOWN, None, ""))
-        version, amount, currency = known.get(f"provider_id:{ref.provider_id}", by_code)
-        told = replace(told, amount=amount, currency=currency) if told.as_issued else told
-        return replace(told.storable(), asked_at=asked_at, version=version)
+    def version(ref: CodeRef) -> int:
+        return versions.get(f"provider_id:{ref.provider_id}", versions.get(f"code:{ref.code}", UNKNOWN))
 
-    return {ref: whole(ref, told) for ref, told in answers.items()}
+    return {ref: replace(told.storable(), asked_at=asked_at, version=version(ref)) for ref, told in answers.items()}
+
+
+def _with_amounts(channel: Channel, answers: dict[CodeRef, Report]) -> dict[CodeRef, Report]:
+    """Return the answers, each answer ``as_issued`` with the amount of the code's order."""
+    ids = {ref.provider_id for ref, told in answers.items() if told.as_issued}
+    if not ids:  # the common case costs no query
+        return answers
+    cips = Cip.objects.using(database()).filter(account=channel.account, provider_id__in=ids).select_related("order")
+    orders = {cip.provider_id: cip.order for cip in cips}
+    return {
+        ref: replace(told, amount=order.amount, currency=order.currency)
+        if told.as_issued and (order := orders.get(ref.provider_id))
+        else told
+        for ref, told in answers.items()
+    }
 
 
 def look_up(channel: Channel, cips: Sequence[Cip], now: datetime) -> dict[int, Report]:
