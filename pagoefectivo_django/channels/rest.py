@@ -14,6 +14,8 @@ from .reading import encode
 
 #: Seconds that a call may take beyond the provider's silence.
 SPARE = 2.0
+#: Seconds that calls of one look-up may take together: a claim on a row lasts two minutes.
+CLAIM = 100.0
 
 
 class Row(NamedTuple):
@@ -47,6 +49,11 @@ class RestChannel(Configured):
     statuses: ClassVar[Mapping[int, Row]] = {}
     #: The header in which a call's idempotency key travels.
     idempotency_header: ClassVar[str] = "X-Idempotency-Key"
+
+    @property
+    def most_calls(self) -> int:
+        """The number of calls, one after another, that end before the claim on the rows concerned."""
+        return max(1, int(CLAIM / (self.timeout + SPARE)))
 
     def headers(self, method: str, path: str, content: bytes) -> dict[str, str]:
         """Return the headers of a call, the keys or the signature among them."""

@@ -9,7 +9,7 @@ import pytest
 
 from pagoefectivo_django.channels.base import CodeRef, Hint, Incoming, RefundReport, Trust
 from pagoefectivo_django.channels.dlocal_go import DlocalGoChannel
-from pagoefectivo_django.channels.dlocal_go.channel import FACTS, MOST_CALLS, REFUNDS
+from pagoefectivo_django.channels.dlocal_go.channel import FACTS, REFUNDS
 from pagoefectivo_django.errors import (
     InvalidSignature,
     Malformed,
@@ -177,13 +177,13 @@ def test_a_refund_that_is_not_as_asked_for_is_not_known(
 
 
 def test_refunds_are_looked_for_page_by_page(go: DlocalGoChannel, script: Script) -> None:
-    rows = [[{"id": f"REF-{page}-{row}", "status": "SUCCESS"} for row in range(2)] for page in range(MOST_CALLS + 1)]
+    rows = [[{"id": f"REF-{page}-{row}", "status": "SUCCESS"} for row in range(2)] for page in range(go.most_calls + 1)]
     for page, row in enumerate(rows):
-        script.always[f"GET /v1/refunds?page={page}"] = Says(200, {"data": row, "totalPages": MOST_CALLS + 1})
+        script.always[f"GET /v1/refunds?page={page}"] = Says(200, {"data": row, "totalPages": go.most_calls + 1})
     assert go.look_up_refunds(["REF-2-1"]) == {"REF-2-1": RefundReport("REF-2-1")}
     assert len(script.heard) == 3, "no page after the one with the refund"
-    assert go.look_up_refunds([f"REF-{MOST_CALLS}-0"]) == {}
-    assert len(script.heard) == 3 + MOST_CALLS
+    assert go.look_up_refunds([f"REF-{go.most_calls}-0"]) == {}
+    assert len(script.heard) == 3 + go.most_calls
     script.always["GET /v1/refunds?page=0"] = Says(200, {"data": [None, 7, {}], "totalPages": 1})
     assert go.look_up_refunds(["REF-2-1"]) == {}
     script.always["GET /v1/refunds?page=0"] = Says(200, {"data": {}})

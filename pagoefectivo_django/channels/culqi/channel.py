@@ -32,8 +32,6 @@ from ..rest import RestChannel
 from . import notices
 from .rows import ERRORS, FACTS, TAKEN
 
-#: The most calls in one look-up, each for one order: a claim on a row lasts two minutes.
-MOST_CALLS = 10
 #: Orders on a page of Culqi's list, and the most pages that are read for a lost answer.
 PER_PAGE, MOST_PAGES = 100, 10
 #: The environment that each beginning of a key belongs to.
@@ -91,7 +89,7 @@ class CulqiChannel(RestChannel):
 
     @property
     def batch_size(self) -> int:
-        return min(super().batch_size, MOST_CALLS)
+        return min(super().batch_size, self.most_calls)
 
     def headers(self, method: str, path: str, content: bytes) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key('SECRET_KEY')}"}

@@ -40,8 +40,6 @@ FACTS = {
 }
 #: The words for the status of a refund; a refund with another word is under way.
 REFUNDS = {"SUCCESS": RefundStatus.DONE, "REJECTED": RefundStatus.FAILED, "CANCELLED": RefundStatus.FAILED}
-#: The most calls in one look-up, each for one payment or one page of refunds: a claim on a row lasts two minutes.
-MOST_CALLS = 10
 HEADER = "Authorization"
 SIGNED = re.compile(r"V2-HMAC-SHA256,\s*Signature:\s*([0-9A-Fa-f]{64})")
 
@@ -72,7 +70,7 @@ class DlocalGoChannel(RestChannel):
 
     @property
     def batch_size(self) -> int:
-        return min(super().batch_size, MOST_CALLS)
+        return min(super().batch_size, self.most_calls)
 
     def issue(self, charge: Charge) -> Report:
         # An e-mail address of ours has at most 100 characters, as dLocal Go takes.
@@ -124,9 +122,9 @@ class DlocalGoChannel(RestChannel):
         return _refund_report(said)
 
     def look_up_refunds(self, provider_ids: Iterable[str]) -> dict[str, RefundReport]:
-        """Return dLocal Go's word on refunds from the list of all refunds, of which ``MOST_CALLS`` pages are read."""
+        """Return dLocal Go's word on refunds from the list of all refunds, of which ``most_calls`` pages are read."""
         wanted, found = {*provider_ids}, dict[str, RefundReport]()
-        for page in range(MOST_CALLS):
+        for page in range(self.most_calls):
             if not wanted - found.keys():
                 break
             said = self.ask("GET", f"v1/refunds?page={page}")

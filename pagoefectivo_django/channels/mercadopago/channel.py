@@ -24,8 +24,6 @@ from .rows import DETAILS, NOT_FOUND, REFUNDS, STATUSES
 
 #: Mercado Pago's name for PagoEfectivo.
 METHOD = "pagoefectivo_atm"
-#: The most calls in one look-up, each for one payment: a claim on a row lasts two minutes.
-MOST_CALLS = 10
 #: The two fields of which one is the payer's code.
 NUMBERS = ("payment_method_reference_id", "verification_code")
 
@@ -68,7 +66,7 @@ class MercadoPagoChannel(RestChannel):
 
     @property
     def batch_size(self) -> int:
-        return min(super().batch_size, MOST_CALLS)
+        return min(super().batch_size, self.most_calls)
 
     def issue(self, charge: Charge) -> Report:
         asked = {

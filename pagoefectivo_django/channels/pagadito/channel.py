@@ -21,8 +21,6 @@ from ..rest import RestChannel
 from . import notices
 from .rows import ERRORS, FACTS, NO_TRANSACTION
 
-#: The most calls in one look-up, each for one token: a claim on a row lasts two minutes.
-MOST_CALLS = 10
 REGISTERED, STATUS_TOLD = "PG1002", "PG1003"
 NO_RSA: Fault = (
     *(Error, "pagoefectivo.E007", "is of no use for messages, since the package cryptography is missing"),
@@ -60,7 +58,7 @@ class PagaditoChannel(RestChannel):
 
     @property
     def batch_size(self) -> int:
-        return min(super().batch_size, MOST_CALLS)
+        return min(super().batch_size, self.most_calls)
 
     def issue(self, charge: Charge) -> Report:
         title = clean(charge.concept, 100) or charge.transaction_code
