@@ -240,22 +240,22 @@ def test_an_event_without_an_order_is_malformed(culqi: CulqiChannel, data: str) 
 @pytest.mark.parametrize(
     ("changed", "ids"),
     [
-        ({}, set()),
-        ({"ENVIRONMENT": "sandbox"}, set()),
-        ({"ENVIRONMENT": "production"}, {"E007"}),
-        ({"SECRET_KEY": "sk_live_made_up"}, set()),
-        ({"SECRET_KEY": "pk_test_made_up"}, {"E007"}),
-        ({"SECRET_KEY": ""}, {"E001", "E007"}),
-        ({"WEBHOOK_PASSWORD": ""}, {"W012"}),
-        ({"WEBHOOK_USER": "a:b"}, {"E003"}),
-        ({"BASE_URL": "culqi"}, {"E007"}),
+        ({}, ""),
+        ({"ENVIRONMENT": "sandbox"}, ""),
+        ({"ENVIRONMENT": "production"}, "E007"),
+        ({"SECRET_KEY": "sk_live_made_up"}, ""),
+        ({"SECRET_KEY": "pk_test_made_up"}, "E007"),
+        ({"SECRET_KEY": ""}, "E001 E007"),
+        ({"WEBHOOK_PASSWORD": ""}, "W012"),
+        ({"WEBHOOK_USER": "a:b"}, "E003"),
+        ({"BASE_URL": "culqi"}, "E007"),
     ],
     ids=str,
 )
-def test_options(changed: dict[str, Any], ids: set[str]) -> None:
+def test_options(changed: dict[str, Any], ids: str) -> None:
     options = GOOD | changed
     found = CulqiChannel.check("default", options)
-    assert {str(one.id).removeprefix("pagoefectivo.") for one in found} == ids
+    assert {str(one.id).removeprefix("pagoefectivo.") for one in found} == {*ids.split()}
     assert not any(value and value in str(one) for one in found for value in (GOOD["SECRET_KEY"],))
 
 
