@@ -189,6 +189,19 @@ def test_a_list_without_an_end_is_no_no(script: Script, culqi: CulqiChannel, sai
         culqi.find("SHOP-1001")
 
 
+@pytest.mark.parametrize(("seconds", "pages"), [(8, 10), (18, 5), (60, 1)])
+def test_a_list_is_read_no_longer_than_a_claim_lasts(
+    script: Script, make: Callable[..., CulqiChannel], seconds: int, pages: int
+) -> None:
+    for page in range(12):
+        paging = {"cursors": {"after": f"c{page + 1}"}, "remaining_items": 100}
+        script.always[LIST + (f"&after=c{page}" if page else "")] = Says(200, {"data": [], "paging": paging})
+    with pytest.raises(OutcomeUnknown):
+        make(TIMEOUT=seconds).find("SHOP-1001")
+    asked = [len(script.asked(LIST + (f"&after=c{page}" if page else ""))) for page in range(12)]
+    assert asked == [1] * pages + [0] * (12 - pages)
+
+
 def test_an_event_is_a_hint_and_its_password_is_kept_nowhere(culqi: CulqiChannel) -> None:
     proof = culqi.verify(event())
     assert proof.trust == Trust.SHARED_SECRET

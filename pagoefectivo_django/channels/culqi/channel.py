@@ -32,8 +32,8 @@ from ..rest import RestChannel
 from . import notices
 from .rows import ERRORS, FACTS, TAKEN
 
-#: Orders on a page of Culqi's list, and the most pages that are read for a lost answer.
-PER_PAGE, MOST_PAGES = 100, 10
+#: Orders on a page of Culqi's list.
+PER_PAGE = 100
 #: The environment that each beginning of a key belongs to.
 KEYS = {"sk_test_": "sandbox", "sk_live_": "production"}
 WRONG_KEY: Fault = (
@@ -122,9 +122,12 @@ class CulqiChannel(RestChannel):
         return found
 
     def find(self, transaction_code: str) -> Report | None:
-        """Return the order with our number from the list of all orders, None if the list was read to its end."""
+        """Return the order with our number from the list of all orders, None if the list was read to its end.
+
+        At most ``most_calls`` pages are read; a longer list raises ``OutcomeUnknown``.
+        """
         cursor = ""
-        for _page in range(MOST_PAGES):
+        for _page in range(self.most_calls):
             said = self.ask("GET", f"orders?limit={PER_PAGE}" + (f"&after={quote(cursor, safe='')}" if cursor else ""))
             rows, paging = said.get("data"), read_mapping(said.get("paging"))
             if not isinstance(rows, list):
