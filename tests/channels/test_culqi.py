@@ -125,6 +125,8 @@ def test_each_error(script: Script, culqi: CulqiChannel, kind: str) -> None:
         (Says(400, error("parameter_error", "order_number")), OutcomeUnknown),
         (Says(400, error("parameter_error", "amount")), Refused),
         (Says(409, error("a_type_that_nobody_knows")), Refused),
+        (Says(401, error("a_type_that_nobody_knows")), Misconfigured),
+        (Says(429, error("a_type_that_nobody_knows")), Unavailable),
         (Says(500, error("a_type_that_nobody_knows")), OutcomeUnknown),
         (Says(401, b""), Misconfigured),
         (Says(403, b"<html>"), Misconfigured),

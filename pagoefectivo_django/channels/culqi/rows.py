@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
+from ...errors import Refused
 from ...states import Fact
 from ..rest import Row
 
@@ -15,15 +15,8 @@ FACTS = {
     "deleted": Fact.CODE_DELETED,
 }
 
-#: The ``type`` of an error. ``parameter_error`` is attested; its ``param`` may be ``order_number``, see ``TAKEN``.
-ERRORS: dict[str, Row] = {
-    "parameter_error": Row("a parameter is invalid", Refused),
-    "invalid_request_error": Row("the request is invalid, or the order does not allow the change", Refused),
-    "authentication_error": Row("SECRET_KEY is refused", Misconfigured),
-    "limit_api_error": Row("too many calls, none of which is worked on", Unavailable),
-    "resource_error": Row("the order is unknown or does not allow the change", Refused),
-    "api_error": Row("Culqi failed", OutcomeUnknown),
-}
+#: The ``type`` of an error. One is public; by any other the status decides.
+ERRORS: dict[str, Row] = {"parameter_error": Row("a parameter is invalid", Refused)}
 
 #: An error about this parameter may mean that our number was used before: an earlier request may have made a code.
 TAKEN = "order_number"
