@@ -42,13 +42,13 @@ def in_words(abilities: DataclassInstance) -> dict[str, str | Promise]:
 
 
 def _cell(name: str, value: Any) -> str | Promise:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or name == "statement_formats":
         return _("yes") if value else _("no")
     if name == "presents":
         return PRESENTS[value]
     if name in ("currencies", "countries"):
         return ", ".join(sorted(value)) or _("any")
-    if name in ("needs_document", "statement_formats"):
+    if name == "needs_document":
         return ", ".join(value) or _("no")
     if name == "amounts":
         return _amounts(value)

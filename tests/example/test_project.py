@@ -26,7 +26,10 @@ PUBLIC = {
     "pagoefectivo_django.conf": {"from_env"},
 }
 #: What it may name in its settings, its urls and on the command line.
-NAMED = {"pagoefectivo_django", "pagoefectivo_django.urls", "pagoefectivo_django.sandbox"}
+NAMED = {
+    *("pagoefectivo_django", "pagoefectivo_django.urls", "pagoefectivo_django.sandbox"),
+    "pagoefectivo_django.channels.dlocal.DlocalChannel",
+}
 
 
 def taken_from_us(tree: ast.AST) -> Iterator[tuple[str, str]]:

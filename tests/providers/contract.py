@@ -41,6 +41,7 @@ NEVER_TWICE = ("issue", "refund")
 SLOW, TIMEOUT = 0.8, 0.2
 
 
+@pytest.mark.once
 class ProviderContract(ChannelContract):
     """Give ``control`` as a fixture that yields the provider's ``Control``, one for all tests of the class."""
 
