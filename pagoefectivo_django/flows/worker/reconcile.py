@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q, prefetch_related_objects
@@ -14,14 +15,15 @@ from ...actors import POLL
 from ...channels.base import Channel, Report
 from ...conf import conf
 from ...errors import PagoEfectivoError
-from ...models import Cip, Match, Order, Payment
+from ...models import Cip, Discrepancy, Match, Order, Payment, Refund
 from ...models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
 from ...models.orders import KNOWN
-from ...states import CipStatus, Fact, PaymentStatus, Remark, StatementKind
+from ...states import CipStatus, Fact, Kind, PaymentStatus, RefundStatus, Remark, StatementKind
 from ...traces import traced
 from ..inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
 from ..ledger.advance import Outcome, advance
 from ..ledger.locked import lock_free_order
+from ..ledger.payments import same_payment
 from ..ledger.schedule import deadline, next_poll
 from ..orders.find import NO_COUNTS_AFTER, find, is_clear, put_lost_to_person, supersede_lost_link
 from ..outbox.budget import TimeBudget
@@ -122,7 +124,12 @@ def _compare(channel: Channel, cips: Sequence[Cip], budget: TimeBudget, found: C
     found["unanswered"] += len(cips) - len(answers)
     payments = _payments_of(cips)
     heard = [(cip, answers[cip.pk]) for cip in cips if cip.pk in answers]
-    told = [(cip, answer) for cip, answer in heard if not _as_we_know(cip, answer, payments.get(cip.pk, []))]
+    went_back = _went_back(heard, payments)
+    told = [
+        (cip, answer)
+        for cip, answer in heard
+        if cip.pk in went_back or not _as_we_know(cip, answer, payments.get(cip.pk, []))
+    ]
     outcomes = advance(*(answer for _, answer in told), actor=POLL, wait=False, now=budget.now)
     prefetch_related_objects([cip for cip in cips if cip.expires_at is None], "order")
     again = {cip.pk: next_look(cip, asked_at) if hinted else next_poll(cip, budget.now) for cip in cips}
@@ -159,9 +166,38 @@ def _payments_of(cips: Sequence[Cip]) -> dict[int, list[Payment]]:
     """Return the payments of paid codes whose payment an answer has told before, by the code's key."""
     payments: dict[int, list[Payment]] = {}
     if told_before := [cip.pk for cip in cips if cip.status == CipStatus.PAID and cip.paid_at]:
-        for payment in Payment.objects.using(database()).filter(cip__in=told_before):
+        for payment in Payment.objects.using(database()).filter(cip__in=told_before).order_by("pk"):
             payments.setdefault(payment.cip_id, []).append(payment)
     return payments
+
+
+def _went_back(heard: Sequence[tuple[Cip, Report]], payments: dict[int, list[Payment]]) -> set[int]:
+    """Return the keys of paid codes whose answer names a sum given back that is news here.
+
+    Known are the sums in the evidence of discrepancies, and the sums explained by the provider's refunds for us, as in
+    ``advance``. Answers without a sum given back, the common case, cost no query.
+    """
+    told = dict[int, tuple[Payment | None, Decimal]]()
+    for cip, answer in heard:
+        if answer.returned and cip.pk in payments:
+            told[cip.pk] = same_payment(payments[cip.pk], answer), answer.returned
+    mine = [payment.pk for payment, _ in told.values() if payment]
+    known, explained = set[tuple[int, Decimal]](), dict.fromkeys(mine, Decimal(0))
+    if mine:
+        asked = Discrepancy.objects.using(database()).filter(kind=Kind.REVERSED, payment__in=mine)
+        for pk, evidence in asked.values_list("payment", "evidence"):
+            known |= {(pk, Decimal(said["returned"])) for said in evidence if "returned" in said}
+        sent = Refund.objects.using(database()).filter(payment__in=mine, by_channel=True)
+        sent = sent.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE))
+        for pk, amount in sent.values_list("payment", "amount"):
+            explained[pk] += amount
+
+    def is_news(payment: Payment | None, returned: Decimal) -> bool:
+        if payment is None or returned >= payment.amount:
+            return True
+        return returned > explained[payment.pk] and (payment.pk, returned) not in known
+
+    return {pk for pk, one in told.items() if is_news(*one)}
 
 
 def _as_we_know(cip: Cip, answer: Report, payments: list[Payment]) -> bool:
