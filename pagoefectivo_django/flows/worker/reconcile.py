@@ -14,17 +14,18 @@ from django.db.models import Q, prefetch_related_objects
 from ...actors import POLL
 from ...channels.base import Channel, Report
 from ...conf import conf
-from ...errors import PagoEfectivoError
+from ...errors import Misconfigured, PagoEfectivoError
 from ...models import Cip, Discrepancy, Match, Order, Payment, Refund
 from ...models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
 from ...models.orders import KNOWN
 from ...states import CipStatus, Fact, Kind, PaymentStatus, RefundStatus, Remark, StatementKind
 from ...traces import traced
-from ..inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
+from ..inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look, number_named
 from ..ledger.advance import Outcome, advance
 from ..ledger.locked import lock_free_order
 from ..ledger.payments import same_payment
 from ..ledger.schedule import deadline, next_poll
+from ..ledger.subject import Subject
 from ..orders.find import NO_COUNTS_AFTER, find, is_clear, put_lost_to_person, supersede_lost_link
 from ..outbox.budget import TimeBudget
 from ..provider.accounts import accounts, channel_of
@@ -274,6 +275,8 @@ def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
         advance(lost, actor=POLL, wait=False, now=budget.now)
         supersede_lost_link(cip, budget.now, wait=False)
         return
+    if cip.hinted_at and not _can_find(cip) and not _put_named_to_person(cip, budget.now):
+        return  # another process holds the order; due again after the claim's lease
     if cip.status == CipStatus.SUPERSEDED:
         early = budget.now < (cip.asked_at or cip.changed_at) + NO_COUNTS_AFTER
         again = next_poll(cip, budget.now) if _may_exist(cip, budget, unasked=False) or early else None
@@ -290,6 +293,32 @@ def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
             put_back([cip], "poll_at", {cip.pk: until})
             return
     put_back([cip], "poll_at", {cip.pk: None})
+
+
+def _can_find(cip: Cip) -> bool:
+    try:
+        return channel_of(cip).can_find
+    except Misconfigured:
+        return False
+
+
+def _put_named_to_person(cip: Cip, now: datetime) -> bool:
+    """Open a discrepancy about a lost code whose number a message named; False while another process holds the order.
+
+    The provider can't be asked by the number, so nobody here learns whether the code was paid.
+    """
+    with one_transaction() as alias:
+        locked = lock_free_order(cip.order, alias=alias, now=now, actor=POLL)
+        if locked is None:
+            return False
+        mine = next(each for each in locked.cips if each.pk == cip.pk)
+        if not mine.is_known:
+            evidence = number_named(mine.account, mine.transaction_code)
+            subject = Subject.of_cip(mine, locked.order)
+            locked.history.open_discrepancy(Kind.UNMATCHED, subject, evidence, anew=True)
+            locked.write()
+        Cip.objects.using(alias).filter(pk=cip.pk, hinted_at=cip.hinted_at).update(hinted_at=None)
+    return True
 
 
 def _may_exist(cip: Cip, budget: TimeBudget, *, unasked: bool = True) -> bool:
