@@ -502,6 +502,22 @@ def test_a_link_that_the_payer_can_not_have_is_not_offered(sells_by: Sell) -> No
     assert has_links(make())
 
 
+def test_the_function_runs_while_no_order_is_locked(own: Callable[[Any], None]) -> None:
+    """Also when a refusal asks whether another channel is left."""
+    inside: list[bool] = []
+
+    def choose(order: Order, candidates: Sequence[Candidate]) -> list[str]:
+        inside.append(bool(connection.savepoint_ids))  # a transaction around the function's own
+        return ["a"]
+
+    own(choose)
+    MemoryChannel.fail("issue", Refused("no"))
+    order = make()
+    assert fresh(order).state == "rejected", "the function chose one channel, which refused"
+    assert len(inside) > 1
+    assert not any(inside)
+
+
 class ShortLink(MemoryChannel):
     presents = Presents.LINK
     life = timedelta(minutes=10)
