@@ -128,10 +128,7 @@ def request_code(
             continue
         advance(report, asked=asked, actor=PROVIDER, now=now)
         if report.fact == Fact.ISSUED and not _moved(cip):
-            data = {"about": "code_of_another_order", "code": report.code}
-            lost = replace(report, fact=Fact.LOST, code="", provider_id="", data=data)
-            advance(lost, actor=PROGRAM, now=now)
-            put_to_person(order, Kind.LOST_CODE, now, data)
+            _of_another_order(order, report, now)
             return None
         if report.fact == Fact.LOST:
             supersede_lost_link(cip, now)
@@ -148,6 +145,14 @@ def request_code(
     # The order is rejected by now, unless the route became another meanwhile.
     again = not pressed and any(_channels(order, now, asked=asked, pressed=pressed))
     return now + SOON if again else None
+
+
+def _of_another_order(order: Order, report: Report, now: datetime) -> None:
+    """Count a request as lost whose answer names another order's code, and tell a person."""
+    data = {"about": "code_of_another_order", "code": report.code}
+    lost = replace(report, fact=Fact.LOST, code="", provider_id="", data=data)
+    advance(lost, actor=PROGRAM, now=now)
+    put_to_person(order, Kind.LOST_CODE, now, data)
 
 
 def _moved_on(now: datetime, begun: float) -> datetime:
