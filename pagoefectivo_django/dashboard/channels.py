@@ -13,9 +13,9 @@ from .panels import Row
 
 
 def channels_panel(accounts: Mapping[str, str]) -> Table:
-    """Return a table with a row for each configured channel of these accounts, by account and alias."""
-    rows: list[Row] = []
-    for account, found in abilities(accounts).items():
-        words = in_words(found)
-        rows.append([accounts[account] or account, *(words[name] for name in HEADINGS)])
-    return Table(_("What each channel can do"), [_("channel"), *HEADINGS.values()], rows)
+    """Return a table with a row for each ability and a column for each configured channel of these accounts."""
+    found = abilities(accounts)
+    words = [in_words(each) for each in found.values()]
+    rows: list[Row] = [[heading, *(each[name] for each in words)] for name, heading in HEADINGS.items()]
+    names = [accounts[account] or account for account in found]
+    return Table(_("What each channel can do"), [_("ability"), *names], rows if names else [])

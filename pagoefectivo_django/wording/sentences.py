@@ -26,6 +26,7 @@ SENTENCES: dict[str, Any] = {
     "extended": _("It can be paid until %(until)s."),
     "headings": _("The headings, once more."),
     "imported_before": _("The same line was imported before."),
+    "made_otherwise": _("The provider made a code, and not as it was requested."),
     "known_without_state": _("The provider knows the request, and doesn't say more."),
     "link_lost": _("The answer to the request for a link got lost."),
     "lost_code_not_deleted": _("A code may exist that could not be deleted, since its answer is not known."),

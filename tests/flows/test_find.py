@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from pagoefectivo_django.channels.base import Charge, Report
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
+from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.flows.orders.find import NO_COUNTS_AFTER, SILENCE, find
@@ -72,6 +74,39 @@ def test_no_counts_only_a_minute_after_the_request_was_over() -> None:
     assert (code_statuses(), len(calls("issue"))) == (["lost"], 1), "the request may still arrive"
     after(begin, seconds=NO_COUNTS_AFTER.total_seconds() + 8)
     assert (code_statuses(), len(calls("issue"))) == (["lost", "current"], 2)
+
+
+class OtherAmount(MemoryChannel):
+    """A provider that makes a code over another amount, whose channel says that the outcome is not known."""
+
+    def issue(self, charge: Charge) -> Report:
+        report = super().issue(charge)
+        self.set(report.code, Fact.ISSUED, amount=Decimal("1.00"))
+        raise OutcomeUnknown("The code is not as requested.")
+
+
+def test_a_code_over_another_amount_is_found_and_never_shown(settings: Any) -> None:
+    """Neither at once nor later, and nobody else is asked while that code may be paid: a person decides."""
+    entry = settings.PAGOEFECTIVO["CHANNELS"]["default"] | {"BACKEND": f"{__name__}.OtherAmount"}
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"CHANNELS": {"default": entry}}
+    begin = timezone.now()
+    order = make()
+    assert (order.state, code_statuses()) == ("new", ["lost"])
+    after(begin, minutes=5)
+    order.reload()
+    assert (order.state, code_statuses(), len(calls("issue"))) == ("new", ["lost"], 1)
+    assert Discrepancy.objects.get().kind == "lost_code"
+
+
+def test_refused_keys_are_no_no() -> None:
+    begin = timezone.now()
+    MemoryChannel.fail("issue", LOST, after=True)
+    MemoryChannel.failures["find"] = [(Misconfigured("403, forbidden"), False)] * 99
+    make()
+    after(begin, minutes=5)
+    assert (code_statuses(), len(calls("issue"))) == (["lost"], 1), "the lost code may be paid"
+    after(begin, seconds=SILENCE.total_seconds() + 60)
+    assert Discrepancy.objects.get().kind == "lost_code"
 
 
 def test_while_the_provider_is_silent_nobody_else_is_asked_and_after_an_hour_a_person_is_told() -> None:

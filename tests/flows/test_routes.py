@@ -17,6 +17,7 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, Misconfigured, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import reissue_code, tick
 from pagoefectivo_django.flows.ledger.advance import advance
+from pagoefectivo_django.flows.orders.open_link import open_link
 from pagoefectivo_django.flows.provider.health import health
 from pagoefectivo_django.flows.provider.routes import Candidate, has_links, route
 from pagoefectivo_django.models import ApiCall, Cip, Order
@@ -499,3 +500,43 @@ def test_a_link_that_the_payer_can_not_have_is_not_offered(sells_by: Sell) -> No
     MemoryChannel.fail("issue", Unavailable("down"))
     assert not has_links(make(payer=Payer("ana@example.com", country="EC")))
     assert has_links(make())
+
+
+def test_the_function_runs_while_no_order_is_locked(own: Callable[[Any], None]) -> None:
+    """Also when a refusal asks whether another channel is left."""
+    inside: list[bool] = []
+
+    def choose(order: Order, candidates: Sequence[Candidate]) -> list[str]:
+        inside.append(bool(connection.savepoint_ids))  # a transaction around the function's own
+        return ["a"]
+
+    own(choose)
+    MemoryChannel.fail("issue", Refused("no"))
+    order = make()
+    assert fresh(order).state == "rejected", "the function chose one channel, which refused"
+    assert len(inside) > 1
+    assert not any(inside)
+
+
+class ShortLink(MemoryChannel):
+    presents = Presents.LINK
+    life = timedelta(minutes=10)
+
+
+def test_a_second_press_asks_nobody_while_a_lost_code_may_exist(sells_by: Sell) -> None:
+    sells_by(a=ShortLink, b=MemoryChannel, c=MemoryChannel)
+    order = make()
+    MemoryChannel.fail("issue", Unavailable("down"))
+    MemoryChannel.fail("issue", OutcomeUnknown("lost"), after=True)
+    MemoryChannel.failures["find"] = [(OutcomeUnknown("silent"), False)] * 9
+    with pytest.raises(OutcomeUnknown):
+        open_link(order, current_time())
+    assert asked(order) == ["b"]
+    with pytest.raises(InvalidRequest) as refusal:
+        open_link(fresh(order), current_time())
+    assert refusal.value.code == "code_pending"
+    assert asked(order) == ["b"]
+    MemoryChannel.failures["find"] = []
+    with pytest.raises(InvalidRequest):  # b's code is there, and no link is needed
+        open_link(fresh(order), current_time())
+    assert (fresh(order).state, asked(order)) == ("pending", ["b"])

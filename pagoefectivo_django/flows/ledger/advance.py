@@ -8,11 +8,13 @@ from enum import StrEnum
 
 from ...actors import PROVIDER, Actor
 from ...channels.base import Report
-from ...models import Cip
+from ...conf import conf
+from ...models import Cip, Order
 from ...models.clock import current_time
 from ...models.database import database, one_transaction
 from ...states import CipStatus, Fact
 from ...traces import traced
+from ..provider.routes import Channels, preferred
 from .codes import ended, in_process, issued, out_of_process, refused, unknown
 from .contradictions import close_lost, heard, is_answer
 from .decisions import Decision, decide
@@ -75,10 +77,13 @@ def advance(
         return []
     now = now or current_time()
     accepted = {change for change in changes if isinstance(change, Report) and shop_accepts(change, now)}
+    routes = _chosen_routes(changes, now)
     outcomes = []
     with one_transaction() as alias:
         wanted_orders = set(orders) or _orders_of(changes, alias)
         unit = open_unit_of_work(wanted_orders, alias=alias, now=now, actor=actor, wait=wait)
+        for locked in unit.locked_orders:
+            locked.route = routes.get(locked.order.pk)
         held = wanted_orders - {locked.order.pk for locked in unit.locked_orders}
         find = _finder(unit)
         for change in changes:
@@ -89,21 +94,23 @@ def advance(
                 decide(unit, change)
                 outcomes.append(Outcome.APPLIED)
                 continue
-            found = find(change)
-            if not found:
-                outcomes.append(Outcome.NOT_OURS)
-                continue
-            locked, cip = found
-            if is_stale(change, cip):
-                outcomes.append(Outcome.STALE)
-            elif may_ask and change.fact == Fact.PAYMENT and unknown_time(locked, cip, change):
-                outcomes.append(Outcome.ASK_FIRST)
-            else:
-                wanted = change in accepted if change.fact == Fact.PAYMENT else asked
-                _apply(locked, cip, change, wanted)
-                outcomes.append(Outcome.APPLIED)
+            wanted = change in accepted if change.fact == Fact.PAYMENT else asked
+            outcomes.append(_outcome(find(change), change, wanted, may_ask))
         unit.write()
     return outcomes
+
+
+def _outcome(found: tuple[LockedOrder, Cip] | None, report: Report, wanted: bool, may_ask: bool) -> Outcome:
+    """Apply a report to the order and code that it names, and return what became of it."""
+    if not found:
+        return Outcome.NOT_OURS
+    locked, cip = found
+    if is_stale(report, cip):
+        return Outcome.STALE
+    if may_ask and report.fact == Fact.PAYMENT and unknown_time(locked, cip, report):
+        return Outcome.ASK_FIRST
+    _apply(locked, cip, report, wanted)
+    return Outcome.APPLIED
 
 
 def _apply(locked: LockedOrder, cip: Cip, report: Report, wanted: bool) -> None:
@@ -152,6 +159,18 @@ def _finder(unit: UnitOfWork) -> Callable[[Report], tuple[LockedOrder, Cip] | No
 def names_order(report: Report) -> bool:
     """Return whether a report names a code of an order of ours, by any of its names."""
     return bool(_orders_of((report,), database()))
+
+
+def _chosen_routes(changes: tuple[Report | Decision, ...], now: datetime) -> dict[int, Channels]:
+    """Return the channels that the shop's own function chooses for orders whose code was refused, by the orders' keys.
+
+    The function may take its time, so no lock is held while the function runs. Empty without such a function.
+    """
+    ends = tuple(one for one in changes if isinstance(one, Report) and one.fact in (Fact.REFUSED, Fact.CODE_FAILED))
+    if not ends or not isinstance(conf.routes, str):
+        return {}
+    orders = Order.objects.using(database()).filter(pk__in=_orders_of(ends, database()))
+    return {order.pk: preferred(order, now) for order in orders}
 
 
 def _orders_of(changes: tuple[Report | Decision, ...], alias: str) -> set[int]:

@@ -7,7 +7,7 @@ from ...facts import utc
 from ...models import Cip, Discrepancy, Payment
 from ...states import CipStatus, Fact, Kind, OrderState, PaymentStatus, PendingAction
 from ...transitions import CODE_TABLE, ORDER_TABLE, Condition, Rule
-from ..provider.routes import preferred
+from ..provider.routes import fitting
 from .contradictions import contradict, now_confirmed
 from .history import closed
 from .locked import LockedOrder
@@ -203,5 +203,5 @@ def _taken(locked: LockedOrder, cip: Cip) -> list[Payment]:
 
 def _no_route_left(locked: LockedOrder) -> bool:
     refused = {cip.account for cip in locked.cips if cip.status == CipStatus.REFUSED}
-    channels = preferred(locked.order, locked.now).values()
-    return all(isinstance(channel, Channel) and channel.account in refused for channel in channels)
+    channels = fitting(locked.order)[0] if locked.route is None else locked.route
+    return all(isinstance(channel, Channel) and channel.account in refused for channel in channels.values())

@@ -24,6 +24,7 @@ from ...states import LIVE, CipStatus, Fact, Kind, OrderState, PaymentStatus, Pe
 from ..possible.loading import ordered_again
 from ..possible.rules import OrderSituation
 from ..provider.accounts import accounts
+from ..provider.routes import Channels
 from .history import History, evidence_of
 from .schedule import lapse, next_poll, reminder
 from .subject import Subject
@@ -118,6 +119,8 @@ class LockedOrder:
     def __init__(self, order: Order, cips: list[Cip], unit: UnitOfWork) -> None:
         self.order, self.cips, self.unit = order, cips, unit
         self.alias, self.now, self.actor, self.history = unit.alias, unit.now, unit.actor, unit.history
+        #: The channels that a function of the shop chose before the lock; None where no function chooses.
+        self.route: Channels | None = None
         self._changed: set[int] = set()
         for row in (order, *cips):
             _remember(row, _SAVED if row is order else _SAVED_OF_CIP)

@@ -43,6 +43,13 @@ def is_clear(report: Report) -> bool:
     return report.fact not in (Fact.UNKNOWN, Fact.ABSENT) and bool(report.code or report.provider_id)
 
 
+def is_as_requested(report: Report, order: Order) -> bool:
+    """Return whether a code that can be paid is over the order's money and names what the payer pays by."""
+    money = order.money
+    same = report.amount in (None, money.amount) and report.currency in ("", money.currency)
+    return report.fact != Fact.ISSUED or (same and bool(report.code or report.url))
+
+
 def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
     """Look for an order's lost codes and apply what is found; return when to look again.
 
@@ -50,21 +57,24 @@ def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
     since the lost one could be paid too; a provider silent for an hour is told to a person.
     """
     again: datetime | None = None
+    problem: Data
     for cip in Cip.objects.using(database()).filter(~KNOWN, order=order, status=CipStatus.LOST).select_related("order"):
         began_at = cip.asked_at or cip.changed_at
         try:
             channel = channel_of(cip)
-            if not channel.can_find:
-                continue
-            report = find(channel, cip, now)
         except Misconfigured:
             continue  # the account is configured no longer, and shown to staff
-        except PagoEfectivoError as error:
+        if not channel.can_find:
+            continue
+        try:
+            report = find(channel, cip, now)
+        except PagoEfectivoError as error:  # refused keys too: such an answer is no "no"
             report, problem = None, of_error(error)
         else:
-            problem = {} if report is None or is_clear(report) else {"about": "known_without_state"}
+            problem = _problem(report, order)
         if problem:
-            if now - began_at >= SILENCE:
+            # What was made otherwise than requested stays so; a silent provider may still answer.
+            if (report is not None and is_clear(report)) or now - began_at >= SILENCE:
                 put_lost_to_person(cip, now, problem)
             again = now + PAUSE
         elif report:
@@ -72,6 +82,15 @@ def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
         elif now < began_at + NO_COUNTS_AFTER:
             again = began_at + NO_COUNTS_AFTER
     return again
+
+
+def _problem(report: Report | None, order: Order) -> Data:
+    """Return why an answer about a lost code can't be applied, as data; {} for one that can."""
+    if report is None:
+        return {}
+    if not is_clear(report):
+        return {"about": "known_without_state"}
+    return {} if is_as_requested(report, order) else {"about": "made_otherwise"}
 
 
 def supersede_lost_link(cip: Cip, now: datetime, *, wait: bool = True) -> bool:

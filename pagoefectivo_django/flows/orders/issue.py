@@ -30,7 +30,7 @@ from ..provider.accounts import waits_for_press
 from ..provider.record import recorded
 from ..provider.routes import route
 from ..provider.transaction_codes import new_transaction_code
-from .find import find, find_lost, is_clear, supersede_lost_link
+from .find import find, find_lost, is_as_requested, is_clear, supersede_lost_link
 from .pending_action import attempt_quietly, fulfil, put_to_person, record
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -86,7 +86,7 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     Raises ``Unavailable`` or ``Misconfigured`` if no channel could be asked, and for a reissue ``Refused`` if every
     channel refused, or ``InReview`` or ``InvalidRequest`` if the order may not get another code any more.
     """
-    asked = order.pending_action == PendingAction.REISSUE
+    asked, begun = order.pending_action == PendingAction.REISSUE, time.monotonic()
     if again := _busy_until(order, now) or find_lost(order, now, asked=asked):
         return again
     lost = _lost_of_this_action(order)
@@ -94,7 +94,7 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
         if CipStatus.LOST in lost or order.state not in IN_STATES["open_link"]:  # else the payer may press for a link
             put_to_person(order, Kind.LOST_CODE, now, _TWICE)
         return None
-    return request_code(order, now, asked=asked, wait=wait)
+    return request_code(order, _moved_on(now, begun), asked=asked, wait=wait)
 
 
 def request_code(
@@ -107,12 +107,15 @@ def request_code(
     """
     problem: PagoEfectivoError | None = None
     refusal: Report | None = None
+    first, begun = now, time.monotonic()
     for channel in _channels(order, now, asked=asked, pressed=pressed):
         if isinstance(channel, PagoEfectivoError):
             problem = channel
             continue
         if not (asked or pressed) and waits_for_press(channel, order.expires_at, now):
             return None
+        # The lease of a request begins with the request, and not with the channels that were asked before.
+        now = _moved_on(first, begun)
         cip = _request(order, channel, now, asked=asked, pressed=pressed, wait=wait)
         if cip is None:
             return None
@@ -125,10 +128,7 @@ def request_code(
             continue
         advance(report, asked=asked, actor=PROVIDER, now=now)
         if report.fact == Fact.ISSUED and not _moved(cip):
-            data = {"about": "code_of_another_order", "code": report.code}
-            lost = replace(report, fact=Fact.LOST, code="", provider_id="", data=data)
-            advance(lost, actor=PROGRAM, now=now)
-            put_to_person(order, Kind.LOST_CODE, now, data)
+            _of_another_order(order, report, now)
             return None
         if report.fact == Fact.LOST:
             supersede_lost_link(cip, now)
@@ -145,6 +145,19 @@ def request_code(
     # The order is rejected by now, unless the route became another meanwhile.
     again = not pressed and any(_channels(order, now, asked=asked, pressed=pressed))
     return now + SOON if again else None
+
+
+def _of_another_order(order: Order, report: Report, now: datetime) -> None:
+    """Count a request as lost whose answer names another order's code, and tell a person."""
+    data = {"about": "code_of_another_order", "code": report.code}
+    lost = replace(report, fact=Fact.LOST, code="", provider_id="", data=data)
+    advance(lost, actor=PROGRAM, now=now)
+    put_to_person(order, Kind.LOST_CODE, now, data)
+
+
+def _moved_on(now: datetime, begun: float) -> datetime:
+    """Return a moment later than ``now`` by the whole seconds since ``begun``, a moment of ``time.monotonic``."""
+    return now + timedelta(seconds=int(time.monotonic() - begun))
 
 
 def _no_other_code(order: Order, refusal: Report, now: datetime) -> Refused:
@@ -187,7 +200,8 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
         if channel.can_find and time.monotonic() - begun < AT_ONCE:
             with suppress(PagoEfectivoError):  # a yes counts; a no comes too early, and an error is none
                 found = find(channel, cip, now)
-                if found and is_clear(found) and found.fact in (Fact.ISSUED, Fact.PAYMENT):
+                clear = found and is_clear(found) and is_as_requested(found, order)
+                if found and clear and found.fact in (Fact.ISSUED, Fact.PAYMENT):
                     return replace(found, asked_at=None, version=None, expires_at=found.expires_at or ends)
     except Exception:
         # A bug of ours or the channel's: the request may have been sent, so the code counts as lost.

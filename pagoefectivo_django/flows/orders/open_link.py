@@ -18,6 +18,7 @@ from ..possible import actions_of
 from ..possible.refusing import refuse_change
 from ..provider.accounts import channel_of
 from ..provider.look_up import look_up, report_on
+from .find import find_lost
 from .issue import request_code
 
 #: Answers after which a link past its date is not opened any more.
@@ -38,6 +39,9 @@ def open_link(order: Order, now: datetime) -> str:
         if link.expires_at is None or link.expires_at > now or not _ended(link, now):
             return str(link.url)
         _check(order, now)
+    if find_lost(order, now, asked=False):  # until that provider has answered nobody else is asked
+        raise refuse_change("open_link", "code_pending", order)
+    _check(order, now)
     request_code(order, now, pressed=True, wait=True)
     if link := _current(order):
         return str(link.url)
