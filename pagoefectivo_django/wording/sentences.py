@@ -43,6 +43,10 @@ SENTENCES: dict[str, Any] = {
     "no_such_refund": _("We made no refund of this amount."),
     "not_paid": _("Not paid."),
     "not_paid_here": _("Its order is %(state)s here."),
+    "number_named": _(
+        "A message of the provider names nothing but this transaction code; look in the provider's portal whether it "
+        "was paid."
+    ),
     "ordered_again": _("It was ordered again."),
     "order_ended": _("The order is %(state)s."),
     "other_fee": _("The contract says %(contract_fee)s and IGV %(contract_tax)s."),

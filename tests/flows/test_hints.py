@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 import pytest
 from django.utils import timezone
 
-from pagoefectivo_django.channels.base import CodeRef, Report
+from pagoefectivo_django import measures, strict_json
+from pagoefectivo_django.channels.base import CodeRef, Hint, Incoming, Presents, Report
 from pagoefectivo_django.channels.memory import MemoryChannel, Slip
-from pagoefectivo_django.errors import Refused, Unavailable
-from pagoefectivo_django.flows import tick
+from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
+from pagoefectivo_django.flows import resolve_discrepancy, tick
 from pagoefectivo_django.flows.inbox.hints import AGAIN, APART, COUNTED_FROM_MESSAGES, hint
 from pagoefectivo_django.flows.ledger.advance import WHAT_BECOMES
+from pagoefectivo_django.measures import Measure, observe_by
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, UnknownCode
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
@@ -21,9 +23,10 @@ from tests.clock import later
 from tests.concurrency import breaking
 from tests.factories.messages import paid, post, report
 from tests.factories.orders import lost, make
+from tests.factories.people import STAFF
 from tests.factories.provider import Busy, channel, serve_by
 from tests.factories.statements import line, load
-from tests.reading import calls, fresh, searches
+from tests.reading import calls, discrepancies, fresh, searches
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -246,3 +249,109 @@ def test_a_kept_payment_is_applied_before_a_provider_that_hangs_is_asked_about_3
     order.reload()
     assert order.state == "paid"
     assert sum(Hanging.asked) <= 1, "so often it was asked before"
+
+
+# Messages that name nothing but our number, as Pagadito's and most of Checkout.com's do.
+
+
+class Numbers(MemoryChannel):
+    """A provider whose messages name our number alone, and which can't be asked by our number."""
+
+    def read(self, incoming: Incoming) -> list[Report | Hint]:
+        return [Hint(self.account, transaction_code=str(strict_json.load(incoming.body)["number"]))]
+
+
+class NumbersOfLinks(Numbers):
+    """Such a provider of links."""
+
+    presents = Presents.LINK
+
+
+@pytest.fixture
+def numbers(settings: Any) -> None:
+    serve_by(settings, Numbers)
+
+
+def tell(number: str, message: int = 1) -> None:
+    assert post(f'{{"number": "{number}", "message": {message}}}'.encode()).status_code == 200
+    assert not Notification.objects.exclude(status="applied").exists()
+
+
+@pytest.mark.every_database
+@pytest.mark.usefixtures("numbers")
+def test_a_number_that_nobody_here_knows_comes_to_a_person_once() -> None:
+    """It was dropped in silence: after a restored backup, a payment that only such a message names would be lost."""
+    for message in (1, 1, 2):
+        tell("LOST-1", message)
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, discrepancy.account, discrepancy.order) == ("unmatched", "memory:default", None)
+    assert discrepancy.evidence == [
+        {"about": "number_named", "transaction_code": "LOST-1", "account": "memory:default", "source": "notification"}
+    ]
+    tell("LOST-2")
+    assert discrepancies() == ["unmatched", "unmatched"]
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    assert discrepancies() == ["unmatched"]
+    tell("LOST-1", 3)
+    assert discrepancies() == ["unmatched", "unmatched"], "another message may tell of a payment after the answer"
+    assert not UnknownCode.objects.exists()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_number_of_another_system_on_a_shared_account_is_counted(settings: Any, shared: bool) -> None:
+    serve_by(settings, Numbers, SHARED_ACCOUNT=shared)
+    counted: list[tuple[str, ...]] = []
+    observe = lambda measure, value, labels: counted.append(labels) if measure == Measure.FOREIGN else None  # noqa: E731
+    observe_by(observe)
+    try:
+        tell("OTHER-1")
+    finally:
+        measures._observers.remove(observe)
+    assert counted == ([("memory:default",)] if shared else [])
+    assert discrepancies() == ([] if shared else ["unmatched"])
+
+
+@pytest.mark.usefixtures("numbers")
+def test_the_number_of_a_code_with_a_name_only_makes_the_code_due() -> None:
+    order = make()
+    unwatched()
+    tell(cip_of(order).transaction_code)
+    assert cip_of(order).look_at
+    assert discrepancies("") == []
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize(("backend", "status"), [(Numbers, "lost"), (NumbersOfLinks, "superseded")])
+def test_the_number_of_a_request_whose_answer_got_lost_comes_to_a_person(
+    settings: Any, backend: type[MemoryChannel], status: str
+) -> None:
+    serve_by(settings, backend)
+    order = lost()
+    cip = Cip.objects.filter(order=order).earliest("pk")
+    assert cip.status == status
+    for message in (1, 2):
+        tell(cip.transaction_code, message)
+    assert discrepancies("") == [], "the message is applied without the order's lock"
+    for minutes in (2, 4, 40):
+        tick(later(minutes=minutes))
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, discrepancy.order, discrepancy.cip) == ("unmatched", order, cip)
+    assert len(discrepancy.evidence) == 1
+    assert (discrepancy.evidence[0]["about"], discrepancy.evidence[0]["transaction_code"]) == (
+        "number_named", cip.transaction_code,
+    )  # fmt: skip
+    assert Cip.objects.get(pk=cip.pk).hinted_at is None
+
+
+def test_the_number_of_a_lost_link_is_asked_about_where_the_provider_can_be_asked_by_it(settings: Any) -> None:
+    serve_by(settings, NumbersOfLinks, CAN_FIND=True)
+    MemoryChannel.fail("find", OutcomeUnknown("silent"))
+    order = lost()
+    cip = Cip.objects.filter(order=order).earliest("pk")
+    assert not cip.is_known
+    (code,) = channel().book
+    channel().set(code, Fact.PAYMENT, paid_at=later())
+    tell(cip.transaction_code)
+    tick(later(minutes=2))
+    assert fresh(order).state == "paid"
+    assert discrepancies("") == []

@@ -7,22 +7,27 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from pagoefectivo_django.actors import PROVIDER
 from pagoefectivo_django.channels.base import Report
 from pagoefectivo_django.errors import InvalidRequest
-from pagoefectivo_django.flows import mark_paid, resolve_discrepancy
+from pagoefectivo_django.flows import mark_paid, refund_order, resolve_discrepancy, tick
 from pagoefectivo_django.flows.ledger.advance import advance
-from pagoefectivo_django.models import Discrepancy, Order, Payment
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
+from pagoefectivo_django.flows.refunds.refund import approve_refund
+from pagoefectivo_django.flows.worker.reconcile import reconcile
+from pagoefectivo_django.models import Cip, Discrepancy, Order, OrderEvent, Payment, Refund
 from pagoefectivo_django.states import Fact
-from pagoefectivo_django.testing import pay
+from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.concurrency import at_once
 from tests.factories.orders import make
 from tests.factories.people import STAFF
-from tests.reading import state_of
+from tests.factories.provider import channel, look, serve_by
+from tests.reading import discrepancies, state_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -203,3 +208,97 @@ def test_an_amount_in_another_writing_is_that_amount(amount: str) -> None:
     assert (state_of(order), Discrepancy.objects.exists()) == ("paid", False)
     told(order, Fact.PAYMENT_REVERSED, operation_number="7", amount=Decimal(amount))
     assert state_of(order) == "refunded"
+
+
+# Parts that only the provider's answers tell, after somebody gave money back in the provider's panel.
+
+
+def paid_at_the_provider() -> Order:
+    """Return an order whose payment only an answer has told, without an operation number."""
+    order = make()
+    channel().set(order.code, Fact.PAYMENT, paid_at=later())
+    look()
+    assert state_of(order) == "paid"
+    return order
+
+
+def answers(order: Order, returned: str, day: float) -> None:
+    """Let the provider say so much went back, and ask about every code on a later day."""
+    slip = channel().book[order.code].report
+    channel().set(order.code, Fact.PAYMENT, paid_at=slip.paid_at, returned=Decimal(returned))
+    look(day)
+
+
+@every_database
+def test_a_part_given_back_in_the_provider_s_panel_is_found_by_polling() -> None:
+    order = paid_at_the_provider()
+    answers(order, "10.00", day=1)
+    discrepancy = Discrepancy.objects.get()
+    assert (discrepancy.kind, discrepancy.amount, discrepancy.currency) == ("reversed", Decimal("10.00"), "PEN")
+    assert (state_of(order), Payment.objects.get().status) == ("paid", "applied")
+    events = OrderEvent.objects.count()
+    resolve_discrepancy(discrepancy, "ignore", **STAFF)
+    for day in (2, 3):
+        answers(order, "10.00", day)
+    assert (discrepancies(), OrderEvent.objects.count()) == ([], events + 1), "only the resolution was told"
+    answers(order, "12.00", day=4)
+    assert discrepancies() == ["reversed"]
+    answers(order, "35.50", day=5)
+    assert (state_of(order), Payment.objects.get().status) == ("refunded", "reversed")
+
+
+def test_a_part_given_back_is_found_after_a_hint_too_and_a_known_part_answers_no_hint() -> None:
+    order = paid_at_the_provider()
+    answers(order, "10.00", day=1)
+    Cip.objects.update(poll_at=None)
+    channel().set(order.code, Fact.PAYMENT, paid_at=channel().book[order.code].report.paid_at, returned=Decimal(11))
+    notify(order, Fact.CODE_EXPIRED)
+    tick(later(minutes=1))
+    assert Discrepancy.objects.get().evidence[-1]["returned"] == "11"
+    assert Cip.objects.get().hinted_at is None
+    notify(order, Fact.CODE_EXPIRED, operation_number="2")
+    tick(later(minutes=1))
+    assert Cip.objects.get().hinted_at, "the answer told no news, so the question is repeated"
+
+
+def test_a_part_that_an_answer_tells_with_the_payment_is_asked_about_once() -> None:
+    order = make()
+    channel().set(order.code, Fact.PAYMENT, paid_at=later())
+    for day in (1, 2, 3):
+        answers(order, "10.00", day)
+    assert Payment.objects.get().status == "held"
+    assert discrepancies("") == ["reversed"]
+
+
+@pytest.mark.parametrize("amount", ["5.00", "35.50"])
+def test_a_refund_of_ours_that_an_answer_tells_is_nobody_s_question(settings: Any, amount: str) -> None:
+    serve_by(settings, CAN_REFUND=True)
+    order = paid_at_the_provider()
+    approve_refund(refund_order(order, Decimal(amount), actor="rosa", reason="one of two"), actor="eva")
+    tick(later(minutes=5))
+    assert Refund.objects.get().status == "done"
+    before = state_of(order)
+    for day in (1, 2):
+        answers(order, amount, day)
+    assert (state_of(order), discrepancies("")) == (before, [])
+    notify(order, Fact.CODE_EXPIRED)
+    Cip.objects.update(poll_at=None)
+    tick(later(minutes=1))
+    assert bool(Cip.objects.get().hinted_at) == (amount == "5.00"), "a part that is ours answers no hint"
+
+
+def test_parts_given_back_cost_no_statement_for_each_code(settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"BATCH_SIZE": 50}
+    orders = [paid_at_the_provider() for _ in range(2)]
+    for order in orders:
+        answers(order, "10.00", day=1)
+
+    def cost(count: int) -> int:
+        Cip.objects.update(poll_at=None)
+        Cip.objects.filter(order__in=orders[:count]).update(poll_at=later(days=2))
+        with CaptureQueriesContext(connection) as queries:
+            assert reconcile(TimeBudget(later(days=2)))["asked"] == count
+        return len(queries)
+
+    cost(2)
+    assert cost(2) <= cost(1) + 1  # whose turns to ask again may fall into two minutes

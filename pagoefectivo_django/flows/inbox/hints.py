@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
 
-from ...actors import POLL
+from ...actors import NOTIFICATION, POLL
 from ...channels.base import Channel, Hint, Report, Trust
 from ...errors import OutcomeUnknown, PagoEfectivoError
 from ...models import Cip, UnknownCode
@@ -23,6 +23,7 @@ from ..ledger.history import History, evidence_of
 from ..ledger.locked import NAMES
 from ..ledger.subject import Subject
 from ..outbox.budget import TimeBudget
+from ..provider.accounts import accounts
 from ..provider.foreign import is_foreign
 from ..provider.pace import may_search
 from ..provider.search import apart, ask_and_apply, search
@@ -49,23 +50,53 @@ def is_hint(item: Report | Hint, channel: Channel, trust: str) -> bool:
 
 
 def hint(item: Report | Hint, now: datetime) -> None:
-    """Make the code named in a message due for a question to the provider: a code of ours, else an ``UnknownCode``."""
+    """Make the code named in a message due for a question to the provider: a code of ours, else an ``UnknownCode``.
+
+    A number that is no request's of ours is put to a person, since no provider is asked about a number alone.
+    """
     alias = database()
     cips = Cip.objects.using(alias).filter(account=item.account)
+    named = bool(item.code or item.provider_id)
     for name in NAMES:
         # With another name at hand the number alone decides nothing: it may be of a request whose answer got lost.
-        value = getattr(item, name) if name != "transaction_code" or not (item.code or item.provider_id) else ""
+        value = getattr(item, name) if name != "transaction_code" or not named else ""
         if value and _make_due(cips.filter(KNOWN, **{name: value}), now):
             return
     if item.transaction_code:  # a lost code is found by our number, where the provider can be asked so
-        without_answer = (CipStatus.LOST, CipStatus.SUPERSEDED)
-        lost = cips.filter(~KNOWN, transaction_code=item.transaction_code, status__in=without_answer)
-        lost.update(poll_at=now)
-    if item.code or item.provider_id:
+        requests = cips.filter(transaction_code=item.transaction_code)
+        lost = requests.filter(~KNOWN, status__in=(CipStatus.LOST, CipStatus.SUPERSEDED))
+        # The hint is kept on the code where the number is all there is: see ``reconcile.end_requests``.
+        lost.update(poll_at=now, **({} if named else {"hinted_at": now}))
+        if not named and not requests.exists():
+            _ask_about_number(item, now)
+    if named:
         names = {"account": item.account, "code": item.code, "provider_id": item.provider_id}
         unknown = UnknownCode.objects.using(alias)
         unknown.bulk_create([UnknownCode(**names)], ignore_conflicts=True)
         _make_due(unknown.filter(**names), now)
+
+
+def number_named(account: str, transaction_code: str) -> dict[str, object]:
+    """Return the evidence of a message that names nothing but our number."""
+    named = {"transaction_code": transaction_code, "account": account}
+    return {"about": "number_named", **named, "source": "notification"}
+
+
+def _ask_about_number(item: Report | Hint, now: datetime) -> None:
+    """Put a number without a request here to a person; on a shared account the number is another system's."""
+    channel = accounts().get(item.account)
+    if channel and is_foreign(channel, item.transaction_code):
+        return
+    with one_transaction() as alias:
+        history = History(alias, now, NOTIFICATION)
+        # Another message may tell of a payment after a person looked, so the discrepancy is reopened.
+        history.open_discrepancy(
+            Kind.UNMATCHED,
+            Subject.of_unknown_code(item.account, item.transaction_code),
+            number_named(item.account, item.transaction_code),
+            anew=True,
+        )
+        history.write()
 
 
 def _make_due(rows: QuerySet[Cip] | QuerySet[UnknownCode], now: datetime) -> int:

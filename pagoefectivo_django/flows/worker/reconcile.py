@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q, prefetch_related_objects
@@ -13,16 +14,18 @@ from django.db.models import Q, prefetch_related_objects
 from ...actors import POLL
 from ...channels.base import Channel, Report
 from ...conf import conf
-from ...errors import PagoEfectivoError
-from ...models import Cip, Match, Order, Payment
+from ...errors import Misconfigured, PagoEfectivoError
+from ...models import Cip, Discrepancy, Match, Order, Payment, Refund
 from ...models.database import LEASE, claim_batch, database, make_due, one_transaction, put_back
 from ...models.orders import KNOWN
-from ...states import CipStatus, Fact, PaymentStatus, Remark, StatementKind
+from ...states import CipStatus, Fact, Kind, PaymentStatus, RefundStatus, Remark, StatementKind
 from ...traces import traced
-from ..inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look
+from ..inbox.hints import AGAIN, begin_look, end_look, look_at_unknown_codes, next_look, number_named
 from ..ledger.advance import Outcome, advance
 from ..ledger.locked import lock_free_order
+from ..ledger.payments import same_payment
 from ..ledger.schedule import deadline, next_poll
+from ..ledger.subject import Subject
 from ..orders.find import NO_COUNTS_AFTER, find, is_clear, put_lost_to_person, supersede_lost_link
 from ..outbox.budget import TimeBudget
 from ..provider.accounts import accounts, channel_of
@@ -122,7 +125,12 @@ def _compare(channel: Channel, cips: Sequence[Cip], budget: TimeBudget, found: C
     found["unanswered"] += len(cips) - len(answers)
     payments = _payments_of(cips)
     heard = [(cip, answers[cip.pk]) for cip in cips if cip.pk in answers]
-    told = [(cip, answer) for cip, answer in heard if not _as_we_know(cip, answer, payments.get(cip.pk, []))]
+    went_back = _went_back(heard, payments)
+    told = [
+        (cip, answer)
+        for cip, answer in heard
+        if cip.pk in went_back or not _as_we_know(cip, answer, payments.get(cip.pk, []))
+    ]
     outcomes = advance(*(answer for _, answer in told), actor=POLL, wait=False, now=budget.now)
     prefetch_related_objects([cip for cip in cips if cip.expires_at is None], "order")
     again = {cip.pk: next_look(cip, asked_at) if hinted else next_poll(cip, budget.now) for cip in cips}
@@ -159,9 +167,38 @@ def _payments_of(cips: Sequence[Cip]) -> dict[int, list[Payment]]:
     """Return the payments of paid codes whose payment an answer has told before, by the code's key."""
     payments: dict[int, list[Payment]] = {}
     if told_before := [cip.pk for cip in cips if cip.status == CipStatus.PAID and cip.paid_at]:
-        for payment in Payment.objects.using(database()).filter(cip__in=told_before):
+        for payment in Payment.objects.using(database()).filter(cip__in=told_before).order_by("pk"):
             payments.setdefault(payment.cip_id, []).append(payment)
     return payments
+
+
+def _went_back(heard: Sequence[tuple[Cip, Report]], payments: dict[int, list[Payment]]) -> set[int]:
+    """Return the keys of paid codes whose answer names a sum given back that is news here.
+
+    Known are the sums in the evidence of discrepancies, and the sums explained by the provider's refunds for us, as in
+    ``advance``. Answers without a sum given back, the common case, cost no query.
+    """
+    told = dict[int, tuple[Payment | None, Decimal]]()
+    for cip, answer in heard:
+        if answer.returned and cip.pk in payments:
+            told[cip.pk] = same_payment(payments[cip.pk], answer), answer.returned
+    mine = [payment.pk for payment, _ in told.values() if payment]
+    known, explained = set[tuple[int, Decimal]](), dict.fromkeys(mine, Decimal(0))
+    if mine:
+        asked = Discrepancy.objects.using(database()).filter(kind=Kind.REVERSED, payment__in=mine)
+        for pk, evidence in asked.values_list("payment", "evidence"):
+            known |= {(pk, Decimal(said["returned"])) for said in evidence if "returned" in said}
+        sent = Refund.objects.using(database()).filter(payment__in=mine, by_channel=True)
+        sent = sent.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE))
+        for pk, amount in sent.values_list("payment", "amount"):
+            explained[pk] += amount
+
+    def is_news(payment: Payment | None, returned: Decimal) -> bool:
+        if payment is None or returned >= payment.amount:
+            return True
+        return returned > explained[payment.pk] and (payment.pk, returned) not in known
+
+    return {pk for pk, one in told.items() if is_news(*one)}
 
 
 def _as_we_know(cip: Cip, answer: Report, payments: list[Payment]) -> bool:
@@ -238,6 +275,8 @@ def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
         advance(lost, actor=POLL, wait=False, now=budget.now)
         supersede_lost_link(cip, budget.now, wait=False)
         return
+    if cip.hinted_at and not _can_find(cip) and not _put_named_to_person(cip, budget.now):
+        return  # another process holds the order; due again after the claim's lease
     if cip.status == CipStatus.SUPERSEDED:
         early = budget.now < (cip.asked_at or cip.changed_at) + NO_COUNTS_AFTER
         again = next_poll(cip, budget.now) if _may_exist(cip, budget, unasked=False) or early else None
@@ -254,6 +293,32 @@ def _end_request(cip: Cip, budget: TimeBudget, found: Counter[str]) -> None:
             put_back([cip], "poll_at", {cip.pk: until})
             return
     put_back([cip], "poll_at", {cip.pk: None})
+
+
+def _can_find(cip: Cip) -> bool:
+    try:
+        return channel_of(cip).can_find
+    except Misconfigured:
+        return False
+
+
+def _put_named_to_person(cip: Cip, now: datetime) -> bool:
+    """Open a discrepancy about a lost code whose number a message named; False while another process holds the order.
+
+    The provider can't be asked by the number, so nobody here learns whether the code was paid.
+    """
+    with one_transaction() as alias:
+        locked = lock_free_order(cip.order, alias=alias, now=now, actor=POLL)
+        if locked is None:
+            return False
+        mine = next(each for each in locked.cips if each.pk == cip.pk)
+        if not mine.is_known:
+            evidence = number_named(mine.account, mine.transaction_code)
+            subject = Subject.of_cip(mine, locked.order)
+            locked.history.open_discrepancy(Kind.UNMATCHED, subject, evidence, anew=True)
+            locked.write()
+        Cip.objects.using(alias).filter(pk=cip.pk, hinted_at=cip.hinted_at).update(hinted_at=None)
+    return True
 
 
 def _may_exist(cip: Cip, budget: TimeBudget, *, unasked: bool = True) -> bool:
