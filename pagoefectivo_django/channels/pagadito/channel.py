@@ -48,6 +48,7 @@ class PagaditoChannel(RestChannel):
     needed = ("UID", "WSK")
     option_names = ("ENVIRONMENT", "BASE_URL", "TIMEOUT", "ACCOUNT", *needed)
     errors = ERRORS
+    errors_in_success = True
     can_look_up = True
     presents = Presents.LINK
     currencies = frozenset({"USD"})
