@@ -270,10 +270,11 @@ def test_a_page_without_an_address_is_not_known(pages: DlocalChannel, script: Sc
         pages.issue(charge())
 
 
-def test_a_payment_rejected_at_once_is_refused(dlocal: DlocalChannel, script: Script) -> None:
+@pytest.mark.parametrize("flow", [{}, PAGE], ids=["code", "page"])
+def test_a_payment_rejected_at_once_is_refused(script: Script, flow: dict[str, str]) -> None:
     script.on(CREATE, Says(200, MADE | {"status": "REJECTED", "status_code": "317", "ticket": None}))
     with pytest.raises(Refused, match=re.escape("317 (high risk)")):
-        dlocal.issue(charge())
+        DlocalChannel("default", GOOD | flow | {"BASE_URL": script.base}).issue(charge())
 
 
 @pytest.mark.parametrize(
@@ -353,6 +354,15 @@ def test_each_word_for_a_status(dlocal: DlocalChannel, script: Script, word: str
     report = dlocal.look_up([REF])[REF]
     assert (report.fact, report.amount, report.currency) == (fact, Decimal("120.50"), "PEN")
     assert bool(report.paid_at) == (fact == Fact.PAYMENT)
+
+
+@pytest.mark.parametrize(("word", "detail"), [("REJECTED", "317 (high risk)"), ("CANCELLED", ""), ("EXPIRED", "")])
+def test_a_page_on_which_a_try_failed_is_over_and_its_order_is_not(
+    pages: DlocalChannel, script: Script, word: str, detail: str
+) -> None:
+    script.on(LOOK, Says(200, {**MADE, "ticket": None, "status": word, "status_code": "317"}))
+    report = pages.look_up([REF])[REF]
+    assert (report.fact, report.detail) == (Fact.CODE_EXPIRED, detail)
 
 
 @pytest.mark.parametrize("word", ["VERIFIED", "paid", "200", None, 7])

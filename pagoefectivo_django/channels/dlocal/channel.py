@@ -63,8 +63,9 @@ class DlocalChannel(RestChannel):
 
     Assumptions, where dLocal's documents are silent: an answer about a payment shows ``ticket`` and ``redirect_url`` as
     the answer to its request did; CANCELLED is *expired* once the ticket's date has passed, and a payment cancelled
-    before it, or shown without a date, is *deleted*; a time without a zone is in UTC; a payment that was refunded or
-    reversed may still be shown as PAID; a refund with a word that nobody knows is under way.
+    before it, or shown without a date, is *deleted*; with ``REDIRECT`` a page that is REJECTED or CANCELLED is
+    *expired*, since the payer may try another; a time without a zone is in UTC; a payment that was refunded or reversed
+    may still be shown as PAID; a refund with a word that nobody knows is under way.
     """
 
     provider, title = "dlocal", "dLocal"
@@ -97,11 +98,12 @@ class DlocalChannel(RestChannel):
     def issue(self, charge: Charge) -> Report:
         if not self._has_document(charge.payer):
             raise Refused("dLocal needs the payer's DNI (8 or 9 digits) or RUC (11 digits); nothing was sent.")
-        report = self._report(self.ask("POST", "payments", wire.write_charge(charge, self._flow())))
+        said = self.ask("POST", "payments", wire.write_charge(charge, self._flow()))
+        report = self._report(said)
         echo = all(
             getattr(report, name) == getattr(charge, name) for name in ("transaction_code", "amount", "currency")
         )
-        if echo and report.fact == Fact.CODE_FAILED:
+        if echo and said.get("status") == "REJECTED":
             raise Refused(f"dLocal rejected the payment at once: {report.detail}.")
         if not echo or report.fact != Fact.ISSUED or not self._payable(report):
             raise OutcomeUnknown(f"dLocal made payment {report.provider_id}, and not as we asked for.")
@@ -263,6 +265,8 @@ class DlocalChannel(RestChannel):
         fact = FACTS.get(status, Fact.UNKNOWN)
         if fact == Fact.CODE_DELETED and expires_at and expires_at <= timezone.now():
             fact = Fact.CODE_EXPIRED
+        if fact in (Fact.CODE_DELETED, Fact.CODE_FAILED) and self.presents == Presents.LINK:
+            fact = Fact.CODE_EXPIRED  # a try that failed ends the page, and not the order: the next press asks again
         return Report(
             account=self.account,
             fact=fact,
@@ -281,7 +285,7 @@ class DlocalChannel(RestChannel):
 
 def _told(fact: Fact, status: str, number: str) -> str:
     """Return dLocal's words for an unknown status or a rejection."""
-    if fact == Fact.CODE_FAILED:
+    if status == "REJECTED":
         return f"{clean(number, 10)} ({REJECTIONS.get(number, 'rejected')})".lstrip()
     return f"status {clean(status, 40) or 'unreadable'}" if fact == Fact.UNKNOWN else ""
 

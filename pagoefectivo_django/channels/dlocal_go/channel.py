@@ -34,8 +34,9 @@ from ..rest import RestChannel
 FACTS = {
     "PENDING": Fact.ISSUED,
     "PAID": Fact.PAYMENT,
-    "REJECTED": Fact.CODE_FAILED,
-    "CANCELLED": Fact.CODE_DELETED,
+    # A try that failed or was left ends the link, and not the order: the payer's next press asks for another link.
+    "REJECTED": Fact.CODE_EXPIRED,
+    "CANCELLED": Fact.CODE_EXPIRED,
     "EXPIRED": Fact.CODE_EXPIRED,
 }
 #: The words for the status of a refund; a refund with another word is under way.
