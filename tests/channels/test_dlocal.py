@@ -70,8 +70,8 @@ VECTORS = {
 }
 
 
-def no(code: int, status: int = 400) -> Says:
-    return Says(status, {"code": code, "message": "A made-up message about Ana", "param": "payer.document"})
+def no(code: int, status: int = 400, param: str | None = "payer.document") -> Says:
+    return Says(status, {"code": code, "message": "A made-up message about Ana", "param": param})
 
 
 @pytest.fixture
@@ -316,7 +316,8 @@ def test_a_payer_without_a_document_is_refused_unasked(
 def test_each_error(
     dlocal: DlocalChannel, script: Script, discreet: Callable[[BaseException], None], code: str, row: Any
 ) -> None:
-    script.on(CREATE, no(int(code), {"3": 403, "4": 404, "6": 429, "7": 500}.get(code[0], 400)))
+    number, _, param = code.partition(":")
+    script.on(CREATE, no(int(number), {"3": 403, "4": 404, "6": 429, "7": 500}.get(code[0], 400), param))
     with pytest.raises(PagoEfectivoError) as raised:
         dlocal.issue(charge())
     assert type(raised.value) is row.error
@@ -333,6 +334,9 @@ def test_what_may_have_made_a_code_is_no_refusal() -> None:
     ("says", "error"),
     [
         (no(5099), Refused),
+        (no(5000), Refused),
+        (no(5000, param=None), Misconfigured),
+        (no(5000, param=""), Misconfigured),
         (no(9000, 500), OutcomeUnknown),
         (Says(404, b"Not Found"), OutcomeUnknown),
         (Says(400, {"message": "no code"}), OutcomeUnknown),
@@ -506,6 +510,7 @@ def test_refunds_that_dlocal_has_not_are_left_out(dlocal: DlocalChannel, script:
         ({}, Says(200, []), Misconfigured, "lists no PagoEfectivo"),
         ({}, no(3001, 403), Misconfigured, "TRANS_KEY"),
         ({}, no(5000), Misconfigured, "SECRET_KEY"),
+        ({}, no(5000, param=None), Misconfigured, "SECRET_KEY"),
         ({}, Says(200, b"<html>"), Unavailable, "[.]$"),
         ({}, Says(204, b""), Unavailable, "[.]$"),
         ({}, Says(502, b"<html>"), Unavailable, "[.]$"),

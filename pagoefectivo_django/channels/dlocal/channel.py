@@ -209,7 +209,8 @@ class DlocalChannel(RestChannel):
         }
 
     def error_code(self, said: Mapping[str, Any]) -> str:
-        return read_text(said.get("code"), 40)
+        code = read_text(said.get("code"), 40)
+        return f"{code}:param" if code == "5000" and read_text(said.get("param")) else code
 
     @classmethod
     def missing(cls, options: Mapping[str, Any]) -> list[str]:
