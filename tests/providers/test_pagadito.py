@@ -51,7 +51,7 @@ class PagaditoControl(DialectControl):
 @pytest.fixture
 def pagadito(dialects: Client) -> PagaditoControl:
     """Pagadito, and no certificate of another Pagadito's."""
-    certificates._kept.clear()
+    certificates.forget()
     return PagaditoControl(dialects.site, dialects.session)
 
 

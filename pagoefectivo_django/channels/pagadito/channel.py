@@ -99,7 +99,8 @@ class PagaditoChannel(RestChannel):
         return found
 
     def verify(self, incoming: Incoming) -> Proof:
-        return notices.verify(incoming, self.key("WSK").encode(), self.base_url)
+        further = self.base_url if self.options.get("BASE_URL") else ""
+        return notices.verify(incoming, self.key("WSK").encode(), further)
 
     def read(self, incoming: Incoming) -> list[Report | Hint]:
         return [notices.read(incoming.body, self.account)]
