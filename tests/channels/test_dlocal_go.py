@@ -273,6 +273,10 @@ def test_the_doctor_asks_for_the_refunds(go: DlocalGoChannel, script: Script) ->
         go.examine()
 
 
+def test_the_log_shows_no_field_of_the_payer() -> None:
+    assert "id" not in DlocalGoChannel.log_fields, "payer.id is a field of dLocal Go's too"
+
+
 def test_a_batch_ends_before_the_claim_on_its_rows() -> None:
     assert DlocalGoChannel("default", GOOD).batch_size * 10 < 120
     assert DlocalGoChannel("default", GOOD | {"BATCH_SIZE": 3}).batch_size == 3

@@ -66,9 +66,7 @@ class DlocalGoChannel(RestChannel):
     can_look_up = can_refund = True
     presents = Presents.LINK
     currencies = frozenset({"PEN"})
-    log_fields = frozenset(
-        ("amount", "code", "country", "currency", "id", "order_id", "payment_id", "status", "totalpages")
-    )
+    log_fields = frozenset(("amount", "code", "country", "currency", "order_id", "payment_id", "status", "totalpages"))
 
     @property
     def batch_size(self) -> int:
