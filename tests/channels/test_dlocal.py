@@ -176,6 +176,23 @@ def test_a_payment_counts(dlocal: DlocalChannel) -> None:
     assert item.paid_at == datetime(2026, 11, 23, 15, 4, 5, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("told", "paid_at"),
+    [("2026-11-23T10:04:05", "2026-11-23T15:04:05+00:00"), ("2026-11-23T10:04:05-0300", "2026-11-23T13:04:05+00:00")],
+)
+def test_a_time_without_a_zone_is_of_lima(dlocal: DlocalChannel, told: str, paid_at: str) -> None:
+    item = read(dlocal, PAID | {"approved_date": told})
+    assert isinstance(item, Report)
+    assert item.paid_at == datetime.fromisoformat(paid_at)
+
+
+def test_no_payment_is_later_than_now(dlocal: DlocalChannel) -> None:
+    item = read(dlocal, PAID | {"approved_date": "2126-11-23T10:04:05"})
+    assert isinstance(item, Report)
+    assert item.paid_at
+    assert item.paid_at <= datetime.now(UTC)
+
+
 @pytest.mark.parametrize("word", [word for word in [*FACTS, "VERIFIED"] if word != "PAID"])
 def test_every_other_status_is_a_hint(dlocal: DlocalChannel, word: str) -> None:
     assert read(dlocal, MADE | {"status": word}) == Hint(dlocal.account, "70000001", "SHOP-1001", "D-4-1")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from datetime import UTC
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -64,8 +63,8 @@ class DlocalChannel(RestChannel):
     Assumptions, where dLocal's documents are silent: an answer about a payment shows ``ticket`` and ``redirect_url`` as
     the answer to its request did; CANCELLED is *expired* once the ticket's date has passed, and a payment cancelled
     before it, or shown without a date, is *deleted*; with ``REDIRECT`` a page that is REJECTED or CANCELLED is
-    *expired*, since the payer may try another; a time without a zone is in UTC; a payment that was refunded or reversed
-    may still be shown as PAID; a refund with a word that nobody knows is under way.
+    *expired*, since the payer may try another; a time without a zone is of Lima; a payment that was refunded or
+    reversed may still be shown as PAID; a refund with a word that nobody knows is under way.
     """
 
     provider, title = "dlocal", "dLocal"
@@ -262,12 +261,13 @@ class DlocalChannel(RestChannel):
         if not provider_id:
             raise OutcomeUnknown("dLocal's answer shows no payment.")
         ticket = read_mapping(said.get("ticket"))
-        expires_at = read_moment(ticket.get("expiration_date"), UTC)
+        expires_at = read_moment(ticket.get("expiration_date"))
         fact = FACTS.get(status, Fact.UNKNOWN)
         if fact == Fact.CODE_DELETED and expires_at and expires_at <= timezone.now():
             fact = Fact.CODE_EXPIRED
         if fact in (Fact.CODE_DELETED, Fact.CODE_FAILED) and self.presents == Presents.LINK:
             fact = Fact.CODE_EXPIRED  # a try that failed ends the page, and not the order: the next press asks again
+        paid_at = read_moment(said.get("approved_date")) if fact == Fact.PAYMENT else None
         return Report(
             account=self.account,
             fact=fact,
@@ -275,7 +275,8 @@ class DlocalChannel(RestChannel):
             transaction_code=read_text(said.get("order_id"), 36),
             amount=read_amount(said.get("amount")),
             currency=read_currency(said.get("currency")),
-            paid_at=read_moment(said.get("approved_date"), UTC) if fact == Fact.PAYMENT else None,
+            # The latest of the zones that may be meant, and never later than now: late money is not taken for timely.
+            paid_at=paid_at and min(paid_at, timezone.now()),
             expires_at=expires_at,
             provider_id=provider_id,
             # The address of a page can be opened once; a voucher at that page's end, as often as the payer likes.
