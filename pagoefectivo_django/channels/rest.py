@@ -47,6 +47,9 @@ class RestChannel(Configured):
     errors: ClassVar[Mapping[str, Row]]
     #: The HTTP statuses with a meaning of their own at the provider, beside ``STATUSES``.
     statuses: ClassVar[Mapping[int, Row]] = {}
+    #: Whether an error code under a status of success is the provider's no. At any other provider such an answer leaves
+    #: the outcome unknown: a refused refund would be paid a second time, though the status says that it was done.
+    errors_in_success: ClassVar[bool] = False
     #: The header in which a call's idempotency key travels.
     idempotency_header: ClassVar[str] = "X-Idempotency-Key"
 
@@ -96,13 +99,17 @@ class RestChannel(Configured):
     def failure(self, status: int, code: str) -> PagoEfectivoError:
         """Return the error that a status and an error code mean; a code decides before its status.
 
-        A code without a row is a no where the status says so: 400, 404, 409 and 422, or a success with an error code.
+        A code without a row is a no where the status says so: 400, 404, 409 and 422. With a status of success a code
+        counts only at a provider with ``errors_in_success``.
         """
         shown = "".join(letter for letter in code if letter.isalnum() or letter in "-_.:")[:40]
         row = self.errors.get(code) or self.statuses.get(status) or STATUSES.get(status)
+        succeeded = 200 <= status < 300
         if row is None:
-            says_no = bool(code) and (status in (400, 404, 409, 422) or 200 <= status < 300)
+            says_no = bool(code) and (status in (400, 404, 409, 422) or succeeded)
             row = Row("", Refused if says_no else OutcomeUnknown)
+        if succeeded and not self.errors_in_success:
+            row = row._replace(error=OutcomeUnknown)
         told = " ".join(filter(None, (shown, row.meaning and f"({row.meaning})"))) or "no answer that can be read"
         message = f"{self.title} answered {status}: {told}."
         if row.error is Refused:

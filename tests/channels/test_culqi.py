@@ -280,3 +280,15 @@ def test_the_doctor_asks_for_the_list(script: Script, culqi: CulqiChannel) -> No
     assert culqi.examine().host in script.base
     with pytest.raises(Misconfigured):
         culqi.examine()
+
+
+@pytest.mark.parametrize("state", ["pending", "created", "paid", "expired", "moon", None])
+def test_only_an_order_that_is_shown_as_deleted_is_deleted(
+    culqi: CulqiChannel, script: Script, state: str | None
+) -> None:
+    script.on(
+        "DELETE /v2/orders/ord_test_1", Says(200, ORDER | {"state": "deleted"}), Says(200, ORDER | {"state": state})
+    )
+    culqi.delete(CodeRef(provider_id="ord_test_1"))
+    with pytest.raises(OutcomeUnknown):
+        culqi.delete(CodeRef(provider_id="ord_test_1"))

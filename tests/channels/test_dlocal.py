@@ -70,8 +70,8 @@ VECTORS = {
 }
 
 
-def no(code: int, status: int = 400) -> Says:
-    return Says(status, {"code": code, "message": "A made-up message about Ana", "param": "payer.document"})
+def no(code: int, status: int = 400, param: str | None = "payer.document") -> Says:
+    return Says(status, {"code": code, "message": "A made-up message about Ana", "param": param})
 
 
 @pytest.fixture
@@ -176,6 +176,23 @@ def test_a_payment_counts(dlocal: DlocalChannel) -> None:
     assert item.paid_at == datetime(2026, 11, 23, 15, 4, 5, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("told", "paid_at"),
+    [("2026-11-23T10:04:05", "2026-11-23T15:04:05+00:00"), ("2026-11-23T10:04:05-0300", "2026-11-23T13:04:05+00:00")],
+)
+def test_a_time_without_a_zone_is_of_lima(dlocal: DlocalChannel, told: str, paid_at: str) -> None:
+    item = read(dlocal, PAID | {"approved_date": told})
+    assert isinstance(item, Report)
+    assert item.paid_at == datetime.fromisoformat(paid_at)
+
+
+def test_no_payment_is_later_than_now(dlocal: DlocalChannel) -> None:
+    item = read(dlocal, PAID | {"approved_date": "2126-11-23T10:04:05"})
+    assert isinstance(item, Report)
+    assert item.paid_at
+    assert item.paid_at <= datetime.now(UTC)
+
+
 @pytest.mark.parametrize("word", [word for word in [*FACTS, "VERIFIED"] if word != "PAID"])
 def test_every_other_status_is_a_hint(dlocal: DlocalChannel, word: str) -> None:
     assert read(dlocal, MADE | {"status": word}) == Hint(dlocal.account, "70000001", "SHOP-1001", "D-4-1")
@@ -270,10 +287,11 @@ def test_a_page_without_an_address_is_not_known(pages: DlocalChannel, script: Sc
         pages.issue(charge())
 
 
-def test_a_payment_rejected_at_once_is_refused(dlocal: DlocalChannel, script: Script) -> None:
+@pytest.mark.parametrize("flow", [{}, PAGE], ids=["code", "page"])
+def test_a_payment_rejected_at_once_is_refused(script: Script, flow: dict[str, str]) -> None:
     script.on(CREATE, Says(200, MADE | {"status": "REJECTED", "status_code": "317", "ticket": None}))
     with pytest.raises(Refused, match=re.escape("317 (high risk)")):
-        dlocal.issue(charge())
+        DlocalChannel("default", GOOD | flow | {"BASE_URL": script.base}).issue(charge())
 
 
 @pytest.mark.parametrize(
@@ -315,7 +333,8 @@ def test_a_payer_without_a_document_is_refused_unasked(
 def test_each_error(
     dlocal: DlocalChannel, script: Script, discreet: Callable[[BaseException], None], code: str, row: Any
 ) -> None:
-    script.on(CREATE, no(int(code), {"3": 403, "4": 404, "6": 429, "7": 500}.get(code[0], 400)))
+    number, _, param = code.partition(":")
+    script.on(CREATE, no(int(number), {"3": 403, "4": 404, "6": 429, "7": 500}.get(code[0], 400), param))
     with pytest.raises(PagoEfectivoError) as raised:
         dlocal.issue(charge())
     assert type(raised.value) is row.error
@@ -332,10 +351,13 @@ def test_what_may_have_made_a_code_is_no_refusal() -> None:
     ("says", "error"),
     [
         (no(5099), Refused),
+        (no(5000), Refused),
+        (no(5000, param=None), Misconfigured),
+        (no(5000, param=""), Misconfigured),
         (no(9000, 500), OutcomeUnknown),
         (Says(404, b"Not Found"), OutcomeUnknown),
         (Says(400, {"message": "no code"}), OutcomeUnknown),
-        (Says(200, {"code": 5001}), Refused),
+        (Says(200, {"code": 5001}), OutcomeUnknown),
         (Says(503, b"<html>"), OutcomeUnknown),
     ],
     ids=lambda value: str(getattr(value, "body", value)),
@@ -353,6 +375,15 @@ def test_each_word_for_a_status(dlocal: DlocalChannel, script: Script, word: str
     report = dlocal.look_up([REF])[REF]
     assert (report.fact, report.amount, report.currency) == (fact, Decimal("120.50"), "PEN")
     assert bool(report.paid_at) == (fact == Fact.PAYMENT)
+
+
+@pytest.mark.parametrize(("word", "detail"), [("REJECTED", "317 (high risk)"), ("CANCELLED", ""), ("EXPIRED", "")])
+def test_a_page_on_which_a_try_failed_is_over_and_its_order_is_not(
+    pages: DlocalChannel, script: Script, word: str, detail: str
+) -> None:
+    script.on(LOOK, Says(200, {**MADE, "ticket": None, "status": word, "status_code": "317"}))
+    report = pages.look_up([REF])[REF]
+    assert (report.fact, report.detail) == (Fact.CODE_EXPIRED, detail)
 
 
 @pytest.mark.parametrize("word", ["VERIFIED", "paid", "200", None, 7])
@@ -496,6 +527,7 @@ def test_refunds_that_dlocal_has_not_are_left_out(dlocal: DlocalChannel, script:
         ({}, Says(200, []), Misconfigured, "lists no PagoEfectivo"),
         ({}, no(3001, 403), Misconfigured, "TRANS_KEY"),
         ({}, no(5000), Misconfigured, "SECRET_KEY"),
+        ({}, no(5000, param=None), Misconfigured, "SECRET_KEY"),
         ({}, Says(200, b"<html>"), Unavailable, "[.]$"),
         ({}, Says(204, b""), Unavailable, "[.]$"),
         ({}, Says(502, b"<html>"), Unavailable, "[.]$"),

@@ -119,6 +119,9 @@ def test_a_word_that_nobody_knows_stays_unknown(go: DlocalGoChannel, script: Scr
         (400, {"code": 5001, "message": "Invalid parameter"}, Refused),
         (400, {"message": "Invalid parameter"}, Refused),
         (404, {"code": 4000, "message": "Not found"}, Refused),
+        (200, {"code": 5001, "message": "Invalid parameter"}, OutcomeUnknown),
+        (202, {"message": "Accepted"}, OutcomeUnknown),
+        (400, {"id": "DP-1", "message": "Duplicate"}, OutcomeUnknown),
         (400, {"error": "Bad request"}, OutcomeUnknown),
         (400, b"<h1>Bad request</h1>", OutcomeUnknown),
         (401, {"code": 3001, "message": "Invalid credentials"}, Misconfigured),
@@ -137,6 +140,13 @@ def test_each_failure(
     assert type(raised.value) is error
     assert len(script.asked(CREATE)) == 1
     assert not any(word in str(raised.value) for word in ("Ana", "example.com", "made-up"))
+
+
+def test_what_was_made_is_made_whatever_its_message_says(go: DlocalGoChannel, script: Script) -> None:
+    script.on(CREATE, Says(200, MADE | {"message": "Payment created"}))
+    assert go.issue(charge()).provider_id == "DP-1"
+    script.on("POST /v1/refunds", Says(200, {"id": "REF-1", "message": "Refund created"}))
+    assert go.refund(CodeRef(provider_id="DP-1"), Money(Decimal("20.50"), "PEN"), "refund-1").provider_id == "REF-1"
 
 
 def test_only_a_no_in_json_says_that_a_payment_is_not_there(go: DlocalGoChannel, script: Script) -> None:
@@ -261,6 +271,10 @@ def test_the_doctor_asks_for_the_refunds(go: DlocalGoChannel, script: Script) ->
     script.always[refunds] = Says(502, b"")
     with pytest.raises(Unavailable):
         go.examine()
+
+
+def test_the_log_shows_no_field_of_the_payer() -> None:
+    assert "id" not in DlocalGoChannel.log_fields, "payer.id is a field of dLocal Go's too"
 
 
 def test_a_batch_ends_before_the_claim_on_its_rows() -> None:

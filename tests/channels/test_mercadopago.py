@@ -175,7 +175,7 @@ def test_a_part_that_went_back_is_beside_the_payment(script: Script, channel: Me
         (429, b"", Unavailable, "too many calls"),
         (500, {"error": "internal_error"}, OutcomeUnknown, "500: internal_error."),
         (302, b"", OutcomeUnknown, "302"),
-        (201, {"error": "bad_request"}, Refused, "bad_request"),
+        (201, {"error": "bad_request"}, OutcomeUnknown, "bad_request"),
     ],
 )
 def test_each_answer_that_is_no_yes(

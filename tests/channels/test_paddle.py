@@ -84,7 +84,7 @@ def test_approved_adjustments_are_what_went_back(
 ) -> None:
     shown = [{"action": action, "status": status, "totals": {"total": sum}} for action, status, sum in adjustments]
     report = seen(channel, script, adjustments=shown)
-    assert (report.fact, report.returned) == (fact, Decimal(returned))
+    assert (report.fact, report.returned, report.operation_number) == (fact, Decimal(returned), "txn_1")
 
 
 def test_an_adjustment_without_a_sum_is_no_answer(channel: PaddleChannel, script: Script) -> None:
@@ -261,6 +261,7 @@ def test_a_paid_transaction_pays(channel: PaddleChannel, word: str) -> None:
     assert isinstance(item, Report)
     assert (item.fact, item.amount, item.currency) == (Fact.PAYMENT, Decimal("120.50"), "PEN")
     assert (item.provider_id, item.transaction_code, item.returned) == ("txn_1", "ORDER-1", None)
+    assert item.operation_number == "txn_1", "told once more, it is the same payment"
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,9 @@ DOLLARS = {"currency": "USD"}
 
 @pytest.fixture(autouse=True)
 def _no_certificates() -> Iterator[None]:
-    certificates._kept.clear()
+    certificates.forget()
     yield
-    certificates._kept.clear()
+    certificates.forget()
 
 
 @pytest.fixture(scope="module")
@@ -302,6 +302,16 @@ def test_only_pagadito_s_own_hosts_have_certificates(address: str, is_one: bool)
     assert is_pagaditos(address, "https://simulator.example/api/v2/") == is_one
 
 
+def test_without_base_url_no_further_host_counts(
+    monkeypatch: pytest.MonkeyPatch, script: Script, pagadito: PagaditoChannel, message: Callable[..., Incoming]
+) -> None:
+    """``hosts`` in place of BASE_URL names the host, and a certificate from there is not believed."""
+    monkeypatch.setattr(PagaditoChannel, "hosts", {"sandbox": script.base})
+    with pytest.raises(InvalidSignature):
+        PagaditoChannel("default", GOOD).verify(message())
+    assert pagadito.verify(message())
+
+
 def test_no_stranger_s_address_is_fetched(
     script: Script, pagadito: PagaditoChannel, message: Callable[..., Incoming]
 ) -> None:
@@ -350,22 +360,37 @@ def test_a_certificate_that_can_not_be_fetched_makes_nobody_a_forger(
         with pytest.raises(Unavailable):
             pagadito.verify(message())
     assert len(script.asked(CERTIFICATE)) == 1, "the host is left alone for a minute"
-    ((until, _),) = certificates._kept.values()
+    ((until, _),) = certificates._failed.values()
     assert until - time.monotonic() <= certificates.PAUSE
     script.always[CERTIFICATE] = true
-    certificates._kept.clear()
+    certificates.forget()
     assert pagadito.verify(message())
 
 
-def test_strangers_can_not_have_address_after_address_fetched(
+def test_addresses_of_strangers_shut_nobody_out(
     script: Script, pagadito: PagaditoChannel, message: Callable[..., Incoming]
 ) -> None:
-    pagadito.verify(message())
-    for number in range(MOST_KEPT + 5):
-        with pytest.raises(Unavailable):
-            pagadito.verify(message(CERT_URL=script.base + f"{number}.pem"))
-    assert len(script.heard) == MOST_KEPT
-    assert pagadito.verify(message()), "the certificate in use stays"
+    def strangers(count: int) -> None:
+        for number in range(count):
+            with pytest.raises(Unavailable):
+                pagadito.verify(message(CERT_URL=script.base + f"{number}.pem"))
+
+    strangers(MOST_KEPT + 5)
+    assert pagadito.verify(message()), "a certificate never seen before"
+    strangers(MOST_KEPT + 5)
+    assert pagadito.verify(message())
+    assert len(script.asked(CERTIFICATE)) == 1, "failures put no certificate out"
+    assert len(certificates._failed) == MOST_KEPT
+
+
+def test_the_oldest_certificate_makes_room(
+    script: Script, pagadito: PagaditoChannel, message: Callable[..., Incoming]
+) -> None:
+    addresses = [script.base.replace("/v1/", f"/cert.pem?{number}") for number in range(MOST_KEPT + 1)]
+    for number, address in enumerate(addresses):
+        script.always[f"{CERTIFICATE}?{number}"] = script.always[CERTIFICATE]
+        assert certificates.fetch(address)
+    assert [*certificates._kept] == addresses[1:]
 
 
 @pytest.mark.django_db
@@ -382,7 +407,7 @@ def test_the_webhook_lets_the_sender_repeat(
 
     script.on(CERTIFICATE, Says(404, b"no"))
     assert post(message()) == 503
-    certificates._kept.clear()
+    certificates.forget()
     assert (post(message()), Notification.objects.count()) == (200, 1)
     assert post(message(CERT_URL="https://pagadito.evil/cert.pem")) == 403
     assert Notification.objects.count() == 1

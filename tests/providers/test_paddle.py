@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 import pytest
 
-from pagoefectivo_django.channels.base import Channel
+from pagoefectivo_django.channels.base import Channel, Incoming
+from pagoefectivo_django.models import Discrepancy, Payment
 from pagoefectivo_django.states import Fact
 from tests.sandbox.running import Client
 
 from .contract import ProviderContract
 from .control import Control
 from .dialect import DialectControl
-from .story import ProviderStory
+from .story import ProviderStory, Shop, state
 
 
 class PaddleControl(DialectControl):
@@ -61,3 +63,19 @@ class TestStoryOfPaddle(ProviderStory):
     @pytest.fixture
     def control(self, paddle: Control) -> Control:
         return paddle
+
+    def test_what_is_told_of_a_payment_that_was_taken_back_is_no_second_payment(self, shop: Shop) -> None:
+        order = shop.sell()
+        shop.hear(lambda: shop.control.pay(shop.ref(order)))
+        shop.tick(minutes=2)
+        (paid,) = shop.control.messages(shop.ref(order))
+        shop.hear(lambda: shop.control.take_back(shop.ref(order)))
+        shop.tick(minutes=4)
+        assert state(order) == "refunded"
+        said = json.loads(paid.body)
+        said["event_type"], said["data"]["status"] = "transaction.updated", "completed"
+        body = json.dumps(said).encode()
+        assert shop.post(Incoming(body, shop.channel.signed(body))) == 200
+        shop.tick(minutes=8)
+        assert (state(order), Payment.objects.count()) == ("refunded", 1)
+        assert [row.kind for row in Discrepancy.objects.all()] == ["reversed"]

@@ -32,13 +32,14 @@ class PagaditoControl(DialectControl):
         "COMPLETED": Fact.PAYMENT,
         "CANCELED": Fact.CODE_EXPIRED,
         "EXPIRED": Fact.CODE_EXPIRED,
-        "FAILED": Fact.CODE_FAILED,
-        "UNCOLLECTABLE": Fact.CODE_FAILED,
+        "FAILED": Fact.CODE_EXPIRED,
+        "UNCOLLECTABLE": Fact.CODE_EXPIRED,
         "REVOKED": Fact.CODE_FAILED,
         "MOON": Fact.UNKNOWN,
     }
     lacks: ClassVar = {
         "cancel": "a payer who leaves Pagadito's page ends the link, and not the order",
+        "fail": "a try that failed ends the link, and not the order",
         "take_back": "REVOKED does not say whether there was a payment",
     }
 
@@ -50,7 +51,7 @@ class PagaditoControl(DialectControl):
 @pytest.fixture
 def pagadito(dialects: Client) -> PagaditoControl:
     """Pagadito, and no certificate of another Pagadito's."""
-    certificates._kept.clear()
+    certificates.forget()
     return PagaditoControl(dialects.site, dialects.session)
 
 
@@ -65,10 +66,11 @@ class TestStoryOfPagadito(ProviderStory):
     def control(self, pagadito: PagaditoControl) -> PagaditoControl:
         return pagadito
 
-    def test_a_payer_who_left_the_page_presses_again(self, shop: Shop) -> None:
+    @pytest.mark.parametrize("move", ["cancel", "fail"])
+    def test_a_payer_who_left_the_page_or_failed_presses_again(self, shop: Shop, move: str) -> None:
         order = shop.sell()
         left = shop.ref(order)
-        shop.hear(lambda: shop.control.cancel(left))
+        shop.hear(lambda: getattr(shop.control, move)(left))
         shop.tick(minutes=2)
         assert state(order) == "pending"
         shop.press(order)

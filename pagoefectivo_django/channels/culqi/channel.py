@@ -148,7 +148,10 @@ class CulqiChannel(RestChannel):
 
     def delete(self, ref: CodeRef) -> None:
         # Not repeatable: a second call would be refused, and that no would hide that the first one worked.
-        self._same(ref, self.ask("DELETE", _path(ref)))
+        said = self.ask("DELETE", _path(ref))
+        self._same(ref, said)
+        if self._report(said).fact != Fact.CODE_DELETED:
+            raise OutcomeUnknown("Culqi does not say that the order is deleted.")
 
     def verify(self, incoming: Incoming) -> Proof:
         return notices.verify(incoming, notices.password(self.options))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from datetime import UTC
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -63,7 +62,8 @@ class DlocalChannel(RestChannel):
 
     Assumptions, where dLocal's documents are silent: an answer about a payment shows ``ticket`` and ``redirect_url`` as
     the answer to its request did; CANCELLED is *expired* once the ticket's date has passed, and a payment cancelled
-    before it, or shown without a date, is *deleted*; a time without a zone is in UTC; a payment that was refunded or
+    before it, or shown without a date, is *deleted*; with ``REDIRECT`` a page that is REJECTED or CANCELLED is
+    *expired*, since the payer may try another; a time without a zone is of Lima; a payment that was refunded or
     reversed may still be shown as PAID; a refund with a word that nobody knows is under way.
     """
 
@@ -97,11 +97,12 @@ class DlocalChannel(RestChannel):
     def issue(self, charge: Charge) -> Report:
         if not self._has_document(charge.payer):
             raise Refused("dLocal needs the payer's DNI (8 or 9 digits) or RUC (11 digits); nothing was sent.")
-        report = self._report(self.ask("POST", "payments", wire.write_charge(charge, self._flow())))
+        said = self.ask("POST", "payments", wire.write_charge(charge, self._flow()))
+        report = self._report(said)
         echo = all(
             getattr(report, name) == getattr(charge, name) for name in ("transaction_code", "amount", "currency")
         )
-        if echo and report.fact == Fact.CODE_FAILED:
+        if echo and said.get("status") == "REJECTED":
             raise Refused(f"dLocal rejected the payment at once: {report.detail}.")
         if not echo or report.fact != Fact.ISSUED or not self._payable(report):
             raise OutcomeUnknown(f"dLocal made payment {report.provider_id}, and not as we asked for.")
@@ -207,7 +208,8 @@ class DlocalChannel(RestChannel):
         }
 
     def error_code(self, said: Mapping[str, Any]) -> str:
-        return read_text(said.get("code"), 40)
+        code = read_text(said.get("code"), 40)
+        return f"{code}:param" if code == "5000" and read_text(said.get("param")) else code
 
     @classmethod
     def missing(cls, options: Mapping[str, Any]) -> list[str]:
@@ -259,10 +261,13 @@ class DlocalChannel(RestChannel):
         if not provider_id:
             raise OutcomeUnknown("dLocal's answer shows no payment.")
         ticket = read_mapping(said.get("ticket"))
-        expires_at = read_moment(ticket.get("expiration_date"), UTC)
+        expires_at = read_moment(ticket.get("expiration_date"))
         fact = FACTS.get(status, Fact.UNKNOWN)
         if fact == Fact.CODE_DELETED and expires_at and expires_at <= timezone.now():
             fact = Fact.CODE_EXPIRED
+        if fact in (Fact.CODE_DELETED, Fact.CODE_FAILED) and self.presents == Presents.LINK:
+            fact = Fact.CODE_EXPIRED  # a try that failed ends the page, and not the order: the next press asks again
+        paid_at = read_moment(said.get("approved_date")) if fact == Fact.PAYMENT else None
         return Report(
             account=self.account,
             fact=fact,
@@ -270,7 +275,8 @@ class DlocalChannel(RestChannel):
             transaction_code=read_text(said.get("order_id"), 36),
             amount=read_amount(said.get("amount")),
             currency=read_currency(said.get("currency")),
-            paid_at=read_moment(said.get("approved_date"), UTC) if fact == Fact.PAYMENT else None,
+            # The latest of the zones that may be meant, and never later than now: late money is not taken for timely.
+            paid_at=paid_at and min(paid_at, timezone.now()),
             expires_at=expires_at,
             provider_id=provider_id,
             # The address of a page can be opened once; a voucher at that page's end, as often as the payer likes.
@@ -281,7 +287,7 @@ class DlocalChannel(RestChannel):
 
 def _told(fact: Fact, status: str, number: str) -> str:
     """Return dLocal's words for an unknown status or a rejection."""
-    if fact == Fact.CODE_FAILED:
+    if status == "REJECTED":
         return f"{clean(number, 10)} ({REJECTIONS.get(number, 'rejected')})".lstrip()
     return f"status {clean(status, 40) or 'unreadable'}" if fact == Fact.UNKNOWN else ""
 

@@ -6,14 +6,16 @@ from ...errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
 from ...states import Fact, RefundStatus
 from ..rest import Row
 
-#: The codes of errors (3.8).
+#: The codes of errors (3.8), and ``5000:param`` for a 5000 that names a parameter.
 ERRORS: dict[str, Row] = {
     "3001": Row("LOGIN or TRANS_KEY is refused", Misconfigured),
     "3002": Row("the address of this machine is not registered at dLocal", Misconfigured),
     "3003": Row("the account may not use this API", Misconfigured),
     "4000": Row("no such payment or order", Refused),
     "4001": Row("no such refund", Refused),
-    "5000": Row("an invalid request, or a signature by a wrong SECRET_KEY", Refused),
+    # Also the answer to every call under a wrong key: an order would be rejected for each of them.
+    "5000": Row("an invalid request, or a signature by a wrong SECRET_KEY", Misconfigured),
+    "5000:param": Row("an invalid request", Refused),
     "5001": Row("a parameter is invalid", Refused),
     "5002": Row("the status does not allow the request", Refused),
     "5003": Row("the country is not served", Refused),

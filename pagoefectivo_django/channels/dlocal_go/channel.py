@@ -34,8 +34,9 @@ from ..rest import RestChannel
 FACTS = {
     "PENDING": Fact.ISSUED,
     "PAID": Fact.PAYMENT,
-    "REJECTED": Fact.CODE_FAILED,
-    "CANCELLED": Fact.CODE_DELETED,
+    # A try that failed or was left ends the link, and not the order: the payer's next press asks for another link.
+    "REJECTED": Fact.CODE_EXPIRED,
+    "CANCELLED": Fact.CODE_EXPIRED,
     "EXPIRED": Fact.CODE_EXPIRED,
 }
 #: The words for the status of a refund; a refund with another word is under way.
@@ -51,9 +52,10 @@ class DlocalGoChannel(RestChannel):
     ``TIMEOUT`` (8 s); ``NOTIFICATION_URL``, the address of our webhook, sent with each payment; ``ACCOUNT``, a name for
     the account in our records (``main``).
 
-    Assumptions, where the sources are silent: a no is JSON with a ``code`` or a ``message``, and 404 in that form means
-    that dLocal Go has no such payment; a refund has an ``id``, and dLocal's own words (``REJECTED``, ``CANCELLED``) say
-    that a refund failed; the list of refunds begins with the newest; a link lasts as long as its order.
+    Assumptions, where the sources are silent: a no is JSON with a ``code`` or a ``message``, and without an ``id``; 404
+    in that form means that dLocal Go has no such payment; a refund has an ``id``, and dLocal's own words (``REJECTED``,
+    ``CANCELLED``) say that a refund failed; the list of refunds begins with the newest; a link lasts as long as its
+    order.
     """
 
     provider, title = "dlocal_go", "dLocal Go"
@@ -64,9 +66,7 @@ class DlocalGoChannel(RestChannel):
     can_look_up = can_refund = True
     presents = Presents.LINK
     currencies = frozenset({"PEN"})
-    log_fields = frozenset(
-        ("amount", "code", "country", "currency", "id", "order_id", "payment_id", "status", "totalpages")
-    )
+    log_fields = frozenset(("amount", "code", "country", "currency", "order_id", "payment_id", "status", "totalpages"))
 
     @property
     def batch_size(self) -> int:
@@ -168,6 +168,8 @@ class DlocalGoChannel(RestChannel):
         return {HEADER: f"Bearer {self.key('API_KEY')}:{self.key('SECRET_KEY')}"}
 
     def error_code(self, said: Mapping[str, Any]) -> str:
+        if read_text(said.get("id")):  # a payment or a refund, which may have a message too
+            return ""
         return read_text(said.get("code"), 40) or ("unnamed" if read_text(said.get("message")) else "")
 
     @classmethod

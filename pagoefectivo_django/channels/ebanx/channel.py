@@ -54,6 +54,7 @@ class EbanxChannel(EbanxOptions, RestChannel):
 
     title = "EBANX"
     errors = ERRORS
+    errors_in_success = True
     can_look_up = can_find = can_delete = can_refund = True
     #: Refunds stand in a payment's own list, whoever asked for them; PagoEfectivo knows no chargebacks.
     tells_reversals = True

@@ -154,6 +154,8 @@ class PaddleChannel(RestChannel):
             amount=amount,
             currency=currency,
             paid_at=paid_at if fact == Fact.PAYMENT else None,
+            # A transaction is over one payment: an event that comes after a refund repeats the payment.
+            operation_number=name if fact == Fact.PAYMENT else "",
             provider_id=name,
             url=read_address(read_mapping(said.get("checkout")).get("url")),
             detail="" if word in STATUSES else f"status {word}",

@@ -10,15 +10,17 @@ from ...errors import PagoEfectivoError, Unavailable
 from .. import http, rsa
 from ..http import Call, Deadline
 
-#: Seconds that a certificate is kept, and that a failure to fetch is.
+#: Seconds that a certificate is kept, and that an address is left alone after a failure.
 LIFE, PAUSE = 600, 60
-#: The most addresses kept in the process: strangers choose addresses, and each is a call of ours.
+#: The most certificates kept in the process, and the most failures: strangers choose addresses.
 MOST_KEPT = 16
 #: Seconds that the host may be silent while the sender of a message waits.
 PATIENCE = 4.0
 
-#: By address, the moment until which the content is kept, and the content: empty after a failure.
+#: By address, the moment until which an entry counts, and the certificate, which is empty after a failure. Failures are
+#: kept apart, for a stranger can make as many as there are addresses, and a certificate must not give way to them.
 _kept: dict[str, tuple[float, bytes]] = {}
+_failed: dict[str, tuple[float, bytes]] = {}
 
 # Only characters that every program reads alike: neither ``@`` nor a backslash hides another host.
 _ADDRESS = re.compile(r"(https?)://([A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~/%?&=+-]*)?")
@@ -28,7 +30,8 @@ _PAGADITO = re.compile(r"([a-z0-9-]+\.)*pagadito\.com")
 def is_pagaditos(address: str, base_url: str) -> bool:
     """Return whether an address is Pagadito's: ``https`` and ``pagadito.com`` or a name under ``.pagadito.com``.
 
-    The host of ``base_url`` counts as Pagadito's, by the scheme of ``base_url``: a simulator's, or a proxy's.
+    ``base_url``: the option, or an empty text. An address with its scheme and host counts as Pagadito's too, with any
+    port: behind a proxy a simulator names its own.
     """
     if not (found := _ADDRESS.fullmatch(address)):
         return False
@@ -44,21 +47,30 @@ def fetch(address: str) -> bytes:
     A redirect is not followed. After a failure the address is left alone for a minute.
     """
     now = time.monotonic()
-    for name, (until, _) in list(_kept.items()):  # a list, since other threads write too
-        if until <= now:
-            _kept.pop(name, None)
-    _, content = _kept.get(address) or _keep(address, now)
-    if not content:
-        raise Unavailable("Pagadito's certificate could not be fetched, so a message can't be verified now.")
-    return content
+    until, content = _kept.get(address, (now, b""))
+    if until > now:
+        return content
+    until, _ = _failed.get(address, (now, b""))
+    if until <= now and (content := _content(address)):
+        _put(_kept, address, now + LIFE, content)
+        return content
+    if until <= now:
+        _put(_failed, address, now + PAUSE, b"")
+    raise Unavailable("Pagadito's certificate could not be fetched, so a message can't be verified now.")
 
 
-def _keep(address: str, now: float) -> tuple[float, bytes]:
-    if len(_kept) >= MOST_KEPT:
-        raise Unavailable("Messages name too many certificates; a message waits until the sender repeats it.")
-    content = _content(address)
-    found = _kept[address] = (now + (LIFE if content else PAUSE), content)
-    return found
+def forget() -> None:
+    """Forget every certificate and every failure; for tests."""
+    _kept.clear()
+    _failed.clear()
+
+
+def _put(entries: dict[str, tuple[float, bytes]], address: str, until: float, content: bytes) -> None:
+    """Write an entry as the newest, and drop the oldest beyond ``MOST_KEPT``."""
+    entries.pop(address, None)
+    entries[address] = (until, content)
+    for oldest in list(entries)[:-MOST_KEPT]:  # a list, since other threads write too
+        entries.pop(oldest, None)
 
 
 def _content(address: str) -> bytes:

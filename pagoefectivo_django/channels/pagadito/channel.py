@@ -48,6 +48,7 @@ class PagaditoChannel(RestChannel):
     needed = ("UID", "WSK")
     option_names = ("ENVIRONMENT", "BASE_URL", "TIMEOUT", "ACCOUNT", *needed)
     errors = ERRORS
+    errors_in_success = True
     can_look_up = True
     presents = Presents.LINK
     currencies = frozenset({"USD"})
@@ -98,7 +99,8 @@ class PagaditoChannel(RestChannel):
         return found
 
     def verify(self, incoming: Incoming) -> Proof:
-        return notices.verify(incoming, self.key("WSK").encode(), self.base_url)
+        further = self.base_url if self.options.get("BASE_URL") else ""
+        return notices.verify(incoming, self.key("WSK").encode(), further)
 
     def read(self, incoming: Incoming) -> list[Report | Hint]:
         return [notices.read(incoming.body, self.account)]

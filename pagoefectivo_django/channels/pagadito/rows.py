@@ -28,11 +28,12 @@ FACTS: dict[str, Fact] = {
     "PENDING": Fact.IN_PROCESS,
     "VERIFYING": Fact.IN_PROCESS,
     "COMPLETED": Fact.PAYMENT,
-    # No call of a merchant cancels, so the payer left the page: the link is over, and the order is not withdrawn.
+    # No call of a merchant cancels, so the payer left the page, or a try failed: the link is over and the order is not,
+    # so the payer's next press asks for another link.
     "CANCELED": Fact.CODE_EXPIRED,
     "EXPIRED": Fact.CODE_EXPIRED,
-    "FAILED": Fact.CODE_FAILED,
-    "UNCOLLECTABLE": Fact.CODE_FAILED,
+    "FAILED": Fact.CODE_EXPIRED,
+    "UNCOLLECTABLE": Fact.CODE_EXPIRED,
     # The end of VERIFYING without a payment, or perhaps a payment taken back: where a payment is known, the answer
     # contradicts the payment and comes to a person.
     "REVOKED": Fact.CODE_FAILED,
