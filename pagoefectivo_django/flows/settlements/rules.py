@@ -43,6 +43,8 @@ RULES = {
     " AND COALESCE(p.paid_at, p.first_heard_at) BETWEEN COALESCE({early}, %s) AND COALESCE({late}, %s)",
 }
 _SAME_WEEKS = "(l.paid_at IS NULL OR COALESCE(p.paid_at, p.first_heard_at) BETWEEN {early} AND {late})"
+#: The most keys in one statement.
+KEYS = 1000
 #: The most days between a line and its payment, where only the operation number is known.
 NEAR = timedelta(days=2)
 #: The most days between them where the code is known, and between a payment and its settlement where lines have no day.
@@ -230,14 +232,20 @@ def settle_orders(matches: QuerySet[Match], settlement: Settlement, history: His
     )
     found = list(mine.values_list("pk", "event_count", "cip", "state"))
     told = [(order, count, cip) for order, count, cip, state in found if state == OrderState.PAID]
-    if len(told) < len(found):
-        mine.filter(state=OrderState.REFUNDED).update(settled_at=now)
+    refunded = [order for order, _count, _cip, state in found if state == OrderState.REFUNDED]
+    _write_settled(refunded, alias, settled_at=now)
     if told:
-        mine.update(settled_at=now, event_count=F("event_count") + 1)
+        _write_settled([order for order, *_ in told], alias, settled_at=now, event_count=F("event_count") + 1)
         _tell_settled(told, settlement, history)
     overdue = Discrepancy.objects.using(alias).filter(kind=Kind.UNSETTLED_OVERDUE).open()
     if found and overdue.exists():
         overdue.filter(order__in=[order for order, *_ in found]).update(**closed(history.actor, "settled", now))
+
+
+def _write_settled(orders: Sequence[int], alias: str, **values: Any) -> None:
+    """Write values to orders by their keys: MariaDB scans for a condition with a subquery, and waits for any lock."""
+    for begin in range(0, len(orders), KEYS):
+        Order.objects.using(alias).filter(pk__in=orders[begin : begin + KEYS]).update(**values)
 
 
 def _tell_settled(told: Sequence[tuple[int, int, int | None]], settlement: Settlement, history: History) -> None:
