@@ -97,7 +97,8 @@ def test_a_repetition_waits_for_who_has_the_message_and_is_counted() -> None:
     assert posted(body) == 200
     with observing() as ask, ExitStack() as thread, transaction.atomic():
         # By the index that a repetition comes by: InnoDB locks both, and in the other order two would deadlock.
-        Notification.objects.select_for_update().get(account=kept(body).account, identity=kept(body).identity)
+        row = kept(body)
+        Notification.objects.select_for_update().get(account=row.account, identity=row.identity, item=row.item)
         statuses = thread.enter_context(posting(body))
         who_waits(ask)
         assert posted(body) == 200
