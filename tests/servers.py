@@ -135,11 +135,11 @@ def _start_mariadb() -> str:
     common = ["--no-defaults", f"--datadir={folder / 'data'}"]
     if os.geteuid() == 0:
         common.append("--user=root")
-    subprocess.run(
-        ["mariadb-install-db", *common, "--skip-test-db", "--auth-root-authentication-method=normal"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    # Debian's program fails now and then ("Unknown table 'mysql.tmp_user_sys'"), and then once more from nothing.
+    install = ["mariadb-install-db", *common, "--skip-test-db", "--auth-root-authentication-method=normal"]
+    if subprocess.run(install, stdout=subprocess.DEVNULL, check=False).returncode:
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        subprocess.run(install, stdout=subprocess.DEVNULL, check=True)
     options = [
         f"--socket={socket}",
         f"--pid-file={folder / 'mariadb.pid'}",

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from cryptography import x509
@@ -54,11 +54,17 @@ REF = CodeRef(transaction_code="SHOP-1001", provider_id="a1b2c3")
 DOLLARS = {"currency": "USD"}
 
 
+def forget() -> None:
+    """Be another process, which has fetched nothing."""
+    certificates._kept.clear()
+    certificates._failed.clear()
+
+
 @pytest.fixture(autouse=True)
 def _no_certificates() -> Iterator[None]:
-    certificates.forget()
+    forget()
     yield
-    certificates.forget()
+    forget()
 
 
 @pytest.fixture(scope="module")
@@ -303,12 +309,15 @@ def test_only_pagadito_s_own_hosts_have_certificates(address: str, is_one: bool)
 
 
 def test_without_base_url_no_further_host_counts(
-    monkeypatch: pytest.MonkeyPatch, script: Script, pagadito: PagaditoChannel, message: Callable[..., Incoming]
+    script: Script, pagadito: PagaditoChannel, message: Callable[..., Incoming]
 ) -> None:
     """``hosts`` in place of BASE_URL names the host, and a certificate from there is not believed."""
-    monkeypatch.setattr(PagaditoChannel, "hosts", {"sandbox": script.base})
+
+    class Elsewhere(PagaditoChannel):
+        hosts: ClassVar = {"sandbox": script.base}
+
     with pytest.raises(InvalidSignature):
-        PagaditoChannel("default", GOOD).verify(message())
+        Elsewhere("default", GOOD).verify(message())
     assert pagadito.verify(message())
 
 
@@ -363,7 +372,7 @@ def test_a_certificate_that_can_not_be_fetched_makes_nobody_a_forger(
     ((until, _),) = certificates._failed.values()
     assert until - time.monotonic() <= certificates.PAUSE
     script.always[CERTIFICATE] = true
-    certificates.forget()
+    forget()
     assert pagadito.verify(message())
 
 
@@ -407,7 +416,7 @@ def test_the_webhook_lets_the_sender_repeat(
 
     script.on(CERTIFICATE, Says(404, b"no"))
     assert post(message()) == 503
-    certificates.forget()
+    forget()
     assert (post(message()), Notification.objects.count()) == (200, 1)
     assert post(message(CERT_URL="https://pagadito.evil/cert.pem")) == 403
     assert Notification.objects.count() == 1

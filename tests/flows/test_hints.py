@@ -297,6 +297,16 @@ def test_a_number_that_nobody_here_knows_comes_to_a_person_once() -> None:
     assert not UnknownCode.objects.exists()
 
 
+@pytest.mark.usefixtures("numbers")
+def test_a_number_of_a_refused_request_comes_to_a_person() -> None:
+    """The provider that said no may have made the code after all, and taken money for it."""
+    MemoryChannel.fail("issue", Refused("no"))
+    order = make()
+    assert fresh(order).state == "rejected"
+    tell(Cip.objects.get().transaction_code)
+    assert discrepancies() == ["unmatched"]
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_number_of_another_system_on_a_shared_account_is_counted(settings: Any, shared: bool) -> None:
     serve_by(settings, Numbers, SHARED_ACCOUNT=shared)

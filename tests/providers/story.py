@@ -19,6 +19,7 @@ from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.base import Channel, Charge, CodeRef, Incoming
 from pagoefectivo_django.errors import InvalidRequest, PagoEfectivoError
 from pagoefectivo_django.flows import approve_refund, cancel_order, create_order, refund_order, tick
+from pagoefectivo_django.flows.messages.voucher import voucher_content
 from pagoefectivo_django.flows.orders.open_link import open_link
 from pagoefectivo_django.flows.provider.look_up import ref_of
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, Payment, Refund
@@ -287,3 +288,22 @@ class ProviderStory:
         assert state(order) == "pending"
         made = [shop.control.made(cip.transaction_code) for cip in Cip.objects.order_by("pk")]
         assert made == [0, 1]
+
+
+class LinkStory(ProviderStory):
+    """The story of a provider with a page on which a payer's try can fail or be given up."""
+
+    @pytest.mark.parametrize("move", ["fail", "cancel"])
+    def test_a_payer_whose_try_failed_presses_again(self, shop: Shop, move: str) -> None:
+        order = shop.sell()
+        failed = shop.ref(order)
+        shop.hear(lambda: getattr(shop.control, move)(failed))
+        shop.tick(minutes=2)
+        assert state(order) == "pending"
+        assert voucher_content(order.token, timezone.now()).on_press, "the voucher shows the button"
+        open_link(order, timezone.now())
+        assert shop.ref(order) != failed
+        shop.hear(lambda: shop.control.pay(shop.ref(order)))
+        shop.tick(minutes=4)
+        assert state(order) == "paid"
+        assert not Discrepancy.objects.exists()

@@ -7,21 +7,18 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 import pytest
-from django.utils import timezone
 
 from pagoefectivo_django.channels.base import Presents
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import create_order
-from pagoefectivo_django.flows.messages.voucher import voucher_content
-from pagoefectivo_django.flows.orders.open_link import open_link
-from pagoefectivo_django.models import Discrepancy, Order
+from pagoefectivo_django.models import Order
 from pagoefectivo_django.states import Fact
 from tests.sandbox.running import Client
 
 from .contract import ANA, ProviderContract
 from .control import Control
 from .dialect import DialectControl
-from .story import ProviderStory, Shop, state
+from .story import LinkStory, ProviderStory, Shop
 
 
 class Dlocal(DialectControl):
@@ -111,22 +108,7 @@ class TestStoryOfDlocal(ProviderStory):
         assert shop.between.heard("dlocal") == 0
 
 
-class TestStoryOfDlocalPages(ProviderStory):
+class TestStoryOfDlocalPages(LinkStory):
     @pytest.fixture
     def control(self, pages: Control) -> Control:
         return pages
-
-    @pytest.mark.parametrize("move", ["fail", "cancel"])
-    def test_a_payer_whose_try_failed_presses_again(self, shop: Shop, move: str) -> None:
-        order = shop.sell()
-        failed = shop.ref(order)
-        shop.hear(lambda: getattr(shop.control, move)(failed))
-        shop.tick(minutes=2)
-        assert state(order) == "pending"
-        assert voucher_content(order.token, timezone.now()).on_press, "the voucher shows the button"
-        open_link(order, timezone.now())
-        assert shop.ref(order) != failed
-        shop.hear(lambda: shop.control.pay(shop.ref(order)))
-        shop.tick(minutes=4)
-        assert state(order) == "paid"
-        assert not Discrepancy.objects.exists()

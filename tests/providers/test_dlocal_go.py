@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
-from django.utils import timezone
 
-from pagoefectivo_django.flows.messages.voucher import voucher_content
-from pagoefectivo_django.flows.orders.open_link import open_link
-from pagoefectivo_django.models import Discrepancy
 from pagoefectivo_django.states import Fact
 from tests.sandbox.running import Client
 
 from .contract import ProviderContract
 from .dialect import DialectControl
-from .story import ProviderStory, Shop, state
+from .story import LinkStory
 
 
 class DlocalGoControl(DialectControl):
@@ -58,22 +54,7 @@ class TestDlocalGo(ProviderContract):
         return dlocal_go
 
 
-class TestStoryOfDlocalGo(ProviderStory):
+class TestStoryOfDlocalGo(LinkStory):
     @pytest.fixture
     def control(self, dlocal_go: DlocalGoControl) -> DlocalGoControl:
         return dlocal_go
-
-    @pytest.mark.parametrize("move", ["fail", "cancel"])
-    def test_a_payer_whose_try_failed_presses_again(self, shop: Shop, move: str) -> None:
-        order = shop.sell()
-        failed = shop.ref(order)
-        shop.hear(lambda: getattr(shop.control, move)(failed))
-        shop.tick(minutes=2)
-        assert state(order) == "pending"
-        assert voucher_content(order.token, timezone.now()).on_press, "the voucher shows the button"
-        open_link(order, timezone.now())
-        assert shop.ref(order) != failed
-        shop.hear(lambda: shop.control.pay(shop.ref(order)))
-        shop.tick(minutes=4)
-        assert state(order) == "paid"
-        assert not Discrepancy.objects.exists()

@@ -51,7 +51,8 @@ class PagaditoControl(DialectControl):
 @pytest.fixture
 def pagadito(dialects: Client) -> PagaditoControl:
     """Pagadito, and no certificate of another Pagadito's."""
-    certificates.forget()
+    certificates._kept.clear()
+    certificates._failed.clear()
     return PagaditoControl(dialects.site, dialects.session)
 
 

@@ -59,12 +59,6 @@ def fetch(address: str) -> bytes:
     raise Unavailable("Pagadito's certificate could not be fetched, so a message can't be verified now.")
 
 
-def forget() -> None:
-    """Forget every certificate and every failure; for tests."""
-    _kept.clear()
-    _failed.clear()
-
-
 def _put(entries: dict[str, tuple[float, bytes]], address: str, until: float, content: bytes) -> None:
     """Write an entry as the newest, and drop the oldest beyond ``MOST_KEPT``."""
     entries.pop(address, None)

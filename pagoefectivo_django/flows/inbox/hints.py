@@ -67,7 +67,8 @@ def hint(item: Report | Hint, now: datetime) -> None:
         lost = requests.filter(~KNOWN, status__in=(CipStatus.LOST, CipStatus.SUPERSEDED))
         # The hint is kept on the code where the number is all there is: see ``reconcile.end_requests``.
         lost.update(poll_at=now, **({} if named else {"hinted_at": now}))
-        if not named and not requests.exists():
+        # A provider that names a request which it refused may have taken money for it.
+        if not named and not requests.exclude(status=CipStatus.REFUSED).exists():
             _ask_about_number(item, now)
     if named:
         names = {"account": item.account, "code": item.code, "provider_id": item.provider_id}
