@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "pagoefectivo_django",
     "tests.shop.apps.ShopConfig",
+    "tests.payments_shop",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -64,4 +65,11 @@ PAGOEFECTIVO: dict[str, Any] = {
     "MESSAGES": (),
     # Nobody waits for the pace at which a provider is asked, but the tests that are about it.
     "SEARCHES_PER_MINUTE": 60_000,
+}
+
+# The shop on django-payments; its tests connect the bridge's receiver.
+PAYMENT_HOST = "testserver"
+PAYMENT_MODEL = "payments_shop.Payment"
+PAYMENT_VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "pagoefectivo": ("pagoefectivo_django.contrib.django_payments.provider.PagoEfectivoProvider", {}),
 }

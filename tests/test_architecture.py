@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The admin's first page, without the admin: every project loads the tag that shows it.
     "dashboard": GROUND | {"documents", "flows", "models", "wording"},
     "templatetags": GROUND | {"dashboard", "documents", "flows", "models"},
-    "contrib": {"flows", "measures", "models"},
+    "contrib": GROUND | {"documents", "flows", "models"},
     # Frame and beside.
     "urls": {"views"},
     "apps": {"checks", "flows", "receivers", "traces"},
@@ -93,6 +93,7 @@ KNOWN_IN: dict[str, str | tuple[str, ...]] = {
     "holidays": "workdays.py",
     "kombu": "contrib/celery/tasks.py",
     "phonenumbers": "payer.py",
+    "payments": "contrib/django_payments/",
     "PIL": "documents/pdf.py",
     "prometheus_client": "contrib/prometheus/metrics.py",
     "reportlab": "documents/",
