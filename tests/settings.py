@@ -16,6 +16,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "pagoefectivo_django",
     "tests.shop.apps.ShopConfig",
+    # Connected by the tests that are about it.
+    "tests.contrib.webhooks.apps.QuietWebhooksConfig",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
