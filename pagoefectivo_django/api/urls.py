@@ -1,6 +1,7 @@
 """URLs of the REST API; include this module under any path."""
 
-from django.urls import path
+from django.apps import apps
+from django.urls import include, path
 
 from .orders import OneOrder, Orders
 
@@ -9,3 +10,5 @@ urlpatterns = [
     path("orders/", Orders.as_view(), name="orders"),
     path("orders/<str:public_id>/", OneOrder.as_view(), name="order"),
 ]
+if apps.is_installed("pagoefectivo_django.contrib.webhooks"):
+    urlpatterns.append(path("webhook-endpoints/", include("pagoefectivo_django.contrib.webhooks.urls")))

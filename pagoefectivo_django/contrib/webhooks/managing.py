@@ -41,7 +41,7 @@ def check_endpoint(url: str, kinds: Iterable[str]) -> list[str]:
     return [kind for kind in SIGNALS if kind in chosen]
 
 
-def create_endpoint(url: str, kinds: Sequence[str] = (), *, paused: bool = False) -> tuple[Endpoint, str]:
+def create_endpoint(url: str, kinds: Sequence[str] = (), status: str = EndpointStatus.ACTIVE) -> tuple[Endpoint, str]:
     """Create an endpoint, and return the endpoint and its secret, which is told this once.
 
     ``kinds``: names of signals; none: every kind. Raises ``InvalidRequest`` (``url_invalid``, ``url_not_https``,
@@ -51,8 +51,8 @@ def create_endpoint(url: str, kinds: Sequence[str] = (), *, paused: bool = False
     with one_transaction() as alias:
         if Endpoint.objects.using(alias).count() >= MOST_ENDPOINTS:
             raise InvalidRequest(_("There are too many endpoints; delete one first."), code="too_many_endpoints")
-        status = EndpointStatus.PAUSED if paused else EndpointStatus.ACTIVE
-        endpoint = Endpoint.objects.using(alias).create(url=url, kinds=chosen, status=status, created_at=now)
+        named = {"url": url, "kinds": chosen, "status": EndpointStatus(status)}
+        endpoint = Endpoint.objects.using(alias).create(**named, created_at=now)
         EndpointSecret.objects.using(alias).create(endpoint=endpoint, value=secret, created_at=now)
     return endpoint, secret
 

@@ -30,6 +30,8 @@ logger = logging.getLogger("pagoefectivo.delivery")
 AT_ONCE = 8
 #: How long an endpoint may fail before it is disabled.
 GIVE_UP_AFTER = timedelta(days=5)
+#: Workers look once a second, so a message that is due this much earlier is tried on time.
+EARLY = timedelta(seconds=0.5)
 #: How many due messages of an endpoint are tried for a claim, where other workers claim too.
 TRIED = 10
 
@@ -125,7 +127,7 @@ def record(message: WebhookMessage, answer: Answer, now: datetime) -> bool:
     logger.warning(
         "Message %s of endpoint %s: %s %s", message.message_id, message.endpoint_id, answer.outcome, answer.status or ""
     )
-    mine.update(retry_at=None if message.is_last_attempt else now + message.pause(), **ended)
+    mine.update(retry_at=None if message.is_last_attempt else now + message.pause() - EARLY, **ended)
     if message.event_id:
         _failed(message.endpoint, message.event_id, now)
     return False

@@ -10,6 +10,7 @@ from pagoefectivo_django import hooks
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.contrib.webhooks.apps import PagoEfectivoWebhooksConfig
 from pagoefectivo_django.signals import SIGNALS
+from tests.api.conftest import caller, shop, uncounted  # noqa: F401  fixtures of the API's tests
 from tests.contrib.webhooks.listening import Listener, listening
 
 

@@ -90,7 +90,7 @@ def listening(
                 threading.Thread(target=begin, args=(connection,), daemon=True).start()
 
         def begin(connection: socket.socket) -> None:
-            with suppress(OSError):
+            with suppress(OSError), connection:
                 listener.serve(context.wrap_socket(connection, server_side=True) if context else connection)
 
         thread = threading.Thread(target=accept, daemon=True)

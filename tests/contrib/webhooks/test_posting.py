@@ -1,11 +1,10 @@
-"""One POST over real sockets: bounded in time and bytes, to the address that was checked, without a redirect or proxy."""
+"""One POST over real sockets: bounded in time and bytes, to the very address that was checked, and never elsewhere."""
 
 import datetime
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pagoefectivo_django.contrib.webhooks import addresses, posting
+from pagoefectivo_django.contrib.webhooks import posting
 from pagoefectivo_django.contrib.webhooks.models import Outcome
 from pagoefectivo_django.contrib.webhooks.posting import Answer, post
 from tests.contrib.webhooks.listening import Listener, listening
@@ -138,14 +137,14 @@ def test_a_name_is_resolved_once_and_that_address_asked(listener: Listener, monk
         assert host == "rebinding.example"
         return real(next(answers), port, **kwargs)
 
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", rebinding)
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
     assert post(f"http://rebinding.example:{listener.port}/", HEADERS, BODY) == Answer(Outcome.OK, 204)
     assert listener.heard[0].headers["host"] == f"rebinding.example:{listener.port}"
 
 
 def test_the_next_address_of_a_name_is_tried(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     both = [(0, 0, 0, "", (address, listener.port)) for address in ("::1", "127.0.0.1")]
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *args, **kwargs: both)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: both)
     assert send(listener) == Answer(Outcome.OK, 204)
 
 
@@ -158,12 +157,12 @@ def test_no_proxy_of_the_environment_hears_anything(listener: Listener, monkeypa
 
 
 @pytest.fixture
-def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """A server's side of TLS with a certificate for hooks.example, which this process trusts."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certify(tmp_path, "hooks.example")))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
-    yield context
+    return context
 
 
 def certify(folder: Path, name: str) -> Path:
@@ -185,9 +184,7 @@ def certify(folder: Path, name: str) -> Path:
 
 def to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.getaddrinfo
-    monkeypatch.setattr(
-        addresses.socket, "getaddrinfo", lambda host, port, **kwargs: real("127.0.0.1", port, **kwargs)
-    )
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, **kwargs: real("127.0.0.1", port, **kwargs))
 
 
 def test_tls_is_for_the_name(tls: ssl.SSLContext, local: None, monkeypatch: pytest.MonkeyPatch) -> None:
