@@ -7,8 +7,11 @@ and takes an IPv4 address in an IPv6 form for global.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
 from urllib.parse import urlsplit
 
 from ...conf import conf, network_of
@@ -59,11 +62,23 @@ def is_public(text: str) -> bool:
         address = ip_address(text)
     except ValueError:
         return False
-    if any(address in network_of(network) for network in conf.webhooks.get("ALLOW", ())):
+    if any(address in network for network in _allowed()):
         return True
     if isinstance(address, IPv4Address):
         return not any(address in network for network in NOT_GLOBAL_4)
     return address in GLOBAL_6 and not any(address in network for network in NOT_GLOBAL_6)
+
+
+def _options() -> Mapping[str, Any]:
+    """The setting ``WEBHOOKS``; nothing where it has a wrong type, of which a system check tells."""
+    return conf.webhooks if isinstance(conf.webhooks, Mapping) else {}
+
+
+def _allowed() -> Iterator[IPv4Network | IPv6Network]:
+    networks = _options().get("ALLOW", ())
+    for network in networks if isinstance(networks, list | tuple) else ():
+        with suppress(ValueError, TypeError):
+            yield network_of(network)
 
 
 def parse(url: str) -> Target:
@@ -88,7 +103,7 @@ def parse(url: str) -> Target:
         raise InvalidRequest(
             _("Write an address that begins with https://, without a user and without a #."), code="url_invalid"
         )
-    if parts.scheme == "http" and conf.webhooks.get("HTTP") is not True:
+    if parts.scheme == "http" and _options().get("HTTP") is not True:
         raise InvalidRequest(
             _("Write an address that begins with https://: others could read the messages."), code="url_not_https"
         )

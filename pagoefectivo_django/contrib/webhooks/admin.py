@@ -186,7 +186,7 @@ class EndpointAdmin(RecordAdmin):
             self.log_change(request, endpoint, [{"changed": {"fields": ["secret"]}}])
             return self._secret_page(request, endpoint, secret)
         prompt = _(
-            "The new secret signs at once; the former ones sign too for a day, so that you can change the receiver."
+            "The new secret signs at once; former secrets sign too for a day, until you have changed the receiver."
         )
         more = {"subtitle": str(endpoint), "back": self.address(endpoint)}
         return self.ask(request, _("Change the secret"), StaffForm(), prompt=prompt, **more)
@@ -201,9 +201,7 @@ class EndpointAdmin(RecordAdmin):
             "subtitle": str(endpoint),
             "back": self.address(endpoint),
         }
-        response = TemplateResponse(request, "admin/pagoefectivo/webhooks/secret.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "admin/pagoefectivo/webhooks/secret.html", context)  # admin views are no-store
 
 
 class StatusFilter(admin.SimpleListFilter):

@@ -147,3 +147,12 @@ def test_a_name_without_an_address_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(socket, "getaddrinfo", answer)
     with pytest.raises(socket.gaierror):
         resolve(parse("https://nowhere.example/"))
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "10.0.0.0/8", ["10.0.0.0/8"], {"ALLOW": "10.0.0.0/8"}, {"ALLOW": [7, "x"]}])
+def test_a_setting_of_any_type_allows_nothing(settings: Any, wrong: object) -> None:
+    """The system checks tell of it; a process that ran none of them stays safe."""
+    settings.PAGOEFECTIVO = {**settings.PAGOEFECTIVO, "WEBHOOKS": wrong}
+    assert not is_public("10.0.0.1")
+    with pytest.raises(InvalidRequest):
+        parse("http://shop.example/")
