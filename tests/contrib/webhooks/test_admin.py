@@ -111,7 +111,9 @@ def test_messages_are_sent_again_one_or_many(staff: Client, listener: Listener) 
     page = staff.get(at("change", messages[0].pk, model="webhookmessage")).content.decode()
     assert str(messages[0].public_id) in page
     for status in MessageStatus.values:
-        found = staff.get(at("changelist", model="webhookmessage"), {"status": str(status), "endpoint": str(endpoint.pk)})
+        found = staff.get(
+            at("changelist", model="webhookmessage"), {"status": str(status), "endpoint": str(endpoint.pk)}
+        )
         assert found.context["cl"].result_count == (2 if status == "delivered" else 0)
 
 
