@@ -41,6 +41,8 @@ CHECKED := pagoefectivo_django $(wildcard example_project) tests tools benchmark
 .PHONY: help demo run test test-sqlite test-postgresql test-mariadb slow storm fuzz mutants newest lint audit docs lock messages bench size house prose wheel
 # Only who calls pytest directly may choose a server of their own.
 unexport TEST_DATABASE TEST_DATABASE_URL TEST_DATABASE_LOG
+# Where Python may not keep what it compiled, each worker and each child of a test compiles everything again: a minute a run.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
