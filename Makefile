@@ -142,10 +142,13 @@ wheel: $(READY)  ## build the wheel into dist/, and the bill of what it was test
 	@ls dist
 
 # Everything again from nothing when the lock changes, so that nothing stays behind; our own metadata when that changes.
-$(VENV)/.locked: requirements/build.txt requirements/test.txt
+# setuptools-scm goes when the sources are built: a build of ours would ask for its version there.
+$(VENV)/.locked: requirements/build.txt requirements/sources.txt requirements/test.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python $(INSTALL) requirements/build.txt
+	$(BIN)/python $(INSTALL) requirements/sources.txt
 	$(BIN)/python $(INSTALL) requirements/test.txt
+	$(BIN)/python $(PIP) uninstall --yes setuptools-scm vcs-versioning
 	touch $@
 
 $(READY): $(VENV)/.locked setup.cfg pyproject.toml
