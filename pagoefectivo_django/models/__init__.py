@@ -4,6 +4,7 @@ from .alerts import StaffAlert
 from .calls import ApiCall, ApiCallSubject
 from .discrepancies import Discrepancy
 from .events import OrderEvent
+from .feed import FeedEntry
 from .heartbeat import Heartbeat
 from .inbox import Notification, NotificationStatus, Refusal, UnknownCode
 from .orders import Cip, Order, Payment
@@ -19,6 +20,7 @@ __all__ = [
     "Deposit",
     "Discrepancy",
     "FailingReceiver",
+    "FeedEntry",
     "Heartbeat",
     "Match",
     "Notification",
