@@ -14,7 +14,10 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework.authtoken",
     "pagoefectivo_django",
+    "pagoefectivo_django.api",
     "tests.shop.apps.ShopConfig",
 ]
 MIDDLEWARE = [
@@ -52,6 +55,13 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 USE_TZ = True
 TIME_ZONE = "America/Lima"
 LANGUAGE_CODE = "en"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+}
 
 PAGOEFECTIVO: dict[str, Any] = {
     "CHANNELS": {

@@ -25,7 +25,7 @@ def enter_old_events(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('pagoefectivo', '0002_before_0_1'),
+        ('pagoefectivo', '0003_api'),
     ]
 
     operations = [

@@ -1,0 +1,43 @@
+"""Values of query parameters: functions from text to a value, each raising ``ValueError`` for an unknown value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+
+def choice(values: Iterable[str]) -> Callable[[str], str]:
+    """Return a function that accepts these values only."""
+    known = frozenset(map(str, values))
+
+    def read(text: str) -> str:
+        if text not in known:
+            raise ValueError(text)
+        return text
+
+    return read
+
+
+def flag(text: str) -> bool:
+    """Return the truth value that a text names: ``true`` or ``false``."""
+    return choice(("true", "false"))(text) == "true"
+
+
+def moment(text: str) -> datetime:
+    """Return the aware moment that a text names in ISO 8601; a ``+`` that a query made a blank is one again."""
+    found = parse_datetime(re.sub(" (?=[0-9:]+$)", "+", text))
+    # Some databases know no year before 1000, and no zone may lead out of the calendar.
+    if found is None or timezone.is_naive(found) or not 1970 <= found.year < 9999:
+        raise ValueError(text)
+    return found
+
+
+def plain(text: str) -> str:
+    """Return a text that every database can compare."""
+    if not text.isprintable() or len(text) > 200:
+        raise ValueError(text)
+    return text
