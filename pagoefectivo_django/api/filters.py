@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import date, datetime
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -41,3 +42,18 @@ def plain(text: str) -> str:
     if not text.isprintable() or len(text) > 200:
         raise ValueError(text)
     return text
+
+
+def day(text: str) -> date:
+    """Return the day that a text names in ISO 8601: ``2026-01-31``."""
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        raise ValueError(text)
+    found = date.fromisoformat(text)
+    if not 1970 <= found.year < 9999:
+        raise ValueError(text)
+    return found
+
+
+def identifier(text: str) -> uuid.UUID:
+    """Return the UUID that a text names."""
+    return uuid.UUID(text)

@@ -68,7 +68,7 @@ def test_the_events_of_the_past_are_in_the_feed_oldest_first(first: MigrationExe
     first.migrate(first.loader.graph.leaf_nodes("pagoefectivo"))
 
     assert number_events(TimeBudget()) == 2
-    assert [entry.event.kind for entry in entries_after("")] == ["payment_confirmed", "discrepancy_opened"]
+    assert [entry.event.kind for entry in entries_after(None)] == ["payment_confirmed", "discrepancy_opened"]
 
 
 def test_a_bad_line_kept_by_the_first_migration_is_shown() -> None:

@@ -38,20 +38,20 @@ def number_events(budget: TimeBudget) -> int:
     return count
 
 
-def entries_after(cursor: str) -> QuerySet[FeedEntry]:
-    """Return the numbered events after a cursor, oldest first; all of them for an empty cursor.
+def entries_after(cursor: str | None) -> QuerySet[FeedEntry]:
+    """Return the numbered events after a cursor, oldest first; all of them without a cursor.
 
-    :raises InvalidRequest: ``unknown_cursor``: the text is no cursor of this feed, or of a feed that was lost when a
+    :raises InvalidRequest: ``cursor_unknown``: the text is no cursor of this feed, or of a feed that was lost when a
         backup was restored.
     """
     numbered = FeedEntry.objects.using(database()).filter(number__isnull=False).order_by("number")
-    if not cursor:
+    if cursor is None:
         return numbered
     found = re.fullmatch(r"(?a:([1-9]\d{0,17})-[0-9a-f]{8})", cursor)
     entry = numbered.filter(number=found[1]).first() if found else None
     if entry is None or entry.cursor != cursor:
         raise InvalidRequest(
             _("This cursor is of no event here; pass the cursor of an event that you read, or none to begin anew."),
-            code="unknown_cursor",
+            code="cursor_unknown",
         )
     return numbered.filter(number__gt=entry.number)
