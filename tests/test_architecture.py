@@ -91,6 +91,7 @@ KNOWN_IN: dict[str, str | tuple[str, ...]] = {
     "babel": "documents/moments.py",
     "celery": "contrib/celery/tasks.py",
     "cryptography": ("channels/rsa.py", "sandbox/dialects/pagadito.py"),
+    "drf_spectacular": "api/schema.py",
     "django_tasks": "contrib/tasks/tasks.py",
     "holidays": "workdays.py",
     "kombu": "contrib/celery/tasks.py",

@@ -24,6 +24,7 @@ from ..actors import Actor, ActorKind
 from ..errors import Malformed
 from ..models.database import outside_atomic_requests
 from ..traces import traced
+from .operations import Operation
 from .pages import Pages
 from .permissions import UserPermission
 from .problems import BadRequest, problem_of
@@ -92,6 +93,8 @@ class ApiView(APIView):
     permissions: ClassVar[Mapping[str, str]] = {}
     #: The query parameters besides the page's, each with a function from text to a value (or ``ValueError``).
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {}
+    #: By method, what the schema says of the view.
+    operations: ClassVar[Mapping[str, Operation]] = {}
     #: The query parameters that ``Pages`` reads.
     page_parameters: ClassVar[frozenset[str]] = frozenset({"cursor", "page_size"})
 

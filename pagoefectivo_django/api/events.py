@@ -11,7 +11,9 @@ from rest_framework.utils.urls import replace_query_param
 
 from ..errors import InvalidRequest
 from ..flows.outbox.feed import entries_after
+from .answers import EventAnswer
 from .base import ApiView
+from .operations import Operation
 from .pages import Pages
 from .payload import event_data
 from .problems import BadRequest
@@ -21,6 +23,7 @@ class Events(ApiView):
     """``events/``: the events after a cursor, oldest first; without a cursor from the beginning."""
 
     permissions = {"GET": "view_orderevent"}
+    operations = {"GET": Operation("list_events", EventAnswer, page=True)}
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {"after": str}
     page_parameters = frozenset({"page_size"})
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 
-def choice(values: Iterable[str]) -> Callable[[str], str]:
-    """Return a function that accepts these values only."""
-    known = frozenset(map(str, values))
+class Choice:
+    """A function that accepts ``values`` only."""
 
-    def read(text: str) -> str:
-        if text not in known:
+    def __init__(self, values: Iterable[str]) -> None:
+        self.values = frozenset(map(str, values))
+
+    def __call__(self, text: str) -> str:
+        """Return the text if it is one of the values."""
+        if text not in self.values:
             raise ValueError(text)
         return text
 
-    return read
+
+choice = Choice
 
 
 def flag(text: str) -> bool:

@@ -23,7 +23,9 @@ from ..models.database import database
 from ..money import CURRENCIES
 from ..states import OrderState
 from . import filters
+from .answers import OrderAnswer
 from .base import ApiView
+from .operations import Operation
 from .payload import ACTIONS, order_data
 from .permissions import may
 
@@ -82,6 +84,7 @@ class Orders(ApiView):
     """``orders/``: the list, newest first."""
 
     permissions = {"GET": "view_order"}
+    operations = {"GET": Operation("list_orders", OrderAnswer, page=True)}
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {
         "state": filters.choice(OrderState.values),
         "currency": filters.choice(CURRENCIES),
@@ -113,6 +116,7 @@ class OneOrder(ApiView):
     """``orders/<id>/``: an order; 304 while unchanged."""
 
     permissions = {"GET": "view_order"}
+    operations = {"GET": Operation("get_order", OrderAnswer, headers=("ETag",))}
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
         """Return the order with its ETag."""

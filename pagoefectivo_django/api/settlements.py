@@ -18,7 +18,9 @@ from ..models.database import database
 from ..money import CURRENCIES
 from ..states import SettlementStatus, StatementKind
 from . import filters
+from .answers import BalanceAnswer, SettlementAnswer
 from .base import ApiView
+from .operations import Operation
 from .payload import amount_text, moment_text
 
 
@@ -60,6 +62,7 @@ class Settlements(ApiView):
     """``settlements/``: the list, newest first; drafts, which count in no report, are in it with their status."""
 
     permissions = {"GET": "view_settlement"}
+    operations = {"GET": Operation("list_settlements", SettlementAnswer, page=True)}
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {
         "status": filters.choice(SettlementStatus.values),
         "kind": filters.choice(StatementKind.values),
@@ -89,6 +92,7 @@ class Balance(ApiView):
     """``balance/``: what payers paid, what was settled and what reached the bank, by currency."""
 
     permissions = {"GET": "view_settlement"}
+    operations = {"GET": Operation("get_balance", BalanceAnswer)}
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {
         "currency": filters.choice(CURRENCIES),
         "since": filters.day,
