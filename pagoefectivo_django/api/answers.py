@@ -98,7 +98,9 @@ class EventAnswer(Answer):
     kind = serializers.CharField(help_text=f"{', '.join(SIGNALS)}; there may be more in later versions.")
     order = serializers.UUIDField(allow_null=True)
     discrepancy = serializers.IntegerField(allow_null=True)
-    data = serializers.DictField(help_text="The manual's page of keys says what each means.")
+    data = serializers.DictField(  # type: ignore[assignment]
+        help_text="The manual's page of keys says what each means."
+    )
     occurred_at = serializers.DateTimeField()
 
 
@@ -188,7 +190,7 @@ class ProblemAnswer(Answer):
     detail = serializers.CharField(help_text="What is wrong, in the caller's language (`Accept-Language`).")
     code = serializers.CharField(help_text="The same case for programs; never changes.")
     trace = serializers.CharField(allow_blank=True, help_text="Joins the answer with the shop's log.")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()),
         help_text="By field, as in `payer.email`, what is wrong.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.apps import apps
 from django.contrib.auth.decorators import login_not_required
@@ -68,10 +68,13 @@ PARAMETERS: dict[Callable[[str], Any], dict[str, Any]] = {
     filters.plain: {"type": "string", "maxLength": 200},
     str: _TEXT,
 }
-PAGE_PARAMETERS = {"cursor": _TEXT, "page_size": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}}
+PAGE_PARAMETERS: dict[str, dict[str, Any]] = {
+    "cursor": _TEXT,
+    "page_size": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+}
 ABOUT_KEY = "Repeat a request with the same key, and it is carried out once."
 #: By parameter of a path, its schema.
-PATH_PARAMETERS = {
+PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "id": {"type": "integer", "minimum": 1, "maximum": 10**18 - 1},
     "public_id": {"type": "string", "format": "uuid"},
 }
@@ -85,12 +88,15 @@ _one_at_a_time = threading.Lock()
 class Schema(AutoSchema):
     """Describes a method of a view by its ``operations``."""
 
-    view: ApiView
+    @property
+    def shown(self) -> ApiView:
+        """The view that is described now."""
+        return cast(ApiView, self.view)
 
     @property
     def operation(self) -> Operation:
-        """The present method's operation."""
-        return self.view.operations[self.method]
+        """The operation that is described now."""
+        return self.shown.operations[self.method]
 
     def get_operation_id(self) -> str:
         """Return the operation's name."""
@@ -129,8 +135,8 @@ class Schema(AutoSchema):
             place(name, PATH_PARAMETERS[name], place.PATH) for name in PATH_PARAMETERS if f"{{{name}}}" in self.path
         ]
         if self.method == "GET":
-            query = {name: _schema_of(read) for name, read in self.view.filters.items()}
-            query |= {name: PAGE_PARAMETERS[name] for name in self.view.page_parameters if of.page}
+            query = {name: _schema_of(read) for name, read in self.shown.filters.items()}
+            query |= {name: PAGE_PARAMETERS[name] for name in self.shown.page_parameters if of.page}
             found.extend(place(name, schema, place.QUERY) for name, schema in query.items())
         if of.key:
             key = {"type": "string", "minLength": 1, "maxLength": 255}
@@ -145,7 +151,7 @@ class Schema(AutoSchema):
         return type(serializer).__name__.removesuffix("Answer")
 
     def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
-        found = super()._map_serializer(serializer, direction, bypass_extensions)
+        found = super()._map_serializer(serializer, direction, bypass_extensions)  # type: ignore[no-untyped-call]
         if not isinstance(serializer, Answer):  # a body; an unknown field is refused
             found["additionalProperties"] = False
         return found
@@ -175,7 +181,7 @@ def _schema() -> dict[str, Any]:
     """Return the schema of the API's views, without the address of a server."""
     views = get_resolver("pagoefectivo_django.api.urls").url_patterns
     with _one_at_a_time, patched_settings(SETTINGS):
-        found: dict[str, Any] = SchemaGenerator(patterns=views).get_schema(public=True)
+        found: dict[str, Any] = SchemaGenerator(patterns=views).get_schema(public=True)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -183,7 +189,7 @@ class SchemaView(ApiView):
     """``schema/``: this API's schema, for everybody; the code is public, and so is what it offers."""
 
     authentication_classes = ()
-    permission_classes = ()
+    permission_classes = ()  # type: ignore[assignment]
     page_parameters: ClassVar[frozenset[str]] = frozenset()
     schema = None
 

@@ -10,7 +10,7 @@ from django.test import Client, override_settings
 from django.urls import URLPattern, get_resolver, reverse
 from drf_spectacular import drainage
 from drf_spectacular.validation import validate_schema
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
 from rest_framework.test import APIClient
 
 from pagoefectivo_django.api import schema as schema_module
