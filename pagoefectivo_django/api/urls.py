@@ -2,10 +2,19 @@
 
 from django.urls import path
 
-from .orders import OneOrder, Orders
+from . import orders, refunds
 
 app_name = "pagoefectivo-api"
 urlpatterns = [
-    path("orders/", Orders.as_view(), name="orders"),
-    path("orders/<str:public_id>/", OneOrder.as_view(), name="order"),
+    path("orders/", orders.Orders.as_view(), name="orders"),
+    path("orders/<str:public_id>/", orders.OneOrder.as_view(), name="order"),
+    path("orders/<str:public_id>/cancel/", orders.Cancel.as_view(), name="order-cancel"),
+    path("orders/<str:public_id>/extend/", orders.Extend.as_view(), name="order-extend"),
+    path("orders/<str:public_id>/reissue/", orders.Reissue.as_view(), name="order-reissue"),
+    path("orders/<str:public_id>/refresh/", orders.Refresh.as_view(), name="order-refresh"),
+    path("orders/<str:public_id>/refunds/", refunds.Refunds.as_view(), name="order-refunds"),
+    path("refunds/<str:pk>/", refunds.OneRefund.as_view(), name="refund"),
+    path("refunds/<str:pk>/approve/", refunds.Approve.as_view(), name="refund-approve"),
+    path("refunds/<str:pk>/send/", refunds.Send.as_view(), name="refund-send"),
+    path("refunds/<str:pk>/close/", refunds.Close.as_view(), name="refund-close"),
 ]

@@ -6,6 +6,7 @@ from .discrepancies import Discrepancy
 from .events import OrderEvent
 from .heartbeat import Heartbeat
 from .inbox import Notification, NotificationStatus, Refusal, UnknownCode
+from .keys import IdempotencyKey
 from .orders import Cip, Order, Payment
 from .outbox import Delivery, FailingReceiver
 from .refunds import Refund
@@ -20,6 +21,7 @@ __all__ = [
     "Discrepancy",
     "FailingReceiver",
     "Heartbeat",
+    "IdempotencyKey",
     "Match",
     "Notification",
     "NotificationStatus",
