@@ -73,6 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 #: The subjects of the bridge, from the ground up: each folder of ``flows``, and which others it may import.
 FLOWS: dict[str, set[str]] = {
     "outbox": set(),
+    "keys": set(),
     "provider": {"outbox"},
     "possible": {"provider"},
     "ledger": {"outbox", "possible", "provider"},

@@ -7,6 +7,7 @@ from .events import OrderEvent
 from .feed import FeedEntry
 from .heartbeat import Heartbeat
 from .inbox import Notification, NotificationStatus, Refusal, UnknownCode
+from .keys import IdempotencyKey
 from .orders import Cip, Order, Payment
 from .outbox import Delivery, FailingReceiver
 from .refunds import Refund
@@ -22,6 +23,7 @@ __all__ = [
     "FailingReceiver",
     "FeedEntry",
     "Heartbeat",
+    "IdempotencyKey",
     "Match",
     "Notification",
     "NotificationStatus",

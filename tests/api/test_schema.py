@@ -89,7 +89,7 @@ def fits(schema: dict[str, Any], name: str, value: object) -> None:
     [
         ("orders", "OrderPage"),
         ("events", "EventPage"),
-        # ("discrepancies", "DiscrepancyPage"),
+        ("discrepancies", "DiscrepancyPage"),
         ("settlements", "SettlementPage"),
         ("balance", "Balance"),
     ],
