@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "rest_framework.authtoken",
+    "drf_spectacular_sidecar",
     "pagoefectivo_django",
     "pagoefectivo_django.api",
     "tests.shop.apps.ShopConfig",

@@ -77,6 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 #: The subjects of the bridge, from the ground up: each folder of ``flows``, and which others it may import.
 FLOWS: dict[str, set[str]] = {
     "outbox": set(),
+    "keys": set(),
     "provider": {"outbox"},
     "possible": {"provider"},
     "ledger": {"outbox", "possible", "provider"},
@@ -95,6 +96,7 @@ KNOWN_IN: dict[str, str | tuple[str, ...]] = {
     "babel": "documents/moments.py",
     "celery": "contrib/celery/tasks.py",
     "cryptography": ("channels/rsa.py", "sandbox/dialects/pagadito.py"),
+    "drf_spectacular": "api/schema.py",
     "django_tasks": "contrib/tasks/tasks.py",
     "holidays": "workdays.py",
     "kombu": "contrib/celery/tasks.py",

@@ -16,6 +16,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from ..errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectivoError, Unavailable
+from ..flows.keys.claim import KeyReused, KeyUnderWay
 from ..traces import current_trace
 
 logger = logging.getLogger("pagoefectivo.orders")
@@ -69,23 +70,6 @@ class BadRequest(exceptions.APIException):
         self.code, self.errors = code, errors or {}
 
 
-class Conflict(exceptions.APIException):
-    """A request in whose way a state is; ``wait``: the seconds after which the same request may succeed."""
-
-    status_code = 409
-
-    def __init__(self, code: str, detail: str, wait: float | None = None) -> None:
-        super().__init__(detail, code)
-        self.wait = wait
-
-
-class KeyMisused(exceptions.APIException):
-    """An ``Idempotency-Key`` that came before, with another body."""
-
-    status_code = 422
-    default_code = "idempotency_key_reused"
-
-
 def problem(
     status: int, code: str, detail: str, errors: Mapping[str, list[str]] | None = None, wait: float | None = None
 ) -> Response:
@@ -132,6 +116,10 @@ def _of_ours(error: PagoEfectivoError) -> Response:
         return problem(503, error.code or "misconfigured", sentence)
     if not isinstance(error, InvalidRequest):
         return problem(503, code, sentence, wait=RETRY_AFTER)
+    if isinstance(error, KeyReused):
+        return problem(422, code, sentence)
+    if isinstance(error, KeyUnderWay):
+        return problem(409, code, sentence, wait=error.wait)
     if code in PREFIXES:
         return problem(400, code, sentence, {f"{PREFIXES[code]}{error.params['field']}": [sentence]})
     if code in FIELDS:

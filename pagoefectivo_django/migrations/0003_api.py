@@ -1,7 +1,10 @@
 import uuid
 from typing import Any
 
+import django.db.models.deletion
 from django.db import migrations, models
+
+import pagoefectivo_django.models.database
 
 
 def name_orders(apps: Any, schema_editor: Any) -> None:
@@ -31,5 +34,19 @@ class Migration(migrations.Migration):
             model_name='order',
             name='public_id',
             field=models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='public id'),
+        ),
+        migrations.CreateModel(
+            name='IdempotencyKey',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', pagoefectivo_django.models.database.ExactCharField(max_length=64, unique=True)),
+                ('body', pagoefectivo_django.models.database.ExactCharField(max_length=64)),
+                ('leased_until', models.DateTimeField(null=True)),
+                ('status', models.PositiveSmallIntegerField(null=True)),
+                ('problem', models.JSONField(null=True)),
+                ('created_at', models.DateTimeField()),
+                ('order', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='pagoefectivo.order')),
+                ('refund', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='pagoefectivo.refund')),
+            ],
         ),
     ]
