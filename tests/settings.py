@@ -14,9 +14,15 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular_sidecar",
     "pagoefectivo_django",
+    "pagoefectivo_django.api",
     "tests.shop.apps.ShopConfig",
     "tests.payments_shop",
+    # Connected by the tests that are about it.
+    "tests.contrib.webhooks.apps.QuietWebhooksConfig",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -53,6 +59,13 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 USE_TZ = True
 TIME_ZONE = "America/Lima"
 LANGUAGE_CODE = "en"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+}
 
 PAGOEFECTIVO: dict[str, Any] = {
     "CHANNELS": {
