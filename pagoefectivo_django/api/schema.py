@@ -77,6 +77,7 @@ ABOUT_KEY = "Repeat a request with the same key, and it is carried out once."
 PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "id": {"type": "integer", "minimum": 1, "maximum": 10**18 - 1},
     "public_id": {"type": "string", "format": "uuid"},
+    "delivery": {"type": "string", "format": "uuid"},
 }
 #: The problems that each operation can answer, and those of a body, of a key, of a path that names a row.
 PROBLEMS = (400, 401, 403, 429, 503)
@@ -124,7 +125,7 @@ class Schema(AutoSchema):
         if "{" in self.path:
             problems.append(404)
         return {
-            **dict.fromkeys(of.statuses, page_of(of.answer) if of.page else of.answer),
+            **dict.fromkeys(of.statuses, page_of(of.answer) if of.page and of.answer else of.answer),
             **{(status, CONTENT_TYPE): ProblemAnswer for status in sorted(problems)},
         }
 
