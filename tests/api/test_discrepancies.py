@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.urls import reverse
 from rest_framework.test import APIClient
 
@@ -90,10 +91,11 @@ def test_resolved_once_and_the_same_again(shop: APIClient, twice: Discrepancy) -
 
 
 @pytest.mark.every_database
-def test_resolved_by_two_at_once(twice: Discrepancy, shop: APIClient) -> None:
+@pytest.mark.usefixtures("shop")
+def test_resolved_by_two_at_once(twice: Discrepancy) -> None:
     def ask(resolution: str) -> int:
         client = APIClient()
-        client.credentials(**shop._credentials)
+        client.force_authenticate(User.objects.get(username="shop"))
         return int(resolve(client, twice, WHY | {"resolution": resolution}).status_code)
 
     assert sorted(at_once(lambda: ask("ignore"), lambda: ask("refund_due"))) == [200, 409]
