@@ -168,6 +168,9 @@ class Schema(AutoSchema):
 
     def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
         found = super()._map_serializer(serializer, direction, bypass_extensions)  # type: ignore[no-untyped-call]
+        for field in found.get("properties", {}).values():
+            for each in (field, field.get("items", {})):
+                each.pop("x-spec-enum-id", None)  # a mark for drf-spectacular's own hook, which this schema leaves out
         if not isinstance(serializer, Answer):  # a body; an unknown field is refused
             found["additionalProperties"] = False
             if isinstance(serializer, CreateBody):
