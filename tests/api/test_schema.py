@@ -41,7 +41,8 @@ def views() -> Iterator[tuple[str, type[ApiView]]]:
         assert isinstance(pattern, URLPattern)
         cls = getattr(pattern.callback, "cls", None)
         if cls and cls.schema is not None:
-            yield "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", str(pattern.pattern)).replace("{pk}", "{id}"), cls
+            path = re.sub(r"<\w+:(pk|public_id)>", "{id}", str(pattern.pattern))
+            yield "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", path), cls
 
 
 def test_the_schema_is_valid_and_made_without_a_warning(schema: dict[str, Any]) -> None:
