@@ -69,9 +69,8 @@ def create_order(
     An order that is new, pending, paid or in review holds its reference. If amount and currency are the same, that
     order is returned; else ``ReferenceConflict`` is raised. With ``replace`` (the cart has changed) the old order is
     cancelled first, with the errors of ``cancel_order``; inside a transaction the old order is cancelled at once and
-    the old code deleted after the commit. ``on_write``: called with the order, in the transaction that writes or finds
-    the row. Raises ``InvalidRequest`` for arguments that can't become a payable order, also without a channel
-    (``no_route``).
+    the old code deleted after the commit. ``on_write``: called with the order in the transaction that writes or finds
+    it. Raises ``InvalidRequest`` for arguments that can't become a payable order (``no_route``: no channel takes it).
     """
     now = now or current_time()
     money = Money(amount, currency)
