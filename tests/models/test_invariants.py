@@ -211,6 +211,14 @@ CASES: dict[str, list[Callable[[], object]]] = {
         lambda: new_line(net=Decimal("8.83")),
         lambda: (new_line(), SettlementLine.objects.update(fee=Decimal("0.99"))),
     ],
+    "pagoefectivo_line_in_two_currencies": [
+        lambda: new_line(payment_amount=Decimal("37.50")),
+        lambda: new_line(payment_currency="USD"),
+        lambda: new_line(rate=Decimal("3.75")),
+        lambda: new_line(payment_amount=Decimal("37.50"), payment_currency="PEN"),
+        lambda: new_line(payment_amount=Decimal("-37.50"), payment_currency="USD"),
+        lambda: new_line(payment_amount=Decimal("37.50"), payment_currency="USD", rate=Decimal(0)),
+    ],
     "pagoefectivo_ignored_for_reason": [
         lambda: new_line(status="ignored"),
         lambda: (new_line(), SettlementLine.objects.update(status="duplicate")),
@@ -243,6 +251,7 @@ ALLOWED: list[Callable[[], object]] = [
     lambda: [new_settlement(status="draft", once=None) for _ in range(2)],
     lambda: (new_settlement(), new_settlement(account="another")),
     lambda: (new_line(), new_line(number=2), new_line(number=3, first=True)),
+    lambda: new_line(payment_amount=Decimal("37.50"), payment_currency="USD", rate=Decimal("3.75")),
     lambda: new_line(gross=Decimal("-10.00"), fee=0, tax=0, net=Decimal("-10.00")),
     lambda: (new_match(stands=None), new_match(stands=None), new_match(), new_match(part=7), new_match(kind="sales")),
     lambda: new_deposit(amount=-1),
