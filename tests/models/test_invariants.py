@@ -167,6 +167,9 @@ CASES: dict[str, list[Callable[[], object]]] = {
     "pagoefectivo_transaction_code": [lambda: new_cip(transaction_code=Cip.objects.get().transaction_code)],
     "pagoefectivo_code_not_blank": [lambda: Cip.objects.update(code=""), lambda: new_cip(code="")],
     "pagoefectivo_one_operation": [lambda: again(Payment.objects.get())],
+    "pagoefectivo_payment_id": [
+        lambda: [again(Payment.objects.earliest("pk"), operation_number=name, provider_id="A-1") for name in "89"]
+    ],
     "pagoefectivo_payment_amount_positive": [
         lambda: Payment.objects.update(amount=0),
         lambda: again(Payment.objects.get(), operation_number="8", amount=Decimal("-1")),
@@ -176,6 +179,7 @@ CASES: dict[str, list[Callable[[], object]]] = {
         lambda: Payment.objects.update(refunded=Decimal("-0.01")),
         lambda: Payment.objects.update(refunded=Decimal("120.50"), amount=Decimal("120.49")),
     ],
+    "pagoefectivo_refund_id": [lambda: [new_refund(provider_id="R-1") for _each in range(2)]],
     "pagoefectivo_refund_amount_positive": [
         lambda: new_refund(amount=0),
         lambda: (new_refund(), Refund.objects.update(amount=Decimal("-0.01"))),

@@ -196,7 +196,7 @@ def test_a_faulty_format_is_told() -> None:
     assert faults_of_formats({"x": wrong}) == [
         "STATEMENTS['x']: 'OTHER' is unknown; use KIND, COLUMNS, DATES, PAID, REFUNDS or WIDTH.",
         "STATEMENTS['x']: COLUMNS has 'gros'; use code, transaction_code, operation_number, currency, gross, fee, tax, "
-        "commission, net, paid_at, status, payer, collector.",
+        "commission, net, paid_at, status, payer, collector, payment_amount, payment_currency, rate.",
         "STATEMENTS['x']: KIND must be 'settlement' or 'sales'.",
         "STATEMENTS['x']: COLUMNS needs gross.",
         "STATEMENTS['x']: COLUMNS are headings or numbers from 1.",
