@@ -37,7 +37,7 @@ def notify(order: Order, fact: str = Fact.PAYMENT, *, channel: str = "", **chang
 
     ``channel``: the alias whose address gets the message; by default the alias that serves the order's code now.
     ``changes`` are fields of the message: ``code``, ``transaction_code``, ``amount``, ``currency``, ``paid_at``,
-    ``operation_number``; None leaves a field out. Raises ``AssertionError`` without a code.
+    ``operation_number``, ``payment_id``; None leaves a field out. Raises ``AssertionError`` without a code.
     """
     _commit()
     if order.pk:
