@@ -190,6 +190,11 @@ class Settings:
         "The path of your function of (order) that returns ``(address, label)`` of the order's page in your shop, or "
         "None; shown on the order's page in the admin (:doc:`/how-to/links`).",
     )
+    oscar_statuses = Setting[Mapping[str, str]](
+        {},
+        "For ``contrib.oscar``: state of our order → status of Oscar's order, out of ``OSCAR_ORDER_STATUS_PIPELINE`` "
+        "(:doc:`/how-to/oscar`).",
+    )
     # That a transfer comes within a week is inferred (protocol 7.4).
     settled_within = Setting(5, "Business days in which a payment has to be in a settlement.", limits=(0, 90))
     # No law names these times; five years are the longest that a shop is usually asked about a sale.

@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The admin's first page, without the admin: every project loads the tag that shows it.
     "dashboard": GROUND | {"documents", "flows", "models", "wording"},
     "templatetags": GROUND | {"dashboard", "documents", "flows", "models"},
-    "contrib": {"flows", "measures", "models"},
+    "contrib": GROUND | {"documents", "flows", "forms", "models"},
     # Frame and beside.
     "urls": {"views"},
     "apps": {"checks", "flows", "receivers", "traces"},
@@ -92,6 +92,7 @@ KNOWN_IN: dict[str, str | tuple[str, ...]] = {
     "django_tasks": "contrib/tasks/tasks.py",
     "holidays": "workdays.py",
     "kombu": "contrib/celery/tasks.py",
+    "oscar": "contrib/oscar/",
     "phonenumbers": "payer.py",
     "PIL": "documents/pdf.py",
     "prometheus_client": "contrib/prometheus/metrics.py",
