@@ -1,7 +1,6 @@
 """Oscar's settings as its manual lists them (``Setting up a project``), and ours.
 
-``OSCAR_SHOP`` is JSON: ``folder`` (of the database), ``options`` (of the channel; without, a provider in a list) and
-``changes`` (of settings, for the tests of checks).
+``OSCAR_SHOP`` is JSON: ``folder`` (of the database) and ``changes`` (of settings, for the tests of checks).
 """
 
 import json
@@ -96,7 +95,10 @@ TEMPLATES = [
 ROOT_URLCONF = "tests.oscar_shop.urls"
 STATIC_URL = "/static/"
 MEDIA_URL, MEDIA_ROOT = "/media/", os.path.join(os.path.dirname(__file__), "media")
-AUTHENTICATION_BACKENDS = ["oscar.apps.customer.auth_backends.EmailBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = [
+    "oscar.apps.customer.auth_backends.EmailBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}
 HAYSTACK_SIGNAL_PROCESSOR = "haystack.signals.BaseSignalProcessor"  # that engine has no index to write, and warns
@@ -107,7 +109,11 @@ DATABASES = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": _FILE,
         "TEST": {"NAME": _FILE},  # a file, since the shop's server and its tests are different threads
-        "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"},
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
+        },
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -129,17 +135,13 @@ OSCAR_ORDER_STATUS_PIPELINE = {
 OSCAR_LINE_STATUS_PIPELINE = OSCAR_ORDER_STATUS_PIPELINE
 OSCAR_ORDER_STATUS_CASCADE = {status: status for status in OSCAR_ORDER_STATUS_PIPELINE}
 
-_CHANNEL = {
-    "BACKEND": "pagoefectivo_django.channels.memory.MemoryChannel",
-    "OPTIONS": {"WEBHOOK_SECRETS": ["made-up-webhook-secret"]},
-}
-if "options" in GIVEN:
-    _CHANNEL = {
-        "BACKEND": "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel",
-        "OPTIONS": GIVEN["options"],
-    }
 PAGOEFECTIVO: dict[str, Any] = {
-    "CHANNELS": {"default": _CHANNEL},
+    "CHANNELS": {
+        "default": {
+            "BACKEND": "pagoefectivo_django.channels.memory.MemoryChannel",
+            "OPTIONS": {"WEBHOOK_SECRETS": ["made-up-webhook-secret"]},
+        },
+    },
     "MESSAGES": (),
     "CONTENT_SECURITY_POLICY": "",  # Oscar's layout has scripts of its own
     "ORDER_LINK": "pagoefectivo_django.contrib.oscar.links.dashboard_link",

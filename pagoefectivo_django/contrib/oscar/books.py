@@ -82,7 +82,7 @@ def _allocate_again(placed: Any, line: Any) -> None:
     line.save(update_fields=["num_allocated", "allocation_cancelled"])
     line.stockrecord.refresh_from_db()
     if line.stockrecord.net_stock_level < 0:
-        note(placed, _("PagoEfectivo: the stock of %(line)s was sold meanwhile.") % {"line": line})
+        note(placed, _("PagoEfectivo: the stock of %(line)s was sold meanwhile.") % {"line": line.title})
 
 
 def _consume(handler: Any, placed: Any, line: Any) -> None:
@@ -90,7 +90,7 @@ def _consume(handler: Any, placed: Any, line: Any) -> None:
     if line.stockrecord.is_allocation_consumption_possible(line.num_allocated):
         handler.consume_stock_allocations(placed, [line], [line.num_allocated])
     else:
-        note(placed, _("PagoEfectivo: paid, and the stock of %(line)s is not there.") % {"line": line})
+        note(placed, _("PagoEfectivo: paid, and the stock of %(line)s is not there.") % {"line": line.title})
 
 
 def write_status(placed: Any, order: Order, event: OrderEvent) -> None:
