@@ -94,7 +94,7 @@ TEMPLATES = [
 ]
 ROOT_URLCONF = "tests.oscar_shop.urls"
 STATIC_URL = "/static/"
-MEDIA_URL, MEDIA_ROOT = "/media/", os.path.join(os.path.dirname(__file__), "media")
+MEDIA_URL, MEDIA_ROOT = "/media/", os.path.join(GIVEN.get("folder", "made-up"), "media")
 AUTHENTICATION_BACKENDS = [
     "oscar.apps.customer.auth_backends.EmailBackend",
     "django.contrib.auth.backends.ModelBackend",

@@ -6,6 +6,7 @@ import logging
 from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
@@ -20,7 +21,7 @@ from ...forms import PayerForm
 from ...models import Order
 from ...models.database import one_transaction
 from ...money import Money
-from ...payer import Payer
+from ...payer import Payer, Receipt
 from ...texts import one_line
 from .placed import CODE, Source, Transaction, source_type
 
@@ -29,6 +30,14 @@ UnableToTakePayment: Any = get_class("payment.exceptions", "UnableToTakePayment"
 (UnableToPlaceOrder,) = get_classes("order.exceptions", ["UnableToPlaceOrder"])
 
 logger = logging.getLogger("pagoefectivo.orders")
+
+
+class CheckoutForm(PayerForm):
+    """``PayerForm`` with a list in place of the radio buttons, which Oscar's form template draws as text fields."""
+
+    receipt = forms.ChoiceField(
+        label=PayerForm.base_fields["receipt"].label, choices=Receipt.choices, initial=Receipt.BOLETA
+    )
 
 
 class PagoEfectivoCheckout(OrderPlacementMixin):  # type: ignore[misc]
@@ -40,7 +49,7 @@ class PagoEfectivoCheckout(OrderPlacementMixin):  # type: ignore[misc]
     """
 
     #: The form that asks who pays; a subclass of ``PayerForm`` may ask for less.
-    payer_form = PayerForm
+    payer_form: type[PayerForm] = CheckoutForm
 
     _payer: Payer | None = None
     _payment: Order | None = None
