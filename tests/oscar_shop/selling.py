@@ -270,7 +270,8 @@ def test_an_order_that_staff_cancels_in_the_dashboard_is_cancelled_here(bought: 
     client.post(page, {"order_action": "change_order_status", "new_status": "Cancelled"})
     order = ours()
     assert order.state == "cancelled"
-    (said,) = channel_of(order.cip).look_up([CodeRef(order.code)]).values() if order.cip else ()
+    assert order.cip
+    (said,) = channel_of(order.cip).look_up([CodeRef(order.code)]).values()
     assert said.fact == "code_deleted"
     assert shown(bought)["amounts"] == (NOTHING, NOTHING, NOTHING)
     assert shown(bought)["allocated"] == 0
@@ -349,7 +350,7 @@ def test_a_process_that_dies_while_it_places_leaves_both_orders_or_none(
     client: Client, shelf: Any, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_to_the_checkout(client, shelf)
-    real = checkout.create_order
+    real = create_order
 
     def die(**named: Any) -> Order:
         if where == "after ours":

@@ -162,7 +162,7 @@ def ask_for_payment(placed: Any, payer: Payer) -> Order:
         amount=placed.total_incl_tax,
         currency=placed.currency,
         payer=payer,
-        concept=one_line(f"{settings.OSCAR_SHOP_NAME} {placed.number}")[:200],
+        concept=one_line(f"{getattr(settings, 'OSCAR_SHOP_NAME', '')} {placed.number}")[:200],
         language=known_language(get_language() or ""),
         metadata=mark,
     )

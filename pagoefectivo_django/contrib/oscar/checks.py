@@ -12,13 +12,13 @@ from django.db import router
 from ...conf import conf
 from ...models.database import database
 from ...states import OrderState
+from .placed import ShopOrder
 
 
 def check_oscar(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Return what keeps Oscar's orders from following ours."""
     found: list[CheckMessage] = []
-    order = apps.get_model("order", "Order")
-    if router.db_for_write(order) != database():
+    if router.db_for_write(ShopOrder) != database():
         hint = "Route Oscar's apps and pagoefectivo to one database: both orders are written in one transaction."
         found.append(Error("Oscar's orders are in another database than ours.", hint=hint, id="pagoefectivo.E040"))
     names = [config.name for config in apps.get_app_configs()]
@@ -26,16 +26,16 @@ def check_oscar(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         hint = "Move 'pagoefectivo_django.contrib.oscar' above 'oscar.config.Shop': its templates extend Oscar's."
         problem = "Oscar's templates hide those by which its pages show PagoEfectivo."
         found.append(Error(problem, hint=hint, id="pagoefectivo.E041"))
-    return [*found, *_statuses(order)]
+    return [*found, *_statuses()]
 
 
-def _statuses(order: Any) -> list[CheckMessage]:
-    statuses, pipeline = conf.oscar_statuses, list(order.all_statuses())
+def _statuses() -> list[CheckMessage]:
+    statuses, pipeline = conf.oscar_statuses, list(ShopOrder.all_statuses())
     if not statuses:
         hint = "Name the status of a paid and of a cancelled order: {'paid': …, 'expired': …, 'cancelled': …}."
         problem = "PAGOEFECTIVO['OSCAR_STATUSES'] is empty: no order changes its status when it is paid or expires."
         return [Warning(problem, hint=hint, id="pagoefectivo.W040")]
-    wrong = [] if isinstance(statuses, Mapping) else [f"is {statuses!r}"]
+    wrong: list[str] = [] if isinstance(statuses, Mapping) else [f"is {statuses!r}"]
     for state, status in statuses.items() if not wrong else ():
         if state not in OrderState.values:
             wrong.append(f"has the state {state!r}")
