@@ -309,6 +309,11 @@ def _values() -> list[CheckMessage]:
     except Misconfigured as error:
         hint = "The function takes (order, report) and returns whether to accept."
         found.append(Error(str(error), hint=hint, id="pagoefectivo.E008"))
+    try:
+        _ = conf.link_of_order
+    except Misconfigured as error:
+        hint = "The function takes (order) and returns (address, label) of a page of yours, or None."
+        found.append(Error(str(error), hint=hint, id="pagoefectivo.E008"))
     return found
 
 

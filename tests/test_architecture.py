@@ -62,6 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "templatetags": GROUND | {"dashboard", "documents", "flows", "models"},
     "contrib": {"flows", "measures", "models"},
     "contrib/django_payments": GROUND | {"contrib", "documents", "flows", "models"},
+    "contrib/oscar": GROUND | {"contrib", "documents", "flows", "forms", "models"},
     # Has pages and routes of its own, and speaks of orders as the API does.
     "contrib/webhooks": GROUND | {"admin", "api", "contrib", "documents", "flows", "mail", "models", "wording"},
     # Frame and beside.
@@ -101,6 +102,7 @@ KNOWN_IN: dict[str, str | tuple[str, ...]] = {
     "django_tasks": "contrib/tasks/tasks.py",
     "holidays": "workdays.py",
     "kombu": "contrib/celery/tasks.py",
+    "oscar": "contrib/oscar/",
     "phonenumbers": "payer.py",
     "payments": "contrib/django_payments/",
     "PIL": "documents/pdf.py",

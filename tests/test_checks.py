@@ -96,6 +96,7 @@ def test_a_good_setting_is_silent(settings: Any) -> None:
         ("E008", direct() | {"BATCH_SIZE": True}),
         ("E008", direct() | {"SEARCHES_PER_MINUTE": 0}),
         ("E008", direct() | {"LATE_PAYMENTS": "perhaps"}),
+        ("E008", direct() | {"ORDER_LINK": "shop.nowhere"}),
         ("E008", direct() | {"WEBHOOK_LIMIT": 0}),
         ("E008", direct() | {"WEBHOOKS": ["10.0.0.0/8"]}),
         ("E008", direct() | {"WEBHOOKS": {"ALLOWED": []}}),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
 from ..money import CURRENCIES, Money, display
@@ -133,6 +133,14 @@ class Order(Attempted):
         Not named ``get_absolute_url``: Django's admin would link any staff user to the payer's page.
         """
         return reverse("pagoefectivo:voucher", args=[self.token])
+
+    @property
+    def admin_url(self) -> str:
+        """The path of the order's page in the admin, for links on a shop's own staff pages; "" without such a page."""
+        try:
+            return reverse("admin:pagoefectivo_order_change", args=[self.pk])
+        except NoReverseMatch:
+            return ""
 
     def reload(self) -> None:
         """Read the order and the order's code again from the database, so an async view needs no query for the code."""
