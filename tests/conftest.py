@@ -16,7 +16,7 @@ from tests import servers, writers
 from tests.browser.chromium import CHROMIUM
 from tests.ports import refusing
 
-pytest_plugins = ["pagoefectivo_django.testing", "tests.browser.visiting"]
+pytest_plugins = ["pagoefectivo_django.testing.pytest", "tests.browser.visiting"]
 
 ROOT = Path(__file__).parent.parent
 #: ``make storm``: everything that is too long for the suite.
