@@ -49,7 +49,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Doors: they call flows and show what models remember.
     "views": GROUND | {"documents", "flows", "models", "forms"},
     "admin": GROUND | {"documents", "flows", "models", "statements", "wording"},
-    "management": GROUND | {"channels", "doctor", "flows", "models", "wording"},
+    # ``pagoefectivo_simulate`` plays by the helpers of tests, with DEBUG only.
+    "management": GROUND | {"channels", "doctor", "flows", "models", "testing", "wording"},
     # Looks at everything that a shop needs, so it knows both shores.
     "doctor": GROUND | {"channels", "carriers", "flows", "models"},
     "forms": GROUND,

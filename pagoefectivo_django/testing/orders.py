@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
@@ -51,7 +52,9 @@ def notify(order: Order, fact: str = Fact.PAYMENT, *, channel: str = "", **chang
     alias = channel or (channel_of(order.cip).alias if order.cip else next(iter(conf.channels), "default"))
     memory = _memory(get_channel(alias))
     url = reverse("pagoefectivo:webhook", args=[alias])
-    answer = Client().post(url, body, content_type="application/json", headers=memory.signed(body))
+    answer = _client().post(
+        url, body, "application/json", secure=settings.SECURE_SSL_REDIRECT, headers=memory.signed(body)
+    )
     run_commit_callbacks()
     return answer.status_code
 
@@ -65,6 +68,12 @@ def run_commit_callbacks() -> None:
             entry[1]()
     if in_shop_transaction():
         raise AssertionError("The test is inside an atomic block of its own: leave it first, so that it commits.")
+
+
+def _client() -> Client:
+    """Return a client whose requests are for a host that the project serves: outside of tests that is no testserver."""
+    named = [host for host in settings.ALLOWED_HOSTS if host.strip(".*") == host]
+    return Client(SERVER_NAME="testserver" if "testserver" in named else (named or ["localhost"])[0])
 
 
 def _memory(channel: Channel) -> MemoryChannel:
@@ -96,9 +105,7 @@ def expire(order: Order) -> Order:
     """End an order by date, and return the order: the date is moved to the past, and the provider reports expiry."""
     run_commit_callbacks()
     order.reload()
-    now = current_time()
-    passed = now - conf.grace - timedelta(seconds=1)
-    Order.objects.using(database()).filter(pk=order.pk).update(expires_at=passed, lapses_at=now)
+    passed, now = move_date(order), current_time()
     if order.cip and order.code in (memory := _memory(channel_of(order.cip))).book:
         memory.set(order.code, Fact.CODE_EXPIRED, expires_at=passed)
         status = notify(order, Fact.CODE_EXPIRED)
@@ -108,6 +115,14 @@ def expire(order: Order) -> Order:
     run_commit_callbacks()
     order.reload()
     return order
+
+
+def move_date(order: Order) -> datetime:
+    """Move the date of an order to the past, so that the worker takes the last look now; return the date."""
+    now = current_time()
+    passed = now - conf.grace - timedelta(seconds=1)
+    Order.objects.using(database()).filter(pk=order.pk).update(expires_at=passed, lapses_at=now)
+    return passed
 
 
 def settle(orders: Order | Iterable[Order], *, commission: Decimal | None = None) -> Settlement:

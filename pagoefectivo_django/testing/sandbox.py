@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,8 +18,8 @@ from django.urls import reverse
 from ..conf import PAGOEFECTIVO_BACKEND, conf
 from ..flows import tick
 from ..models import Notification, NotificationStatus, Order
-from ..models.clock import current_time
 from ..models.database import database
+from .orders import move_date
 
 #: Seconds until the sandbox has started, answered, or notified the shop.
 PATIENCE = 30.0
@@ -58,9 +57,7 @@ class Sandbox:
         (``tick``) takes the last look.
         """
         self._heard(order, "expire", notify=True)
-        now = current_time()
-        passed = now - conf.grace - timedelta(seconds=1)
-        Order.objects.using(database()).filter(pk=order.pk).update(expires_at=passed, lapses_at=now)
+        move_date(order)
         tick()
         order.reload()
         return order
