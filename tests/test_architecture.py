@@ -91,6 +91,7 @@ KNOWN_IN: dict[str, str | tuple[str, ...]] = {
     "celery": "contrib/celery/tasks.py",
     "cryptography": ("channels/rsa.py", "sandbox/dialects/pagadito.py"),
     "django_tasks": "contrib/tasks/tasks.py",
+    "health_check": "contrib/health/checks.py",
     "holidays": "workdays.py",
     "kombu": "contrib/celery/tasks.py",
     "phonenumbers": "payer.py",

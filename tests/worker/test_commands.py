@@ -11,7 +11,7 @@ from django.test import override_settings
 from django.utils import translation
 
 from pagoefectivo_django.flows import tick
-from pagoefectivo_django.models import Delivery, Order
+from pagoefectivo_django.models import Delivery
 from pagoefectivo_django.testing import Sandbox, expire, make_discrepancy, make_order, make_refund, pay, settle
 from tests.shop.models import Heard
 
