@@ -57,17 +57,17 @@ def cancel(order: Order, now: datetime, wait: bool) -> None:
     _decide(Withdrawal(order, data=data), order, now, wait)
 
 
-def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wait: bool) -> None:
+def remove_current_code(order: Order, now: datetime, *, reissue: bool = False, wait: bool) -> None:
     """Delete the order's current code, if any, or give the code up where waiting is in vain.
 
-    ``asked``: the order keeps its state, since another code follows. Raises ``AlreadyPaid`` if the code was paid, the
+    ``reissue``: the order keeps its state, since another code follows. Raises ``AlreadyPaid`` if the code was paid, the
     errors of ``delete_code``, and with ``wait`` False ``OutcomeUnknown`` if another transaction holds the order.
     """
     for cip in Cip.objects.using(database()).filter(order=order, status=CipStatus.CURRENT):
         begun = begin_deletion(cip, now, wait=wait)
         if not begun and Cip.objects.using(database()).filter(pk=cip.pk, in_process_at__isnull=False).exists():
-            if asked or not order.action_reason:
-                raise refuse_change("reissue" if asked else "cancel", "in_process", order)
+            if reissue or not order.action_reason:
+                raise refuse_change("reissue" if reissue else "cancel", "in_process", order)
             _decide(Supersession(order, code=cip, nobody_knows=False), order, now, wait)
             continue
         if not begun and not wait:
@@ -81,7 +81,7 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
             nobody = isinstance(error, StillPayable) and error.nobody
             _decide(Supersession(order, data=of_error(error), code=cip, nobody_knows=nobody), order, now, wait)
             continue
-        apply_answer(report, actor=Actor.parse(order.action_requested_by), asked=asked, wait=wait, now=now)
+        apply_answer(report, actor=Actor.parse(order.action_requested_by), wanted=reissue, wait=wait, now=now)
         if report.fact == Fact.PAYMENT:
             raise AlreadyPaid(
                 _("Order %(order)s was paid meanwhile with code %(cip)s."),
@@ -102,5 +102,5 @@ def _in_vain(order: Order, error: Exception) -> bool:
         return True
     if not order.action_reason:
         return False
-    asked = Discrepancy.objects.using(database()).filter(order=order, kind=Kind.NOT_CONFIRMED)
-    return isinstance(error, StillPayable | Misconfigured) or asked.exists()
+    discrepancies = Discrepancy.objects.using(database()).filter(order=order, kind=Kind.NOT_CONFIRMED)
+    return isinstance(error, StillPayable | Misconfigured) or discrepancies.exists()

@@ -71,7 +71,7 @@ def extend(order: Order, now: datetime, wait: bool) -> None:
         )
     shown = answer.expires_at
     moved = answer.fact == Fact.ISSUED and shown is not None and abs(shown - date) <= ROUNDING
-    apply_answer(answer, actor=Actor.parse(order.action_requested_by), asked=moved, wait=wait, now=now)
+    apply_answer(answer, actor=Actor.parse(order.action_requested_by), wanted=moved, wait=wait, now=now)
     if answer.fact == Fact.PAYMENT:
         raise AlreadyPaid(
             _("Order %(order)s was paid meanwhile with code %(cip)s."),

@@ -51,5 +51,5 @@ def reissue(order: Order, now: datetime, wait: bool) -> datetime | None:
     errors = [channel for channel in channels if isinstance(channel, Misconfigured)]
     if len(errors) == len(channels):
         raise errors[0] if errors else refuse_change("reissue", "no_route", order)
-    remove_current_code(order, now, asked=True, wait=wait)
+    remove_current_code(order, now, reissue=True, wait=wait)
     return issue(order, now, wait)
