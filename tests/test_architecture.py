@@ -97,6 +97,7 @@ KNOWN_IN: dict[str, str | tuple[str, ...]] = {
     "phonenumbers": "payer.py",
     "PIL": "documents/pdf.py",
     "prometheus_client": "contrib/prometheus/metrics.py",
+    "pytest": "testing/pytest.py",
     "reportlab": "documents/",
     "requests": "channels/http.py",
     "rest_framework": "nowhere yet",

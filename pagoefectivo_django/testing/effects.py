@@ -33,20 +33,16 @@ class Points:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
-        self._place = -1
+        self._last: int | None = None
 
-    def count(self) -> None:
-        """Only remember the points of the next call."""
-        self.seen, self._place = [], -1
-
-    def kill_at(self, place: int) -> None:
-        """Kill the next call at a point."""
-        self.seen, self._place = [], place
+    def begin(self, *, last: int | None = None) -> None:
+        """Forget the points of the call before; kill the next call at the point number ``last``, if one is given."""
+        self.seen, self._last = [], last
 
     def passed(self, where: str) -> None:
-        """Pass a point; raises ``Killed`` at the chosen point."""
+        """Pass a point; raises ``Killed`` at the last point and whenever a call goes on after it, as in ``finally``."""
         self.seen.append(where)
-        if len(self.seen) - 1 == self._place:
+        if self._last is not None and len(self.seen) > self._last:
             raise Killed(where)
 
     @contextmanager

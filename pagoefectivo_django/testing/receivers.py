@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,7 +23,7 @@ from ..models.database import database
 from ..signals import SIGNALS, OutboxSignal, Receiver
 from ..states import Fact
 from .clock import at
-from .effects import Effects, Killed, Points, differences, effects, outbox
+from .effects import Change, Effects, Killed, Points, differences, effects, outbox
 from .factories import make_order, make_refund
 from .orders import expire, notify, pay, run_commit_callbacks, settle
 
@@ -149,9 +149,9 @@ class _Trial:
         self._deliver_others(order, row)
         before = effects(self.outside)
         with _undone():
-            self.points.count()
+            self.points.begin()
             self._deliver(row)
-            once = effects(self.outside)
+            once, places = effects(self.outside), list(self.points.seen)
             yield from self._again(row, once, "called twice with one event", AGAIN)
         with _undone():
             self._deliver(row)
@@ -159,7 +159,7 @@ class _Trial:
             run_commit_callbacks()
             self._deliver_others(order, row)
             yield from self._again(row, effects(self.outside), "called with an old event after a newer event", OLD)
-        yield from self._killed(row, before, once)
+        yield from self._killed(row, places, once.since(before))
 
     def _again(self, row: Delivery, expected: Effects, what: str, advice: str) -> Iterator[str]:
         """Call the receiver once more; yield a fault if anything changes."""
@@ -167,18 +167,17 @@ class _Trial:
         if fault := self._failure(row) or ", ".join(differences(expected, effects(self.outside))):
             yield self._told(what, fault, advice)
 
-    def _killed(self, row: Delivery, before: Effects, once: Effects) -> Iterator[str]:
+    def _killed(self, row: Delivery, places: Sequence[str], wanted: Change) -> Iterator[str]:
         """Kill the process at each point, call the receiver again; yield the first fault."""
-        wanted, places = once.since(before), list(self.points.seen)
         for place, where in enumerate(places):
             with _undone():
                 begin = effects(self.outside)
-                self.points.kill_at(place)
+                self.points.begin(last=place)
                 try:
                     self._deliver(row)
                 except Killed:
                     self._die()
-                self.points.count()
+                self.points.begin()
                 fault = self._failure(row)
                 got = effects(self.outside).since(begin)
             rows, fewer, more = got.rows != wanted.rows, got.sent < wanted.sent, got.sent > wanted.sent

@@ -64,6 +64,15 @@ def remembers_last(sender: Any, order: Order, event: OrderEvent, **kwargs: Any) 
         Heard.objects.create(signal="good", reference=order.reference, event=event.pk, state="")
 
 
+def remembers_finally(sender: Any, order: Order, event: OrderEvent, **kwargs: Any) -> None:
+    """Connected with ``atomic=False``: a process that is killed runs no ``finally``."""
+    if not Heard.objects.filter(event=event.pk, signal="good").exists():
+        try:
+            _mail(order)
+        finally:
+            Heard.objects.create(signal="good", reference=order.reference, event=event.pk, state="")
+
+
 def sends_parcels(sender: Any, order: Order, **kwargs: Any) -> None:
     parcels.append(order.reference)
 

@@ -42,8 +42,13 @@ def told(**named: Any) -> str:
 @pytest.mark.every_database
 @pytest.mark.parametrize(
     ("function", "atomic"),
-    [(shop.looks_before, True), (shop.looks_before, False), (shop.remembers_last, False)],
-    ids=["rows", "rows outside of our transaction", "mail"],
+    [
+        (shop.looks_before, True),
+        (shop.looks_before, False),
+        (shop.remembers_last, False),
+        (shop.remembers_finally, False),
+    ],
+    ids=["rows", "rows outside of our transaction", "mail", "mail and finally"],
 )
 def test_receivers_that_are_right_pass(connect: Callable[..., None], function: Any, atomic: bool) -> None:
     connect(function, atomic=atomic)
@@ -95,6 +100,14 @@ def test_the_rows_of_the_shop_are_looked_at(connect: Callable[..., None]) -> Non
 
     connect(shop.adds_up)
     assert "state '1' → '2'" in told(make=make)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_columns_of_the_last_change_may_change(connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Heard._meta.get_field("state"), "auto_now", True, raising=False)
+    connect(shop.believes_the_event, payment_confirmed, payment_refunded)
+    assert "shop.Heard" in (found := told())
+    assert ": state '" not in found and ", state '" not in found
 
 
 @pytest.mark.django_db(transaction=True)
