@@ -1,11 +1,13 @@
 """The checks for django-health-check fail where the first page would, and are well where all is."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.decorators import login_not_required
+from django.db import connection
 from django.test import Client
 from django.urls import include, path
 from django.utils import timezone
@@ -86,6 +88,18 @@ def test_a_provider_that_fails() -> None:
     for status in (200, 500, None):
         ApiCall.objects.create(status=status, milliseconds=5, **made)
     assert wrong(Provider()) == "Warning: The provider fails (default)."
+
+
+def test_a_check_in_a_thread_of_its_own_leaves_no_connection_behind() -> None:
+    def left() -> object:
+        Outbox().run()
+        return connection.connection
+
+    with ThreadPoolExecutor(1) as executor:
+        assert executor.submit(left).result() is None
+    connection.ensure_connection()
+    Outbox().run()
+    assert connection.connection is not None, "a connection of the caller's is the caller's"
 
 
 @pytest.mark.urls(__name__)
