@@ -18,11 +18,13 @@ from pagoefectivo_django.errors import InvalidRequest, Misconfigured, OutcomeUnk
 from pagoefectivo_django.flows import reissue_code, tick
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.flows.orders.open_link import open_link
+from pagoefectivo_django.flows.possible import actions_of
 from pagoefectivo_django.flows.provider.health import health
 from pagoefectivo_django.flows.provider.routes import Candidate, has_links, route
 from pagoefectivo_django.models import ApiCall, Cip, Order
 from pagoefectivo_django.models.clock import current_time
 from pagoefectivo_django.payer import Payer
+from pagoefectivo_django.wording.data import in_words
 from tests.clock import later
 from tests.factories.messages import report
 from tests.factories.orders import make
@@ -540,3 +542,23 @@ def test_a_second_press_asks_nobody_while_a_lost_code_may_exist(sells_by: Sell) 
     with pytest.raises(InvalidRequest):  # b's code is there, and no link is needed
         open_link(fresh(order), current_time())
     assert (fresh(order).state, asked(order)) == ("pending", ["b"])
+
+
+def test_an_order_whose_first_channel_is_down_says_so_and_offers_the_page_of_the_next(sells_by: Sell) -> None:
+    sells_by(a=MemoryChannel, b=ShortLink)
+    MemoryChannel.fail("issue", Unavailable("The provider is down."))
+    order = make()
+    (told,) = order.events.filter(kind="noted")
+    assert (told.data["action"], told.data["about"], told.data["said"]) == (
+        *("issue", "waits_for_press", "The provider is down."),
+    )
+    assert in_words(told.data).startswith("No code could be requested")
+    assert (order.state, order.pending_action, actions_of([order])[order]["open_link"]) == ("new", "", "")
+    with pytest.raises(InvalidRequest) as refusal:  # the press asks the first channel once more
+        open_link(order, current_time())
+    assert (refusal.value.code, fresh(order).state) == ("order_paid_by_code", "pending")
+
+
+def test_an_order_that_waits_for_its_press_alone_notes_nothing(sells_by: Sell) -> None:
+    sells_by(a=ShortLink)
+    assert not make().events.filter(kind="noted").exists()

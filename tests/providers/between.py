@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 #: Headers of one connection, which are not passed on.
-OWN = {"connection", "content-length", "date", "host", "keep-alive", "server", "transfer-encoding"}
+OWN = {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
 
 
 @dataclass(frozen=True)

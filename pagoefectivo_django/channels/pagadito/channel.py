@@ -31,7 +31,7 @@ NO_RSA: Fault = (
 class PagaditoChannel(RestChannel):
     """An account at Pagadito, which presents a link that lasts ten minutes; orders are in USD alone.
 
-    OPTIONS: ``UID``, ``WSK`` (needed); ``ENVIRONMENT`` (``sandbox`` or ``production``) or ``BASE_URL``, whose host then
+    OPTIONS: ``UID``, ``WSK`` (needed); ``ENVIRONMENT`` (``sandbox`` or ``production``) or ``BASE_URL``, whose origin then
     counts as Pagadito's for the certificates of messages; ``TIMEOUT`` (8 s); ``ACCOUNT``, a name for the account in our
     records (``main``).
 

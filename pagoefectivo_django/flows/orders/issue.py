@@ -31,7 +31,7 @@ from ..provider.record import recorded
 from ..provider.routes import route
 from ..provider.transaction_codes import new_transaction_code
 from .find import find, find_lost, is_as_requested, is_clear, supersede_lost_link
-from .pending_action import attempt_quietly, fulfil, put_to_person, record
+from .pending_action import attempt_quietly, fulfil, note, put_to_person, record
 
 logger = logging.getLogger("pagoefectivo.provider")
 
@@ -113,6 +113,8 @@ def request_code(
             problem = channel
             continue
         if not (asked or pressed) and waits_for_press(channel, order.expires_at, now):
+            if problem:  # the channels before are asked once more by the payer's press, and staff reads why
+                note(order, {"action": PendingAction.ISSUE, "about": "waits_for_press", **of_error(problem)}, now)
             return None
         # The lease of a request begins with the request, and not with the channels that were asked before.
         now = _moved_on(first, begun)
