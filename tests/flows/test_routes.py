@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -562,3 +562,26 @@ def test_an_order_whose_first_channel_is_down_says_so_and_offers_the_page_of_the
 def test_an_order_that_waits_for_its_press_alone_notes_nothing(sells_by: Sell) -> None:
     sells_by(a=ShortLink)
     assert not make().events.filter(kind="noted").exists()
+
+
+class Blind(MemoryChannel):
+    """A provider that can't be asked by our number, whatever the OPTIONS say."""
+
+    def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
+        super().__init__(alias, {**options, "CAN_FIND": False})
+
+
+@pytest.mark.parametrize("first", [MemoryChannel, PeruvianLinks])
+def test_a_process_that_died_at_the_second_provider_leaves_no_order_to_a_person(
+    sells_by: Sell, first: type[MemoryChannel]
+) -> None:
+    """The provider knows nothing of the first request, or nobody of its link; so at most one code may exist."""
+    sells_by(a=first, b=Blind)
+    MemoryChannel.fail("issue", OutcomeUnknown("lost"))
+    order = make()
+    MemoryChannel.fail("issue", KeyboardInterrupt())  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        tick(later(minutes=5))
+    for minutes in (10, 15, 20):
+        tick(later(minutes=minutes))
+    assert (fresh(order).state, discrepancies()) == ("pending", [])

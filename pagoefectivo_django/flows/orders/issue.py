@@ -92,9 +92,10 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     if again := _busy_until(order, now) or find_lost(order, now, asked=asked):
         return again
     lost = _lost_of_this_action(order)
+    links = [cip for cip in lost if cip.status == CipStatus.SUPERSEDED]
     # The provider knows nothing of a lost request about which it can be asked: ``find_lost`` would have held the order.
-    doubtful = [cip for cip in lost if cip.status != CipStatus.LOST or not can_be_found(cip)]
-    if len(doubtful) >= MOST_LOST or len(lost) >= MOST_IN_VAIN:
+    doubtful = [cip for cip in lost if cip.status == CipStatus.LOST and not can_be_found(cip)]
+    if max(len(doubtful), len(links)) >= MOST_LOST or len(lost) >= MOST_IN_VAIN:
         if (
             any(cip.status == CipStatus.LOST for cip in lost) or order.state not in IN_STATES["open_link"]
         ):  # else the payer may press for a link
