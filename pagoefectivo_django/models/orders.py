@@ -41,6 +41,8 @@ class Order(Attempted):
     """
 
     token = models.UUIDField(_("token"), default=uuid.uuid4, unique=True, editable=False)
+    #: The order's id in the API and in outgoing webhooks; opens no page, unlike the token.
+    public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
     reference = ExactCharField(_("reference"), max_length=64, db_index=True)
     #: True on the newest order of a reference, else NULL: so two can't be created at once, on any database.
     newest = models.BooleanField(null=True, default=True, editable=False)

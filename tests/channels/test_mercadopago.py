@@ -402,7 +402,7 @@ def test_check(changes: dict[str, Any], found: list[str], settings: Any) -> None
     assert not any(secret in str(each) for each in messages for secret in (SECRET, "made-up-access-token"))
 
 
-@pytest.mark.parametrize(("hours", "ids"), [(47, ["pagoefectivo.W013"]), (48, [])])
+@pytest.mark.parametrize(("hours", "ids"), [(47, ["pagoefectivo.W014"]), (48, [])])
 def test_check_asks_for_the_time_that_mercado_pago_takes(settings: Any, hours: int, ids: list[str]) -> None:
     settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"GRACE": timedelta(hours=hours)}
     assert [each.id for each in MercadoPagoChannel.check("default", GOOD)] == ids

@@ -28,7 +28,7 @@ from .rows import DETAILS, NOT_FOUND, REFUNDS, STATUSES
 #: The time that Mercado Pago may take to credit a payment: its list of methods says 2,880 minutes.
 ACCREDITATION = timedelta(minutes=2880)
 TOO_SOON: Fault = (
-    *(Warning, "pagoefectivo.W013", "is less than the two days that a payment may take: payments in time come as late"),
+    *(Warning, "pagoefectivo.W014", "is less than the two days that a payment may take: payments in time come as late"),
     "Set PAGOEFECTIVO['GRACE'] to timedelta(days=2).",
 )
 #: Mercado Pago's name for PagoEfectivo.

@@ -57,8 +57,8 @@ def took_payment(locked: LockedOrder, cip: Cip, report: Report, accepted: bool) 
         kind = _discrepancy_kind(locked, cip, payment, report, accepted)
         locked.payments.append(payment)
         if cip.retry_at:  # the code was due for deletion: "still payable" is answered, and the payment is judged below
-            asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.STILL_PAYABLE, cip=cip).open()
-            asked.update(**closed(locked.actor, "paid", locked.now))
+            discrepancies = Discrepancy.objects.using(locked.alias).filter(kind=Kind.STILL_PAYABLE, cip=cip).open()
+            discrepancies.update(**closed(locked.actor, "paid", locked.now))
         locked.move_cip(cip, CipStatus.PAID)
         cip.retry_at = None
         _count(
@@ -156,9 +156,11 @@ def _more_known(locked: LockedOrder, cip: Cip, payment: Payment, report: Report)
     if report.paid_at and report.operation_number and (numbered or payment.paid_at is None):
         _set_time(locked, cip, payment, report.paid_at, report)
     if names_disagree(report, cip):
-        asked = Discrepancy.objects.using(locked.alias).filter(payment=payment)
+        discrepancies = Discrepancy.objects.using(locked.alias).filter(payment=payment)
         names = {name: value for name in NAMES if (value := getattr(report, name))}
-        shown = [said for discrepancy in asked for said in discrepancy.evidence if names.items() <= said.items()]
+        shown = [
+            said for discrepancy in discrepancies for said in discrepancy.evidence if names.items() <= said.items()
+        ]
         if not shown:
             contradict(locked, Kind.UNMATCHED, report, cip, payment)
     told, owed = (report.amount, report.currency), (locked.order.amount, locked.order.currency)
@@ -247,7 +249,7 @@ def _show_payment(locked: LockedOrder, cip: Cip, payment: Payment) -> None:
         locked.touch(cip)
 
 
-def took_back(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
+def took_back(locked: LockedOrder, cip: Cip, report: Report, wanted: bool) -> None:
     """Apply a reversal to the payment meant, or keep the reversal for a payment not heard of yet.
 
     Meant is the payment with the reversal's operation number, else the last without a number; a reversal without a
@@ -289,8 +291,8 @@ def _returned_so_far(locked: LockedOrder, cip: Cip, payment: Payment, report: Re
         return
     unexplained = report.returned - by_provider(locked, payment)
     subject = Subject.of_payment(payment, cip, locked.order)
-    asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.REVERSED, subject=subject.text).first()
-    sums = [Decimal(said["returned"]) for said in asked.evidence if "returned" in said] if asked else []
+    discrepancy = Discrepancy.objects.using(locked.alias).filter(kind=Kind.REVERSED, subject=subject.text).first()
+    sums = [Decimal(said["returned"]) for said in discrepancy.evidence if "returned" in said] if discrepancy else []
     if unexplained > 0 and report.returned not in sums:
         locked.history.open_discrepancy(
             Kind.REVERSED, subject, evidence_of(report), amount=unexplained, currency=payment.currency, anew=True
@@ -340,8 +342,8 @@ def _part_came_back(locked: LockedOrder, cip: Cip, payment: Payment, report: Rep
     heard = utc(report.received_at or report.asked_at or locked.now)
     evidence = evidence_of(report) | {"heard": heard}
     subject = Subject.of_payment(payment, cip, locked.order)
-    asked = Discrepancy.objects.using(locked.alias).filter(kind=Kind.REVERSED, subject=subject.text).first()
-    if asked and evidence in asked.evidence:
+    discrepancy = Discrepancy.objects.using(locked.alias).filter(kind=Kind.REVERSED, subject=subject.text).first()
+    if discrepancy and evidence in discrepancy.evidence:
         return
     if report.amount and report.currency in ("", payment.currency) and confirmed(locked, payment, report.amount, heard):
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -52,11 +53,13 @@ def refund_order(
     actor: Actor | str,
     reason: str,
     now: datetime | None = None,
+    on_write: Callable[[Refund], None] | None = None,
 ) -> Refund:
     """Request a refund of the payment behind a paid order, or of another payment on a code of the order.
 
     ``amount`` defaults to all that can still be refunded. Raises ``InvalidRequest`` if nothing was paid, if more would
-    go back than came, and without actor or reason.
+    go back than came, and without actor or reason. ``on_write``: called with the refund in the transaction that writes
+    the refund; an error raised there undoes the transaction.
     """
     if not Actor.of(actor) or not reason.strip():
         raise InvalidRequest(
@@ -71,7 +74,11 @@ def refund_order(
         )
     asked = 0 if amount is None else exact(amount)
     refund = Refund(payment=found, order=order, amount=asked, reason=reason[:500])
-    return _step(refund, RefundStatus.REQUESTED, actor, now)
+    with one_transaction():
+        made = _step(refund, RefundStatus.REQUESTED, actor, now)
+        if on_write:
+            on_write(made)
+    return made
 
 
 def approve_refund(refund: Refund, *, actor: Actor | str, now: datetime | None = None) -> Refund:

@@ -1,0 +1,17 @@
+"""URLs of endpoints, which the API's URLs include where this app is installed."""
+
+from django.urls import path
+
+from .views import Deliveries, Endpoints, OneDelivery, OneEndpoint, Redelivery, Rotation, Trial
+
+ONE = "<str:public_id>/"
+SENT = f"{ONE}deliveries/<str:delivery>/"
+urlpatterns = [
+    path("", Endpoints.as_view(), name="webhook-endpoints"),
+    path(ONE, OneEndpoint.as_view(), name="webhook-endpoint"),
+    path(f"{ONE}rotate/", Rotation.as_view(), name="webhook-rotate"),
+    path(f"{ONE}test/", Trial.as_view(), name="webhook-test"),
+    path(f"{ONE}deliveries/", Deliveries.as_view(), name="webhook-deliveries"),
+    path(SENT, OneDelivery.as_view(), name="webhook-delivery"),
+    path(f"{SENT}redeliver/", Redelivery.as_view(), name="webhook-redeliver"),
+]
