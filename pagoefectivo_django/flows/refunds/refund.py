@@ -33,6 +33,7 @@ from ..possible.refusing import refuse_step
 from ..possible.rules import RefundSituation, refund_actions
 from ..provider.accounts import channel_of
 from ..provider.look_up import ref_of
+from ..provider.pace import may_search
 from ..provider.record import recorded
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -41,6 +42,8 @@ logger = logging.getLogger("pagoefectivo.provider")
 LINK_AGE = 14 * 24 * 3600
 #: The shortest and the longest pause between two questions about a refund that takes days, and when a person is told.
 SOONEST, LATEST, LONGEST = timedelta(minutes=5), timedelta(hours=12), timedelta(days=14)
+#: The pause of a question for which the account's pace has no room now.
+PACED = timedelta(seconds=10)
 
 
 def refund_order(
@@ -235,12 +238,18 @@ def _remember(refund: Refund, report: RefundReport, now: datetime) -> None:
 
 
 def _look_up(refund: Refund, now: datetime) -> None:
-    """Ask the provider about a refund that takes days; without an end after ``LONGEST`` a person is told."""
+    """Ask the provider about a refund that takes days; without an end after ``LONGEST`` a person is told.
+
+    The question is one of the account's pace, like a search for a code; where the pace allows none, it waits.
+    """
     name = refund.provider_id or ""
     under_way = RefundReport(name, RefundStatus.SENT)
     report, problem = under_way, dict[str, object]()
     try:
         channel = channel_of(refund.payment.cip)
+        if not may_search(channel):
+            Refund.objects.using(database()).filter(pk=refund.pk, status=RefundStatus.SENT).update(retry_at=now + PACED)
+            return
         with recorded(channel, order=refund.order):
             report = channel.look_up_refunds([name]).get(name, under_way)
     except Exception as error:  # an error of the provider, or a mistake of ours: asked again
