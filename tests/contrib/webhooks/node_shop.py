@@ -52,8 +52,9 @@ class Program:
 @contextmanager
 def running(folder: Path, program: str, **environment: str) -> Iterator[Program]:
     """Run a program until the end of the block."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([NODE, program], cwd=folder, env=os.environ | environment, text=True, **pipes) as process:
+    pipe = subprocess.PIPE
+    command, around = [NODE, program], os.environ | environment
+    with subprocess.Popen(command, cwd=folder, env=around, text=True, stdin=pipe, stdout=pipe) as process:
         found = Program(process)
         reader = threading.Thread(target=found.read, daemon=True)
         reader.start()
