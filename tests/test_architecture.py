@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Looks at everything that a shop needs, so it knows both shores.
     "doctor": GROUND | {"channels", "carriers", "flows", "models"},
     # Adds Django REST framework, which no other part knows.
-    "api": GROUND | {"documents", "flows", "models", "wording"},
+    "api": GROUND | {"__version__", "documents", "flows", "models", "wording"},
     "forms": GROUND,
     # The admin's first page, without the admin: every project loads the tag that shows it.
     "dashboard": GROUND | {"documents", "flows", "models", "wording"},
