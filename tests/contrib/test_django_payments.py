@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,10 +24,15 @@ from pagoefectivo_django.contrib.django_payments.provider import PagoEfectivoPro
 from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import cancel_order, create_order, reissue_code, resolve_discrepancy, tick
 from pagoefectivo_django.flows.outbox.publish import deliver_again
+from pagoefectivo_django.flows.privacy.forget import anonymise
 from pagoefectivo_django.models import Delivery, Discrepancy, FailingReceiver, Order, Refund
 from pagoefectivo_django.signals import SIGNALS
+from pagoefectivo_django.states import Kind
 from pagoefectivo_django.testing import deliver, expire, pay
-from tests.concurrency import at_once
+from tests.clock import later
+from tests.concurrency import at_once, observing, posting, who_waits
+from tests.factories.discrepancies import open_discrepancy
+from tests.factories.messages import paid
 from tests.factories.orders import ANA
 from tests.factories.refunds import bring, refund_at
 from tests.payments_shop.models import Payment
@@ -102,7 +108,7 @@ def test_a_payer_pays(told: list[str]) -> None:
     assert to(payment) == order.voucher_url
     pay(order)
     assert of(payment) == ("confirmed", "", Decimal("35.50"))
-    assert fresh(payment).transaction_id == order.code
+    assert fresh(payment).transaction_id == str(order.public_id)
     assert told == ["confirmed"]
     assert to(payment) == payment.get_success_url()
 
@@ -185,6 +191,23 @@ def test_another_amount_that_a_person_accepts_is_what_was_captured() -> None:
     assert of(payment) == ("confirmed", "", Decimal("30.00"))
 
 
+def test_a_payment_goes_on_when_the_payer_s_data_is_erased() -> None:
+    payment, order = begun()
+    expire(order)
+    assert anonymise(order.pk, actor="eva", reason="Ana asked for it.", now=later(days=400))
+    pay(order, paid_at=timezone.now() - HOUR)
+    assert of(payment) == ("confirmed", "", Decimal("35.50"))
+    assert to(payment) == payment.get_success_url()
+
+
+def test_money_for_no_order_moves_no_payment() -> None:
+    payment, _ = begun()
+    open_discrepancy(Kind.UNMATCHED)
+    deliver()
+    assert not Delivery.objects.filter(delivered_at=None).exists()
+    assert (fresh(payment).status, fresh(payment).fraud_status) == ("waiting", FraudStatus.UNKNOWN)
+
+
 # Repeated, late, killed in the middle.
 
 
@@ -226,20 +249,27 @@ def test_a_shop_s_receiver_that_fails_is_called_again_with_the_payment_as_before
     assert tries == ["confirmed", "confirmed"]
 
 
-@pytest.mark.every_database
-def test_a_stale_payment_saved_at_the_same_moment_waits_for_ours() -> None:
+@pytest.mark.postgresql
+@pytest.mark.mariadb
+def test_a_payment_that_the_shop_is_writing_is_waited_for() -> None:
     payment, order = begun()
+    heard: list[str] = []
 
-    def note() -> None:
-        with transaction.atomic():
+    def ship(sender: Any, instance: Payment, **kwargs: Any) -> None:
+        heard.append(instance.description)
+
+    status_changed.connect(ship)
+    try:
+        with observing() as ask, ExitStack() as stack, transaction.atomic():
             mine = Payment.objects.select_for_update().get(pk=payment.pk)
+            stack.enter_context(posting(paid(order)))
+            who_waits(ask)
             mine.description = "noted"
             mine.save()
-
-    assert at_once(lambda: pay(order).state, note) == ["paid", None]
-    deliver()
+    finally:
+        status_changed.disconnect(ship)
     assert of(payment) == ("confirmed", "", Decimal("35.50"))
-    assert fresh(payment).description == "noted"
+    assert heard == ["noted"]
 
 
 @pytest.mark.every_database

@@ -8,6 +8,8 @@ import requests
 from .bridge import TIMEOUT, AskPerson, Service, exact, logger, same_money
 
 PAGE = 100
+#: Before the number of an order at Magento: our reference, and the key under which the order is asked for.
+PREFIX = "magento-"
 
 
 class Magento:
@@ -27,7 +29,7 @@ class Magento:
         for order in self.new_orders():
             if order["payment"]["method"] != self.method:
                 continue
-            key = f"magento-{order['entity_id']}"
+            key = f"{PREFIX}{order['entity_id']}"
             address = order.get("billing_address") or {}
             payer = {
                 "email": order["customer_email"],
@@ -36,12 +38,11 @@ class Magento:
                 "phone": address.get("telephone") or "",
             }
             wanted = {
-                "reference": order["increment_id"],
+                "reference": key,
                 "amount": f"{order['total_due']:.2f}",
                 "currency": order["order_currency_code"],
                 "payer": payer,
                 "concept": f"Pedido {order['increment_id']}",
-                "metadata": {"magento": order["entity_id"]},
             }
             try:
                 self.service.create_order(key, wanted)
@@ -69,9 +70,9 @@ class Magento:
 
     def mark_paid(self, order: dict[str, Any]) -> None:
         """Write an invoice of the order that captures what is due, unless nothing is due any more."""
-        key = order["metadata"].get("magento")
-        if key is None:
+        if not order["reference"].startswith(PREFIX):
             return  # an order of somebody else's
+        key = order["reference"].removeprefix(PREFIX)
         there = self.ask("GET", f"orders/{key}")
         if not there["total_due"]:
             return

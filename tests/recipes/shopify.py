@@ -20,6 +20,8 @@ mutation ($input: OrderMarkAsPaidInput!) {
   orderMarkAsPaid(input: $input) { userErrors { field message } }
 }
 """
+#: Before the number of an order at Shopify: our reference, and the key under which the order is asked for.
+PREFIX = "shopify-"
 
 
 class Shopify:
@@ -35,7 +37,7 @@ class Shopify:
         order = exact(body)
         if self.method not in order["payment_gateway_names"] or order.get("cancelled_at"):
             return
-        key = f"shopify-{order['id']}"
+        key = f"{PREFIX}{order['id']}"
         address = order.get("billing_address") or {}
         payer = {
             "email": order["email"],
@@ -49,7 +51,6 @@ class Shopify:
             "currency": order["currency"],
             "payer": payer,
             "concept": f"Pedido {order['name']}",
-            "metadata": {"shopify": order["admin_graphql_api_id"]},
         }
         self.service.create_order(key, wanted)
 
@@ -66,9 +67,9 @@ class Shopify:
 
         Shopify would take its whole balance as paid, so an order that was edited since is a person's.
         """
-        identity = order["metadata"].get("shopify")
-        if not identity:
+        if not order["reference"].startswith(PREFIX):
             return  # an order of somebody else's
+        identity = order["reference"].replace(PREFIX, "gid://shopify/Order/")
         there = self.ask(LOOK, {"id": identity})["order"]
         if there is None:
             raise AskPerson(f"{identity} is paid by {order['reference']}, and is not at Shopify any more.")

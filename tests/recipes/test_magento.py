@@ -47,7 +47,7 @@ def test_an_order_there_is_paid_here_and_invoiced_there(shop: Shop) -> None:
     shop.there.place()
     assert shop.bridge.fetch() == 1
     order = Order.objects.get()
-    assert (order.reference, order.amount, order.currency) == ("000000003", Decimal("35.50"), "PEN")
+    assert (order.reference, order.amount, order.currency) == ("magento-3", Decimal("35.50"), "PEN")
     assert (order.payer.name, order.payer.phone) == ("Ana", "999888777")
     pay(order)
     tick()
@@ -62,7 +62,7 @@ def test_everything_comes_again(shop: Shop) -> None:
     order = Order.objects.get()
     pay(order)
     tick()
-    shop.bridge.mark_paid({"metadata": {"magento": 3}, "reference": "000000003", "currency": "PEN", "amount": "35.50"})
+    shop.bridge.mark_paid({"reference": "magento-3", "currency": "PEN", "amount": "35.50"})
     assert shop.there.invoices == [3]
 
 
@@ -122,7 +122,7 @@ def test_an_order_that_nobody_can_pay_holds_back_no_other(shop: Shop, caplog: py
     shop.there.place(3, order_currency_code="EUR")
     shop.there.place(4)
     assert shop.bridge.fetch() == 1
-    assert Order.objects.get().reference == "000000004"
+    assert Order.objects.get().reference == "magento-4"
     assert "A person has to look: magento-3" in caplog.text
 
 

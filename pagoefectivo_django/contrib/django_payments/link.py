@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from ...models import Order
 from ...models.database import database
@@ -20,10 +21,19 @@ def token_of(order: Order) -> str:
     return token if isinstance(token, str) else ""
 
 
-def orders_of(reference: str, token: str) -> list[Order]:
+def number_of(order: Order) -> str:
+    """Return what a payment has as its ``transaction_id``; the link that stays when the payer's data is erased."""
+    return str(order.public_id)
+
+
+def orders_of(reference: str, payment: Any) -> list[Order]:
     """Return the orders of a payment, oldest first: a further one only where the payment's total was changed."""
     orders = Order.objects.using(database()).select_related("cip").filter(reference=reference).order_by("pk")
-    return [order for order in orders if token_of(order) == token]
+    return [
+        order
+        for order in orders
+        if (token_of(order) == payment.token if token_of(order) else number_of(order) == payment.transaction_id)
+    ]
 
 
 def decisive(orders: Iterable[Order]) -> Order | None:

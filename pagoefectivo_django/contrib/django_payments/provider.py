@@ -21,7 +21,7 @@ from ...signals import payment_confirmed
 from ...states import OrderState
 from ...texts import one_line
 from .apps import RECEIVER
-from .link import KEY, OPEN, decisive, orders_of, token_of
+from .link import KEY, OPEN, decisive, number_of, orders_of, token_of
 
 #: Most characters of ``Order.concept``.
 LONGEST = 200
@@ -62,7 +62,7 @@ class PagoEfectivoProvider(BasicProvider):  # type: ignore[misc]  # django-payme
 
     def order_of(self, payment: Any) -> Order | None:
         """Return the order that a payment follows, or None before the shop has asked for the form."""
-        return decisive(orders_of(self.reference(payment), payment.token)) if payment.token else None
+        return decisive(orders_of(self.reference(payment), payment)) if payment.token else None
 
     # What django-payments calls.
 
@@ -94,10 +94,12 @@ class PagoEfectivoProvider(BasicProvider):  # type: ignore[misc]  # django-payme
                     metadata={KEY: payment.token},
                     replace=True,
                 )
+                if token_of(order) != payment.token:
+                    raise PaymentError(f"The reference {order.reference} belongs to an order of somebody else.")
+                payment.transaction_id = number_of(order)
+                payment.save(update_fields=["transaction_id"])
         except PagoEfectivoError as error:
             raise told(error) from error
-        if token_of(order) != payment.token:
-            raise PaymentError(f"The reference {order.reference} belongs to an order of somebody else.")
         return order
 
     def process_data(self, payment: Any, request: HttpRequest) -> HttpResponse:

@@ -13,7 +13,7 @@ from ...models import Payment as Money
 from ...models.database import database
 from ...models.orders import that_pays
 from ...states import OrderState
-from .link import OPEN, decisive, orders_of, token_of
+from .link import OPEN, decisive, number_of, orders_of, token_of
 
 logger = logging.getLogger("pagoefectivo.delivery")
 
@@ -36,20 +36,27 @@ def follow_order(sender: Any, order: Order | None, **kwargs: Any) -> None:
     So a repeated event changes nothing, and an old event after a new one neither. The payment is read under a lock, and
     ``status_changed`` is sent in the same transaction, once for each change.
     """
-    token = token_of(order) if order else ""
-    if not order or not token:
+    if not order or not (mine := _payments_of(order)):
         return
     model = get_payment_model()
     alias = router.db_for_write(model)
     with transaction.atomic(using=alias):
-        payment = model._default_manager.using(alias).select_for_update().filter(token=token).first()
+        payment = model._default_manager.using(alias).select_for_update().filter(**mine).first()
         if payment is None:
             logger.warning("Order %s belongs to a payment that django-payments does not know any more.", order)
             return
-        orders = orders_of(order.reference, token)
+        orders = orders_of(order.reference, payment)
         _review(payment, orders)
         if followed := decisive(orders):
             _move(payment, followed)
+
+
+def _payments_of(order: Order) -> dict[str, str]:
+    """Return a filter for the payment of an order; empty for an order that was made for no payment."""
+    if token := token_of(order):
+        return {"token": token}
+    # With the payer's data the metadata was erased.
+    return {"transaction_id": number_of(order)} if order.forgotten_at else {}
 
 
 def _move(payment: Any, order: Order) -> None:
@@ -57,7 +64,7 @@ def _move(payment: Any, order: Order) -> None:
     if order.state in OPEN and status == PaymentStatus.REJECTED:
         status = PaymentStatus.WAITING  # a new code for an order that had ended
     message = str(order.state) if status == PaymentStatus.REJECTED else ""
-    changed = {"transaction_id": order.code or (order.cip and order.cip.provider_id) or ""}
+    changed: dict[str, Any] = {"transaction_id": number_of(order)}
     if status == PaymentStatus.CONFIRMED:
         changed["captured_amount"] = _paid(order)
     elif status == PaymentStatus.REFUNDED:
