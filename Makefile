@@ -41,6 +41,8 @@ CHECKED := pagoefectivo_django $(wildcard example_project) tests tools benchmark
 .PHONY: help demo run test test-sqlite test-postgresql test-mariadb slow storm fuzz mutants newest lint audit docs lock messages bench size house prose wheel
 # Only who calls pytest directly may choose a server of their own.
 unexport TEST_DATABASE TEST_DATABASE_URL TEST_DATABASE_LOG
+# Where Python may not keep what it compiled, each worker and each child of a test compiles everything again: a minute a run.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -140,10 +142,13 @@ wheel: $(READY)  ## build the wheel into dist/, and the bill of what it was test
 	@ls dist
 
 # Everything again from nothing when the lock changes, so that nothing stays behind; our own metadata when that changes.
-$(VENV)/.locked: requirements/build.txt requirements/test.txt
+# setuptools-scm goes when the sources are built: a build of ours would ask for its version there.
+$(VENV)/.locked: requirements/build.txt requirements/sources.txt requirements/test.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python $(INSTALL) requirements/build.txt
+	$(BIN)/python $(INSTALL) requirements/sources.txt
 	$(BIN)/python $(INSTALL) requirements/test.txt
+	$(BIN)/python $(PIP) uninstall --yes setuptools-scm vcs-versioning
 	touch $@
 
 $(READY): $(VENV)/.locked setup.cfg pyproject.toml

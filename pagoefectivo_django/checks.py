@@ -67,7 +67,17 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
                 )
             found += channel.check(alias, options) + _prefix(alias, options) + _of_channel(alias, options)
             found += _shared(alias, options) + _taken(alias, channel, options)
-    return [*found, *_one_account(), *_routes(), *_values(), *_sources(), *_carriers(), *_shown(), *_money()]
+    return [
+        *found,
+        *_one_account(),
+        *_routes(),
+        *_values(),
+        *_sources(),
+        *_carriers(),
+        *_shown(),
+        *_money(),
+        *_outgoing(),
+    ]
 
 
 @register("pagoefectivo")
@@ -107,6 +117,10 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         if not isinstance(channel, Misconfigured):
             found += channel.check_deploy(alias, options)
     found += _carriers_deployed() + _one_secret() + _heard()
+    if _mapping("WEBHOOKS").get("HTTP") and not settings.DEBUG:
+        hint = "Take HTTP out of PAGOEFECTIVO['WEBHOOKS'], and give endpoints addresses that begin with https://."
+        problem = "Outgoing webhooks may go without TLS: others could read the messages."
+        found.append(Warning(problem, hint=hint, id="pagoefectivo.W013"))
     backend = settings.CACHES.get("default", {}).get("BACKEND", "")
     if backend.endswith(("LocMemCache", "DummyCache")):
         hint = "Use a cache that all processes share, or each of them asks PagoEfectivo for tokens of its own."
@@ -300,6 +314,23 @@ def _values() -> list[CheckMessage]:
     except Misconfigured as error:
         hint = "The function takes (order) and returns (address, label) of a page of yours, or None."
         found.append(Error(str(error), hint=hint, id="pagoefectivo.E008"))
+    return found
+
+
+def _outgoing() -> list[CheckMessage]:
+    """Errors in what outgoing webhooks may reach."""
+    written = _written("WEBHOOKS")
+    if not isinstance(written, Mapping):
+        hint = "Write a dict, such as {'ALLOW': ['10.0.0.0/8']}."
+        return [Error("PAGOEFECTIVO['WEBHOOKS'] is no dictionary.", hint=hint, id="pagoefectivo.E008")]
+    found = unknown_keys("PAGOEFECTIVO['WEBHOOKS']", written, ("ALLOW", "HTTP"))
+    allowed = written.get("ALLOW", ())
+    if not isinstance(allowed, list | tuple) or not all(map(_is_network, allowed)):
+        problem = f"PAGOEFECTIVO['WEBHOOKS']['ALLOW'] is {allowed!r}, no list of networks."
+        found.append(Error(problem, hint="List them, such as ['10.0.0.0/8'].", id="pagoefectivo.E008"))
+    if not isinstance(written.get("HTTP", False), bool):
+        problem = "PAGOEFECTIVO['WEBHOOKS']['HTTP'] is neither True nor False."
+        found.append(Error(problem, hint="Leave it out: endpoints need https://.", id="pagoefectivo.E008"))
     return found
 
 

@@ -213,6 +213,11 @@ class Settings:
         "How long the data of payers is kept after their order was made; ask your lawyer.",
         limits=(timedelta(days=30), timedelta(days=36500)),
     )
+    webhooks = Setting[Mapping[str, Any]](
+        {},
+        "Of outgoing webhooks (:doc:`/how-to/outgoing-webhooks`): ``ALLOW``, the networks beside the public internet "
+        "that endpoints may be in, and ``HTTP``, ``True`` for addresses without TLS; for tests.",
+    )
     statements = Setting[Mapping[str, Mapping[str, Any]]](
         {}, "Name → ``KIND`` and ``COLUMNS`` of statements that are not in the provider's own format."
     )

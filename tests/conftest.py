@@ -14,9 +14,10 @@ from django.utils import translation
 
 from tests import servers, writers
 from tests.browser.chromium import CHROMIUM
+from tests.contrib.webhooks.node_shop import NODE, NPM
 from tests.ports import refusing
 
-pytest_plugins = ["pagoefectivo_django.testing", "tests.browser.visiting"]
+pytest_plugins = ["pagoefectivo_django.testing.pytest", "tests.browser.visiting"]
 
 ROOT = Path(__file__).parent.parent
 #: ``make storm``: everything that is too long for the suite.
@@ -59,9 +60,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.once)
             item.add_marker(pytest.mark.xdist_group("chromium"))
+    share_cases(items)
     if PART:
         part, parts = map(int, PART.split("/"))
         items[:] = sorted(items, key=lambda item: item.nodeid)[part - 1 :: parts]
+
+
+def share_cases(items: list[pytest.Item]) -> None:
+    """Mark the cases of each test that no database changes: the first for both ends of ``.ci/run``, each other for one.
+
+    So both ends run every test, and together every case. A case's end depends on its name among the collected ones.
+    """
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if not item.get_closest_marker("every_database") and not item.get_closest_marker("once"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for tests in cases.values():
+        for number, item in enumerate(sorted(tests, key=lambda test: test.nodeid)[1:]):
+            item.add_marker(pytest.mark.newest_end if number % 2 else pytest.mark.oldest_end)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -73,6 +89,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_sep(
             "!", "The payer's pages were NOT looked at: install Chromium (Debian: chromium)", yellow=True, bold=True
         )
+    if whole and not (NODE and NPM):
+        terminalreporter.write_sep("!", "No shop in Node was tried: install node and npm", yellow=True, bold=True)
     if whole and servers.kind() != "mariadb":
         why = "" if servers.mariadbd() else " (mariadbd is not installed here)"
         terminalreporter.write_sep(

@@ -12,7 +12,7 @@ RUNS = re.findall(
 )
 DEFAULT = {"sqlite": "True", "postgresql": "every_database", "mariadb": "every_database"}
 DATABASES = set(DEFAULT)
-MARKS = {"every_database", "once", "smoke", *DATABASES}
+MARKS = {"every_database", "once", "smoke", "oldest_end", "newest_end", *DATABASES}
 EVERYWHERE = {f"{end} {database}" for end in ("oldest", "newest") for database in DATABASES}
 
 
@@ -35,6 +35,8 @@ def runs_of(*marks: str) -> set[str]:
         ((), {"oldest postgresql", "newest sqlite"}),
         (("every_database",), EVERYWHERE - {"oldest sqlite", "newest mariadb"}),
         (("every_database", "smoke"), EVERYWHERE),
+        (("oldest_end",), {"oldest postgresql"}),
+        (("newest_end",), {"newest sqlite"}),
         (("once",), {"newest sqlite"}),
         (("sqlite",), {"oldest sqlite", "newest sqlite"}),
         (("sqlite", "once"), {"newest sqlite"}),
@@ -47,6 +49,15 @@ def runs_of(*marks: str) -> set[str]:
 )
 def test_every_test_runs_where_it_is_meant_to(marks: tuple[str, ...], runs: set[str]) -> None:
     assert runs_of(*marks) == runs
+
+
+@pytest.mark.parametrize(("case", "ends"), [(0, []), (1, ["oldest_end"]), (2, ["newest_end"]), (3, ["oldest_end"])])
+def test_both_ends_run_the_first_case_and_each_other_case_runs_at_one(
+    request: pytest.FixtureRequest, case: int, ends: list[str]
+) -> None:
+    """Where a person chose one case by its name, this case is the first."""
+    marks = [mark.name for mark in request.node.iter_markers() if mark.name.endswith("_end")]
+    assert marks == ends or request.config.args_source is pytest.Config.ArgsSource.ARGS
 
 
 def test_the_runs_were_read() -> None:

@@ -137,6 +137,7 @@ class OrderAdmin(RecordAdmin):
         "cips__code",
         "cips__transaction_code",
         "cips__provider_id",
+        "cips__other_code",
         "operation_number",
     )
     search_help_text = _(

@@ -38,19 +38,31 @@ from .queues import queues_panel
 
 def verdicts(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, now: datetime) -> list[Verdict]:
     """Return the answers to "Was I paid?", "Is anything wrong?" and "Is it still working?"."""
+    wrong = _wrong(request, accounts, state)
+    troubles = format_html_join(", ", "{}", ((each,) for each in wrong))
+    broken = _broken(accounts, state, now)
+    return [
+        _paid(accounts, now),
+        Verdict(_("Is anything wrong?"), troubles or _("nothing that we know of"), "bad" if wrong else "good"),
+        Verdict(_("Is it still working?"), ", ".join(broken) or _("yes"), "bad" if broken else "good"),
+    ]
+
+
+def _paid(accounts: Mapping[str, str], now: datetime) -> Verdict:
     today = paid_per_day(accounts, days_until(now, 1))
     sums = {one.currency: sum(each.amount for each in today if each.currency == one.currency) for one in today}
     came = ", ".join(display(amount, currency) for currency, amount in sorted(sums.items()))  # type: ignore[arg-type]
     count = sum(one.count for one in today)
     orders = ngettext("%(count)d order", "%(count)d orders", count) % {"count": count}
     answer = _("today: %(money)s (%(orders)s)") % {"money": came or "–", "orders": orders}
-    paid = Verdict(_("Was I paid?"), answer, "good" if count else "wait")
-    asked = sum(one.count for one in open_discrepancies(accounts)) if _may(request, "discrepancy") else 0
-    wrong: list[str | Link] = (
-        [ngettext("%(count)d open discrepancy", "%(count)d open discrepancies", asked) % {"count": asked}]
-        if asked
-        else []
-    )
+    return Verdict(_("Was I paid?"), answer, "good" if count else "wait")
+
+
+def _wrong(request: HttpRequest, accounts: Mapping[str, str], state: Waiting) -> list[str | Link]:
+    """Return what a person has to look at, of the tables that the request's user may see."""
+    wrong: list[str | Link] = []
+    if count := sum(one.count for one in open_discrepancies(accounts)) if _may(request, "discrepancy") else 0:
+        wrong.append(ngettext("%(count)d open discrepancy", "%(count)d open discrepancies", count) % {"count": count})
     if state.dead:
         text = ngettext("%(count)s message given up", "%(count)s messages given up", state.dead)
         wrong.append(text % {"count": _capped(state.dead)})
@@ -64,6 +76,11 @@ def verdicts(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, 
         wrong.append(text % {"count": _capped(state.refunds)})
     for account in orphans(account for account, alias in accounts.items() if not alias):
         wrong.append(_("%(account)s is not set any more, and has open codes") % {"account": account})
+    return wrong
+
+
+def _broken(accounts: Mapping[str, str], state: Waiting, now: datetime) -> list[str]:
+    """Return what does not work: the worker, a machine's clock, an account's provider."""
     broken = [_("no worker runs")] if state.asleep(now) else []
     for clock in wrong_clocks(now):
         said = _("the clock of %(machine)s is %(span)s ahead") if clock.ahead > timedelta(0) else ""
@@ -75,15 +92,10 @@ def verdicts(request: HttpRequest, accounts: Mapping[str, str], state: Waiting, 
             broken.append(_("the provider knows none of our codes (%(channel)s)") % {"channel": alias})
         if silence(account, alias, now).too_long:
             broken.append(_("%(channel)s is silent for longer than usual") % {"channel": alias or account})
-        told = calls(account, now)
-        if told.failed * 2 > told.count:
+        made = calls(account, now)
+        if made.failed * 2 > made.count:
             broken.append(_("the provider fails (%(channel)s)") % {"channel": alias or account})
-    troubles = format_html_join(", ", "{}", ((each,) for each in wrong))
-    return [
-        paid,
-        Verdict(_("Is anything wrong?"), troubles or _("nothing that we know of"), "bad" if wrong else "good"),
-        Verdict(_("Is it still working?"), ", ".join(broken) or _("yes"), "bad" if broken else "good"),
-    ]
+    return broken
 
 
 def _receiver(said: str, left_alone: bool) -> Link:

@@ -41,6 +41,8 @@ class Order(Attempted):
     """
 
     token = models.UUIDField(_("token"), default=uuid.uuid4, unique=True, editable=False)
+    #: The order's id in the API and in outgoing webhooks; opens no page, unlike the token.
+    public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
     reference = ExactCharField(_("reference"), max_length=64, db_index=True)
     #: True on the newest order of a reference, else NULL: so two can't be created at once, on any database.
     newest = models.BooleanField(null=True, default=True, editable=False)
@@ -182,6 +184,8 @@ class Cip(Attempted, Hinted):
     code = ExactCharField(_("code"), max_length=40, null=True, blank=True)
     #: The provider's own id, where the provider has one.
     provider_id = ExactCharField(_("provider's id"), max_length=64, null=True, blank=True)
+    #: A further number that the payer may read at the provider's, and tell the shop; no message is matched by it.
+    other_code = ExactCharField(_("second number"), max_length=40, null=True, blank=True)
     status = models.CharField(_("status"), max_length=12, choices=CipStatus, default=CipStatus.REQUESTED)
     #: True while requested or current, else NULL: so an order has at most one such code, on any database.
     live = models.BooleanField(null=True, default=True, editable=False)
@@ -231,6 +235,7 @@ class Cip(Attempted, Hinted):
             models.Index(fields=["channel", "account"], name="pagoefectivo_cip_alias"),
             models.Index(fields=["poll_at"], name="pagoefectivo_cip_watched"),
             models.Index(fields=["account", "look_at"], name="pagoefectivo_cip_hinted"),
+            models.Index(fields=["account", "other_code"], name="pagoefectivo_cip_other_code"),
         )
 
     def __str__(self) -> str:
@@ -261,6 +266,10 @@ class Payment(models.Model):
     """Money taken for a code, as a provider confirmed by a signed message or an answer."""
 
     cip = models.ForeignKey(Cip, models.PROTECT, related_name="payments", verbose_name="CIP")
+    #: The account of the code, within which the provider's ids are unique.
+    account = ExactCharField(_("account"), max_length=120, default="", editable=False)
+    #: The provider's own id of the payment; NULL while unknown.
+    provider_id = ExactCharField(_("provider's id"), max_length=64, null=True, blank=True)
     #: NULL when the provider gave no number. Such payments may repeat (paid, reversed, paid again); a number may not.
     operation_number = ExactCharField(_("operation number"), max_length=40, null=True, blank=True)
     amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
@@ -280,6 +289,7 @@ class Payment(models.Model):
         verbose_name_plural = _("payments")
         constraints = (
             models.UniqueConstraint(fields=["cip", "operation_number"], name="pagoefectivo_one_operation"),
+            models.UniqueConstraint(fields=["account", "provider_id"], name="pagoefectivo_payment_id"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="pagoefectivo_payment_amount_positive"),
             models.CheckConstraint(
                 condition=Q(refunded__gte=0, refunded__lte=F("amount")), name="pagoefectivo_refunded_at_most_paid"

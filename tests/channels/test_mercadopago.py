@@ -52,6 +52,7 @@ PAYMENT: dict[str, Any] = {
     "transaction_details": {
         "payment_method_reference_id": "123457986",
         "verification_code": "24308767",
+        "total_paid_amount": 121.3,
         "external_resource_url": "https://www.mercadopago.com/mpe/payments/atm/helper?payment_id=1",
         "financial_institution": "PagoEfectivo",
     },
@@ -90,6 +91,8 @@ def test_asks_as_documented_and_presents_the_page_without_a_code(script: Script,
     assert heard.headers["Authorization"] == "Bearer made-up-access-token"
     assert (channel.presents, report.code, report.provider_id) == (Presents.LINK, "", "1300000001")
     assert report.url.startswith("https://www.mercadopago.com/mpe/")
+    assert (report.other_code, report.payment_id) == ("24308767", report.provider_id)
+    assert (report.amount, report.payer_total) == (Decimal("120.50"), Decimal("121.30"))
     assert report.raw == {"payment_method_reference_id": "123457986", "verification_code": "24308767"}
     assert report.expires_at == datetime(2030, 1, 4, 17, 30, tzinfo=UTC)
     assert report.amount == Decimal("120.50")

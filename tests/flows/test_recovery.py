@@ -205,7 +205,7 @@ CHANGES: dict[str, Callable[[Order], object]] = {
         report(order.cips.get(), Fact.PAYMENT_REVERSED, operation_number="1"),
     ),
     "reversed before it was told": lambda order: advance(report(order.cips.get(), Fact.PAYMENT_REVERSED)),
-    "extended": lambda order: advance(report(order.cips.get(), Fact.ISSUED, expires_at=later(days=4)), asked=True),
+    "extended": lambda order: advance(report(order.cips.get(), Fact.ISSUED, expires_at=later(days=4)), wanted=True),
     "deleted": lambda order: advance(report(order.cips.get(), Fact.CODE_DELETED)),
 }
 ANSWERS = [Fact.PAYMENT, Fact.ISSUED, Fact.CODE_EXPIRED, Fact.CODE_DELETED, Fact.UNKNOWN, Fact.ABSENT]

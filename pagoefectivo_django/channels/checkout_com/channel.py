@@ -254,7 +254,7 @@ class CheckoutComChannel(RestChannel):
         else:
             paid_at = read_moment(said.get("processed_on"), UTC) or read_moment(said.get("requested_on"), UTC)
             returned = _returned(balances.get("total_refunded"))
-            report = replace(report, operation_number=name, paid_at=paid_at, returned=returned)
+            report = replace(report, operation_number=name, payment_id=name, paid_at=paid_at, returned=returned)
         told = report.amount and report.currency and report.paid_at
         if not (name and word) or (report.fact == Fact.PAYMENT and not told):
             raise OutcomeUnknown("Checkout.com's answer about a page or a payment can't be read.")
@@ -297,6 +297,7 @@ class CheckoutComChannel(RestChannel):
                 currency=currency,
                 paid_at=paid_at,
                 operation_number=name,
+                payment_id=name,
             )
         ]
 

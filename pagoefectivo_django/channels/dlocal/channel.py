@@ -279,6 +279,7 @@ class DlocalChannel(RestChannel):
             paid_at=paid_at and min(paid_at, timezone.now()),
             expires_at=expires_at,
             provider_id=provider_id,
+            payment_id=provider_id,
             # The address of a page can be opened once; a voucher at that page's end, as often as the payer likes.
             url=read_address(ticket.get("image_url")) or read_address(said.get("redirect_url")),
             detail=_told(fact, status, read_text(said.get("status_code"))),

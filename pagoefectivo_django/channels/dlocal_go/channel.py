@@ -199,6 +199,7 @@ class DlocalGoChannel(RestChannel):
             amount=read_amount(said.get("amount")),
             currency=read_currency(said.get("currency")),
             provider_id=name,
+            payment_id=name,
             url=read_address(said.get("redirect_url")),
             detail="" if status in FACTS else f"status {clean(status, 40) or 'unreadable'}",
         )

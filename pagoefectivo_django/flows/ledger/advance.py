@@ -59,7 +59,7 @@ WHAT_BECOMES: dict[Fact, Callable[[LockedOrder, Cip, Report, bool], None]] = {
 def advance(
     *changes: Report | Decision,
     actor: Actor | str = PROVIDER,
-    asked: bool = False,
+    wanted: bool = False,
     may_ask: bool = False,
     wait: bool = True,
     now: datetime | None = None,
@@ -67,7 +67,7 @@ def advance(
 ) -> list[Outcome]:
     """Apply reports and decisions to codes and orders in one transaction; return an ``Outcome`` per change, in order.
 
-    Orders are locked in key order and read again. ``asked``: the shop asked for the change (an extension, a new code, a
+    Orders are locked in key order and read again. ``wanted``: the shop wants the change (an extension, a new code, a
     code to adopt). ``may_ask``: the caller can still ask the provider for the time of a payment. ``wait`` False: a
     change to an order held by another transaction is skipped as ``LOCKED``, so a held order never stops a batch.
     ``orders``: keys of all orders concerned, from a caller who has just read the keys; saves a query.
@@ -94,8 +94,8 @@ def advance(
                 decide(unit, change)
                 outcomes.append(Outcome.APPLIED)
                 continue
-            wanted = change in accepted if change.fact == Fact.PAYMENT else asked
-            outcomes.append(_outcome(find(change), change, wanted, may_ask))
+            counts = change in accepted if change.fact == Fact.PAYMENT else wanted
+            outcomes.append(_outcome(find(change), change, counts, may_ask))
         unit.write()
     return outcomes
 

@@ -18,12 +18,12 @@ from .schedule import IN_PROCESS_LIMIT, deadline
 SAYS_NOTHING = (Fact.IN_PROCESS, Fact.UNKNOWN, Fact.ABSENT, Fact.LOST)
 
 
-def issued(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
+def issued(locked: LockedOrder, cip: Cip, report: Report, wanted: bool) -> None:
     """Apply a report saying the code can be paid."""
     was = CipStatus(cip.status)
     # While an extension is pending, an expired code that can be paid again was revived on request, even if another
     # process than the extending one hears of the revival first.
-    asked = asked or (was == CipStatus.EXPIRED and locked.order.pending_action == PendingAction.EXTEND)
+    wanted = wanted or (was == CipStatus.EXPIRED and locked.order.pending_action == PendingAction.EXTEND)
     # A report without ``asked_at`` is the answer to the request for the code. The answer may be written late, so its
     # date is ignored for a code that is current already.
     answered = report.asked_at is not None
@@ -34,10 +34,10 @@ def issued(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
         if answered:  # the answer to the request for the code says nothing about the time since
             _paid_yet_open(locked, cip, report)
     elif was == CipStatus.CURRENT:
-        if asked and dated:
+        if wanted and dated:
             _take_date(locked, cip, report)
-    elif _becomes_current(locked, cip, report.fact, asked):
-        _make_current(locked, cip, report.fact, asked, dated)
+    elif _becomes_current(locked, cip, report.fact, wanted):
+        _make_current(locked, cip, report.fact, wanted, dated)
     else:
         if was in (CipStatus.REQUESTED, CipStatus.LOST):
             locked.move_cip(cip, CipStatus.SUPERSEDED)
@@ -63,16 +63,16 @@ def _take_date(locked: LockedOrder, cip: Cip, report: Report) -> None:
         locked.note(report.fact, cip, {"about": "extended", "until": utc(report.expires_at)})
 
 
-def _becomes_current(locked: LockedOrder, cip: Cip, fact: Fact, asked: bool) -> bool:
+def _becomes_current(locked: LockedOrder, cip: Cip, fact: Fact, wanted: bool) -> bool:
     """Return whether a code becomes the order's current code, by both tables."""
     rule, of_order = CODE_TABLE[CipStatus(cip.status)][fact], ORDER_TABLE[locked.state][fact]
     alone = rule.condition == Condition.ALONE and locked.live_cip() in (None, cip)
-    if not rule.to or not of_order.to or not (rule.condition is None or alone or asked):
+    if not rule.to or not of_order.to or not (rule.condition is None or alone or wanted):
         return False
-    return not of_order.condition or (asked and not locked.ordered_again())
+    return not of_order.condition or (wanted and not locked.ordered_again())
 
 
-def _make_current(locked: LockedOrder, cip: Cip, fact: Fact, asked: bool, dated: bool) -> None:
+def _make_current(locked: LockedOrder, cip: Cip, fact: Fact, wanted: bool, dated: bool) -> None:
     rule, live = ORDER_TABLE[locked.state][fact], locked.live_cip()
     assert rule.to  # nosec B101 # narrows the type for mypy
     if live and live is not cip:
@@ -84,16 +84,16 @@ def _make_current(locked: LockedOrder, cip: Cip, fact: Fact, asked: bool, dated:
         locked.order.expires_at = cip.expires_at
     elif locked.order.pending_action == PendingAction.REISSUE and locked.order.action_date:
         locked.order.expires_at = locked.order.action_date
-    locked.move_order(rule.to, fact, cip, ended=PendingAction.REISSUE if asked else PendingAction.ISSUE)
+    locked.move_order(rule.to, fact, cip, ended=PendingAction.REISSUE if wanted else PendingAction.ISSUE)
 
 
-def in_process(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
+def in_process(locked: LockedOrder, cip: Cip, report: Report, wanted: bool) -> None:
     """Apply a report saying the provider examines a payment of the code, or a payment is in dispute.
 
     A requested or lost code is known from now on. After ``IN_PROCESS_LIMIT`` a discrepancy is opened.
     """
     if CODE_TABLE[CipStatus(cip.status)][Fact.IN_PROCESS].order:
-        issued(locked, cip, report, asked)
+        issued(locked, cip, report, wanted)
     else:
         locked.learn(cip, report)
     if cip.in_process_at is None:
@@ -115,7 +115,7 @@ def out_of_process(locked: LockedOrder, cip: Cip, fact: Fact) -> None:
         discrepancies.update(**closed(locked.actor, f"told_{fact}", locked.now))
 
 
-def refused(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
+def refused(locked: LockedOrder, cip: Cip, report: Report, wanted: bool) -> None:
     """Apply a report saying the code was refused, lost, or failed after it was issued."""
     was, rule = CipStatus(cip.status), CODE_TABLE[CipStatus(cip.status)][report.fact]
     if rule.to:
@@ -127,22 +127,22 @@ def refused(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
     _move_order(locked, cip, report, was, report.fact, moves=rule.order)
 
 
-def ended(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
+def ended(locked: LockedOrder, cip: Cip, report: Report, wanted: bool) -> None:
     """Apply a report saying the code expired or was deleted."""
     was, fact = CipStatus(cip.status), report.fact
     rule, early = CODE_TABLE[was][fact], fact == Fact.CODE_EXPIRED and locked.now < locked.order.expires_at
     # While a reissue is pending, a deletion was ours, even if another process than the reissuing one hears of the
     # deletion first: the code is superseded and the order stays.
-    asked = asked or (fact == Fact.CODE_DELETED and locked.order.pending_action == PendingAction.REISSUE)
+    wanted = wanted or (fact == Fact.CODE_DELETED and locked.order.pending_action == PendingAction.REISSUE)
     # A link that ends before its order is superseded: the payer's next press asks for another.
-    asked = asked or (early and cip.is_link)
+    wanted = wanted or (early and cip.is_link)
     if rule.to:
-        locked.move_cip(cip, CipStatus.SUPERSEDED if asked else rule.to)
+        locked.move_cip(cip, CipStatus.SUPERSEDED if wanted else rule.to)
     _no_longer_payable(locked, cip, fact)
     if rule.discrepancy and report.asked_at:
         missing_there(locked, cip, report)
     past = fact == Fact.CODE_DELETED and rule.order and deadline(locked.order.expires_at) <= locked.now
-    moves = rule.order and not early and not asked
+    moves = rule.order and not early and not wanted
     _move_order(locked, cip, report, was, Fact.LAPSED if past else fact, moves=moves)
 
 
@@ -179,7 +179,7 @@ def _ask_next_route(locked: LockedOrder, cip: Cip, report: Report) -> None:
         order.attempts = 0
 
 
-def unknown(locked: LockedOrder, cip: Cip, report: Report, asked: bool) -> None:
+def unknown(locked: LockedOrder, cip: Cip, report: Report, wanted: bool) -> None:
     """Record an unknown fact, or a code unknown to the provider, for staff; states and statuses stay.
 
     A paid code unknown to the provider opens a ``MISSING_THERE`` discrepancy.

@@ -47,15 +47,17 @@ def voucher_content(token: uuid.UUID, now: datetime) -> Voucher:
     One statement, a second if money goes back, and a few more before a link is requested.
     """
     discrepancies = Discrepancy.objects.filter(order=OuterRef("pk")).open().about_money()
-    asked = Exists(discrepancies.exclude(kind__in=NOT_THEIRS))
+    in_review = Exists(discrepancies.exclude(kind__in=NOT_THEIRS))
     taken_back = Exists(discrepancies.filter(kind=Kind.REVERSED))
     orders = Order.objects.using(database()).select_related("cip").defer("payer_data", "metadata")
     promised = Exists(Refund.objects.filter(PROMISED, order=OuterRef("pk")))
-    found: Any = orders.annotate(asked=asked, taken_back=taken_back, promised=promised).filter(token=token).first()
+    found: Any = (
+        orders.annotate(in_review=in_review, taken_back=taken_back, promised=promised).filter(token=token).first()
+    )
     if found is None:
         raise InvalidRequest(_("No order has this token."), code="token_unknown")
     refunds = Refund.objects.using(database()).filter(PROMISED, order=found).order_by("pk") if found.promised else ()
-    return _voucher(found, now, tuple(map(returning, refunds)), asked=found.asked, taken_back=found.taken_back)
+    return _voucher(found, now, tuple(map(returning, refunds)), in_review=found.in_review, taken_back=found.taken_back)
 
 
 def returning(refund: Refund) -> Returning:
@@ -64,10 +66,10 @@ def returning(refund: Refund) -> Returning:
     return Returning(refund.money, sent=refund.was_sent, account_url=url)
 
 
-def _on_press(order: Order, *, asked: bool) -> bool:
+def _on_press(order: Order, *, in_review: bool) -> bool:
     """Return whether the payer's press asks for the order's link: a link that ends before the order, or none yet."""
     cip = order.cip
-    if order.state not in (OrderState.NEW, OrderState.PENDING) or order.pending_action or asked:
+    if order.state not in (OrderState.NEW, OrderState.PENDING) or order.pending_action or in_review:
         return False
     if cip and cip.status == CipStatus.CURRENT:
         short = cip.expires_at is not None and cip.expires_at < order.expires_at
@@ -83,11 +85,11 @@ def _by_link(order: Order) -> bool:
     return order.state == OrderState.NEW and has_links(order)
 
 
-def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool, on_press: bool) -> VoucherState:
-    """Return the state shown to the payer; a person reviews money that came (``asked``) or went (``taken_back``)."""
+def _state(order: Order, now: datetime, *, in_review: bool, taken_back: bool, on_press: bool) -> VoucherState:
+    """Return the state shown to the payer; money that came is ``in_review``, or went (``taken_back``)."""
     state, cip = SHOWN[OrderState(order.state)], order.cip
     # Before a person has decided, nobody knows whether the payer has the money back.
-    if (asked and order.state not in ANSWERED) or (taken_back and order.state != OrderState.PAID):
+    if (in_review and order.state not in ANSWERED) or (taken_back and order.state != OrderState.PAID):
         return VoucherState.IN_REVIEW
     if order.pending_action == PendingAction.REISSUE and state in (VoucherState.WAITING, VoucherState.EXPIRED):
         return VoucherState.GETTING
@@ -103,9 +105,11 @@ def _state(order: Order, now: datetime, *, asked: bool, taken_back: bool, on_pre
     return state
 
 
-def _voucher(order: Order, now: datetime, refunds: tuple[Returning, ...], *, asked: bool, taken_back: bool) -> Voucher:
-    on_press, cip = _on_press(order, asked=asked), order.cip
-    state = _state(order, now, asked=asked, taken_back=taken_back, on_press=on_press)
+def _voucher(
+    order: Order, now: datetime, refunds: tuple[Returning, ...], *, in_review: bool, taken_back: bool
+) -> Voucher:
+    on_press, cip = _on_press(order, in_review=in_review), order.cip
+    state = _state(order, now, in_review=in_review, taken_back=taken_back, on_press=on_press)
     on_press = on_press and state == VoucherState.WAITING
     url = cip.url if cip and state == VoucherState.WAITING and not on_press else ""
     site = conf.public_url.rstrip("/")
@@ -125,7 +129,7 @@ def _voucher(order: Order, now: datetime, refunds: tuple[Returning, ...], *, ask
         url=site + reverse("pagoefectivo:voucher", args=[order.token]) if site else "",
         paid_at=order.paid_at,
         operation_number=order.operation_number,
-        in_review=asked,
+        in_review=in_review,
         refunds=refunds,
         renewable=state == VoucherState.EXPIRED and conf.payer_may_renew and not actions_of([order])[order]["renew"],
         ways=ways_of(order.currency),

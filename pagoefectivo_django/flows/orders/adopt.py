@@ -45,14 +45,14 @@ def adopt_code(order: Order, code: str | int, *, actor: Actor | str, now: dateti
         channel = channel_of(cip)
         answer = ask_provider(channel, [ref], now).get(ref) if channel.can_look_up else None
         if answer and answer.transaction_code == cip.transaction_code:
-            advance(answer, actor=actor, asked=not cips.filter(live=True).exists(), now=now)
+            advance(answer, actor=actor, wanted=not cips.filter(live=True).exists(), now=now)
             _try_messages(cip.account, digits, now)
             order.reload()
             return order
     for channel in accounts().values() if not cips.filter(code=digits).exists() else ():
         answer = ask_provider(channel, [ref], now).get(ref) if channel.can_look_up else None
         if answer and attach_forgotten(channel, answer, now, order):
-            advance(answer, actor=actor, asked=not cips.filter(live=True).exists(), now=now)
+            advance(answer, actor=actor, wanted=not cips.filter(live=True).exists(), now=now)
             _try_messages(channel.account, digits, now)
             order.reload()
             return order

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
@@ -23,7 +24,14 @@ from .refresh import apply_answer
 _HELD = _("Somebody else holds order %(order)s, or changed it; the pending action is tried again.")
 
 
-def cancel_order(order: Order, *, actor: Actor | str = SHOP, reason: str = "", now: datetime | None = None) -> Order:
+def cancel_order(
+    order: Order,
+    *,
+    actor: Actor | str = SHOP,
+    reason: str = "",
+    now: datetime | None = None,
+    on_write: Callable[[Order], None] | None = None,
+) -> Order:
     """Cancel an open order and return the order afterwards; an order that ended unpaid is returned unchanged.
 
     The code is deleted at the provider first. Raises ``AlreadyPaid`` if the order is paid or turns out to be paid,
@@ -37,10 +45,12 @@ def cancel_order(order: Order, *, actor: Actor | str = SHOP, reason: str = "", n
     can't be deleted; the order's history says so.
 
     Inside a transaction the cancellation is recorded, done after the commit, and the order returned unchanged.
+    ``on_write``: called with the locked order in the transaction that records the cancellation, before anything
+    changes; an error raised there ends the call.
     """
     now = now or current_time()
     try:
-        record(order, PendingAction.CANCEL, actor=actor, now=now, reason=reason.strip())
+        record(order, PendingAction.CANCEL, actor=actor, now=now, reason=reason.strip(), on_write=on_write)
     except InvalidRequest:
         order.reload()
         if order.state in (OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REJECTED):
@@ -57,17 +67,17 @@ def cancel(order: Order, now: datetime, wait: bool) -> None:
     _decide(Withdrawal(order, data=data), order, now, wait)
 
 
-def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wait: bool) -> None:
+def remove_current_code(order: Order, now: datetime, *, reissue: bool = False, wait: bool) -> None:
     """Delete the order's current code, if any, or give the code up where waiting is in vain.
 
-    ``asked``: the order keeps its state, since another code follows. Raises ``AlreadyPaid`` if the code was paid, the
+    ``reissue``: the order keeps its state, since another code follows. Raises ``AlreadyPaid`` if the code was paid, the
     errors of ``delete_code``, and with ``wait`` False ``OutcomeUnknown`` if another transaction holds the order.
     """
     for cip in Cip.objects.using(database()).filter(order=order, status=CipStatus.CURRENT):
         begun = begin_deletion(cip, now, wait=wait)
         if not begun and Cip.objects.using(database()).filter(pk=cip.pk, in_process_at__isnull=False).exists():
-            if asked or not order.action_reason:
-                raise refuse_change("reissue" if asked else "cancel", "in_process", order)
+            if reissue or not order.action_reason:
+                raise refuse_change("reissue" if reissue else "cancel", "in_process", order)
             _decide(Supersession(order, code=cip, nobody_knows=False), order, now, wait)
             continue
         if not begun and not wait:
@@ -81,7 +91,7 @@ def remove_current_code(order: Order, now: datetime, *, asked: bool = False, wai
             nobody = isinstance(error, StillPayable) and error.nobody
             _decide(Supersession(order, data=of_error(error), code=cip, nobody_knows=nobody), order, now, wait)
             continue
-        apply_answer(report, actor=Actor.parse(order.action_requested_by), asked=asked, wait=wait, now=now)
+        apply_answer(report, actor=Actor.parse(order.action_requested_by), wanted=reissue, wait=wait, now=now)
         if report.fact == Fact.PAYMENT:
             raise AlreadyPaid(
                 _("Order %(order)s was paid meanwhile with code %(cip)s."),
@@ -102,5 +112,5 @@ def _in_vain(order: Order, error: Exception) -> bool:
         return True
     if not order.action_reason:
         return False
-    asked = Discrepancy.objects.using(database()).filter(order=order, kind=Kind.NOT_CONFIRMED)
-    return isinstance(error, StillPayable | Misconfigured) or asked.exists()
+    discrepancies = Discrepancy.objects.using(database()).filter(order=order, kind=Kind.NOT_CONFIRMED)
+    return isinstance(error, StillPayable | Misconfigured) or discrepancies.exists()

@@ -204,8 +204,8 @@ def _is_over(cip: Cip, now: datetime) -> bool:
         locked = lock_free_order(cip.order, alias=alias, now=now, actor=PROGRAM)
         if locked is None:
             return False
-        asked = Discrepancy.objects.using(alias).filter(kind=Kind.STILL_PAYABLE, cip=cip.pk).open()
-        asked.update(**closed(PROGRAM, "watch_passed", now))
+        discrepancies = Discrepancy.objects.using(alias).filter(kind=Kind.STILL_PAYABLE, cip=cip.pk).open()
+        discrepancies.update(**closed(PROGRAM, "watch_passed", now))
         locked.note(Fact.CODE_EXPIRED, cip, {"about": "watch_passed"})
         locked.write()
     return True

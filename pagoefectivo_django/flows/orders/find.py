@@ -50,7 +50,7 @@ def is_as_requested(report: Report, order: Order) -> bool:
     return report.fact != Fact.ISSUED or (same and bool(report.code or report.url))
 
 
-def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
+def find_lost(order: Order, now: datetime, *, wanted: bool) -> datetime | None:
     """Look for an order's lost codes and apply what is found; return when to look again.
 
     None: nothing stands in the way of another request. Until the provider has answered nobody else is asked for a code,
@@ -78,7 +78,7 @@ def find_lost(order: Order, now: datetime, *, asked: bool) -> datetime | None:
                 put_lost_to_person(cip, now, problem)
             again = now + PAUSE
         elif report:
-            advance(report, actor=POLL, asked=asked, now=now)
+            advance(report, actor=POLL, wanted=wanted, now=now)
         elif now < began_at + NO_COUNTS_AFTER:
             again = began_at + NO_COUNTS_AFTER
     return again

@@ -22,7 +22,7 @@ from ...models.database import LEASE, database, one_transaction
 from ...models.orders import KNOWN
 from ...states import CipStatus, Fact, Kind, PendingAction
 from ..ledger.advance import advance
-from ..ledger.locked import lock_free_order, lock_order
+from ..ledger.locked import LockedOrder, lock_free_order, lock_order
 from ..ledger.schedule import next_poll
 from ..possible.refusing import refuse_change
 from ..possible.rules import IN_STATES, order_actions
@@ -86,37 +86,37 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     Raises ``Unavailable`` or ``Misconfigured`` if no channel could be asked, and for a reissue ``Refused`` if every
     channel refused, or ``InReview`` or ``InvalidRequest`` if the order may not get another code any more.
     """
-    asked, begun = order.pending_action == PendingAction.REISSUE, time.monotonic()
-    if again := _busy_until(order, now) or find_lost(order, now, asked=asked):
+    reissue, begun = order.pending_action == PendingAction.REISSUE, time.monotonic()
+    if again := _busy_until(order, now) or find_lost(order, now, wanted=reissue):
         return again
     lost = _lost_of_this_action(order)
     if len(lost) >= MOST_LOST:
         if CipStatus.LOST in lost or order.state not in IN_STATES["open_link"]:  # else the payer may press for a link
             put_to_person(order, Kind.LOST_CODE, now, _TWICE)
         return None
-    return request_code(order, _moved_on(now, begun), asked=asked, wait=wait)
+    return request_code(order, _moved_on(now, begun), reissue=reissue, wait=wait)
 
 
 def request_code(
-    order: Order, now: datetime, *, asked: bool = False, pressed: bool = False, wait: bool
+    order: Order, now: datetime, *, reissue: bool = False, pressed: bool = False, wait: bool
 ) -> datetime | None:
     """Request a code from each channel of the order's route in turn; returns and raises like ``issue``.
 
-    ``asked``: the code replaces another (a reissue). ``pressed``: the payer wants to pay by a link now; without,
+    ``reissue``: the code replaces another. ``pressed``: the payer wants to pay by a link now; without,
     nothing is requested from a channel whose link would end before the order.
     """
     problem: PagoEfectivoError | None = None
     refusal: Report | None = None
     first, begun = now, time.monotonic()
-    for channel in _channels(order, now, asked=asked, pressed=pressed):
+    for channel in _channels(order, now, reissue=reissue, pressed=pressed):
         if isinstance(channel, PagoEfectivoError):
             problem = channel
             continue
-        if not (asked or pressed) and waits_for_press(channel, order.expires_at, now):
+        if not (reissue or pressed) and waits_for_press(channel, order.expires_at, now):
             return None
         # The lease of a request begins with the request, and not with the channels that were asked before.
         now = _moved_on(first, begun)
-        cip = _request(order, channel, now, asked=asked, pressed=pressed, wait=wait)
+        cip = _request(order, channel, now, reissue=reissue, pressed=pressed, wait=wait)
         if cip is None:
             return None
         try:
@@ -126,7 +126,7 @@ def request_code(
             Cip.objects.using(database()).filter(pk=cip.pk, status=CipStatus.REQUESTED).update(asked_at=None)
             problem = error
             continue
-        advance(report, asked=asked, actor=PROVIDER, now=now)
+        advance(report, wanted=reissue, actor=PROVIDER, now=now)
         if report.fact == Fact.ISSUED and not _moved(cip):
             _of_another_order(order, report, now)
             return None
@@ -140,10 +140,10 @@ def request_code(
         raise problem
     if refusal is None:  # tried again, since the settings may be mended
         raise refuse_change("issue", "no_route", order)
-    if asked:
+    if reissue:
         raise _no_other_code(order, refusal, now)
     # The order is rejected by now, unless the route became another meanwhile.
-    again = not pressed and any(_channels(order, now, asked=asked, pressed=pressed))
+    again = not pressed and any(_channels(order, now, reissue=reissue, pressed=pressed))
     return now + SOON if again else None
 
 
@@ -209,7 +209,7 @@ def _ask(channel: Channel, order: Order, cip: Cip, now: datetime) -> Report:
     return Report(account=cip.account, fact=answer, transaction_code=cip.transaction_code, data=data)
 
 
-def _channels(order: Order, now: datetime, *, asked: bool, pressed: bool) -> Iterator[Channel | PagoEfectivoError]:
+def _channels(order: Order, now: datetime, *, reissue: bool, pressed: bool) -> Iterator[Channel | PagoEfectivoError]:
     """Yield the channels of the order's route, without channels that refused the order before.
 
     The route goes on behind the channel whose answer to the last request got lost. A channel that can't be built is
@@ -221,7 +221,7 @@ def _channels(order: Order, now: datetime, *, asked: bool, pressed: bool) -> Ite
     refused = {
         cip.account
         for cip in rows
-        if cip.status == CipStatus.REFUSED and not pressed and not (asked and (cip.asked_at or since) < since)
+        if cip.status == CipStatus.REFUSED and not pressed and not (reissue and (cip.asked_at or since) < since)
     }
     requests = [cip for cip in rows if cip.status != CipStatus.REFUSED and cip.asked_at and cip.asked_at >= since]
     after = requests[-1].account if requests and not requests[-1].is_known else ""
@@ -251,7 +251,31 @@ def _moved(cip: Cip) -> bool:
     return not Cip.objects.using(database()).filter(pk=cip.pk, status=CipStatus.REQUESTED).exists()
 
 
-def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, pressed: bool, wait: bool) -> Cip | None:
+def _raise_if_over(locked: LockedOrder, action: str, until: datetime | None) -> None:
+    """Raise ``InReview`` or ``InvalidRequest`` if an order may not get a code any more by an action that began earlier.
+
+    A reissue requested before money came, or before the reference was ordered again, is not done any more; nor after
+    ``until``, the date for which the code was to be.
+    """
+    why = ""
+    if action == "open_link":
+        why = order_actions(locked.situation())[action]
+    if (action == "reissue" or locked.cips) and locked.in_review():
+        why = why or "in_review"
+    if action == "reissue" and locked.ordered_again():
+        why = why or "ordered_again"
+    if why:
+        raise refuse_change(action, why, locked.order)
+    if action == "reissue" and until and until <= locked.now:
+        raise InvalidRequest(
+            _("The date %(date)s has passed for which order %(order)s was to get a code."),
+            code="date_passed",
+            date=until.isoformat(),
+            order=str(locked.order),
+        )
+
+
+def _request(order: Order, channel: Channel, now: datetime, *, reissue: bool, pressed: bool, wait: bool) -> Cip | None:
     """Claim the request by writing the code's row, with status requested, under the order's lock.
 
     None if the order needs no code or another process is requesting. Raises for a reissue that is not allowed any more.
@@ -265,24 +289,11 @@ def _request(order: Order, channel: Channel, now: datetime, *, asked: bool, pres
                 code="locked_before_issuing",
                 order=str(order),
             )
-        live = locked.live_cip()
-        if locked.state not in IN_STATES["open_link" if pressed else "reissue" if asked else "issue"]:
+        action = "open_link" if pressed else "reissue" if reissue else "issue"
+        if locked.state not in IN_STATES[action]:
             return None
-        if pressed and (why := order_actions(locked.situation())["open_link"]):
-            raise refuse_change("open_link", why, locked.order)
-        # A reissue requested before money came, or before the reference was ordered again, is not done any more.
-        if (asked or locked.cips) and locked.in_review():
-            raise refuse_change("reissue" if asked else "issue", "in_review", locked.order)
-        if asked and locked.ordered_again():
-            raise refuse_change("reissue", "ordered_again", locked.order)
-        until = (locked.order.action_date if asked else None) or locked.order.expires_at
-        if asked and until <= now and not live:
-            raise InvalidRequest(
-                _("The date %(date)s has passed for which order %(order)s was to get a code."),
-                code="date_passed",
-                date=until.isoformat(),
-                order=str(order),
-            )
+        live, until = locked.live_cip(), (locked.order.action_date if reissue else None) or locked.order.expires_at
+        _raise_if_over(locked, action, None if live else until)
         if until <= now or (live and (live.status != CipStatus.REQUESTED or live.asked_at)):
             return None
         cip = live or Cip(order=locked.order, transaction_code=new_transaction_code(locked.order.reference, channel))

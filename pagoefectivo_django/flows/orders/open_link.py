@@ -39,7 +39,7 @@ def open_link(order: Order, now: datetime) -> str:
         if link.expires_at is None or link.expires_at > now or not _ended(link, now):
             return str(link.url)
         _check(order, now)
-    if find_lost(order, now, asked=False):  # until that provider has answered nobody else is asked
+    if find_lost(order, now, wanted=False):  # until that provider has answered nobody else is asked
         raise refuse_change("open_link", "code_pending", order)
     _check(order, now)
     request_code(order, now, pressed=True, wait=True)

@@ -41,15 +41,19 @@ def record(
     now: datetime,
     by_payer: bool = False,
     reason: str = "",
+    on_write: Callable[[Order], None] | None = None,
 ) -> None:
     """Record a pending action on an order, in place of any earlier pending action; ``reason`` is kept in the history.
 
     ``date``: the expiry date asked for. ``by_payer``: a renewal by the payer, allowed only for an expired order without
-    a pending action, so that a second click changes nothing. Raises ``AlreadyPaid``, ``InReview``, ``InvalidRequest``
+    a pending action, so that a second click changes nothing. ``on_write``: called with the locked order before anything
+    changes, in the transaction that records the action. Raises ``AlreadyPaid``, ``InReview``, ``InvalidRequest``
     or ``Misconfigured`` if the action can't be done to the order now.
     """
     with one_transaction() as alias:
         locked = lock_order(order, alias=alias, now=now, actor=actor)
+        if on_write:
+            on_write(locked.order)
         action = "renew" if by_payer else str(pending_action)
         if why := order_actions(locked.situation())[action]:
             raise refuse_change(action, why, locked.order)

@@ -48,10 +48,10 @@ def refresh_order(order: Order, *, now: datetime | None = None) -> Order:
     return order
 
 
-def apply_answer(answer: Report, *, actor: Actor | str, asked: bool = False, wait: bool = True, now: datetime) -> None:
+def apply_answer(answer: Report, *, actor: Actor | str, wanted: bool = False, wait: bool = True, now: datetime) -> None:
     """Apply a provider's answer; raises ``OutcomeUnknown`` if the code changed while the provider was asked.
 
     With ``wait`` False raises ``OutcomeUnknown`` also if another transaction holds the order.
     """
-    if {Outcome.STALE, Outcome.LOCKED} & {*advance(answer, actor=actor, asked=asked, wait=wait, now=now)}:
+    if {Outcome.STALE, Outcome.LOCKED} & {*advance(answer, actor=actor, wanted=wanted, wait=wait, now=now)}:
         raise OutcomeUnknown(_STALE, code="changed_meanwhile", cip=answer.code)

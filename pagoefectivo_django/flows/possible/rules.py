@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...actors import Actor
+from ...actors import Actor, ActorKind
 from ...channels.base import Channel
 from ...conf import conf
 from ...models import Cip, Discrepancy, Order, Payment, Refund
@@ -80,9 +80,9 @@ class OrderSituation:
     #: Oldest first.
     cips: Sequence[Cip]
     payments: Sequence[Payment]
-    #: ``in_review``: a discrepancy about the order's money is open. ``asked``: any discrepancy about the order is open.
+    #: ``in_review``: a discrepancy about the order's money is open. ``in_discrepancy``: any about the order is open.
     in_review: bool
-    asked: bool
+    in_discrepancy: bool
     #: Another order holds the reference.
     ordered_again: bool
     #: By account, the channels configured now.
@@ -123,7 +123,7 @@ def order_actions(of: OrderSituation) -> Actions:
 
 def _change(of: OrderSituation, action: str) -> str:
     """Return the reason why an order's code can't be issued, extended, cancelled, reissued or renewed; else empty."""
-    order, state = of.order, OrderState(of.order.state)
+    state = OrderState(of.order.state)
     if state in OVER:
         return str(state)
     if of.in_review:
@@ -132,18 +132,36 @@ def _change(of: OrderSituation, action: str) -> str:
         return str(state)
     if state not in HOLDING and of.ordered_again:
         return "ordered_again"
-    marked = [cip for cip in of.cips if cip.in_process_at and action not in ("issue", "cancel")]
-    if any(action != "extend" or cip.status == CipStatus.CURRENT for cip in marked):
+    if _is_in_process(of, action):
         return "in_process"
-    if action in ("extend", "open_link"):
-        return _extend(of) if action == "extend" else _open_link(of)
-    if action in ("reissue", "renew") and order.forgotten_at:
+    rule = {"extend": _extend, "open_link": _open_link, "reissue": _reissue, "renew": _renew}.get(action)
+    return rule(of) if rule else ""
+
+
+def _is_in_process(of: OrderSituation, action: str) -> bool:
+    """Return whether a payment under review at the provider stands in an action's way; see ``Cip.in_process_at``."""
+    marked = [cip for cip in of.cips if cip.in_process_at and action not in ("issue", "cancel")]
+    return any(action != "extend" or cip.status == CipStatus.CURRENT for cip in marked)
+
+
+def _reissue(of: OrderSituation) -> str:
+    if of.order.forgotten_at:
         return "erased"
-    if action == "renew" and not conf.payer_may_renew:
+    return "" if conf.route(of.order.currency) else "no_route"
+
+
+def _renew(of: OrderSituation) -> str:
+    """Return the reason why the payer can't have another code now; staff's reissue has fewer conditions."""
+    order = of.order
+    if order.forgotten_at:
+        return "erased"
+    if not conf.payer_may_renew:
         return "not_allowed"
-    if action == "renew" and (order.pending_action or order.deferred_action or of.asked):
-        return "asked" if of.asked and not order.pending_action else "code_pending"
-    return "no_route" if action in ("reissue", "renew") and not conf.route(order.currency) else ""
+    if of.in_discrepancy and not order.pending_action:
+        return "asked"
+    if order.pending_action or order.deferred_action:
+        return "code_pending"
+    return _reissue(of)
 
 
 def _extend(of: OrderSituation) -> str:
@@ -216,21 +234,32 @@ def refund_actions(of: RefundSituation) -> Actions:
     found = {action: "" if becomes in STEPS[status] else str(status) for action, becomes in steps.items()}
     if of.payment.status == PaymentStatus.REVERSED:
         found |= {action: found[action] or "taken_back" for action in ("approve", "send")}
-    if conf.refund_four_eyes and of.actor and str(Actor.of(of.actor)) == refund.requested_by:
+    if conf.refund_four_eyes and of.actor and _person(of.actor) == _person(Actor.parse(refund.requested_by)):
         found["approve"] = found["approve"] or "same_person"
-    if refund.by_channel:
-        found["send"] = found["send"] or "by_provider"
-    elif not refund.cci:
-        found["send"] = found["send"] or "no_cci"
+    if refund.by_channel or not refund.cci:
+        found["send"] = found["send"] or ("by_provider" if refund.by_channel else "no_cci")
     if status == RefundStatus.SENT and refund.by_channel and refund.retry_at:
         found |= {"done": "asking", "fail": "asking"}
     if of.in_statement:
         found["fail"] = found["fail"] or "in_statement"
-    known = "account_known" if refund.cci else "by_provider" if refund.by_channel else str(status)
-    found["give_account"] = "" if refund.needs_account else known
+    return found | _account_actions(of)
+
+
+def _account_actions(of: RefundSituation) -> Actions:
+    """Return the actions on the bank account that a refund goes to: staff enters the account, or the payer is asked."""
+    refund = of.refund
+    known = "account_known" if refund.cci else "by_provider" if refund.by_channel else str(RefundStatus(refund.status))
     written = "" if refund_account_asked.by_name else "no_message"
-    found["ask_account"] = ("no_address" if not of.email else written) if refund.wants_account else known
-    return found
+    return {
+        "give_account": "" if refund.needs_account else known,
+        "ask_account": ("no_address" if not of.email else written) if refund.wants_account else known,
+    }
+
+
+def _person(actor: Actor | str) -> Actor:
+    """Return who acts, the same whether by the admin or by the API: a token has its user's name."""
+    who = Actor.of(actor)
+    return Actor(ActorKind.PERSON, who.name) if who.kind == ActorKind.API else who
 
 
 def discrepancy_actions(of: DiscrepancySituation) -> Actions:

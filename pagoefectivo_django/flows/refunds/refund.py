@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.core import signing
+from django.db import IntegrityError
 from django.utils.translation import gettext_noop as _
 
 from ...actors import PAYER, PROGRAM, PROVIDER, Actor
 from ...channels.base import Channel, RefundReport
-from ...errors import InvalidRequest, Misconfigured, PagoEfectivoError, Refused, Unavailable
+from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from ...facts import Data, of_error, utc
 from ...models import Order, Payment, Refund
 from ...models.database import database, one_transaction
@@ -49,11 +51,13 @@ def refund_order(
     actor: Actor | str,
     reason: str,
     now: datetime | None = None,
+    on_write: Callable[[Refund], None] | None = None,
 ) -> Refund:
     """Request a refund of the payment behind a paid order, or of another payment on a code of the order.
 
     ``amount`` defaults to all that can still be refunded. Raises ``InvalidRequest`` if nothing was paid, if more would
-    go back than came, and without actor or reason.
+    go back than came, and without actor or reason. ``on_write``: called with the refund in the transaction that writes
+    the refund; an error raised there undoes the transaction.
     """
     if not Actor.of(actor) or not reason.strip():
         raise InvalidRequest(
@@ -68,7 +72,11 @@ def refund_order(
         )
     asked = 0 if amount is None else exact(amount)
     refund = Refund(payment=found, order=order, amount=asked, reason=reason[:500])
-    return _step(refund, RefundStatus.REQUESTED, actor, now)
+    with one_transaction():
+        made = _step(refund, RefundStatus.REQUESTED, actor, now)
+        if on_write:
+            on_write(made)
+    return made
 
 
 def approve_refund(refund: Refund, *, actor: Actor | str, now: datetime | None = None) -> Refund:
@@ -206,23 +214,35 @@ def _conclude(refund: Refund, becomes: RefundStatus, data: Data, now: datetime) 
 
 
 def _remember(refund: Refund, report: RefundReport, now: datetime) -> None:
-    """Keep the provider's id of a refund, and when to ask about a refund that the provider is still at work on."""
+    """Keep the provider's id of a refund, and when to ask about a refund that the provider is still at work on.
+
+    Raises ``OutcomeUnknown`` for an id that another refund has: the provider may have taken two requests for one.
+    """
     again: datetime | None = refund.retry_at
     if report.status == RefundStatus.SENT:
         pause = (now - (refund.sent_at or now)) / 4
         again = now + min(max(pause, SOONEST), LATEST)
     mine = Refund.objects.using(database()).filter(pk=refund.pk, status=RefundStatus.SENT)
-    mine.update(provider_id=report.provider_id or refund.provider_id, retry_at=again)
+    try:
+        with one_transaction():
+            mine.update(provider_id=report.provider_id or refund.provider_id, retry_at=again)
+    except IntegrityError:
+        raise OutcomeUnknown(
+            _("The provider names refund %(id)s, which another refund of ours is already."),
+            code="refund_id_taken",
+            id=report.provider_id,
+        ) from None
 
 
 def _look_up(refund: Refund, now: datetime) -> None:
     """Ask the provider about a refund that takes days; without an end after ``LONGEST`` a person is told."""
-    under_way = RefundReport(refund.provider_id, RefundStatus.SENT)
+    name = refund.provider_id or ""
+    under_way = RefundReport(name, RefundStatus.SENT)
     report, problem = under_way, dict[str, object]()
     try:
         channel = channel_of(refund.payment.cip)
         with recorded(channel, order=refund.order):
-            report = channel.look_up_refunds([refund.provider_id]).get(refund.provider_id, under_way)
+            report = channel.look_up_refunds([name]).get(name, under_way)
     except Exception as error:  # an error of the provider, or a mistake of ours: asked again
         problem = of_error(error)
         logger.warning("Refund %s could not be asked about: %s: %s", refund.pk, type(error).__name__, error)

@@ -99,7 +99,7 @@ def _expire(orders: Sequence[Order], channels: dict[str, Channel], unreachable: 
     later |= {order.pk: now + look.again for order, look in looks if look.again is not None}
     for adopts in (False, True):
         told = [(order, change) for order, look in looks if look.adopts == adopts for change in look.changes]
-        stale = _apply(told, asked=adopts, now=now)
+        stale = _apply(told, wanted=adopts, now=now)
         later |= dict.fromkeys(stale, now + SOONEST)  # the code changed while the provider was asked
     put_back(orders, "lapses_at", later)
     for order, look in looks:
@@ -136,12 +136,12 @@ def _current_codes(orders: list[Order]) -> list[Cip]:
     return list(cips.defer("early_reversals", "last_error", "url"))
 
 
-def _apply(told: list[tuple[Order, Report | Decision]], *, asked: bool, now: datetime) -> list[int]:
+def _apply(told: list[tuple[Order, Report | Decision]], *, wanted: bool, now: datetime) -> list[int]:
     """Apply reports and decisions, and return the keys of orders whose report was stale or not applicable.
 
     An order held by another process is left alone, and is due again when its lease is over.
     """
-    outcomes = advance(*(change for _, change in told), actor=CLOCK, asked=asked, wait=False, now=now)
+    outcomes = advance(*(change for _, change in told), actor=CLOCK, wanted=wanted, wait=False, now=now)
     done = (Outcome.APPLIED, Outcome.LOCKED)
     return [order.pk for (order, _), outcome in zip(told, outcomes, strict=True) if outcome not in done]
 

@@ -185,8 +185,8 @@ def _went_back(heard: Sequence[tuple[Cip, Report]], payments: dict[int, list[Pay
     mine = [payment.pk for payment, _ in told.values() if payment]
     known, explained = set[tuple[int, Decimal]](), dict.fromkeys(mine, Decimal(0))
     if mine:
-        asked = Discrepancy.objects.using(database()).filter(kind=Kind.REVERSED, payment__in=mine)
-        for pk, evidence in asked.values_list("payment", "evidence"):
+        discrepancies = Discrepancy.objects.using(database()).filter(kind=Kind.REVERSED, payment__in=mine)
+        for pk, evidence in discrepancies.values_list("payment", "evidence"):
             known |= {(pk, Decimal(said["returned"])) for said in evidence if "returned" in said}
         sent = Refund.objects.using(database()).filter(payment__in=mine, by_channel=True)
         sent = sent.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE))
