@@ -52,8 +52,7 @@ class Door:
                 except OSError:
                     caller.close()
                     continue
-                for one, other in ((caller, provider), (provider, caller)):
-                    threading.Thread(target=_pass_on, args=(one, other), daemon=True).start()
+                threading.Thread(target=_carry, args=(caller, provider), daemon=True).start()
 
 
 def _bound(port: int) -> socket.socket:
@@ -61,6 +60,14 @@ def _bound(port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(("127.0.0.1", port))
     return bound
+
+
+def _carry(caller: socket.socket, provider: socket.socket) -> None:
+    with caller, provider:
+        back = threading.Thread(target=_pass_on, args=(provider, caller), daemon=True)
+        back.start()
+        _pass_on(caller, provider)
+        back.join()
 
 
 def _pass_on(one: socket.socket, other: socket.socket) -> None:
