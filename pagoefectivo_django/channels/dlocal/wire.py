@@ -14,7 +14,7 @@ from ..signing import hex_hmac
 
 #: The documents that dLocal takes in Peru, of which one is required, with the form of each number (3.1).
 DOCUMENTS = {"DNI": "[0-9]{8,9}", "RUC": "[0-9]{11}"}
-SIGNED = re.compile(r"V2-HMAC-SHA256,\s*Signature:\s*([0-9A-Fa-f]{64})")
+SIGNED = re.compile(r"V2-HMAC-SHA256,\s*Signature:\s*([0-9a-f]{64})", re.IGNORECASE)
 #: Nothing that could be the beginning of a body: login, date and body are signed with nothing between them.
 DATE = re.compile("[0-9TZ:.+-]{10,40}")
 

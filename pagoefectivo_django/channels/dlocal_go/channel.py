@@ -43,7 +43,7 @@ FACTS = {
 #: The words for the status of a refund; a refund with another word is under way.
 REFUNDS = {"SUCCESS": RefundStatus.DONE, "REJECTED": RefundStatus.FAILED, "CANCELLED": RefundStatus.FAILED}
 HEADER = "Authorization"
-SIGNED = re.compile(r"V2-HMAC-SHA256,\s*Signature:\s*([0-9A-Fa-f]{64})")
+SIGNED = re.compile(r"V2-HMAC-SHA256,\s*Signature:\s*([0-9a-f]{64})", re.IGNORECASE)
 
 
 class DlocalGoChannel(RestChannel):
