@@ -24,6 +24,7 @@ from ..actors import Actor, ActorKind
 from ..errors import Malformed
 from ..models.database import outside_atomic_requests
 from ..traces import traced
+from .operations import Operation
 from .pages import Pages
 from .permissions import UserPermission
 from .problems import BadRequest, problem_of
@@ -92,6 +93,10 @@ class ApiView(APIView):
     permissions: ClassVar[Mapping[str, str]] = {}
     #: The query parameters besides the page's, each with a function from text to a value (or ``ValueError``).
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {}
+    #: By method, what the schema says of the view.
+    operations: ClassVar[Mapping[str, Operation]] = {}
+    #: The query parameters that ``Pages`` reads.
+    page_parameters: ClassVar[frozenset[str]] = frozenset({"cursor", "page_size"})
 
     parser_classes = (StrictJson,)
     renderer_classes = (JSONRenderer,)
@@ -132,12 +137,11 @@ class ApiView(APIView):
     def asked(self, request: Request) -> dict[str, Any]:
         """Return the values of the query's parameters; raises ``BadRequest`` for an unknown parameter or value."""
         found: dict[str, Any] = {}
-        of_pages = {"cursor", "page_size"}
         for name, values in request.query_params.lists():
-            if name in of_pages:
+            if name in self.page_parameters:
                 continue
             if name not in self.filters:
-                known = ", ".join(sorted({*self.filters, *of_pages}))
+                known = ", ".join(sorted({*self.filters, *self.page_parameters}))
                 self._refuse(name, _("There is no such parameter; use %(known)s.") % {"known": known})
             try:
                 (text,) = values

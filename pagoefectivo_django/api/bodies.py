@@ -15,6 +15,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from ..payer import Payer
+from ..states import Resolution
 from . import filters
 
 _AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,30})?", re.ASCII)
@@ -157,6 +158,13 @@ class CloseBody(Body):
 
     done = Flag()
     reason = Text()
+
+
+class ResolveBody(Body):
+    """The decision about a discrepancy, and why."""
+
+    resolution = serializers.ChoiceField(Resolution.values)
+    reason = Text(allow_blank=False, trim_whitespace=True, max_length=500)
 
 
 # A further field of ``Payer`` is a further field of the body.

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from datetime import datetime
+import uuid
+from collections.abc import Iterable
+from datetime import date, datetime
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 
-def choice(values: Iterable[str]) -> Callable[[str], str]:
-    """Return a function that accepts these values only."""
-    known = frozenset(map(str, values))
+class Choice:
+    """A function that accepts ``values`` only."""
 
-    def read(text: str) -> str:
-        if text not in known:
+    def __init__(self, values: Iterable[str]) -> None:
+        self.values = frozenset(map(str, values))
+
+    def __call__(self, text: str) -> str:
+        """Return the text if it is one of the values."""
+        if text not in self.values:
             raise ValueError(text)
         return text
 
-    return read
+
+choice = Choice
 
 
 def flag(text: str) -> bool:
@@ -41,3 +46,18 @@ def plain(text: str) -> str:
     if not text.isprintable() or len(text) > 200:
         raise ValueError(text)
     return text
+
+
+def day(text: str) -> date:
+    """Return the day that a text names in ISO 8601: ``2026-01-31``."""
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        raise ValueError(text)
+    found = date.fromisoformat(text)
+    if not 1970 <= found.year < 9999:
+        raise ValueError(text)
+    return found
+
+
+def identifier(text: str) -> uuid.UUID:
+    """Return the UUID that a text names."""
+    return uuid.UUID(text)

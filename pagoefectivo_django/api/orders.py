@@ -28,9 +28,11 @@ from ..money import CURRENCIES
 from ..payer import Payer
 from ..states import OrderState, PendingAction
 from . import filters
+from .answers import OrderAnswer
 from .base import ApiView
 from .bodies import Body, CreateBody, EmptyBody, ExtendBody, ReasonBody, ReissueBody, read
 from .keys import once
+from .operations import Operation
 from .payload import ACTIONS, order_data
 from .permissions import may
 
@@ -94,6 +96,12 @@ class Orders(ApiView):
     """``orders/``: the list, newest first, and new orders."""
 
     permissions = {"GET": "view_order", "POST": "add_order"}
+    operations = {
+        "GET": Operation("list_orders", OrderAnswer, page=True),
+        "POST": Operation(
+            "create_order", OrderAnswer, statuses=(200, 201), body=CreateBody, key=True, headers=("Location",)
+        ),
+    }
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {
         "state": filters.choice(OrderState.values),
         "currency": filters.choice(CURRENCIES),
@@ -146,6 +154,7 @@ class OneOrder(ApiView):
     """``orders/<id>/``: an order; 304 while unchanged."""
 
     permissions = {"GET": "view_order"}
+    operations = {"GET": Operation("get_order", OrderAnswer, headers=("ETag",))}
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
         """Return the order with its ETag."""
@@ -210,6 +219,7 @@ class _RecordedBefore(Exception):
 class Cancel(ChangeView):
     """``orders/<id>/cancel/``."""
 
+    operations = {"POST": Operation("cancel_order", OrderAnswer, statuses=(200, 202), body=ReasonBody, key=True)}
     action = PendingAction.CANCEL
 
     def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:
@@ -220,6 +230,7 @@ class Cancel(ChangeView):
 class Extend(ChangeView):
     """``orders/<id>/extend/``."""
 
+    operations = {"POST": Operation("extend_order", OrderAnswer, statuses=(200, 202), body=ExtendBody, key=True)}
     action = PendingAction.EXTEND
     body = ExtendBody
 
@@ -231,6 +242,7 @@ class Extend(ChangeView):
 class Reissue(ChangeView):
     """``orders/<id>/reissue/``."""
 
+    operations = {"POST": Operation("reissue_order", OrderAnswer, statuses=(200, 202), body=ReissueBody, key=True)}
     action = PendingAction.REISSUE
     repeats = False  # recorded anew, it would forget that an answer got lost, and one code more might be paid
     body = ReissueBody
@@ -243,6 +255,7 @@ class Reissue(ChangeView):
 class Refresh(ChangeView):
     """``orders/<id>/refresh/``: nothing is recorded, so a repetition asks the provider again."""
 
+    operations = {"POST": Operation("refresh_order", OrderAnswer, statuses=(200, 202), body=EmptyBody, key=True)}
     body = EmptyBody
 
     def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:

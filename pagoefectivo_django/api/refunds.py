@@ -16,9 +16,11 @@ from ..flows.possible.rules import PERMISSIONS
 from ..models import IdempotencyKey, Refund
 from ..models.database import database
 from ..states import RefundStatus
+from .answers import RefundAnswer
 from .base import ApiView
 from .bodies import Body, CloseBody, EmptyBody, RefundBody, read
 from .keys import once
+from .operations import Operation
 from .orders import found_order
 from .payload import REFUND_ACTIONS, refund_data
 from .permissions import may
@@ -46,6 +48,10 @@ class Refunds(ApiView):
     """``orders/<id>/refunds/``: the refunds of an order, and a new refund."""
 
     permissions = {"GET": "view_refund", "POST": "add_refund"}
+    operations = {
+        "GET": Operation("list_refunds", RefundAnswer, page=True),
+        "POST": Operation("request_refund", RefundAnswer, statuses=(201,), body=RefundBody, key=True),
+    }
 
     def get(self, request: Request, public_id: str) -> Response:
         """Return a page of the order's refunds, the newest first."""
@@ -76,6 +82,7 @@ class OneRefund(ApiView):
     """``refunds/<id>/``: a refund."""
 
     permissions = {"GET": "view_refund"}
+    operations = {"GET": Operation("get_refund", RefundAnswer)}
 
     def get(self, request: Request, pk: str) -> Response:
         """Return the refund."""
@@ -116,6 +123,7 @@ class Approve(StepView):
     """``refunds/<id>/approve/``."""
 
     permissions = {"POST": PERMISSIONS["approve"]}
+    operations = {"POST": Operation("approve_refund", RefundAnswer, body=EmptyBody, key=True)}
 
     def step(self, refund: Refund, wanted: dict[str, Any]) -> Refund:
         """Approve the refund."""
@@ -130,6 +138,7 @@ class Send(StepView):
     """``refunds/<id>/send/``: staff has sent the money."""
 
     permissions = {"POST": PERMISSIONS["send"]}
+    operations = {"POST": Operation("send_refund", RefundAnswer, body=EmptyBody, key=True)}
 
     def step(self, refund: Refund, wanted: dict[str, Any]) -> Refund:
         """Record the refund as sent."""
@@ -144,6 +153,7 @@ class Close(StepView):
     """``refunds/<id>/close/``: what became of the money."""
 
     permissions = {"POST": PERMISSIONS["done"]}
+    operations = {"POST": Operation("close_refund", RefundAnswer, body=CloseBody, key=True)}
     body = CloseBody
 
     def step(self, refund: Refund, wanted: dict[str, Any]) -> Refund:

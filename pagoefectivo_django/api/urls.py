@@ -1,8 +1,10 @@
 """URLs of the REST API; include this module under any path."""
 
+from django.apps import apps
 from django.urls import path
+from django.utils.module_loading import import_string
 
-from . import orders, refunds
+from . import discrepancies, events, orders, refunds, schema, settlements
 
 app_name = "pagoefectivo-api"
 urlpatterns = [
@@ -17,4 +19,14 @@ urlpatterns = [
     path("refunds/<str:pk>/approve/", refunds.Approve.as_view(), name="refund-approve"),
     path("refunds/<str:pk>/send/", refunds.Send.as_view(), name="refund-send"),
     path("refunds/<str:pk>/close/", refunds.Close.as_view(), name="refund-close"),
+    path("events/", events.Events.as_view(), name="events"),
+    path("discrepancies/", discrepancies.Discrepancies.as_view(), name="discrepancies"),
+    path("discrepancies/<str:pk>/", discrepancies.OneDiscrepancy.as_view(), name="discrepancy"),
+    path("discrepancies/<str:pk>/resolve/", discrepancies.Resolve.as_view(), name="discrepancy-resolve"),
+    path("settlements/", settlements.Settlements.as_view(), name="settlements"),
+    path("balance/", settlements.Balance.as_view(), name="balance"),
+    path("schema/", schema.SchemaView.as_view(), name="schema"),
+    path("schema/page/", schema.page, name="schema-page"),
 ]
+if apps.is_installed("pagoefectivo_django.contrib.webhooks"):
+    urlpatterns.extend(import_string("pagoefectivo_django.contrib.webhooks.urls.urlpatterns"))

@@ -4,6 +4,7 @@ from .alerts import StaffAlert
 from .calls import ApiCall, ApiCallSubject
 from .discrepancies import Discrepancy
 from .events import OrderEvent
+from .feed import FeedEntry
 from .heartbeat import Heartbeat
 from .inbox import Notification, NotificationStatus, Refusal, UnknownCode
 from .keys import IdempotencyKey
@@ -20,6 +21,7 @@ __all__ = [
     "Deposit",
     "Discrepancy",
     "FailingReceiver",
+    "FeedEntry",
     "Heartbeat",
     "IdempotencyKey",
     "Match",

@@ -17,6 +17,7 @@ from ...models import (
     Cip,
     Delivery,
     Discrepancy,
+    FeedEntry,
     Order,
     OrderEvent,
     Refund,
@@ -43,7 +44,7 @@ SUGGESTIONS = {
 
 
 class History:
-    """Events of one change, collected with ``tell`` and written with one delivery per receiver by ``write``."""
+    """Events of one change, collected with ``tell`` and written, with feed entries and deliveries, by ``write``."""
 
     def __init__(self, alias: str, now: datetime, actor: Actor | str) -> None:
         self.alias, self.now, self.actor = alias, now, Actor.of(actor)
@@ -150,6 +151,8 @@ class History:
         events, self.events = self.events, []
         after_commit(_log, [(event.trace, _line(event)) for event in events])
         OrderEvent.objects.using(self.alias).append(events)
+        in_feed = [FeedEntry(event=event) for event in events if event.kind in SIGNALS]
+        FeedEntry.objects.using(self.alias).bulk_create(in_feed)
         for event in events:
             tell(Measure.EVENT, 1, event.kind)
         deliveries = [
@@ -197,7 +200,9 @@ def evidence_of(report: Report) -> dict[str, object]:
         "code": report.code,
         "transaction_code": report.transaction_code,
         "provider_id": report.provider_id,
+        "payment_id": report.payment_id,
         "amount": report.amount,
+        "payer_total": None if report.payer_total == report.amount else report.payer_total,
         "returned": report.returned,
         "currency": report.currency,
         "paid_at": report.paid_at and utc(report.paid_at),
@@ -222,9 +227,11 @@ def _alike(evidence: Data, known: Data) -> bool:
 
 
 def _tells_the_same(evidence: Data, known: Data) -> bool:
-    """Return whether two pieces of evidence tell of the same money; a missing operation number equals any number."""
-    numbers = {evidence.get("operation_number"), known.get("operation_number")} - {None}
-    return len(numbers) < 2 and all(evidence.get(name) == known.get(name) for name in ("fact", "amount", "currency"))
+    """Return whether two pieces of evidence tell of the same money; a missing number or id equals any."""
+    names = ("operation_number", "payment_id")
+    if any(len({evidence.get(name), known.get(name)} - {None}) > 1 for name in names):
+        return False
+    return all(evidence.get(name) == known.get(name) for name in ("fact", "amount", "currency"))
 
 
 #: Field values of an open discrepancy.
