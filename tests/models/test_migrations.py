@@ -32,6 +32,14 @@ def test_renamed_columns_keep_their_values(first: MigrationExecutor) -> None:
         reference="SHOP-1001", amount="120.50", currency="PEN", email="ana@example.com", expires_at=MOMENT,
         created_at=MOMENT, state="pending", wish="cancel", wish_actor="rosa", wished_at=MOMENT, next_attempt_at=MOMENT,
     )  # fmt: skip
+    old.get_model("pagoefectivo", "Order").objects.create(
+        reference="SHOP-1002",
+        amount="1.00",
+        currency="PEN",
+        email="ana@example.com",
+        expires_at=MOMENT,
+        created_at=MOMENT,
+    )
     cip = old.get_model("pagoefectivo", "Cip").objects.create(
         order=order, channel="default", account="memory:default", transaction_code="SHOP-1001-a", code="70000001",
         status="current", expires_at=MOMENT, changed_at=MOMENT,
@@ -53,7 +61,9 @@ def test_renamed_columns_keep_their_values(first: MigrationExecutor) -> None:
     first.migrate(newest)
 
     new = first.loader.project_state(newest).apps
-    kept = new.get_model("pagoefectivo", "Order").objects.get()
+    orders = new.get_model("pagoefectivo", "Order").objects
+    assert len({order.public_id for order in orders.all()} - {None}) == 2
+    kept = orders.get(reference="SHOP-1001")
     assert (kept.pending_action, kept.action_requested_by, kept.action_requested_at) == ("cancel", "rosa", MOMENT)
     assert kept.retry_at == MOMENT
     paid = new.get_model("pagoefectivo", "Payment").objects.get()
