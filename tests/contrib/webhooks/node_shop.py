@@ -52,8 +52,10 @@ class Program:
 @contextmanager
 def running(folder: Path, program: str, **environment: str) -> Iterator[Program]:
     """Run a program until the end of the block."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([NODE, program], cwd=folder, env=os.environ | environment, text=True, **pipes) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [NODE, program], cwd=folder, env=os.environ | environment, stdin=pipe, stdout=pipe, text=True
+    ) as process:
         found = Program(process)
         reader = threading.Thread(target=found.read, daemon=True)
         reader.start()
