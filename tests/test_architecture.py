@@ -55,7 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Looks at everything that a shop needs, so it knows both shores.
     "doctor": GROUND | {"channels", "carriers", "flows", "models"},
     # Adds Django REST framework, which no other part knows.
-    "api": GROUND | {"documents", "flows", "models", "wording"},
+    "api": GROUND | {"__version__", "documents", "flows", "models", "wording"},
     "forms": GROUND,
     # The admin's first page, without the admin: every project loads the tag that shows it.
     "dashboard": GROUND | {"documents", "flows", "models", "wording"},
@@ -215,6 +215,11 @@ def started(*apps: str) -> set[str]:
 
 def test_a_start_loads_no_package_but_django_and_us() -> None:
     assert started("pagoefectivo_django") - started() == {"pagoefectivo_django"}
+
+
+def test_outgoing_webhooks_load_their_small_library_alone() -> None:
+    apps = "pagoefectivo_django", "pagoefectivo_django.contrib.webhooks"
+    assert started(*apps) - started() == {"pagoefectivo_django", "standardwebhooks"}
 
 
 def test_a_heavy_or_optional_package_is_known_in_one_place() -> None:

@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 from pagoefectivo_django.api import schema as schema_module
 from pagoefectivo_django.api.base import ApiView
 from pagoefectivo_django.flows import refund_order, tick
+from tests.conftest import ROOT
 from tests.factories.messages import paid, post
 from tests.factories.orders import bought
 from tests.factories.statements import line, load
@@ -74,6 +75,13 @@ def test_every_answer_and_problem_is_in_the_schema(schema: dict[str, Any]) -> No
                 assert [*answer["content"]] == [kind], (path, status)
 
 
+def test_the_manual_names_every_address(schema: dict[str, Any]) -> None:
+    told = (ROOT / "docs/reference/api.rst").read_text()
+    for path, methods in schema["paths"].items():
+        for method in methods:
+            assert f"``{method.upper()} {path[1:].replace('{id}', '<id>')}``" in told
+
+
 def test_a_filter_is_a_parameter_and_the_other_way_round(schema: dict[str, Any]) -> None:
     for path, view in views():
         for operation in schema["paths"][path].values():
@@ -128,7 +136,8 @@ def test_the_projects_own_schema_settings_are_left_alone(settings: dict[str, str
 def test_the_page_loads_nothing_but_our_static_files() -> None:
     told = Client().get(reverse("pagoefectivo-api:schema-page"))
     html = told.content.decode()
-    assert f'data-schema="{SCHEMA}"' in html
+    assert 'data-schema="../"' in html
+    assert told.request["PATH_INFO"] == f"{SCHEMA}page/"
     assert "//" not in re.sub("<!.*?>", "", html)
     files = re.findall(r'(?:src|href)="/static/([^"]+)"', html)
     assert len(files) == 3
