@@ -19,6 +19,7 @@ from django.urls import NoReverseMatch, reverse
 from .carriers import carrier_class
 from .channels import backend_class
 from .channels.base import COMMON_OPTIONS, Channel, is_limit
+from .channels.declarations import contradictions
 from .channels.options import Configured
 from .codes import LONGEST, LONGEST_PREFIX, is_prefix
 from .conf import MESSAGES, SETTINGS, UNIX, Setting, conf, host_of, network_of, unknown_keys
@@ -31,6 +32,8 @@ from .payer import has_phones
 from .signals import SIGNALS, ByPath, payment_confirmed
 from .statements import faults_of_formats
 
+#: The hint for a class whose declarations contradict each other.
+CONTRADICTED = "Mend the class; the manual's page on adding a channel tells how declarations depend on each other."
 #: Nobody's proxies are in a larger network than a class A one.
 NARROWEST = 8
 
@@ -65,6 +68,10 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
                 found += unknown_keys(
                     f"OPTIONS of channel {alias!r}", options, (*channel.option_names, *COMMON_OPTIONS)
                 )
+            found += [
+                Error(f"The class of channel {alias!r} {what}.", hint=CONTRADICTED, id="pagoefectivo.E016")
+                for what in contradictions(channel)
+            ]
             found += channel.check(alias, options) + _prefix(alias, options) + _of_channel(alias, options)
             found += _shared(alias, options) + _taken(alias, channel, options)
     return [
@@ -308,6 +315,11 @@ def _values() -> list[CheckMessage]:
         _ = conf.late_policy
     except Misconfigured as error:
         hint = "The function takes (order, report) and returns whether to accept."
+        found.append(Error(str(error), hint=hint, id="pagoefectivo.E008"))
+    try:
+        _ = conf.link_of_order
+    except Misconfigured as error:
+        hint = "The function takes (order) and returns (address, label) of a page of yours, or None."
         found.append(Error(str(error), hint=hint, id="pagoefectivo.E008"))
     return found
 

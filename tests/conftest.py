@@ -17,7 +17,7 @@ from tests.browser.chromium import CHROMIUM
 from tests.contrib.webhooks.node_shop import NODE, NPM
 from tests.ports import refusing
 
-pytest_plugins = ["pagoefectivo_django.testing", "tests.browser.visiting"]
+pytest_plugins = ["pagoefectivo_django.testing.pytest", "tests.browser.visiting"]
 
 ROOT = Path(__file__).parent.parent
 #: ``make storm``: everything that is too long for the suite.

@@ -51,17 +51,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Doors: they call flows and show what models remember.
     "views": GROUND | {"documents", "flows", "models", "forms"},
     "admin": GROUND | {"documents", "flows", "models", "statements", "wording"},
-    "management": GROUND | {"channels", "doctor", "flows", "models", "wording"},
+    # ``pagoefectivo_simulate`` plays by the helpers of tests, with DEBUG only.
+    "management": GROUND | {"channels", "doctor", "flows", "models", "testing", "wording"},
     # Looks at everything that a shop needs, so it knows both shores.
     "doctor": GROUND | {"channels", "carriers", "flows", "models"},
     # Adds Django REST framework, which no other part knows.
-    "api": GROUND | {"flows", "models", "wording"},
+    "api": GROUND | {"__version__", "documents", "flows", "models", "wording"},
     "forms": GROUND,
     # The admin's first page, without the admin: every project loads the tag that shows it.
     "dashboard": GROUND | {"documents", "flows", "models", "wording"},
     "templatetags": GROUND | {"dashboard", "documents", "flows", "models"},
     "contrib": {"flows", "measures", "models"},
     "contrib/django_payments": GROUND | {"contrib", "documents", "flows", "models"},
+    "contrib/oscar": GROUND | {"contrib", "documents", "flows", "forms", "models"},
     # Has pages and routes of its own, and speaks of orders as the API does.
     "contrib/webhooks": GROUND | {"admin", "api", "contrib", "documents", "flows", "mail", "models", "wording"},
     # Frame and beside.
@@ -99,12 +101,15 @@ KNOWN_IN: dict[str, str | tuple[str, ...]] = {
     "cryptography": ("channels/rsa.py", "sandbox/dialects/pagadito.py"),
     "drf_spectacular": "api/schema.py",
     "django_tasks": "contrib/tasks/tasks.py",
+    "health_check": "contrib/health/checks.py",
     "holidays": "workdays.py",
     "kombu": "contrib/celery/tasks.py",
+    "oscar": "contrib/oscar/",
     "phonenumbers": "payer.py",
     "payments": "contrib/django_payments/",
     "PIL": "documents/pdf.py",
     "prometheus_client": "contrib/prometheus/metrics.py",
+    "pytest": "testing/pytest.py",
     "reportlab": "documents/",
     "requests": "channels/http.py",
     "rest_framework": ("api/", "contrib/webhooks/views.py"),

@@ -164,7 +164,7 @@ class ResolveBody(Body):
     """The decision about a discrepancy, and why."""
 
     resolution = serializers.ChoiceField(Resolution.values)
-    reason = Text()
+    reason = Text(allow_blank=False, trim_whitespace=True, max_length=500)
 
 
 # A further field of ``Payer`` is a further field of the body.

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import get_resolver, reverse
+from django.urls import get_resolver
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.settings import patched_settings
@@ -21,9 +21,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .. import __version__
+from ..documents.languages import LOCALES
+from ..money import CURRENCIES
 from . import filters
 from .answers import Answer, ProblemAnswer
 from .base import ApiView
+from .bodies import Body, CloseBody, CreateBody, PayerBody, RefundBody, ResolveBody
 from .operations import Operation
 from .problems import CONTENT_TYPE
 
@@ -73,10 +76,25 @@ PAGE_PARAMETERS: dict[str, dict[str, Any]] = {
     "page_size": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
 }
 ABOUT_KEY = "Repeat a request with the same key, and it is carried out once."
-#: By parameter of a path, its schema.
-PATH_PARAMETERS: dict[str, dict[str, Any]] = {
-    "id": {"type": "integer", "minimum": 1, "maximum": 10**18 - 1},
-    "public_id": {"type": "string", "format": "uuid"},
+#: The ids in paths: of orders and of endpoints for webhooks, and of every other row.
+UUID_TEXT = {"type": "string", "format": "uuid"}
+ROW_ID = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
+AMOUNT = {"pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "examples": ["120.50"]}
+REASON = {"minLength": 1, "maxLength": 500, "examples": ["The payer asked for it."]}
+EXAMPLE = {"reference": "SHOP-1001", "amount": "120.50", "currency": "PEN", "payer": {"email": "ana@example.com"}}
+#: What the flows ask of a body's fields and the fields' classes do not say.
+BODIES: dict[type[Body], dict[str, dict[str, Any]]] = {
+    CreateBody: {
+        "reference": {"type": ["string", "integer"], "minLength": 1, "maxLength": 64},
+        "amount": AMOUNT,
+        "currency": {"enum": [*CURRENCIES]},
+        "concept": {"maxLength": 200},
+        "language": {"enum": [*LOCALES]},
+    },
+    PayerBody: {"email": {"format": "email", "maxLength": 254}},
+    RefundBody: {"amount": AMOUNT, "reason": REASON},
+    CloseBody: {"reason": REASON},
+    ResolveBody: {"reason": REASON},
 }
 #: The problems that each operation can answer, and those of a body, of a key, of a path that names a row.
 PROBLEMS = (400, 401, 403, 429, 503)
@@ -124,16 +142,15 @@ class Schema(AutoSchema):
         if "{" in self.path:
             problems.append(404)
         return {
-            **dict.fromkeys(of.statuses, page_of(of.answer) if of.page else of.answer),
+            **dict.fromkeys(of.statuses, page_of(of.answer) if of.page and of.answer else of.answer),
             **{(status, CONTENT_TYPE): ProblemAnswer for status in sorted(problems)},
         }
 
     def get_override_parameters(self) -> list[Any]:
         """Return the parameters in path, query and headers, and the headers of answers."""
         of, place = self.operation, OpenApiParameter
-        found = [
-            place(name, PATH_PARAMETERS[name], place.PATH) for name in PATH_PARAMETERS if f"{{{name}}}" in self.path
-        ]
+        found = [place("id", _id_of(self.path), place.PATH)] if "{id}" in self.path else []
+        found.extend([place("delivery", UUID_TEXT, place.PATH)] if "{delivery}" in self.path else [])
         if self.method == "GET":
             query = {name: _schema_of(read) for name, read in self.shown.filters.items()}
             query |= {name: PAGE_PARAMETERS[name] for name in self.shown.page_parameters if of.page}
@@ -152,9 +169,28 @@ class Schema(AutoSchema):
 
     def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
         found = super()._map_serializer(serializer, direction, bypass_extensions)  # type: ignore[no-untyped-call]
+        for field in found.get("properties", {}).values():
+            for each in (field, field.get("items", {})):
+                each.pop("x-spec-enum-id", None)  # a mark for drf-spectacular's own hook, which this schema leaves out
         if not isinstance(serializer, Answer):  # a body; an unknown field is refused
             found["additionalProperties"] = False
+            if isinstance(serializer, CreateBody):
+                found["examples"] = [EXAMPLE]
+            for name, more in BODIES.get(type(serializer), {}).items():
+                found["properties"][name] |= more
         return found
+
+
+class Generator(SchemaGenerator):
+    """Describes all views, and calls the id in a path ``id``, whatever the view calls it."""
+
+    def coerce_path(self, path: str, method: str, view: Any) -> str:
+        """Return the path as the schema writes it."""
+        return path.replace("{public_id}", "{id}").replace("{pk}", "{id}")
+
+
+def _id_of(path: str) -> dict[str, Any]:
+    return UUID_TEXT if path.startswith(("/orders/", "/webhook-endpoints/")) else ROW_ID
 
 
 def _schema_of(read: Callable[[str], Any]) -> dict[str, Any]:
@@ -181,7 +217,7 @@ def _schema() -> dict[str, Any]:
     """Return the schema of the API's views, without the address of a server."""
     views = get_resolver("pagoefectivo_django.api.urls").url_patterns
     with _one_at_a_time, patched_settings(SETTINGS):
-        found: dict[str, Any] = SchemaGenerator(patterns=views).get_schema(public=True)  # type: ignore[no-untyped-call]
+        found: dict[str, Any] = Generator(patterns=views).get_schema(public=True)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -205,9 +241,7 @@ def page(request: HttpRequest) -> HttpResponse:
     """Show the schema to people, with scripts and styles from the project's own static files."""
     if not apps.is_installed("drf_spectacular_sidecar"):
         raise Http404("Add drf_spectacular_sidecar to INSTALLED_APPS.")
-    assert request.resolver_match
-    url = reverse(f"{request.resolver_match.namespace}:schema")
-    return render(request, "pagoefectivo/api.html", {"schema_url": url})
+    return render(request, "pagoefectivo/api.html")
 
 
 # The views don't know drf-spectacular; this module does.

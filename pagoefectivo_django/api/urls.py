@@ -1,7 +1,8 @@
 """URLs of the REST API; include this module under any path."""
 
 from django.apps import apps
-from django.urls import include, path
+from django.urls import path
+from django.utils.module_loading import import_string
 
 from . import discrepancies, events, orders, refunds, schema, settlements
 
@@ -28,4 +29,4 @@ urlpatterns = [
     path("schema/page/", schema.page, name="schema-page"),
 ]
 if apps.is_installed("pagoefectivo_django.contrib.webhooks"):
-    urlpatterns.append(path("webhook-endpoints/", include("pagoefectivo_django.contrib.webhooks.urls")))
+    urlpatterns.extend(import_string("pagoefectivo_django.contrib.webhooks.urls.urlpatterns"))

@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 from pagoefectivo_django.api import schema as schema_module
 from pagoefectivo_django.api.base import ApiView
 from pagoefectivo_django.flows import refund_order, tick
+from tests.conftest import ROOT
 from tests.factories.messages import paid, post
 from tests.factories.orders import bought
 from tests.factories.statements import line, load
@@ -41,7 +42,8 @@ def views() -> Iterator[tuple[str, type[ApiView]]]:
         assert isinstance(pattern, URLPattern)
         cls = getattr(pattern.callback, "cls", None)
         if cls and cls.schema is not None:
-            yield "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", str(pattern.pattern)).replace("{pk}", "{id}"), cls
+            path = re.sub(r"<\w+:(pk|public_id)>", "{id}", str(pattern.pattern))
+            yield "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", path), cls
 
 
 def test_the_schema_is_valid_and_made_without_a_warning(schema: dict[str, Any]) -> None:
@@ -65,10 +67,19 @@ def test_every_answer_and_problem_is_in_the_schema(schema: dict[str, Any]) -> No
             answers = operation["responses"]
             assert {"400", "401", "403", "429", "503"} <= {*answers}, path
             assert ("404" in answers) == ("{" in path)
-            assert ({"409", "413", "415"} <= {*answers}) == (method == "post")
+            assert ({"409", "413", "415"} <= {*answers}) == (method in ("post", "patch"))
             for status, answer in answers.items():
+                if status == "204":
+                    continue
                 kind = "application/json" if status < "300" else "application/problem+json"
                 assert [*answer["content"]] == [kind], (path, status)
+
+
+def test_the_manual_names_every_address(schema: dict[str, Any]) -> None:
+    told = (ROOT / "docs/reference/api.rst").read_text()
+    for path, methods in schema["paths"].items():
+        for method in methods:
+            assert f"``{method.upper()} {path[1:].replace('{id}', '<id>')}``" in told
 
 
 def test_a_filter_is_a_parameter_and_the_other_way_round(schema: dict[str, Any]) -> None:
@@ -125,7 +136,8 @@ def test_the_projects_own_schema_settings_are_left_alone(settings: dict[str, str
 def test_the_page_loads_nothing_but_our_static_files() -> None:
     told = Client().get(reverse("pagoefectivo-api:schema-page"))
     html = told.content.decode()
-    assert f'data-schema="{SCHEMA}"' in html
+    assert 'data-schema="../"' in html
+    assert told.request["PATH_INFO"] == f"{SCHEMA}page/"
     assert "//" not in re.sub("<!.*?>", "", html)
     files = re.findall(r'(?:src|href)="/static/([^"]+)"', html)
     assert len(files) == 3

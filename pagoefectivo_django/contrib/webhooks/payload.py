@@ -7,6 +7,8 @@ from typing import Any
 
 from ...api.payload import event_data, moment_text, order_data
 from ...flows.reports.standing import standings
+from ...models import FeedEntry
+from ...models.database import database
 from .models import WebhookMessage
 
 
@@ -19,7 +21,8 @@ def body_of(message: WebhookMessage) -> str:
     event = message.event
     data: dict[str, Any] = {"event": None, "order": None}
     if event:
-        data["event"] = event_data(event, None)
+        place = FeedEntry.objects.using(database()).filter(event=event).first()
+        data["event"] = event_data(event, (place.cursor if place else "") or None)
         if order := event.order:
             data["order"] = order_data(order, **standings([order])[order.pk]._asdict())
     timestamp = moment_text(event.created_at if event else message.created_at)

@@ -7,37 +7,84 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404
-from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...api import filters
+from ...api.answers import Answer
 from ...api.base import ApiView
+from ...api.bodies import Body, EmptyBody, Text, read
+from ...api.operations import Operation
 from ...api.payload import moment_text
 from ...models.database import database
 from ...signals import SIGNALS
+from .addresses import LONGEST
 from .managing import change_endpoint, create_endpoint, delete_endpoint, rotate_secret, send_again, send_test
-from .models import TEST, Endpoint, EndpointStatus, MessageStatus, WebhookMessage, of_status
+from .models import TEST, Endpoint, EndpointStatus, MessageStatus, Outcome, WebhookMessage, of_status
 
 #: Codenames of permissions, with the label of this app.
 VIEW, ADD, CHANGE, DELETE = (f"pagoefectivo_webhooks.{verb}_endpoint" for verb in ("view", "add", "change", "delete"))
 VIEW_SENT, SEND = "pagoefectivo_webhooks.view_webhookmessage", "pagoefectivo_webhooks.change_webhookmessage"
 
 
-class EndpointBody(serializers.Serializer[Any]):
-    """The body of a request that creates or changes an endpoint; an unknown field is an error."""
+KINDS: list[str] = list(SIGNALS)
 
-    url = serializers.CharField(max_length=1000)
-    kinds = serializers.ListField(child=serializers.ChoiceField(list(SIGNALS)), required=False)
-    status = serializers.ChoiceField(EndpointStatus.choices, required=False)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Return the values; raises ``ValidationError`` for each field that the API does not know."""
-        unknown = set(self.initial_data) - set(self.fields)
-        if unknown:
-            raise serializers.ValidationError({name: [_("There is no such field.")] for name in sorted(unknown)})
-        return attrs
+class CreateEndpointBody(Body):
+    """A new endpoint."""
+
+    url = Text(max_length=LONGEST)
+    kinds = serializers.ListField(child=serializers.ChoiceField(KINDS), required=False)
+    status = serializers.ChoiceField(EndpointStatus.values, required=False)
+
+
+class ChangeEndpointBody(Body):
+    """What changes of an endpoint."""
+
+    url = Text(max_length=LONGEST, required=False)
+    kinds = serializers.ListField(child=serializers.ChoiceField(KINDS), required=False)
+    status = serializers.ChoiceField(EndpointStatus.values, required=False)
+
+
+class SecretAnswer(Answer):
+    """A secret that signs an endpoint's messages, never told again in full."""
+
+    begins = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField(allow_null=True, help_text="When the secret stops to sign.")
+
+
+class EndpointAnswer(Answer):
+    """An address that hears of events."""
+
+    id = serializers.UUIDField()
+    url = serializers.CharField()
+    kinds = serializers.ListField(child=serializers.CharField(), help_text="None: every kind.")
+    status = serializers.ChoiceField(EndpointStatus.values)
+    failing_since = serializers.DateTimeField(allow_null=True, help_text="The first failure since the last yes.")
+    given_up_at = serializers.DateTimeField(allow_null=True, help_text="When failures disabled the endpoint.")
+    secrets = SecretAnswer(many=True)
+    created_at = serializers.DateTimeField()
+    secret = serializers.CharField(
+        required=False, help_text="The new secret (`whsec_…`), after creating and rotating only: keep it."
+    )
+
+
+class DeliveryAnswer(Answer):
+    """An event, or a test, that was sent to an endpoint or is to be sent."""
+
+    id = serializers.UUIDField()
+    kind = serializers.CharField()
+    event = serializers.UUIDField(allow_null=True)
+    order = serializers.UUIDField(allow_null=True)
+    status = serializers.ChoiceField(MessageStatus.values)
+    attempts = serializers.IntegerField()
+    outcome = serializers.ChoiceField(Outcome.values, allow_null=True, help_text="How the last attempt ended.")
+    http_status = serializers.IntegerField(allow_null=True)
+    retry_at = serializers.DateTimeField(allow_null=True)
+    delivered_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
 
 
 def endpoint_data(endpoint: Endpoint, *, secret: str = "") -> dict[str, Any]:
@@ -87,16 +134,14 @@ def _messages(endpoint: Endpoint) -> QuerySet[WebhookMessage]:
     return endpoint.messages.using(database()).select_related("endpoint", "event__order")
 
 
-def _read(request: Request, *, partial: bool = False) -> dict[str, Any]:
-    body = EndpointBody(data=request.data, partial=partial)
-    body.is_valid(raise_exception=True)
-    return dict(body.validated_data)
-
-
 class Endpoints(ApiView):
     """``webhook-endpoints/``: the list, newest first, and new endpoints."""
 
     permissions = {"GET": VIEW, "POST": ADD}
+    operations = {
+        "GET": Operation("list_webhook_endpoints", EndpointAnswer, page=True),
+        "POST": Operation("create_webhook_endpoint", EndpointAnswer, (201,), CreateEndpointBody),
+    }
 
     def get(self, request: Request) -> Response:
         """Return a page of endpoints."""
@@ -108,7 +153,7 @@ class Endpoints(ApiView):
 
     def post(self, request: Request) -> Response:
         """Create an endpoint, and return the endpoint with its secret, which is told this once."""
-        endpoint, secret = create_endpoint(**_read(request))
+        endpoint, secret = create_endpoint(**read(request, CreateEndpointBody))
         return _told(endpoint, secret, 201)
 
 
@@ -116,6 +161,12 @@ class OneEndpoint(ApiView):
     """``webhook-endpoints/<id>/``: an endpoint, its changes, its end."""
 
     permissions = {"GET": VIEW, "PATCH": CHANGE, "DELETE": DELETE}
+    operations = {
+        "GET": Operation("get_webhook_endpoint", EndpointAnswer),
+        "PATCH": Operation("change_webhook_endpoint", EndpointAnswer, body=ChangeEndpointBody),
+        "DELETE": Operation("delete_webhook_endpoint", None, (204,)),
+    }
+    page_parameters = frozenset()
 
     def get(self, request: Request, public_id: str) -> Response:
         """Return the endpoint."""
@@ -124,7 +175,7 @@ class OneEndpoint(ApiView):
 
     def patch(self, request: Request, public_id: str) -> Response:
         """Change the fields of the body, and return the endpoint."""
-        return Response(endpoint_data(change_endpoint(_endpoint(public_id), **_read(request, partial=True))))
+        return Response(endpoint_data(change_endpoint(_endpoint(public_id), **read(request, ChangeEndpointBody))))
 
     def delete(self, request: Request, public_id: str) -> Response:
         """Delete the endpoint with its secrets and deliveries."""
@@ -136,20 +187,24 @@ class Rotation(ApiView):
     """``webhook-endpoints/<id>/rotate/``: a new secret; the former ones sign for another day."""
 
     permissions = {"POST": CHANGE}
+    operations = {"POST": Operation("rotate_webhook_secret", EndpointAnswer, body=EmptyBody)}
 
     def post(self, request: Request, public_id: str) -> Response:
         """Return the endpoint with the new secret, which is told this once."""
+        read(request, EmptyBody)
         endpoint = _endpoint(public_id)
-        return _told(_endpoint(public_id), rotate_secret(endpoint), 200)
+        return _told(endpoint, rotate_secret(endpoint), 200)
 
 
 class Trial(ApiView):
     """``webhook-endpoints/<id>/test/``: a message of the kind ``test``, sent at once and once."""
 
     permissions = {"POST": CHANGE}
+    operations = {"POST": Operation("test_webhook_endpoint", DeliveryAnswer, body=EmptyBody)}
 
     def post(self, request: Request, public_id: str) -> Response:
         """Return the delivery with its outcome."""
+        read(request, EmptyBody)
         return Response(delivery_data(send_test(_endpoint(public_id))))
 
 
@@ -157,6 +212,7 @@ class Deliveries(ApiView):
     """``webhook-endpoints/<id>/deliveries/``: what was sent or is to be sent, newest first."""
 
     permissions = {"GET": VIEW_SENT}
+    operations = {"GET": Operation("list_webhook_deliveries", DeliveryAnswer, page=True)}
     filters = {"status": filters.choice(MessageStatus.values), "kind": filters.choice((*SIGNALS, TEST))}
 
     def get(self, request: Request, public_id: str) -> Response:
@@ -176,6 +232,8 @@ class OneDelivery(ApiView):
     """``webhook-endpoints/<id>/deliveries/<id>/``: a delivery."""
 
     permissions = {"GET": VIEW_SENT}
+    operations = {"GET": Operation("get_webhook_delivery", DeliveryAnswer)}
+    page_parameters = frozenset()
 
     def get(self, request: Request, public_id: str, delivery: str) -> Response:
         """Return the delivery."""
@@ -187,9 +245,11 @@ class Redelivery(ApiView):
     """``webhook-endpoints/<id>/deliveries/<id>/redeliver/``: the worker sends the message again."""
 
     permissions = {"POST": SEND}
+    operations = {"POST": Operation("redeliver_webhook", DeliveryAnswer, body=EmptyBody)}
 
     def post(self, request: Request, public_id: str, delivery: str) -> Response:
         """Return the delivery, which waits for the worker."""
+        read(request, EmptyBody)
         return Response(delivery_data(send_again(_delivery(public_id, delivery), actor=self.actor)))
 
 

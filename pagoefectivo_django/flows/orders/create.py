@@ -70,7 +70,7 @@ def create_order(
     order is returned; else ``ReferenceConflict`` is raised. With ``replace`` (the cart has changed) the old order is
     cancelled first, with the errors of ``cancel_order``; inside a transaction the old order is cancelled at once and
     the old code deleted after the commit. ``on_write``: called with the order in the transaction that writes or finds
-    it. Raises ``InvalidRequest`` for arguments that can't become a payable order, also without a channel (``no_route``).
+    it. Raises ``InvalidRequest`` for arguments that can't become a payable order (``no_route``: no channel takes it).
     """
     now = now or current_time()
     money = Money(amount, currency)

@@ -38,6 +38,12 @@ class Program:
         for line in self.process.stdout:
             self.lines.put(json.loads(line))
 
+    def go_on(self) -> None:
+        """Send the line for which the program waits."""
+        assert self.process.stdin
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
     def told(self, seconds: float = 30) -> Any:
         """Return what the program tells next."""
         return self.lines.get(timeout=seconds)
@@ -46,9 +52,9 @@ class Program:
 @contextmanager
 def running(folder: Path, program: str, **environment: str) -> Iterator[Program]:
     """Run a program until the end of the block."""
-    with subprocess.Popen(
-        [NODE, program], cwd=folder, env=os.environ | environment, stdout=subprocess.PIPE, text=True
-    ) as process:
+    pipe = subprocess.PIPE
+    command, around = [NODE, program], os.environ | environment
+    with subprocess.Popen(command, cwd=folder, env=around, text=True, stdin=pipe, stdout=pipe) as process:
         found = Program(process)
         reader = threading.Thread(target=found.read, daemon=True)
         reader.start()
