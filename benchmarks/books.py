@@ -11,11 +11,13 @@ PAID = "'paid'"
 #: Keys begin at 1 after ``empty()``: the n-th order has the n-th code.
 _ORDERS = """
 INSERT INTO pagoefectivo_order (
-    token, reference, newest, amount, currency, email, payer_data, concept, language, metadata, expires_at, created_at,
+    token, public_id,
+    reference, newest, amount, currency, email, payer_data, concept, language, metadata, expires_at, created_at,
     state, paid_at, operation_number, cip_id, event_count, pending_action, action_requested_by, action_reason,
     deferred_action, attempts, last_error, lapses_at)
 SELECT
-    gen_random_uuid(), 'BENCH-' || n, true, 35.50, 'PEN', 'ana@example.com', '{{}}', '', 'es', '{{}}', now() + {until},
+    gen_random_uuid(), gen_random_uuid(),
+    'BENCH-' || n, true, 35.50, 'PEN', 'ana@example.com', '{{}}', '', 'es', '{{}}', now() + {until},
     now(), state, CASE state WHEN 'paid' THEN now() END, '', n, 1, '', '', '', '', 0, '',
     CASE state WHEN 'pending' THEN now() + {until} + interval '30 minutes' END
 FROM (SELECT n, {state} AS state FROM generate_series(1, {count}) AS n) AS numbers

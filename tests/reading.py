@@ -131,7 +131,15 @@ def within_a_minute(count: Callable[[], Any]) -> Any:
 
 def statements(body: bytes) -> list[str]:
     """Return the statements, without those that only begin and end transactions, with which a message is applied."""
-    with CaptureQueriesContext(connection) as captured:
+
+    def apply() -> None:
         assert post(body).status_code == 200
-    found = [query["sql"] for query in captured]
-    return [sql for sql in found if not CONTROL.match(sql) and "shop_heard" not in sql]
+
+    return [sql for sql in statements_of(apply) if "shop_heard" not in sql]
+
+
+def statements_of(action: Callable[[], object]) -> list[str]:
+    """Return the statements of an action, without those that only begin, end and time transactions."""
+    with CaptureQueriesContext(connection) as captured:
+        action()
+    return [query["sql"] for query in captured if not CONTROL.match(query["sql"])]

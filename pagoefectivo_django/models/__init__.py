@@ -4,8 +4,10 @@ from .alerts import StaffAlert
 from .calls import ApiCall, ApiCallSubject
 from .discrepancies import Discrepancy
 from .events import OrderEvent
+from .feed import FeedEntry
 from .heartbeat import Heartbeat
 from .inbox import Notification, NotificationStatus, Refusal, UnknownCode
+from .keys import IdempotencyKey
 from .orders import Cip, Order, Payment
 from .outbox import Delivery, FailingReceiver
 from .refunds import Refund
@@ -19,7 +21,9 @@ __all__ = [
     "Deposit",
     "Discrepancy",
     "FailingReceiver",
+    "FeedEntry",
     "Heartbeat",
+    "IdempotencyKey",
     "Match",
     "Notification",
     "NotificationStatus",

@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
 from ..money import CURRENCIES, Money, display
@@ -41,6 +41,8 @@ class Order(Attempted):
     """
 
     token = models.UUIDField(_("token"), default=uuid.uuid4, unique=True, editable=False)
+    #: The order's id in the API and in outgoing webhooks; opens no page, unlike the token.
+    public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
     reference = ExactCharField(_("reference"), max_length=64, db_index=True)
     #: True on the newest order of a reference, else NULL: so two can't be created at once, on any database.
     newest = models.BooleanField(null=True, default=True, editable=False)
@@ -131,6 +133,14 @@ class Order(Attempted):
         Not named ``get_absolute_url``: Django's admin would link any staff user to the payer's page.
         """
         return reverse("pagoefectivo:voucher", args=[self.token])
+
+    @property
+    def admin_url(self) -> str:
+        """The path of the order's page in the admin, for links on a shop's own staff pages; "" without such a page."""
+        try:
+            return reverse("admin:pagoefectivo_order_change", args=[self.pk])
+        except NoReverseMatch:
+            return ""
 
     def reload(self) -> None:
         """Read the order and the order's code again from the database, so an async view needs no query for the code."""

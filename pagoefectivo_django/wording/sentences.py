@@ -72,6 +72,9 @@ SENTENCES: dict[str, Any] = {
     "too_old": _("It is too old."),
     "total": _("A total."),
     "waits_for_answer": _("It waits for the answer to a discrepancy about money."),
+    "waits_for_press": _(
+        "No code could be requested; the payer is offered a page to pay on, by a press on the voucher."
+    ),
     "watch_ended": _("The watch of code %(code)s has passed, and nobody could be asked."),
     "watch_passed": _("The provider gave no answer: the code's date and its watch have passed."),
 }

@@ -131,6 +131,15 @@ def test_believes_a_message_by_the_vector(dlocal: DlocalChannel) -> None:
     assert dlocal.verify(told(BODY, **{"X-Login": "test-login", "X-More": "1"})) == proof
 
 
+@pytest.mark.parametrize("written", ["V2-HMAC-SHA256,Signature:{}", "v2-hmac-sha256,  signature: {}"])
+@pytest.mark.parametrize("case", [str.lower, str.upper])
+def test_a_signature_may_be_written_in_another_case(
+    dlocal: DlocalChannel, written: str, case: Callable[[str], str]
+) -> None:
+    message = told(BODY, Authorization=written.format(case(VECTORS[BODY])))
+    assert dlocal.verify(message) == dlocal.verify(told(BODY))
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -398,10 +398,17 @@ def test_a_notification_that_names_no_payment_is_malformed(query: str) -> None:
         ({"TIMEOUT": 0}, ["E007"]),
     ],
 )
-def test_check(changes: dict[str, Any], found: list[str]) -> None:
+def test_check(changes: dict[str, Any], found: list[str], settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"GRACE": timedelta(days=2)}
     messages = MercadoPagoChannel.check("default", GOOD | changes)
     assert [str(each.id).removeprefix("pagoefectivo.") for each in messages] == found
     assert not any(secret in str(each) for each in messages for secret in (SECRET, "made-up-access-token"))
+
+
+@pytest.mark.parametrize(("hours", "ids"), [(47, ["pagoefectivo.W014"]), (48, [])])
+def test_check_asks_for_the_time_that_mercado_pago_takes(settings: Any, hours: int, ids: list[str]) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"GRACE": timedelta(hours=hours)}
+    assert [each.id for each in MercadoPagoChannel.check("default", GOOD)] == ids
 
 
 @pytest.mark.parametrize("secrets", [None, [], [""], ""])

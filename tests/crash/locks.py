@@ -20,7 +20,8 @@ LOCKS = re.compile(
 #: Rows that nobody else can know yet, and logs: what inserts them waits for nobody. A hint makes its code due without
 #: the order's lock: whoever has locked a code wants no message any more.
 _NEW = re.compile(
-    r'INSERT INTO "pagoefectivo_(delivery|orderevent|deposit|apicall\w*)"|UPDATE "pagoefectivo_cip" SET "hinted_at"'
+    r'INSERT INTO "pagoefectivo_(delivery|feedentry|orderevent|deposit|apicall\w*)"'
+    r'|UPDATE "pagoefectivo_cip" SET "hinted_at"'
 )
 
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +13,7 @@ from pagoefectivo_django.doctor import examine, webhook
 from pagoefectivo_django.models import Notification, Payment, Refusal
 from tests.factories.messages import SECRET, paid
 from tests.factories.orders import make
-from tests.sandbox.running import ROOT, wait_for
+from tests.serving import gunicorn
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -28,22 +23,6 @@ pytestmark = [
 
 WSGI = ["--threads=2", "django.core.wsgi:get_wsgi_application()"]
 ASGI = ["--worker-class=asgi", "django.core.asgi:get_asgi_application()"]
-LISTENING = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
-
-
-@contextmanager
-def gunicorn(environment: dict[str, str], folder: Path, *application: str) -> Iterator[str]:
-    """Serve the shop of the tests, on the database of this test."""
-    log = folder / "gunicorn.log"
-    command = [sys.executable, "-m", "gunicorn", "--bind=127.0.0.1:0", "--no-control-socket", *application]
-    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out) as process:
-        try:
-            found = wait_for(lambda: LISTENING.search(log.read_text()) or process.poll() is not None)
-            assert isinstance(found, re.Match), log.read_text()
-            yield found[1]
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def test_a_message_in_pieces_is_read(child_environment: dict[str, str], tmp_path: Path, settings: Any) -> None:

@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 #: Besides them a database server is asked what time it is.
-MOST = 12
+MOST = 13
 
 
 def others(count: int) -> None:
@@ -63,7 +63,7 @@ def others(count: int) -> None:
     )
 
 
-def test_a_payment_costs_a_dozen_statements_however_many_orders_there_are() -> None:
+def test_a_payment_costs_thirteen_statements_however_many_orders_there_are() -> None:
     costs = []
     for count in (3, 300):
         order = make(f"SHOP-{count}")

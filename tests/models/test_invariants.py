@@ -61,7 +61,7 @@ def new_cip(**changes: Any) -> object:
 
 
 def new_order(**changes: Any) -> None:
-    again(Order.objects.get(), **{"token": uuid.uuid4(), "reference": "another"} | changes)
+    again(Order.objects.get(), **{"token": uuid.uuid4(), "public_id": uuid.uuid4(), "reference": "another"} | changes)
 
 
 def new_discrepancy(**changes: Any) -> object:

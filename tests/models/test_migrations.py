@@ -1,12 +1,14 @@
 """A database of the first migration, with rows, reaches the last one and keeps what it holds."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
+from pagoefectivo_django.flows.outbox.feed import entries_after, number_events
 from pagoefectivo_django.flows.settlements.reading import problem_of
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db(transaction=True)]
@@ -61,6 +63,19 @@ def test_renamed_columns_keep_their_values(first: MigrationExecutor) -> None:
     message = new.get_model("pagoefectivo", "Notification").objects.get()
     assert (message.status, message.verified_by) == ("dead", "abcd")
     assert (message.identity, message.headers) == ("a" * 64, {"PE-Signature": "made-up"})
+
+
+def test_the_events_of_the_past_are_in_the_feed_oldest_first(first: MigrationExecutor) -> None:
+    events = first.loader.project_state(FIRST).apps.get_model("pagoefectivo", "OrderEvent")
+    kinds = ["discrepancy_opened", "noted", "payment_confirmed"]
+    for minutes, kind in enumerate(kinds):
+        events.objects.create(kind=kind, actor="rosa", created_at=MOMENT - timedelta(minutes=minutes))
+
+    first.loader.build_graph()
+    first.migrate(first.loader.graph.leaf_nodes("pagoefectivo"))
+
+    assert number_events(TimeBudget()) == 2
+    assert [entry.event.kind for entry in entries_after(None)] == ["payment_confirmed", "discrepancy_opened"]
 
 
 def test_a_bad_line_kept_by_the_first_migration_is_shown() -> None:

@@ -17,6 +17,7 @@ from ...models import (
     Cip,
     Delivery,
     Discrepancy,
+    FeedEntry,
     Order,
     OrderEvent,
     Refund,
@@ -43,7 +44,7 @@ SUGGESTIONS = {
 
 
 class History:
-    """Events of one change, collected with ``tell`` and written with one delivery per receiver by ``write``."""
+    """Events of one change, collected with ``tell`` and written, with feed entries and deliveries, by ``write``."""
 
     def __init__(self, alias: str, now: datetime, actor: Actor | str) -> None:
         self.alias, self.now, self.actor = alias, now, Actor.of(actor)
@@ -150,6 +151,8 @@ class History:
         events, self.events = self.events, []
         after_commit(_log, [(event.trace, _line(event)) for event in events])
         OrderEvent.objects.using(self.alias).append(events)
+        in_feed = [FeedEntry(event=event) for event in events if event.kind in SIGNALS]
+        FeedEntry.objects.using(self.alias).bulk_create(in_feed)
         for event in events:
             tell(Measure.EVENT, 1, event.kind)
         deliveries = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
@@ -23,7 +24,14 @@ from .refresh import apply_answer
 _HELD = _("Somebody else holds order %(order)s, or changed it; the pending action is tried again.")
 
 
-def cancel_order(order: Order, *, actor: Actor | str = SHOP, reason: str = "", now: datetime | None = None) -> Order:
+def cancel_order(
+    order: Order,
+    *,
+    actor: Actor | str = SHOP,
+    reason: str = "",
+    now: datetime | None = None,
+    on_write: Callable[[Order], None] | None = None,
+) -> Order:
     """Cancel an open order and return the order afterwards; an order that ended unpaid is returned unchanged.
 
     The code is deleted at the provider first. Raises ``AlreadyPaid`` if the order is paid or turns out to be paid,
@@ -37,10 +45,12 @@ def cancel_order(order: Order, *, actor: Actor | str = SHOP, reason: str = "", n
     can't be deleted; the order's history says so.
 
     Inside a transaction the cancellation is recorded, done after the commit, and the order returned unchanged.
+    ``on_write``: called with the locked order in the transaction that records the cancellation, before anything
+    changes; an error raised there ends the call.
     """
     now = now or current_time()
     try:
-        record(order, PendingAction.CANCEL, actor=actor, now=now, reason=reason.strip())
+        record(order, PendingAction.CANCEL, actor=actor, now=now, reason=reason.strip(), on_write=on_write)
     except InvalidRequest:
         order.reload()
         if order.state in (OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REJECTED):

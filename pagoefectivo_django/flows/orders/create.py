@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -56,20 +56,21 @@ def create_order(
     metadata: Mapping[str, Any] | None = None,
     replace: bool = False,
     now: datetime | None = None,
+    on_write: Callable[[Order], None] | None = None,
 ) -> Order:
     """Return a new order with this reference, or the order holding the reference; a code is issued after the commit.
 
     ``reference``: the shop's number for the order, at most 64 characters; a whole number counts as its digits, a UUID
     as its text. ``amount``: a ``Decimal`` with at most two decimals. ``expires_at``: an aware datetime that a channel
     of the currency's route can take (PagoEfectivo: 10 minutes to 182 days ahead), cut to whole seconds; default: now
-    plus ``EXPIRES_AFTER``. ``concept``: at most 200 characters. ``language``: a language of the voucher. ``metadata``:
-    whatever JSON can hold, for the shop's own use.
+    plus ``EXPIRES_AFTER``. ``concept``: at most 200 characters. ``language``: of the voucher. ``metadata``: whatever
+    JSON can hold, for the shop's own use.
 
     An order that is new, pending, paid or in review holds its reference. If amount and currency are the same, that
     order is returned; else ``ReferenceConflict`` is raised. With ``replace`` (the cart has changed) the old order is
     cancelled first, with the errors of ``cancel_order``; inside a transaction the old order is cancelled at once and
-    the old code deleted after the commit. Raises ``InvalidRequest`` for arguments that can't become a payable order,
-    also if no channel of the route takes the order (``no_route``).
+    the old code deleted after the commit. ``on_write``: called with the order in the transaction that writes or finds
+    it. Raises ``InvalidRequest`` for arguments that can't become a payable order (``no_route``: no channel takes it).
     """
     now = now or current_time()
     money = Money(amount, currency)
@@ -92,14 +93,18 @@ def create_order(
         retry_at=now,
     )
     _check_route(money, payer, new.expires_at - now.replace(microsecond=0))
+    return _made(new, now, replace, on_write or _nothing)
+
+
+def _nothing(order: Order) -> None:
+    """Do nothing when the order is written."""
+
+
+def _made(new: Order, now: datetime, replace: bool, on_write: Callable[[Order], None]) -> Order:
     new.lapses_at = lapse(new)
-    return _made(new, now, replace)
-
-
-def _made(new: Order, now: datetime, replace: bool) -> Order:
     for left in reversed(range(MOST_TRIES)):
         try:
-            return _existing_or(new, now)
+            return _existing_or(new, now, on_write)
         except IntegrityError:
             # Another process created an order with this reference at the same moment; the next try finds that order.
             if not left:
@@ -118,9 +123,10 @@ def _cancel(existing: Order, now: datetime) -> None:
         cancel_order(existing, actor=SHOP, now=now)
 
 
-def _existing_or(new: Order, now: datetime) -> Order:
+def _existing_or(new: Order, now: datetime, on_write: Callable[[Order], None]) -> Order:
     with one_transaction() as alias:
         if existing := _existing(new, alias):
+            on_write(existing)
             if PendingAction.CANCEL not in (existing.pending_action, existing.deferred_action):
                 return existing
             # A cancellation is pending, as after a failed replacement. The shop orders the same again, so the
@@ -131,6 +137,7 @@ def _existing_or(new: Order, now: datetime) -> Order:
             existing.reload()
             return existing
         _insert(new, alias, now)
+        on_write(new)
         after_commit(issue_quietly, new, now)
         return new
 

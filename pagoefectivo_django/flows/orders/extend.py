@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.utils.translation import gettext_noop as _
@@ -26,17 +27,24 @@ ROUNDING = timedelta(minutes=1)
 
 
 def extend_order(
-    order: Order, expires_at: datetime, *, actor: Actor | str = SHOP, reason: str = "", now: datetime | None = None
+    order: Order,
+    expires_at: datetime,
+    *,
+    actor: Actor | str = SHOP,
+    reason: str = "",
+    now: datetime | None = None,
+    on_write: Callable[[Order], None] | None = None,
 ) -> Order:
     """Move the expiry date of an order's code, reviving an expired code, and return the order afterwards.
 
     ``expires_at`` is an aware datetime as ``create_order`` takes it. The new date counts once the provider shows the
     date. Raises like ``cancel_order``, and ``InvalidRequest`` if no code can be extended or the channel can't extend.
     Inside a transaction the extension is recorded, done after the commit, and the order returned unchanged.
+    ``on_write``: as in ``cancel_order``.
     """
     now = now or current_time()
     date = check_expiry(expires_at, now, order.money, order.payer)
-    record(order, PendingAction.EXTEND, actor=actor, date=date, now=now, reason=reason.strip())
+    record(order, PendingAction.EXTEND, actor=actor, date=date, now=now, reason=reason.strip(), on_write=on_write)
     return fulfil(order, PendingAction.EXTEND, extend, now)
 
 

@@ -41,15 +41,19 @@ def record(
     now: datetime,
     by_payer: bool = False,
     reason: str = "",
+    on_write: Callable[[Order], None] | None = None,
 ) -> None:
     """Record a pending action on an order, in place of any earlier pending action; ``reason`` is kept in the history.
 
     ``date``: the expiry date asked for. ``by_payer``: a renewal by the payer, allowed only for an expired order without
-    a pending action, so that a second click changes nothing. Raises ``AlreadyPaid``, ``InReview``, ``InvalidRequest``
+    a pending action, so that a second click changes nothing. ``on_write``: called with the locked order before anything
+    changes, in the transaction that records the action. Raises ``AlreadyPaid``, ``InReview``, ``InvalidRequest``
     or ``Misconfigured`` if the action can't be done to the order now.
     """
     with one_transaction() as alias:
         locked = lock_order(order, alias=alias, now=now, actor=actor)
+        if on_write:
+            on_write(locked.order)
         action = "renew" if by_payer else str(pending_action)
         if why := order_actions(locked.situation())[action]:
             raise refuse_change(action, why, locked.order)
@@ -136,7 +140,7 @@ def _go_wrong(order: Order, pending_action: str, error: Exception, now: datetime
     if isinstance(error, InReview):
         _defer(order, pending_action, now)
     elif isinstance(error, InvalidRequest):
-        _tell(order, pending_action, error, now)
+        note(order, {"action": pending_action, **of_error(error)}, now, Fact.REFUSED)
         _end(order)
         # If no caller receives the error, a person must learn that the action failed. A payment needs no discrepancy:
         # the order's state shows the payment.
@@ -204,12 +208,11 @@ def _defer(order: Order, pending_action: str, now: datetime) -> None:
             locked.write()
 
 
-def _tell(order: Order, pending_action: str, error: Exception, now: datetime) -> None:
-    """Record an event saying the pending action was refused."""
+def note(order: Order, data: Data, now: datetime, remark: str = "") -> None:
+    """Record an event about an order's pending action, which changes nothing else."""
     with one_transaction() as alias:
         locked = lock_order(order, alias=alias, now=now, actor=PROGRAM)
-        data = {"action": pending_action, **of_error(error)}
-        locked.history.tell(locked.order, "noted", Fact.REFUSED, locked.cip, data, before=locked.order.state)
+        locked.history.tell(locked.order, "noted", remark, locked.cip, data, before=locked.order.state)
         locked.write()
 
 

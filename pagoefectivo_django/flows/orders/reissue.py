@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from ...actors import SHOP, Actor
@@ -25,12 +26,14 @@ def reissue_code(
     actor: Actor | str = SHOP,
     reason: str = "",
     now: datetime | None = None,
+    on_write: Callable[[Order], None] | None = None,
 ) -> Order:
     """Replace the code of a new, pending, expired or rejected order and return the order afterwards.
 
     ``expires_at`` is an aware datetime as ``create_order`` takes it. Default: the order's date if a channel can still
     take it, else now plus ``EXPIRES_AFTER``. Raises like ``cancel_order``, and ``Refused`` if no provider issues
     another code. Inside a transaction the reissue is recorded, done after the commit, and the order returned unchanged.
+    ``on_write``: as in ``cancel_order``.
     """
     now = now or current_time()
     if expires_at is None:
@@ -38,7 +41,7 @@ def reissue_code(
         least, _most = expiry_range(fit.values()) or (timedelta(0), timedelta(0))
         expires_at = order.expires_at if order.expires_at >= now + least else now + conf.expires_after
     date = check_expiry(expires_at, now, order.money, order.payer)
-    record(order, PendingAction.REISSUE, actor=actor, date=date, now=now, reason=reason.strip())
+    record(order, PendingAction.REISSUE, actor=actor, date=date, now=now, reason=reason.strip(), on_write=on_write)
     return fulfil(order, PendingAction.REISSUE, reissue, now)
 
 

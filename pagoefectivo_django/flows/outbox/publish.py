@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from ...measures import Measure, tell
@@ -19,6 +19,7 @@ from ...models.database import Attempted, database, lock_rows, one_transaction
 from ...signals import SIGNALS, OutboxSignal
 from ...traces import traced
 from .budget import TimeBudget
+from .feed import number_events
 
 logger = logging.getLogger("pagoefectivo.delivery")
 
@@ -50,6 +51,7 @@ def publish_events(
     connected here waits, without counting an attempt, for a process with the receiver.
     """
     remaining, delivered = TimeBudget(now, budget, stopped), 0
+    _number(remaining)
     if not _due(remaining.now).exists():
         return 0
     _count_those_that_never_came_back(remaining.now)
@@ -66,6 +68,16 @@ def publish_events(
         elif time.monotonic() - began > SHARE.total_seconds():
             waiting = set(used)  # after a slow receiver all are served again: events may have come meanwhile
     return delivered
+
+
+def _number(budget: TimeBudget) -> None:
+    """Number the feed's new events; an error is logged and holds back no delivery."""
+    try:
+        number_events(budget)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("New events got no number in the feed; the next round numbers them.")
 
 
 def _count_those_that_never_came_back(now: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...actors import Actor
+from ...actors import Actor, ActorKind
 from ...channels.base import Channel
 from ...conf import conf
 from ...models import Cip, Discrepancy, Order, Payment, Refund
@@ -234,7 +234,7 @@ def refund_actions(of: RefundSituation) -> Actions:
     found = {action: "" if becomes in STEPS[status] else str(status) for action, becomes in steps.items()}
     if of.payment.status == PaymentStatus.REVERSED:
         found |= {action: found[action] or "taken_back" for action in ("approve", "send")}
-    if conf.refund_four_eyes and of.actor and str(Actor.of(of.actor)) == refund.requested_by:
+    if conf.refund_four_eyes and of.actor and _person(of.actor) == _person(Actor.parse(refund.requested_by)):
         found["approve"] = found["approve"] or "same_person"
     if refund.by_channel or not refund.cci:
         found["send"] = found["send"] or ("by_provider" if refund.by_channel else "no_cci")
@@ -254,6 +254,12 @@ def _account_actions(of: RefundSituation) -> Actions:
         "give_account": "" if refund.needs_account else known,
         "ask_account": ("no_address" if not of.email else written) if refund.wants_account else known,
     }
+
+
+def _person(actor: Actor | str) -> Actor:
+    """Return who acts, the same whether by the admin or by the API: a token has its user's name."""
+    who = Actor.of(actor)
+    return Actor(ActorKind.PERSON, who.name) if who.kind == ActorKind.API else who
 
 
 def discrepancy_actions(of: DiscrepancySituation) -> Actions:

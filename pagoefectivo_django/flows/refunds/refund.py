@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -32,6 +33,7 @@ from ..possible.refusing import refuse_step
 from ..possible.rules import RefundSituation, refund_actions
 from ..provider.accounts import channel_of
 from ..provider.look_up import ref_of
+from ..provider.pace import may_search
 from ..provider.record import recorded
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -40,6 +42,8 @@ logger = logging.getLogger("pagoefectivo.provider")
 LINK_AGE = 14 * 24 * 3600
 #: The shortest and the longest pause between two questions about a refund that takes days, and when a person is told.
 SOONEST, LATEST, LONGEST = timedelta(minutes=5), timedelta(hours=12), timedelta(days=14)
+#: The pause of a question for which the account's pace has no room now.
+PACED = timedelta(seconds=10)
 
 
 def refund_order(
@@ -50,11 +54,13 @@ def refund_order(
     actor: Actor | str,
     reason: str,
     now: datetime | None = None,
+    on_write: Callable[[Refund], None] | None = None,
 ) -> Refund:
     """Request a refund of the payment behind a paid order, or of another payment on a code of the order.
 
     ``amount`` defaults to all that can still be refunded. Raises ``InvalidRequest`` if nothing was paid, if more would
-    go back than came, and without actor or reason.
+    go back than came, and without actor or reason. ``on_write``: called with the refund in the transaction that writes
+    the refund; an error raised there undoes the transaction.
     """
     if not Actor.of(actor) or not reason.strip():
         raise InvalidRequest(
@@ -69,7 +75,11 @@ def refund_order(
         )
     asked = 0 if amount is None else exact(amount)
     refund = Refund(payment=found, order=order, amount=asked, reason=reason[:500])
-    return _step(refund, RefundStatus.REQUESTED, actor, now)
+    with one_transaction():
+        made = _step(refund, RefundStatus.REQUESTED, actor, now)
+        if on_write:
+            on_write(made)
+    return made
 
 
 def approve_refund(refund: Refund, *, actor: Actor | str, now: datetime | None = None) -> Refund:
@@ -228,12 +238,18 @@ def _remember(refund: Refund, report: RefundReport, now: datetime) -> None:
 
 
 def _look_up(refund: Refund, now: datetime) -> None:
-    """Ask the provider about a refund that takes days; without an end after ``LONGEST`` a person is told."""
+    """Ask the provider about a refund that takes days; without an end after ``LONGEST`` a person is told.
+
+    The question is one of the account's pace, like a search for a code; where the pace allows none, it waits.
+    """
     name = refund.provider_id or ""
     under_way = RefundReport(name, RefundStatus.SENT)
     report, problem = under_way, dict[str, object]()
     try:
         channel = channel_of(refund.payment.cip)
+        if not may_search(channel):
+            Refund.objects.using(database()).filter(pk=refund.pk, status=RefundStatus.SENT).update(retry_at=now + PACED)
+            return
         with recorded(channel, order=refund.order):
             report = channel.look_up_refunds([name]).get(name, under_way)
     except Exception as error:  # an error of the provider, or a mistake of ours: asked again

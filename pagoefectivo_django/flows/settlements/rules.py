@@ -14,7 +14,18 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 from ...actors import IMPORT
 from ...conf import conf
 from ...fees import Fee, expected_fee
-from ...models import Cip, Delivery, Discrepancy, Match, Order, OrderEvent, Payment, Settlement, SettlementLine
+from ...models import (
+    Cip,
+    Delivery,
+    Discrepancy,
+    FeedEntry,
+    Match,
+    Order,
+    OrderEvent,
+    Payment,
+    Settlement,
+    SettlementLine,
+)
 from ...models.clock import current_time
 from ...models.database import LEASE, after_commit, database, insert_many, lock_rows, one_transaction
 from ...signals import SIGNALS
@@ -264,6 +275,7 @@ def _tell_settled(told: Sequence[tuple[int, int, int | None]], settlement: Settl
             for event, order, number, cip in events
         ),
     )
+    insert_many(FeedEntry, ("event",), ((event,) for event, *_ in events))
     if receivers:
         insert_many(
             Delivery,

@@ -30,7 +30,7 @@ def name_missing_ids(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('pagoefectivo', '0002_before_0_1'),
+        ('pagoefectivo', '0004_feed'),
     ]
 
     operations = [

@@ -1,0 +1,1 @@
+"""Idempotency keys: a request that comes again is carried out once."""

@@ -1,0 +1,57 @@
+"""The feed: every event that has a signal, in one row of numbers that a reader follows by a cursor."""
+
+from __future__ import annotations
+
+import re
+
+from django.db.models import Max, QuerySet
+
+from ...errors import InvalidRequest
+from ...errors import gettext_noop as _
+from ...models import FeedEntry
+from ...models.database import database, one_transaction
+from ...models.heartbeat import beat
+from .budget import TimeBudget
+
+#: The row that is locked while numbers are given.
+LOCK = "feed"
+BATCH = 200
+
+
+def number_events(budget: TimeBudget) -> int:
+    """Give the committed events without a number the next numbers of the feed, and return how many there were.
+
+    One process at a time gives numbers, and the next begins after the first has committed; see ``FeedEntry``.
+    """
+    waiting = FeedEntry.objects.using(database()).filter(number=None)
+    count = 0
+    while not budget.over and waiting.exists():
+        beat(LOCK, budget.now)  # the row has to be there before two processes want its lock
+        with one_transaction() as alias:
+            beat(LOCK, budget.now)  # takes the lock, and begins the transaction on SQLite with a write
+            last = FeedEntry.objects.using(alias).aggregate(last=Max("number"))["last"] or 0
+            batch = list(waiting.order_by("pk")[:BATCH])
+            for number, entry in enumerate(batch, last + 1):
+                entry.number = number
+            FeedEntry.objects.using(alias).bulk_update(batch, ["number"])
+        count += len(batch)
+    return count
+
+
+def entries_after(cursor: str | None) -> QuerySet[FeedEntry]:
+    """Return the numbered events after a cursor, oldest first; all of them without a cursor.
+
+    :raises InvalidRequest: ``cursor_unknown``: the text is no cursor of this feed, or of a feed that was lost when a
+        backup was restored.
+    """
+    numbered = FeedEntry.objects.using(database()).filter(number__isnull=False).order_by("number")
+    if cursor is None:
+        return numbered
+    found = re.fullmatch(r"(?a:([1-9]\d{0,17})-[0-9a-f]{8})", cursor)
+    entry = numbered.filter(number=found[1]).first() if found else None
+    if entry is None or entry.cursor != cursor:
+        raise InvalidRequest(
+            _("This cursor is of no event here; pass the cursor of an event that you read, or none to begin anew."),
+            code="cursor_unknown",
+        )
+    return numbered.filter(number__gt=entry.number)
