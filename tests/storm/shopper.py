@@ -74,7 +74,7 @@ class Shop:
         self.links = LinkingAfar(sites["linking"]) if "linking" in sites else None
 
     def run(self, orders: int) -> None:
-        has = {"": True, "hinting": bool(self.hints), "linking": bool(self.links)}
+        has = {"": True, "api": False, "hinting": bool(self.hints), "linking": bool(self.links)}
         has["any"] = has["hinting"] and has["linking"]
         names = [name for name, manner in MANNERS.items() if name != "shared" and has[manner.account]]
         for position in range(orders):
@@ -259,7 +259,7 @@ class Manner:
     #: What happens when its code is asked for.
     fault: str = ""
     #: The alias of the account, if not the first: ``hinting`` or ``linking``, a server of ``tests/providers``; or
-    #: ``any``, where the order finds its way.
+    #: ``any``, where the order finds its way; or ``api``, where the callers of the API make the order.
     account: str = ""
 
 
