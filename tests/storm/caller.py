@@ -23,25 +23,13 @@ from rest_framework.authtoken.models import Token
 from pagoefectivo_django.models import Order
 from tests.sandbox.running import PATIENCE
 
-from .shopper import ANA, Shop, ends
+from .shopper import ANA, Shop, called
 
 CLIENTS = 8
 #: Seconds in which an answer has to be had: a process that was told to end leaves its claim of a key behind.
 LONGEST = 120.0
 #: How often a caller hangs up instead of waiting for the answer, and the longest time after which, in seconds.
 HANGS_UP, SOON = 0.4, 0.05
-
-
-@ends("paid", account="api")
-def called(shop: Shop, order: Order) -> None:
-    """Created by all callers with one key, then paid."""
-    shop.see_code(order)
-    shop.pay_anyhow(order.code)
-
-
-@ends("cancelled", account="api")
-def called_off(shop: Shop, order: Order) -> None:
-    """Created by all callers with one key, then cancelled by all with another; see ``Callers.serve``."""
 
 
 class Callers:

@@ -623,3 +623,18 @@ def finds_its_way_and_pays_what_was_mailed(shop: Shop, order: Order) -> None:
 
     finds_its_way(shop, order)
     shop.later.append(pay)
+
+
+# The API, whose callers are in ``caller``.
+
+
+@ends("paid", account="api")
+def called(shop: Shop, order: Order) -> None:
+    """Created by all callers with one key, then paid."""
+    shop.see_code(order)
+    shop.pay_anyhow(order.code)
+
+
+@ends("cancelled", account="api")
+def called_off(shop: Shop, order: Order) -> None:
+    """Created by all callers with one key, then cancelled by all with another; see ``caller``."""
