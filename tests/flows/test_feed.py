@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -133,6 +134,16 @@ def test_a_failure_of_the_feed_holds_back_no_delivery(caplog: pytest.LogCaptureF
     tick(now=later(minutes=5))
     assert Heard.objects.count() == 1
     assert "the next round numbers them" in caplog.text
+
+
+def test_a_long_backlog_holds_back_no_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = make()
+    with breaking("shop_heard"):
+        post(paid(order))
+    monkeypatch.setattr("pagoefectivo_django.flows.outbox.publish.SHARE", timedelta(microseconds=1))
+    publish_events(later(minutes=5))
+    assert Heard.objects.count() == 1
+    assert FeedEntry.objects.filter(number=None).count() == 3
 
 
 @pytest.mark.postgresql

@@ -11,7 +11,8 @@ from typing import Any
 
 from django.db.models import Sum
 
-from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Notification, Order, OrderEvent, Payment
+from pagoefectivo_django.models import Cip, Delivery, Discrepancy, FeedEntry, Notification, Order, OrderEvent, Payment
+from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import MONEY_KINDS
 from tests.shop.models import Heard
 from tests.storm.receivers import EARS
@@ -129,6 +130,21 @@ def check_codes(codes: Iterable[Mapping[str, Any]]) -> None:
         if code["status"] == GENERATED and cip.channel != "linking":  # a link can't be deleted
             assert cip.pk in lost or cip.order_id in doubt, (code, cip.status)
         assert cip.is_known or cip.pk in lost, code
+
+
+def check_callers(storm: Storm) -> None:
+    """Each key made one order, whoever hung up; and who followed the feed missed nothing and heard nothing twice."""
+    assert len(storm.told) == storm.size.calls
+    for reference, ids in storm.told.items():
+        assert [str(order.public_id) for order in Order.objects.filter(reference=reference)] == ids
+        assert Cip.objects.filter(order__reference=reference).count() == 1
+    assert not FeedEntry.objects.filter(number=None).exists()
+    feed = list(FeedEntry.objects.order_by("number").values_list("number", "event"))
+    assert [number for number, _event in feed] == list(range(1, len(feed) + 1))
+    in_feed = OrderEvent.objects.filter(kind__in=SIGNALS).values_list("pk", flat=True)
+    assert {event for _number, event in feed} == {*in_feed}
+    assert storm.events == [str(event) for _number, event in feed[: len(storm.events)]]
+    assert storm.events
 
 
 def check_queues() -> None:

@@ -25,6 +25,7 @@ from django.utils import timezone
 from pagoefectivo_django.contrib.celery.schedule import BEAT_SCHEDULE
 from tests.settings import *  # noqa: F403
 from tests.settings import INSTALLED_APPS as OURS
+from tests.settings import REST_FRAMEWORK as OUR_API
 
 if "STORM_AHEAD" in os.environ:  # before anybody remembers what tells the time
     ahead, right, seconds = float(os.environ["STORM_AHEAD"]), timezone.now, time.time
@@ -39,6 +40,7 @@ if "TEST_BROKER_URL" in os.environ:
     CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
     CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
 
+REST_FRAMEWORK = dict[str, Any](OUR_API, DEFAULT_THROTTLE_RATES={"pagoefectivo": None})
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": os.environ["STORM_CACHE"]}}
 CHANNEL = {
     "BACKEND": "pagoefectivo_django.channels.pagoefectivo.PagoEfectivoChannel",

@@ -82,7 +82,7 @@ class Shop:
         self.links = LinkingAfar(sites["linking"]) if "linking" in sites else None
 
     def run(self, orders: int) -> None:
-        has = {"": True, "hinting": bool(self.hints), "linking": bool(self.links)}
+        has = {"": True, "api": False, "hinting": bool(self.hints), "linking": bool(self.links)}
         has["any"] = has["hinting"] and has["linking"]
         names = [name for name, manner in MANNERS.items() if name != "shared" and has[manner.account]]
         for position in range(orders):
@@ -284,7 +284,7 @@ class Manner:
     #: What happens when its code is asked for.
     fault: str = ""
     #: The alias of the account, if not the first: ``hinting`` or ``linking``, a server of ``tests/providers``; or
-    #: ``any``, where the order finds its way.
+    #: ``any``, where the order finds its way; or ``api``, where the callers of the API make the order.
     account: str = ""
 
 
@@ -648,3 +648,18 @@ def finds_its_way_and_pays_what_was_mailed(shop: Shop, order: Order) -> None:
 
     finds_its_way(shop, order)
     shop.later.append(pay)
+
+
+# The API, whose callers are in ``caller``.
+
+
+@ends("paid", account="api")
+def called(shop: Shop, order: Order) -> None:
+    """Created by all callers with one key, then paid."""
+    shop.see_code(order)
+    shop.pay_anyhow(order.code)
+
+
+@ends("cancelled", account="api")
+def called_off(shop: Shop, order: Order) -> None:
+    """Created by all callers with one key, then cancelled by all with another; see ``caller``."""

@@ -19,8 +19,8 @@ from tests.storm.report import report
 from tests.storm.running import AHEAD, RENAMED, Size, Storm, rage
 from tests.storm.shopper import MANNERS
 
-WHOLE = Size(shops=8, orders=2000, webs=2, workers=4)
-SHORT = Size(shops=4, orders=80, webs=1, workers=2)
+WHOLE = Size(shops=8, orders=2000, webs=2, workers=4, calls=60)
+SHORT = Size(shops=4, orders=80, webs=1, workers=2, calls=6)
 #: Milliseconds for which one process may wait for another's lock.
 LONGEST_WAIT = 2000
 
@@ -47,6 +47,7 @@ def test_the_books_balance_after_a_storm(
     books.check_queues()
     books.check_receivers()
     books.check_history()
+    books.check_callers(storm)
     assert Order.objects.count() >= size.orders
     assert set(storm.manners.values()) == MANNERS.keys(), "not every manner was tried"
     # The disturbances were there: codes of both aliases and of the other accounts, and a worker whose machine was an

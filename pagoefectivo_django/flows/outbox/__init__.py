@@ -1,1 +1,1 @@
-"""The outbox: deliver events to the shop's receivers, each delivery until the receiver succeeds; time budgets."""
+"""The outbox: deliver events to receivers, each until the receiver succeeds; number events; time budgets."""

@@ -26,7 +26,7 @@ logger = logging.getLogger("pagoefectivo.delivery")
 #: How long the request that wrote events goes on publishing; the worker delivers the rest. Each receiver is called at
 #: least once, however long earlier receivers took.
 REQUEST_BUDGET = timedelta(seconds=3)
-#: How long one receiver is served before the next receiver is served.
+#: How long one receiver is served before the next receiver is served, and how long events are numbered before that.
 SHARE = timedelta(seconds=1)
 BATCH = 50
 NEVER_BACK = "The process that tried it ended, or its receiver took longer than its lease."
@@ -71,9 +71,9 @@ def publish_events(
 
 
 def _number(budget: TimeBudget) -> None:
-    """Number the feed's new events; an error is logged and holds back no delivery."""
+    """Number new events for the feed; neither an error, which is logged, nor a long backlog holds back deliveries."""
     try:
-        number_events(budget)
+        number_events(TimeBudget(budget.now, SHARE, lambda: budget.stopped))
     except (OperationalError, InterfaceError):
         raise
     except Exception:
