@@ -1,5 +1,6 @@
 """A shop on django-payments is paid by PagoEfectivo: the package's own views, model and signal, and our bridge."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -476,3 +477,21 @@ def test_without_django_payments_it_says_what_is_missing(monkeypatch: pytest.Mon
     config: AppConfig = apps.PagoEfectivoDjangoPaymentsConfig("x", pagoefectivo_django.contrib.django_payments)
     with pytest.raises(ImproperlyConfigured, match=r"pagoefectivo-django\[django-payments\]"):
         config.ready()
+
+
+START = """
+import django
+django.setup()
+from django.core.management import call_command
+from payments.core import provider_factory
+call_command("check")
+provider_factory("pagoefectivo")
+"""
+
+
+@pytest.mark.once
+def test_a_shop_s_process_starts_with_the_app_installed(child_environment: dict[str, str]) -> None:
+    environment = child_environment | {"DJANGO_SETTINGS_MODULE": "tests.payments_shop.settings"}
+    command = [sys.executable, "-W", "error", "-c", START]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
