@@ -29,7 +29,7 @@ from pagoefectivo_django.flows.privacy.forget import anonymise
 from pagoefectivo_django.models import Delivery, Discrepancy, FailingReceiver, Order, Refund
 from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import Kind
-from pagoefectivo_django.testing import deliver, expire, pay
+from pagoefectivo_django.testing import check_receivers, deliver, expire, pay
 from tests.clock import later
 from tests.concurrency import at_once, observing, posting, who_waits
 from tests.factories.discrepancies import open_discrepancy
@@ -227,6 +227,10 @@ def test_every_event_again_and_in_the_wrong_order_changes_nothing(told: list[str
         assert deliver() == 1
     assert Payment.objects.values().get(pk=payment.pk) == before
     assert told == heard
+
+
+def test_the_receiver_conforms() -> None:
+    check_receivers(lambda: begun()[1], only=(apps.RECEIVER,))
 
 
 def test_a_shop_s_receiver_that_fails_is_called_again_with_the_payment_as_before() -> None:
