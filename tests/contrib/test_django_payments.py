@@ -1,5 +1,6 @@
 """A shop on django-payments is paid by PagoEfectivo: the package's own views, model and signal, and our bridge."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -28,7 +29,7 @@ from pagoefectivo_django.flows.privacy.forget import anonymise
 from pagoefectivo_django.models import Delivery, Discrepancy, FailingReceiver, Order, Refund
 from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import Kind
-from pagoefectivo_django.testing import deliver, expire, pay
+from pagoefectivo_django.testing import check_receivers, deliver, expire, pay
 from tests.clock import later
 from tests.concurrency import at_once, observing, posting, who_waits
 from tests.factories.discrepancies import open_discrepancy
@@ -226,6 +227,10 @@ def test_every_event_again_and_in_the_wrong_order_changes_nothing(told: list[str
         assert deliver() == 1
     assert Payment.objects.values().get(pk=payment.pk) == before
     assert told == heard
+
+
+def test_the_receiver_conforms() -> None:
+    check_receivers(lambda: begun()[1], only=(apps.RECEIVER,))
 
 
 def test_a_shop_s_receiver_that_fails_is_called_again_with_the_payment_as_before() -> None:
@@ -476,3 +481,21 @@ def test_without_django_payments_it_says_what_is_missing(monkeypatch: pytest.Mon
     config: AppConfig = apps.PagoEfectivoDjangoPaymentsConfig("x", pagoefectivo_django.contrib.django_payments)
     with pytest.raises(ImproperlyConfigured, match=r"pagoefectivo-django\[django-payments\]"):
         config.ready()
+
+
+START = """
+import django
+django.setup()
+from django.core.management import call_command
+from payments.core import provider_factory
+call_command("check")
+provider_factory("pagoefectivo")
+"""
+
+
+@pytest.mark.once
+def test_a_shop_s_process_starts_with_the_app_installed(child_environment: dict[str, str]) -> None:
+    environment = child_environment | {"DJANGO_SETTINGS_MODULE": "tests.payments_shop.settings"}
+    command = [sys.executable, "-W", "error", "-c", START]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
