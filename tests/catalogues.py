@@ -88,7 +88,7 @@ def sources(package: str) -> Iterator[tuple[str, str]]:
         name = path.relative_to(root).as_posix()
         if path.suffix == ".py":
             yield name, path.read_text(encoding="utf-8")
-        elif name.startswith("templates/") and path.suffix in {".html", ".txt", ".svg"}:
+        elif "templates" in path.relative_to(root).parts[:-1] and path.suffix in {".html", ".txt", ".svg"}:
             template = templatize(path.read_text(encoding="utf-8"), origin=name)
             # A template's indentation is none of Python's.
             yield name, "\n".join(line.lstrip() for line in template.splitlines())
