@@ -188,6 +188,15 @@ def test_the_wrong_host(settings: Any, debug: bool, environment: str, id: str) -
     assert id not in found(deploy=True)
 
 
+def test_outgoing_webhooks_without_tls(settings: Any) -> None:
+    settings.DEBUG = False
+    settings.PAGOEFECTIVO = direct() | {"WEBHOOKS": {"HTTP": True}}
+    assert "W013" in found(deploy=True)
+    assert "W013" not in found()
+    settings.PAGOEFECTIVO = direct() | {"WEBHOOKS": {"HTTP": False}}
+    assert "W013" not in found(deploy=True)
+
+
 @pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])
 def test_a_cache_of_one_process(settings: Any, backend: str) -> None:
     settings.PAGOEFECTIVO = direct()
