@@ -19,6 +19,7 @@ from django.urls import NoReverseMatch, reverse
 from .carriers import carrier_class
 from .channels import backend_class
 from .channels.base import COMMON_OPTIONS, Channel, is_limit
+from .channels.declarations import contradictions
 from .channels.options import Configured
 from .codes import LONGEST, LONGEST_PREFIX, is_prefix
 from .conf import MESSAGES, SETTINGS, UNIX, Setting, conf, host_of, network_of, unknown_keys
@@ -31,6 +32,8 @@ from .payer import has_phones
 from .signals import SIGNALS, ByPath, payment_confirmed
 from .statements import faults_of_formats
 
+#: The hint for a class whose declarations contradict each other.
+CONTRADICTED = "Mend the class; the manual's page on adding a channel tells how declarations depend on each other."
 #: Nobody's proxies are in a larger network than a class A one.
 NARROWEST = 8
 
@@ -65,9 +68,23 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
                 found += unknown_keys(
                     f"OPTIONS of channel {alias!r}", options, (*channel.option_names, *COMMON_OPTIONS)
                 )
+            found += [
+                Error(f"The class of channel {alias!r} {what}.", hint=CONTRADICTED, id="pagoefectivo.E016")
+                for what in contradictions(channel)
+            ]
             found += channel.check(alias, options) + _prefix(alias, options) + _of_channel(alias, options)
             found += _shared(alias, options) + _taken(alias, channel, options)
-    return [*found, *_one_account(), *_routes(), *_values(), *_sources(), *_carriers(), *_shown(), *_money()]
+    return [
+        *found,
+        *_one_account(),
+        *_routes(),
+        *_values(),
+        *_sources(),
+        *_carriers(),
+        *_shown(),
+        *_money(),
+        *_outgoing(),
+    ]
 
 
 @register("pagoefectivo")
@@ -107,6 +124,10 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         if not isinstance(channel, Misconfigured):
             found += channel.check_deploy(alias, options)
     found += _carriers_deployed() + _one_secret() + _heard()
+    if _mapping("WEBHOOKS").get("HTTP") and not settings.DEBUG:
+        hint = "Take HTTP out of PAGOEFECTIVO['WEBHOOKS'], and give endpoints addresses that begin with https://."
+        problem = "Outgoing webhooks may go without TLS: others could read the messages."
+        found.append(Warning(problem, hint=hint, id="pagoefectivo.W013"))
     backend = settings.CACHES.get("default", {}).get("BACKEND", "")
     if backend.endswith(("LocMemCache", "DummyCache")):
         hint = "Use a cache that all processes share, or each of them asks PagoEfectivo for tokens of its own."
@@ -295,6 +316,28 @@ def _values() -> list[CheckMessage]:
     except Misconfigured as error:
         hint = "The function takes (order, report) and returns whether to accept."
         found.append(Error(str(error), hint=hint, id="pagoefectivo.E008"))
+    try:
+        _ = conf.link_of_order
+    except Misconfigured as error:
+        hint = "The function takes (order) and returns (address, label) of a page of yours, or None."
+        found.append(Error(str(error), hint=hint, id="pagoefectivo.E008"))
+    return found
+
+
+def _outgoing() -> list[CheckMessage]:
+    """Errors in what outgoing webhooks may reach."""
+    written = _written("WEBHOOKS")
+    if not isinstance(written, Mapping):
+        hint = "Write a dict, such as {'ALLOW': ['10.0.0.0/8']}."
+        return [Error("PAGOEFECTIVO['WEBHOOKS'] is no dictionary.", hint=hint, id="pagoefectivo.E008")]
+    found = unknown_keys("PAGOEFECTIVO['WEBHOOKS']", written, ("ALLOW", "HTTP"))
+    allowed = written.get("ALLOW", ())
+    if not isinstance(allowed, list | tuple) or not all(map(_is_network, allowed)):
+        problem = f"PAGOEFECTIVO['WEBHOOKS']['ALLOW'] is {allowed!r}, no list of networks."
+        found.append(Error(problem, hint="List them, such as ['10.0.0.0/8'].", id="pagoefectivo.E008"))
+    if not isinstance(written.get("HTTP", False), bool):
+        problem = "PAGOEFECTIVO['WEBHOOKS']['HTTP'] is neither True nor False."
+        found.append(Error(problem, hint="Leave it out: endpoints need https://.", id="pagoefectivo.E008"))
     return found
 
 

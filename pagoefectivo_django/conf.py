@@ -185,6 +185,16 @@ class Settings:
         "``[(date, Decimal percent), …]``: the tax on the fee, by the day since when.",
     )
     fee_tolerance = Setting(Decimal("0.01"), "How much a fee may differ from the contract's.")
+    order_link = Setting[str | None](
+        None,
+        "The path of your function of (order) that returns ``(address, label)`` of the order's page in your shop, or "
+        "None; shown on the order's page in the admin (:doc:`/how-to/links`).",
+    )
+    oscar_statuses = Setting[Mapping[str, str]](
+        {},
+        "For ``contrib.oscar``: state of our order → status of Oscar's order, out of ``OSCAR_ORDER_STATUS_PIPELINE`` "
+        "(:doc:`/how-to/oscar`).",
+    )
     # That a transfer comes within a week is inferred (protocol 7.4).
     settled_within = Setting(5, "Business days in which a payment has to be in a settlement.", limits=(0, 90))
     # No law names these times; five years are the longest that a shop is usually asked about a sale.
@@ -202,6 +212,11 @@ class Settings:
         timedelta(days=5 * 365),
         "How long the data of payers is kept after their order was made; ask your lawyer.",
         limits=(timedelta(days=30), timedelta(days=36500)),
+    )
+    webhooks = Setting[Mapping[str, Any]](
+        {},
+        "Of outgoing webhooks (:doc:`/how-to/outgoing-webhooks`): ``ALLOW``, the networks beside the public internet "
+        "that endpoints may be in, and ``HTTP``, ``True`` for addresses without TLS; for tests.",
     )
     statements = Setting[Mapping[str, Mapping[str, Any]]](
         {}, "Name → ``KIND`` and ``COLUMNS`` of statements that are not in the provider's own format."
@@ -240,6 +255,16 @@ class Settings:
             return None
         if (found := _function(routes)) is None:
             raise Misconfigured(f"PAGOEFECTIVO['ROUTES'] is {routes!r}, which is no function; write a function's path.")
+        return found
+
+    @property
+    def link_of_order(self) -> Callable[..., tuple[str, str] | None] | None:
+        """The shop's own function that links an order; None where ``ORDER_LINK`` is not set."""
+        path = self.order_link
+        if path is None:
+            return None
+        if (found := _function(path)) is None:
+            raise Misconfigured(f"PAGOEFECTIVO['ORDER_LINK'] is {path!r}, which is no function; write its path.")
         return found
 
     @property

@@ -14,9 +14,10 @@ from django.utils import translation
 
 from tests import servers, writers
 from tests.browser.chromium import CHROMIUM
+from tests.contrib.webhooks.node_shop import NODE, NPM
 from tests.ports import refusing
 
-pytest_plugins = ["pagoefectivo_django.testing", "tests.browser.visiting"]
+pytest_plugins = ["pagoefectivo_django.testing.pytest", "tests.browser.visiting"]
 
 ROOT = Path(__file__).parent.parent
 #: ``make storm``: everything that is too long for the suite.
@@ -88,6 +89,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_sep(
             "!", "The payer's pages were NOT looked at: install Chromium (Debian: chromium)", yellow=True, bold=True
         )
+    if whole and not (NODE and NPM):
+        terminalreporter.write_sep("!", "No shop in Node was tried: install node and npm", yellow=True, bold=True)
     if whole and servers.kind() != "mariadb":
         why = "" if servers.mariadbd() else " (mariadbd is not installed here)"
         terminalreporter.write_sep(

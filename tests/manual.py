@@ -38,12 +38,12 @@ class CodeFromFile(Directive):
     """Stands for Sphinx's ``literalinclude``: a class or a function of a file, or the lines between two texts."""
 
     required_arguments = 1
-    option_spec = {"pyobject": str, "start-at": str, "end-before": str, "dedent": int}
+    option_spec = {"pyobject": str, "start-at": str, "end-before": str, "dedent": int, "language": str}
 
     def run(self) -> list[nodes.Node]:
         """Return the file's text, in which the options' texts have to occur."""
-        # A page names the file from its own folder, and each page that does is in a folder of ``docs``.
-        text = (DOCS / "how-to" / self.arguments[0]).read_text(encoding="utf-8")
+        # A page names the file from its own folder, and each file is outside of ``docs``.
+        text = (ROOT / self.arguments[0].replace("../", "")).read_text(encoding="utf-8")
         *_, name = self.options.get("pyobject", "").split(".")
         wanted = [f" {name}(" if name else "", *(self.options.get(each, "") for each in ("start-at", "end-before"))]
         if missing := [each for each in wanted if each not in text]:

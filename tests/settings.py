@@ -20,6 +20,9 @@ INSTALLED_APPS = [
     "pagoefectivo_django",
     "pagoefectivo_django.api",
     "tests.shop.apps.ShopConfig",
+    "tests.payments_shop",
+    # Connected by the tests that are about it.
+    "tests.contrib.webhooks.apps.QuietWebhooksConfig",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -75,4 +78,11 @@ PAGOEFECTIVO: dict[str, Any] = {
     "MESSAGES": (),
     # Nobody waits for the pace at which a provider is asked, but the tests that are about it.
     "SEARCHES_PER_MINUTE": 60_000,
+}
+
+# The shop on django-payments; its tests connect the bridge's receiver.
+PAYMENT_HOST = "testserver"
+PAYMENT_MODEL = "payments_shop.Payment"
+PAYMENT_VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "pagoefectivo": ("pagoefectivo_django.contrib.django_payments.provider.PagoEfectivoProvider", {}),
 }

@@ -9,6 +9,11 @@ import pytest
 from django.conf import settings as project
 from django.core.checks import run_checks
 
+from pagoefectivo_django.channels.base import Channel
+from pagoefectivo_django.channels.built_in import built_in
+from pagoefectivo_django.channels.declarations import contradictions
+from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.channels.options import Configured
 from pagoefectivo_django.conf import MESSAGES, SHORT_MESSAGES
 from pagoefectivo_django.receivers import connect_messages
 from pagoefectivo_django.signals import SIGNALS, ByPath, payment_confirmed
@@ -96,7 +101,13 @@ def test_a_good_setting_is_silent(settings: Any) -> None:
         ("E008", direct() | {"BATCH_SIZE": True}),
         ("E008", direct() | {"SEARCHES_PER_MINUTE": 0}),
         ("E008", direct() | {"LATE_PAYMENTS": "perhaps"}),
+        ("E008", direct() | {"ORDER_LINK": "shop.nowhere"}),
         ("E008", direct() | {"WEBHOOK_LIMIT": 0}),
+        ("E008", direct() | {"WEBHOOKS": ["10.0.0.0/8"]}),
+        ("E008", direct() | {"WEBHOOKS": {"ALLOWED": []}}),
+        ("E008", direct() | {"WEBHOOKS": {"ALLOW": "10.0.0.0/8"}}),
+        ("E008", direct() | {"WEBHOOKS": {"ALLOW": ["10.0.0.0/99"]}}),
+        ("E008", direct() | {"WEBHOOKS": {"HTTP": "no"}}),
         ("W001", direct(ACCESS_KEY="short")),
         ("W001", direct(SECRET_KEY="short")),
     ],
@@ -184,3 +195,44 @@ def test_a_cache_of_one_process(settings: Any, backend: str) -> None:
     assert "W005" in found(deploy=True)
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": "x"}}
     assert "W005" not in found(deploy=True)
+
+
+class Whole(MemoryChannel):
+    """A class that declares nothing beyond what it can."""
+
+
+class NoFind(Configured):
+    can_find = True
+
+
+class NoLook(MemoryChannel):
+    can_look_up = False
+    tells_reversals = True
+
+
+class TwoDates(MemoryChannel):
+    life = timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    ("channel", "said"),
+    [
+        (Whole, []),
+        (NoFind, ["declares can_find and has no method find"]),
+        (NoLook, ["declares can_extend without can_look_up", "declares tells_reversals without can_look_up"]),
+        (TwoDates, ["declares life"]),
+    ],
+)
+def test_declarations_that_contradict_each_other(settings: Any, channel: type[Channel], said: list[str]) -> None:
+    told = contradictions(channel)
+    assert len(told) == len(said)
+    assert all(sentence.startswith(begin) for sentence, begin in zip(told, said, strict=True))
+    entry = {"BACKEND": f"{__name__}.{channel.__name__}", "OPTIONS": {"WEBHOOK_SECRETS": ["made-up"]}}
+    settings.PAGOEFECTIVO = {"CHANNELS": {"default": entry}}
+    if channel is not NoFind:  # without a provider nothing else of it can be checked
+        assert ("E016" in found()) == bool(said)
+
+
+@pytest.mark.parametrize("channel", built_in(), ids=lambda channel: channel.__name__)
+def test_no_channel_of_ours_contradicts_itself(channel: type[Channel]) -> None:
+    assert contradictions(channel) == []

@@ -118,6 +118,8 @@ if "PAGOEFECTIVO_SERVICE_ID" not in env:
 PAGOEFECTIVO = from_env(env) | {
     # What the contract of this made-up shop allows; it is shown at the checkout.
     "LIMITS": {"PEN": (Decimal(2), Decimal(3724))},
+    # An order's page in the admin leads to the purchase.
+    "ORDER_LINK": "shop.links.link_of",
 }
 # A second provider, which is asked where the first is down; the demo's sandbox plays both.
 if env.str("DLOCAL_BASE_URL", default=""):

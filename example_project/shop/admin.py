@@ -1,6 +1,8 @@
 """The shop's own rows for its staff; orders and payments have pages of their own."""
 
 from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from .models import Line, Product, Purchase
 
@@ -27,5 +29,10 @@ class PurchaseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     list_display = ("order", "shipped_at")
     list_select_related = ("order",)
-    readonly_fields = ("order", "shipped_at", "shipments")
+    readonly_fields = ("order_page", "shipped_at", "shipments")
+    fields = readonly_fields
     inlines = (LineInline,)
+
+    @admin.display(description="orden")
+    def order_page(self, purchase: Purchase) -> SafeString:
+        return format_html('<a href="{}">{}</a>', purchase.order.admin_url, purchase.order)

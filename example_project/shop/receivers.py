@@ -16,6 +16,8 @@ from .models import Purchase
 def ship(sender: type[Order], order: Order, event: OrderEvent, **kwargs: Any) -> None:
     """Send the goods off; ``order.payer`` has what the boleta or factura needs.
 
-    No look at whether they were sent before: a receiver that writes to the same database has its effect exactly once.
+    A receiver that writes to the same database has its effect exactly once, but a person may have an event delivered
+    again: what was sent off is not sent off once more.
     """
-    Purchase.objects.filter(order=order).update(shipped_at=timezone.now(), shipments=F("shipments") + 1)
+    unshipped = Purchase.objects.filter(order=order, shipped_at__isnull=True)
+    unshipped.update(shipped_at=timezone.now(), shipments=F("shipments") + 1)

@@ -43,7 +43,8 @@ class StaffAction:
     #: The last part of the page's address, of its URL name, and by default the action that ``actions_of`` is asked for.
     name: str
     label: Any
-    #: The codename of the only permission of this app that is needed; no permission implies another.
+    #: The codename of the only permission that is needed, of this app or, with a label and a dot before, of another app
+    #: of ours; no permission implies another.
     permission: str
     #: Called with the record, ``actor=`` the username, and the form's cleaned data as keywords; records the event.
     flow: Callable[..., Any]
@@ -65,7 +66,8 @@ class StaffAction:
 
     def is_allowed(self, request: HttpRequest) -> bool:
         """Return whether the request's user has the action's permission."""
-        return bool(request.user.has_perm(f"pagoefectivo.{self.permission}"))
+        permission = self.permission if "." in self.permission else f"pagoefectivo.{self.permission}"
+        return bool(request.user.has_perm(permission))
 
 
 def why_not(row: Any, action: str) -> str:

@@ -24,7 +24,7 @@ from ..wording.events import deed_label, fact_label
 from ..wording.evidence import evidence_table
 from ..workdays import lima_day
 from .order_tables import actor_label
-from .tables import Column, amount_of, badge_of, table
+from .tables import Column, amount_of, badge_of, rate_of, table
 
 #: The most notifications and suggested payments on a page; deposits are limited to ten times as many.
 MOST_SHOWN = 10
@@ -90,7 +90,7 @@ class Comparison:
             _row("CIP", line.code, self._not_our_code(line.code)),
             _row(_("transaction code"), line.transaction_code, self._not_ours("transaction_code")),
             _row(_("operation number"), line.operation_number, self._other_operation(line)),
-            _row(_("gross"), Amount(line.gross, line.currency), self._other_amount(line)),
+            *self._money(line),
             _row(_("fee"), Amount(line.fee, line.currency), fee_differs),
             _row("IGV", Amount(line.tax, line.currency), fee_differs),
             _row(_("net"), Amount(line.net, line.currency)),
@@ -98,6 +98,14 @@ class Comparison:
             _row(_("collector"), line.collector),
         ]
         return Table(title, (), rows)
+
+    def _money(self, line: SettlementLine) -> list[list[Cell]]:
+        """Return the rows of a line's gross; before it, of a payment that was exchanged, what the payer paid."""
+        gross = Amount(line.gross, line.currency)
+        if not line.exchanged:
+            return [_row(_("gross"), gross, self._other_amount(line))]
+        paid = _row(_("payment's amount"), Amount(*line.paid), self._other_amount(line))
+        return [paid, _row(_("exchange rate"), rate_of(line)), _row(_("gross"), gross)]
 
     def _settlement(self) -> Table:
         settlement = self.discrepancy.settlement
@@ -163,7 +171,8 @@ class Comparison:
 
     def _other_amount(self, line: SettlementLine) -> bool:
         ours = self.payment or self.order
-        return ours is not None and (abs(line.gross), line.currency) != (ours.amount, ours.currency)
+        amount, currency = line.paid
+        return ours is not None and (abs(amount), currency) != (ours.amount, ours.currency)
 
     def _other_day(self, line: SettlementLine) -> bool:
         # Compared by Lima's day: many statements have no time of day.
@@ -219,8 +228,8 @@ def guesses(line: SettlementLine, *, by_payer: bool = True) -> QuerySet[Payment]
     same_payer = Case(When(theirs, then=Value(True)), default=Value(False)) if line.payer and by_payer else Value(False)
     unsettled = Payment.objects.filter(
         status=PaymentStatus.APPLIED,
-        amount=line.gross,
-        currency=line.currency,
+        amount=line.paid[0],
+        currency=line.paid[1],
         cip__account=line.settlement.account,
         # The order's ``paid_at``, which has an index; the payment's own has none.
         cip__order__paid_at__range=(line.paid_at - day, line.paid_at + day),

@@ -187,8 +187,8 @@ class MatchForm(ReasonForm):
     def clean(self) -> dict[str, Any]:
         said, line = super().clean() or {}, self.row
         payments = Payment.objects.filter(
-            cip__account=line.settlement.account, cip__code=plain(said.pop("code", "")), amount=line.gross,
-            currency=line.currency,
+            cip__account=line.settlement.account, cip__code=plain(said.pop("code", "")), amount=line.paid[0],
+            currency=line.paid[1],
         )  # fmt: skip
         found = payments.exclude(status=PaymentStatus.REVERSED).select_related("cip")
         free = found.exclude(matches__in=Match.objects.filter(kind=line.settlement.kind, part=0, stands=True))

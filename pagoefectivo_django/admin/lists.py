@@ -58,11 +58,11 @@ def orders_found(term: str, *, by_payer: bool) -> set[int]:
 
 
 def codes_found(term: str, name: str = "pk") -> set[int]:
-    """Return the keys, or another column, of codes with these digits, this transaction code or this id at the provider.
+    """Return the keys, or another column, of codes with these digits, this number or this id at the provider.
 
     The look-up names every known account, because the index begins with the account.
     """
     accounts = list(known_accounts())
     mine = Cip.objects.filter(account__in=accounts)
-    columns = ("code", "transaction_code", "provider_id")
+    columns = ("code", "transaction_code", "provider_id", "other_code")
     return {key for column in columns for key in keys(mine.filter(**{column: term}), name)}

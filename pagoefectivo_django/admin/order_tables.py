@@ -42,7 +42,8 @@ def order_tables(admin: RecordAdmin, row: Order) -> list[Table]:
         "reason",
     )
     code: Column = (_("code"), code_label)
-    of_cip = (code, *where_present(cips, "provider_id"), "status", "account", "transaction_code", "expires_at")
+    names = (*where_present(cips, "provider_id"), *where_present(cips, "other_code"))
+    of_cip = (code, *names, "status", "account", "transaction_code", "expires_at")
     of_message = ((_("notification"), admin.link), "received_at", told, "status", "times_received", "attempts", error)
     outcome = (_("outcome"), lambda call: Badge("failed" if call.failed else "done", call.status or call.error))
     of_call = ((_("call"), lambda call: admin.link(call, f"{call.method} {call.path}")), "began_at", outcome)
@@ -103,7 +104,8 @@ def code_label(cip: Cip) -> Link | str:
 
 def _payments(row: Order) -> Table:
     payments = Payment.objects.filter(cip__order=row).select_related("cip").prefetch_related("refunds").order_by("pk")
-    columns = ("cip", "operation_number", (_("amount"), amount_of), "paid_at", "first_heard_at", "status", *OF_REFUNDS)
+    names = ("operation_number", *where_present(payments, "provider_id"))
+    columns = ("cip", *names, (_("amount"), amount_of), "paid_at", "first_heard_at", "status", *OF_REFUNDS)
     return table(_("payments"), payments, columns)
 
 

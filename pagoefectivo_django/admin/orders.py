@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from ..actors import Actor
+from ..conf import conf
 from ..documents.evidence_json import evidence_json
 from ..documents.tables import Badge, Link, Table
 from ..errors import InvalidRequest
@@ -50,6 +52,8 @@ from .forms import AdoptForm, ExtendForm, MarkPaidForm, ReasonForm, RefundForm, 
 from .lists import orders_found
 from .order_tables import code_label, order_tables
 from .tables import OF_REFUNDS, Column, badge_of, table
+
+logger = logging.getLogger("pagoefectivo.orders")
 
 
 def _evidence_pdf(tables: Sequence[Table]) -> bytes:
@@ -82,6 +86,17 @@ def _unless_moved(action: str, flow: Callable[..., Order]) -> Callable[..., Orde
 
 def _erase(order: Order, *, actor: str, reason: str) -> Erased:
     return erase_payer(email=order.email, actor=actor, reason=reason)
+
+
+def _links_of_shop(order: Order) -> list[tuple[str, Any]]:
+    """Return the link of the setting ``ORDER_LINK``; none where the shop's function fails, which the log tells."""
+    try:
+        link_of = conf.link_of_order
+        address, label = (link_of(order) if link_of else None) or ("", "")
+    except Exception:  # the shop's own code, which must not hide the order from staff
+        logger.exception("ORDER_LINK failed for order %s; its page has no link to the shop.", order.reference)
+        return []
+    return [(address, label)] if address else []
 
 
 def _outcome(order: Order) -> str:
@@ -122,6 +137,7 @@ class OrderAdmin(RecordAdmin):
         "cips__code",
         "cips__transaction_code",
         "cips__provider_id",
+        "cips__other_code",
         "operation_number",
     )
     search_help_text = _(
@@ -311,7 +327,8 @@ class OrderAdmin(RecordAdmin):
         kinds = (("pdf", _("Evidence (PDF)")), ("json", _("Evidence (JSON)")))
         current = self.admin_site.name
         found: list[tuple[str, Any]] = [
-            (reverse(name, args=[row.pk, kind], current_app=current), label) for kind, label in kinds
+            *_links_of_shop(row),
+            *((reverse(name, args=[row.pk, kind], current_app=current), label) for kind, label in kinds),
         ]
         if row.email and request.user.has_perm("pagoefectivo.erase_payer"):
             data = reverse("admin:pagoefectivo_order_payer", args=[row.pk], current_app=current)

@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 from ..documents.tables import Badge, Link, Table
 from ..errors import InvalidRequest
+from ..flows.ledger.redeliver import redeliver
 from ..flows.ledger.remark import record_remark
-from ..flows.outbox.publish import deliver_again, end_pause
+from ..flows.outbox.publish import end_pause
 from ..models import Delivery, FailingReceiver
 from ..signals import SIGNALS
 from ..states import Remark
@@ -36,13 +37,6 @@ def heard(delivery: Delivery) -> datetime | Badge | None:
     if delivery.delivered_at or (signal and delivery.receiver in signal.by_name):
         return delivery.delivered_at
     return Badge("unheard", _("nobody listens"))
-
-
-def _deliver_again(delivery: Delivery, *, actor: str) -> Delivery:
-    data = {"event": delivery.event.kind, "receiver": delivery.receiver}
-    record_remark(delivery.event.order, Remark.RETRIED, actor=actor, data=data)
-    deliver_again(delivery)
-    return delivery
 
 
 def _try_now(row: FailingReceiver, *, actor: str) -> FailingReceiver:
@@ -80,7 +74,7 @@ class DeliveryAdmin(RecordAdmin):
             "deliver_once_more",
             _("Deliver again"),
             permission="change_delivery",
-            flow=_deliver_again,
+            flow=redeliver,
             fits=lambda delivery: True,
             tell=lambda delivery: (
                 gettext("%(delivery)s: the worker delivers it in its next round.") % {"delivery": delivery}

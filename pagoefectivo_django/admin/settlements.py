@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -39,7 +39,7 @@ from .base import RecordAdmin
 from .exports import export_view
 from .forms import ConfirmForm, DepositForm, MatchForm, ReasonForm, StatementForm
 from .lists import keys, orders_found
-from .tables import Column, table, who
+from .tables import Column, rate_of, table, who
 
 #: The time that a request spends on matching; the worker matches the rest.
 BUDGET = timedelta(seconds=8)
@@ -49,6 +49,11 @@ SHOWN = 20
 _AUTHOR: Column = (_("who"), who("author"))
 _RULE: Column = (_("known by"), lambda match: RULES.get(match.rule, match.rule))
 _OF_LINE: tuple[Column, ...] = ("number", "code", "transaction_code", "gross", "fee", "tax", "net", "paid_at")
+#: Two columns of lines whose payments were exchanged.
+_EXCHANGED: tuple[Column, ...] = (
+    (_("payment's amount"), lambda line: Amount(*line.paid) if line.exchanged else None),
+    (_("exchange rate"), lambda line: rate_of(line)),
+)
 
 
 def _confirm(draft: Settlement, *, actor: str, skip_bad: bool = False) -> Settlement:
@@ -162,7 +167,8 @@ class SettlementAdmin(RecordAdmin):
             deposits = row.deposits.order_by("pk")
             found.append(table(_("deposits"), deposits, ("received_on", _amount(row), "reference", _AUTHOR, "reason")))
         first = row.lines.order_by("number")[:SHOWN]
-        found.append(table(_("first lines"), first, (*_OF_LINE, "status", (_("why"), why_words))))
+        columns = (*_OF_LINE, *_exchanged(first), "status", (_("why"), why_words))
+        found.append(table(_("first lines"), first, columns))
         return found
 
     def summary(self, row: Settlement) -> list[Table]:
@@ -269,7 +275,7 @@ class SettlementLineAdmin(RecordAdmin):
             _("As the file says"),
             {"fields": (("code", "transaction_code"), ("operation_number", "paid_at"), "collector")},
         ),
-        (_("Money"), {"fields": (("gross_money", "net"), ("fee", "tax"))}),
+        (_("Money"), {"fields": (("gross_money", "net"), ("fee", "tax"), ("payment_money", "rate_text"))}),
     )
     staff_actions = (
         StaffAction(
@@ -306,6 +312,14 @@ class SettlementLineAdmin(RecordAdmin):
     def gross_money(self, line: SettlementLine) -> Amount:
         return Amount(line.gross, line.currency)
 
+    @admin.display(description=_("payment's amount"))
+    def payment_money(self, line: SettlementLine) -> Amount:
+        return Amount(*line.paid)
+
+    @admin.display(description=_("exchange rate"))
+    def rate_text(self, line: SettlementLine) -> str | None:
+        return rate_of(line)
+
     def discrepancies(self, row: SettlementLine) -> list[Link | None]:
         asked = Discrepancy.objects.filter(line=row).open().select_related("order")
         return [self.link(discrepancy) for discrepancy in asked]
@@ -318,7 +332,13 @@ class SettlementLineAdmin(RecordAdmin):
         return [table(_("matches"), matches, columns)]
 
     def summary(self, row: SettlementLine) -> list[Table]:
-        return [table(_("line"), [row], ((_("settlement"), self.settlement_link), *_OF_LINE)), *self.sections(row)]
+        columns: tuple[Column, ...] = ((_("settlement"), self.settlement_link), *_OF_LINE, *_exchanged([row]))
+        return [table(_("line"), [row], columns), *self.sections(row)]
+
+
+def _exchanged(lines: Iterable[SettlementLine]) -> tuple[Column, ...]:
+    """Return the columns of payments that were exchanged, if any of the lines has one."""
+    return _EXCHANGED if any(line.exchanged for line in lines) else ()
 
 
 def why_words(line: SettlementLine) -> str:

@@ -18,7 +18,8 @@ class Operation:
     """
 
     name: str
-    answer: type[Answer]
+    #: None: the success has no body.
+    answer: type[Answer] | None
     statuses: tuple[int, ...] = (200,)
     body: type[Serializer] | None = None  # type: ignore[type-arg]
     page: bool = False

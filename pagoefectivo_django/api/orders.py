@@ -173,6 +173,8 @@ class ChangeView(ApiView):
     body: ClassVar[type[Body]] = ReasonBody
     #: The pending action that the flow records; empty for a flow that records none.
     action: ClassVar[str] = ""
+    #: Whether a repetition asks the provider again for an action that is pending; else the worker goes on with it.
+    repeats: ClassVar[bool] = True
 
     def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:
         """Call the flow and return the order."""
@@ -186,7 +188,7 @@ class ChangeView(ApiView):
             done, known = order, True
             try:
                 done = self.change(order, wanted, self._on_write(claim))
-            except _DoneBefore:
+            except _RecordedBefore:
                 order.reload()
             except OutcomeUnknown:
                 order.reload()
@@ -203,15 +205,15 @@ class ChangeView(ApiView):
         again = claim.row.order_id is not None
 
         def on_write(row: Order) -> None:
-            if again and self.action not in (row.pending_action, row.deferred_action):
-                raise _DoneBefore
+            if again and not (self.repeats and self.action in (row.pending_action, row.deferred_action)):
+                raise _RecordedBefore
             claim.bind(order=row)
 
         return on_write
 
 
-class _DoneBefore(Exception):
-    """The change was recorded by an earlier request with the same key, and is not pending any more."""
+class _RecordedBefore(Exception):
+    """The change was recorded by an earlier request with the same key: it is done, or the worker goes on with it."""
 
 
 class Cancel(ChangeView):
@@ -242,6 +244,7 @@ class Reissue(ChangeView):
 
     operations = {"POST": Operation("reissue_order", OrderAnswer, statuses=(200, 202), body=ReissueBody, key=True)}
     action = PendingAction.REISSUE
+    repeats = False  # recorded anew, it would forget that an answer got lost, and one code more might be paid
     body = ReissueBody
 
     def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:

@@ -41,7 +41,7 @@ class Pages(CursorPagination):
         try:
             named = parse_qs(b64decode(text.encode("ascii"), validate=True).decode("ascii"), strict_parsing=True)
             (place,) = named["p"]
-            if not place.isdigit() or len(place) > 18 or {*named} - {"p", "r", "o"} or "o" in named:
+            if not place.isdigit() or len(place) > 18 or {*named} - {"p", "r"}:
                 raise ValueError
         except (ValueError, KeyError):
             sentence = _("No page has this cursor; begin without one, or follow the links next and previous.")

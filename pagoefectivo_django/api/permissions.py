@@ -26,8 +26,9 @@ class UserPermission(BasePermission):
 
 
 def may(request: Request, permission: str) -> bool:
-    """Return whether the user of a request has a permission of the app, named without the app."""
-    return bool(request.user.is_active and request.user.has_perm(f"pagoefectivo.{permission}"))
+    """Return whether the user of a request has a permission of the app, named without the app, or of an app named."""
+    named = permission if "." in permission else f"pagoefectivo.{permission}"
+    return bool(request.user.is_active and request.user.has_perm(named))
 
 
 def require(request: Request, permission: str) -> None:

@@ -39,8 +39,12 @@ FIELDS = {
     "metadata_type": "metadata",
     "metadata_not_json": "metadata",
     "no_route": "amount",
+    "kind_unknown": "kinds",
     "payer_type": "payer",
     "refund_needs_reason": "reason",
+    "url_invalid": "url",
+    "url_not_https": "url",
+    "url_not_public": "url",
 }
 #: The same for codes whose error names the field in its parameter ``field``, after this prefix.
 PREFIXES = {

@@ -76,8 +76,8 @@ PAGE_PARAMETERS: dict[str, dict[str, Any]] = {
     "page_size": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
 }
 ABOUT_KEY = "Repeat a request with the same key, and it is carried out once."
-#: The ids in paths: of an order, and of every other row.
-ORDER_ID = {"type": "string", "format": "uuid"}
+#: The ids in paths: of orders and of endpoints for webhooks, and of every other row.
+UUID_TEXT = {"type": "string", "format": "uuid"}
 ROW_ID = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
 AMOUNT = {"pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "examples": ["120.50"]}
 REASON = {"minLength": 1, "maxLength": 500, "examples": ["The payer asked for it."]}
@@ -142,7 +142,7 @@ class Schema(AutoSchema):
         if "{" in self.path:
             problems.append(404)
         return {
-            **dict.fromkeys(of.statuses, page_of(of.answer) if of.page else of.answer),
+            **dict.fromkeys(of.statuses, page_of(of.answer) if of.page and of.answer else of.answer),
             **{(status, CONTENT_TYPE): ProblemAnswer for status in sorted(problems)},
         }
 
@@ -150,6 +150,7 @@ class Schema(AutoSchema):
         """Return the parameters in path, query and headers, and the headers of answers."""
         of, place = self.operation, OpenApiParameter
         found = [place("id", _id_of(self.path), place.PATH)] if "{id}" in self.path else []
+        found.extend([place("delivery", UUID_TEXT, place.PATH)] if "{delivery}" in self.path else [])
         if self.method == "GET":
             query = {name: _schema_of(read) for name, read in self.shown.filters.items()}
             query |= {name: PAGE_PARAMETERS[name] for name in self.shown.page_parameters if of.page}
@@ -189,7 +190,7 @@ class Generator(SchemaGenerator):
 
 
 def _id_of(path: str) -> dict[str, Any]:
-    return ORDER_ID if path.startswith("/orders/") else ROW_ID
+    return UUID_TEXT if path.startswith(("/orders/", "/webhook-endpoints/")) else ROW_ID
 
 
 def _schema_of(read: Callable[[str], Any]) -> dict[str, Any]:

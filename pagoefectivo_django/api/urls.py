@@ -1,6 +1,8 @@
 """URLs of the REST API; include this module under any path."""
 
+from django.apps import apps
 from django.urls import path
+from django.utils.module_loading import import_string
 
 from . import discrepancies, events, orders, refunds, schema, settlements
 
@@ -26,3 +28,5 @@ urlpatterns = [
     path("schema/", schema.SchemaView.as_view(), name="schema"),
     path("schema/page/", schema.page, name="schema-page"),
 ]
+if apps.is_installed("pagoefectivo_django.contrib.webhooks"):
+    urlpatterns.extend(import_string("pagoefectivo_django.contrib.webhooks.urls.urlpatterns"))

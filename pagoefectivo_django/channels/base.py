@@ -40,6 +40,8 @@ class CodeRef:
     transaction_code: str = ""
     #: The provider's own id of the code or the charge.
     provider_id: str = ""
+    #: A further number that the payer may read at the provider's, and tell the shop; no code is asked about by it.
+    other_code: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", plain(self.code))
@@ -84,6 +86,12 @@ class Report:
     #: The operation number of the bank or agent that took the money.
     operation_number: str = ""
     provider_id: str = ""
+    #: A further number that the payer may read at the provider's; staff finds the order by it.
+    other_code: str = ""
+    #: The provider's own id of the payment, unique in the account; empty where the provider names none.
+    payment_id: str = ""
+    #: What the payer paid in all, with the provider's taxes and fees for the payer; evidence only.
+    payer_total: Decimal | None = None
     #: The provider's own page for the payer.
     url: str = ""
     #: The provider's own QR: its text, or its picture as a ``data:image/png;base64,…`` address.
@@ -105,9 +113,14 @@ class Report:
 
     def storable(self) -> Report:
         """Return the report with what the columns can hold: a number or id too long is shortened, and stays unique."""
-        number, provider_id = _short(self.operation_number, 40), _short(self.provider_id, 64)
-        url = self.url if len(self.url) <= 500 else ""
-        return replace(self, operation_number=number, provider_id=provider_id, url=url)
+        return replace(
+            self,
+            operation_number=_short(self.operation_number, 40),
+            provider_id=_short(self.provider_id, 64),
+            payment_id=_short(self.payment_id, 64),
+            other_code=_short(self.other_code, 40),
+            url=self.url if len(self.url) <= 500 else "",
+        )
 
     @property
     def told(self) -> dict[str, object]:
@@ -117,7 +130,7 @@ class Report:
     @property
     def ref(self) -> CodeRef:
         """The names of the code that the report is about."""
-        return CodeRef(self.code, self.transaction_code, self.provider_id)
+        return CodeRef(self.code, self.transaction_code, self.provider_id, self.other_code)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", plain(self.code))

@@ -187,6 +187,7 @@ class MemoryChannel(Channel):
                 currency=str(data.get("currency", "")),
                 paid_at=parse_datetime(data["paid_at"]) if data.get("paid_at") else None,
                 operation_number=str(data.get("operation_number", "")),
+                payment_id=str(data.get("payment_id", "")),
                 raw=data,
             )
             return [report]

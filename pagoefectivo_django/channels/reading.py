@@ -18,6 +18,10 @@ from ..money import exact
 
 #: Peru has no daylight saving time, so a fixed offset is right.
 LIMA = timezone(timedelta(hours=-5))
+#: The least number that means milliseconds: the seconds of the year 3001, the milliseconds of 1971.
+MILLISECONDS = 32_535_216_000
+#: A date with a time to the minute at least.
+_TIMED = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}.[0-9]{2}:[0-9]{2}")
 
 
 def read_text(value: Any, longest: int | None = None) -> str:
@@ -68,14 +72,18 @@ def read_moment(value: Any, zone: tzinfo = LIMA) -> datetime | None:
         moment = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return moment if len(text) >= len("2026-11-22T10:05:00") and 1900 < moment.year < 9999 else None
+    return moment if _TIMED.match(text) and 1900 < moment.year < 9999 else None
 
 
 def read_seconds(value: Any) -> datetime | None:
-    """Return the moment in UTC of whole Unix seconds above zero, else None."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 253_000_000_000:
-        return None
-    return datetime.fromtimestamp(value, UTC)
+    """Return the moment in UTC of whole Unix seconds above zero, as a number or a text of digits, else None.
+
+    A number too large for seconds of this millennium is read as milliseconds, of which the part of a second is dropped.
+    """
+    digits = read_text(value, 15)
+    seconds = int(digits) if re.fullmatch("[0-9]+", digits) else 0
+    seconds = seconds if seconds < MILLISECONDS else seconds // 1000
+    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < MILLISECONDS else None
 
 
 def read_mapping(value: Any) -> dict[str, Any]:

@@ -34,6 +34,10 @@ STATUSES: dict[int, Row] = {
 }
 
 
+#: Statuses of 400 and above by which nothing is refused: time-out, and too early.
+NOT_HEARD = (408, 425)
+
+
 class RestChannel(Configured):
     """A channel that sends JSON and believes an answer by its status and its error code.
 
@@ -99,14 +103,15 @@ class RestChannel(Configured):
     def failure(self, status: int, code: str) -> PagoEfectivoError:
         """Return the error that a status and an error code mean; a code decides before its status.
 
-        A code without a row is a no where the status says so: 400, 404, 409 and 422. With a status of success a code
-        counts only at a provider with ``errors_in_success``.
+        A code without a row is a no where the status lays the fault on the request: 400 to 499, but for the statuses
+        that have rows and those of a request that did not arrive whole or in time (``NOT_HEARD``). With a status of
+        success a code counts only at a provider with ``errors_in_success``.
         """
         shown = "".join(letter for letter in code if letter.isalnum() or letter in "-_.:")[:40]
         row = self.errors.get(code) or self.statuses.get(status) or STATUSES.get(status)
         succeeded = 200 <= status < 300
         if row is None:
-            says_no = bool(code) and (status in (400, 404, 409, 422) or succeeded)
+            says_no = bool(code) and ((400 <= status < 500 and status not in NOT_HEARD) or succeeded)
             row = Row("", Refused if says_no else OutcomeUnknown)
         if succeeded and not self.errors_in_success:
             row = row._replace(error=OutcomeUnknown)

@@ -48,7 +48,7 @@ def books(request: HttpRequest, now: datetime) -> dict[str, Any]:
     if not {"since", "until"} & set(request.GET):
         since = lima_day(now) - timedelta(days=EQUATION_DAYS - 1)
     found, panels = {book.currency: book for book in all_books(since, until)}, list[Table]()
-    for currency in CURRENCIES:
+    for currency in dict.fromkeys((*CURRENCIES, *found)):
         if currency in found:
             rows = [_row(found[currency], *line) for line in _EQUATION]
             panels.append(Table(currency, [_("what"), _("sum"), _("is made of"), _("adds up")], rows))

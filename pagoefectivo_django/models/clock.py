@@ -16,8 +16,26 @@ from .database import database
 QUERIES = {"postgresql": "SELECT clock_timestamp()", "mysql": "SELECT UTC_TIMESTAMP(6)"}
 
 
+#: How far ``testing.at`` has moved the clock; zero outside of tests.
+_moved = timedelta(0)
+
+
 def current_time() -> datetime:
     """Return the time by the database's clock; leases, paces and dates are written and compared by this time."""
+    return _database_time() + _moved
+
+
+def move_clock(to: datetime | timedelta) -> timedelta:
+    """Move the clock of this process to a moment, or to a distance from the database's; return the distance before.
+
+    For ``testing.at`` alone.
+    """
+    global _moved
+    before, _moved = _moved, to if isinstance(to, timedelta) else to - _database_time()
+    return before
+
+
+def _database_time() -> datetime:
     connection = connections[database()]
     query = QUERIES.get(connection.vendor)
     if query is None:
@@ -44,7 +62,7 @@ def skew() -> timedelta | None:
     if connections[database()].vendor not in QUERIES:
         return None
     before = timezone.now()
-    moment = current_time()
+    moment = _database_time()
     return before + (timezone.now() - before) / 2 - moment
 
 

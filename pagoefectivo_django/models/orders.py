@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
 from ..money import CURRENCIES, Money, display
@@ -134,6 +134,14 @@ class Order(Attempted):
         """
         return reverse("pagoefectivo:voucher", args=[self.token])
 
+    @property
+    def admin_url(self) -> str:
+        """The path of the order's page in the admin, for links on a shop's own staff pages; "" without such a page."""
+        try:
+            return reverse("admin:pagoefectivo_order_change", args=[self.pk])
+        except NoReverseMatch:
+            return ""
+
     def reload(self) -> None:
         """Read the order and the order's code again from the database, so an async view needs no query for the code."""
         self.refresh_from_db(from_queryset=Order.objects.using(database()).select_related("cip"))
@@ -176,6 +184,8 @@ class Cip(Attempted, Hinted):
     code = ExactCharField(_("code"), max_length=40, null=True, blank=True)
     #: The provider's own id, where the provider has one.
     provider_id = ExactCharField(_("provider's id"), max_length=64, null=True, blank=True)
+    #: A further number that the payer may read at the provider's, and tell the shop; no message is matched by it.
+    other_code = ExactCharField(_("second number"), max_length=40, null=True, blank=True)
     status = models.CharField(_("status"), max_length=12, choices=CipStatus, default=CipStatus.REQUESTED)
     #: True while requested or current, else NULL: so an order has at most one such code, on any database.
     live = models.BooleanField(null=True, default=True, editable=False)
@@ -225,6 +235,7 @@ class Cip(Attempted, Hinted):
             models.Index(fields=["channel", "account"], name="pagoefectivo_cip_alias"),
             models.Index(fields=["poll_at"], name="pagoefectivo_cip_watched"),
             models.Index(fields=["account", "look_at"], name="pagoefectivo_cip_hinted"),
+            models.Index(fields=["account", "other_code"], name="pagoefectivo_cip_other_code"),
         )
 
     def __str__(self) -> str:
@@ -255,6 +266,10 @@ class Payment(models.Model):
     """Money taken for a code, as a provider confirmed by a signed message or an answer."""
 
     cip = models.ForeignKey(Cip, models.PROTECT, related_name="payments", verbose_name="CIP")
+    #: The account of the code, within which the provider's ids are unique.
+    account = ExactCharField(_("account"), max_length=120, default="", editable=False)
+    #: The provider's own id of the payment; NULL while unknown.
+    provider_id = ExactCharField(_("provider's id"), max_length=64, null=True, blank=True)
     #: NULL when the provider gave no number. Such payments may repeat (paid, reversed, paid again); a number may not.
     operation_number = ExactCharField(_("operation number"), max_length=40, null=True, blank=True)
     amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
@@ -274,6 +289,7 @@ class Payment(models.Model):
         verbose_name_plural = _("payments")
         constraints = (
             models.UniqueConstraint(fields=["cip", "operation_number"], name="pagoefectivo_one_operation"),
+            models.UniqueConstraint(fields=["account", "provider_id"], name="pagoefectivo_payment_id"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="pagoefectivo_payment_amount_positive"),
             models.CheckConstraint(
                 condition=Q(refunded__gte=0, refunded__lte=F("amount")), name="pagoefectivo_refunded_at_most_paid"

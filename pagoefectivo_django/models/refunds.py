@@ -46,8 +46,10 @@ class Refund(Attempted):
     status = models.CharField(_("status"), max_length=10, choices=RefundStatus, default=RefundStatus.REQUESTED)
     #: True: the provider sends the money; False: staff does, at a bank.
     by_channel = models.BooleanField(_("by the provider"), default=False)
-    #: The provider's own id of a refund by the provider, where the provider has one.
-    provider_id = ExactCharField(_("provider's id"), max_length=64, blank=True, default="")
+    #: The account of the payment's code, within which the provider's ids are unique.
+    account = ExactCharField(_("account"), max_length=120, default="", editable=False)
+    #: The provider's own id of a refund by the provider; NULL while unknown, or where the provider has none.
+    provider_id = ExactCharField(_("provider's id"), max_length=64, null=True, blank=True)
     reason = models.CharField(_("reason"), max_length=500)
     requested_by = models.CharField(_("requested by"), max_length=150)
     requested_at = models.DateTimeField(_("requested"))
@@ -70,6 +72,7 @@ class Refund(Attempted):
         verbose_name_plural = _("refunds")
         constraints = (
             models.CheckConstraint(condition=Q(amount__gt=0), name="pagoefectivo_refund_amount_positive"),
+            models.UniqueConstraint(fields=["account", "provider_id"], name="pagoefectivo_refund_id"),
             models.CheckConstraint(
                 condition=Q(status__in=(RefundStatus.REQUESTED, RefundStatus.FAILED)) | ~Q(approved_by=""),
                 name="pagoefectivo_refund_approved_by_someone",

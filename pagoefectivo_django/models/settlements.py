@@ -80,7 +80,9 @@ class Settlement(Attempted):
 class SettlementLine(models.Model):
     """A line of a statement: a payment paid out, less fee and IGV; a negative line is a refund.
 
-    ``net = gross - fee - tax``, always. A line without money (a total, a code that is not paid) is ignored, with zeros.
+    ``currency`` is the settlement's, and ``gross``, ``fee``, ``tax`` and ``net`` are amounts in it: ``net = gross - fee
+    - tax``, always. A payment in another currency was exchanged first; ``payment_amount``, ``payment_currency`` and
+    ``rate`` tell from what. A line without money (a total, a code that is not paid) is ignored, with zeros.
     """
 
     settlement = models.ForeignKey(
@@ -97,6 +99,11 @@ class SettlementLine(models.Model):
     fee = models.DecimalField(_("fee"), max_digits=18, decimal_places=2)
     tax = models.DecimalField(_("IGV"), max_digits=18, decimal_places=2)
     net = models.DecimalField(_("net"), max_digits=18, decimal_places=2)
+    #: The payer's money, where its currency is not the settlement's; NULL and "" where ``gross`` is the payer's money.
+    payment_amount = models.DecimalField(_("payment's amount"), max_digits=18, decimal_places=2, null=True, blank=True)
+    payment_currency = models.CharField(_("payment's currency"), max_length=3, blank=True, default="")
+    #: The rate of exchange as the file has it, which may be of either direction; NULL where the file has none.
+    rate = models.DecimalField(_("exchange rate"), max_digits=20, decimal_places=10, null=True, blank=True)
     paid_at = models.DateTimeField(_("paid"), null=True, blank=True)
     #: E-mail or document number, as the file has it; personal data.
     payer = models.CharField(_("payer"), max_length=100, blank=True, default="")
@@ -128,6 +135,17 @@ class SettlementLine(models.Model):
                 name="pagoefectivo_net_is_gross_less_fee",
             ),
             models.CheckConstraint(
+                condition=Q(payment_amount__isnull=True, payment_currency="", rate__isnull=True)
+                | (
+                    Q(payment_amount__isnull=False)
+                    & (Q(payment_amount__gt=0, gross__gt=0) | Q(payment_amount__lt=0, gross__lt=0))
+                    & ~Q(payment_currency="")
+                    & ~Q(payment_currency=F("currency"))
+                    & (Q(rate__isnull=True) | Q(rate__gt=0))
+                ),
+                name="pagoefectivo_line_in_two_currencies",
+            ),
+            models.CheckConstraint(
                 condition=~Q(status__in=("ignored", "duplicate")) | ~Q(about="", reason=""),
                 name="pagoefectivo_ignored_for_reason",
             ),
@@ -141,6 +159,18 @@ class SettlementLine(models.Model):
     def __str__(self) -> str:
         return f"{self.settlement} #{self.number}"
 
+    @property
+    def exchanged(self) -> bool:
+        """Whether the payer paid in another currency than the settlement's."""
+        return self.payment_amount is not None
+
+    @property
+    def paid(self) -> tuple[Decimal, str]:
+        """The amount and the currency that the payer paid; a refund's amount is negative."""
+        if self.payment_amount is None:
+            return self.gross, self.currency
+        return self.payment_amount, self.payment_currency
+
 
 class Match(models.Model):
     """The match of a line with a payment (or a refund), and its author; undone by another row, never overwritten."""
@@ -149,7 +179,7 @@ class Match(models.Model):
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="matches", verbose_name=_("payment"))
     refund = models.ForeignKey(Refund, models.PROTECT, null=True, related_name="matches", verbose_name=_("refund"))
     kind = models.CharField(_("kind"), max_length=10, choices=StatementKind)
-    #: In the line's currency; a row that undoes a match has the amount with the other sign.
+    #: The payer's money, in the payment's currency; a row that undoes a match has the amount with the other sign.
     amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2)
     #: The property that line and payment share: ``code``, ``transaction_code``, ``operation_number``; or ``hand``.
     rule = models.CharField(_("known by"), max_length=20)

@@ -21,7 +21,7 @@ class Line(NamedTuple):
     code: str
     transaction_code: str
     operation_number: str
-    #: The amount that the payer paid; negative for a refund.
+    #: The amount before fee and IGV, in the statement's currency; negative for a refund.
     gross: Decimal
     #: The provider's fee without its IGV, and the IGV on it.
     fee: Decimal | None
@@ -41,6 +41,11 @@ class Line(NamedTuple):
     doubt: str = ""
     #: The words of the line's status, where the reason is the status.
     said: str = ""
+    #: The amount and the currency that the payer paid, where the currency is not the statement's, and the rate of
+    #: exchange, where the file has one; of either direction.
+    payment_amount: Decimal | None = None
+    payment_currency: str = ""
+    rate: Decimal | None = None
 
 
 class Fault(NamedTuple):
@@ -67,7 +72,7 @@ class Statement:
 
     name: str
     kind: StatementKind
-    #: ``PEN`` or ``USD``: every line is of this currency.
+    #: ``PEN`` or ``USD``; a format with ``payment_currency`` may have any. Every line is of this currency.
     currency: str
     #: SHA-256 of the file, in hex.
     digest: str

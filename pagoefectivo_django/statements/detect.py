@@ -21,7 +21,18 @@ from .formats import OPTIONAL, Format, known_formats
 from .lines import Plan, is_aside, is_empty, lines_of, trimmed
 from .tables import LARGEST_FILE, Table, refused
 from .text import open_texts
-from .values import OtherCurrency, Unreadable, amounts, currency_of, flat, folded, mark_of, sign_of, unwrapped
+from .values import (
+    OtherCurrency,
+    Unreadable,
+    amounts,
+    any_currency_of,
+    currency_of,
+    flat,
+    folded,
+    mark_of,
+    sign_of,
+    unwrapped,
+)
 from .xlsx import open_sheets
 
 #: The number of first rows that are searched for the headings.
@@ -29,6 +40,8 @@ HEADER_WITHIN = 50
 #: The number of rows after the headings whose values show the notation of amounts and dates.
 SAMPLE = 1_000
 MONEY = ("gross", "fee", "tax", "commission", "net")
+#: The columns whose numbers show the file's decimal mark.
+NUMBERS = (*MONEY, "payment_amount", "rate")
 
 _MAGIC = {
     b"\x89PNG": ("file_is_png", _("%(file)s: is a PNG picture.")),
@@ -348,7 +361,7 @@ def _where(fit: _Fit, number: int, place: int) -> _Misfit:
 
 def _mark(fit: _Fit, sample: Sequence[tuple[int, Sequence[Any]]], name: str) -> str:
     seen: dict[str, _Misfit] = {}
-    for number, place, cell in _cells(fit, sample, MONEY):
+    for number, place, cell in _cells(fit, sample, NUMBERS):
         if mark := mark_of(cell):
             seen.setdefault(mark, _where(fit, number, place))
     if "." in seen and "," in seen:
@@ -410,7 +423,7 @@ def _currency_cells(
 ) -> Iterable[tuple[int, int, Any, Callable[[Any, str], str]]]:
     """Yield the cells that may name a currency: the currency column, then headings of amounts, then the amounts."""
     for number, place, cell in _cells(fit, sample, ("currency",)):
-        yield number, place, cell, currency_of
+        yield number, place, cell, any_currency_of if fit.form.exchanges else currency_of
     for place in (place for ours in MONEY for place in fit.places.get(ours, ())):
         if unit := _UNIT.search(fit.headings.get(place, "")):
             yield fit.header, place, unit[1], currency_of

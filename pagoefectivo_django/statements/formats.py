@@ -13,9 +13,11 @@ from ..states import StatementKind
 from .dates import ORDERS
 from .values import folded
 
+#: The columns of payments that the provider exchanged before paying out.
+EXCHANGE = ("payment_amount", "payment_currency", "rate")
 NAMES = (
     "code", "transaction_code", "operation_number", "currency", "gross", "fee", "tax", "commission", "net", "paid_at",
-    "status", "payer", "collector",
+    "status", "payer", "collector", *EXCHANGE,
 )  # fmt: skip
 #: Columns that a file may lack. Of several headings the payer is the first value that is not empty, the collector all
 #: values.
@@ -35,6 +37,11 @@ class Format:
     width: int
     #: The order of day, month and year in an ambiguous date: ``dmy``, ``mdy`` or ``ymd``.
     dates: str
+
+    @property
+    def exchanges(self) -> bool:
+        """Whether a payment may be of another currency than the settlement."""
+        return "payment_amount" in self.columns
 
     @property
     def has_headings(self) -> bool:
@@ -67,6 +74,7 @@ def _faults(name: Any, one: Any) -> list[str]:
         found.append("COLUMNS needs code, transaction_code, operation_number or paid_at to know a payment by.")
     if one.get("KIND") == "settlement" and not ({"commission", "net"} & set(columns) or {"fee", "tax"} <= set(columns)):
         found.append("COLUMNS of a settlement need commission, or net, or fee and tax.")
+    found += _faults_of_exchange(one.get("KIND"), columns)
     places = [place for value in columns.values() for place in _places(value)]
     if not all(_places(value) for value in columns.values()) or not all(map(_is_place, places)):
         found.append("COLUMNS are headings or numbers from 1.")
@@ -95,6 +103,16 @@ def _faults(name: Any, one: Any) -> list[str]:
     elif width and any(type(place) is int and place > width for place in places):
         found.append("WIDTH is less than the number of a column.")
     return found
+
+
+def _faults_of_exchange(kind: Any, columns: Mapping[Any, Any]) -> list[str]:
+    given = [name for name in EXCHANGE if name in columns]
+    if not given:
+        return []
+    if kind != StatementKind.SETTLEMENT:
+        return [f"COLUMNS of sales have no {given[0]}: gross is what the payer paid."]
+    missing = [name for name in EXCHANGE[:2] if name not in columns]
+    return [f"COLUMNS with {given[0]} need {missing[0]} too."] if missing else []
 
 
 def known_formats(formats: Mapping[str, Any]) -> dict[str, Format]:

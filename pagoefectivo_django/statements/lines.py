@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.translation import gettext_noop as _
 
 from ..errors import PagoEfectivoError, Param
-from ..money import LARGEST
+from ..money import CURRENCIES, LARGEST
 from ..states import StatementKind
 from ..texts import visible
 from .base import Fault, Line
@@ -24,10 +24,13 @@ from .values import (
     OtherCurrency,
     Unreadable,
     amounts,
+    any_currency_of,
+    are_at_rate,
     code,
     currency_of,
     folded,
     identifier,
+    rates,
     text,
     unwrapped,
 )
@@ -62,6 +65,7 @@ _UNPAID = re.compile(
     r"expired|pending|deleted|rejected|unpaid|not paid|created|generated|failed"
 )
 _NOTHING = Decimal("0.00")
+_NO_EXCHANGE: tuple[Decimal | None, str, Decimal | None] = (None, "", None)
 _CENT = Decimal("0.01")
 _VALUES = (int, float, date, time, timedelta, type(None))
 
@@ -138,8 +142,8 @@ class _Wrong(PagoEfectivoError):
         self.place, self.whole = place, whole
 
 
-def _wrong(error: Unreadable, place: int) -> _Wrong:
-    whole = isinstance(error, OtherCurrency)
+def _wrong(error: Unreadable, place: int, *, whole: bool | None = None) -> _Wrong:
+    whole = isinstance(error, OtherCurrency) if whole is None else whole
     return _Wrong(error.message, code=error.code, place=place, whole=whole, **error.params)
 
 
@@ -161,6 +165,8 @@ class _Reader:
         }
         self.at = {ours: found[0] for ours, found in plan.places.items()}
         self.steps = [(parsers.get(ours, amount), self.at[ours]) if ours in self.at else (_absent, -1) for ours in READ]
+        self.paid_in = {currency: remembered(amounts(plan.mark, currency)) for currency in CURRENCIES}
+        self.rate = remembered(rates(plan.mark))
         self.text = remembered(text)
         self.payer, self.collector = plan.places.get("payer", ()), plan.places.get("collector", ())
         self.texts = {*self.payer, *self.collector}
@@ -229,11 +235,49 @@ class _Reader:
                     raise _wrong(self._empty(), self.at["gross"])
                 raise _Wrong(_("is 0, which nobody paid."), code="amount_zero", place=self.at["gross"])
             fee, tax, commission = self._parts(gross, fee, tax, commission, net)
+        amount, currency, rate = _NO_EXCHANGE
+        if gross and self.plan.form.exchanges and not unpaid:
+            amount, currency, rate = self._payment(row, gross)
+            if amount and rate and not are_at_rate(amount, gross, rate):
+                doubt = doubt or "rate_disagrees"
         return Line(
             number, code or "", transaction_code or "", operation_number or "", gross or _NOTHING, fee, tax,
             commission, net, paid_at, payer, collector,
-            "not_paid" if unpaid else "", doubt, said,
+            "not_paid" if unpaid else "", doubt, said, amount, currency, rate,
         )  # fmt: skip
+
+    def _payment(self, row: Sequence[Any], gross: Decimal) -> tuple[Decimal | None, str, Decimal | None]:
+        """Return amount and currency that the payer paid, and the rate; nothing for a payment in the file's currency.
+
+        Raises for a payment in the file's currency whose amount is not ``gross``.
+        """
+        at, place, rate = self.at, self.at["payment_currency"], None
+        try:
+            currency = currency_of(row[place])
+            if not currency:
+                raise self._empty()
+            place = at["payment_amount"]
+            amount = self.paid_in[currency](row[place])
+            if amount is None:
+                raise self._empty()
+            if "rate" in at:
+                place = at["rate"]
+                rate = self.rate(row[place])
+        except Unreadable as error:
+            raise _wrong(error, place, whole=False) from None
+        if currency == self.plan.currency:
+            if amount != gross:
+                raise _Wrong(
+                    _("is not what the payer paid, though both are in one currency."),
+                    code="gross_not_paid",
+                    place=at["gross"],
+                )
+            return _NO_EXCHANGE
+        if not amount or (amount < 0) != (gross < 0):
+            raise _Wrong(
+                _("is 0, or has another sign than gross."), code="payment_of_another_sign", place=at["payment_amount"]
+            )
+        return amount, currency, rate
 
     def _parts(
         self, gross: Decimal, fee: Decimal | None, tax: Decimal | None, commission: Decimal | None, net: Decimal | None
@@ -388,7 +432,8 @@ class _Reader:
         return "total" if any(_TOTAL.match(folded(cell[:100])) for cell in cells) else ""
 
     def _currency(self, cell: Any) -> None:
-        if (said := currency_of(cell, self.plan.currency)) and said != self.plan.currency:
+        read = any_currency_of if self.plan.form.exchanges else currency_of
+        if (said := read(cell, self.plan.currency)) and said != self.plan.currency:
             raise OtherCurrency(
                 _("is in %(seen)s, but the file is read as %(currency)s; import each alone."),
                 code="cell_in_another_currency",

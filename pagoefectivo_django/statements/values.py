@@ -21,6 +21,10 @@ from ..texts import visible
 #: The most digits of a code in the database.
 LONGEST_CODE = 40
 _CENT = Decimal("0.01")
+#: Rates of exchange: the decimals that are kept, and the bound that no rate reaches.
+_PLACES = 10
+_RATE = Decimal(1).scaleb(-_PLACES)
+MOST_RATE = Decimal(10) ** 10
 #: The largest difference to whole céntimos that counts as noise of binary fractions.
 _NOISE = Decimal("0.0000001")
 _SIGN = r"S/\.?|US\$|PEN|USD|\$|(?:nuevos? )?sol(?:es)?|d[oóÓ]lar(?:es)?"
@@ -55,6 +59,8 @@ _CURRENCIES = {
     ),
     **dict.fromkeys(("usd", "us$", "dolar", "dolares", "840"), "USD"),
 }
+#: A currency by its three letters (ISO 4217).
+_LETTERS = re.compile(r"[A-Z]{3}")
 #: Words of a country beside the name of a currency.
 _OF_A_COUNTRY = re.compile(r" (?:peruan[oa]s?|american[oa]s?|estadounidenses?)\b")
 
@@ -174,6 +180,11 @@ def currency_of(cell: Any, said: str = "") -> str:
     raise OtherCurrency(_("is no currency that is known; use PEN or USD."), code="currency_not_known")
 
 
+def any_currency_of(cell: Any, said: str = "") -> str:
+    """Return the currency that a cell names, as ``currency_of`` does, or any further one by three capital letters."""
+    return cell.strip() if isinstance(cell, str) and _LETTERS.fullmatch(cell.strip()) else currency_of(cell, said)
+
+
 def sign_of(cell: Any, said: str = "") -> str:
     """Return the currency of the sign that an amount has, or ""."""
     found = _AMOUNT.fullmatch(flat(cell)) if isinstance(cell, str) else None
@@ -269,6 +280,38 @@ def amounts(mark: str, currency: str) -> Callable[[Any], Decimal | None]:
         return -value if parts["open"] or "-" in (parts["first"], parts["inner"], parts["last"]) else value
 
     return read
+
+
+def rates(mark: str) -> Callable[[Any], Decimal | None]:
+    """Return a reader of rates of exchange (None for an empty cell), to ten decimals; ``mark`` is the decimal mark."""
+    form = _DIGITS[mark]
+
+    def read(cell: Any) -> Decimal | None:
+        written = flat(str(cell)) if isinstance(cell, str | int | float) and not isinstance(cell, bool) else ""
+        if cell is None or (isinstance(cell, str) and not written):
+            return None
+        # A number of a workbook has a point, whatever the mark of the file's texts.
+        if not (form if isinstance(cell, str) else _DIGITS["."]).fullmatch(written):
+            raise Unreadable(_("is %(cell)s, no rate of exchange."), code="rate_unreadable", cell=hint(cell))
+        bare = re.sub(r"[ ',]" if mark == "." or not isinstance(cell, str) else r"[ '.]", "", written)
+        rate = Decimal(bare.replace(",", "."))
+        if not 0 < rate < MOST_RATE:
+            raise Unreadable(_("is %(cell)s, no rate of exchange."), code="rate_unreadable", cell=hint(cell))
+        return rate.quantize(_RATE) if int(rate.as_tuple().exponent) < -_PLACES else rate
+
+    return read
+
+
+def are_at_rate(paid: Decimal, settled: Decimal, rate: Decimal) -> bool:
+    """Return whether two amounts are of a rate, in either direction.
+
+    Rounding is no difference: a céntimo in each amount, and one unit in the rate's last decimal.
+    """
+    decimals = -int(rate.as_tuple().exponent)
+    unit = Decimal(1).scaleb(-decimals) if decimals > 0 else Decimal(0)
+    least, most = max(rate - unit, Decimal(0)), rate + unit
+    pairs = ((abs(paid), abs(settled)), (abs(settled), abs(paid)))
+    return any((one - _CENT) * least - _CENT <= other <= (one + _CENT) * most + _CENT for one, other in pairs)
 
 
 def flat(cell: str) -> str:

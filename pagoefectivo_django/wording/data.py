@@ -44,22 +44,28 @@ _AMOUNTS = {
     "fee",
     "tax",
     "left",
+    "payer_total",
+    "settled_amount",
     "deposit",
     "counted_out",
     "contract_fee",
     "contract_tax",
 }
+#: Amounts in ``settled_currency``, where the payer paid in another.
+_SETTLED = {"settled_amount", "fee", "tax"}
 #: By its sign, a difference from the amount due.
 _SIGNS = {1: gettext_lazy("%s too much"), 0: "%s", -1: gettext_lazy("%s too little")}
-#: Keys of which the sentences are made; ``currency`` is shown with each amount.
+#: Keys of which the sentences are made.
 _SAID_BY_SENTENCES = {"about", "answer", "error", "told", "exception"}
+#: Keys that are shown with each amount.
+_CURRENCIES = {"currency", "settled_currency"}
 _PLACES = re.compile(r"%\((\w+)\)")
 
 
 def in_words(data: Mapping[str, Any]) -> str:
     """Return data as text in the active language: what happened, and each further value with its name."""
     sentences = list(_templates(data))
-    used = {name for sentence in sentences for name in _PLACES.findall(sentence)} | _SAID_BY_SENTENCES | {"currency"}
+    used = {name for sentence in sentences for name in _PLACES.findall(sentence)} | _SAID_BY_SENTENCES | _CURRENCIES
     values = (f"{NAMES.get(name, name)}: {value_of(name, data)}" for name in data if name not in used)
     return " ".join(filter(None, [sentences_of(data), "; ".join(values)]))
 
@@ -82,6 +88,8 @@ def value_of(name: str, data: Mapping[str, Any], currency: str = "") -> str:
         return localize(localtime(moment)) if moment else str(value)
     if name == "due":
         return localize(parse_date(str(value))) or str(value)
+    if name in _SETTLED:
+        currency = data.get("settled_currency") or currency
     if name in _AMOUNTS:
         return display(Decimal(str(value)), currency)
     if name == "difference":

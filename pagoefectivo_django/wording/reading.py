@@ -19,6 +19,9 @@ COLUMNS: dict[str, Any] = {
     "commission": _("fee and IGV"),
     "paid_at": _("paid"),
     "status": _("status"),
+    "payment_amount": _("payment's amount"),
+    "payment_currency": _("payment's currency"),
+    "rate": _("exchange rate"),
     "payer": _("payer"),
     "collector": _("collector"),
 }

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from pagoefectivo_django.flows import refund_order
-from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Notification, Order, Refund
+from pagoefectivo_django.models import Cip, Delivery, Discrepancy, Notification, Order, Payment, Refund
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import notify, pay
 from tests.reading import page
@@ -42,9 +42,10 @@ def test_search(staff: Client, new_order: Make, search: str) -> None:
     assert other.reference not in text
 
 
-def test_search_by_the_id_at_the_provider(staff: Client, new_order: Make) -> None:
+@pytest.mark.parametrize("name", ["provider_id", "other_code"])
+def test_search_by_the_provider_s_names_of_a_code(staff: Client, new_order: Make, name: str) -> None:
     order, other = new_order(), new_order("OTHER-2")
-    order.cips.update(provider_id="ord_test_made_up")
+    order.cips.update(**{name: "ord_test_made_up"})
     text = staff.get(LIST, {"q": "ord_test_made_up"}).content.decode()
     assert order.reference in text
     assert other.reference not in text
@@ -79,9 +80,11 @@ def test_the_provider_s_ids_are_shown_where_there_are_any(staff: Client, new_ord
     order = pay(new_order())
     refund = refund_order(order, actor="rosa", reason="Sold out")
     assert "provider&#x27;s id" not in (page(staff, order) + page(staff, refund)).lower()
-    Cip.objects.update(provider_id="pay_314")
+    Cip.objects.update(provider_id="ord_314", other_code="24308767")
+    Payment.objects.update(provider_id="pay_314")
     Refund.objects.update(provider_id="ref_271")
-    for row, shown in ((order, "pay_314"), (order, "ref_271"), (refund, "ref_271")):
+    ids = ("ord_314", "24308767", "pay_314", "ref_271")
+    for row, shown in (*((order, one) for one in ids), (refund, "ref_271")):
         text = page(staff, row)
         assert "provider&#x27;s id" in text.lower()
         assert shown in text

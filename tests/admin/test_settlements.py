@@ -12,6 +12,7 @@ from pagoefectivo_django.models import Match, Order, Settlement
 from pagoefectivo_django.states import LineStatus, SettlementStatus
 from pagoefectivo_django.testing import pay
 from tests.factories.people import hire_superuser
+from tests.factories.settlements import settlement, settlement_line
 from tests.factories.statements import line, load, text
 from tests.reading import page
 from tests.wording import REQUIRED
@@ -171,3 +172,21 @@ def test_lists_of_settlements_and_lines_are_found(accountant: Client, new_order:
     assert "LIQ-1001" in accountant.get(reverse("admin:pagoefectivo_settlement_changelist")).content.decode()
     assert order.code in page(accountant, settlement)
     assert "code" in page(accountant, settlement.lines.get())
+
+
+def test_a_line_in_two_currencies_shows_both_amounts_and_the_rate(accountant: Client) -> None:
+    exchanged = {"payment_amount": Decimal("120.50"), "payment_currency": "PEN", "rate": Decimal("3.7500")}
+    of = settlement(currency="USD")
+    line_of = settlement_line(of, currency="USD", gross=Decimal("32.13"), **exchanged)
+    for row in (line_of, of):
+        shown = page(accountant, row).replace("\N{NO-BREAK SPACE}", " ")
+        assert "S/ 120.50" in shown
+        assert "32.13" in shown
+        assert ">3.75<" in shown
+    assert "Exchange rate" not in page(accountant, settlement_line().settlement)
+
+
+def test_the_first_page_has_books_of_each_currency_of_a_payout(accountant: Client) -> None:
+    settlement_line(settlement(currency="EUR", open_amount=Decimal("30.95")), currency="EUR", gross=Decimal("32.13"))
+    shown = accountant.get(reverse("admin:app_list", args=["pagoefectivo"])).content.decode()
+    assert "EUR\N{NO-BREAK SPACE}32.13" in shown

@@ -9,12 +9,14 @@ from rest_framework.test import APIClient
 
 from pagoefectivo_django.api import orders, refunds
 from pagoefectivo_django.channels.memory import MemoryChannel
+from pagoefectivo_django.errors import OutcomeUnknown
 from pagoefectivo_django.flows import cancel_order, refund_order
 from pagoefectivo_django.flows.keys.claim import LEASE
 from pagoefectivo_django.models import Cip, IdempotencyKey, Order, Refund
 from pagoefectivo_django.models.clock import current_time
 from tests.api.conftest import Caller
 from tests.api.test_writing import BODY, LIST, at, in_hours, post
+from tests.clock import later, many_ticks
 from tests.factories.orders import bought, make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -146,10 +148,24 @@ def test_killed_while_an_order_is_reissued(shop: APIClient, monkeypatch: pytest.
     order = make()
     killed(monkeypatch, "delete", shop, at(order, "reissue"), {})
     again = post(shop, at(order, "reissue"), **KEY)
-    assert again.status_code in (200, 202)
+    assert (again.status_code, again.json()["code"]) == (202, order.code)
+    many_ticks(3, later(minutes=10))
     for _each in range(2):
-        assert post(shop, at(order, "reissue"), **KEY).status_code == 200
+        again = post(shop, at(order, "reissue"), **KEY)
+        assert (again.status_code, again.json()["state"], again.json()["code"] != order.code) == (200, "pending", True)
     assert Cip.objects.filter(order=order).count() == 2
+
+
+def test_a_reissue_whose_answer_got_lost_asks_for_no_third_code(shop: APIClient) -> None:
+    order = make()
+    MemoryChannel.fail("issue", OutcomeUnknown("dropped"))
+    for _each in range(3):
+        answer = post(shop, at(order, "reissue"), **KEY)
+        assert (answer.status_code, answer.json()["id"]) == (202, str(order.public_id))
+    assert list(Cip.objects.filter(order=order).order_by("pk").values_list("status", flat=True)) == [
+        "superseded",
+        "lost",
+    ]
 
 
 def test_a_request_overtaken_by_its_repetition_writes_nothing(shop: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,7 @@ def test_filters(shop: APIClient) -> None:
         ("cursor=%FF", "cursor"),
         ("cursor=cD1hYmM=", "cursor"),
         ("cursor=bz05OTk5", "cursor"),
+        ("cursor=cD0xJm89OQ%3D%3D", "cursor"),
         ("cursor=cD0xJmZvbz0x", "cursor"),
     ],
 )

@@ -99,7 +99,13 @@ def test_a_page_that_received_a_payment_is_in_the_state_of_the_payment(
     assert (report.amount, report.currency, report.operation_number) == (Decimal("120.50"), "PEN", "pay_1")
 
 
-@pytest.mark.parametrize(("page", "fact"), [*PAGES.items(), ("Moon", Fact.UNKNOWN)])
+@pytest.mark.parametrize(
+    ("page", "fact"),
+    [
+        *((word, fact) for word, fact in PAGES.items() if fact not in WEIGHTY),
+        ("Moon", Fact.UNKNOWN),
+    ],
+)
 @pytest.mark.parametrize("word", PAYMENTS)
 def test_on_another_page_only_money_outweighs_the_state_of_the_page(
     channel: CheckoutComChannel, script: Script, page: str, fact: Fact, word: str
@@ -123,7 +129,36 @@ def test_the_balances_tell_what_was_taken_and_given_back(
     assert (report.amount, report.returned) == (Decimal(amount), returned and Decimal(returned))
 
 
-@pytest.mark.parametrize("name", ["id", "status", "amount", "currency", "processed_on"])
+@pytest.mark.parametrize("word", [word for word, fact in PAGES.items() if fact in WEIGHTY])
+def test_a_page_whose_own_word_tells_of_money_is_in_the_state_of_its_payment(
+    channel: CheckoutComChannel, script: Script, word: str
+) -> None:
+    report = seen(channel, script, {"status": word}, {"status": "Authorized"})
+    assert (report.fact, report.operation_number) == (Fact.IN_PROCESS, "pay_1")
+
+
+SEARCH = "GET /v1/payments?limit=100&reference=ORDER-1"
+
+
+@pytest.mark.parametrize(("word", "fact"), [("Captured", Fact.PAYMENT), (RECEIVED, Fact.UNKNOWN)])
+def test_a_page_that_names_no_payment_is_looked_for_by_our_number(
+    channel: CheckoutComChannel, script: Script, word: str, fact: Fact
+) -> None:
+    page = {"status": word, "payment_id": None}
+    script.on(SEARCH, Says(200, {"data": [PAYMENT]}))
+    assert seen(channel, script, page).operation_number == "pay_1"
+    for nothing in (Says(200, {"data": []}), Says(404, {"error_type": "x"})):
+        script.on(SEARCH, nothing)
+        report = seen(channel, script, page)
+        assert (report.fact, report.amount, report.operation_number) == (fact, Decimal("120.50"), "")
+
+
+def test_a_payment_without_a_time_has_none(channel: CheckoutComChannel, script: Script) -> None:
+    report = seen(channel, script, payment={"processed_on": None})
+    assert (report.fact, report.paid_at) == (Fact.PAYMENT, None)
+
+
+@pytest.mark.parametrize("name", ["id", "status", "amount", "currency"])
 def test_a_payment_without_a_field_that_counts_is_no_answer(
     channel: CheckoutComChannel, script: Script, name: str
 ) -> None:
@@ -159,7 +194,8 @@ def test_of_several_payments_with_our_number_the_paid_one_counts(channel: Checko
         (429, b"", Unavailable),
         (500, {"error_type": "processing_error"}, OutcomeUnknown),
         (201, {"id": "hpp_1", "reference": "ANOTHER", "_links": PAGE["_links"]}, OutcomeUnknown),
-        (201, {"id": "hpp_1", "_links": PAGE["_links"]}, OutcomeUnknown),
+        (402, {"error_type": "x"}, Refused),
+        (408, {"error_type": "x"}, OutcomeUnknown),
         (201, {"id": "hpp_1", "reference": "ORDER-1", "_links": {}}, OutcomeUnknown),
         (
             201,
@@ -189,6 +225,20 @@ def test_the_request_for_a_page(channel: CheckoutComChannel, script: Script) -> 
     assert (heard.json["processing_channel_id"], heard.json["capture"]) == ("pc_madeup", True)
     assert heard.json["billing"] == {"address": {"country": "PE"}}
     assert {heard.json[f"{name}_url"] for name in ("success", "cancel", "failure")} == {"https://shop.example"}
+
+
+def test_an_answer_that_repeats_no_number_is_about_the_request(channel: CheckoutComChannel, script: Script) -> None:
+    script.on("POST /v1/hosted-payments", Says(201, {"id": "hpp_1", "_links": PAGE["_links"]}))
+    assert channel.issue(charge(transaction_code="ORDER-1")).transaction_code == "ORDER-1"
+
+
+def test_a_refund_of_a_page_that_names_no_payment_is_of_the_payment_with_our_number(
+    channel: CheckoutComChannel, script: Script
+) -> None:
+    script.on("GET /v1/hosted-payments/hpp_1", Says(200, PAGE | {"payment_id": None}))
+    script.on(SEARCH, Says(200, {"data": [PAYMENT]}))
+    script.on("POST /v1/payments/pay_1/refunds", Says(202, {"action_id": "act_1"}))
+    assert channel.refund(REF, Money(Decimal("20.50"), "PEN"), "refund-1").provider_id == "pay_1/act_1"
 
 
 def test_a_page_is_unknown_only_in_the_providers_own_form(channel: CheckoutComChannel, script: Script) -> None:
@@ -223,6 +273,7 @@ def test_a_refund_names_the_payment_of_the_page(channel: CheckoutComChannel, scr
 
 def test_a_refund_of_an_unknown_payment_was_certainly_not_sent(channel: CheckoutComChannel, script: Script) -> None:
     script.on("GET /v1/hosted-payments/hpp_1", Says(200, PAGE | {"payment_id": None}), Says(502), Says(502))
+    script.on(SEARCH, Says(200, {"data": []}))
     with pytest.raises(Refused):
         channel.refund(REF, Money(Decimal("20.50"), "PEN"), "refund-1")
     with pytest.raises(Unavailable):

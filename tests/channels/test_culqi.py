@@ -125,6 +125,10 @@ def test_each_error(script: Script, culqi: CulqiChannel, kind: str) -> None:
         (Says(400, error("parameter_error", "order_number")), OutcomeUnknown),
         (Says(400, error("parameter_error", "amount")), Refused),
         (Says(409, error("a_type_that_nobody_knows")), Refused),
+        (Says(402, error("a_type_that_nobody_knows")), Refused),
+        (Says(408, error("a_type_that_nobody_knows")), OutcomeUnknown),
+        (Says(400, {"object": "error", "code": "x"}), Refused),
+        (Says(400, {"object": "error", "merchant_message": "made up"}), Refused),
         (Says(401, error("a_type_that_nobody_knows")), Misconfigured),
         (Says(429, error("a_type_that_nobody_knows")), Unavailable),
         (Says(500, error("a_type_that_nobody_knows")), OutcomeUnknown),
@@ -173,10 +177,26 @@ def test_a_lost_answer_is_found_on_a_later_page(script: Script, culqi: CulqiChan
     assert culqi.find("SHOP-1002") is None
 
 
+@pytest.mark.parametrize("left", [0, "0"])
+def test_the_number_of_further_orders_may_stand_beside_the_list(
+    script: Script, culqi: CulqiChannel, left: object
+) -> None:
+    script.always[LIST] = Says(200, {"data": [], "remaining_items": left})
+    assert culqi.find("SHOP-1001") is None
+
+
+@pytest.mark.parametrize("until", [1_795_536_000, "1795536000", 1_795_536_000_000, "1795536000999"], ids=str)
+def test_times_are_seconds_or_milliseconds_by_magnitude(script: Script, culqi: CulqiChannel, until: object) -> None:
+    script.always[ONE] = Says(200, ORDER | {"expiration_date": until})
+    (report,) = culqi.look_up([CodeRef(provider_id="ord_test_1")]).values()
+    assert report.expires_at == datetime.fromtimestamp(1_795_536_000, UTC)
+
+
 @pytest.mark.parametrize(
     "said",
     [
         {"data": [], "paging": {"remaining_items": 7}},
+        {"data": [], "paging": {"remaining_items": 7}, "remaining_items": 0},
         {"data": [], "paging": {}},
         {"data": []},
         {"data": [], "paging": {"remaining_items": False}},
@@ -212,6 +232,27 @@ def test_an_event_is_a_hint_and_its_password_is_kept_nowhere(culqi: CulqiChannel
     assert culqi.read(proof.kept) == [paid]
     assert proof.identity == culqi.verify(event(ORDER | {"state": "paid"})).identity, "each is asked about"
     assert proof.identity != culqi.verify(event(ORDER | {"id": "ord_test_2"})).identity
+
+
+@pytest.mark.parametrize("scheme", ["basic", "BASIC", " Basic "])
+def test_the_name_of_the_scheme_is_written_in_any_case(culqi: CulqiChannel, scheme: str) -> None:
+    basic = base64.b64encode(b"culqi:made-up-password").decode()
+    assert culqi.verify(event(Authorization=f"{scheme} {basic}"))
+
+
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
+        (ORDER, {"provider_id": "ord_test_1", "transaction_code": "SHOP-1001"}),
+        (json.dumps({"order_number": "SHOP-1001"}), {"transaction_code": "SHOP-1001"}),
+    ],
+    ids=["an object", "our number alone"],
+)
+def test_an_order_may_stand_in_an_event_as_it_is_or_by_our_number_alone(
+    culqi: CulqiChannel, data: Any, hint: dict[str, str]
+) -> None:
+    body = json.dumps({"object": "event", "data": data}).encode()
+    assert culqi.read(culqi.verify(Incoming(body, event().headers)).kept) == [Hint(culqi.account, **hint)]
 
 
 @pytest.mark.parametrize("given", ["", "Basic ", "Basic é", "Basic Y3VscWk6eA==", "Bearer made-up-password"])

@@ -27,7 +27,7 @@ from pagoefectivo_django.errors import (
     Unsigned,
 )
 from pagoefectivo_django.money import Money
-from pagoefectivo_django.statements import open_statement
+from pagoefectivo_django.statements import Line, open_statement
 from pagoefectivo_django.states import Fact, RefundStatus, StatementKind
 
 from .examples import charge
@@ -129,6 +129,15 @@ def test_believes_a_message_by_the_vector(dlocal: DlocalChannel) -> None:
     assert {*proof.kept.headers} == {"X-Date", "Authorization"}
     assert dlocal.verify(proof.kept) == proof, "what is kept can be verified once more"
     assert dlocal.verify(told(BODY, **{"X-Login": "test-login", "X-More": "1"})) == proof
+
+
+@pytest.mark.parametrize("written", ["V2-HMAC-SHA256,Signature:{}", "v2-hmac-sha256,  signature: {}"])
+@pytest.mark.parametrize("case", [str.lower, str.upper])
+def test_a_signature_may_be_written_in_another_case(
+    dlocal: DlocalChannel, written: str, case: Callable[[str], str]
+) -> None:
+    message = told(BODY, Authorization=written.format(case(VECTORS[BODY])))
+    assert dlocal.verify(message) == dlocal.verify(told(BODY))
 
 
 @pytest.mark.parametrize(
@@ -594,33 +603,23 @@ REPORT = (
 )
 IN_DOLLARS = REPORT.format(currency="USD", gross="32.13", net="30.85", fee="1.28").encode()
 IN_SOLES = REPORT.format(currency="PEN", gross="120.50", net="116.28", fee="4.22").encode()
-#: As in the manual.
-SOLES = {
-    "KIND": "settlement",
-    "COLUMNS": {
-        "transaction_code": "TRANSACTION_ID",
-        "gross": "GROSS_AMOUNT",
-        "commission": "FEE_AMOUNT",
-        "net": "NET_AMOUNT",
-        "currency": "SETTLEMENT_CURRENCY",
-    },
-}
 
 
-def test_a_cross_border_report_tells_what_payers_paid() -> None:
-    formats = DlocalChannel.statement_formats
-    statement = open_statement(
-        io.BytesIO(IN_DOLLARS), "made_up_cross_border_report_20261125_101010.csv", formats=formats
-    )
+def test_a_cross_border_report_has_the_payers_money_and_the_payout() -> None:
+    name = "made_up_cross_border_report_20261125_101010.csv"
+    statement = open_statement(io.BytesIO(IN_DOLLARS), name, formats=DlocalChannel.statement_formats)
     (line,) = statement.lines()
-    assert (statement.kind, statement.currency) == (StatementKind.SALES, "PEN")
-    assert (line[1:3], line[4]) == (("", "SHOP-1001"), Decimal("120.50"))
+    assert isinstance(line, Line)
+    assert (statement.kind, statement.currency) == (StatementKind.SETTLEMENT, "USD")
+    assert (line.code, line.transaction_code, line.payment_currency) == ("", "SHOP-1001", "PEN")
+    assert (line.payment_amount, line.rate) == (Decimal("120.50"), Decimal("3.75"))
+    assert (line.gross, line.commission, line.net) == (Decimal("32.13"), Decimal("1.28"), Decimal("30.85"))
 
 
-def test_a_report_in_soles_can_be_described_as_a_settlement() -> None:
-    formats = {**DlocalChannel.statement_formats, "dlocal_soles": SOLES}
-    statement = open_statement(io.BytesIO(IN_SOLES), "report.csv", format="dlocal_soles", formats=formats)
+def test_a_payout_in_soles_has_no_rate() -> None:
+    report = IN_SOLES.replace(b"3.75", b"1")
+    statement = open_statement(io.BytesIO(report), "report.csv", formats=DlocalChannel.statement_formats)
     (line,) = statement.lines()
-    assert (statement.kind, statement.currency) == (StatementKind.SETTLEMENT, "PEN")
-    assert line[2] == "SHOP-1001"
-    assert [str(value) for value in line[4:9]] == ["120.50", "None", "None", "4.22", "116.28"]
+    assert isinstance(line, Line)
+    assert (statement.currency, line.gross, line.net) == ("PEN", Decimal("120.50"), Decimal("116.28"))
+    assert (line.payment_amount, line.payment_currency, line.rate) == (None, "", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -52,6 +52,7 @@ PAYMENT: dict[str, Any] = {
     "transaction_details": {
         "payment_method_reference_id": "123457986",
         "verification_code": "24308767",
+        "total_paid_amount": 121.3,
         "external_resource_url": "https://www.mercadopago.com/mpe/payments/atm/helper?payment_id=1",
         "financial_institution": "PagoEfectivo",
     },
@@ -90,6 +91,8 @@ def test_asks_as_documented_and_presents_the_page_without_a_code(script: Script,
     assert heard.headers["Authorization"] == "Bearer made-up-access-token"
     assert (channel.presents, report.code, report.provider_id) == (Presents.LINK, "", "1300000001")
     assert report.url.startswith("https://www.mercadopago.com/mpe/")
+    assert (report.other_code, report.payment_id) == ("24308767", report.provider_id)
+    assert (report.amount, report.payer_total) == (Decimal("120.50"), Decimal("121.30"))
     assert report.raw == {"payment_method_reference_id": "123457986", "verification_code": "24308767"}
     assert report.expires_at == datetime(2030, 1, 4, 17, 30, tzinfo=UTC)
     assert report.amount == Decimal("120.50")
@@ -395,10 +398,17 @@ def test_a_notification_that_names_no_payment_is_malformed(query: str) -> None:
         ({"TIMEOUT": 0}, ["E007"]),
     ],
 )
-def test_check(changes: dict[str, Any], found: list[str]) -> None:
+def test_check(changes: dict[str, Any], found: list[str], settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"GRACE": timedelta(days=2)}
     messages = MercadoPagoChannel.check("default", GOOD | changes)
     assert [str(each.id).removeprefix("pagoefectivo.") for each in messages] == found
     assert not any(secret in str(each) for each in messages for secret in (SECRET, "made-up-access-token"))
+
+
+@pytest.mark.parametrize(("hours", "ids"), [(47, ["pagoefectivo.W014"]), (48, [])])
+def test_check_asks_for_the_time_that_mercado_pago_takes(settings: Any, hours: int, ids: list[str]) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"GRACE": timedelta(hours=hours)}
+    assert [each.id for each in MercadoPagoChannel.check("default", GOOD)] == ids
 
 
 @pytest.mark.parametrize("secrets", [None, [], [""], ""])

@@ -280,6 +280,9 @@ def test_a_message_without_our_number_is_malformed(pagadito: PagaditoChannel, bo
         ("https://www.pagadito.com/a/b.pem?v=1", True),
         ("https://SANDBOX.Pagadito.com:443/cert.pem", True),
         ("https://simulator.example/cert.pem", True),
+        ("https://Simulator.example:443/cert.pem", True),
+        ("https://simulator.example:8443/cert.pem", False),
+        ("https://simulator.example:99999/cert.pem", False),
         ("http://simulator.example/cert.pem", False),
         ("http://www.pagadito.com/cert.pem", False),
         ("https://pagadito.evil/cert.pem", False),
@@ -306,6 +309,11 @@ def test_a_message_without_our_number_is_malformed(pagadito: PagaditoChannel, bo
 )
 def test_only_pagadito_s_own_hosts_have_certificates(address: str, is_one: bool) -> None:
     assert is_pagaditos(address, "https://simulator.example/api/v2/") == is_one
+
+
+@pytest.mark.parametrize(("port", "is_one"), [(":8800", True), ("", False), (":8801", False), (":80", False)])
+def test_only_the_very_origin_of_base_url_counts(port: str, is_one: bool) -> None:
+    assert is_pagaditos(f"http://127.0.0.1{port}/cert.pem", "http://127.0.0.1:8800/pagadito/api/v2/") == is_one
 
 
 def test_without_base_url_no_further_host_counts(

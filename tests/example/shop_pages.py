@@ -4,13 +4,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.test import Client
 from django.urls import reverse
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import Order
-from pagoefectivo_django.testing import pay
+from pagoefectivo_django.testing import check_receivers, make_order, pay
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)  # with its shelf
 
@@ -126,3 +127,23 @@ def test_what_pagoefectivo_does_not_take_is_told_and_not_ordered(client: Client)
 def test_mails_are_shown_to_developers_only(client: Client, settings: Any, debug: bool, status: int) -> None:
     settings.DEBUG = debug
     assert client.get(reverse("shop:mails")).status_code == status
+
+
+def test_receivers_survive_a_bad_day() -> None:
+    """What a shop's own tests have: each receiver is called twice, killed in the middle, and called out of order."""
+
+    def make() -> Order:
+        order = make_order()
+        apps.get_app_config("shop").get_model("Purchase")._default_manager.create(order=order)
+        return order
+
+    check_receivers(make)
+
+
+def test_an_order_in_the_admin_leads_to_its_purchase_and_back(admin_client: Client) -> None:
+    order = make_order()
+    assert admin_client.get(order.admin_url).status_code == 200
+    purchase = apps.get_app_config("shop").get_model("Purchase")._default_manager.create(order=order)
+    address = reverse("admin:shop_purchase_change", args=[purchase.pk])
+    assert f'href="{address}"' in admin_client.get(order.admin_url).content.decode()
+    assert f'href="{order.admin_url}"' in admin_client.get(address).content.decode()

@@ -8,16 +8,15 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import create_order
 from pagoefectivo_django.models import Cip, Order
-from pagoefectivo_django.payer import Payer
-from pagoefectivo_django.testing import pay
+from pagoefectivo_django.testing import make_payer, pay
 from tests.clock import later
 
-ANA = Payer(email="ana@example.com", name="Ana", phone="999888777")
+ANA = make_payer()
 _numbers = itertools.count(1)
 
 
 def make(reference: str = "", **changes: Any) -> Order:
-    """Create an order over PEN 35.50 with a code and a reference of its own, unless ``changes`` say otherwise."""
+    """Create an order over PEN 35.50, as ``make_order`` does, and leave it as the flow returned it."""
     named: dict[str, Any] = {"amount": Decimal("35.50"), "currency": "PEN", "payer": ANA}
     return create_order(reference=reference or f"ORDER-{next(_numbers)}", **named | changes)
 

@@ -1,21 +1,21 @@
 """Statements for tests, in PagoEfectivo's own shapes."""
 
 import io
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.test import override_settings
 from django.utils import timezone
 
+from pagoefectivo_django import workdays
 from pagoefectivo_django.conf import conf
 from pagoefectivo_django.flows import import_settlement
 from pagoefectivo_django.flows.settlements.imports import read_settlement
 from pagoefectivo_django.models import Order, Settlement
-from pagoefectivo_django.workdays import lima_day
+from pagoefectivo_django.testing import statements
 
-LIMA = ZoneInfo("America/Lima")
+LIMA = workdays.LIMA
+text = statements.text
 COMMISSION = Decimal("1.89")
 #: A statement in a format of the shop's own, which has lines of refunds.
 COLUMNS = {
@@ -29,24 +29,8 @@ OWN = {"own": {"KIND": "settlement", "COLUMNS": COLUMNS, "REFUNDS": True}}
 
 
 def line(order: Order, **changes: Any) -> list[str]:
-    """Return an order's line of a settlement text: 15 columns, of which some are unknown."""
-    said: dict[str, Any] = {
-        "code": order.code.zfill(14),
-        "transaction_code": order.cip.transaction_code if order.cip else "",
-        "gross": order.amount,
-        "commission": COMMISSION,
-        "paid_at": order.paid_at or order.created_at,
-    } | changes
-    moment = said["paid_at"].astimezone(LIMA).strftime("%d/%m/%Y %H:%M:%S")
-    return [
-        "1", "x", said["code"], said["transaction_code"], "x", f"{said['commission']:.2f}", f"{said['gross']:.2f}",
-        moment, moment, "x", "x", "x", "BCP", "x", "Agente",
-    ]  # fmt: skip
-
-
-def text(lines: Iterable[list[str]]) -> bytes:
-    """Return a settlement text."""
-    return "".join(",".join(one) + "\r\n" for one in lines).encode()
+    """Return an order's line of a settlement text, with a commission of 1.89."""
+    return statements.line(order, **{"commission": COMMISSION} | changes)
 
 
 def load(*lines: list[str], name: str = "LIQ-1001.txt", **named: Any) -> Settlement:
@@ -68,4 +52,4 @@ def load_own(*rows: str, name: str = "own.csv") -> Settlement:
 
 def day() -> str:
     """Return today's date in Lima, as the shop's own format has it."""
-    return f"{lima_day(timezone.now()):%d/%m/%Y}"
+    return f"{workdays.lima_day(timezone.now()):%d/%m/%Y}"

@@ -91,14 +91,15 @@ def test_a_payment_with_all_that_became_of_it() -> None:
         "order": "SHOP-1", "CIP": order.code, "operation number": f"OP-{order.pk}", "account": "memory:default",
         "currency": "PEN", "status": "applied", "paid": NOON, "first heard": payment.first_heard_at,
         "gross": Decimal("120.50"), "refunded": Decimal("0.00"), "being refunded": Decimal("0.00"), "fee": None,
-        "IGV": None, "net": None,
+        "IGV": None, "net": None, "settled in": None, "exchange rate": None, "settled gross": None,
         "settlement": None, "settlement date": None, "last deposit": None, "bank's reference": None,
     }  # fmt: skip
     assert exported("paid") == [row]
     settlement = settle(order)
     row |= {
         "fee": FEE, "IGV": TAX, "net": Decimal("119.32"), "settlement": str(settlement),
-        "settlement date": date(2026, 11, 9), "bank's reference": "",
+        "settlement date": date(2026, 11, 9), "bank's reference": "", "settled in": "PEN",
+        "settled gross": Decimal("120.50"),
     }  # fmt: skip
     assert exported("paid") == exported("settled") == [row]
     refund_order(order, Decimal("20.50"), actor="rosa", reason="Too large")
@@ -242,6 +243,7 @@ def test_fees_are_of_every_line_that_counts(settings: Any) -> None:
         "settlement": str(first), "settlement date": date(2026, 11, 9), "account": "memory:default", "line": 1,
         "status": "", "order": "SHOP-1", "CIP": one.code, "operation number": "", "paid": NOON, "currency": "PEN",
         "gross": Decimal("35.50"), "fee": FEE, "IGV rate (%)": Decimal(18), "IGV": TAX, "net": Decimal("34.32"),
+        "payment's currency": "", "payment's amount": None, "exchange rate": None,
     }  # fmt: skip
     assert rows[2]["IGV rate (%)"] is None  # its IGV is not of that rate
     for row in rows:

@@ -15,12 +15,13 @@ from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailabl
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.flows.orders.find import NO_COUNTS_AFTER, SILENCE, find
+from pagoefectivo_django.flows.orders.issue import MOST_IN_VAIN
 from pagoefectivo_django.models import Cip, Discrepancy, Order
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify
 from tests.factories.orders import lost, lost_for_ever, make
 from tests.factories.provider import channel, serve_by
-from tests.reading import calls, code_statuses
+from tests.reading import calls, code_statuses, fresh
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
@@ -167,3 +168,18 @@ def test_a_provider_that_knows_the_request_and_says_no_more_is_asked_again(fact:
     after(begin, minutes=70)
     order.reload()
     assert (order.state, order.code) == ("pending", code)
+
+
+@pytest.mark.parametrize(("failures", "state", "asked"), [(4, "pending", 5), (9, "new", MOST_IN_VAIN)])
+def test_requests_of_which_the_provider_knows_nothing_are_repeated_and_end_with_a_person(
+    failures: int, state: str, asked: int
+) -> None:
+    """None of them can be paid, so they are not the two lost codes after which an order waits for a person."""
+    begin = timezone.now()
+    for _failure in range(failures):
+        MemoryChannel.fail("issue", LOST)
+    order = make()
+    for minutes in range(4, 60, 4):
+        after(begin, minutes=minutes)
+    assert (fresh(order).state, len(calls("issue"))) == (state, asked)
+    assert [row.kind for row in Discrepancy.objects.all()] == ([] if state == "pending" else ["lost_code"])

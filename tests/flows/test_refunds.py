@@ -11,6 +11,7 @@ import pytest
 from django.core import signing
 from django.utils import timezone
 
+from pagoefectivo_django.channels import get_channel
 from pagoefectivo_django.channels.base import CodeRef, RefundReport
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, Misconfigured, OutcomeUnknown, Refused, Unavailable
@@ -25,8 +26,9 @@ from pagoefectivo_django.flows import (
     tick,
 )
 from pagoefectivo_django.flows.ledger.advance import advance
-from pagoefectivo_django.flows.refunds.refund import give_account, refund_of, send_by_channel
-from pagoefectivo_django.models import Delivery, Discrepancy, Order, Payment, Refund
+from pagoefectivo_django.flows.provider.pace import may_search
+from pagoefectivo_django.flows.refunds.refund import PACED, give_account, refund_of, send_by_channel
+from pagoefectivo_django.models import Delivery, Discrepancy, Heartbeat, Order, Payment, Refund
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.signals import payment_refunded
 from pagoefectivo_django.states import Fact, RefundStatus
@@ -608,6 +610,22 @@ def test_a_refund_that_takes_days_is_asked_about_until_it_ends(takes_days: type[
     assert (status_of(refund), state_of(order)) == (("done", "refunded") if done else ("failed", "paid"))
     assert discrepancies() == ([] if done else ["not_confirmed"])
     assert len(calls("refund")) == 1, "the money is asked for once"
+
+
+def test_a_refund_is_asked_about_at_the_pace_of_its_account(takes_days: type[TakesDays], settings: Any) -> None:
+    serve_by(settings, TakesDays, SEARCHES_PER_MINUTE=1)
+    refund = refund_at("approved", bought())
+    tick()
+    may_search(get_channel("default"))
+    assert not may_search(get_channel("default"))
+    tick(now := later(hours=1))
+    refund.refresh_from_db()
+    assert len(calls("look_up_refunds")) == 0
+    assert refund.retry_at
+    assert PACED <= refund.retry_at - now < 6 * PACED
+    Heartbeat.objects.filter(name__startswith="search ").delete()
+    tick(refund.retry_at)
+    assert len(calls("look_up_refunds")) == 1
 
 
 def test_a_refund_that_never_ends_comes_to_a_person(takes_days: type[TakesDays]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -18,11 +18,13 @@ from pagoefectivo_django.errors import InvalidRequest, Misconfigured, OutcomeUnk
 from pagoefectivo_django.flows import reissue_code, tick
 from pagoefectivo_django.flows.ledger.advance import advance
 from pagoefectivo_django.flows.orders.open_link import open_link
+from pagoefectivo_django.flows.possible import actions_of
 from pagoefectivo_django.flows.provider.health import health
 from pagoefectivo_django.flows.provider.routes import Candidate, has_links, route
 from pagoefectivo_django.models import ApiCall, Cip, Order
 from pagoefectivo_django.models.clock import current_time
 from pagoefectivo_django.payer import Payer
+from pagoefectivo_django.wording.data import in_words
 from tests.clock import later
 from tests.factories.messages import report
 from tests.factories.orders import make
@@ -540,3 +542,46 @@ def test_a_second_press_asks_nobody_while_a_lost_code_may_exist(sells_by: Sell) 
     with pytest.raises(InvalidRequest):  # b's code is there, and no link is needed
         open_link(fresh(order), current_time())
     assert (fresh(order).state, asked(order)) == ("pending", ["b"])
+
+
+def test_an_order_whose_first_channel_is_down_says_so_and_offers_the_page_of_the_next(sells_by: Sell) -> None:
+    sells_by(a=MemoryChannel, b=ShortLink)
+    MemoryChannel.fail("issue", Unavailable("The provider is down."))
+    order = make()
+    (told,) = order.events.filter(kind="noted")
+    assert (told.data["action"], told.data["about"], told.data["said"]) == (
+        *("issue", "waits_for_press", "The provider is down."),
+    )
+    assert in_words(told.data).startswith("No code could be requested")
+    assert (order.state, order.pending_action, actions_of([order])[order]["open_link"]) == ("new", "", "")
+    with pytest.raises(InvalidRequest) as refusal:  # the press asks the first channel once more
+        open_link(order, current_time())
+    assert (refusal.value.code, fresh(order).state) == ("order_paid_by_code", "pending")
+
+
+def test_an_order_that_waits_for_its_press_alone_notes_nothing(sells_by: Sell) -> None:
+    sells_by(a=ShortLink)
+    assert not make().events.filter(kind="noted").exists()
+
+
+class Blind(MemoryChannel):
+    """A provider that can't be asked by our number, whatever the OPTIONS say."""
+
+    def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
+        super().__init__(alias, {**options, "CAN_FIND": False})
+
+
+@pytest.mark.parametrize("first", [MemoryChannel, PeruvianLinks])
+def test_a_process_that_died_at_the_second_provider_leaves_no_order_to_a_person(
+    sells_by: Sell, first: type[MemoryChannel]
+) -> None:
+    """The provider knows nothing of the first request, or nobody of its link; so at most one code may exist."""
+    sells_by(a=first, b=Blind)
+    MemoryChannel.fail("issue", OutcomeUnknown("lost"))
+    order = make()
+    MemoryChannel.fail("issue", KeyboardInterrupt())  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        tick(later(minutes=5))
+    for minutes in (10, 15, 20):
+        tick(later(minutes=minutes))
+    assert (fresh(order).state, discrepancies()) == ("pending", [])

@@ -167,6 +167,9 @@ CASES: dict[str, list[Callable[[], object]]] = {
     "pagoefectivo_transaction_code": [lambda: new_cip(transaction_code=Cip.objects.get().transaction_code)],
     "pagoefectivo_code_not_blank": [lambda: Cip.objects.update(code=""), lambda: new_cip(code="")],
     "pagoefectivo_one_operation": [lambda: again(Payment.objects.get())],
+    "pagoefectivo_payment_id": [
+        lambda: [again(Payment.objects.earliest("pk"), operation_number=name, provider_id="A-1") for name in "89"]
+    ],
     "pagoefectivo_payment_amount_positive": [
         lambda: Payment.objects.update(amount=0),
         lambda: again(Payment.objects.get(), operation_number="8", amount=Decimal("-1")),
@@ -176,6 +179,7 @@ CASES: dict[str, list[Callable[[], object]]] = {
         lambda: Payment.objects.update(refunded=Decimal("-0.01")),
         lambda: Payment.objects.update(refunded=Decimal("120.50"), amount=Decimal("120.49")),
     ],
+    "pagoefectivo_refund_id": [lambda: [new_refund(provider_id="R-1") for _each in range(2)]],
     "pagoefectivo_refund_amount_positive": [
         lambda: new_refund(amount=0),
         lambda: (new_refund(), Refund.objects.update(amount=Decimal("-0.01"))),
@@ -211,6 +215,14 @@ CASES: dict[str, list[Callable[[], object]]] = {
         lambda: new_line(net=Decimal("8.83")),
         lambda: (new_line(), SettlementLine.objects.update(fee=Decimal("0.99"))),
     ],
+    "pagoefectivo_line_in_two_currencies": [
+        lambda: new_line(payment_amount=Decimal("37.50")),
+        lambda: new_line(payment_currency="USD"),
+        lambda: new_line(rate=Decimal("3.75")),
+        lambda: new_line(payment_amount=Decimal("37.50"), payment_currency="PEN"),
+        lambda: new_line(payment_amount=Decimal("-37.50"), payment_currency="USD"),
+        lambda: new_line(payment_amount=Decimal("37.50"), payment_currency="USD", rate=Decimal(0)),
+    ],
     "pagoefectivo_ignored_for_reason": [
         lambda: new_line(status="ignored"),
         lambda: (new_line(), SettlementLine.objects.update(status="duplicate")),
@@ -243,6 +255,7 @@ ALLOWED: list[Callable[[], object]] = [
     lambda: [new_settlement(status="draft", once=None) for _ in range(2)],
     lambda: (new_settlement(), new_settlement(account="another")),
     lambda: (new_line(), new_line(number=2), new_line(number=3, first=True)),
+    lambda: new_line(payment_amount=Decimal("37.50"), payment_currency="USD", rate=Decimal("3.75")),
     lambda: new_line(gross=Decimal("-10.00"), fee=0, tax=0, net=Decimal("-10.00")),
     lambda: (new_match(stands=None), new_match(stands=None), new_match(), new_match(part=7), new_match(kind="sales")),
     lambda: new_deposit(amount=-1),

@@ -32,13 +32,25 @@ def test_renamed_columns_keep_their_values(first: MigrationExecutor) -> None:
         reference="SHOP-1001", amount="120.50", currency="PEN", email="ana@example.com", expires_at=MOMENT,
         created_at=MOMENT, state="pending", wish="cancel", wish_actor="rosa", wished_at=MOMENT, next_attempt_at=MOMENT,
     )  # fmt: skip
+    old.get_model("pagoefectivo", "Order").objects.create(
+        reference="SHOP-1002",
+        amount="1.00",
+        currency="PEN",
+        email="ana@example.com",
+        expires_at=MOMENT,
+        created_at=MOMENT,
+    )
     cip = old.get_model("pagoefectivo", "Cip").objects.create(
         order=order, channel="default", account="memory:default", transaction_code="SHOP-1001-a", code="70000001",
         status="current", expires_at=MOMENT, changed_at=MOMENT,
     )  # fmt: skip
-    old.get_model("pagoefectivo", "Payment").objects.create(
+    payment = old.get_model("pagoefectivo", "Payment").objects.create(
         cip=cip, operation_number="4711", amount="120.50", currency="PEN", first_heard_at=MOMENT, standing="held"
     )
+    for _each in range(2):
+        old.get_model("pagoefectivo", "Refund").objects.create(
+            payment=payment, order=order, amount="20.50", currency="PEN", reason="sold out", requested_at=MOMENT
+        )
     old.get_model("pagoefectivo", "Notification").objects.create(
         channel="default", account="memory:default", digest="a" * 64, body=b"{}", received_at=MOMENT,
         last_received_at=MOMENT, fate="dead", proved_by="abcd", signature="made-up",
@@ -49,10 +61,15 @@ def test_renamed_columns_keep_their_values(first: MigrationExecutor) -> None:
     first.migrate(newest)
 
     new = first.loader.project_state(newest).apps
-    kept = new.get_model("pagoefectivo", "Order").objects.get()
+    orders = new.get_model("pagoefectivo", "Order").objects
+    assert len({order.public_id for order in orders.all()} - {None}) == 2
+    kept = orders.get(reference="SHOP-1001")
     assert (kept.pending_action, kept.action_requested_by, kept.action_requested_at) == ("cancel", "rosa", MOMENT)
     assert kept.retry_at == MOMENT
-    assert new.get_model("pagoefectivo", "Payment").objects.get().status == "held"
+    paid = new.get_model("pagoefectivo", "Payment").objects.get()
+    assert (paid.status, paid.account, paid.provider_id) == ("held", "memory:default", None)
+    refunds = new.get_model("pagoefectivo", "Refund").objects.values_list("account", "provider_id")
+    assert list(refunds) == [("memory:default", None)] * 2
     message = new.get_model("pagoefectivo", "Notification").objects.get()
     assert (message.status, message.verified_by) == ("dead", "abcd")
     assert (message.identity, message.headers) == ("a" * 64, {"PE-Signature": "made-up"})

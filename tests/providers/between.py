@@ -6,17 +6,19 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 #: Headers of one connection, which are not passed on.
-OWN = {"connection", "content-length", "date", "host", "keep-alive", "server", "transfer-encoding"}
+OWN = {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,8 @@ def _passed(headers: dict[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def between(provider: str) -> Iterator[Between]:
-    """Stand before a provider's address."""
+def between(provider: str, certificate: Path | None = None) -> Iterator[Between]:
+    """Stand before a provider's address; by https with a certificate, a file that holds the key too."""
     middle = Between(provider)
 
     class Handler(BaseHTTPRequestHandler):
@@ -160,7 +162,11 @@ def between(provider: str) -> Iterator[Between]:
             pass  # a channel that no longer listens
 
     with Server(("127.0.0.1", 0), Handler) as server:
-        middle.site = f"http://127.0.0.1:{server.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        middle.site = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

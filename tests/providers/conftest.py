@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.cache import cache
 
 from pagoefectivo_django.channels.pagoefectivo import authorizations
@@ -48,3 +54,20 @@ def hinter() -> Iterator[Hinting]:
 def linker() -> Iterator[Linking]:
     with linking_provider() as provider:
         yield Linking(provider)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a key and its certificate, which nobody but the key itself has signed."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    built = built.serial_number(1).not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+    built = built.not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = built.add_extension(here, critical=True).sign(key, hashes.SHA256())
+    encoded = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = tmp_path_factory.mktemp("tls") / "self-signed.pem"
+    file.write_bytes(encoded + made.public_bytes(serialization.Encoding.PEM))
+    return file

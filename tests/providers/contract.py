@@ -11,19 +11,23 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from django.utils import timezone
 
+from pagoefectivo_django import strict_json
 from pagoefectivo_django.channels.base import Channel, Charge, CodeRef, Incoming, Report
-from pagoefectivo_django.errors import InvalidSignature, OutcomeUnknown, PagoEfectivoError
+from pagoefectivo_django.channels.reading import encode
+from pagoefectivo_django.channels.rest import RestChannel
+from pagoefectivo_django.errors import InvalidSignature, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.states import Fact, RefundStatus
 from tests.channels.contract import NOBODYS, ChannelContract, needs, new_number
 
-from .between import SPOILED, Between, between, changed, lost, slow, unheard
+from .between import PAGE, SPOILED, Between, always, between, changed, lost, slow, unheard
 from .control import Control
 
 #: What a provider may say of the payer in an answer, and no error and no log may repeat.
@@ -65,6 +69,10 @@ class ProviderContract(ChannelContract):
 
     @pytest.fixture
     def channel(self, control: Control, between: Between) -> Channel:
+        return self.behind(between, control)
+
+    def behind(self, between: Between, control: Control) -> Channel:
+        """The channel whose provider is reached through a server in between."""
         self.control, self.silent, self.currency = control, control.silent, control.currency
         self.document = control.document
         return control.channel(between.site)
@@ -157,6 +165,15 @@ class ProviderContract(ChannelContract):
         report = channel.issue(Charge(new_number(), Decimal("35.50"), self.currency, date, payer, words))
         assert report.fact == Fact.ISSUED
 
+    def test_reads_over_fields_of_a_message_that_it_does_not_know(self, channel: Channel) -> None:
+        if not channel.signed(b""):
+            pytest.skip("the channel can't sign")
+        issued = self.issue(channel)
+        plain = self.notification(channel, issued)
+        body = encode(_with_more(strict_json.load(plain.body)))
+        more = Incoming(body, {**plain.headers, **channel.signed(body)}, plain.query)
+        assert channel.read(channel.verify(more).kept) == channel.read(channel.verify(plain).kept)
+
     def test_reads_over_fields_that_it_does_not_know(self, channel: Channel, between: Between) -> None:
         between.spoil(self.control.calls["issue"], changed(_with_more))
         ref = self.issue(channel).ref
@@ -216,9 +233,43 @@ class ProviderContract(ChannelContract):
             assert not any(word and word in str(raised.value) for word in vars(ANA).values()), (name, raised.value)
         assert between.heard("elsewhere") == 0, "a redirect is never followed"
 
+    def test_tells_nothing_to_a_server_whose_certificate_does_not_verify(
+        self, control: Control, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with between(control.site, certificate) as middle:
+            channel = self.behind(middle, control)
+            for call in {"issue", "look_up", "refund"} & {*control.calls}:
+                monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+                ask = self._call(channel, call)
+                ask()  # to whoever trusts the certificate the provider is at hand
+                heard = len(middle.calls)
+                monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+                with pytest.raises(PagoEfectivoError) as raised:
+                    self._call(channel, call)() if call == "issue" else ask()
+                assert not isinstance(raised.value, Refused)
+                assert call not in NEVER_TWICE or isinstance(raised.value, Unavailable), "certainly not sent"
+                assert len(middle.calls) == heard
+
+    def test_sorts_each_documented_error(self, channel: Channel, between: Between) -> None:
+        if not isinstance(channel, RestChannel):
+            pytest.skip("a channel with tables of its own has tests of its own")
+        for code, row in channel.errors.items():
+            between.spoil(self.control.calls["issue"], self.control.error(code))
+            with pytest.raises(PagoEfectivoError) as raised:
+                self.issue(channel)
+            assert (type(raised.value), row.meaning in str(raised.value)) == (row.error, True), code
+
+    def test_a_status_alone_is_no_no(self, channel: Channel, between: Between) -> None:
+        """A proxy's page under a status of refusal refuses nothing: the provider may have made a code before."""
+        for status in (400, 404, 409, 422, 500, 503):
+            between.spoil(self.control.calls["issue"], always(status, PAGE))
+            with pytest.raises(PagoEfectivoError) as raised:
+                self.issue(channel)
+            assert not isinstance(raised.value, Refused), status
+
     def test_waits_no_longer_than_it_was_told(self, control: Control, between: Between) -> None:
+        self.behind(between, control)
         hasty = control.hasty(between.site, TIMEOUT)
-        self.control, self.currency, self.document = control, control.currency, control.document
         self.issue(hasty)  # what a first call needs besides, such as a token
         between.spoil(control.calls["issue"], slow(SLOW))
         begun = timezone.now()

@@ -19,6 +19,7 @@ from pagoefectivo_django.channels.base import Channel, CodeRef, Incoming
 from pagoefectivo_django.states import Fact
 from tests.sandbox.running import PATIENCE, ROOT, Client
 
+from .between import Fault
 from .linking_server import KEY, SECRET, LinkingProvider, sign
 
 
@@ -68,6 +69,10 @@ class Control:
 
     def say(self, answer: Any, word: str) -> Any:
         """An answer to a look-up of one code with another status."""
+        raise NotImplementedError
+
+    def error(self, code: str) -> Fault:
+        """The provider's answer with an error code in its own form, at a provider whose channel has a table of them."""
         raise NotImplementedError
 
     # Moves.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 import requests
@@ -11,6 +12,7 @@ from pagoefectivo_django.sandbox.dialects import DIALECTS
 from pagoefectivo_django.sandbox.dialects.base import Dialect
 from tests.sandbox.running import PATIENCE
 
+from .between import Fault, always
 from .control import Control
 
 
@@ -33,6 +35,16 @@ class DialectControl(Control):
     def options(self, site: str, *, other: bool = False) -> dict[str, Any]:
         keys = self.dialect.accounts["other" if other else "shop"]
         return {"ENVIRONMENT": "sandbox", "BASE_URL": f"{site}/{self.name}/{self.dialect.base}", **keys}
+
+    #: The status of an answer with an error.
+    error_status: ClassVar[int] = 400
+
+    def error(self, code: str) -> Fault:
+        return always(self.error_status, json.dumps(self.said(code)).encode())
+
+    def said(self, code: str) -> dict[str, Any]:
+        """The provider's own JSON with an error code."""
+        raise NotImplementedError
 
     def listen(self, url: str) -> None:
         self.tell("webhook", url=url)

@@ -143,14 +143,15 @@ class LinkingChannel(Channel):
         answer = http.send(call, Deadline(self.timeout))
         if answer.status in (401, 403):
             raise Misconfigured("The provider refuses the key.")
-        if 400 <= answer.status < 500:
-            raise Refused("The provider says no.", codes=(str(answer.status),))
         if answer.status >= 500:
             raise OutcomeUnknown("The provider has an error of its own.")
         try:
-            return strict_json.load(answer.body)
+            said = strict_json.load(answer.body)
         except Malformed:
             raise OutcomeUnknown("The provider's answer is not JSON.") from None
+        if answer.status >= 400:
+            raise Refused("The provider says no.", codes=(str(answer.status),))
+        return said
 
 
 def _time(text: str | None) -> datetime | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -12,7 +11,8 @@ from pagoefectivo_django.channels.base import Charge, CodeRef, Hint, Incoming, P
 from pagoefectivo_django.channels.reading import read_amount, read_code, read_currency, read_mapping, read_moment
 from pagoefectivo_django.channels.reading import read_text as text
 from pagoefectivo_django.channels.rest import RestChannel, Row
-from pagoefectivo_django.errors import InvalidSignature, Malformed, OutcomeUnknown, Refused, Unsigned
+from pagoefectivo_django.channels.signing import signer, unverified
+from pagoefectivo_django.errors import Malformed, OutcomeUnknown, Refused
 from pagoefectivo_django.states import Fact
 
 WORDS = {"open": Fact.ISSUED, "paid": Fact.PAYMENT, "expired": Fact.CODE_EXPIRED}
@@ -63,12 +63,11 @@ class MinimalChannel(RestChannel):
 
     def verify(self, incoming: Incoming) -> Proof:
         signature = incoming.header("Quipu-Signature")
-        for secret in self.secrets(self.options):
-            signed = hmac.new(secret, incoming.body, hashlib.sha256).hexdigest()
-            if hmac.compare_digest(signed.encode(), signature.encode(errors="replace")):
-                kept = Incoming(incoming.body, {"Quipu-Signature": signature})
-                return Proof(Trust.SIGNED_BODY, fingerprint(secret), hashlib.sha256(incoming.body).hexdigest(), kept)
-        raise (InvalidSignature if signature else Unsigned)("The notification has no valid signature.")
+        secret = signer(self.secrets(self.options), incoming.body, signature)
+        if secret is None:
+            raise unverified(signature)
+        kept = Incoming(incoming.body, {"Quipu-Signature": signature})
+        return Proof(Trust.SIGNED_BODY, fingerprint(secret), hashlib.sha256(incoming.body).hexdigest(), kept)
 
     def read(self, incoming: Incoming) -> list[Report | Hint]:
         try:

@@ -40,6 +40,9 @@ class CulqiControl(DialectControl):
         "take_back": "Culqi has no word for a payment that was taken back",
     }
 
+    def said(self, code: str) -> dict[str, Any]:
+        return {"object": "error", "type": code, "merchant_message": "made up", "user_message": "made up"}
+
     def say(self, answer: Any, word: str) -> Any:
         return answer | {"state": word}
 

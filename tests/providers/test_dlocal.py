@@ -46,6 +46,10 @@ class Dlocal(DialectControl):
         "take_back": "what dLocal says of a payment that was taken back is not known",
     }
 
+    def said(self, code: str) -> dict[str, Any]:
+        number, _colon, param = code.partition(":")
+        return {"code": int(number), "message": "made up", "param": param or None}
+
     def say(self, answer: Any, word: str) -> Any:
         return answer | {"status": word}
 

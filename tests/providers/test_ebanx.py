@@ -48,6 +48,11 @@ class EbanxControl(DialectControl):
         "other": "EBANX signs the messages of all merchants with one key",
     }
 
+    error_status = 200
+
+    def said(self, code: str) -> dict[str, Any]:
+        return {"status": "ERROR", "status_code": code, "status_message": "made up"}
+
     def say(self, answer: Any, word: str) -> Any:
         answer["payment"]["status"] = word
         return answer

@@ -41,6 +41,9 @@ class Quipu(DialectControl):
     def dialect(self) -> type[QuipuDialect]:
         return QuipuDialect
 
+    def said(self, code: str) -> dict[str, Any]:
+        return {"error": code}
+
     def say(self, answer: Any, word: str) -> Any:
         return answer | {"state": word}
 

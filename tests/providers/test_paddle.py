@@ -38,6 +38,9 @@ class PaddleControl(DialectControl):
         "fail": "after a try that failed a transaction of Paddle can be paid; a test below looks",
     }
 
+    def said(self, code: str) -> dict[str, Any]:
+        return {"error": {"type": "request_error", "code": code, "detail": "made up"}, "meta": {"request_id": "1"}}
+
     def say(self, answer: Any, word: str) -> Any:
         (one,) = answer["data"]
         return answer | {"data": [one | {"status": word}]}

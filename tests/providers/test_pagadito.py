@@ -43,6 +43,11 @@ class PagaditoControl(DialectControl):
         "take_back": "REVOKED does not say whether there was a payment",
     }
 
+    error_status = 200
+
+    def said(self, code: str) -> dict[str, Any]:
+        return {"code": code, "message": "made up"}
+
     def say(self, answer: Any, word: str) -> Any:
         answer["data"]["status"] = word
         return answer

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pagoefectivo_django.statements import faults_of_formats
+from pagoefectivo_django.statements.values import rates
 from pagoefectivo_django.workdays import LIMA
 from tests.factories.files import PAID_AT, PREAMBLE, REPORT, SAMPLE, SHOP, in_sheet, line, lines, read, report, row
 from tests.factories.files import settlement as settled
@@ -195,7 +196,7 @@ def test_a_faulty_format_is_told() -> None:
     assert faults_of_formats({"x": wrong}) == [
         "STATEMENTS['x']: 'OTHER' is unknown; use KIND, COLUMNS, DATES, PAID, REFUNDS or WIDTH.",
         "STATEMENTS['x']: COLUMNS has 'gros'; use code, transaction_code, operation_number, currency, gross, fee, tax, "
-        "commission, net, paid_at, status, payer, collector.",
+        "commission, net, paid_at, status, payer, collector, payment_amount, payment_currency, rate.",
         "STATEMENTS['x']: KIND must be 'settlement' or 'sales'.",
         "STATEMENTS['x']: COLUMNS needs gross.",
         "STATEMENTS['x']: COLUMNS are headings or numbers from 1.",
@@ -204,3 +205,37 @@ def test_a_faulty_format_is_told() -> None:
         "STATEMENTS['x']: REFUNDS must be True or False.",
         "STATEMENTS['x']: DATES must be 'dmy', 'mdy' or 'ymd': the order of day, month and year.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "fault"),
+    [
+        ("settlement", {"payment_amount": "Pagado"}, "COLUMNS with payment_amount need payment_currency too."),
+        ("settlement", {"rate": "Tasa"}, "COLUMNS with rate need payment_amount too."),
+        ("settlement", {"payment_currency": "Moneda"}, "COLUMNS with payment_currency need payment_amount too."),
+        ("sales", {"rate": "Tasa"}, "COLUMNS of sales have no rate: gross is what the payer paid."),
+    ],
+    ids=["amount", "rate", "currency", "sales"],
+)
+def test_a_format_of_exchanged_payments_names_amount_and_currency(kind: str, columns: Any, fault: str) -> None:
+    form = {"KIND": kind, "COLUMNS": {"code": "CIP", "gross": "Monto", "commission": "Comisión"} | columns}
+    assert faults_of_formats({"abroad": form}) == [f"STATEMENTS['abroad']: {fault}"]
+
+
+@pytest.mark.parametrize(
+    ("mark", "cell", "rate"),
+    [
+        (".", "3.75", "3.75"),
+        (",", "3,7500", "3.7500"),
+        (",", 3.75, "3.75"),
+        ("", "4", "4"),
+        (".", "1,234.5", "1234.5"),
+        (".", "0.266666666666666", "0.2666666667"),
+    ],
+)
+def test_a_rate_has_its_own_decimals(mark: str, cell: object, rate: str) -> None:
+    assert str(rates(mark)(cell)) == rate
+
+
+def test_no_rate_is_none() -> None:
+    assert rates(".")(None) is rates(".")("  ") is None

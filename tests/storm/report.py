@@ -33,6 +33,7 @@ def report(storm: Storm, payments: Sequence[Taken], sums: Mapping[str, Any], wai
         "answers to them": counted(answer for each in webhooks for answer in each["answers"]),
         "kept messages": counted(f"{row.status} x{min(row.times_received, 2)}" for row in Notification.objects.all()),
         "faults": counted(faults),
+        "providers down": counted(storm.down),
         "told to the shop": counted(flows),
         "events": counted(OrderEvent.objects.values_list("kind", flat=True)),
         "deliveries": f"{Delivery.objects.count()}, of which failed first: {failed}",

@@ -22,6 +22,8 @@ from tests.providers.control import Hinting, hinting, linking
 from tests.sandbox import running as sandbox
 from tests.sandbox.running import ROOT, wait_for
 
+from .doors import doors, ups_and_downs
+
 SETTINGS = "tests.storm.settings"
 #: Seconds that a program may take; only a storm that hangs takes as long.
 LONGEST = 1800.0
@@ -63,6 +65,8 @@ class Storm:
     #: What the callers of the API were told: by reference the ids of orders, and the ids of the feed's events.
     told: dict[str, list[str]] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
+    #: How often each provider was down.
+    down: Counter[str] = field(default_factory=Counter)
     #: How many tasks Celery ended well, by name.
     tasks: Counter[str] = field(default_factory=Counter)
 
@@ -121,14 +125,18 @@ def rage(size: Size, seed: int, environment: Mapping[str, str], folder: Path) ->
         hints = stack.enter_context(hinting())
         hints.tell("patience", looks=4)
         links = stack.enter_context(linking())
+        sites = {"default": provider.site, "hinting": hints.site, "linking": links.site}
+        opened = stack.enter_context(doors(sites))
         broker = stack.enter_context(valkey.running()).connection_url
-        options = {**provider.options, "BASE_URL": provider.base, "TIMEOUT": 20}
+        base = provider.base.replace(provider.site, opened["default"].site)
+        options = {**provider.options, "BASE_URL": base, "TIMEOUT": 20}
         plain = {
             **environment,
             "DJANGO_SETTINGS_MODULE": SETTINGS,
             "STORM_CHANNEL": json.dumps(options),
-            "STORM_HINTING": json.dumps(hints.options(hints.site)),
-            "STORM_LINKING": json.dumps(links.options()),
+            "STORM_HINTING": json.dumps(hints.options(opened["hinting"].site)),
+            "STORM_LINKING": json.dumps(links.options() | {"BASE_URL": opened["linking"].site}),
+            "STORM_SITES": json.dumps(sites),
             "STORM_CACHE": f"{broker}/1",
         }
         handing_over = with_celery(plain, broker, SETTINGS)
@@ -145,7 +153,8 @@ def rage(size: Size, seed: int, environment: Mapping[str, str], folder: Path) ->
             for env in (plain, handing_over):
                 env["STORM_URL"] = url
             storm.seconds["start"] = time.monotonic() - begin
-            with _selling(storm, house, provider, plain, handing_over) as half_sold:
+            weather = ups_and_downs(opened, seed)
+            with weather as storm.down, _selling(storm, house, provider, plain, handing_over) as half_sold:
                 half_sold()
                 _rename(storm, house, workers[0], webs[-1], url, {**plain, "STORM_ALIAS": RENAMED})
             _hear_all(provider, hints)

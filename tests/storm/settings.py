@@ -4,6 +4,8 @@
 ``STORM_HINTING``    the OPTIONS, as JSON, of a second account's channel: the provider of hints, which takes the dollars
 ``STORM_LINKING``    the same of a third account: at the provider of links, which takes a thousand soles or more; then
                      ``tests/storm/routes.py`` chooses, and orders of five thousand or more go to whoever is up
+``STORM_SITES``      the addresses of the providers themselves, as JSON by alias: those in OPTIONS lead there while they
+                     are open (``tests/storm/doors.py``)
 ``STORM_CACHE``      the address of the cache that all processes share
 ``STORM_ALIAS``      the alias of the channel; unset: ``default``
 ``STORM_AHEAD``      seconds by which the clock of this process's machine is ahead

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
@@ -48,6 +51,8 @@ from .routes import ANY, LINKS
 SHARED, TROUBLED, RECONCILED = 20, 5, 10
 TROUBLES = [("search", "500"), ("search", "503"), ("search", "401"), ("search", "drop"), ("search", "slow")]
 TROUBLES += [("delete", "500"), ("delete", "drop"), ("delete", "slow"), ("update", "500"), ("update", "drop")]
+#: Seconds for which an order that finds its way waits for a provider that is down.
+AWAITED = 15.0
 #: What leaves it open whether there is a code.
 UNANSWERED = ("drop", "503")
 #: What a payer's webhook may suffer on its way where it is of no matter to the end.
@@ -69,6 +74,9 @@ class Shop:
         self.mailed: dict[str, int] = {}
         self.later: list[Callable[[], None]] = []
         sites = {name: each["OPTIONS"].get("BASE_URL") for name, each in settings.PAGOEFECTIVO["CHANNELS"].items()}
+        #: The providers' addresses in the settings, which refuse connections now and then.
+        self.doors = [urlsplit(site) for site in sites.values() if site]
+        sites |= {name: site for name, site in json.loads(os.environ.get("STORM_SITES", "{}")).items() if name in sites}
         #: The providers of hints and of links, where the shop has an account there.
         self.hints = Hinting(sites["hinting"]) if "hinting" in sites else None
         self.links = LinkingAfar(sites["linking"]) if "linking" in sites else None
@@ -93,6 +101,8 @@ class Shop:
     def serve(self, reference: str, name: str) -> None:
         manner = MANNERS[name]
         self.manners[reference] = name
+        if manner.account == "any":
+            self.await_outage()
         with transaction.atomic():  # a code is asked for after its commit, and the fault must be there before it
             currency = "USD" if manner.account == "hinting" else "PEN"
             amount = self.amount(reference) + {"linking": LINKS, "any": ANY}.get(manner.account, 0)
@@ -107,6 +117,21 @@ class Shop:
         if manner.fault not in UNANSWERED and manner.account not in ("linking", "any"):
             self.see_code(order)
         manner.act(self, order)
+
+    def await_outage(self) -> None:
+        """Wait until a provider is down: whoever is up then takes the order."""
+
+        def is_down() -> bool:
+            for door in self.doors:
+                try:
+                    socket.create_connection((door.hostname or "", door.port or 80)).close()
+                except ConnectionRefusedError:
+                    return True
+            return False
+
+        with suppress(AssertionError):  # none may be down for so long
+            wait_for(is_down, AWAITED)
+            self.did["sold while a provider was down"] += 1
 
     def amount(self, reference: str) -> Decimal:
         """What a reference costs, in every process the same."""

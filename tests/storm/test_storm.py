@@ -54,6 +54,9 @@ def test_the_books_balance_after_a_storm(
     # hour ahead of the database.
     assert {*Cip.objects.values_list("channel", flat=True)} == {"default", RENAMED, "hinting", "linking"}
     assert Heartbeat.objects.filter(name="clock ahead", ahead__gt=timedelta(seconds=AHEAD - 60)).exists()
+    # Each provider went down for a while and came up again, and orders were sold meanwhile.
+    assert storm.down.keys() == {"default", "hinting", "linking"}
+    assert storm.shops["sold while a provider was down"]
     assert storm.rounds["left"] == 0, "there was something to do in a round after the last one"
     # Everybody took part, ended in peace, and said nothing of an error that nobody expects.
     assert storm.tasks["pagoefectivo.publish_events"]

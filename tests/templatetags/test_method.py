@@ -98,8 +98,8 @@ def test_the_icon_is_an_image_without_a_name_of_the_size_that_is_wanted() -> Non
 def test_a_shop_can_change_a_part_of_it(tmp_path: Path) -> None:
     (tmp_path / "pagoefectivo").mkdir()
     (tmp_path / "pagoefectivo" / "method.html").write_text(
-        '{% extends "pagoefectivo/method.html" %}{% block title %}Pay in cash{% endblock %}'
-        "{% block style %}{% endblock %}"
+        '{% extends "pagoefectivo/method.html" %}{% block pagoefectivo_title %}Pay in cash{% endblock %}'
+        "{% block pagoefectivo_style %}{% endblock %}"
     )
     default: TemplateEngine = Engine.get_default()
     engine = Engine(dirs=[str(tmp_path)], app_dirs=True, libraries=default.libraries)

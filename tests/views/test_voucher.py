@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+import pagoefectivo_django
 from pagoefectivo_django.actors import PROVIDER
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
@@ -34,6 +35,10 @@ from tests.reading import within_a_minute
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 
+#: A base with blocks of common names, in which a shop's own pages have something.
+SHOP_BASE = "{% block main %}{% endblock %}" + "".join(
+    f"{{% block {name} %}}the shop's {name}{{% endblock %}}" for name in ("header", "content", "facts", "footer")
+)
 TITLES = {
     VoucherState.GETTING: "We are getting your payment code",
     VoucherState.WAITING: "Pay with this code",
@@ -306,15 +311,23 @@ def test_the_page_costs_one_statement(client: Client) -> None:
 
 def test_it_can_be_put_into_the_shops_own_pages(client: Client, settings: Any, tmp_path: Path) -> None:
     (tmp_path / "pagoefectivo").mkdir()
-    (tmp_path / "shop.html").write_text("<nav>Tienda Quipu</nav>{% block main %}{% endblock %}")
+    (tmp_path / "shop.html").write_text(SHOP_BASE)
     (tmp_path / "pagoefectivo/base.html").write_text(
-        '{% extends "shop.html" %}{% block main %}{% block head %}{% endblock %}{% block content %}{% endblock %}'
-        "{% endblock %}"
+        '{% extends "shop.html" %}{% block main %}{% block pagoefectivo_head %}{% endblock %}'
+        "{% block pagoefectivo_content %}{% endblock %}{% endblock %}"
     )
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
     text = page_of(client, make(language="en")).text
-    assert "Tienda Quipu" in text
     assert "Pay with this code" in text
+    for kept in ("header", "content", "facts", "footer"):
+        assert f"the shop's {kept}" in text
+
+
+def test_no_block_of_a_page_has_a_name_that_a_shops_base_may_have() -> None:
+    pages = Path(pagoefectivo_django.__file__).parent / "templates/pagoefectivo"
+    named = [name for page in pages.glob("*.html") for name in re.findall(r"{% block (\w+)", page.read_text())]
+    assert len(named) > 20
+    assert [name for name in named if not name.startswith("pagoefectivo_")] == []
 
 
 def test_what_needs_no_static_file_does_without_their_manifest(client: Client, settings: Any) -> None:

@@ -7,45 +7,28 @@ that is missing among a payment's actions is still under way.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC
-from decimal import Decimal
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
-from ... import strict_json
 from ...conf import conf
-from ...errors import InvalidSignature, Malformed, Misconfigured, OutcomeUnknown, Refused, Unavailable, Unsigned
+from ...errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
 from ...money import Money
 from ...states import Fact, RefundStatus
-from ..base import (
-    Charge,
-    CodeRef,
-    Examination,
-    Hint,
-    Incoming,
-    Presents,
-    Proof,
-    RefundReport,
-    Report,
-    Trust,
-    fingerprint,
-)
+from ..base import Charge, CodeRef, Examination, Hint, Incoming, Presents, Proof, RefundReport, Report
 from ..http import Answer
 from ..options import Fault
-from ..reading import cents, clean, read_address, read_cents, read_currency, read_mapping, read_moment
+from ..reading import cents, clean, read_mapping
 from ..reading import read_text as text
 from ..rest import RestChannel, Row
-from .rows import NO_PREFIX, NO_RETURN, PAGES, PAYMENTS, PREFIX, RECEIVED, WEIGHTY
-
-HEADER = "Cko-Signature"
-#: The key of our number in ``metadata``, which a payment takes over from its page; ``reference`` may be another in the
-#: events of a refund.
-NUMBER = "transaction_code"
+from ..signing import hex_hmac
+from . import notices
+from .answers import link_of, page_of, payment_of
+from .notices import HEADER, NUMBER
+from .rows import NO_PREFIX, NO_RETURN, PAYMENTS, PREFIX, RECEIVED, WEIGHTY
 
 
 class CheckoutComChannel(RestChannel):
@@ -118,9 +101,9 @@ class CheckoutComChannel(RestChannel):
             raise Misconfigured("Checkout.com asks for PUBLIC_URL, the address to which payers come back.")
         asked = _page(charge) | {"processing_channel_id": self.key("PROCESSING_CHANNEL_ID")}
         said = self.ask("POST", "hosted-payments", asked, idempotency_key=charge.transaction_code)
-        page, url = text(said.get("id"), 64), _link(said)
-        # The answer names no amount: the page is over the amount of the request with our number.
-        if not (page and url and text(said.get("reference")) == charge.transaction_code):
+        page, url = text(said.get("id"), 64), link_of(said)
+        # The answer names no amount: the page is over the amount of the request with our number, should it be named.
+        if not (page and url and text(said.get("reference")) in ("", charge.transaction_code)):
             raise OutcomeUnknown("Checkout.com made a page, and not as the request says.")
         return Report(
             self.account,
@@ -140,21 +123,29 @@ class CheckoutComChannel(RestChannel):
         """Return the report about a page or, without the page's id, about the payment with our number."""
         if not ref.provider_id:
             found = self._payment_of(ref.transaction_code)
-            return self._report(found, PAYMENTS) if found else None
+            return payment_of(found, self.account) if found else None
         said = self._there(f"hosted-payments/{quote(ref.provider_id, safe='')}")
         if said is None:
             return None
-        page = self._report(said, PAGES)
+        page = page_of(said, self.account)
         if page.provider_id != ref.provider_id:
             raise OutcomeUnknown("Checkout.com answered about another page.")
-        name = text(said.get("payment_id"), 64)
-        if not name:
+        received = text(said.get("status")) == RECEIVED or page.fact in WEIGHTY
+        paid = self._payment_on(said) if received or text(said.get("payment_id")) else None
+        if paid is None:
             return page
-        paid = self.ask("GET", f"payments/{quote(name, safe='')}")
-        payment = self._report(paid, PAYMENTS)
-        if payment.fact in WEIGHTY or text(said.get("status")) == RECEIVED:
+        payment = payment_of(paid, self.account)
+        if payment.fact in WEIGHTY or received:
             return replace(payment, provider_id=page.provider_id, transaction_code=page.transaction_code, url=page.url)
         return replace(page, detail=page.detail or f"payment {text(paid.get('status'), 40)}")
+
+    def _payment_on(self, page: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the payment that a page names or, without a name, the one with our number; None for no payment."""
+        if name := text(page.get("payment_id"), 64):
+            return self.ask("GET", f"payments/{quote(name, safe='')}")
+        with suppress(Refused):  # without a list of payments the page's own word counts
+            return self._payment_of(text(page.get("reference"), 64))
+        return None
 
     def refund(self, ref: CodeRef, money: Money, key: str) -> RefundReport:
         try:
@@ -192,10 +183,9 @@ class CheckoutComChannel(RestChannel):
 
     def _paid(self, ref: CodeRef) -> str:
         """Return the id of the payment of a code, of at most 32 characters; raises ``Refused`` where none is known."""
-        if ref.provider_id:
-            said = self._there(f"hosted-payments/{quote(ref.provider_id, safe='')}") or {}
-            name = text(said.get("payment_id"), 32)
-        else:
+        page = self._there(f"hosted-payments/{quote(ref.provider_id, safe='')}") if ref.provider_id else None
+        name = text((page or {}).get("payment_id"), 32)
+        if not name and (page is not None or not ref.provider_id):
             name = text((self._payment_of(ref.transaction_code) or {}).get("id"), 32)
         if not name:
             raise Refused("Checkout.com names no payment of this page.")
@@ -212,7 +202,7 @@ class CheckoutComChannel(RestChannel):
         if not isinstance(said.get("data"), list):
             raise OutcomeUnknown("Checkout.com's answer holds no list of payments.")
         payments = [each for each in map(read_mapping, said["data"]) if text(each.get("reference")) == number]
-        payments = [each for each in payments if not self._is_elsewhere(each)]
+        payments = [each for each in payments if not notices.is_elsewhere(each, self.account_id)]
         weighty = [each for each in payments if PAYMENTS.get(text(each.get("status"))) in WEIGHTY]
         return next(iter(weighty + payments), None)
 
@@ -237,78 +227,19 @@ class CheckoutComChannel(RestChannel):
                 return None
             raise
 
-    def _report(self, said: Mapping[str, Any], words: Mapping[str, Fact]) -> Report:
-        """Return the report of a page or a payment, by the table of its words."""
-        name, word = text(said.get("id"), 64), text(said.get("status"), 40)
-        balances = read_mapping(said.get("balances"))
-        report = Report(
-            self.account,
-            words.get(word, Fact.UNKNOWN),
-            transaction_code=text(said.get("reference"), 64),
-            amount=read_cents(balances.get("total_captured")) or read_cents(said.get("amount")),
-            currency=read_currency(said.get("currency")),
-            detail="" if word in words else f"status {word}",
-        )
-        if words is PAGES:
-            report = replace(report, provider_id=name, url=_link(said))
-        else:
-            paid_at = read_moment(said.get("processed_on"), UTC) or read_moment(said.get("requested_on"), UTC)
-            returned = _returned(balances.get("total_refunded"))
-            report = replace(report, operation_number=name, paid_at=paid_at, returned=returned)
-        told = report.amount and report.currency and report.paid_at
-        if not (name and word) or (report.fact == Fact.PAYMENT and not told):
-            raise OutcomeUnknown("Checkout.com's answer about a page or a payment can't be read.")
-        return report
-
     # Messages.
 
     def verify(self, incoming: Incoming) -> Proof:
-        signature = incoming.header(HEADER).strip().lower()
-        for secret in self.secrets(self.options):
-            signed = _signature(secret, incoming.body)
-            if hmac.compare_digest(signed.encode(), signature.encode(errors="replace")):
-                if self._tells_elsewhere(incoming.body):
-                    break
-                kept = Incoming(incoming.body, {HEADER: signature})
-                return Proof(Trust.SIGNED_BODY, fingerprint(secret), hashlib.sha256(incoming.body).hexdigest(), kept)
-        raise (InvalidSignature if signature else Unsigned)("The notification has no valid signature.")
+        return notices.verify(
+            incoming, self.secrets(self.options), str(self.options.get("PROCESSING_CHANNEL_ID") or "")
+        )
 
     def signed(self, body: bytes) -> dict[str, str]:
         secrets = self.secrets(self.options)
-        return {HEADER: _signature(secrets[0], body)} if secrets else {}
+        return {HEADER: hex_hmac(secrets[0], body)} if secrets else {}
 
     def read(self, incoming: Incoming) -> list[Report | Hint]:
-        said = strict_json.load(incoming.body)
-        data = read_mapping(said.get("data"))
-        # The id in a message is that of the payment, which may be unknown here; the page is named by our number.
-        number = text(read_mapping(data.get("metadata")).get(NUMBER), 64) or text(data.get("reference"), 64)
-        if not number:
-            raise Malformed("The notification names no payment of ours.")
-        name, currency = text(data.get("id"), 40), read_currency(data.get("currency"))
-        amount, paid_at = read_cents(data.get("amount")), read_moment(data.get("processed_on"), UTC)
-        if text(said.get("type")) != "payment_captured" or not (name and currency and amount and paid_at):
-            return [Hint(self.account, transaction_code=number)]
-        return [
-            Report(
-                self.account,
-                Fact.PAYMENT,
-                transaction_code=number,
-                amount=amount,
-                currency=currency,
-                paid_at=paid_at,
-                operation_number=name,
-            )
-        ]
-
-    def _tells_elsewhere(self, body: bytes) -> bool:
-        try:
-            return self._is_elsewhere(read_mapping(strict_json.load(body).get("data")))
-        except Malformed:
-            return False  # ``read`` says so
-
-    def _is_elsewhere(self, data: Mapping[str, Any]) -> bool:
-        """Return whether a payment names a processing channel, and another than ours."""
-        return text(data.get("processing_channel_id")) not in ("", self.key("PROCESSING_CHANNEL_ID"))
+        return [notices.read(incoming, self.account)]
 
 
 def _page(charge: Charge) -> dict[str, Any]:
@@ -328,19 +259,6 @@ def _page(charge: Charge) -> dict[str, Any]:
         "capture": True,
         "metadata": {NUMBER: charge.transaction_code},
     }
-
-
-def _link(said: Mapping[str, Any]) -> str:
-    return read_address(read_mapping(read_mapping(said.get("_links")).get("redirect")).get("href"))
-
-
-def _returned(value: Any) -> Decimal | None:
-    """Return the sum that went back, zero included; None where none is named."""
-    return Decimal(0) if value == 0 and not isinstance(value, bool) else read_cents(value)
-
-
-def _signature(secret: bytes, body: bytes) -> str:
-    return hmac.new(secret, body, hashlib.sha256).hexdigest()
 
 
 def _is_prefix(value: object) -> bool:

@@ -9,10 +9,6 @@ from ..options import Fault
 
 #: The page on which somebody paid; the state is that of the payment.
 RECEIVED = "Payment Received"
-PAGES = {
-    "Payment Pending": Fact.ISSUED,
-    "Expired": Fact.CODE_EXPIRED,
-}
 #: Authorised money is on its way: the page captures by itself. "Card Verified" is of no meaning for an order.
 PAYMENTS = {
     "Active": Fact.ISSUED,
@@ -29,6 +25,11 @@ PAYMENTS = {
     "Canceled": Fact.CODE_DELETED,
     "Voided": Fact.CODE_DELETED,
     "Expired": Fact.CODE_EXPIRED,
+}
+#: Which words a page uses is not itemised, so the words of payments are read too; a try that failed leaves the page.
+PAGES = {
+    **PAYMENTS,
+    **dict.fromkeys(("Payment Pending", "Declined", "Canceled", "Voided"), Fact.ISSUED),
 }
 #: The states of a payment that outweigh the state of the page.
 WEIGHTY = (Fact.IN_PROCESS, Fact.PAYMENT, Fact.PAYMENT_REVERSED)

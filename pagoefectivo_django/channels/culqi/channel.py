@@ -57,9 +57,9 @@ class CulqiChannel(RestChannel):
     Assumptions, where Culqi's documents are silent: an order takes 6.00 to 9,999.00 soles and a date of 10 minutes to
     182 days ahead (a draft of Culqi's staff); an error about ``order_number`` may mean that the number was used before;
     404 in Culqi's form means that Culqi has no such order; the list of orders goes on at ``paging.cursors.after``, as
-    in public integrations, and is whole where ``paging.remaining_items`` is 0. The list is not filtered by date: the
-    unit of that filter is not known, and a wrong unit would hide a code. A PagoEfectivo order can't be refunded by the
-    API.
+    in public integrations, and is whole where ``remaining_items`` is 0, beside it or in ``paging``. The list is not
+    filtered by date: the unit of that filter is not known, and a wrong unit would hide a code. A PagoEfectivo order
+    can't be refunded by the API.
     """
 
     provider, title = "culqi", "Culqi"
@@ -95,7 +95,10 @@ class CulqiChannel(RestChannel):
         return {"Authorization": f"Bearer {self.key('SECRET_KEY')}"}
 
     def error_code(self, said: Mapping[str, Any]) -> str:
-        return read_text(said.get("type"), 40) if said.get("object") == "error" else ""
+        """Return the type of an error in Culqi's form, or its code; the word "error" for an error with neither."""
+        if said.get("object") != "error":
+            return ""
+        return read_text(said.get("type"), 40) or read_text(said.get("code"), 40) or "error"
 
     def issue(self, charge: Charge) -> Report:
         answer = self.send("POST", "orders", _order(charge))
@@ -135,7 +138,9 @@ class CulqiChannel(RestChannel):
             for row in map(read_mapping, rows):
                 if read_text(row.get("order_number")) == transaction_code:
                     return self._report(row)
-            if read_text(paging.get("remaining_items")) == "0":
+            # Where the number stands is not said: beside the list or in ``paging``.
+            left = paging.get("remaining_items", said.get("remaining_items"))
+            if read_text(left) == "0":
                 return None
             last, cursor = cursor, read_text(read_mapping(paging.get("cursors")).get("after"), 64)
             if cursor in ("", last):

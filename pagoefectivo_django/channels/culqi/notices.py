@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import hmac
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
 from ... import strict_json
-from ...errors import InvalidSignature, Malformed, Unsigned
+from ...errors import Malformed
 from ..base import Hint, Incoming, Proof, Trust, fingerprint
-from ..reading import encode, read_text
+from ..reading import encode, read_mapping, read_text
+from ..signing import unverified
 
 
 def password(options: Mapping[str, Any]) -> bytes:
@@ -31,26 +33,38 @@ def verify(incoming: Incoming, secret: bytes) -> Proof:
     Kept is a body of ours with the order's id and number, for nothing of the event's own is signed. An event that can't
     be read is kept without them, and is malformed when read.
     """
-    header = incoming.header("Authorization").strip()
-    if not secret or not hmac.compare_digest(basic(secret).encode(), header.encode(errors="replace")):
-        raise (InvalidSignature if header else Unsigned)("The notification has no valid signature.")
+    header = incoming.header("Authorization")
+    if not secret or not hmac.compare_digest(secret, _given(header)):
+        raise unverified(header)
     body = encode(_names(incoming.body))
     return Proof(Trust.SHARED_SECRET, fingerprint(secret), hashlib.sha256(body).hexdigest(), Incoming(body))
 
 
 def read(incoming: Incoming, account: str) -> Hint:
-    """Return the order that an event names; raises ``Malformed`` for an event without."""
+    """Return the order that an event names by Culqi's id or our number; raises ``Malformed`` for an event without."""
     names = _names(incoming.body)
-    if not names["id"]:
+    if not any(names.values()):
         raise Malformed("The notification names no order.")
     return Hint(account, provider_id=names["id"], transaction_code=names["order_number"])
 
 
+def _given(header: str) -> bytes:
+    """Return the user and the password of a header ``Authorization``, empty for another scheme or no base64."""
+    scheme, _blank, encoded = header.strip().partition(" ")
+    try:
+        return b64decode(encoded.strip(), validate=True) if scheme.lower() == "basic" else b""
+    except (binascii.Error, ValueError):
+        return b""
+
+
 def _names(body: bytes) -> dict[str, str]:
-    """Return the id and the number of the order in an event, whose ``data`` is JSON in a text; empty where missing."""
+    """Return the id and the number of the order in an event, whose ``data`` is JSON in a text; empty where missing.
+
+    An order that stands there as it is, and not in a text, is read too.
+    """
     try:
         data = strict_json.load(body).get("data")
-        order = strict_json.load(data.encode()) if isinstance(data, str) else {}
+        order = strict_json.load(data.encode()) if isinstance(data, str) else read_mapping(data)
     except (Malformed, UnicodeEncodeError):
         order = {}
     order = order or _ours(body)

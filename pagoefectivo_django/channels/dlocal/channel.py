@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -12,7 +11,7 @@ from django.core.checks import Error
 from django.utils import timezone
 
 from ... import strict_json
-from ...errors import InvalidSignature, Malformed, Misconfigured, OutcomeUnknown, Refused, Unavailable, Unsigned
+from ...errors import Malformed, Misconfigured, OutcomeUnknown, Refused, Unavailable
 from ...money import Money
 from ...states import Fact, RefundStatus
 from ..base import (
@@ -40,6 +39,7 @@ from ..reading import (
     read_text,
 )
 from ..rest import RestChannel
+from ..signing import signer, unverified
 from . import wire
 from .rows import ERRORS, FACTS, REFUNDS, REJECTIONS
 from .statements import FORMATS
@@ -153,13 +153,12 @@ class DlocalChannel(RestChannel):
         header, date = incoming.header("Authorization"), incoming.header("X-Date")
         given, login = wire.SIGNED.fullmatch(header.strip()), str(self.options.get("LOGIN") or "")
         signature = given[1].lower() if given and wire.DATE.fullmatch(date) else ""
-        secrets = self.secrets(self.options) if incoming.header("X-Login") in ("", login) else []
-        for secret in secrets:
-            if hmac.compare_digest(wire.sign(secret, login, date, incoming.body), signature):
-                kept = Incoming(incoming.body, {"X-Date": date, "Authorization": wire.authorization(signature)})
-                identity = hashlib.sha256(incoming.body).hexdigest()
-                return Proof(Trust.SIGNED_BODY, fingerprint(secret), identity, kept)
-        raise (InvalidSignature if header else Unsigned)("The notification has no valid signature.")
+        text = wire.signed_text(login, date, incoming.body)
+        secret = signer(self.secrets(self.options), text, signature)
+        if secret is None or incoming.header("X-Login") not in ("", login):
+            raise unverified(header)
+        kept = Incoming(incoming.body, {"X-Date": date, "Authorization": wire.authorization(signature)})
+        return Proof(Trust.SIGNED_BODY, fingerprint(secret), hashlib.sha256(incoming.body).hexdigest(), kept)
 
     def read(self, incoming: Incoming) -> list[Report | Hint]:
         said = strict_json.load(incoming.body)
@@ -279,6 +278,7 @@ class DlocalChannel(RestChannel):
             paid_at=paid_at and min(paid_at, timezone.now()),
             expires_at=expires_at,
             provider_id=provider_id,
+            payment_id=provider_id,
             # The address of a page can be opened once; a voucher at that page's end, as often as the payer likes.
             url=read_address(ticket.get("image_url")) or read_address(said.get("redirect_url")),
             detail=_told(fact, status, read_text(said.get("status_code"))),

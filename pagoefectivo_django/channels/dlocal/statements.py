@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-#: By name, a format as in the setting ``STATEMENTS``. A cross-border report states fee and net in the currency of the
-#: payout, at a rate that a line of ours can't hold; so only the payer's side is read, and the report settles nothing.
+#: By name, a format as in the setting ``STATEMENTS``. Of a cross-border report, the columns ``LOCAL_…`` are the payer's
+#: money; gross, fee and net are in the currency of the payout. ``ROW_TYPE`` is not read, since its values are not
+#: public: a negative line is money that goes back.
 FORMATS: dict[str, dict[str, Any]] = {
     "dlocal_cross_border": {
-        "KIND": "sales",
+        "KIND": "settlement",
+        "REFUNDS": True,
         "COLUMNS": {
             "transaction_code": "TRANSACTION_ID",
-            "gross": "LOCAL_AMOUNT",
-            "currency": "LOCAL_CURRENCY",
+            "payment_amount": "LOCAL_AMOUNT",
+            "payment_currency": "LOCAL_CURRENCY",
+            "rate": "FX_RATE",
+            "currency": "SETTLEMENT_CURRENCY",
+            "gross": "GROSS_AMOUNT",
+            "commission": "FEE_AMOUNT",
+            "net": "NET_AMOUNT",
         },
     },
 }

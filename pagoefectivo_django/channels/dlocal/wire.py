@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,10 +10,11 @@ from typing import Any
 from ...payer import bare
 from ..base import Charge
 from ..reading import clean
+from ..signing import hex_hmac
 
 #: The documents that dLocal takes in Peru, of which one is required, with the form of each number (3.1).
 DOCUMENTS = {"DNI": "[0-9]{8,9}", "RUC": "[0-9]{11}"}
-SIGNED = re.compile(r"V2-HMAC-SHA256,\s*Signature:\s*([0-9A-Fa-f]{64})")
+SIGNED = re.compile(r"V2-HMAC-SHA256,\s*Signature:\s*([0-9a-f]{64})", re.IGNORECASE)
 #: Nothing that could be the beginning of a body: login, date and body are signed with nothing between them.
 DATE = re.compile("[0-9TZ:.+-]{10,40}")
 
@@ -25,9 +24,14 @@ def write_date(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def signed_text(login: str, date: str, content: bytes) -> bytes:
+    """Return the bytes that are signed for a call or a message."""
+    return f"{login}{date}".encode() + content
+
+
 def sign(secret: bytes, login: str, date: str, content: bytes) -> str:
     """Return the signature of a body, empty for a GET: HMAC-SHA256 in hex over login, date and bytes (3.2)."""
-    return hmac.new(secret, f"{login}{date}".encode() + content, hashlib.sha256).hexdigest()
+    return hex_hmac(secret, signed_text(login, date, content))
 
 
 def authorization(signature: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ... import strict_json
-from ...errors import InvalidSignature, Malformed, OutcomeUnknown, Refused, Unavailable, Unsigned
+from ...errors import Malformed, OutcomeUnknown, Refused, Unavailable
 from ...money import Money
 from ...states import Fact, RefundStatus
 from ..base import (
@@ -29,6 +29,7 @@ from ..base import (
 from ..options import NO_ADDRESS, Fault
 from ..reading import clean, read_address, read_amount, read_currency, read_mapping, read_text
 from ..rest import RestChannel
+from ..signing import hex_hmac, unverified
 
 #: The words for the status of a payment. ``COMPLETED`` occurs in one type comment only, and stays unknown.
 FACTS = {
@@ -42,7 +43,7 @@ FACTS = {
 #: The words for the status of a refund; a refund with another word is under way.
 REFUNDS = {"SUCCESS": RefundStatus.DONE, "REJECTED": RefundStatus.FAILED, "CANCELLED": RefundStatus.FAILED}
 HEADER = "Authorization"
-SIGNED = re.compile(r"V2-HMAC-SHA256,\s*Signature:\s*([0-9A-Fa-f]{64})")
+SIGNED = re.compile(r"V2-HMAC-SHA256,\s*Signature:\s*([0-9a-f]{64})", re.IGNORECASE)
 
 
 class DlocalGoChannel(RestChannel):
@@ -144,7 +145,7 @@ class DlocalGoChannel(RestChannel):
         signed = SIGNED.fullmatch(header.strip())
         digest = self._digest(incoming.body)
         if not signed or not hmac.compare_digest(digest, signed[1].lower()):
-            raise (InvalidSignature if header else Unsigned)("The notification has no valid signature.")
+            raise unverified(header)
         kept = Incoming(incoming.body, {HEADER: _header(digest)})
         identity = hashlib.sha256(incoming.body).hexdigest()
         return Proof(Trust.SIGNED_SENDER, fingerprint(self.key("SECRET_KEY").encode()), identity, kept)
@@ -185,7 +186,7 @@ class DlocalGoChannel(RestChannel):
 
     def _digest(self, body: bytes) -> str:
         key, message = self.key("SECRET_KEY").encode(), self.key("API_KEY").encode() + body
-        return hmac.new(key, message, hashlib.sha256).hexdigest()
+        return hex_hmac(key, message)
 
     def _report(self, said: Mapping[str, Any]) -> Report:
         """Return a payment as a report; raises ``OutcomeUnknown`` for a payment without an id."""
@@ -199,6 +200,7 @@ class DlocalGoChannel(RestChannel):
             amount=read_amount(said.get("amount")),
             currency=read_currency(said.get("currency")),
             provider_id=name,
+            payment_id=name,
             url=read_address(said.get("redirect_url")),
             detail="" if status in FACTS else f"status {clean(status, 40) or 'unreadable'}",
         )

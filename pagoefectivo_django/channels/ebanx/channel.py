@@ -221,6 +221,7 @@ class EbanxChannel(EbanxOptions, RestChannel):
             code=read_code(payment.get("cip_code")),
             transaction_code=text(payment.get("merchant_payment_code"), 40),
             provider_id=provider_id,
+            payment_id=provider_id,
             amount=amount,
             currency=read_currency(payment.get("currency_ext")),
             paid_at=paid_at,

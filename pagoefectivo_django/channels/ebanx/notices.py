@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Sequence
 from urllib.parse import parse_qs
 
-from ...errors import InvalidSignature, Malformed, Unsigned
+from ...errors import Malformed
 from ..base import Hint, Incoming, Proof, Trust
 from ..rsa import verifies
+from ..signing import unverified
 
 HEADER = "X-SignatureContent"
 
@@ -32,7 +33,7 @@ def verify(incoming: Incoming, certificates: Sequence[bytes], name_of: Callable[
             kept = Incoming(incoming.body, {HEADER: text})
             identity = hashlib.sha256(incoming.body).hexdigest()
             return Proof(Trust.SIGNED_SENDER, name_of(certificate), identity, kept)
-    raise (InvalidSignature if text else Unsigned)("The notification has no valid signature.")
+    raise unverified(text)
 
 
 def read(incoming: Incoming, account: str) -> list[Hint]:

@@ -10,18 +10,27 @@ from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
+from django.core.checks import Warning
 from django.utils import timezone
 
 from ... import strict_json
+from ...conf import conf
 from ...errors import Malformed, Misconfigured, OutcomeUnknown, Refused, Unavailable
 from ...money import Money
 from ...states import Fact, RefundStatus
 from ..base import Charge, CodeRef, Examination, Hint, Incoming, Presents, Proof, RefundReport, Report
+from ..options import Fault
 from ..reading import LIMA, clean, read_address, read_amount, read_currency, read_mapping, read_moment, read_text
 from ..rest import RestChannel
 from . import notices
 from .rows import DETAILS, NOT_FOUND, REFUNDS, STATUSES
 
+#: The time that Mercado Pago may take to credit a payment: its list of methods says 2,880 minutes.
+ACCREDITATION = timedelta(minutes=2880)
+TOO_SOON: Fault = (
+    *(Warning, "pagoefectivo.W014", "is less than the two days that a payment may take: payments in time come as late"),
+    "Set PAGOEFECTIVO['GRACE'] to timedelta(days=2).",
+)
 #: Mercado Pago's name for PagoEfectivo.
 METHOD = "pagoefectivo_atm"
 #: The two fields of which one is the payer's code.
@@ -67,6 +76,12 @@ class MercadoPagoChannel(RestChannel):
     @property
     def batch_size(self) -> int:
         return min(super().batch_size, self.most_calls)
+
+    @classmethod
+    def faults(cls, options: Mapping[str, Any]) -> list[tuple[str, Fault]]:
+        # A GRACE that is no time at all is told by another check.
+        short = isinstance(conf.grace, timedelta) and conf.grace < ACCREDITATION
+        return super().faults(options) + ([("GRACE", TOO_SOON)] if short else [])
 
     def issue(self, charge: Charge) -> Report:
         asked = {
@@ -197,6 +212,9 @@ class MercadoPagoChannel(RestChannel):
             paid_at=read_moment(said.get("date_approved")),
             expires_at=read_moment(said.get("date_of_expiration")),
             provider_id=name,
+            other_code=read_text(details.get("verification_code"), 40),
+            payment_id=name,
+            payer_total=read_amount(details.get("total_paid_amount")),
             url=read_address(details.get("external_resource_url")),
             returned=read_amount(said.get("transaction_amount_refunded")),
             detail=f"status {status or 'unreadable'}" if fact == Fact.UNKNOWN else "",

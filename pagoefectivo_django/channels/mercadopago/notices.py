@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 from collections.abc import Iterable
 from urllib.parse import parse_qs, urlencode
 
-from ...errors import InvalidSignature, Malformed, Unsigned
+from ...errors import Malformed
 from ..base import Hint, Incoming, Proof, Trust, fingerprint
+from ..signing import signer, unverified
 
 SIGNATURE, REQUEST_ID, PAYMENT_ID = "x-signature", "x-request-id", "data.id"
 #: A payment's id. A notification of another kind may name something else, which is not asked about.
@@ -36,13 +36,11 @@ def verify(incoming: Incoming, secrets: Iterable[bytes]) -> Proof:
     text = manifest(payment_id, request_id, moment)
     # With a semicolon in a value, one text would be the manifest of two notifications.
     one = moment.isdigit() and ";" not in payment_id + request_id
-    for secret in secrets:
-        signed = hmac.new(secret, text, hashlib.sha256).hexdigest().encode()
-        if one and hmac.compare_digest(signed, signature.encode(errors="replace")):
-            headers = {SIGNATURE: f"ts={moment},v1={signature}"} | ({REQUEST_ID: request_id} if request_id else {})
-            kept = Incoming(b"", headers, urlencode({PAYMENT_ID: payment_id}) if payment_id else "")
-            return Proof(Trust.SIGNED_SENDER, fingerprint(secret), hashlib.sha256(text).hexdigest(), kept)
-    raise (InvalidSignature if header.strip() else Unsigned)("The notification has no valid signature.")
+    if not one or (secret := signer(secrets, text, signature)) is None:
+        raise unverified(header)
+    headers = {SIGNATURE: f"ts={moment},v1={signature}"} | ({REQUEST_ID: request_id} if request_id else {})
+    kept = Incoming(b"", headers, urlencode({PAYMENT_ID: payment_id}) if payment_id else "")
+    return Proof(Trust.SIGNED_SENDER, fingerprint(secret), hashlib.sha256(text).hexdigest(), kept)
 
 
 def read(incoming: Incoming, account: str) -> Hint:

@@ -7,7 +7,6 @@ transaction is over one payment; an adjustment's total is above zero in both dir
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from ... import strict_json
-from ...errors import InvalidSignature, Malformed, OutcomeUnknown, Unavailable, Unsigned
+from ...errors import Malformed, OutcomeUnknown, Unavailable
 from ...money import Money
 from ...states import Fact, RefundStatus
 from ..base import (
@@ -37,6 +36,7 @@ from ..base import (
 from ..reading import cents, clean, read_address, read_cents, read_currency, read_mapping, read_moment
 from ..reading import read_text as text
 from ..rest import RestChannel
+from ..signing import hex_hmac, signer, unverified
 from .rows import BACK, ERRORS, REFUNDS, STATUSES
 
 HEADER = "Paddle-Signature"
@@ -169,18 +169,18 @@ class PaddleChannel(RestChannel):
 
     def verify(self, incoming: Incoming) -> Proof:
         moment, signatures = _parts(incoming.header(HEADER))
-        for secret in self.secrets(self.options):
-            signed = _signature(secret, moment, incoming.body)
-            if any(hmac.compare_digest(signed.encode(), each.encode(errors="replace")) for each in signatures):
-                # The same message sent again has another moment, so the body alone tells messages apart.
-                identity = hashlib.sha256(incoming.body).hexdigest()
-                kept = Incoming(incoming.body, {HEADER: f"ts={moment};h1={signed}"})
-                return Proof(Trust.SIGNED_BODY, fingerprint(secret), identity, kept)
-        raise (InvalidSignature if incoming.header(HEADER) else Unsigned)("The notification has no valid signature.")
+        text = moment.encode() + b":" + incoming.body
+        secret = signer(self.secrets(self.options), text, *signatures)
+        if secret is None:
+            raise unverified(incoming.header(HEADER))
+        kept = Incoming(incoming.body, {HEADER: f"ts={moment};h1={hex_hmac(secret, text)}"})
+        # The same message sent again has another moment, so the body alone tells messages apart.
+        return Proof(Trust.SIGNED_BODY, fingerprint(secret), hashlib.sha256(incoming.body).hexdigest(), kept)
 
     def signed(self, body: bytes) -> dict[str, str]:
         secrets, moment = self.secrets(self.options), str(int(time.time()))
-        return {HEADER: f"ts={moment};h1={_signature(secrets[0], moment, body)}"} if secrets else {}
+        text = moment.encode() + b":" + body
+        return {HEADER: f"ts={moment};h1={hex_hmac(secrets[0], text)}"} if secrets else {}
 
     def read(self, incoming: Incoming) -> list[Report | Hint]:
         said = strict_json.load(incoming.body)
@@ -258,7 +258,3 @@ def _parts(header: str) -> tuple[str, list[str]]:
     signatures = [value.lower() for name, _, value in pairs if name == "h1"]
     whole = len(moments) + len(signatures) == len(pairs) and len(moments) == 1
     return (moments[0], signatures) if whole and re.fullmatch("[0-9]{1,20}", moments[0]) else ("", [])
-
-
-def _signature(secret: bytes, moment: str, body: bytes) -> str:
-    return hmac.new(secret, moment.encode() + b":" + body, hashlib.sha256).hexdigest()

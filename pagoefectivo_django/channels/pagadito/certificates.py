@@ -24,21 +24,33 @@ _failed: dict[str, tuple[float, bytes]] = {}
 
 # Only characters that every program reads alike: neither ``@`` nor a backslash hides another host.
 _ADDRESS = re.compile(r"(https?)://([A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~/%?&=+-]*)?")
+#: The ports of addresses that name none.
+PORTS = {"http": 80, "https": 443}
 _PAGADITO = re.compile(r"([a-z0-9-]+\.)*pagadito\.com")
 
 
 def is_pagaditos(address: str, base_url: str) -> bool:
     """Return whether an address is Pagadito's: ``https`` and ``pagadito.com`` or a name under ``.pagadito.com``.
 
-    ``base_url``: the option, or an empty text. An address with its scheme and host counts as Pagadito's too, with any
-    port: behind a proxy a simulator names its own.
+    ``base_url``: the option, or an empty text. An address of the same origin (scheme, host and port) counts as
+    Pagadito's too; whatever else listens on that machine does not.
     """
-    if not (found := _ADDRESS.fullmatch(address)):
+    if not _ADDRESS.fullmatch(address):
         return False
-    scheme, host, port, own = found[1], found[2].lower(), found[3], urlsplit(base_url)
-    if scheme == "https" and port in (None, ":443") and _PAGADITO.fullmatch(host):
+    origin = scheme, host, port = _origin(address)
+    if scheme == "https" and port == PORTS["https"] and _PAGADITO.fullmatch(host):
         return True
-    return (scheme, host) == (own.scheme, own.hostname)
+    return bool(base_url) and origin == _origin(base_url)
+
+
+def _origin(address: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of an address; -1 for a port that is none."""
+    parts = urlsplit(address)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    return parts.scheme, parts.hostname or "", PORTS.get(parts.scheme, -1) if port is None else port
 
 
 def fetch(address: str) -> bytes:

@@ -31,9 +31,9 @@ NO_RSA: Fault = (
 class PagaditoChannel(RestChannel):
     """An account at Pagadito, which presents a link that lasts ten minutes; orders are in USD alone.
 
-    OPTIONS: ``UID``, ``WSK`` (needed); ``ENVIRONMENT`` (``sandbox`` or ``production``) or ``BASE_URL``, whose host then
-    counts as Pagadito's for the certificates of messages; ``TIMEOUT`` (8 s); ``ACCOUNT``, a name for the account in our
-    records (``main``).
+    OPTIONS: ``UID``, ``WSK`` (needed); ``ENVIRONMENT`` (``sandbox`` or ``production``) or ``BASE_URL``, whose origin
+    then counts as Pagadito's for the certificates of messages; ``TIMEOUT`` (8 s); ``ACCOUNT``, a name for the account
+    in our records (``main``).
 
     Assumptions, where the sources are silent: a token stands for the amount of its request, since an answer about the
     status names none; a token has at most 64 characters; ``url_product`` may be left out; the error codes of the older

@@ -9,10 +9,11 @@ import logging
 import zlib
 
 from ... import strict_json
-from ...errors import InvalidSignature, Malformed, Unsigned
+from ...errors import Malformed
 from .. import rsa
 from ..base import Hint, Incoming, Proof, Trust, fingerprint
 from ..reading import read_mapping, read_text
+from ..signing import unverified
 from . import certificates
 from .rows import DIGESTS
 
@@ -31,7 +32,7 @@ def verify(incoming: Incoming, wsk: bytes, base_url: str) -> Proof:
     where the certificate can't be fetched: such a message is not forged, and the sender shall repeat it.
     """
     headers = {name: incoming.header(name).strip() for name in HEADERS}
-    refusal = (InvalidSignature if headers[SIGNATURE] else Unsigned)("The notification has no valid signature.")
+    refusal = unverified(headers[SIGNATURE])
     digest, signature = DIGESTS.get(headers[ALGORITHM].lower()), _decoded(headers[SIGNATURE])
     text = signed_text(headers, incoming.body)
     if not text or not signature or not certificates.is_pagaditos(headers[ADDRESS], base_url):

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ... import strict_json
-from ...errors import InvalidSignature, Malformed, Unsigned
+from ...errors import Malformed
 from ...states import Fact
 from ..base import Incoming, Proof, Report, Trust, fingerprint
 from ..reading import read_amount, read_code, read_currency, read_moment, read_text
+from ..signing import hex_hmac, unverified
 from .quirks import EVENTS
 from .wire import kept, read_object
 
@@ -34,7 +35,7 @@ def verify(incoming: Incoming, secrets: Sequence[bytes]) -> Proof:
     signature = incoming.header(HEADER).lower()
     signed = re.fullmatch("[0-9a-f]{64}", signature)
     if not signed or (text := verified(incoming.body, signature, secrets)) is None:
-        raise (InvalidSignature if signature else Unsigned)("The notification has no valid signature.")
+        raise unverified(signature)
     key_id = next(fingerprint(secret) for secret in secrets if hmac.compare_digest(sign(text, secret), signature))
     kept = Incoming(text, {HEADER: signature})
     return Proof(Trust.SIGNED_BODY, key_id, hashlib.sha256(text).hexdigest(), kept)
@@ -57,7 +58,7 @@ def verified(body: bytes, signature: str, secrets: Sequence[bytes]) -> bytes | N
 
 def sign(body: bytes, secret: bytes) -> str:
     """Return the signature of bytes by a secret: HMAC-SHA256 in hex (protocol 6.2)."""
-    return hmac.new(secret, body, hashlib.sha256).hexdigest()
+    return hex_hmac(secret, body)
 
 
 def compact(body: bytes) -> bytes | None:

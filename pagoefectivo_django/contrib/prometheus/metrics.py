@@ -27,7 +27,9 @@ MESSAGES = Counter("pagoefectivo_notifications", "Messages that came to the webh
 EVENTS = Counter("pagoefectivo_events", "What happened to orders.", ("kind",))
 DELIVERIES = Counter("pagoefectivo_deliveries", "Receivers that ran.", ("receiver", "outcome"))
 FOREIGN = Counter(
-    "pagoefectivo_foreign_payments", "Payments of codes of other systems on a shared account.", ("account",)
+    "pagoefectivo_foreign_payments",
+    "Codes of other systems on a shared account: paid, or named by a message.",
+    ("account",),
 )
 ROUNDS = Histogram("pagoefectivo_round_seconds", "Rounds of a worker.", buckets=(0.01, 0.1, 1, 10, 60, 300))
 

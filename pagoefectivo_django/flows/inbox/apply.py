@@ -173,11 +173,11 @@ def read_all(channel: Channel, row: Notification) -> list[Report | Hint]:
         raise Malformed(
             _("The message proves no payment by itself, and this provider can't be asked."), code="nobody_to_ask"
         )
-    texts = ("provider_id", "code", "transaction_code", "operation_number")
+    texts = ("provider_id", "code", "transaction_code", "operation_number", "payment_id", "other_code")
     if strict_json.unstorable([getattr(item, name, "") for item in items for name in texts]):
         raise Malformed(_("A name in the message has characters that no database holds."), code="name_unstorable")
-    lengths = ((len(item.code), len(item.provider_id), len(getattr(item, "operation_number", ""))) for item in items)
-    if any(code > 40 or provider_id > 64 or number > 40 for code, provider_id, number in lengths):
+    most = {"code": 40, "provider_id": 64, "operation_number": 40, "payment_id": 64, "other_code": 40}
+    if any(len(getattr(item, name, "")) > longest for item in items for name, longest in most.items()):
         raise Malformed(_("The code, the id or the operation number is too long."), code="number_too_long")
     heard = {"account": row.account, "received_at": row.heard_at}
     return [replace(one, **heard) if isinstance(one, Report) else replace(one, account=row.account) for one in items]

@@ -200,7 +200,9 @@ def evidence_of(report: Report) -> dict[str, object]:
         "code": report.code,
         "transaction_code": report.transaction_code,
         "provider_id": report.provider_id,
+        "payment_id": report.payment_id,
         "amount": report.amount,
+        "payer_total": None if report.payer_total == report.amount else report.payer_total,
         "returned": report.returned,
         "currency": report.currency,
         "paid_at": report.paid_at and utc(report.paid_at),
@@ -225,9 +227,11 @@ def _alike(evidence: Data, known: Data) -> bool:
 
 
 def _tells_the_same(evidence: Data, known: Data) -> bool:
-    """Return whether two pieces of evidence tell of the same money; a missing operation number equals any number."""
-    numbers = {evidence.get("operation_number"), known.get("operation_number")} - {None}
-    return len(numbers) < 2 and all(evidence.get(name) == known.get(name) for name in ("fact", "amount", "currency"))
+    """Return whether two pieces of evidence tell of the same money; a missing number or id equals any."""
+    names = ("operation_number", "payment_id")
+    if any(len({evidence.get(name), known.get(name)} - {None}) > 1 for name in names):
+        return False
+    return all(evidence.get(name) == known.get(name) for name in ("fact", "amount", "currency"))
 
 
 #: Field values of an open discrepancy.

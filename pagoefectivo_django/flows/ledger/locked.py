@@ -49,7 +49,7 @@ _SAVED += ["action_date", "action_requested_by", "action_reason", "action_reques
 #: Fields of a code that a unit of work saves. Left out: ``attempts``, ``last_error`` and the times of hints, which
 #: claims change without the order's lock.
 _SAVED_OF_CIP = ["code", "status", "live", "expires_at", "url", "qr", "changed_at", "paid_at", "early_reversals"]
-_SAVED_OF_CIP += ["provider_id", "retry_at", "poll_at", "reversed_version", "answer", "in_process_at"]
+_SAVED_OF_CIP += ["provider_id", "other_code", "retry_at", "poll_at", "reversed_version", "answer", "in_process_at"]
 
 
 def named_in(reports: Iterable[Report]) -> Q:
@@ -211,13 +211,14 @@ class LockedOrder:
         self._changed.clear()
 
     def learn(self, cip: Cip, report: Report, *, date: bool = True) -> None:
-        """Copy digits, provider's id, link, QR and, if ``date``, the expiry date from a report to a code.
+        """Copy numbers, provider's id, link, QR and, if ``date``, the expiry date from a report to a code.
 
         Known digits and a known id are never replaced, and empty values of the report change nothing.
         """
         news = {
             "code": None if cip.code else report.code or None,
             "provider_id": None if cip.provider_id else report.provider_id or None,
+            "other_code": report.other_code,
             "url": report.url,
             "qr": report.qr,
             "expires_at": report.expires_at if date else None,

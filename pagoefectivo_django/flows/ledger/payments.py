@@ -46,15 +46,18 @@ def took_payment(locked: LockedOrder, cip: Cip, report: Report, accepted: bool) 
         _more_known(locked, cip, known, report)
         _reinstate(locked, cip, known, report)
     else:
+        elsewhere = _is_elsewhere(locked, cip, report.payment_id)
         payment = Payment(
             cip=cip,
-            operation_number=report.operation_number or None,
+            account=cip.account,
+            provider_id=None if elsewhere else report.payment_id or None,
+            operation_number=_free_number(locked, cip, report),
             amount=report.amount,
             currency=report.currency,
             paid_at=report.paid_at or cip.paid_at,
             first_heard_at=report.received_at or locked.now,
         )
-        kind = _discrepancy_kind(locked, cip, payment, report, accepted)
+        kind = _discrepancy_kind(locked, cip, payment, report, accepted, elsewhere)
         locked.payments.append(payment)
         if cip.retry_at:  # the code was due for deletion: "still payable" is answered, and the payment is judged below
             discrepancies = Discrepancy.objects.using(locked.alias).filter(kind=Kind.STILL_PAYABLE, cip=cip).open()
@@ -81,13 +84,35 @@ def _vouched_elsewhere(locked: LockedOrder, cip: Cip, number: str | None) -> lis
     return [payment for payment in mine if payment.cip_id != cip.pk]
 
 
+def _is_elsewhere(locked: LockedOrder, cip: Cip, payment_id: str) -> bool:
+    """Return whether a payment of another code has the provider's id."""
+    named = Payment.objects.using(locked.alias).filter(account=cip.account, provider_id=payment_id)
+    return bool(payment_id) and named.exclude(cip=cip).exists()
+
+
+def _free_number(locked: LockedOrder, cip: Cip, report: Report) -> str | None:
+    """Return the report's operation number; None if another payment of the code, by another id, has the number."""
+    taken = {payment.operation_number for payment in locked.payments_of(cip)}
+    return None if report.operation_number in taken else report.operation_number or None
+
+
+def _may_be(payment: Payment, report: Report) -> bool:
+    """Return whether a report may be about a payment of its code: two different ids are two payments."""
+    return not (report.payment_id and payment.provider_id) or report.payment_id == payment.provider_id
+
+
 def same_payment(known: list[Payment], report: Report) -> Payment | None:
     """Return the known payment that a report repeats, or None for a new payment.
 
-    ``known``: payments of the report's code, oldest first. Equal operation numbers: the same payment, always. A number
-    missing on either side: the last payment, unless a reversal lies between. Two different numbers: a new payment.
+    ``known``: payments of the report's code, oldest first. Equal ids at the provider: the same payment, always; two
+    different ids: a new payment. An id missing on either side, and equal operation numbers: the same payment, always. A
+    number missing on either side: the last payment, unless a reversal lies between. Two different numbers: a new
+    payment.
     """
-    number = report.operation_number
+    number, known = report.operation_number, [payment for payment in known if _may_be(payment, report)]
+    for payment in known if report.payment_id else []:
+        if payment.provider_id == report.payment_id:
+            return payment
     for payment in known if number else []:
         if payment.operation_number == number:
             return payment
@@ -104,12 +129,17 @@ def same_payment(known: list[Payment], report: Report) -> Payment | None:
     return last if old or went_back else None
 
 
-def _discrepancy_kind(locked: LockedOrder, cip: Cip, payment: Payment, report: Report, accepted: bool) -> Kind | None:
-    """Return the kind of discrepancy that keeps a payment from counting in any state of the order, or None."""
+def _discrepancy_kind(
+    locked: LockedOrder, cip: Cip, payment: Payment, report: Report, accepted: bool, elsewhere: bool
+) -> Kind | None:
+    """Return the kind of discrepancy that keeps a payment from counting in any state of the order, or None.
+
+    ``elsewhere``: the provider named the payment of another code by the same id.
+    """
     # A reversal comes first: asked about the amount only, a person could accept money that went back long ago.
     if _went_back_early(locked, cip, payment) or report.returned:
         return Kind.REVERSED
-    if names_disagree(report, cip):
+    if elsewhere or names_disagree(report, cip):
         return Kind.UNMATCHED
     if payment.currency != locked.order.currency:
         return Kind.CURRENCY_MISMATCH
@@ -148,7 +178,10 @@ def is_late(order: Order, payment: Payment) -> bool:
 
 def _more_known(locked: LockedOrder, cip: Cip, payment: Payment, report: Report) -> None:
     """Apply a repeated report to a known payment: a missing number or time is added, a contradiction is opened."""
-    numbered = bool(report.operation_number and not payment.operation_number)
+    if report.payment_id and not payment.provider_id and not _is_elsewhere(locked, cip, report.payment_id):
+        payment.provider_id = report.payment_id
+        payment.save(using=locked.alias, update_fields=["provider_id"])
+    numbered = bool(not payment.operation_number and _free_number(locked, cip, report))
     if numbered:
         payment.operation_number = report.operation_number
         payment.save(using=locked.alias, update_fields=["operation_number"])
@@ -252,19 +285,23 @@ def _show_payment(locked: LockedOrder, cip: Cip, payment: Payment) -> None:
 def took_back(locked: LockedOrder, cip: Cip, report: Report, wanted: bool) -> None:
     """Apply a reversal to the payment meant, or keep the reversal for a payment not heard of yet.
 
-    Meant is the payment with the reversal's operation number, else the last without a number; a reversal without a
-    number means the only payment of the code. Where none is meant but payments stand, a discrepancy is opened.
+    Meant is the payment with the provider's id, else the payment with the reversal's operation number, else the last
+    without a number; a reversal without a number means the only payment of the code. Where none is meant but payments
+    stand, a discrepancy is opened.
     """
     number, mine = report.operation_number, locked.payments_of(cip)
     for elsewhere in _vouched_elsewhere(locked, cip, number):
         _went_back(locked, elsewhere, report)
     kept = [payment for payment in mine if payment.status != PaymentStatus.REVERSED]
-    if exact := [payment for payment in mine if number and payment.operation_number == number]:
+    possible = [payment for payment in mine if _may_be(payment, report)]
+    if identified := [payment for payment in possible if report.payment_id and payment.provider_id]:
+        meant = identified
+    elif exact := [payment for payment in possible if number and payment.operation_number == number]:
         meant = exact
     elif number:
-        meant = [payment for payment in kept if payment.operation_number is None]
+        meant = [payment for payment in kept if payment in possible and payment.operation_number is None]
     else:
-        meant = mine if len(mine) == 1 else []
+        meant = possible if len(mine) == 1 else []
     if meant:
         _went_back(locked, meant[-1], report)
         return

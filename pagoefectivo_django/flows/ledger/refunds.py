@@ -74,6 +74,7 @@ def _reserve(locked: LockedOrder, payment: Payment, refund: Refund) -> None:
     payment.refunded += refund.amount
     payment.save(using=locked.alias, update_fields=["refunded"])
     refund.order, refund.currency, refund.by_channel = locked.order, payment.currency, _by_channel(locked, payment)
+    refund.account = payment.account
     refund.requested_by, refund.requested_at = str(locked.actor), locked.now
     refund.save(using=locked.alias)
     locked.tell_refund(refund)

@@ -75,7 +75,7 @@ class Subject:
             # An amount too large for the column is kept in the evidence only.
             return (self.payment.amount if abs(self.payment.amount) <= LARGEST else None), self.payment.currency
         if self.line:
-            return self.line.gross, self.line.currency
+            return self.line.paid
         return (self.order.amount, self.order.currency) if self.order else (None, "")
 
     @property

@@ -42,6 +42,7 @@ def mark(locked: LockedOrder, cip: Cip, report: Report, reason: str) -> None:
     if payment is None and report.amount:
         payment = Payment(
             cip=cip,
+            account=cip.account,
             amount=report.amount,
             currency=report.currency,
             first_heard_at=locked.now,

@@ -60,14 +60,10 @@ def find_lost(order: Order, now: datetime, *, wanted: bool) -> datetime | None:
     problem: Data
     for cip in Cip.objects.using(database()).filter(~KNOWN, order=order, status=CipStatus.LOST).select_related("order"):
         began_at = cip.asked_at or cip.changed_at
-        try:
-            channel = channel_of(cip)
-        except Misconfigured:
-            continue  # the account is configured no longer, and shown to staff
-        if not channel.can_find:
+        if not can_be_found(cip):
             continue
         try:
-            report = find(channel, cip, now)
+            report = find(channel_of(cip), cip, now)
         except PagoEfectivoError as error:  # refused keys too: such an answer is no "no"
             report, problem = None, of_error(error)
         else:
@@ -82,6 +78,14 @@ def find_lost(order: Order, now: datetime, *, wanted: bool) -> datetime | None:
         elif now < began_at + NO_COUNTS_AFTER:
             again = began_at + NO_COUNTS_AFTER
     return again
+
+
+def can_be_found(cip: Cip) -> bool:
+    """Return whether a code's provider can be asked by our number; not at an account that is configured no longer."""
+    try:
+        return channel_of(cip).can_find
+    except Misconfigured:  # shown to staff
+        return False
 
 
 def _problem(report: Report | None, order: Order) -> Data:

@@ -30,8 +30,8 @@ from ..provider.accounts import waits_for_press
 from ..provider.record import recorded
 from ..provider.routes import route
 from ..provider.transaction_codes import new_transaction_code
-from .find import find, find_lost, is_as_requested, is_clear, supersede_lost_link
-from .pending_action import attempt_quietly, fulfil, put_to_person, record
+from .find import can_be_found, find, find_lost, is_as_requested, is_clear, supersede_lost_link
+from .pending_action import attempt_quietly, fulfil, note, put_to_person, record
 
 logger = logging.getLogger("pagoefectivo.provider")
 
@@ -39,6 +39,8 @@ logger = logging.getLogger("pagoefectivo.provider")
 #: code may still be mailed to the payer and paid.
 AFTER_LOST = timedelta(minutes=1)
 MOST_LOST = 2
+#: The most requests of one pending action without a code, among them requests that the provider knows nothing of.
+MOST_IN_VAIN = 5
 #: A lost code is looked for at once if the request has taken at most so many seconds: the payer waits.
 AT_ONCE = 5.0
 #: Shortest pause before checking again whether a request whose process died counts as lost.
@@ -90,8 +92,12 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     if again := _busy_until(order, now) or find_lost(order, now, wanted=reissue):
         return again
     lost = _lost_of_this_action(order)
-    if len(lost) >= MOST_LOST:
-        if CipStatus.LOST in lost or order.state not in IN_STATES["open_link"]:  # else the payer may press for a link
+    links = [cip for cip in lost if cip.status == CipStatus.SUPERSEDED]
+    # The provider knows nothing of a lost request about which it can be asked: ``find_lost`` would have held the order.
+    doubtful = [cip for cip in lost if cip.status == CipStatus.LOST and not can_be_found(cip)]
+    if max(len(doubtful), len(links)) >= MOST_LOST or len(lost) >= MOST_IN_VAIN:
+        # Else the payer may press for a link.
+        if any(cip.status == CipStatus.LOST for cip in lost) or order.state not in IN_STATES["open_link"]:
             put_to_person(order, Kind.LOST_CODE, now, _TWICE)
         return None
     return request_code(order, _moved_on(now, begun), reissue=reissue, wait=wait)
@@ -113,6 +119,8 @@ def request_code(
             problem = channel
             continue
         if not (reissue or pressed) and waits_for_press(channel, order.expires_at, now):
+            if problem:  # the channels before are asked once more by the payer's press, and staff reads why
+                note(order, {"action": PendingAction.ISSUE, "about": "waits_for_press", **of_error(problem)}, now)
             return None
         # The lease of a request begins with the request, and not with the channels that were asked before.
         now = _moved_on(first, begun)
@@ -240,11 +248,11 @@ def _busy_until(order: Order, now: datetime) -> datetime | None:
     return max(cip.asked_at + LEASE, now + SOON) if cip and cip.asked_at else None
 
 
-def _lost_of_this_action(order: Order) -> list[str]:
-    """Return the statuses of requests without an answer: lost, and superseded for links."""
+def _lost_of_this_action(order: Order) -> list[Cip]:
+    """Return the requests without an answer: lost, and superseded for links."""
     lost = Cip.objects.using(database()).filter(~KNOWN, order=order, status__in=(CipStatus.LOST, CipStatus.SUPERSEDED))
     since = order.action_requested_at or order.created_at
-    return list(lost.filter(asked_at__gte=since).values_list("status", flat=True))
+    return list(lost.filter(asked_at__gte=since))
 
 
 def _moved(cip: Cip) -> bool:

@@ -140,7 +140,7 @@ def _go_wrong(order: Order, pending_action: str, error: Exception, now: datetime
     if isinstance(error, InReview):
         _defer(order, pending_action, now)
     elif isinstance(error, InvalidRequest):
-        _tell(order, pending_action, error, now)
+        note(order, {"action": pending_action, **of_error(error)}, now, Fact.REFUSED)
         _end(order)
         # If no caller receives the error, a person must learn that the action failed. A payment needs no discrepancy:
         # the order's state shows the payment.
@@ -208,12 +208,11 @@ def _defer(order: Order, pending_action: str, now: datetime) -> None:
             locked.write()
 
 
-def _tell(order: Order, pending_action: str, error: Exception, now: datetime) -> None:
-    """Record an event saying the pending action was refused."""
+def note(order: Order, data: Data, now: datetime, remark: str = "") -> None:
+    """Record an event about an order's pending action, which changes nothing else."""
     with one_transaction() as alias:
         locked = lock_order(order, alias=alias, now=now, actor=PROGRAM)
-        data = {"action": pending_action, **of_error(error)}
-        locked.history.tell(locked.order, "noted", Fact.REFUSED, locked.cip, data, before=locked.order.state)
+        locked.history.tell(locked.order, "noted", remark, locked.cip, data, before=locked.order.state)
         locked.write()
 
 

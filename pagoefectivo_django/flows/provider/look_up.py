@@ -36,7 +36,9 @@ class KnowsNothing(OutcomeUnknown):
 
 def ref_of(row: Cip | UnknownCode) -> CodeRef:
     """Return the names by which a provider is asked about a code."""
-    return CodeRef(row.code or "", row.transaction_code if isinstance(row, Cip) else "", row.provider_id or "")
+    if isinstance(row, Cip):
+        return CodeRef(row.code or "", row.transaction_code, row.provider_id or "", row.other_code or "")
+    return CodeRef(row.code or "", "", row.provider_id or "")
 
 
 def report_on(cip: Cip | UnknownCode, fact: Fact, about: str = "") -> Report:

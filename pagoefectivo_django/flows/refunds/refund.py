@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.core import signing
+from django.db import IntegrityError
 from django.utils.translation import gettext_noop as _
 
 from ...actors import PAYER, PROGRAM, PROVIDER, Actor
 from ...channels.base import Channel, RefundReport
-from ...errors import InvalidRequest, Misconfigured, PagoEfectivoError, Refused, Unavailable
+from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from ...facts import Data, of_error, utc
 from ...models import Order, Payment, Refund
 from ...models.database import database, one_transaction
@@ -32,6 +33,7 @@ from ..possible.refusing import refuse_step
 from ..possible.rules import RefundSituation, refund_actions
 from ..provider.accounts import channel_of
 from ..provider.look_up import ref_of
+from ..provider.pace import may_search
 from ..provider.record import recorded
 
 logger = logging.getLogger("pagoefectivo.provider")
@@ -40,6 +42,8 @@ logger = logging.getLogger("pagoefectivo.provider")
 LINK_AGE = 14 * 24 * 3600
 #: The shortest and the longest pause between two questions about a refund that takes days, and when a person is told.
 SOONEST, LATEST, LONGEST = timedelta(minutes=5), timedelta(hours=12), timedelta(days=14)
+#: The pause of a question for which the account's pace has no room now.
+PACED = timedelta(seconds=10)
 
 
 def refund_order(
@@ -213,23 +217,41 @@ def _conclude(refund: Refund, becomes: RefundStatus, data: Data, now: datetime) 
 
 
 def _remember(refund: Refund, report: RefundReport, now: datetime) -> None:
-    """Keep the provider's id of a refund, and when to ask about a refund that the provider is still at work on."""
+    """Keep the provider's id of a refund, and when to ask about a refund that the provider is still at work on.
+
+    Raises ``OutcomeUnknown`` for an id that another refund has: the provider may have taken two requests for one.
+    """
     again: datetime | None = refund.retry_at
     if report.status == RefundStatus.SENT:
         pause = (now - (refund.sent_at or now)) / 4
         again = now + min(max(pause, SOONEST), LATEST)
     mine = Refund.objects.using(database()).filter(pk=refund.pk, status=RefundStatus.SENT)
-    mine.update(provider_id=report.provider_id or refund.provider_id, retry_at=again)
+    try:
+        with one_transaction():
+            mine.update(provider_id=report.provider_id or refund.provider_id, retry_at=again)
+    except IntegrityError:
+        raise OutcomeUnknown(
+            _("The provider names refund %(id)s, which another refund of ours is already."),
+            code="refund_id_taken",
+            id=report.provider_id,
+        ) from None
 
 
 def _look_up(refund: Refund, now: datetime) -> None:
-    """Ask the provider about a refund that takes days; without an end after ``LONGEST`` a person is told."""
-    under_way = RefundReport(refund.provider_id, RefundStatus.SENT)
+    """Ask the provider about a refund that takes days; without an end after ``LONGEST`` a person is told.
+
+    The question is one of the account's pace, like a search for a code; where the pace allows none, it waits.
+    """
+    name = refund.provider_id or ""
+    under_way = RefundReport(name, RefundStatus.SENT)
     report, problem = under_way, dict[str, object]()
     try:
         channel = channel_of(refund.payment.cip)
+        if not may_search(channel):
+            Refund.objects.using(database()).filter(pk=refund.pk, status=RefundStatus.SENT).update(retry_at=now + PACED)
+            return
         with recorded(channel, order=refund.order):
-            report = channel.look_up_refunds([refund.provider_id]).get(refund.provider_id, under_way)
+            report = channel.look_up_refunds([name]).get(name, under_way)
     except Exception as error:  # an error of the provider, or a mistake of ours: asked again
         problem = of_error(error)
         logger.warning("Refund %s could not be asked about: %s: %s", refund.pk, type(error).__name__, error)

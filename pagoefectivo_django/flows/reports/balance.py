@@ -30,7 +30,7 @@ class Books:
     """The sums of a period and a currency, each from its own rows, all read at the same moment.
 
     Payments count by their day, settlements (and their deposits) by their date. Refunds deducted by the provider are
-    negative.
+    negative. A payment that was exchanged is settled in its own currency, and its line is matched in the settlement's.
     """
 
     currency: str
@@ -101,7 +101,9 @@ def balance(currency: str, since: date | None = None, until: date | None = None)
 
 def all_books(since: date | None = None, until: date | None = None) -> list[Books]:
     """Return the sums of each currency with any payment, settlement or deposit."""
-    books = [balance(currency, since, until) for currency in CURRENCIES]
+    paid_out = set(Settlement.objects.using(database()).counted().values_list("currency", flat=True))
+    currencies = (*CURRENCIES, *sorted(paid_out - set(CURRENCIES)))
+    books = [balance(currency, since, until) for currency in currencies]
     return [book for book in books if book.payments or book.gross or book.refunds or book.deposits]
 
 
@@ -151,9 +153,9 @@ def _terms(currency: str, since: date | None, until: date | None) -> Iterator[tu
     stands = ~Q(status=PaymentStatus.REVERSED)
     yield "payments", _sum(payments.filter(stands | Q(_settled())), "amount")
     yield "in_transit", _sum(payments.filter(stands & ~Q(_settled())), "amount")
-    matches = Match.objects.using(alias).filter(kind=StatementKind.SETTLEMENT, part=0, payment__currency=currency)
-    paid = between(timed(matches, "payment__"), "moment", since, until)
-    yield "settled", _sum(paid, "amount")
+    matches = Match.objects.using(alias).filter(kind=StatementKind.SETTLEMENT, part=0)
+    paid = matches.filter(payment__currency=currency)
+    yield "settled", _sum(between(timed(paid, "payment__"), "moment", since, until), "amount")
     settlements = Settlement.objects.using(alias).exclude(status=SettlementStatus.DRAFT)
     settlements = settlements.filter(kind=StatementKind.SETTLEMENT, currency=currency)
     if since:
@@ -163,7 +165,8 @@ def _terms(currency: str, since: date | None, until: date | None) -> Iterator[tu
     lines = SettlementLine.objects.using(alias).filter(settlement__in=settlements, status__in=_COUNTED)
     money = lines.filter(gross__gte=0)
     yield "gross", _sum(money, "gross")
-    yield "matched", _sum(matches.filter(line__settlement__in=settlements), "amount")
+    # A match has the payer's money; of a payment that was exchanged the settlement's is in the line.
+    yield "matched", _sum(matches.filter(line__settlement__in=settlements, stands=True), "line__gross")
     yield "unmatched", _sum(money.filter(status__in=_UNMATCHED), "gross")
     yield "fees", _sum(money, "fee")
     yield "tax", _sum(money, "tax")

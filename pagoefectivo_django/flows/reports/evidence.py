@@ -31,7 +31,8 @@ _CODE: tuple[Column, ...] = (
     "code", "provider_id", "transaction_code", "account", "status", "asked_at", "expires_at",
 )  # fmt: skip
 _PAYMENT: tuple[Column, ...] = (
-    ("code", attrgetter("cip.code")), "operation_number", "amount", "currency", "paid_at", "first_heard_at", "status",
+    ("code", attrgetter("cip.code")), "operation_number", "provider_id", "amount", "currency", "paid_at",
+    "first_heard_at", "status",
 )  # fmt: skip
 _CALL: tuple[Column, ...] = (
     "began_at", _REQUEST_ID, "account", "method", "path", "status", "error", "milliseconds", "request", "answer",

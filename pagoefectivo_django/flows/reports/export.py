@@ -48,7 +48,8 @@ _PAYMENT = (
     _("gross"), _("refunded"), _("being refunded"),
 )  # fmt: skip
 _MONEY = (
-    _("fee"), _("IGV"), _("net"), _("settlement"), _("settlement date"), _("last deposit"), _("bank's reference"),
+    _("settled in"), _("exchange rate"), _("settled gross"), _("fee"), _("IGV"), _("net"), _("settlement"),
+    _("settlement date"), _("last deposit"), _("bank's reference"),
 )  # fmt: skip
 #: The columns of each export, in the reader's language.
 HEADINGS: dict[str, tuple[Any, ...]] = {
@@ -58,6 +59,7 @@ HEADINGS: dict[str, tuple[Any, ...]] = {
     Export.FEES: (
         _("settlement"), _("settlement date"), _("account"), _("line"), _("status"), _("order"), "CIP",
         _("operation number"), _("paid"), _("currency"), _("gross"), _("fee"), _("IGV rate (%)"), _("IGV"), _("net"),
+        _("payment's currency"), _("payment's amount"), _("exchange rate"),
     ),
     Export.DISCREPANCIES: (
         _("opened"), _("discrepancy"), _("status"), _("order"), "CIP", _("amount"), _("currency"), _("settlement"),
@@ -74,9 +76,10 @@ _STATUS, _RESERVED = _FIELDS.index("status"), _FIELDS.index("refunded")
 #: The fields for the columns of ``_MONEY``, with the settlement's key, reference and file; deposits are read
 #: separately.
 _LINE = (
-    "line__fee", "line__tax", "line__net", "line__settlement", "line__settlement__reference",
-    "line__settlement__file_name", "line__settlement__dated",
+    "line__currency", "line__rate", "line__gross", "line__fee", "line__tax", "line__net", "line__settlement",
+    "line__settlement__reference", "line__settlement__file_name", "line__settlement__dated",
 )  # fmt: skip
+_SETTLEMENT = _LINE.index("line__settlement")
 _NO_DEPOSIT = (None, "")
 
 
@@ -143,7 +146,7 @@ def _paid(payments: QuerySet[Any], statuses: Labels) -> Iterator[Row]:
     """Yield payments by primary key; another order would sort all payments for each page."""
     for page in _pages(payments, ("pk",), _FIELDS):
         lines = {match[0]: match[1:] for match in _matches(payment__in=[pk for pk, *_ in page])}
-        deposits = _deposits({line[3] for line in lines.values()})
+        deposits = _deposits({line[_SETTLEMENT] for line in lines.values()})
         sent = _sent(page)
         for pk, *payment in page:
             yield (*_told(payment, statuses, sent[pk]), *_money(lines.get(pk), deposits))
@@ -174,16 +177,17 @@ def _fees(settlements: QuerySet[Settlement], statuses: Labels) -> Iterator[Row]:
     counted = SettlementLine.objects.using(database()).exclude(status=LineStatus.DUPLICATE)
     counted = counted.exclude(status=LineStatus.IGNORED, gross=0, fee=0, tax=0)
     fields = ("pk", "status", "code", "operation_number", "paid_at", "currency", "gross", "fee", "tax", "net")
+    of_payment = ("payment_currency", "payment_amount", "rate")
     for settlement in _each(settlements):
-        for page in _pages(counted.filter(settlement=settlement), ("number",), fields):
+        for page in _pages(counted.filter(settlement=settlement), ("number",), (*fields, *of_payment)):
             matches = Match.objects.using(database()).filter(line__in=[pk for _number, pk, *_ in page], stands=True)
             orders = dict(matches.values_list("line", "payment__cip__order__reference"))
-            for number, pk, status, code, operation, paid_at, currency, gross, fee, tax, net in page:
+            for number, pk, status, code, operation, paid_at, currency, gross, fee, tax, net, *exchanged in page:
                 rate = igv_rate(lima_day(paid_at) if paid_at else settlement.dated)
                 yield (
                     str(settlement), settlement.dated, settlement.account, number, statuses[status],
                     orders.get(pk, ""), code, operation, paid_at, currency, gross, fee,
-                    rate if abs(fee * rate / 100 - tax) < CENT else None, tax, net,
+                    rate if abs(fee * rate / 100 - tax) < CENT else None, tax, net, *exchanged,
                 )  # fmt: skip
 
 
@@ -272,8 +276,8 @@ def _told(payment: Sequence[Any], statuses: Labels, sent: Decimal) -> Row:
 def _money(line: Sequence[Any] | None, deposits: dict[int, tuple[date | None, str]]) -> Row:
     if line is None:
         return (None,) * len(_MONEY)
-    fee, tax, net, settlement, reference, file_name, dated = line
-    return (fee, tax, net, reference or file_name, dated, *deposits.get(settlement, _NO_DEPOSIT))
+    *money, settlement, reference, file_name, dated = line
+    return (*money, reference or file_name, dated, *deposits.get(settlement, _NO_DEPOSIT))
 
 
 def _bucket(age: int) -> str:

@@ -92,6 +92,8 @@ class Waiting:
     refunds: int
     #: The failing receivers with a row in ``FailingReceiver``, which has a page of its own.
     left_alone: frozenset[str] = frozenset()
+    #: When the oldest message that waits to be applied was received.
+    oldest_message: datetime | None = None
 
     def asleep(self, now: datetime) -> bool:
         return is_asleep(self.beaten_at, now)
@@ -201,6 +203,7 @@ def waiting() -> Waiting:
     first = undelivered.order_by("retry_at").values("event")[:MOST_COUNTED]
     oldest = OrderEvent.objects.using(alias).filter(pk__in=list(first.values_list("event", flat=True)))
     notifications = Notification.objects.using(alias)
+    unapplied = notifications.filter(status=NotificationStatus.WAITING)
     decided = Discrepancy.objects.filter(notification=OuterRef("pk"), status=Discrepancy.Status.RESOLVED)
     names = _receivers(failing())
     alone = FailingReceiver.objects.using(alias).filter(receiver__in=names).values_list("receiver", flat=True)
@@ -210,11 +213,12 @@ def waiting() -> Waiting:
         _counted(undelivered),
         # A dead message whose discrepancy is resolved needs nobody any more, though it was never applied.
         _counted(notifications.filter(status=NotificationStatus.DEAD).exclude(Exists(decided))),
-        _counted(notifications.filter(status=NotificationStatus.WAITING)),
+        _counted(unapplied),
         names,
         _receivers(unheard(current_time())),
         _counted(Refund.objects.using(alias).filter(closed_at__isnull=True)),
         frozenset(alone if names else ()),
+        unapplied.order_by("received_at").values_list("received_at", flat=True).first(),
     )
 
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ...conf import conf
+from ...hooks import TROUBLES
 from ...mail.staff import Trouble
 from ...models import Discrepancy, Heartbeat, Notification, NotificationStatus, Order, Refusal
 from ...models.database import database
@@ -55,6 +56,8 @@ def troubles(now: datetime) -> Iterator[Trouble]:
         text = _("%(channel)s: %(reason)s, %(count)d in all") % about
         yield Trouble("refused", f"{refusal.channel} {refusal.reason}", text, _home())
     yield from _accounts()
+    for further in TROUBLES:
+        yield from further(now)
 
 
 def _discrepancies() -> Iterator[Trouble]:
@@ -149,19 +152,19 @@ def _when(moment: datetime) -> str:
 
 
 def _home() -> str:
-    return _address("admin:app_list", "pagoefectivo")
+    return admin_address("admin:app_list", "pagoefectivo")
 
 
 def _page(model: str, key: int) -> str:
-    return _address(f"admin:pagoefectivo_{model}_change", key)
+    return admin_address(f"admin:pagoefectivo_{model}_change", key)
 
 
 def _list(model: str, **wanted: str) -> str:
-    path = _address(f"admin:pagoefectivo_{model}_changelist")
+    path = admin_address(f"admin:pagoefectivo_{model}_changelist")
     return f"{path}?{urlencode(wanted)}" if path else ""
 
 
-def _address(name: str, *arguments: Any) -> str:
+def admin_address(name: str, *arguments: Any) -> str:
     """Return the full address of an admin page; only its path without a known host, empty without an admin."""
     try:
         path = reverse(name, args=arguments)

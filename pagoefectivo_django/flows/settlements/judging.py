@@ -128,7 +128,7 @@ def insert_match(
         refund=refund,
         part=refund.pk if refund else 0,
         kind=settlement.kind,
-        amount=line.gross,
+        amount=line.paid[0],
         rule=rule,
         author=str(history.actor),
         reason=reason[:500],
@@ -157,7 +157,7 @@ def _cip_of(line: SettlementLine, settlement: Settlement, alias: str) -> Cip | N
         return cips.get(payments=found[0][0])
     if line.gross < 0 and line.operation_number:
         paid = list(
-            cips.filter(payments__operation_number=line.operation_number, payments__amount__gte=-line.gross)[:2]
+            cips.filter(payments__operation_number=line.operation_number, payments__amount__gte=-line.paid[0])[:2]
         )
         return paid[0] if len(paid) == 1 else None
     return None
@@ -194,20 +194,21 @@ def _no_payment(line: SettlementLine, cip: Cip, alias: str, asked: bool) -> Verd
         data = {"about": "not_paid_here", "state": cip.order.state}
         return Verdict(ask=not asked, kind=Kind.STATUS_MISMATCH, data=data)
     paid = [{**money(one.amount, one.currency), "operation_number": one.operation_number or ""} for one in payments]
-    if same := [one for one in payments if (one.amount, one.currency) == (line.gross, line.currency)]:
+    if same := [one for one in payments if (one.amount, one.currency) == line.paid]:
         # The line may be a second payment on the code, which the provider may confirm.
         numbers = {one.operation_number or line.operation_number for one in same}
         elsewhere = line.operation_number and line.operation_number not in numbers
         about = "paid_by_other_operation" if elsewhere else "paid_at_other_time"
         return Verdict(ask=not asked, kind=Kind.MISSING_HERE, data={"about": about, "payments": paid})
-    other_currency = all(one.currency != line.currency for one in payments)
+    other_currency = all(one.currency != line.paid[1] for one in payments)
     kind = Kind.CURRENCY_MISMATCH if other_currency else Kind.AMOUNT_MISMATCH
     return Verdict(kind=kind, data={"about": "paid_otherwise", "payments": paid})
 
 
 def _refund(line: SettlementLine, cip: Cip, alias: str) -> Verdict:
     """Return the verdict on a negative line: a match with a refund of ours, or ``refund_unmatched``."""
-    ours = Refund.objects.using(alias).filter(payment__cip=cip, amount=-line.gross, currency=line.currency)
+    amount, currency = line.paid
+    ours = Refund.objects.using(alias).filter(payment__cip=cip, amount=-amount, currency=currency)
     ours = ours.filter(status__in=(RefundStatus.SENT, RefundStatus.DONE)).exclude(matches__stands=True)
     found = ours.select_related("payment").order_by("pk").first()
     if found:

@@ -133,12 +133,13 @@ def _check(line: SettlementLine, payment: Payment, account: str) -> None:
             line=str(line),
             status=LineStatus(line.status),
         )
-    if (line.gross, line.currency) != (payment.amount, payment.currency):
+    amount, currency = line.paid
+    if (amount, currency) != (payment.amount, payment.currency):
         raise InvalidRequest(
             _("Line %(line)s has %(money)s, not %(payment)s; it can't be this payment."),
             code="line_of_another_amount",
             line=str(line),
-            money=f"{line.currency} {line.gross:.2f}",
+            money=f"{currency} {amount:.2f}",
             payment=str(payment),
         )
     if payment.cip.account != account:

@@ -41,6 +41,7 @@ DRAFTS_LIVE = timedelta(days=7)
 _COLUMNS = (
     "settlement", "number", "code", "transaction_code", "operation_number", "currency", "gross", "fee", "tax", "net",
     "paid_at", "payer", "collector", "digest", "first", "status", "about", "data", "reason",
+    "payment_amount", "payment_currency", "rate",
 )  # fmt: skip
 _NOTHING = Decimal("0.00")
 _NO_LINES = _("%(file)s has no lines; nothing is imported.")
@@ -265,6 +266,9 @@ def _row(draft: Settlement, line: Line, seen: Counter[str]) -> tuple[Any, ...]:
         ignored,
         doubt,
         status_said,
+        payment_amount,
+        payment_currency,
+        rate,
     ) = line
     if ignored:
         gross, fee, net = _NOTHING, Fee(_NOTHING, _NOTHING), _NOTHING
@@ -273,7 +277,7 @@ def _row(draft: Settlement, line: Line, seen: Counter[str]) -> tuple[Any, ...]:
         net = gross - fee.amount - fee.tax
     said: Iterable[Any] = (
         draft.account, draft.kind, draft.currency, code, transaction_code, operation_number, gross, fee.amount,
-        fee.tax, paid_at, payer,
+        fee.tax, paid_at, payer, *((payment_amount, payment_currency) if payment_currency else ()),
     )  # fmt: skip
     text = "\x1f".join(map(str, said))
     if gross < 0 or not operation_number:
@@ -285,15 +289,20 @@ def _row(draft: Settlement, line: Line, seen: Counter[str]) -> tuple[Any, ...]:
     return (
         draft.pk, number, code, transaction_code, operation_number, draft.currency, gross, fee.amount, fee.tax, net,
         paid_at, payer[:100], collector[:120], sha256(text.encode()).hexdigest(), None, status.value,
-        ignored or doubt, {"said": status_said} if status_said else {}, "",
+        ignored or doubt, {"said": status_said} if status_said else {}, "", payment_amount, payment_currency, rate,
     )  # fmt: skip
 
 
 def _fee(draft: Settlement, line: Line) -> Fee:
-    """Return fee and IGV of a line; a commission with IGV included is divided by the day's rate."""
+    """Return fee and IGV of a line; a commission with IGV included is divided by the day's rate.
+
+    A commission in another currency than the payment's is a fee: IGV is a tax in Peru, and the file names none.
+    """
     if line.fee is not None and line.tax is not None:
         return Fee(line.fee, line.tax)
     commission = line.commission
     if commission is None:
         commission = line.gross - line.net if line.net is not None else _NOTHING
+    if line.payment_currency:
+        return Fee(commission, _NOTHING)
     return split_commission(commission, lima_day(line.paid_at) if line.paid_at else draft.dated)

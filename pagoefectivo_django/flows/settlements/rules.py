@@ -60,10 +60,11 @@ KEYS = 1000
 NEAR = timedelta(days=2)
 #: The most days between them where the code is known, and between a payment and its settlement where lines have no day.
 SETTLED_AFTER = timedelta(days=35)
-#: **The only rule for a line's payment**: not reversed, with the line's amount and currency, and with the line's
-#: operation number if both have one. A line that a person has to read has a reason already and is left out.
+#: **The only rule for a line's payment**: not reversed, with the amount and currency that the payer paid by the line,
+#: and with the line's operation number if both have one. A line that a person has to read has a reason already and is
+#: left out.
 _PAIRS = """
-SELECT l.id AS line_id, l.number, l.gross, p.id AS payment_id, m.id AS taken, c.order_id,
+SELECT l.id AS line_id, l.number, p.amount, p.id AS payment_id, m.id AS taken, c.order_id,
     CASE WHEN p.operation_number = l.operation_number THEN 0 ELSE 1 END AS unnumbered,
     CASE WHEN p.paid_at = l.paid_at THEN 0 ELSE 1 END AS undated
 FROM {line} l
@@ -71,14 +72,15 @@ JOIN {cip} c ON c.account = %s
 JOIN {payment} p ON p.cip_id = c.id AND {rule}
 LEFT JOIN {match} m ON m.payment_id = p.id AND m.kind = %s AND m.part = 0 AND m.stands
 WHERE l.settlement_id = %s AND l.status = 'new' AND l.about = '' AND l.number > %s AND l.number <= %s
-    AND p.status <> 'reversed' AND p.amount = l.gross AND p.currency = l.currency
+    AND p.status <> 'reversed' AND p.amount = COALESCE(l.payment_amount, l.gross)
+    AND p.currency = CASE WHEN l.payment_amount IS NULL THEN l.currency ELSE l.payment_currency END
     AND (l.operation_number = '' OR p.operation_number IS NULL OR p.operation_number = l.operation_number)
 """
 #: A match is plain if the line has one such payment that no line has yet. The windows are by line and by payment, so
 #: neither is matched twice, whatever the file repeats.
 _MATCH = """
 INSERT INTO {match} (line_id, payment_id, kind, amount, rule, author, reason, created_at, stands, part)
-SELECT found.line_id, found.payment_id, %s, found.gross, %s, %s, '', %s, TRUE, 0 FROM (
+SELECT found.line_id, found.payment_id, %s, found.amount, %s, %s, '', %s, TRUE, 0 FROM (
     SELECT pairs.*,
         COUNT(*) OVER (PARTITION BY pairs.line_id) AS candidates,
         ROW_NUMBER() OVER (
@@ -284,11 +286,15 @@ def _tell_settled(told: Sequence[tuple[int, int, int | None]], settlement: Settl
 
 
 def compare_fees(lines: QuerySet[SettlementLine], settlement: Settlement, history: History) -> None:
-    """Open a discrepancy for each line whose fee and IGV differ from the contract's by more than the tolerance."""
+    """Open a discrepancy for each line whose fee and IGV differ from the contract's by more than the tolerance.
+
+    A contract's fee is in the payment's currency, so the fee of a payment that was exchanged is compared with nothing.
+    """
     if settlement.currency not in conf.fees:
         return
     tolerance = conf.fee_tolerance
     expected = lru_cache(maxsize=10_000)(lambda amount, day: expected_fee(amount, settlement.currency, day))
+    lines = lines.filter(payment_amount__isnull=True)
     for pk, gross, fee, tax, paid_at in lines.values_list("pk", "gross", "fee", "tax", "paid_at"):
         right: Fee | None = expected(gross, lima_day(paid_at) if paid_at else settlement.dated)
         if right is not None and abs(fee + tax - right.total) > tolerance:

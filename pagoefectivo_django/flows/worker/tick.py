@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q, QuerySet
 
+from ...hooks import DELIVERING
 from ...measures import Measure
 from ...measures import tell as measure
 from ...models import Cip, Order, Refund
@@ -98,10 +100,15 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
             logger.exception("A part of this round failed; the others go on.")
             return 0
 
+    def publish() -> int:
+        """Deliver events to receivers, then in the ways that apps of ``contrib`` have added."""
+        heard = part(lambda: publish_events(budget.now, budget=BUDGET, stopped=stopped))
+        return heard + sum(part(partial(deliver, budget.renew())) for deliver in DELIVERING)
+
     to_refund = Refund.objects.select_related("order", "payment__cip")
     part(lambda: mend_dates(budget.renew()))
     notifications = part(lambda: apply_waiting(budget.renew()))
-    deliveries = part(lambda: publish_events(budget.now, budget=BUDGET, stopped=stopped))
+    deliveries = publish()
     reminders = part(lambda: remind(budget.renew()))
     part(lambda: end_requests(budget.renew(), Counter()))  # so that a new code may be requested
     part(lambda: take_up(budget.renew()))
@@ -114,7 +121,7 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     overdue = part(lambda: ask_about_overdue(budget.renew()))
     forgotten = part(lambda: forget_by_age(budget.renew()))
     # Events of the provider work are delivered in this round, not in the next.
-    deliveries += part(lambda: publish_events(budget.now, budget=BUDGET, stopped=stopped))
+    deliveries += publish()
     part(lambda: tell_staff(budget.now))
     measure(Measure.ROUND, time.monotonic() - begin)
     rest = (refunds, reminders, expiries, polls, settlements, overdue, forgotten)

@@ -62,7 +62,7 @@ class Pagadito(Dialect):
         account, asked = self._account(header(request, "Authorization")), fields(request)
         match request.method, request.path:
             case "POST", "/api/v2/exec-trans":
-                return self._register(account, asked)
+                return self._register(account, asked, header(request, "Host"))
             case "POST", "/api/v2/get-status":
                 return self._status(account, asked)
         return Answer(404, b"<h1>Not found</h1>", "text/html")
@@ -84,7 +84,8 @@ class Pagadito(Dialect):
             "PAGADITO-NOTIFICATION-ID": f"ntf-{number}",
             "PAGADITO-NOTIFICATION-TIMESTAMP": now().isoformat(),
             "PAGADITO-AUTH-ALGO": "sha256WithRSAEncryption",
-            "PAGADITO-CERT-URL": f"{self.site}/cert.pem",
+            # At the address by which the merchant calls, which is a proxy's where one stands before the sandbox.
+            "PAGADITO-CERT-URL": f"http://{charge.more['host']}/{self.name}/cert.pem",
         }
         parts = (f"ntf-{number}", headers["PAGADITO-NOTIFICATION-TIMESTAMP"], event["id"], str(zlib.crc32(body)), wsk)
         signature = self._signer.sign("|".join(map(str, parts)).encode()) if self._signer else b""
@@ -101,7 +102,7 @@ class Pagadito(Dialect):
                 return name
         raise No(self.refusal(401))
 
-    def _register(self, account: str, asked: Json) -> Answer:
+    def _register(self, account: str, asked: Json, host: str) -> Answer:
         ern, amount, details = asked.get("ern"), asked.get("amount"), asked.get("details")
         if not isinstance(ern, str) or not re.fullmatch(r"\S{1,100}", ern) or not isinstance(details, list):
             raise _no("PG2001", "Incomplete data.")
@@ -116,7 +117,7 @@ class Pagadito(Dialect):
         number = self.number()
         token, currency = f"{number:032x}", str(asked.get("currency", "USD"))
         charge = Charge(token, account, ern, Decimal(str(amount)), currency, now(), now() + LIFE)
-        charge.more["reference"] = f"NAP{number}"
+        charge.more = {"reference": f"NAP{number}", "host": host}
         self.add(charge)
         return _yes("PG1002", {"url": f"{self.site}/pay/{token}", "token": token})
 

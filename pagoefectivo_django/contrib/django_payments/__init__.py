@@ -1,0 +1,1 @@
+"""A bridge to django-payments: PagoEfectivo as a provider of the package."""

@@ -1,0 +1,99 @@
+"""The receiver by which a payment of django-payments follows its order."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.db import router, transaction
+from payments import FraudStatus, PaymentStatus, get_payment_model
+
+from ...models import Discrepancy, Order
+from ...models import Payment as Money
+from ...models.database import database
+from ...models.orders import that_pays
+from ...states import OrderState
+from .link import OPEN, decisive, number_of, orders_of, token_of
+
+logger = logging.getLogger("pagoefectivo.delivery")
+
+#: The status of a payment by the state of its order. An order that can still be paid leaves the status alone, but for a
+#: rejected payment, which waits again.
+STATUS: dict[str, str] = {
+    OrderState.PAID: PaymentStatus.CONFIRMED,
+    OrderState.EXPIRED: PaymentStatus.REJECTED,
+    OrderState.REJECTED: PaymentStatus.REJECTED,
+    OrderState.CANCELLED: PaymentStatus.CANCELLED,
+    OrderState.REFUNDED: PaymentStatus.REFUNDED,
+}
+#: The first word of a fraud message of ours; a message of anybody else's stays.
+REVIEW = "pagoefectivo:"
+
+
+def follow_order(sender: Any, order: Order | None, **kwargs: Any) -> None:
+    """Bring the payment of an order in line with the order as the order is now, whatever the event tells.
+
+    So a repeated event changes nothing, and an old event after a new one neither. The payment is read under a lock, and
+    ``status_changed`` is sent in the same transaction, once for each change.
+    """
+    if not order or not (mine := _payments_of(order)):
+        return
+    model = get_payment_model()
+    alias = router.db_for_write(model)
+    with transaction.atomic(using=alias):
+        payment = model._default_manager.using(alias).select_for_update().filter(**mine).first()
+        if payment is None:
+            logger.warning("Order %s belongs to a payment that django-payments does not know any more.", order)
+            return
+        orders = orders_of(order.reference, payment)
+        _review(payment, orders)
+        if followed := decisive(orders):
+            _move(payment, followed)
+
+
+def _payments_of(order: Order) -> dict[str, str]:
+    """Return a filter for the payment of an order; empty for an order that was made for no payment."""
+    if token := token_of(order):
+        return {"token": token}
+    # With the payer's data the metadata was erased.
+    return {"transaction_id": number_of(order)} if order.forgotten_at else {}
+
+
+def _move(payment: Any, order: Order) -> None:
+    status = STATUS.get(order.state, payment.status)
+    if order.state in OPEN and status == PaymentStatus.REJECTED:
+        status = PaymentStatus.WAITING  # a new code for an order that had ended
+    message = str(order.state) if status == PaymentStatus.REJECTED else ""
+    changed: dict[str, Any] = {"transaction_id": number_of(order)}
+    if status == PaymentStatus.CONFIRMED:
+        changed["captured_amount"] = _paid(order)
+    elif status == PaymentStatus.REFUNDED:
+        changed["captured_amount"] = 0
+    changed = {name: value for name, value in changed.items() if getattr(payment, name) != value}
+    for name, value in changed.items():
+        setattr(payment, name, value)
+    if changed:
+        payment.save(update_fields=list(changed))
+    if payment.status != status:
+        payment.change_status(status, message)
+
+
+def _paid(order: Order) -> Any:
+    """Return what the payment behind a paid order brought; a person may have accepted another amount."""
+    paid = that_pays(Money.objects.using(database()).filter(cip__order=order))
+    return paid.amount if paid and paid.currency == order.currency else order.amount
+
+
+def _review(payment: Any, orders: list[Order]) -> None:
+    """Mark a payment as in review while a person has to judge its money, and take our own mark away afterwards."""
+    asked = Discrepancy.objects.using(database()).filter(order__in=orders).open().about_money()
+    kinds = sorted(set(asked.values_list("kind", flat=True)))
+    if kinds:
+        status, message = FraudStatus.REVIEW, " ".join([REVIEW, *kinds])
+    elif payment.fraud_message.startswith(REVIEW):
+        status, message = FraudStatus.UNKNOWN, ""
+    else:
+        return
+    if (payment.fraud_status, payment.fraud_message) != (status, message):
+        payment.change_fraud_status(status, message, commit=False)
+        payment.save(update_fields=["fraud_status", "fraud_message"])

@@ -1,0 +1,1 @@
+"""Checks for django-health-check: the worker, its queues, clocks and providers."""

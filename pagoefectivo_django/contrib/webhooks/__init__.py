@@ -1,0 +1,1 @@
+"""Outgoing webhooks: a shop's further systems hear its events by signed HTTP requests (Standard Webhooks)."""
