@@ -224,6 +224,11 @@ def test_a_start_loads_no_package_but_django_and_us() -> None:
     assert started("pagoefectivo_django") - started() == {"pagoefectivo_django"}
 
 
+def test_outgoing_webhooks_load_their_small_library_alone() -> None:
+    apps = "pagoefectivo_django", "pagoefectivo_django.contrib.webhooks"
+    assert started(*apps) - started() == {"pagoefectivo_django", "standardwebhooks"}
+
+
 def test_a_heavy_or_optional_package_is_known_in_one_place() -> None:
     for _, inside, tree in modules():
         for name in imported(inside, tree):

@@ -1,7 +1,8 @@
 from typing import Any
 
 from django.db import migrations, models
-from django.db.models import OuterRef, Subquery
+from django.db.models import F, OuterRef, Subquery, Value
+from django.db.models.functions import NullIf
 
 import pagoefectivo_django.models.database
 
@@ -13,8 +14,11 @@ def name_accounts(apps: Any, schema_editor: Any) -> None:
         apps.get_model('pagoefectivo', name).objects.using(alias) for name in ('Cip', 'Payment', 'Refund')
     )
     payments.update(account=Subquery(cips.filter(pk=OuterRef('cip')).values('account')))
-    refunds.update(account=Subquery(payments.filter(pk=OuterRef('payment')).values('account')))
-    refunds.filter(provider_id='').update(provider_id=None)
+    # One statement for each table: PostgreSQL refuses to alter a table with rows that a transaction changed twice.
+    refunds.update(
+        account=Subquery(payments.filter(pk=OuterRef('payment')).values('account')),
+        provider_id=NullIf(F('provider_id'), Value('')),
+    )
 
 
 def name_missing_ids(apps: Any, schema_editor: Any) -> None:

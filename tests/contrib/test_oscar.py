@@ -29,7 +29,7 @@ def run(folder: Path, *arguments: str, **changes: Any) -> subprocess.CompletedPr
     given = json.dumps({"folder": str(folder), "changes": changes})
     environment = kept | {"OSCAR_SHOP": given, "DJANGO_SETTINGS_MODULE": SETTINGS, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
 
 
 def run_tests(folder: Path, name: str) -> None:

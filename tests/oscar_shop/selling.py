@@ -25,7 +25,7 @@ from pagoefectivo_django.flows.outbox.publish import deliver_again
 from pagoefectivo_django.flows.provider.accounts import channel_of
 from pagoefectivo_django.models import Delivery, Order
 from pagoefectivo_django.payer import Payer
-from pagoefectivo_django.testing import deliver, expire, pay
+from pagoefectivo_django.testing import check_receivers, deliver, expire, pay
 from tests.factories.refunds import refund_at
 from tests.oscar_shop.shelf import IN_STOCK, PRICE, employ, stock
 
@@ -228,6 +228,21 @@ def test_a_receiver_that_fails_midway_leaves_nothing_and_is_called_again(
         deliver_again(delivery)
     deliver()
     assert shown(bought) == PAID
+
+
+@pytest.mark.django_db(transaction=False)
+def test_repetitions_deaths_and_old_events_change_nothing_more_than_one_call(client: Client, shelf: Any) -> None:
+    """Each signal: called twice, killed before and after each write, called with an old event after a new one.
+
+    Long, since after each of these the rows of all of Oscar's tables are compared.
+    """
+
+    def make() -> Order:
+        go_to_the_checkout(client, shelf)
+        place(client)
+        return ours()
+
+    check_receivers(make, only=[RECEIVER])
 
 
 def test_a_code_that_is_renewed_takes_the_stock_again(bought: Any) -> None:

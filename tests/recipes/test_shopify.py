@@ -28,9 +28,10 @@ GID = "gid://shopify/Order/1001"
 
 @dataclass
 class Shop:
-    """The shop there, and the address of the bridge."""
+    """The shop there, its side of the bridge, and the bridge's address."""
 
     there: ShopifyStandIn
+    bridge: Shopify
     url: str
 
     def place(self, **named: Any) -> int:
@@ -44,7 +45,7 @@ def shop(service: Service, secret: str, listen: Listen) -> Iterator[Shop]:
         shopify = Shopify(url, TOKEN, ["made-up-newer-secret", SECRET], METHOD, service)
         with served(bridge(secret, shopify.mark_paid, shopify.receive)) as address:
             listen(address)
-            yield Shop(there, address)
+            yield Shop(there, shopify, address)
 
 
 def test_an_order_there_is_paid_here_and_marked_there(shop: Shop) -> None:
@@ -66,7 +67,8 @@ def test_everything_comes_again(shop: Shop) -> None:
     tick()
     assert shop.place() == 204, "also after it was paid"
     assert Order.objects.get().state == "paid"
-    assert shop.there.calls == ["look", "mark"]
+    shop.bridge.mark_paid({"reference": "shopify-1001", "currency": "PEN", "amount": "35.50"})
+    assert shop.there.calls == ["look", "mark", "look"]
 
 
 @pytest.mark.parametrize("secret_of_theirs", ["made-up-another-secret", ""])
@@ -105,16 +107,19 @@ def test_our_service_is_away_so_shopify_asks_again(shop: Shop, service: Service)
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [(503, {}), (200, {"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]})],
+    ("answer", "says"),
+    [((503, {}), "503"), ((200, {"errors": [{"message": "Throttled"}]}), "Shopify says: [{'message': 'Throttled'}]")],
     ids=["down", "throttled"],
 )
-def test_shopify_is_away_so_we_tell_it_again(shop: Shop, answer: tuple[int, Any]) -> None:
+def test_shopify_is_away_so_we_tell_it_again(
+    shop: Shop, answer: tuple[int, Any], says: str, caplog: pytest.LogCaptureFixture
+) -> None:
     shop.place()
     shop.there.fails.append(answer)
     pay(Order.objects.get())
     tick()
     assert not shop.there.paid
+    assert says in caplog.text
     tick(now=later(minutes=10))
     assert shop.there.paid == {GID: Decimal("35.50")}
 

@@ -51,8 +51,10 @@ class Command(BaseCommand):
                 _by_memory(order, deed)
             else:
                 _by_sandbox(order, deed, channel)
-        except (AssertionError, PagoEfectivoError) as error:
-            raise CommandError(str(error)) from None
+        except PagoEfectivoError as error:
+            raise CommandError(error.sentence) from None
+        except AssertionError as error:  # of the helpers of tests, for developers
+            raise CommandError(*error.args) from None
         except OSError as error:
             raise CommandError(f"The sandbox can't be reached ({type(error).__name__}); is it running?") from None
         order.reload()

@@ -53,8 +53,9 @@ class Program:
 def running(folder: Path, program: str, **environment: str) -> Iterator[Program]:
     """Run a program until the end of the block."""
     pipe = subprocess.PIPE
-    command, around = [NODE, program], os.environ | environment
-    with subprocess.Popen(command, cwd=folder, env=around, text=True, stdin=pipe, stdout=pipe) as process:
+    with subprocess.Popen(
+        [NODE, program], cwd=folder, env=os.environ | environment, stdin=pipe, stdout=pipe, text=True
+    ) as process:
         found = Program(process)
         reader = threading.Thread(target=found.read, daemon=True)
         reader.start()
