@@ -62,11 +62,11 @@ class Storm:
     exits: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    #: How often each provider was down.
-    down: Counter[str] = field(default_factory=Counter)
     #: What the callers of the API were told: by reference the ids of orders, and the ids of the feed's events.
     told: dict[str, list[str]] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
+    #: How often each provider was down.
+    down: Counter[str] = field(default_factory=Counter)
     #: How many tasks Celery ended well, by name.
     tasks: Counter[str] = field(default_factory=Counter)
 
