@@ -134,7 +134,7 @@ class RefundAdmin(RecordAdmin):
         return f"{refund.bank} •••• {refund.cci[-4:]}" if refund.cci else ""
 
     @admin.display(description="CCI")
-    def account(self, refund: Refund) -> str:
+    def bank_account(self, refund: Refund) -> str:
         return grouped(refund.cci)
 
     @admin.display(description=_("account holder"))
@@ -151,7 +151,7 @@ class RefundAdmin(RecordAdmin):
         handles = _may("approve", request) or _may("send", request)
         provider_id = ("provider_id",) if obj and obj.provider_id else ()
         outcome = (("sent_at", "closed_at"), *provider_id, "outcome_text", ("attempts", "retry_at"), "whole_error")
-        account: dict[str, Any] = {"fields": ("bank", "account", "holder") if handles else ("bank", "holder_end")}
+        account: dict[str, Any] = {"fields": ("bank", "bank_account", "holder") if handles else ("bank", "holder_end")}
         if obj and obj.needs_account and handles:
             account["description"] = format_html(
                 '{}<code class="pagoefectivo-link">{}</code>'

@@ -317,8 +317,8 @@ class SettlementLineAdmin(RecordAdmin):
         return Amount(*line.paid)
 
     @admin.display(description=_("exchange rate"))
-    def rate_text(self, line: SettlementLine) -> str | None:
-        return rate_of(line)
+    def rate_text(self, line: SettlementLine) -> str:
+        return rate_of(line) or "–"
 
     def discrepancies(self, row: SettlementLine) -> list[Link | None]:
         asked = Discrepancy.objects.filter(line=row).open().select_related("order")

@@ -24,9 +24,18 @@ LONGEST_PAUSE = timedelta(hours=1)
 
 #: The order of locks: a transaction that locks or changes rows of several of these tables begins with the table that
 #: comes first here, to avoid deadlocks. First a delivery (its receiver runs in its transaction), then the message or
-#: statement from outside, then the orders, by key and all at once, then a line, and last a discrepancy. ``tests/crash``
-#: checks every flow.
-LOCK_ORDER = ("delivery", "notification", "settlement", "order", "settlementline", "discrepancy")
+#: statement from outside, then the orders, by key and all at once, then a line, then a discrepancy; for the numbers of the feed, a heartbeat and
+#: the entries. ``tests/crash`` checks every flow.
+LOCK_ORDER = (
+    "delivery",
+    "notification",
+    "settlement",
+    "order",
+    "settlementline",
+    "discrepancy",
+    "heartbeat",
+    "feedentry",
+)
 #: Tables that belong to one order: their rows change only while the order is locked, so in any order.
 UNDER_ORDER = ("cip", "payment", "refund", "match")
 

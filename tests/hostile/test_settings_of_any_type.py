@@ -103,6 +103,7 @@ ANYTHING = (
     "OPTIONS['BASE_URL']",
     "OPTIONS['REQUEST_ID_HEADER']",
     "OPTIONS['WEBHOOK_SECRETS']",
+    "OSCAR_STATUSES",  # judged where contrib.oscar is installed
 )
 
 

@@ -7,7 +7,7 @@ class Heard(models.Model):
     signal = models.CharField(max_length=40)
     reference = models.CharField(max_length=64)
     event = models.UUIDField()
-    state = models.CharField(max_length=12)
+    state = models.CharField(max_length=40)
 
     def __str__(self) -> str:
         return f"{self.signal} {self.reference}"

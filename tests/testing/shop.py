@@ -6,7 +6,6 @@ from typing import Any
 
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import F
 
 from pagoefectivo_django.models import Order, OrderEvent
 from tests.shop.models import Heard
@@ -32,7 +31,8 @@ def counts_each_call(sender: Any, order: Order, event: OrderEvent, **kwargs: Any
 
 
 def adds_up(sender: Any, order: Order, **kwargs: Any) -> None:
-    Heard.objects.filter(reference=order.reference, signal="counter").update(state=F("state") + 1)
+    for counter in Heard.objects.filter(reference=order.reference, signal="counter"):
+        Heard.objects.filter(pk=counter.pk).update(state=str(int(counter.state) + 1))
 
 
 def believes_the_event(sender: Any, order: Order, event: OrderEvent, **kwargs: Any) -> None:
