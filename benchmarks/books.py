@@ -36,7 +36,8 @@ FROM pagoefectivo_order ORDER BY id
 _FOLLOWS = """
 INSERT INTO pagoefectivo_payment (
     cip_id, account, operation_number, amount, currency, paid_at, first_heard_at, status, refunded)
-SELECT id, account, id::text, 35.50, 'PEN', changed_at, changed_at, 'applied', 0 FROM pagoefectivo_cip WHERE status = 'paid';
+SELECT id, account, id::text, 35.50, 'PEN', changed_at, changed_at, 'applied', 0
+FROM pagoefectivo_cip WHERE status = 'paid';
 INSERT INTO pagoefectivo_notification (
     channel, account, identity, item, trust, body, headers, query, code, fact, received_at, last_received_at,
     times_received, status, verified_by, forgotten, trace, attempts, last_error)

@@ -48,7 +48,8 @@ NAMES = frozenset(
     re.findall(
         r"\w+",
         """
-    PAGOEFECTIVO PagoEfectivo Idempotency Key CHANNELS ROUTES MESSAGES STATEMENTS PAYER MAY RENEW REFUND FOUR EYES False Django
+    Idempotency Key
+    PAGOEFECTIVO PagoEfectivo CHANNELS ROUTES MESSAGES STATEMENTS PAYER MAY RENEW REFUND FOUR EYES False Django
     actor reason resolution payer Payer expires at datetime language metadata JSON replace True create order
     adopt code refund account amount Decimal received on dated currency token alias PEN USD decimal format DATES
     REFUNDS yyyy mm dd PNG JPEG GIF PDF xls xlsx XLSX CSV XML gzip RAR ZIP UTF NUL bytes CDATA DOCTYPE MiB GiB

@@ -24,8 +24,8 @@ LONGEST_PAUSE = timedelta(hours=1)
 
 #: The order of locks: a transaction that locks or changes rows of several of these tables begins with the table that
 #: comes first here, to avoid deadlocks. First a delivery (its receiver runs in its transaction), then the message or
-#: statement from outside, then the orders, by key and all at once, then a line, then a discrepancy; for the numbers of the feed, a heartbeat and
-#: the entries. ``tests/crash`` checks every flow.
+#: statement from outside, then the orders, by key and all at once, then a line, then a discrepancy. Numbers of the feed
+#: are given under a heartbeat of their own. ``tests/crash`` checks every flow.
 LOCK_ORDER = (
     "delivery",
     "notification",
