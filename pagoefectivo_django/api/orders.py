@@ -6,6 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db.models import Exists, OuterRef
@@ -19,6 +20,7 @@ from ..conf import conf
 from ..errors import OutcomeUnknown
 from ..flows import actions_of, cancel_order, create_order, extend_order, refresh_order, reissue_code
 from ..flows.keys.claim import Claim
+from ..flows.possible.refusing import refuse_change
 from ..flows.possible.rules import PERMISSIONS
 from ..flows.reports.standing import standings
 from ..models import Discrepancy, IdempotencyKey, Order
@@ -176,7 +178,7 @@ class ChangeView(ApiView):
     #: Whether a repetition asks the provider again for an action that is pending; else the worker goes on with it.
     repeats: ClassVar[bool] = True
 
-    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:
+    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Call the flow and return the order."""
         raise NotImplementedError
 
@@ -187,8 +189,10 @@ class ChangeView(ApiView):
         def work(claim: Claim | None) -> Response:
             done, known = order, True
             try:
-                done = self.change(order, wanted, self._on_write(claim))
+                done = self.change(order, wanted, self._on_write(claim, wanted.get("expires_at")))
             except _RecordedBefore:
+                if claim and not claim.row.order_id:
+                    claim.bind(order=order)  # the error has undone the transaction of the flow
                 order.reload()
             except OutcomeUnknown:
                 order.reload()
@@ -198,22 +202,26 @@ class ChangeView(ApiView):
 
         return once(request, work, lambda key: Response(order_json(request, found_order(public_id))))
 
-    def _on_write(self, claim: Claim | None) -> Callable[[Order], None] | None:
+    def _on_write(self, claim: Claim | None, date: datetime | None) -> Callable[[Order], None]:
         """Return what the flow calls under the order's lock: the key learns of the order, and is asked about it."""
-        if claim is None:
-            return None
-        again = claim.row.order_id is not None
+        again = claim is not None and claim.row.order_id is not None
 
         def on_write(row: Order) -> None:
-            if again and not (self.repeats and self.action in (row.pending_action, row.deferred_action)):
+            pending = self.action in (row.pending_action, row.deferred_action)
+            if pending and not self.repeats:
+                if date and date.replace(microsecond=0) != row.action_date:
+                    raise refuse_change(self.action, "code_pending", row)
                 raise _RecordedBefore
-            claim.bind(order=row)
+            if again and not pending:
+                raise _RecordedBefore
+            if claim:
+                claim.bind(order=row)
 
         return on_write
 
 
 class _RecordedBefore(Exception):
-    """The change was recorded by an earlier request with the same key: it is done, or the worker goes on with it."""
+    """The change was recorded by an earlier request: it is done, or the worker goes on with it."""
 
 
 class Cancel(ChangeView):
@@ -222,7 +230,7 @@ class Cancel(ChangeView):
     operations = {"POST": Operation("cancel_order", OrderAnswer, statuses=(200, 202), body=ReasonBody, key=True)}
     action = PendingAction.CANCEL
 
-    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:
+    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Cancel the order."""
         return cancel_order(order, actor=self.actor, on_write=on_write, **wanted)
 
@@ -234,7 +242,7 @@ class Extend(ChangeView):
     action = PendingAction.EXTEND
     body = ExtendBody
 
-    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:
+    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Move the order's date."""
         return extend_order(order, wanted.pop("expires_at"), actor=self.actor, on_write=on_write, **wanted)
 
@@ -247,7 +255,7 @@ class Reissue(ChangeView):
     repeats = False  # recorded anew, it would forget that an answer got lost, and one code more might be paid
     body = ReissueBody
 
-    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:
+    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Replace the order's code."""
         return reissue_code(order, actor=self.actor, on_write=on_write, **wanted)
 
@@ -258,7 +266,7 @@ class Refresh(ChangeView):
     operations = {"POST": Operation("refresh_order", OrderAnswer, statuses=(200, 202), body=EmptyBody, key=True)}
     body = EmptyBody
 
-    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:
+    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Ask the provider about the order's codes."""
         return refresh_order(order)
 

@@ -156,16 +156,20 @@ def test_killed_while_an_order_is_reissued(shop: APIClient, monkeypatch: pytest.
     assert Cip.objects.filter(order=order).count() == 2
 
 
-def test_a_reissue_whose_answer_got_lost_asks_for_no_third_code(shop: APIClient) -> None:
+@pytest.mark.parametrize("keys", ["kkk", "---", "kll", "-kk"])
+def test_a_reissue_whose_answer_got_lost_asks_for_no_third_code(shop: APIClient, keys: str) -> None:
     order = make()
     MemoryChannel.fail("issue", OutcomeUnknown("dropped"))
-    for _each in range(3):
-        answer = post(shop, at(order, "reissue"), **KEY)
+    for key in keys:
+        answer = post(shop, at(order, "reissue"), **({"Idempotency-Key": key} if key != "-" else {}))
         assert (answer.status_code, answer.json()["id"]) == (202, str(order.public_id))
     assert list(Cip.objects.filter(order=order).order_by("pk").values_list("status", flat=True)) == [
         "superseded",
         "lost",
     ]
+    assert not IdempotencyKey.objects.filter(order=None).exists()
+    answer = post(shop, at(order, "reissue"), {"expires_at": in_hours(80)})
+    assert (answer.status_code, answer.json()["code"]) == (409, "code_pending")
 
 
 def test_a_request_overtaken_by_its_repetition_writes_nothing(shop: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
