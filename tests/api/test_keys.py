@@ -12,7 +12,8 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown
 from pagoefectivo_django.flows import cancel_order, refund_order
 from pagoefectivo_django.flows.keys.claim import LEASE
-from pagoefectivo_django.models import Cip, IdempotencyKey, Order, Refund
+from pagoefectivo_django.flows.ledger.schedule import MOST_ATTEMPTS
+from pagoefectivo_django.models import Cip, Discrepancy, IdempotencyKey, Order, Refund
 from pagoefectivo_django.models.clock import current_time
 from tests.api.conftest import Caller
 from tests.api.test_writing import BODY, LIST, at, in_hours, post
@@ -170,6 +171,20 @@ def test_a_reissue_whose_answer_got_lost_asks_for_no_third_code(shop: APIClient,
     assert not IdempotencyKey.objects.filter(order=None).exists()
     answer = post(shop, at(order, "reissue"), {"expires_at": in_hours(80)})
     assert (answer.status_code, answer.json()["code"]) == (409, "code_pending")
+
+
+@pytest.mark.parametrize(("change", "keyed"), [("cancel", True), ("extend", False)], ids=["cancel", "extend"])
+def test_repetitions_that_the_provider_never_confirms_reach_a_person(shop: APIClient, change: str, keyed: bool) -> None:
+    order, method, body = (
+        make(),
+        *{"cancel": ("delete", {}), "extend": ("extend", {"expires_at": in_hours(80)})}[change],
+    )
+    for _each in range(MOST_ATTEMPTS):
+        assert not Discrepancy.objects.exists()
+        MemoryChannel.fail(method, OutcomeUnknown("dropped"))
+        MemoryChannel.fail("look_up", OutcomeUnknown("dropped"))
+        assert post(shop, at(order, change), body, **(KEY if keyed else {})).status_code == 202
+    assert Discrepancy.objects.get().kind == "not_confirmed"
 
 
 def test_a_request_overtaken_by_its_repetition_writes_nothing(shop: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
