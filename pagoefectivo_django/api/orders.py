@@ -6,7 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db.models import Exists, OuterRef
@@ -20,6 +20,7 @@ from ..conf import conf
 from ..errors import OutcomeUnknown
 from ..flows import actions_of, cancel_order, create_order, extend_order, refresh_order, reissue_code
 from ..flows.keys.claim import Claim
+from ..flows.orders.extend import ROUNDING
 from ..flows.possible.refusing import refuse_change
 from ..flows.possible.rules import PERMISSIONS
 from ..flows.reports.standing import standings
@@ -191,23 +192,38 @@ class ChangeView(ApiView):
             try:
                 done = self.change(order, wanted, self._on_write(claim, wanted.get("expires_at")))
             except _RecordedBefore:
-                if claim and not claim.row.order_id:
-                    claim.bind(order=order)  # the error has undone the transaction of the flow
-                order.reload()
+                self._raise_if_given_up(order, wanted, claim)
             except OutcomeUnknown:
                 order.reload()
                 known = False
-            pending = self.action and self.action in (done.pending_action, done.deferred_action)
-            return Response(order_json(request, done), status=200 if known and not pending else 202)
+            return Response(order_json(request, done), status=200 if known and not self._pending(done) else 202)
 
         return once(request, work, lambda key: Response(order_json(request, found_order(public_id))))
+
+    def stands(self, order: Order, wanted: dict[str, Any], since: datetime) -> bool:
+        """Return whether an order shows the change; ``since``: the moment before which nothing asked for it."""
+        raise NotImplementedError
+
+    def _pending(self, order: Order) -> bool:
+        return bool(self.action) and self.action in (order.pending_action, order.deferred_action)
+
+    def _raise_if_given_up(self, order: Order, wanted: dict[str, Any], claim: Claim | None) -> None:
+        """Read an order again, and raise ``InvalidRequest`` if the change is neither pending nor done."""
+        if claim and not claim.row.order_id:
+            claim.bind(order=order)  # the error has undone the transaction of the flow
+        order.reload()
+        moments = [order.action_requested_at, claim.row.created_at if claim else None]
+        since = min(filter(None, moments), default=order.created_at)
+        if not self._pending(order) and not self.stands(order, wanted, since):
+            paid = order.state in (OrderState.PAID, OrderState.REFUNDED)
+            raise refuse_change(self.action, "paid" if paid else "given_up", order)
 
     def _on_write(self, claim: Claim | None, date: datetime | None) -> Callable[[Order], None]:
         """Return what the flow calls under the order's lock: the key learns of the order, and is asked about it."""
         again = claim is not None and claim.row.order_id is not None
 
         def on_write(row: Order) -> None:
-            pending = self.action in (row.pending_action, row.deferred_action)
+            pending = self._pending(row)
             if pending and not self.repeats:
                 if date and date.replace(microsecond=0) != row.action_date:
                     raise refuse_change(self.action, "code_pending", row)
@@ -234,6 +250,10 @@ class Cancel(ChangeView):
         """Cancel the order."""
         return cancel_order(order, actor=self.actor, on_write=on_write, **wanted)
 
+    def stands(self, order: Order, wanted: dict[str, Any], since: datetime) -> bool:
+        """Return whether the order ended unpaid."""
+        return order.state in (OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REJECTED)
+
 
 class Extend(ChangeView):
     """``orders/<id>/extend/``."""
@@ -244,7 +264,12 @@ class Extend(ChangeView):
 
     def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Move the order's date."""
-        return extend_order(order, wanted.pop("expires_at"), actor=self.actor, on_write=on_write, **wanted)
+        return extend_order(order, actor=self.actor, on_write=on_write, **wanted)
+
+    def stands(self, order: Order, wanted: dict[str, Any], since: datetime) -> bool:
+        """Return whether the order has the date."""
+        difference: timedelta = order.expires_at - wanted["expires_at"]
+        return abs(difference) <= ROUNDING
 
 
 class Reissue(ChangeView):
@@ -258,6 +283,11 @@ class Reissue(ChangeView):
     def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Replace the order's code."""
         return reissue_code(order, actor=self.actor, on_write=on_write, **wanted)
+
+    def stands(self, order: Order, wanted: dict[str, Any], since: datetime) -> bool:
+        """Return whether the order's code was asked for since."""
+        asked_at = order.cip.asked_at if order.cip and order.cip.is_known else None
+        return asked_at is not None and asked_at >= since
 
 
 class Refresh(ChangeView):

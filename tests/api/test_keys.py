@@ -15,6 +15,7 @@ from pagoefectivo_django.flows.keys.claim import LEASE
 from pagoefectivo_django.flows.ledger.schedule import MOST_ATTEMPTS
 from pagoefectivo_django.models import Cip, Discrepancy, IdempotencyKey, Order, Refund
 from pagoefectivo_django.models.clock import current_time
+from pagoefectivo_django.testing import pay
 from tests.api.conftest import Caller
 from tests.api.test_writing import BODY, LIST, at, in_hours, post
 from tests.clock import later, many_ticks
@@ -185,6 +186,40 @@ def test_repetitions_that_the_provider_never_confirms_reach_a_person(shop: APICl
         MemoryChannel.fail("look_up", OutcomeUnknown("dropped"))
         assert post(shop, at(order, change), body, **(KEY if keyed else {})).status_code == 202
     assert Discrepancy.objects.get().kind == "not_confirmed"
+
+
+@pytest.mark.parametrize(
+    ("change", "method", "hours"), [("cancel", "delete", 0), ("extend", "extend", 80), ("reissue", "delete", 0)]
+)
+def test_a_change_that_was_given_up_is_not_said_to_be_done(
+    shop: APIClient, change: str, method: str, hours: int
+) -> None:
+    order, body = make(), {"expires_at": in_hours(hours)} if hours else {}
+    MemoryChannel.fail(method, OutcomeUnknown("dropped"))
+    MemoryChannel.fail("look_up", OutcomeUnknown("dropped"))
+    assert post(shop, at(order, change), body, **KEY).status_code == 202
+    Order.objects.update(pending_action="", retry_at=None)  # as the worker does after the last attempt
+    for _each in range(2):
+        answer = post(shop, at(order, change), body, **KEY)
+        assert (answer.status_code, answer.json()["code"]) == (409, "change_given_up")
+
+
+def test_a_cancellation_overtaken_by_a_payment(shop: APIClient) -> None:
+    order = make()
+    MemoryChannel.fail("delete", OutcomeUnknown("dropped"))
+    MemoryChannel.fail("look_up", OutcomeUnknown("dropped"))
+    assert post(shop, at(order, "cancel"), **KEY).status_code == 202
+    pay(order)
+    answer = post(shop, at(order, "cancel"), **KEY)
+    assert (answer.status_code, answer.json()["code"]) == (409, "code_of_paid_order")
+
+
+@pytest.mark.parametrize("change", ["cancel", "extend"])
+def test_killed_after_the_change_was_done(shop: APIClient, change: str) -> None:
+    order, body = make(), {"expires_at": in_hours(80)} if change == "extend" else {}
+    assert post(shop, at(order, change), body, **KEY).status_code == 200
+    IdempotencyKey.objects.update(status=None)
+    assert post(shop, at(order, change), body, **KEY).status_code == 200
 
 
 def test_a_request_overtaken_by_its_repetition_writes_nothing(shop: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
