@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ..conf import conf
-from ..errors import OutcomeUnknown
+from ..errors import InReview, OutcomeUnknown
 from ..flows import actions_of, cancel_order, create_order, extend_order, refresh_order, reissue_code
 from ..flows.keys.claim import Claim
 from ..flows.orders.extend import ROUNDING
@@ -190,12 +190,14 @@ class ChangeView(ApiView):
         def work(claim: Claim | None) -> Response:
             done, known = order, True
             try:
-                done = self.change(order, wanted, self._on_write(claim, wanted.get("expires_at")))
+                done = self.change(order, wanted, self._on_write(claim, wanted))
             except _RecordedBefore:
                 self._raise_if_given_up(order, wanted, claim)
-            except OutcomeUnknown:
+            except (OutcomeUnknown, InReview) as error:
                 order.reload()
                 known = False
+                if isinstance(error, InReview) and not (self._pending(order) and _is_date(order, wanted)):
+                    raise  # else it was recorded, and is done after the answer to the question about money
             return Response(order_json(request, done), status=200 if known and not self._pending(done) else 202)
 
         return once(request, work, lambda key: Response(order_json(request, found_order(public_id))))
@@ -218,14 +220,14 @@ class ChangeView(ApiView):
             paid = order.state in (OrderState.PAID, OrderState.REFUNDED)
             raise refuse_change(self.action, "paid" if paid else "given_up", order)
 
-    def _on_write(self, claim: Claim | None, date: datetime | None) -> Callable[[Order], None]:
+    def _on_write(self, claim: Claim | None, wanted: dict[str, Any]) -> Callable[[Order], None]:
         """Return what the flow calls under the order's lock: the key learns of the order, and is asked about it."""
         again = claim is not None and claim.row.order_id is not None
 
         def on_write(row: Order) -> None:
             pending = self._pending(row)
             if pending and not self.repeats:
-                if date and date.replace(microsecond=0) != row.action_date:
+                if not _is_date(row, wanted):
                     raise refuse_change(self.action, "code_pending", row)
                 raise _RecordedBefore
             if again and not pending:
@@ -234,6 +236,12 @@ class ChangeView(ApiView):
                 claim.bind(order=row)
 
         return on_write
+
+
+def _is_date(order: Order, wanted: dict[str, Any]) -> bool:
+    """Return whether an order's recorded action is for the date wanted, if any."""
+    date: datetime | None = wanted.get("expires_at")
+    return date is None or date.replace(microsecond=0) == order.action_date
 
 
 class _RecordedBefore(Exception):

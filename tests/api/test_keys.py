@@ -9,13 +9,13 @@ from rest_framework.test import APIClient
 
 from pagoefectivo_django.api import orders, refunds
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import OutcomeUnknown
+from pagoefectivo_django.errors import InReview, OutcomeUnknown
 from pagoefectivo_django.flows import cancel_order, refund_order
 from pagoefectivo_django.flows.keys.claim import LEASE
 from pagoefectivo_django.flows.ledger.schedule import MOST_ATTEMPTS
 from pagoefectivo_django.models import Cip, Discrepancy, IdempotencyKey, Order, Refund
 from pagoefectivo_django.models.clock import current_time
-from pagoefectivo_django.testing import pay
+from pagoefectivo_django.testing import make_discrepancy, pay
 from tests.api.conftest import Caller
 from tests.api.test_writing import BODY, LIST, at, in_hours, post
 from tests.clock import later, many_ticks
@@ -212,6 +212,23 @@ def test_a_cancellation_overtaken_by_a_payment(shop: APIClient) -> None:
     pay(order)
     answer = post(shop, at(order, "cancel"), **KEY)
     assert (answer.status_code, answer.json()["code"]) == (409, "code_of_paid_order")
+
+
+def test_a_question_about_money_that_comes_during_an_extension(
+    shop: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, body = make(), {"expires_at": in_hours(80)}
+
+    def ask() -> None:
+        make_discrepancy(order)
+        raise InReview("somebody asks", code="order_in_review")
+
+    during(monkeypatch, "extend", ask)
+    for _each in range(2):  # deferred to the answer
+        answer = post(shop, at(order, "extend"), body, **KEY)
+        assert (answer.status_code, Order.objects.get().deferred_action) == (202, "extend")
+    answer = post(shop, at(order, "extend"), {"expires_at": in_hours(90)})
+    assert (answer.status_code, answer.json()["code"]) == (409, "order_in_review")
 
 
 @pytest.mark.parametrize("change", ["cancel", "extend"])
