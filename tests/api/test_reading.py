@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from rest_framework.authentication import SessionAuthentication, TokenAuthentication
 from rest_framework.test import APIClient
 
+from pagoefectivo_django.api.orders import Orders
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.testing import pay
 from tests.api.conftest import Caller
@@ -132,6 +134,13 @@ def test_an_unknown_question_is_refused_by_name(shop: APIClient, query: str, fie
     assert [*told["errors"]] == [field]
     assert told["status"] == 400
     assert told["trace"]
+
+
+def test_a_stranger_is_401_whichever_class_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    classes = [SessionAuthentication, TokenAuthentication]
+    monkeypatch.setattr(Orders, "authentication_classes", classes)
+    answer = APIClient().get(LIST)
+    assert (answer.status_code, answer.json()["code"], answer.json()["status"]) == (401, "not_authenticated", 401)
 
 
 def test_strangers(caller: Caller) -> None:
