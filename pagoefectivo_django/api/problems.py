@@ -113,7 +113,7 @@ def _of_ours(error: PagoEfectivoError) -> Response:
     if isinstance(error, Unavailable | OutcomeUnknown):
         return problem(503, error.code or "provider_unavailable", sentence, wait=RETRY_AFTER)
     if isinstance(error, Misconfigured):
-        return problem(503, error.code or "misconfigured", sentence)
+        return problem(503, error.code or "misconfigured", sentence, wait=RETRY_AFTER)
     if not isinstance(error, InvalidRequest):
         return problem(503, code, sentence, wait=RETRY_AFTER)
     if isinstance(error, KeyReused):

@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
+from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailable
 from pagoefectivo_django.models import IdempotencyKey, Order, OrderEvent
 from pagoefectivo_django.testing import expire, pay
 from tests.api.conftest import Caller
@@ -162,6 +162,14 @@ def test_an_order_is_extended_reissued_and_refreshed(shop: APIClient) -> None:
     assert post(shop, at(order, "refresh")).json()["state"] == "expired"
     assert post(shop, at(order, "extend"), {}).json()["errors"].keys() == {"expires_at"}
     assert post(shop, at(order, "refresh"), {"reason": "x"}).status_code == 400
+
+
+def test_wrong_settings_are_503_and_to_be_tried_again(shop: APIClient) -> None:
+    order = make()
+    MemoryChannel.fail("delete", Misconfigured("a setting is wrong"))
+    answer = post(shop, at(order, "cancel"))
+    assert (answer.status_code, answer.json()["code"]) == (503, "misconfigured")
+    assert int(answer["Retry-After"]) > 0
 
 
 def test_a_provider_that_is_down_is_503_and_an_unknown_end_202(shop: APIClient) -> None:
