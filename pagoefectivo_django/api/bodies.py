@@ -139,7 +139,7 @@ class ExtendBody(ReasonBody):
 class ReissueBody(ReasonBody):
     """A new code, and until when it shall be payable."""
 
-    expires_at = Moment(required=False)
+    expires_at = Moment(required=False, allow_null=True)
 
 
 class EmptyBody(Body):
