@@ -44,6 +44,7 @@ def test_the_way_of_a_refund(shop: APIClient) -> None:
         answer = post(shop, step(refund, "close"), {"done": True, "reason": "seen at the bank"})
         assert (answer.status_code, answer.json()["status"]) == (200, "done")
     assert post(shop, step(refund, "close"), {"done": False, "reason": "no"}).status_code == 409
+    assert post(shop, step(refund, "close"), {"done": True, "reason": " "}).status_code == 400
     assert shop.get(at(order)).json()["refunded"] == {"amount": "10.00", "currency": "PEN"}
 
 
