@@ -158,6 +158,7 @@ class OneOrder(ApiView):
 
     permissions = {"GET": "view_order"}
     operations = {"GET": Operation("get_order", OrderAnswer, headers=("ETag",))}
+    page_parameters = frozenset()
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
         """Return the order with its ETag."""

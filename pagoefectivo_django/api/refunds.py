@@ -84,6 +84,7 @@ class OneRefund(ApiView):
 
     permissions = {"GET": "view_refund"}
     operations = {"GET": Operation("get_refund", RefundAnswer)}
+    page_parameters = frozenset()
 
     def get(self, request: Request, pk: str) -> Response:
         """Return the refund."""
