@@ -37,7 +37,7 @@ from .bodies import Body, CreateBody, EmptyBody, ExtendBody, ReasonBody, Reissue
 from .keys import once
 from .operations import Operation
 from .payload import ACTIONS, order_data
-from .permissions import may
+from .permissions import may, require
 
 #: By parameter of the list, the look-up on ``Order``.
 LOOKUPS = {
@@ -134,6 +134,8 @@ class Orders(ApiView):
     def post(self, request: Request) -> Response:
         """Create an order, or return the order that holds the reference: 201 or 200."""
         wanted = read(request, CreateBody)
+        if wanted.get("replace"):  # which cancels the order in the way
+            require(request, "change_order")
         wanted["payer"] = Payer(**wanted["payer"])
 
         def work(claim: Claim | None) -> Response:

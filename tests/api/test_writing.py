@@ -66,6 +66,15 @@ def test_a_reference_in_the_way(shop: APIClient) -> None:
     assert Order.objects.get(newest=None).state == "cancelled"
 
 
+def test_to_replace_an_order_is_to_change_it(caller: Caller) -> None:
+    client = caller("add_order")
+    assert post(client, LIST, BODY | {"replace": False}).status_code == 201
+    answer = post(client, LIST, BODY | {"amount": "99.00", "replace": True})
+    assert (answer.status_code, Order.objects.get().state) == (403, "pending")
+    client = caller("add_order", "change_order")
+    assert post(client, LIST, BODY | {"amount": "99.00", "replace": True}).status_code == 201
+
+
 def test_a_provider_that_is_down_stops_no_order(shop: APIClient) -> None:
     MemoryChannel.fail("issue", Unavailable("down"))
     answer = post(shop, LIST, BODY)
