@@ -102,7 +102,7 @@ class Orders(ApiView):
     operations = {
         "GET": Operation("list_orders", OrderAnswer, page=True),
         "POST": Operation(
-            "create_order", OrderAnswer, statuses=(200, 201), body=CreateBody, key=True, headers=("Location",)
+            "create_order", OrderAnswer, statuses=(200, 201, 202), body=CreateBody, key=True, headers=("Location",)
         ),
     }
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {
@@ -142,7 +142,12 @@ class Orders(ApiView):
             if claim and claim.row.order:  # a process ended after it wrote the order
                 return self.answer(request, claim.row.order, _since(claim.row))
             now = current_time()
-            order = create_order(**wanted, now=now, on_write=lambda row: claim.bind(order=row) if claim else None)
+            try:
+                order = create_order(**wanted, now=now, on_write=lambda row: claim.bind(order=row) if claim else None)
+            except OutcomeUnknown:
+                if (old := _being_cancelled(wanted["reference"])) is None:
+                    raise
+                return self.answer(request, old, 202)  # the worker goes on; a repetition creates the order then
             order.reload()
             return self.answer(request, order, 201 if order.created_at == now else 200)
 
@@ -310,6 +315,12 @@ class Refresh(ChangeView):
     def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Ask the provider about the order's codes."""
         return refresh_order(order)
+
+
+def _being_cancelled(reference: str | int) -> Order | None:
+    """Return the order with a reference whose cancellation is pending, if any."""
+    orders = Order.objects.using(database()).select_related("cip").filter(pending_action=PendingAction.CANCEL)
+    return orders.filter(reference=str(reference).strip()).first()
 
 
 def _order_of(key: IdempotencyKey) -> Order:

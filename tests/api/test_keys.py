@@ -48,6 +48,17 @@ def test_the_same_answer_again(shop: APIClient) -> None:
     assert post(shop, LIST, dict(reversed(BODY.items())), **bare).json()["id"] == str(order.public_id)
 
 
+def test_a_replacement_that_the_provider_has_not_confirmed(shop: APIClient) -> None:
+    old, body = post(shop, LIST, BODY).json(), BODY | {"amount": "99.00", "replace": True}
+    MemoryChannel.fail("delete", OutcomeUnknown("dropped"))
+    MemoryChannel.fail("look_up", OutcomeUnknown("dropped"))
+    answer = post(shop, LIST, body, **KEY)
+    assert (answer.status_code, answer.json()["id"]) == (202, old["id"])
+    many_ticks(3, later(minutes=10))
+    answer = post(shop, LIST, body, **KEY)
+    assert (answer.status_code, answer.json()["amount"]) == (201, "99.00")
+
+
 def test_another_body_or_another_order_under_the_key(shop: APIClient) -> None:
     post(shop, LIST, BODY, **KEY)
     answer = post(shop, LIST, BODY | {"reference": "SHOP-1002"}, **KEY)
