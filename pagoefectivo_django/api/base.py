@@ -138,8 +138,8 @@ class ApiView(APIView):
 
     @property
     def actor(self) -> Actor:
-        """The caller, for the history."""
-        return Actor(ActorKind.API, self.request.user.get_username())
+        """The caller, for the history: the name as the columns keep it, so that both are equal."""
+        return Actor.parse(str(Actor(ActorKind.API, self.request.user.get_username())))
 
     def asked(self, request: Request) -> dict[str, Any]:
         """Return the values of the query's parameters; raises ``BadRequest`` for an unknown parameter or value."""
