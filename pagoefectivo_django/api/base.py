@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
@@ -121,6 +122,12 @@ class ApiView(APIView):
         patch_vary_headers(response, ["Accept-Language", "Authorization"])
         return response
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse what the caller may not do, and the parameters of a write, which has none."""
+        super().initial(request, *args, **kwargs)
+        for name in request.query_params if request.method not in SAFE_METHODS else ():
+            self._unknown(name, ())
+
     def get_exception_handler(self) -> Callable[[Exception, Mapping[str, Any]], Any]:
         """Return our handler, whatever ``EXCEPTION_HANDLER`` the project has for its own API."""
         return problem_of
@@ -131,8 +138,8 @@ class ApiView(APIView):
 
     @property
     def actor(self) -> Actor:
-        """The caller, for the history."""
-        return Actor(ActorKind.API, self.request.user.get_username())
+        """The caller, for the history: the name as the columns keep it, so that both are equal."""
+        return Actor.parse(str(Actor(ActorKind.API, self.request.user.get_username())))
 
     def asked(self, request: Request) -> dict[str, Any]:
         """Return the values of the query's parameters; raises ``BadRequest`` for an unknown parameter or value."""
@@ -141,14 +148,17 @@ class ApiView(APIView):
             if name in self.page_parameters:
                 continue
             if name not in self.filters:
-                known = ", ".join(sorted({*self.filters, *self.page_parameters}))
-                self._refuse(name, _("There is no such parameter; use %(known)s.") % {"known": known})
+                self._unknown(name, {*self.filters, *self.page_parameters})
             try:
                 (text,) = values
                 found[name] = self.filters[name](text)
             except ValueError:
                 self._refuse(name, _("This value is unknown, or the parameter comes twice."))
         return found
+
+    def _unknown(self, name: str, known: Iterable[str]) -> None:
+        words = {"known": ", ".join(sorted(known)) or "-"}
+        self._refuse(name, _("There is no such parameter; use %(known)s.") % words)
 
     def _refuse(self, name: str, sentence: str) -> None:
         raise BadRequest("filter_unknown", f"{name}: {sentence}", {name: [sentence]})

@@ -18,6 +18,8 @@ from ..payer import Payer
 from ..states import Resolution
 from . import filters
 
+#: The most characters of a reason that the history keeps.
+LONGEST_REASON = 500
 _AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,30})?", re.ASCII)
 
 
@@ -127,7 +129,7 @@ class CreateBody(Body):
 class ReasonBody(Body):
     """Why a caller asks for a change."""
 
-    reason = Text(required=False)
+    reason = Text(required=False, max_length=LONGEST_REASON)
 
 
 class ExtendBody(ReasonBody):
@@ -139,7 +141,7 @@ class ExtendBody(ReasonBody):
 class ReissueBody(ReasonBody):
     """A new code, and until when it shall be payable."""
 
-    expires_at = Moment(required=False)
+    expires_at = Moment(required=False, allow_null=True)
 
 
 class EmptyBody(Body):
@@ -150,21 +152,21 @@ class RefundBody(Body):
     """How much goes back (all that can, without ``amount``), and why."""
 
     amount = Amount(required=False, allow_null=True)
-    reason = Text()
+    reason = Text(max_length=LONGEST_REASON)
 
 
 class CloseBody(Body):
     """What became of a refund, and why it is known."""
 
     done = Flag()
-    reason = Text()
+    reason = Text(max_length=LONGEST_REASON)
 
 
 class ResolveBody(Body):
     """The decision about a discrepancy, and why."""
 
     resolution = serializers.ChoiceField(Resolution.values)
-    reason = Text(allow_blank=False, trim_whitespace=True, max_length=500)
+    reason = Text(allow_blank=False, trim_whitespace=True, max_length=LONGEST_REASON)
 
 
 # A further field of ``Payer`` is a further field of the body.

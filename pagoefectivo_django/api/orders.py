@@ -6,6 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db.models import Exists, OuterRef
@@ -16,9 +17,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ..conf import conf
-from ..errors import OutcomeUnknown
+from ..errors import InReview, OutcomeUnknown
 from ..flows import actions_of, cancel_order, create_order, extend_order, refresh_order, reissue_code
 from ..flows.keys.claim import Claim
+from ..flows.orders.extend import ROUNDING
+from ..flows.possible.refusing import refuse_change
 from ..flows.possible.rules import PERMISSIONS
 from ..flows.reports.standing import standings
 from ..models import Discrepancy, IdempotencyKey, Order
@@ -34,7 +37,7 @@ from .bodies import Body, CreateBody, EmptyBody, ExtendBody, ReasonBody, Reissue
 from .keys import once
 from .operations import Operation
 from .payload import ACTIONS, order_data
-from .permissions import may
+from .permissions import may, require
 
 #: By parameter of the list, the look-up on ``Order``.
 LOOKUPS = {
@@ -99,7 +102,7 @@ class Orders(ApiView):
     operations = {
         "GET": Operation("list_orders", OrderAnswer, page=True),
         "POST": Operation(
-            "create_order", OrderAnswer, statuses=(200, 201), body=CreateBody, key=True, headers=("Location",)
+            "create_order", OrderAnswer, statuses=(200, 201, 202), body=CreateBody, key=True, headers=("Location",)
         ),
     }
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {
@@ -131,13 +134,20 @@ class Orders(ApiView):
     def post(self, request: Request) -> Response:
         """Create an order, or return the order that holds the reference: 201 or 200."""
         wanted = read(request, CreateBody)
+        if wanted.get("replace"):  # which cancels the order in the way
+            require(request, "change_order")
         wanted["payer"] = Payer(**wanted["payer"])
 
         def work(claim: Claim | None) -> Response:
             if claim and claim.row.order:  # a process ended after it wrote the order
                 return self.answer(request, claim.row.order, _since(claim.row))
             now = current_time()
-            order = create_order(**wanted, now=now, on_write=lambda row: claim.bind(order=row) if claim else None)
+            try:
+                order = create_order(**wanted, now=now, on_write=lambda row: claim.bind(order=row) if claim else None)
+            except OutcomeUnknown:
+                if (old := _being_cancelled(wanted["reference"])) is None:
+                    raise
+                return self.answer(request, old, 202)  # the worker goes on; a repetition creates the order then
             order.reload()
             return self.answer(request, order, 201 if order.created_at == now else 200)
 
@@ -155,6 +165,7 @@ class OneOrder(ApiView):
 
     permissions = {"GET": "view_order"}
     operations = {"GET": Operation("get_order", OrderAnswer, headers=("ETag",))}
+    page_parameters = frozenset()
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
         """Return the order with its ETag."""
@@ -176,7 +187,7 @@ class ChangeView(ApiView):
     #: Whether a repetition asks the provider again for an action that is pending; else the worker goes on with it.
     repeats: ClassVar[bool] = True
 
-    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:
+    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Call the flow and return the order."""
         raise NotImplementedError
 
@@ -187,33 +198,62 @@ class ChangeView(ApiView):
         def work(claim: Claim | None) -> Response:
             done, known = order, True
             try:
-                done = self.change(order, wanted, self._on_write(claim))
+                done = self.change(order, wanted, self._on_write(claim, wanted))
             except _RecordedBefore:
-                order.reload()
-            except OutcomeUnknown:
+                self._raise_if_given_up(order, wanted, claim)
+            except (OutcomeUnknown, InReview) as error:
                 order.reload()
                 known = False
-            pending = self.action and self.action in (done.pending_action, done.deferred_action)
-            return Response(order_json(request, done), status=200 if known and not pending else 202)
+                if isinstance(error, InReview) and not (self._pending(order) and _is_date(order, wanted)):
+                    raise  # else it was recorded, and is done after the answer to the question about money
+            return Response(order_json(request, done), status=200 if known and not self._pending(done) else 202)
 
         return once(request, work, lambda key: Response(order_json(request, found_order(public_id))))
 
-    def _on_write(self, claim: Claim | None) -> Callable[[Order], None] | None:
+    def stands(self, order: Order, wanted: dict[str, Any], since: datetime) -> bool:
+        """Return whether an order shows the change; ``since``: the moment before which nothing asked for it."""
+        raise NotImplementedError
+
+    def _pending(self, order: Order) -> bool:
+        return bool(self.action) and self.action in (order.pending_action, order.deferred_action)
+
+    def _raise_if_given_up(self, order: Order, wanted: dict[str, Any], claim: Claim | None) -> None:
+        """Read an order again, and raise ``InvalidRequest`` if the change is neither pending nor done."""
+        if claim and not claim.row.order_id:
+            claim.bind(order=order)  # the error has undone the transaction of the flow
+        order.reload()
+        moments = [order.action_requested_at, claim.row.created_at if claim else None]
+        since = min(filter(None, moments), default=order.created_at)
+        if not self._pending(order) and not self.stands(order, wanted, since):
+            paid = order.state in (OrderState.PAID, OrderState.REFUNDED)
+            raise refuse_change(self.action, "paid" if paid else "given_up", order)
+
+    def _on_write(self, claim: Claim | None, wanted: dict[str, Any]) -> Callable[[Order], None]:
         """Return what the flow calls under the order's lock: the key learns of the order, and is asked about it."""
-        if claim is None:
-            return None
-        again = claim.row.order_id is not None
+        again = claim is not None and claim.row.order_id is not None
 
         def on_write(row: Order) -> None:
-            if again and not (self.repeats and self.action in (row.pending_action, row.deferred_action)):
+            pending = self._pending(row)
+            if pending and not self.repeats:
+                if not _is_date(row, wanted):
+                    raise refuse_change(self.action, "code_pending", row)
                 raise _RecordedBefore
-            claim.bind(order=row)
+            if again and not pending:
+                raise _RecordedBefore
+            if claim:
+                claim.bind(order=row)
 
         return on_write
 
 
+def _is_date(order: Order, wanted: dict[str, Any]) -> bool:
+    """Return whether an order's recorded action is for the date wanted, if any."""
+    date: datetime | None = wanted.get("expires_at")
+    return date is None or date.replace(microsecond=0) == order.action_date
+
+
 class _RecordedBefore(Exception):
-    """The change was recorded by an earlier request with the same key: it is done, or the worker goes on with it."""
+    """The change was recorded by an earlier request: it is done, or the worker goes on with it."""
 
 
 class Cancel(ChangeView):
@@ -222,9 +262,13 @@ class Cancel(ChangeView):
     operations = {"POST": Operation("cancel_order", OrderAnswer, statuses=(200, 202), body=ReasonBody, key=True)}
     action = PendingAction.CANCEL
 
-    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:
+    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Cancel the order."""
         return cancel_order(order, actor=self.actor, on_write=on_write, **wanted)
+
+    def stands(self, order: Order, wanted: dict[str, Any], since: datetime) -> bool:
+        """Return whether the order ended unpaid."""
+        return order.state in (OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REJECTED)
 
 
 class Extend(ChangeView):
@@ -234,9 +278,14 @@ class Extend(ChangeView):
     action = PendingAction.EXTEND
     body = ExtendBody
 
-    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:
+    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Move the order's date."""
-        return extend_order(order, wanted.pop("expires_at"), actor=self.actor, on_write=on_write, **wanted)
+        return extend_order(order, actor=self.actor, on_write=on_write, **wanted)
+
+    def stands(self, order: Order, wanted: dict[str, Any], since: datetime) -> bool:
+        """Return whether the order has the date."""
+        difference: timedelta = order.expires_at - wanted["expires_at"]
+        return abs(difference) <= ROUNDING
 
 
 class Reissue(ChangeView):
@@ -247,9 +296,14 @@ class Reissue(ChangeView):
     repeats = False  # recorded anew, it would forget that an answer got lost, and one code more might be paid
     body = ReissueBody
 
-    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:
+    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Replace the order's code."""
         return reissue_code(order, actor=self.actor, on_write=on_write, **wanted)
+
+    def stands(self, order: Order, wanted: dict[str, Any], since: datetime) -> bool:
+        """Return whether the order's code was asked for since."""
+        asked_at = order.cip.asked_at if order.cip and order.cip.is_known else None
+        return asked_at is not None and asked_at >= since
 
 
 class Refresh(ChangeView):
@@ -258,9 +312,15 @@ class Refresh(ChangeView):
     operations = {"POST": Operation("refresh_order", OrderAnswer, statuses=(200, 202), body=EmptyBody, key=True)}
     body = EmptyBody
 
-    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None] | None) -> Order:
+    def change(self, order: Order, wanted: dict[str, Any], on_write: Callable[[Order], None]) -> Order:
         """Ask the provider about the order's codes."""
         return refresh_order(order)
+
+
+def _being_cancelled(reference: str | int) -> Order | None:
+    """Return the order with a reference whose cancellation is pending, if any."""
+    orders = Order.objects.using(database()).select_related("cip").filter(pending_action=PendingAction.CANCEL)
+    return orders.filter(reference=str(reference).strip()).first()
 
 
 def _order_of(key: IdempotencyKey) -> Order:

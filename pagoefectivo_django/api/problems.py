@@ -113,7 +113,7 @@ def _of_ours(error: PagoEfectivoError) -> Response:
     if isinstance(error, Unavailable | OutcomeUnknown):
         return problem(503, error.code or "provider_unavailable", sentence, wait=RETRY_AFTER)
     if isinstance(error, Misconfigured):
-        return problem(503, error.code or "misconfigured", sentence)
+        return problem(503, error.code or "misconfigured", sentence, wait=RETRY_AFTER)
     if not isinstance(error, InvalidRequest):
         return problem(503, code, sentence, wait=RETRY_AFTER)
     if isinstance(error, KeyReused):
@@ -139,9 +139,11 @@ def _of_framework(error: exceptions.APIException) -> Response:
         return problem(400, "body_invalid", detail, {name: found for name, found in errors.items() if name})
     if isinstance(error, exceptions.Throttled):
         wait = wait or RETRY_AFTER
+    # Django REST framework makes a 403 of it where the first authentication class has no challenge.
+    status = 401 if isinstance(error, exceptions.NotAuthenticated) else error.status_code
     codes = error.get_codes()
     code = codes if isinstance(codes, str) else str(error.default_code)
-    answer = problem(error.status_code, code, str(error.detail), getattr(error, "errors", None), wait)
+    answer = problem(status, code, str(error.detail), getattr(error, "errors", None), wait)
     if challenge := getattr(error, "auth_header", None):
         answer["WWW-Authenticate"] = challenge
     return answer

@@ -24,6 +24,7 @@ from .operations import Operation
 from .orders import found_order
 from .payload import REFUND_ACTIONS, refund_data
 from .permissions import may
+from .problems import FIELDS
 
 
 def found_refund(pk: str) -> Refund:
@@ -83,6 +84,7 @@ class OneRefund(ApiView):
 
     permissions = {"GET": "view_refund"}
     operations = {"GET": Operation("get_refund", RefundAnswer)}
+    page_parameters = frozenset()
 
     def get(self, request: Request, pk: str) -> Response:
         """Return the refund."""
@@ -110,9 +112,9 @@ class StepView(ApiView):
         def work(claim: Claim | None) -> Response:
             try:
                 done = self.step(refund, wanted)
-            except InvalidRequest:
+            except InvalidRequest as error:
                 done = found_refund(pk)
-                if not self.reached(done, wanted):
+                if error.code in FIELDS or not self.reached(done, wanted):
                     raise
             return Response(refunds_json(self, [done])[0])
 

@@ -9,11 +9,13 @@ from rest_framework.test import APIClient
 
 from pagoefectivo_django.api import orders, refunds
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import OutcomeUnknown
+from pagoefectivo_django.errors import InReview, OutcomeUnknown
 from pagoefectivo_django.flows import cancel_order, refund_order
 from pagoefectivo_django.flows.keys.claim import LEASE
-from pagoefectivo_django.models import Cip, IdempotencyKey, Order, Refund
+from pagoefectivo_django.flows.ledger.schedule import MOST_ATTEMPTS
+from pagoefectivo_django.models import Cip, Discrepancy, IdempotencyKey, Order, Refund
 from pagoefectivo_django.models.clock import current_time
+from pagoefectivo_django.testing import make_discrepancy, pay
 from tests.api.conftest import Caller
 from tests.api.test_writing import BODY, LIST, at, in_hours, post
 from tests.clock import later, many_ticks
@@ -44,6 +46,17 @@ def test_the_same_answer_again(shop: APIClient) -> None:
     # Quotes belong to the header, not to the key, and the order of fields is no difference.
     bare = {"Idempotency-Key": KEY["Idempotency-Key"].strip('"')}
     assert post(shop, LIST, dict(reversed(BODY.items())), **bare).json()["id"] == str(order.public_id)
+
+
+def test_a_replacement_that_the_provider_has_not_confirmed(shop: APIClient) -> None:
+    old, body = post(shop, LIST, BODY).json(), BODY | {"amount": "99.00", "replace": True}
+    MemoryChannel.fail("delete", OutcomeUnknown("dropped"))
+    MemoryChannel.fail("look_up", OutcomeUnknown("dropped"))
+    answer = post(shop, LIST, body, **KEY)
+    assert (answer.status_code, answer.json()["id"]) == (202, old["id"])
+    many_ticks(3, later(minutes=10))
+    answer = post(shop, LIST, body, **KEY)
+    assert (answer.status_code, answer.json()["amount"]) == (201, "99.00")
 
 
 def test_another_body_or_another_order_under_the_key(shop: APIClient) -> None:
@@ -156,16 +169,85 @@ def test_killed_while_an_order_is_reissued(shop: APIClient, monkeypatch: pytest.
     assert Cip.objects.filter(order=order).count() == 2
 
 
-def test_a_reissue_whose_answer_got_lost_asks_for_no_third_code(shop: APIClient) -> None:
+@pytest.mark.parametrize("keys", ["kkk", "---", "kll", "-kk"])
+def test_a_reissue_whose_answer_got_lost_asks_for_no_third_code(shop: APIClient, keys: str) -> None:
     order = make()
     MemoryChannel.fail("issue", OutcomeUnknown("dropped"))
-    for _each in range(3):
-        answer = post(shop, at(order, "reissue"), **KEY)
+    for key in keys:
+        answer = post(shop, at(order, "reissue"), **({"Idempotency-Key": key} if key != "-" else {}))
         assert (answer.status_code, answer.json()["id"]) == (202, str(order.public_id))
     assert list(Cip.objects.filter(order=order).order_by("pk").values_list("status", flat=True)) == [
         "superseded",
         "lost",
     ]
+    assert not IdempotencyKey.objects.filter(order=None).exists()
+    answer = post(shop, at(order, "reissue"), {"expires_at": in_hours(80)})
+    assert (answer.status_code, answer.json()["code"]) == (409, "code_pending")
+
+
+@pytest.mark.parametrize(("change", "keyed"), [("cancel", True), ("extend", False)], ids=["cancel", "extend"])
+def test_repetitions_that_the_provider_never_confirms_reach_a_person(shop: APIClient, change: str, keyed: bool) -> None:
+    order, method, body = (
+        make(),
+        *{"cancel": ("delete", {}), "extend": ("extend", {"expires_at": in_hours(80)})}[change],
+    )
+    for _each in range(MOST_ATTEMPTS):
+        assert not Discrepancy.objects.exists()
+        MemoryChannel.fail(method, OutcomeUnknown("dropped"))
+        MemoryChannel.fail("look_up", OutcomeUnknown("dropped"))
+        assert post(shop, at(order, change), body, **(KEY if keyed else {})).status_code == 202
+    assert Discrepancy.objects.get().kind == "not_confirmed"
+
+
+@pytest.mark.parametrize(
+    ("change", "method", "hours"), [("cancel", "delete", 0), ("extend", "extend", 80), ("reissue", "delete", 0)]
+)
+def test_a_change_that_was_given_up_is_not_said_to_be_done(
+    shop: APIClient, change: str, method: str, hours: int
+) -> None:
+    order, body = make(), {"expires_at": in_hours(hours)} if hours else {}
+    MemoryChannel.fail(method, OutcomeUnknown("dropped"))
+    MemoryChannel.fail("look_up", OutcomeUnknown("dropped"))
+    assert post(shop, at(order, change), body, **KEY).status_code == 202
+    Order.objects.update(pending_action="", retry_at=None)  # as the worker does after the last attempt
+    for _each in range(2):
+        answer = post(shop, at(order, change), body, **KEY)
+        assert (answer.status_code, answer.json()["code"]) == (409, "change_given_up")
+
+
+def test_a_cancellation_overtaken_by_a_payment(shop: APIClient) -> None:
+    order = make()
+    MemoryChannel.fail("delete", OutcomeUnknown("dropped"))
+    MemoryChannel.fail("look_up", OutcomeUnknown("dropped"))
+    assert post(shop, at(order, "cancel"), **KEY).status_code == 202
+    pay(order)
+    answer = post(shop, at(order, "cancel"), **KEY)
+    assert (answer.status_code, answer.json()["code"]) == (409, "code_of_paid_order")
+
+
+def test_a_question_about_money_that_comes_during_an_extension(
+    shop: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, body = make(), {"expires_at": in_hours(80)}
+
+    def ask() -> None:
+        make_discrepancy(order)
+        raise InReview("somebody asks", code="order_in_review")
+
+    during(monkeypatch, "extend", ask)
+    for _each in range(2):  # deferred to the answer
+        answer = post(shop, at(order, "extend"), body, **KEY)
+        assert (answer.status_code, Order.objects.get().deferred_action) == (202, "extend")
+    answer = post(shop, at(order, "extend"), {"expires_at": in_hours(90)})
+    assert (answer.status_code, answer.json()["code"]) == (409, "order_in_review")
+
+
+@pytest.mark.parametrize("change", ["cancel", "extend"])
+def test_killed_after_the_change_was_done(shop: APIClient, change: str) -> None:
+    order, body = make(), {"expires_at": in_hours(80)} if change == "extend" else {}
+    assert post(shop, at(order, change), body, **KEY).status_code == 200
+    IdempotencyKey.objects.update(status=None)
+    assert post(shop, at(order, change), body, **KEY).status_code == 200
 
 
 def test_a_request_overtaken_by_its_repetition_writes_nothing(shop: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,11 @@ def test_every_address_is_in_the_reference() -> None:
     assert told == {re.sub(r"<\w+:\w+>", "<id>", str(each.pattern)) for each in urls.urlpatterns}
 
 
+def test_no_address_is_there_twice() -> None:
+    told = re.findall(r"``((?:GET|POST|PATCH|DELETE) [\w/<>-]+)``", PAGE[: PAGE.index("\nA page has")])
+    assert len(told) == len(set(told))
+
+
 def test_every_code_of_the_apis_own_is_in_the_reference() -> None:
     text = "".join(path.read_text() for path in API.glob("*.py"))
     used = set(re.findall(r'(?:BadRequest\(|problem\(\s*\d+,) ?"(\w+)"', text))

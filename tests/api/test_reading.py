@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from rest_framework.authentication import SessionAuthentication, TokenAuthentication
 from rest_framework.test import APIClient
 
+from pagoefectivo_django.api.orders import Orders
+from pagoefectivo_django.flows import refund_order
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.testing import pay
 from tests.api.conftest import Caller
-from tests.factories.orders import make
+from tests.factories.orders import bought, make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 LIST = reverse("pagoefectivo-api:orders")
@@ -132,6 +135,27 @@ def test_an_unknown_question_is_refused_by_name(shop: APIClient, query: str, fie
     assert [*told["errors"]] == [field]
     assert told["status"] == 400
     assert told["trace"]
+
+
+def test_a_row_has_no_pages_and_a_write_has_no_parameters(shop: APIClient) -> None:
+    order = bought()
+    refund = refund_order(order, reason="torn", actor="marta")
+    place = reverse("pagoefectivo-api:refund", args=[refund.pk])
+    for answer in (
+        shop.get(one(order) + "?cursor=x"),
+        shop.get(place + "?page_size=0"),
+        shop.post(one(order) + "refresh/?page_size=1", {}, format="json"),
+        shop.post(place + "approve/?by=me", {}, format="json"),
+        shop.post(LIST + "?state=new", {}, format="json"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (400, "filter_unknown")
+
+
+def test_a_stranger_is_401_whichever_class_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    classes = [SessionAuthentication, TokenAuthentication]
+    monkeypatch.setattr(Orders, "authentication_classes", classes)
+    answer = APIClient().get(LIST)
+    assert (answer.status_code, answer.json()["code"], answer.json()["status"]) == (401, "not_authenticated", 401)
 
 
 def test_strangers(caller: Caller) -> None:

@@ -44,6 +44,7 @@ def test_the_way_of_a_refund(shop: APIClient) -> None:
         answer = post(shop, step(refund, "close"), {"done": True, "reason": "seen at the bank"})
         assert (answer.status_code, answer.json()["status"]) == (200, "done")
     assert post(shop, step(refund, "close"), {"done": False, "reason": "no"}).status_code == 409
+    assert post(shop, step(refund, "close"), {"done": True, "reason": " "}).status_code == 400
     assert shop.get(at(order)).json()["refunded"] == {"amount": "10.00", "currency": "PEN"}
 
 
@@ -102,3 +103,13 @@ def test_four_eyes_see_through_a_token(shop: APIClient, settings: Any) -> None:
     with pytest.raises(ValueError, match="somebody else"):  # in the admin
         approve_refund(refund, actor="shop")
     assert approve_refund(refund, actor="chief").status == "approved"
+
+
+def test_a_long_name_is_the_same_person(caller: Caller, settings: Any) -> None:
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"REFUND_FOUR_EYES": True}
+    client = caller("add_refund", "approve_refund", name="n" * 150)
+    assert post(client, at(bought(), "refunds"), ASKED).status_code == 201
+    refund = Refund.objects.get()
+    assert len(refund.requested_by) <= 150
+    answer = post(client, step(refund, "approve"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "approved_by_who_asked")

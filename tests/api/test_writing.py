@@ -9,11 +9,12 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
+from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailable
+from pagoefectivo_django.flows import refund_order
 from pagoefectivo_django.models import IdempotencyKey, Order, OrderEvent
 from pagoefectivo_django.testing import expire, pay
 from tests.api.conftest import Caller
-from tests.factories.orders import make
+from tests.factories.orders import bought, make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
 LIST = reverse("pagoefectivo-api:orders")
@@ -63,6 +64,15 @@ def test_a_reference_in_the_way(shop: APIClient) -> None:
     answer = post(shop, LIST, BODY | {"amount": "99.00", "replace": True})
     assert (answer.status_code, answer.json()["amount"]) == (201, "99.00")
     assert Order.objects.get(newest=None).state == "cancelled"
+
+
+def test_to_replace_an_order_is_to_change_it(caller: Caller) -> None:
+    client = caller("add_order")
+    assert post(client, LIST, BODY | {"replace": False}).status_code == 201
+    answer = post(client, LIST, BODY | {"amount": "99.00", "replace": True})
+    assert (answer.status_code, Order.objects.get().state) == (403, "pending")
+    client = caller("add_order", "change_order")
+    assert post(client, LIST, BODY | {"amount": "99.00", "replace": True}).status_code == 201
 
 
 def test_a_provider_that_is_down_stops_no_order(shop: APIClient) -> None:
@@ -156,12 +166,43 @@ def test_an_order_is_extended_reissued_and_refreshed(shop: APIClient) -> None:
     assert answer.status_code == 200
     assert answer.json()["expires_at"][:19] == until[:19]
     code = order.code
-    answer = post(shop, at(order, "reissue"), {"reason": "lost"})
+    answer = post(shop, at(order, "reissue"), {"reason": "lost", "expires_at": None})
     assert (answer.status_code, answer.json()["code"] != code) == (200, True)
     expire(order)
     assert post(shop, at(order, "refresh")).json()["state"] == "expired"
     assert post(shop, at(order, "extend"), {}).json()["errors"].keys() == {"expires_at"}
     assert post(shop, at(order, "refresh"), {"reason": "x"}).status_code == 400
+
+
+def test_a_reason_that_would_be_cut_is_refused(shop: APIClient) -> None:
+    order, paid = make(), bought()
+    place = reverse("pagoefectivo-api:refund", args=[refund_order(paid, reason="torn", actor="marta").pk])
+    for address, body in (
+        (at(order, "cancel"), {}),
+        (at(order, "extend"), {"expires_at": in_hours(80)}),
+        (at(order, "reissue"), {}),
+        (at(paid, "refunds"), {}),
+        (f"{place}close/", {"done": False}),
+    ):
+        answer = post(shop, address, body | {"reason": "x" * 501})
+        assert (answer.status_code, [*answer.json()["errors"]]) == (400, ["reason"]), address
+    assert post(shop, at(order, "cancel"), {"reason": "x" * 500}).status_code == 200
+    bodies = APIClient().get(reverse("pagoefectivo-api:schema")).json()["components"]["schemas"]
+    reasons = [
+        body["properties"]["reason"]
+        for name, body in bodies.items()
+        if name.endswith("Body") and "reason" in body.get("properties", ())
+    ]
+    assert {reason["maxLength"] for reason in reasons} == {500}
+    assert len(reasons) == 6
+
+
+def test_wrong_settings_are_503_and_to_be_tried_again(shop: APIClient) -> None:
+    order = make()
+    MemoryChannel.fail("delete", Misconfigured("a setting is wrong"))
+    answer = post(shop, at(order, "cancel"))
+    assert (answer.status_code, answer.json()["code"]) == (503, "misconfigured")
+    assert int(answer["Retry-After"]) > 0
 
 
 def test_a_provider_that_is_down_is_503_and_an_unknown_end_202(shop: APIClient) -> None:

@@ -45,6 +45,8 @@ def record(
 ) -> None:
     """Record a pending action on an order, in place of any earlier pending action; ``reason`` is kept in the history.
 
+    The same action with the same date, recorded again, keeps its moment and its attempts.
+
     ``date``: the expiry date asked for. ``by_payer``: a renewal by the payer, allowed only for an expired order without
     a pending action, so that a second click changes nothing. ``on_write``: called with the locked order before anything
     changes, in the transaction that records the action. Raises ``AlreadyPaid``, ``InReview``, ``InvalidRequest``
@@ -59,15 +61,18 @@ def record(
             raise refuse_change(action, why, locked.order)
         if pending_action == PendingAction.ISSUE and locked.order.pending_action:
             return
-        locked.end_action("another_action", but=pending_action, wanted=pending_action)
         wanted = locked.order
+        same = pending_action in (wanted.pending_action, wanted.deferred_action) and date == wanted.action_date
+        locked.end_action("another_action", but=pending_action, wanted=pending_action)
         wanted.pending_action, wanted.action_date, wanted.action_requested_by, wanted.action_reason = (
             pending_action,
             date,
             str(Actor.of(actor)),
             reason[:500],
         )
-        wanted.action_requested_at, wanted.retry_at, wanted.attempts = now, now, 0
+        wanted.retry_at = now
+        if not same:  # repetitions are counted as attempts, else a person would never be told
+            wanted.action_requested_at, wanted.attempts = now, 0
         if reason:
             locked.history.tell(locked.order, "noted", Remark.REASON, before=locked.order.state, reason=reason)
         locked.write()

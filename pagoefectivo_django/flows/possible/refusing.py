@@ -84,6 +84,11 @@ _CHANGES = {
         "renewing_not_allowed",
         _("PAGOEFECTIVO['PAYER_MAY_RENEW'] is False: only the shop renews codes."),
     ),
+    "given_up": ErrorTemplate(
+        InvalidRequest,
+        "change_given_up",
+        _("The request to %(action)s order %(order)s was given up; the order's history says why."),
+    ),
     "code_pending": ErrorTemplate(InvalidRequest, "code_pending", _("Order %(order)s is getting a code already.")),
     "has_code": ErrorTemplate(
         InvalidRequest, "order_paid_by_code", _("Order %(order)s is paid by a code, not by a link.")
