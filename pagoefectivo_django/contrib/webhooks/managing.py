@@ -116,7 +116,7 @@ def send_again(message: WebhookMessage, *, actor: Actor | str) -> WebhookMessage
         data = {"event": message.kind, "receiver": message.endpoint.receiver}
         record_remark(message.event.order, Remark.RETRIED, actor=actor, data=data)
     mine = WebhookMessage.objects.using(database()).filter(pk=message.pk)
-    mine.update(delivered_at=None, retry_at=current_time(), attempts=0, outcome="", http_status=None)
+    mine.update(delivered_at=None, retry_at=current_time(), attempts=0, outcome="", http_status=None, last_error="")
     FailingReceiver.objects.using(database()).filter(receiver=message.endpoint.receiver).delete()
     message.refresh_from_db()
     return message

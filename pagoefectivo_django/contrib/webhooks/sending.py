@@ -50,9 +50,11 @@ def send_due(budget: TimeBudget) -> int:
         while True:
             while ready and len(running) < AT_ONCE and not budget.over:
                 endpoint, moment = ready.popleft(), budget.now
-                message = _claim(endpoint, moment)
-                if message and (future := _begin(pool, message)):
-                    running[future] = message, moment
+                if message := _claim(endpoint, moment):
+                    if future := _begin(pool, message, moment):
+                        running[future] = message, moment
+                    else:
+                        ready.append(endpoint)  # for the endpoint's other messages
             if not running:
                 return accepted
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -70,7 +72,7 @@ def send_now(message: WebhookMessage) -> bool:
     if not message.claim(now, wait=True):
         return False
     with ThreadPoolExecutor(1) as pool:
-        future = _begin(pool, message)
+        future = _begin(pool, message, now)
         return future is not None and record(message, future.result(), now)
 
 
@@ -97,29 +99,41 @@ def _whole(messages: QuerySet[WebhookMessage]) -> QuerySet[WebhookMessage]:
     return messages.select_related("endpoint", "event__order__cip", "event__discrepancy", "event__refund")
 
 
-def _begin(pool: ThreadPoolExecutor, message: WebhookMessage) -> Future[Answer] | None:
+def _begin(pool: ThreadPoolExecutor, message: WebhookMessage, now: datetime) -> Future[Answer] | None:
     """Make a message's body, sign it with all secrets that are valid now, and send it in a thread.
 
-    None if no body can be made: an error of the program, which is no fault of the endpoint's. The message is due again
-    after its pause, which the claim has written.
+    None if no body can be made: an error of the program, which is no fault of the endpoint's. The message is tried
+    again on schedule, and given up at its last attempt like any other.
     """
     try:
         moment, body = current_time(), body_of(message)
         headers = signed_headers(message.message_id, moment, body, EndpointSecret.current(message.endpoint, moment))
     except (OperationalError, InterfaceError):
         raise
-    except Exception:
+    except Exception as error:
         logger.exception("Message %s of endpoint %s could not be made.", message.message_id, message.endpoint_id)
+        ended = {"outcome": Outcome.BROKEN, "http_status": None, "last_error": f"not made: {type(error).__name__}"}
+        _of_attempt(message).update(retry_at=_retry_at(message, now), **ended)
         return None
     return pool.submit(post, message.endpoint.url, headers, body.encode())
+
+
+def _of_attempt(message: WebhookMessage) -> QuerySet[WebhookMessage]:
+    """Filter a message while no later attempt has begun."""
+    return WebhookMessage.objects.using(database()).filter(pk=message.pk, attempts=message.attempts)
+
+
+def _retry_at(message: WebhookMessage, now: datetime) -> datetime | None:
+    """Return when a message without a yes is tried again; None after the last attempt."""
+    return None if message.is_last_attempt else now + message.pause() - EARLY
 
 
 def record(message: WebhookMessage, answer: Answer, now: datetime) -> bool:
     """Write what became of an attempt that began at ``now``, and return whether the message was accepted."""
     accepted = answer.outcome == Outcome.OK
     tell(Measure.DELIVERY, 1, message.endpoint.receiver, "ok" if accepted else "failed")
-    mine = WebhookMessage.objects.using(database()).filter(pk=message.pk, attempts=message.attempts)
-    ended = {"outcome": answer.outcome, "http_status": answer.status}
+    mine = _of_attempt(message)
+    ended = {"outcome": answer.outcome, "http_status": answer.status, "last_error": ""}
     if accepted:
         mine.update(delivered_at=now, retry_at=None, **ended)
         _answers_again(message.endpoint)
@@ -127,7 +141,7 @@ def record(message: WebhookMessage, answer: Answer, now: datetime) -> bool:
     logger.warning(
         "Message %s of endpoint %s: %s %s", message.message_id, message.endpoint_id, answer.outcome, answer.status or ""
     )
-    mine.update(retry_at=None if message.is_last_attempt else now + message.pause() - EARLY, **ended)
+    mine.update(retry_at=_retry_at(message, now), **ended)
     if message.event_id:
         _failed(message.endpoint, message.event_id, now)
     return False

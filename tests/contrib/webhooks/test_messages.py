@@ -30,6 +30,7 @@ from pagoefectivo_django.contrib.webhooks.payload import body_of
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.messages.alert import tell_staff
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.outbox.publish import deliver_again
 from pagoefectivo_django.models import Delivery, FailingReceiver, OrderEvent, StaffAlert
 from pagoefectivo_django.models.clock import current_time
@@ -314,11 +315,20 @@ def test_a_message_that_cannot_be_made_stops_no_other(
         return body_of(message)
 
     monkeypatch.setattr(sending, "body_of", broken)
-    tick()
-    tick()
+    moment = current_time()
+    assert sending.send_due(TimeBudget(moment)) == 1, "the endpoint's other message is sent in the same round"
     assert [heard.json["data"]["order"]["reference"] for heard in listener.heard] == ["WHOLE"]
     assert Endpoint.objects.get().failing_since is None
     assert "could not be made" in caplog.text
+    message = WebhookMessage.objects.get(delivered_at=None)
+    assert (message.status, message.outcome, message.last_error) == (
+        *(MessageStatus.WAITING, Outcome.BROKEN, "not made: ValueError"),
+    )
+    for pause in SCHEDULE:
+        moment += pause
+        sending.send_due(TimeBudget(moment))
+    message.refresh_from_db()
+    assert (message.status, message.attempts) == (MessageStatus.FAILED, 10)
 
 
 def test_no_log_tells_the_address_or_a_secret(listener: Listener, caplog: pytest.LogCaptureFixture) -> None:
