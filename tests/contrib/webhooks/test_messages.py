@@ -1,5 +1,7 @@
 """Events reach endpoints as signed messages: once queued, tried on schedule, and given up by rule."""
 
+import socket
+import threading
 import time
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,7 +11,7 @@ import pytest
 from django.core import mail
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from pagoefectivo_django.contrib.webhooks import sending
+from pagoefectivo_django.contrib.webhooks import posting, sending, threads
 from pagoefectivo_django.contrib.webhooks.managing import (
     change_endpoint,
     create_endpoint,
@@ -272,6 +274,42 @@ def test_whoever_hangs_holds_back_nobody(listener: Listener) -> None:
             make()
         tick()
     assert heard[0] == 12
+
+
+def test_a_name_server_that_hangs_holds_back_nobody(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The endpoint counts as timed out, and is not asked again while its thread hangs; nothing is sent afterwards."""
+    over, asked, real = threading.Event(), threading.Semaphore(0), socket.getaddrinfo
+
+    def hanging(host: str, port: int, **kwargs: Any) -> Any:
+        if host != "hanging.example":
+            return real(host, port, **kwargs)
+        asked.release()
+        assert over.wait(60)
+        return real("127.0.0.1", port, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    monkeypatch.setattr(posting, "LONGEST", 2)
+    monkeypatch.setattr(threads, "LEFT_AFTER", 2.5)
+    hung, _ = create_endpoint(f"http://hanging.example:{listener.port}/", ["cip_issued"])
+    create_endpoint(listener.url, ["cip_issued"])
+    for _ in range(2):
+        make()
+    now = current_time()
+    try:
+        for hours in range(3):
+            tick(now + timedelta(hours=hours))
+        assert asked.acquire(timeout=1)
+        assert not asked.acquire(timeout=0)
+        assert len(listener.heard) == 2
+        outcomes = hung.messages.order_by("pk").values_list("outcome", "attempts")
+        assert list(outcomes) == [(Outcome.TIMED_OUT, 1), ("", 0)]
+    finally:
+        over.set()
+        for thread in threading.enumerate():
+            if thread.name == "pagoefectivo-webhooks":
+                thread.join(10)
+    assert threads.left() == []
+    assert len(listener.heard) == 2
 
 
 def test_a_budget_ends_a_round(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
