@@ -71,6 +71,7 @@ def test_an_event_is_heard_signed_and_with_its_order(listener: Listener) -> None
     about = told["data"]["order"]
     assert (about["reference"], about["state"], about["amount"]) == (order.reference, "paid", "35.50")
     assert (about["operation_number"], about["metadata"]) == ("4711", {"cart": 7})
+    assert "actions" not in about, "an empty list would say that nothing is possible"
     message = only()
     assert (message.status, message.outcome, message.http_status) == (MessageStatus.DELIVERED, Outcome.OK, 204)
     tick()
