@@ -33,15 +33,16 @@ def order_data(
     *,
     in_review: bool,
     refunded: Decimal,
-    actions: Sequence[str] = (),
+    actions: Sequence[str] | None = None,
     personal: bool = False,
     site: str = "",
 ) -> dict[str, Any]:
     """Return an order's JSON; ``order.cip`` should be loaded.
 
-    ``in_review`` and ``refunded``: see ``flows.reports.standing``. ``actions``: the names of the possible actions.
-    ``personal``: with the payer. ``site``: the scheme and host for ``voucher_url`` and ``pdf_url``; without, both are
-    left out, since whoever has such an address is taken for the payer.
+    ``in_review`` and ``refunded``: see ``flows.reports.standing``. ``actions``: the names of the actions that are open
+    to the caller; None: there is no caller, and the field is left out. ``personal``: with the payer. ``site``: the
+    scheme and host for ``voucher_url`` and ``pdf_url``; without, both are left out, since whoever has such an address
+    is taken for the payer.
     """
     cip = order.cip
     data: dict[str, Any] = {
@@ -62,10 +63,11 @@ def order_data(
         "paid_at": moment_text(order.paid_at),
         "settled_at": moment_text(order.settled_at),
         "operation_number": order.operation_number or None,
-        "actions": list(actions),
         "metadata": order.metadata,
         "created_at": moment_text(order.created_at),
     }
+    if actions is not None:
+        data["actions"] = list(actions)
     if personal:
         data["payer"] = order.payer_data or None
     if site:

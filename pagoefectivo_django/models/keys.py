@@ -13,10 +13,11 @@ class IdempotencyKey(models.Model):
     """A key that a caller of the API sent with a request, so that a repetition gets the same answer.
 
     ``order`` or ``refund`` is set in the transaction that writes the row named, so a process that ends in the middle
-    leaves a trace of all it did. A row is kept as long as its order, so that a key is unique for ever.
+    leaves a trace of all it did. A row is kept as long as its order or refund, so that such a key is unique for ever;
+    without both, for 30 days (``flows.privacy.forget``).
     """
 
-    #: SHA-256 of the user, the route and the key, and of the address and the body: no text of a caller's is kept.
+    #: SHA-256 of the user, the route and the key, and of the address and the body.
     digest = ExactCharField(max_length=64, unique=True)
     body = ExactCharField(max_length=64)
     #: Until when the process with the claim may work; NULL: none works on it. A unique moment, so it names the claim.
@@ -25,7 +26,7 @@ class IdempotencyKey(models.Model):
     refund = models.ForeignKey(Refund, models.PROTECT, null=True, related_name="+")
     #: The HTTP status of the final answer; NULL before.
     status = models.PositiveSmallIntegerField(null=True)
-    #: The problem details of a refusal, which names no row.
+    #: The problem details of a refusal, which may repeat what the caller wrote: a reference, an amount.
     problem = models.JSONField(null=True)
     created_at = models.DateTimeField()
 

@@ -78,6 +78,25 @@ def test_events_are_numbered_from_one_without_gaps_and_those_of_an_order_in_thei
     assert reader.kinds() == [*EVENTS_OF_AN_ORDER, "payment_confirmed"] * 3
 
 
+def test_events_of_a_process_that_knew_no_feed_are_entered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in an update: the tables are there, and a process that was not restarted yet writes events."""
+    monkeypatch.setattr("pagoefectivo_django.flows.outbox.feed.BATCH", 2)
+    bought()
+    FeedEntry.objects.all().delete()
+    make()
+    FeedEntry.objects.filter(event__kind="cip_issued").delete()
+    tick()
+    reader = Reader()
+    reader.read()
+    assert reader.missed_nothing()
+    assert tick(now=later(minutes=1)).deliveries == 0
+    FeedEntry.objects.all().delete()
+    tick(now=later(minutes=30))
+    assert not FeedEntry.objects.exists(), "the search reads the whole history"
+    tick(now=later(hours=2))
+    assert FeedEntry.objects.count() == 5
+
+
 def test_nothing_to_number_costs_one_statement() -> None:
     make()
     number()

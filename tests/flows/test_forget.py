@@ -35,6 +35,7 @@ from pagoefectivo_django.models import (
     ApiCallSubject,
     Delivery,
     Discrepancy,
+    IdempotencyKey,
     Notification,
     Order,
     OrderEvent,
@@ -150,6 +151,16 @@ def test_calls_go_with_what_they_are_about() -> None:
         ApiCallSubject.objects.create(call=call, order=order)
     assert forget(TimeBudget()) == 1
     assert ApiCall.objects.count() == ApiCallSubject.objects.count() == 1
+
+
+def test_keys_that_name_no_row_go_after_a_month_with_the_refusals_that_quote_callers() -> None:
+    made_at = timezone.now()
+    for digest, order in (("refused", None), ("made", sold("SHOP-1"))):
+        IdempotencyKey.objects.create(digest=digest, order=order, problem={"detail": "planted"}, created_at=made_at)
+    forget(old(days=29))
+    assert IdempotencyKey.objects.count() == 2
+    forget(old(days=31))
+    assert [key.digest for key in IdempotencyKey.objects.all()] == ["made"]
 
 
 def test_a_discrepancy_keeps_what_it_needs_until_it_is_answered() -> None:

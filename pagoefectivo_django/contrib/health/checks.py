@@ -23,7 +23,7 @@ from ...models.database import database
 LONGEST_WAIT = timedelta(minutes=15)
 
 
-class _Check(HealthCheck):  # type: ignore[misc]  # without types
+class Check(HealthCheck):  # type: ignore[misc]  # without types
     """A check that reads our tables, in whatever thread; a connection that this check opened is closed again."""
 
     @abstractmethod
@@ -48,7 +48,7 @@ class _Check(HealthCheck):  # type: ignore[misc]  # without types
 
 
 @dataclass
-class Worker(_Check):
+class Worker(Check):
     """Fails if no worker made a round for five minutes."""
 
     def problems(self, now: datetime) -> Iterator[str]:
@@ -58,7 +58,7 @@ class Worker(_Check):
 
 
 @dataclass
-class Outbox(_Check):
+class Outbox(Check):
     """Fails if an event waits too long for a receiver, or a receiver fails again and again."""
 
     max_age: timedelta = field(default=LONGEST_WAIT, repr=False)
@@ -74,7 +74,7 @@ class Outbox(_Check):
 
 
 @dataclass
-class Inbox(_Check):
+class Inbox(Check):
     """Fails if a verified message waits too long to be applied, or was given up without a person's answer."""
 
     max_age: timedelta = field(default=LONGEST_WAIT, repr=False)
@@ -88,7 +88,7 @@ class Inbox(_Check):
 
 
 @dataclass
-class Clock(_Check):
+class Clock(Check):
     """Warns if this machine's clock, or a worker's, differs from the database's by more than five seconds."""
 
     error = ServiceWarning
@@ -102,7 +102,7 @@ class Clock(_Check):
 
 
 @dataclass
-class Provider(_Check):
+class Provider(Check):
     """Warns if a provider failed more than half of a day's calls, or is silent for much longer than usual."""
 
     error = ServiceWarning

@@ -254,7 +254,7 @@ class WebhookMessageAdmin(RecordAdmin):
     )
     fields = (
         "kind_text", "endpoint_link", "order_link", "public_id", "created_at", "status_text", "delivered_at", "outcome",
-        "http_status", "attempts", "retry_at",
+        "http_status", "attempts", "retry_at", "last_error",
     )  # fmt: skip
 
     @admin.display(description=_("event"))

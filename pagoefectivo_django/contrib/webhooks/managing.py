@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from uuid import UUID, uuid4
 
 from ...actors import Actor
 from ...errors import InvalidRequest
@@ -41,17 +42,24 @@ def check_endpoint(url: str, kinds: Iterable[str]) -> list[str]:
     return [kind for kind in SIGNALS if kind in chosen]
 
 
-def create_endpoint(url: str, kinds: Sequence[str] = (), status: str = EndpointStatus.ACTIVE) -> tuple[Endpoint, str]:
+def create_endpoint(
+    url: str,
+    kinds: Sequence[str] = (),
+    status: str = EndpointStatus.ACTIVE,
+    *,
+    public_id: UUID | None = None,
+) -> tuple[Endpoint, str]:
     """Create an endpoint, and return the endpoint and its secret, which is told this once.
 
-    ``kinds``: names of signals; none: every kind. Raises ``InvalidRequest`` (``url_invalid``, ``url_not_https``,
-    ``url_not_public``, ``kind_unknown``, ``too_many_endpoints``).
+    ``kinds``: names of signals; none: every kind. ``public_id``: the endpoint's number in the API. Raises
+    ``InvalidRequest`` (``url_invalid``, ``url_not_https``, ``url_not_public``, ``kind_unknown``,
+    ``too_many_endpoints``).
     """
     chosen, secret, now = check_endpoint(url, kinds), new_secret(), current_time()
     with one_transaction() as alias:
         if Endpoint.objects.using(alias).count() >= MOST_ENDPOINTS:
             raise InvalidRequest(_("There are too many endpoints; delete one first."), code="too_many_endpoints")
-        named = {"url": url, "kinds": chosen, "status": EndpointStatus(status)}
+        named = {"url": url, "kinds": chosen, "status": EndpointStatus(status), "public_id": public_id or uuid4()}
         endpoint = Endpoint.objects.using(alias).create(**named, created_at=now)
         EndpointSecret.objects.using(alias).create(endpoint=endpoint, value=secret, created_at=now)
     return endpoint, secret
@@ -93,12 +101,20 @@ def rotate_secret(endpoint: Endpoint) -> str:
     return secret
 
 
-def send_test(endpoint: Endpoint, **_by: object) -> WebhookMessage:
-    """Send a test to an endpoint of any status, once and at once, and return the message with its outcome."""
+def send_test(endpoint: Endpoint, *, public_id: UUID | None = None, **_by: object) -> WebhookMessage:
+    """Send a test to an endpoint of any status, once and at once, and return the message with its outcome.
+
+    ``public_id``: the message's own number; a message that has it already is returned as it is.
+    """
     now = current_time()
     later = now + LEASE  # so that no worker takes the message first
     tests = WebhookMessage.objects.using(database())
-    message = tests.create(endpoint=endpoint, kind=TEST, created_at=now, retry_at=later)
+    message, created = tests.get_or_create(
+        public_id=public_id or uuid4(),
+        defaults={"endpoint": endpoint, "kind": TEST, "created_at": now, "retry_at": later},
+    )
+    if not created:
+        return message
     send_now(message)
     tests.filter(pk=message.pk).update(retry_at=None)
     message.refresh_from_db()
@@ -116,7 +132,7 @@ def send_again(message: WebhookMessage, *, actor: Actor | str) -> WebhookMessage
         data = {"event": message.kind, "receiver": message.endpoint.receiver}
         record_remark(message.event.order, Remark.RETRIED, actor=actor, data=data)
     mine = WebhookMessage.objects.using(database()).filter(pk=message.pk)
-    mine.update(delivered_at=None, retry_at=current_time(), attempts=0, outcome="", http_status=None)
+    mine.update(delivered_at=None, retry_at=current_time(), attempts=0, outcome="", http_status=None, last_error="")
     FailingReceiver.objects.using(database()).filter(receiver=message.endpoint.receiver).delete()
     message.refresh_from_db()
     return message

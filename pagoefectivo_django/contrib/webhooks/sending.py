@@ -6,8 +6,9 @@ Threads do nothing but HTTP; the calling thread alone claims messages and writes
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -21,12 +22,13 @@ from ...models.clock import current_time
 from ...models.database import database
 from .models import Endpoint, EndpointSecret, EndpointStatus, Outcome, WebhookMessage
 from .payload import body_of
-from .posting import Answer, post
+from .posting import Answer
 from .signing import signed_headers
+from .threads import LEFT_AFTER, answer_of, begin, ended, left
 
 logger = logging.getLogger("pagoefectivo.delivery")
 
-#: How many endpoints one worker asks at once.
+#: How many endpoints one worker asks at once, those counted whose thread still hangs in the look-up of a name.
 AT_ONCE = 8
 #: How long an endpoint may fail before it is disabled.
 GIVE_UP_AFTER = timedelta(days=5)
@@ -45,20 +47,21 @@ def send_due(budget: TimeBudget) -> int:
     accepted, ready = 0, deque(_with_due_messages(budget.now))
     if not ready:
         return 0
-    running: dict[Future[Answer], tuple[WebhookMessage, datetime]] = {}
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="pagoefectivo-webhooks") as pool:
-        while True:
-            while ready and len(running) < AT_ONCE and not budget.over:
-                endpoint, moment = ready.popleft(), budget.now
-                message = _claim(endpoint, moment)
-                if message and (future := _begin(pool, message)):
-                    running[future] = message, moment
-            if not running:
-                return accepted
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                message, moment = running.pop(future)
-                accepted += record(message, future.result(), moment)
-                ready.append(message.endpoint)
+    running: dict[Future[Answer], tuple[WebhookMessage, datetime, float]] = {}
+    while True:
+        while ready and len(running) + len(left()) < AT_ONCE and not budget.over:
+            endpoint, moment = ready.popleft(), budget.now
+            if endpoint.pk not in left() and (message := _claim(endpoint, moment)):
+                if future := _begin(message, moment):
+                    running[future] = message, moment, time.monotonic()
+                else:
+                    ready.append(endpoint)  # for the endpoint's other messages
+        if not running:
+            return accepted
+        for future in ended({future: begun for future, (_message, _moment, begun) in running.items()}):
+            message, moment, _begun = running.pop(future)
+            accepted += record(message, answer_of(future, message.endpoint_id), moment)
+            ready.append(message.endpoint)
 
 
 def send_now(message: WebhookMessage) -> bool:
@@ -69,9 +72,10 @@ def send_now(message: WebhookMessage) -> bool:
     now = current_time()
     if not message.claim(now, wait=True):
         return False
-    with ThreadPoolExecutor(1) as pool:
-        future = _begin(pool, message)
-        return future is not None and record(message, future.result(), now)
+    if (future := _begin(message, now)) is None:
+        return False
+    wait([future], LEFT_AFTER)
+    return record(message, answer_of(future, message.endpoint_id), now)
 
 
 def _with_due_messages(now: datetime) -> list[Endpoint]:
@@ -97,29 +101,41 @@ def _whole(messages: QuerySet[WebhookMessage]) -> QuerySet[WebhookMessage]:
     return messages.select_related("endpoint", "event__order__cip", "event__discrepancy", "event__refund")
 
 
-def _begin(pool: ThreadPoolExecutor, message: WebhookMessage) -> Future[Answer] | None:
+def _begin(message: WebhookMessage, now: datetime) -> Future[Answer] | None:
     """Make a message's body, sign it with all secrets that are valid now, and send it in a thread.
 
-    None if no body can be made: an error of the program, which is no fault of the endpoint's. The message is due again
-    after its pause, which the claim has written.
+    None if no body can be made: an error of the program, which is no fault of the endpoint's. The message is tried
+    again on schedule, and given up at its last attempt like any other.
     """
     try:
         moment, body = current_time(), body_of(message)
         headers = signed_headers(message.message_id, moment, body, EndpointSecret.current(message.endpoint, moment))
     except (OperationalError, InterfaceError):
         raise
-    except Exception:
+    except Exception as error:
         logger.exception("Message %s of endpoint %s could not be made.", message.message_id, message.endpoint_id)
+        ended = {"outcome": Outcome.BROKEN, "http_status": None, "last_error": f"not made: {type(error).__name__}"}
+        _of_attempt(message).update(retry_at=_retry_at(message, now), **ended)
         return None
-    return pool.submit(post, message.endpoint.url, headers, body.encode())
+    return begin(message.endpoint.url, headers, body.encode())
+
+
+def _of_attempt(message: WebhookMessage) -> QuerySet[WebhookMessage]:
+    """Filter a message while no later attempt has begun."""
+    return WebhookMessage.objects.using(database()).filter(pk=message.pk, attempts=message.attempts)
+
+
+def _retry_at(message: WebhookMessage, now: datetime) -> datetime | None:
+    """Return when a message without a yes is tried again; None after the last attempt."""
+    return None if message.is_last_attempt else now + message.pause() - EARLY
 
 
 def record(message: WebhookMessage, answer: Answer, now: datetime) -> bool:
     """Write what became of an attempt that began at ``now``, and return whether the message was accepted."""
     accepted = answer.outcome == Outcome.OK
     tell(Measure.DELIVERY, 1, message.endpoint.receiver, "ok" if accepted else "failed")
-    mine = WebhookMessage.objects.using(database()).filter(pk=message.pk, attempts=message.attempts)
-    ended = {"outcome": answer.outcome, "http_status": answer.status}
+    mine = _of_attempt(message)
+    ended = {"outcome": answer.outcome, "http_status": answer.status, "last_error": ""}
     if accepted:
         mine.update(delivered_at=now, retry_at=None, **ended)
         _answers_again(message.endpoint)
@@ -127,7 +143,7 @@ def record(message: WebhookMessage, answer: Answer, now: datetime) -> bool:
     logger.warning(
         "Message %s of endpoint %s: %s %s", message.message_id, message.endpoint_id, answer.outcome, answer.status or ""
     )
-    mine.update(retry_at=None if message.is_last_attempt else now + message.pause() - EARLY, **ended)
+    mine.update(retry_at=_retry_at(message, now), **ended)
     if message.event_id:
         _failed(message.endpoint, message.event_id, now)
     return False

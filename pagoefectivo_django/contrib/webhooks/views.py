@@ -15,8 +15,11 @@ from ...api import filters
 from ...api.answers import Answer
 from ...api.base import ApiView
 from ...api.bodies import Body, EmptyBody, Text, read
+from ...api.keys import once
 from ...api.operations import Operation
 from ...api.payload import moment_text
+from ...flows.keys.claim import Claim
+from ...models import IdempotencyKey
 from ...models.database import database
 from ...signals import SIGNALS
 from .addresses import LONGEST
@@ -140,7 +143,7 @@ class Endpoints(ApiView):
     permissions = {"GET": VIEW, "POST": ADD}
     operations = {
         "GET": Operation("list_webhook_endpoints", EndpointAnswer, page=True),
-        "POST": Operation("create_webhook_endpoint", EndpointAnswer, (201,), CreateEndpointBody),
+        "POST": Operation("create_webhook_endpoint", EndpointAnswer, (201,), CreateEndpointBody, key=True),
     }
 
     def get(self, request: Request) -> Response:
@@ -152,9 +155,17 @@ class Endpoints(ApiView):
         return pages.get_paginated_response([endpoint_data(endpoint) for endpoint in page or ()])
 
     def post(self, request: Request) -> Response:
-        """Create an endpoint, and return the endpoint with its secret, which is told this once."""
-        endpoint, secret = create_endpoint(**read(request, CreateEndpointBody))
-        return _told(endpoint, secret, 201)
+        """Create an endpoint, and return the endpoint with its secret, which no repetition is told."""
+        wanted = read(request, CreateEndpointBody)
+
+        def work(claim: Claim | None) -> Response:
+            public_id = _id_of(claim.row) if claim else uuid.uuid4()
+            if Endpoint.objects.using(database()).filter(public_id=public_id).exists():
+                return _told(public_id, "", 201)  # a process ended after it wrote the endpoint
+            endpoint, secret = create_endpoint(**wanted, public_id=public_id)
+            return _told(endpoint.public_id, secret, 201)
+
+        return once(request, work, lambda key: _told(_id_of(key), "", 201))
 
 
 class OneEndpoint(ApiView):
@@ -163,8 +174,8 @@ class OneEndpoint(ApiView):
     permissions = {"GET": VIEW, "PATCH": CHANGE, "DELETE": DELETE}
     operations = {
         "GET": Operation("get_webhook_endpoint", EndpointAnswer),
-        "PATCH": Operation("change_webhook_endpoint", EndpointAnswer, body=ChangeEndpointBody),
-        "DELETE": Operation("delete_webhook_endpoint", None, (204,)),
+        "PATCH": Operation("change_webhook_endpoint", EndpointAnswer, body=ChangeEndpointBody, key=True),
+        "DELETE": Operation("delete_webhook_endpoint", None, (204,), key=True),
     }
     page_parameters = frozenset()
 
@@ -175,37 +186,55 @@ class OneEndpoint(ApiView):
 
     def patch(self, request: Request, public_id: str) -> Response:
         """Change the fields of the body, and return the endpoint."""
-        return Response(endpoint_data(change_endpoint(_endpoint(public_id), **read(request, ChangeEndpointBody))))
+        wanted = read(request, ChangeEndpointBody)
+
+        def work(_claim: Claim | None) -> Response:
+            return Response(endpoint_data(change_endpoint(_endpoint(public_id), **wanted)))
+
+        return once(request, work, lambda key: Response(endpoint_data(_endpoint(public_id))))
 
     def delete(self, request: Request, public_id: str) -> Response:
         """Delete the endpoint with its secrets and deliveries."""
-        delete_endpoint(_endpoint(public_id))
-        return Response(status=204)
+
+        def work(_claim: Claim | None) -> Response:
+            delete_endpoint(_endpoint(public_id))
+            return Response(status=204)
+
+        return once(request, work, lambda key: Response(status=204))
 
 
 class Rotation(ApiView):
     """``webhook-endpoints/<id>/rotate/``: a new secret; the former ones sign for another day."""
 
     permissions = {"POST": CHANGE}
-    operations = {"POST": Operation("rotate_webhook_secret", EndpointAnswer, body=EmptyBody)}
+    operations = {"POST": Operation("rotate_webhook_secret", EndpointAnswer, body=EmptyBody, key=True)}
 
     def post(self, request: Request, public_id: str) -> Response:
-        """Return the endpoint with the new secret, which is told this once."""
+        """Return the endpoint with the new secret, which no repetition is told."""
         read(request, EmptyBody)
         endpoint = _endpoint(public_id)
-        return _told(endpoint, rotate_secret(endpoint), 200)
+
+        def work(_claim: Claim | None) -> Response:
+            return _told(endpoint.public_id, rotate_secret(endpoint), 200)
+
+        return once(request, work, lambda key: _told(endpoint.public_id, "", 200))
 
 
 class Trial(ApiView):
     """``webhook-endpoints/<id>/test/``: a message of the kind ``test``, sent at once and once."""
 
     permissions = {"POST": CHANGE}
-    operations = {"POST": Operation("test_webhook_endpoint", DeliveryAnswer, body=EmptyBody)}
+    operations = {"POST": Operation("test_webhook_endpoint", DeliveryAnswer, body=EmptyBody, key=True)}
 
     def post(self, request: Request, public_id: str) -> Response:
         """Return the delivery with its outcome."""
         read(request, EmptyBody)
-        return Response(delivery_data(send_test(_endpoint(public_id))))
+        endpoint = _endpoint(public_id)
+
+        def work(claim: Claim | None) -> Response:
+            return Response(delivery_data(send_test(endpoint, public_id=_id_of(claim.row) if claim else uuid.uuid4())))
+
+        return once(request, work, lambda key: Response(delivery_data(_delivery(public_id, str(_id_of(key))))))
 
 
 class Deliveries(ApiView):
@@ -245,12 +274,17 @@ class Redelivery(ApiView):
     """``webhook-endpoints/<id>/deliveries/<id>/redeliver/``: the worker sends the message again."""
 
     permissions = {"POST": SEND}
-    operations = {"POST": Operation("redeliver_webhook", DeliveryAnswer, body=EmptyBody)}
+    operations = {"POST": Operation("redeliver_webhook", DeliveryAnswer, body=EmptyBody, key=True)}
 
     def post(self, request: Request, public_id: str, delivery: str) -> Response:
         """Return the delivery, which waits for the worker."""
         read(request, EmptyBody)
-        return Response(delivery_data(send_again(_delivery(public_id, delivery), actor=self.actor)))
+        message = _delivery(public_id, delivery)
+
+        def work(_claim: Claim | None) -> Response:
+            return Response(delivery_data(send_again(message, actor=self.actor)))
+
+        return once(request, work, lambda key: Response(delivery_data(message)))
 
 
 def _delivery(public_id: str, delivery: str) -> WebhookMessage:
@@ -260,6 +294,11 @@ def _delivery(public_id: str, delivery: str) -> WebhookMessage:
         raise Http404 from None
 
 
-def _told(endpoint: Endpoint, secret: str, status: int) -> Response:
-    fresh = _endpoint(str(endpoint.public_id))
+def _id_of(key: IdempotencyKey) -> uuid.UUID:
+    """Return the id of the row that a request with a key creates: the same at each repetition."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, key.digest)
+
+
+def _told(public_id: uuid.UUID, secret: str, status: int) -> Response:
+    fresh = _endpoint(str(public_id))
     return Response(endpoint_data(fresh, secret=secret), status=status, headers={"Cache-Control": "no-store"})

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from django.db.models import Max, QuerySet
 
 from ...errors import InvalidRequest
 from ...errors import gettext_noop as _
-from ...models import FeedEntry
+from ...models import FeedEntry, OrderEvent
 from ...models.database import database, one_transaction
-from ...models.heartbeat import beat
+from ...models.heartbeat import beat, in_pace
+from ...signals import SIGNALS
 from .budget import TimeBudget
 
 #: The row that is locked while numbers are given.
 LOCK = "feed"
 BATCH = 200
+#: How often the worker looks for events without an entry: the search reads the whole history.
+SEARCH_PACE = timedelta(hours=1)
 
 
 def number_events(budget: TimeBudget) -> int:
@@ -34,6 +38,25 @@ def number_events(budget: TimeBudget) -> int:
             for number, entry in enumerate(batch, last + 1):
                 entry.number = number
             FeedEntry.objects.using(alias).bulk_update(batch, ["number"])
+        count += len(batch)
+    return count
+
+
+def enter_missed(budget: TimeBudget) -> int:
+    """Enter events that have no entry, oldest first, once an hour, and return how many there were.
+
+    A process of a version without the feed writes such events while an update is under way, after its migration.
+    """
+    missed = OrderEvent.objects.using(database()).filter(kind__in=SIGNALS, feed_entry=None)
+    count = 0
+    if not in_pace("feed search", SEARCH_PACE, budget.now):
+        return count
+    while not budget.over and missed.exists():
+        beat(LOCK, budget.now)
+        with one_transaction() as alias:
+            beat(LOCK, budget.now)  # so that no two processes enter the same event
+            batch = list(missed.order_by("created_at", "order", "number")[:BATCH])
+            FeedEntry.objects.using(alias).bulk_create(FeedEntry(event=event) for event in batch)
         count += len(batch)
     return count
 

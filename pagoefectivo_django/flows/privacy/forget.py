@@ -16,6 +16,7 @@ from ...models import (
     Cip,
     Delivery,
     Discrepancy,
+    IdempotencyKey,
     Notification,
     NotificationStatus,
     Order,
@@ -41,6 +42,8 @@ BATCH = 500
 HEARD_WITHIN = timedelta(days=30)
 #: How long a failed refund keeps its order's payer data.
 TRIED_AGAIN_WITHIN = timedelta(days=30)
+#: How long a key of a request to the API is kept that wrote neither an order nor a refund.
+REPEATED_WITHIN = timedelta(days=30)
 #: The statuses of payments not reversed.
 OWED = (PaymentStatus.APPLIED, PaymentStatus.HELD, PaymentStatus.DUPLICATE)
 #: The longest life of a code (protocol 3.2).
@@ -62,7 +65,7 @@ def forget(budget: TimeBudget) -> int:
 
     Each batch is a transaction, so a killed process loses no finished work.
     """
-    return sum(work(budget) for work in (_calls, _bodies, _payers, _unknown))
+    return sum(work(budget) for work in (_calls, _bodies, _payers, _unknown, _keys))
 
 
 def _unknown(budget: TimeBudget) -> int:
@@ -76,6 +79,14 @@ def _unknown(budget: TimeBudget) -> int:
         rows.filter(pk__in=pks).delete()
 
     return _in_batches(old, drop, budget)
+
+
+def _keys(budget: TimeBudget) -> int:
+    """Delete old keys that name no row; the refusals kept with them repeat what callers wrote, such as references."""
+    rows = IdempotencyKey.objects.using(database())
+    old = rows.filter(order=None, refund=None, created_at__lt=budget.now - REPEATED_WITHIN).order_by("pk")
+    # Asked again, since a repetition of the request may name its row meanwhile.
+    return _in_batches(old, lambda pks: rows.filter(pk__in=pks, order=None, refund=None).delete(), budget)
 
 
 def _calls(budget: TimeBudget) -> int:
@@ -111,8 +122,8 @@ def _read(messages: QuerySet[Notification]) -> QuerySet[Notification]:
 
 
 def _in_batches(
-    rows: QuerySet[ApiCall] | QuerySet[Notification] | QuerySet[UnknownCode],
-    work: Callable[[list[int]], None],
+    rows: QuerySet[ApiCall] | QuerySet[Notification] | QuerySet[UnknownCode] | QuerySet[IdempotencyKey],
+    work: Callable[[list[int]], object],
     budget: TimeBudget,
 ) -> int:
     done = 0

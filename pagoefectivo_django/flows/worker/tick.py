@@ -32,6 +32,7 @@ from ..orders.issue import issue
 from ..orders.pending_action import Step, attempt_quietly, take_up
 from ..orders.reissue import reissue
 from ..outbox.budget import TimeBudget
+from ..outbox.feed import enter_missed
 from ..outbox.publish import after, publish_events
 from ..privacy.forget import forget_by_age
 from ..refunds.refund import send_by_channel
@@ -107,6 +108,7 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
 
     to_refund = Refund.objects.select_related("order", "payment__cip")
     part(lambda: mend_dates(budget.renew()))
+    part(lambda: enter_missed(budget.renew()))
     notifications = part(lambda: apply_waiting(budget.renew()))
     deliveries = publish()
     reminders = part(lambda: remind(budget.renew()))

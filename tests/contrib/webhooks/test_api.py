@@ -10,6 +10,7 @@ from standardwebhooks import Webhook
 
 from pagoefectivo_django.contrib.webhooks.models import Endpoint, EndpointStatus, WebhookMessage
 from pagoefectivo_django.flows import tick
+from pagoefectivo_django.models import IdempotencyKey
 from tests.api.conftest import Caller
 from tests.contrib.webhooks.listening import Listener
 from tests.factories.orders import make
@@ -62,6 +63,49 @@ def test_rotating_tells_the_new_secret_and_keeps_the_old_for_a_day(
     (heard,) = listener.heard
     for secret in (endpoint["secret"], rotated.json()["secret"]):
         Webhook(secret).verify(heard.body, heard.headers)
+
+
+def test_a_repetition_with_a_key_writes_nothing_twice_and_tells_no_secret(shop: APIClient, listener: Listener) -> None:
+    key = {"Idempotency-Key": "made-up-key"}
+    body = {"url": listener.url, "kinds": ["cip_issued"]}
+
+    def twice(send: Any, *arguments: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        first, again = (send(*arguments, format="json", headers=key) for _ in range(2))
+        assert first.status_code == again.status_code, (first.content, again.content)
+        return (first.json(), again.json()) if first.content else ({}, {})
+
+    made, again = twice(shop.post, LIST, body)
+    assert made.pop("secret")
+    assert made == again
+    one = to("endpoint", made["id"])
+    rotated, again = twice(shop.post, to("rotate", made["id"]))
+    assert rotated.pop("secret")
+    assert rotated == again
+    assert len(rotated["secrets"]) == 2
+    tested, again = twice(shop.post, to("test", made["id"]))
+    assert tested == again
+    assert len(listener.heard) == 1
+    make()
+    tick()
+    sent = WebhookMessage.objects.get(kind="cip_issued")
+    again_at = f"{to('delivery', made['id'], sent.public_id)}redeliver/"
+    assert shop.post(again_at, headers=key).json()["status"] == "waiting"
+    tick()
+    assert shop.post(again_at, headers=key).json()["status"] == "delivered"
+    tick()
+    assert len(listener.heard) == 3
+    twice(shop.patch, one, {"status": "paused"})
+    twice(shop.delete, one)
+    assert not Endpoint.objects.exists()
+
+
+def test_an_endpoint_whose_process_ended_before_the_answer_is_made_once(shop: APIClient) -> None:
+    key = {"Idempotency-Key": "made-up-key"}
+    made = shop.post(LIST, {"url": ADDRESS}, format="json", headers=key).json()
+    IdempotencyKey.objects.update(status=None, leased_until=None)
+    again = shop.post(LIST, {"url": ADDRESS}, format="json", headers=key)
+    assert (again.status_code, again.json()["id"], Endpoint.objects.count()) == (201, made["id"], 1)
+    assert "secret" not in again.json()
 
 
 def test_deliveries_are_seen_and_sent_again(shop: APIClient, endpoint: dict[str, Any], listener: Listener) -> None:

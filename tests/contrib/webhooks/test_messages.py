@@ -1,5 +1,7 @@
 """Events reach endpoints as signed messages: once queued, tried on schedule, and given up by rule."""
 
+import socket
+import threading
 import time
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,7 +11,7 @@ import pytest
 from django.core import mail
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from pagoefectivo_django.contrib.webhooks import sending
+from pagoefectivo_django.contrib.webhooks import posting, sending, threads
 from pagoefectivo_django.contrib.webhooks.managing import (
     change_endpoint,
     create_endpoint,
@@ -30,6 +32,7 @@ from pagoefectivo_django.contrib.webhooks.payload import body_of
 from pagoefectivo_django.errors import InvalidRequest
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.flows.messages.alert import tell_staff
+from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.outbox.publish import deliver_again
 from pagoefectivo_django.models import Delivery, FailingReceiver, OrderEvent, StaffAlert
 from pagoefectivo_django.models.clock import current_time
@@ -68,6 +71,7 @@ def test_an_event_is_heard_signed_and_with_its_order(listener: Listener) -> None
     about = told["data"]["order"]
     assert (about["reference"], about["state"], about["amount"]) == (order.reference, "paid", "35.50")
     assert (about["operation_number"], about["metadata"]) == ("4711", {"cart": 7})
+    assert "actions" not in about, "an empty list would say that nothing is possible"
     message = only()
     assert (message.status, message.outcome, message.http_status) == (MessageStatus.DELIVERED, Outcome.OK, 204)
     tick()
@@ -273,6 +277,42 @@ def test_whoever_hangs_holds_back_nobody(listener: Listener) -> None:
     assert heard[0] == 12
 
 
+def test_a_name_server_that_hangs_holds_back_nobody(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The endpoint counts as timed out, and is not asked again while its thread hangs; nothing is sent afterwards."""
+    over, asked, real = threading.Event(), threading.Semaphore(0), socket.getaddrinfo
+
+    def hanging(host: str, port: int, **kwargs: Any) -> Any:
+        if host != "hanging.example":
+            return real(host, port, **kwargs)
+        asked.release()
+        assert over.wait(60)
+        return real("127.0.0.1", port, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    monkeypatch.setattr(posting, "LONGEST", 2)
+    monkeypatch.setattr(threads, "LEFT_AFTER", 2.5)
+    hung, _ = create_endpoint(f"http://hanging.example:{listener.port}/", ["cip_issued"])
+    create_endpoint(listener.url, ["cip_issued"])
+    for _ in range(2):
+        make()
+    now = current_time()
+    try:
+        for hours in range(3):
+            tick(now + timedelta(hours=hours))
+        assert asked.acquire(timeout=1)
+        assert not asked.acquire(timeout=0)
+        assert len(listener.heard) == 2
+        outcomes = hung.messages.order_by("pk").values_list("outcome", "attempts")
+        assert list(outcomes) == [(Outcome.TIMED_OUT, 1), ("", 0)]
+    finally:
+        over.set()
+        for thread in threading.enumerate():
+            if thread.name == "pagoefectivo-webhooks":
+                thread.join(10)
+    assert threads.left() == []
+    assert len(listener.heard) == 2
+
+
 def test_a_budget_ends_a_round(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     create_endpoint(listener.url, ["cip_issued"])
     for _ in range(3):
@@ -314,11 +354,20 @@ def test_a_message_that_cannot_be_made_stops_no_other(
         return body_of(message)
 
     monkeypatch.setattr(sending, "body_of", broken)
-    tick()
-    tick()
+    moment = current_time()
+    assert sending.send_due(TimeBudget(moment)) == 1, "the endpoint's other message is sent in the same round"
     assert [heard.json["data"]["order"]["reference"] for heard in listener.heard] == ["WHOLE"]
     assert Endpoint.objects.get().failing_since is None
     assert "could not be made" in caplog.text
+    message = WebhookMessage.objects.get(delivered_at=None)
+    assert (message.status, message.outcome, message.last_error) == (
+        *(MessageStatus.WAITING, Outcome.BROKEN, "not made: ValueError"),
+    )
+    for pause in SCHEDULE:
+        moment += pause
+        sending.send_due(TimeBudget(moment))
+    message.refresh_from_db()
+    assert (message.status, message.attempts) == (MessageStatus.FAILED, 10)
 
 
 def test_no_log_tells_the_address_or_a_secret(listener: Listener, caplog: pytest.LogCaptureFixture) -> None:
