@@ -29,7 +29,7 @@ from pagoefectivo_django.flows.privacy.forget import anonymise
 from pagoefectivo_django.models import Delivery, Discrepancy, FailingReceiver, Order, Refund
 from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import Kind
-from pagoefectivo_django.testing import check_receivers, deliver, expire, pay
+from pagoefectivo_django.testing import check_receivers, deliver, expire, pay, settle
 from tests.clock import later
 from tests.concurrency import at_once, observing, posting, who_waits
 from tests.factories.discrepancies import open_discrepancy
@@ -144,6 +144,25 @@ def test_the_order_before_a_changed_total_is_paid_and_accepted() -> None:
     cancel_order(new)
     resolve_discrepancy(Discrepancy.objects.get(), "accept", actor="marta", reason="The old price, then.")
     assert of(payment) == ("confirmed", "", Decimal("35.50"))
+
+
+def test_a_total_raised_after_the_code_was_made_is_not_confirmed_for_the_old_amount(
+    told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    payment, order = begun()
+    Payment.objects.filter(pk=payment.pk).update(total=Decimal("99.00"))
+    pay(order)
+    now = fresh(payment)
+    assert (now.status, now.fraud_status, now.fraud_message) == ("waiting", "review", "pagoefectivo: total_changed")
+    assert "total of its payment was changed" in caplog.text
+    settle(order)
+    assert fresh(payment).fraud_message == "pagoefectivo: total_changed", "a later event takes no mark away"
+    assert told == []
+    Payment.objects.filter(pk=payment.pk).update(total=Decimal("35.50"))
+    deliver_again(Delivery.objects.get(receiver=apps.RECEIVER, event__kind="payment_confirmed"))
+    deliver()
+    assert of(payment) == ("confirmed", "", Decimal("35.50"))
+    assert (fresh(payment).fraud_status, told) == (FraudStatus.UNKNOWN, ["confirmed"])
 
 
 def test_what_expired_is_rejected_and_a_new_code_waits_again(told: list[str]) -> None:
