@@ -29,7 +29,7 @@ from pagoefectivo_django.flows.privacy.forget import anonymise
 from pagoefectivo_django.models import Delivery, Discrepancy, FailingReceiver, Order, Refund
 from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import Kind
-from pagoefectivo_django.testing import check_receivers, deliver, expire, pay
+from pagoefectivo_django.testing import check_receivers, deliver, expire, pay, settle
 from tests.clock import later
 from tests.concurrency import at_once, observing, posting, who_waits
 from tests.factories.discrepancies import open_discrepancy
@@ -144,6 +144,25 @@ def test_the_order_before_a_changed_total_is_paid_and_accepted() -> None:
     cancel_order(new)
     resolve_discrepancy(Discrepancy.objects.get(), "accept", actor="marta", reason="The old price, then.")
     assert of(payment) == ("confirmed", "", Decimal("35.50"))
+
+
+def test_a_total_raised_after_the_code_was_made_is_not_confirmed_for_the_old_amount(
+    told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    payment, order = begun()
+    Payment.objects.filter(pk=payment.pk).update(total=Decimal("99.00"))
+    pay(order)
+    now = fresh(payment)
+    assert (now.status, now.fraud_status, now.fraud_message) == ("waiting", "review", "pagoefectivo: total_changed")
+    assert "total of its payment was changed" in caplog.text
+    settle(order)
+    assert fresh(payment).fraud_message == "pagoefectivo: total_changed", "a later event takes no mark away"
+    assert told == []
+    Payment.objects.filter(pk=payment.pk).update(total=Decimal("35.50"))
+    deliver_again(Delivery.objects.get(receiver=apps.RECEIVER, event__kind="payment_confirmed"))
+    deliver()
+    assert of(payment) == ("confirmed", "", Decimal("35.50"))
+    assert (fresh(payment).fraud_status, told) == (FraudStatus.UNKNOWN, ["confirmed"])
 
 
 def test_what_expired_is_rejected_and_a_new_code_waits_again(told: list[str]) -> None:
@@ -291,7 +310,26 @@ def test_two_forms_at_once_make_one_order() -> None:
 def test_a_payment_that_the_shop_deleted_holds_nobody_up() -> None:
     payment, order = begun()
     payment.delete()
+    expire(order)
+    assert not Delivery.objects.filter(delivered_at=None).exists()
+
+
+def test_a_payment_that_is_gone_and_paid_is_a_failing_delivery_until_the_money_went_back() -> None:
+    payment, order = begun()
+    payment.delete()
     pay(order)
+    waiting = Delivery.objects.get(delivered_at=None)
+    assert (waiting.receiver, waiting.event.kind) == (apps.RECEIVER, "payment_confirmed")
+    assert "does not know any more" in waiting.last_error
+    refund_at("done", order)
+    tick(now=timezone.now() + HOUR)
+    assert not Delivery.objects.filter(delivered_at=None).exists()
+
+
+def test_a_forgotten_order_of_no_payment_is_no_failing_delivery() -> None:
+    order = expire(create_order(reference="SHOP-1", amount=Decimal("35.50"), currency="PEN", payer=ANA))
+    assert anonymise(order.pk, actor="eva", reason="Ana asked for it.", now=later(days=400))
+    pay(order, paid_at=timezone.now() - HOUR)
     assert not Delivery.objects.filter(delivered_at=None).exists()
 
 

@@ -19,6 +19,7 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.contrib.oscar import checkout, receivers
 from pagoefectivo_django.contrib.oscar.apps import RECEIVER
 from pagoefectivo_django.contrib.oscar.placed import CODE, payment_of
+from pagoefectivo_django.errors import OutcomeUnknown
 from pagoefectivo_django.flows import cancel_order, create_order, reissue_code, tick
 from pagoefectivo_django.flows.orders import create
 from pagoefectivo_django.flows.outbox.publish import deliver_again
@@ -208,6 +209,25 @@ def test_an_old_event_that_is_heard_again_moves_nothing_that_staff_did_since(bou
     assert shown(bought) == before
 
 
+def test_a_late_event_of_a_refunded_order_is_a_note_where_a_newer_order_stands(bought: Any) -> None:
+    old = pay(ours())
+    refund_at("done", old)
+    old.reload()
+    new = create_order(reference=bought.number, amount=TOTAL, currency="PEN", payer=Payer(email="ana@example.com"))
+    deliver()
+    assert shown(bought)["amounts"][0] == TOTAL
+    pay(new)
+    before = shown(bought)
+    for kind in ("payment_confirmed", "payment_refunded"):
+        deliver_again(Delivery.objects.get(receiver=RECEIVER, event__kind=kind, event__order=old))
+        deliver()
+    after = shown(bought)
+    assert after.pop("notes")[-1] == f"PagoEfectivo: refunded. ({old.code})"
+    assert after == {name: value for name, value in before.items() if name != "notes"}
+    new.reload()
+    assert bought.sources.get().reference == new.code
+
+
 @pytest.mark.parametrize("part", ["write_source", "write_stock", "write_status"])
 def test_a_receiver_that_fails_midway_leaves_nothing_and_is_called_again(
     bought: Any, part: str, monkeypatch: pytest.MonkeyPatch
@@ -215,8 +235,8 @@ def test_a_receiver_that_fails_midway_leaves_nothing_and_is_called_again(
     before = shown(bought)
     real = getattr(receivers, part)
 
-    def fail(*arguments: Any) -> None:
-        real(*arguments)
+    def fail(*arguments: Any, **named: Any) -> None:
+        real(*arguments, **named)
         raise RuntimeError("made up")
 
     with monkeypatch.context() as patch:
@@ -257,6 +277,17 @@ def test_a_code_that_is_renewed_takes_the_stock_again(bought: Any) -> None:
     assert (paid["status"], paid["allocated"], paid["in stock"]) == ("Being processed", 0, IN_STOCK - 2)
 
 
+def test_stock_that_staff_freed_by_hand_stays_free(bought: Any) -> None:
+    EventHandler().cancel_stock_allocations(bought)
+    deliver_again(Delivery.objects.get(receiver=RECEIVER, event__kind="cip_issued"))
+    deliver()
+    assert shown(bought)["allocated"] == 0
+    pay(ours())
+    paid = shown(bought)
+    assert (paid["status"], paid["allocated"], paid["in stock"]) == ("Being processed", 0, IN_STOCK)
+    assert "PagoEfectivo: paid, and the stock of Coffee is not there." in paid["notes"]
+
+
 def test_late_money_that_staff_accepts_is_written_though_the_stock_is_gone_and_the_status_final(
     bought: Any, shelf: Any, settings: Any
 ) -> None:
@@ -290,6 +321,17 @@ def test_an_order_that_staff_cancels_in_the_dashboard_is_cancelled_here(bought: 
     assert said.fact == "code_deleted"
     assert shown(bought)["amounts"] == (NOTHING, NOTHING, NOTHING)
     assert shown(bought)["allocated"] == 0
+
+
+@pytest.mark.parametrize("column", ["pending_action", "deferred_action"])
+def test_a_late_code_moves_no_order_that_staff_cancels_back(bought: Any, column: str) -> None:
+    MemoryChannel.fail("delete", OutcomeUnknown("dropped"))
+    EventHandler().handle_order_status_change(bought, "Cancelled")
+    assert (ours().state, ours().pending_action) == ("pending", "cancel")
+    Order.objects.update(**{"pending_action": "", column: "cancel"})
+    deliver_again(Delivery.objects.get(receiver=RECEIVER, event__kind="cip_issued"))
+    deliver()
+    assert shown(bought)["status"] == "Cancelled"
 
 
 def test_the_dashboard_and_the_admin_lead_to_each_other(bought: Any, client: Client) -> None:

@@ -1,6 +1,9 @@
 """The commands of every day: show an order, deliver again, play the payer."""
 
 import io
+import json
+import os
+import pwd
 from typing import Any
 from uuid import UUID
 
@@ -8,14 +11,19 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import override_settings
-from django.utils import translation
+from django.utils import timezone, translation
 
-from pagoefectivo_django.flows import tick
+from pagoefectivo_django.flows import cancel_order, resolve_discrepancy, tick
+from pagoefectivo_django.flows.ledger.redeliver import redeliver
+from pagoefectivo_django.management.commands import pagoefectivo_redeliver
 from pagoefectivo_django.models import Delivery
+from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.testing import Sandbox, expire, make_discrepancy, make_order, make_refund, pay, settle
+from tests.factories.orders import ANA
 from tests.shop.models import Heard
 
 pytestmark = pytest.mark.django_db(transaction=True)
+SHIP = "tests.shop.receivers.ship"
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +69,17 @@ def test_a_discrepancy_and_what_waits_are_told() -> None:
     told = run("show", order.reference)
     assert "discrepancy: paid another amount, open, " in told
     assert "deliveries that wait: " in told
-    assert "LookupError: no shelf" in told
+    assert "LookupError: no shelf" not in told
+    assert "LookupError: no shelf" in run("show", order.reference, "--reasons")
+
+
+def test_what_people_wrote_is_told_only_where_asked_for() -> None:
+    order = make_order()
+    cancel_order(order, actor="rosa", reason="Ana Quispe called")
+    resolve_discrepancy(make_discrepancy(make_order("SHOP-2")), "ignore", actor="rosa", reason="Ana wrote")
+    for reference, words in ((order.reference, "Ana Quispe called"), ("SHOP-2", "Ana wrote")):
+        assert words not in run("show", reference)
+        assert words in run("show", reference, "--reasons")
 
 
 @pytest.mark.parametrize("number", ["code", "transaction_code"])
@@ -114,6 +132,51 @@ def test_what_was_not_heard_is_due_at_once() -> None:
     run("redeliver", "--receiver", "tests.shop.receivers.ship")
     tick()
     assert Heard.objects.count() == 1
+
+
+def test_what_the_worker_delivers_meanwhile_is_not_delivered_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    for reference in ("A", "B", "C"):
+        pay(make_order(reference))
+    Heard.objects.all().delete()
+    Delivery.objects.filter(receiver=SHIP).update(delivered_at=None, retry_at=timezone.now(), attempts=9)
+
+    def slow(row: Delivery, *, actor: str) -> None:
+        try:
+            redeliver(row, actor=actor)
+        finally:
+            tick()
+
+    monkeypatch.setattr(pagoefectivo_redeliver, "redeliver", slow)
+    told = run("redeliver", "--receiver", SHIP)
+    assert (told.count("left alone"), told.splitlines()[-1]) == (2, "1 deliveries are due again.")
+    tick()
+    assert Heard.objects.count() == 3
+
+
+def test_a_delivery_that_a_process_is_making_is_left_to_it() -> None:
+    order = pay(make_order())
+    until = timezone.now() + LEASE
+    Delivery.objects.filter(receiver=SHIP).update(delivered_at=None, retry_at=until, attempts=1)
+    assert "0 deliveries are due again." in run("redeliver", "--receiver", SHIP)
+    assert Delivery.objects.get(receiver=SHIP).retry_at == until
+    assert not order.events.filter(fact="retried").exists()
+
+
+def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that runs under a number for which its system has no entry."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    order = pay(make_order("SHOP-1001"))
+    run("redeliver", "--order", "SHOP-1001", "--heard")
+    assert order.events.get(fact="retried").actor.name == f"uid {os.getuid()}"
+    exported = json.loads(run("forget", "--export", ANA.email))
+    assert [one["reference"] for one in exported["orders"]] == ["SHOP-1001"]
+    run("forget", "--erase", ANA.email, "--reason", "asked")
 
 
 def test_one_event_is_chosen_by_its_id() -> None:
@@ -177,3 +240,17 @@ def test_no_other_provider_is_played_with(pagoefectivo_sandbox: Sandbox, setting
         changed["CHANNELS"]["default"]["OPTIONS"]["BASE_URL"] = address
         settings.PAGOEFECTIVO = changed
         assert words in refused("simulate", "pay", "SHOP-1001")[0]
+
+
+@override_settings(DEBUG=True)
+@pytest.mark.parametrize("deed", ["settle", "pay"])
+def test_no_production_account_behind_a_tunnel_is_played_with(
+    pagoefectivo_sandbox: Sandbox, settings: Any, deed: str
+) -> None:
+    changed = pagoefectivo_sandbox.settings()
+    changed["CHANNELS"]["default"]["OPTIONS"]["ENVIRONMENT"] = "production"
+    settings.PAGOEFECTIVO = changed
+    order = make_order("SHOP-1001")
+    assert order.cip
+    assert ":production:" in order.cip.account
+    assert "is no sandbox" in refused("simulate", deed, "SHOP-1001")[0]

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import router, transaction
 from payments import FraudStatus, PaymentStatus, get_payment_model
 
+from ...actors import ActorKind
 from ...models import Discrepancy, Order
 from ...models import Payment as Money
 from ...models.database import database
@@ -28,13 +29,16 @@ STATUS: dict[str, str] = {
 }
 #: The first word of a fraud message of ours; a message of anybody else's stays.
 REVIEW = "pagoefectivo:"
+#: In a fraud message of ours: the order was paid, and the payment's total is no longer the order's amount.
+TOTAL_CHANGED = "total_changed"
 
 
 def follow_order(sender: Any, order: Order | None, **kwargs: Any) -> None:
     """Bring the payment of an order in line with the order as the order is now, whatever the event tells.
 
     So a repeated event changes nothing, and an old event after a new one neither. The payment is read under a lock, and
-    ``status_changed`` is sent in the same transaction, once for each change.
+    ``status_changed`` is sent in the same transaction, once for each change. Raises ``LookupError`` if an order is paid
+    whose payment is gone: the failing delivery is what staff sees.
     """
     if not order or not (mine := _payments_of(order)):
         return
@@ -43,11 +47,17 @@ def follow_order(sender: Any, order: Order | None, **kwargs: Any) -> None:
     with transaction.atomic(using=alias):
         payment = model._default_manager.using(alias).select_for_update().filter(**mine).first()
         if payment is None:
-            logger.warning("Order %s belongs to a payment that django-payments does not know any more.", order)
+            gone = f"Order {order} belongs to a payment that django-payments does not know any more."
+            # With the payer's data forgotten nobody knows whether the order was made for a payment at all.
+            if order.state == OrderState.PAID and token_of(order):
+                raise LookupError(gone)
+            logger.warning(gone)
             return
         orders = orders_of(order.reference, payment)
-        _review(payment, orders)
-        if followed := decisive(orders):
+        followed = decisive(orders)
+        differs = followed is not None and _total_changed(payment, followed)
+        _review(payment, orders, *[TOTAL_CHANGED] * differs)
+        if followed and not differs:
             _move(payment, followed)
 
 
@@ -57,6 +67,19 @@ def _payments_of(order: Order) -> dict[str, str]:
         return {"token": token}
     # With the payer's data the metadata was erased.
     return {"transaction_id": number_of(order)} if order.forgotten_at else {}
+
+
+def _total_changed(payment: Any, order: Order) -> bool:
+    """Return whether a paid order is about another amount than the payment, which nobody has accepted."""
+    if order.state != OrderState.PAID or payment.status in (PaymentStatus.CONFIRMED, PaymentStatus.REFUNDED):
+        return False
+    if (order.amount, order.currency) == (payment.total, payment.currency):
+        return False
+    confirmed = order.events.filter(kind="payment_confirmed").order_by("-number").first()
+    if confirmed and confirmed.actor_kind in (ActorKind.PERSON, ActorKind.API):
+        return False
+    logger.error("Order %s was paid, but the total of its payment was changed: a person has to decide.", order)
+    return True
 
 
 def _move(payment: Any, order: Order) -> None:
@@ -84,10 +107,13 @@ def _paid(order: Order) -> Any:
     return paid.amount if paid and paid.currency == order.currency else order.amount
 
 
-def _review(payment: Any, orders: list[Order]) -> None:
-    """Mark a payment as in review while a person has to judge its money, and take our own mark away afterwards."""
+def _review(payment: Any, orders: list[Order], *further: str) -> None:
+    """Mark a payment as in review while a person has to judge its money, and take our own mark away afterwards.
+
+    ``further``: reasons that are no discrepancies.
+    """
     asked = Discrepancy.objects.using(database()).filter(order__in=orders).open().about_money()
-    kinds = sorted(set(asked.values_list("kind", flat=True)))
+    kinds = [*sorted(set(asked.values_list("kind", flat=True))), *further]
     if kinds:
         status, message = FraudStatus.REVIEW, " ".join([REVIEW, *kinds])
     elif payment.fraud_message.startswith(REVIEW):

@@ -16,7 +16,7 @@ from ...conf import conf
 from ...models import Order, OrderEvent, Payment
 from ...models.database import database
 from ...signals import LABELS
-from ...states import OrderState, PaymentStatus
+from ...states import OrderState, PaymentStatus, PendingAction
 from .placed import note
 
 #: Money is expected, or was taken.
@@ -57,17 +57,29 @@ def _held(order: Order) -> Decimal:
     return max(order.amount - back, Decimal(0))
 
 
-def write_stock(placed: Any, order: Order) -> None:
+def is_released(source: Any) -> bool:
+    """Return whether our own release was the last transaction of a source: our order had ended, and the stock was
+    freed.
+    """
+    last = source.transactions.order_by("-pk").first()
+    return last is not None and last.txn_type == RELEASE
+
+
+def write_stock(placed: Any, order: Order, *, released: bool) -> None:
     """Allocate, free or consume the stock of an order's lines, as the state of our order has it.
 
     By the shop's own ``EventHandler`` where Oscar has a method for it. Stock that is not there is told by a note.
+    ``released``: freed stock is allocated again; stock that staff freed by hand stays free.
     """
     lines = placed.lines.select_related("stockrecord__product").order_by("stockrecord_id", "pk")
     tracked = [line for line in lines if line.stockrecord and line.can_track_allocations]
     handler = get_class("order.processing", "EventHandler")()
     for line in tracked:
         if order.state in (*OPEN, OrderState.PAID) and line.allocation_cancelled:
-            _allocate_again(placed, line)
+            if released:
+                _allocate_again(placed, line)
+            elif order.state == OrderState.PAID:
+                _tell_of_missing(placed, line)
         if order.state not in OPEN and line.num_allocated:
             if order.state == OrderState.PAID:
                 _consume(handler, placed, line)
@@ -90,7 +102,16 @@ def _consume(handler: Any, placed: Any, line: Any) -> None:
     if line.stockrecord.is_allocation_consumption_possible(line.num_allocated):
         handler.consume_stock_allocations(placed, [line], [line.num_allocated])
     else:
-        note(placed, _("PagoEfectivo: paid, and the stock of %(line)s is not there.") % {"line": line.title})
+        _tell_of_missing(placed, line)
+
+
+def _tell_of_missing(placed: Any, line: Any) -> None:
+    note(placed, _("PagoEfectivo: paid, and the stock of %(line)s is not there.") % {"line": line.title})
+
+
+def told_of(event: OrderEvent) -> str:
+    """Return what a note tells of an event."""
+    return _("PagoEfectivo: %(event)s.") % {"event": LABELS[event.kind]}
 
 
 def write_status(placed: Any, order: Order, event: OrderEvent) -> None:
@@ -103,9 +124,11 @@ def write_status(placed: Any, order: Order, event: OrderEvent) -> None:
     moved = event.state_after != event.state_before and event.state_after == order.state
     if not wanted or not moved or placed.status == wanted:
         return
+    if order.state in OPEN and PendingAction.CANCEL in (order.pending_action, order.deferred_action):
+        return
     if placed.status_changes.filter(new_status=wanted, date_created__gte=event.created_at).exists():
         return
-    told = _("PagoEfectivo: %(event)s.") % {"event": LABELS[event.kind]}
+    told = told_of(event)
     if wanted in placed.available_statuses():
         get_class("order.processing", "EventHandler")().handle_order_status_change(placed, wanted, note_msg=told)
     else:
