@@ -16,7 +16,7 @@ class IdempotencyKey(models.Model):
     leaves a trace of all it did. A row is kept as long as its order, so that a key is unique for ever.
     """
 
-    #: SHA-256 of the user, the route and the key, and of the address and the body: no text of a caller's is kept.
+    #: SHA-256 of user, token, route and key, and of the address and the body: no text of a caller's is kept.
     digest = ExactCharField(max_length=64, unique=True)
     body = ExactCharField(max_length=64)
     #: Until when the process with the claim may work; NULL: none works on it. A unique moment, so it names the claim.
