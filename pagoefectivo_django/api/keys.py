@@ -47,7 +47,9 @@ def once(
         return work(None)
     route = f"{request.method} {request.resolver_match.view_name}" if request.resolver_match else ""
     content = json.dumps([request.path, request.data], sort_keys=True, default=_number).encode()
-    claim = claim_key(str(request.user.pk), route, key, content)
+    label = request.user._meta.label  # type: ignore[union-attr]  # nobody without a login comes here
+    owner = f"{label}:{request.user.pk}:{getattr(request.auth, 'pk', '')}"
+    claim = claim_key(owner, route, key, content)
     if isinstance(claim, IdempotencyKey):
         if claim.problem is None:
             return replay(claim)

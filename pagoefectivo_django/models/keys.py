@@ -17,7 +17,7 @@ class IdempotencyKey(models.Model):
     without both, for 30 days (``flows.privacy.forget``).
     """
 
-    #: SHA-256 of the user, the route and the key, and of the address and the body.
+    #: SHA-256 of user, token, route and key, and of the address and the body.
     digest = ExactCharField(max_length=64, unique=True)
     body = ExactCharField(max_length=64)
     #: Until when the process with the claim may work; NULL: none works on it. A unique moment, so it names the claim.

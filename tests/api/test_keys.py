@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from pagoefectivo_django.api import orders, refunds
@@ -81,6 +82,17 @@ def test_a_key_is_its_users_and_its_routes(caller: Caller) -> None:
     ):
         assert post(client, address, body, **KEY).status_code in (200, 201)
     assert IdempotencyKey.objects.count() == 3
+
+
+def test_a_key_is_its_tokens(caller: Caller) -> None:
+    order, user = make(), "warehouse"
+    first = caller("change_order", name=user)
+    assert post(first, at(order, "refresh"), **KEY).status_code == 200
+    assert post(first, at(order, "refresh"), **KEY).status_code == 200
+    assert IdempotencyKey.objects.count() == 1
+    Token.objects.get(user__username=user).delete()
+    assert post(caller("change_order", name=user), at(order, "refresh"), **KEY).status_code == 200
+    assert IdempotencyKey.objects.count() == 2
 
 
 def test_a_refusal_is_kept_and_a_wrong_body_is_not(shop: APIClient) -> None:
