@@ -8,14 +8,18 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import override_settings
-from django.utils import translation
+from django.utils import timezone, translation
 
 from pagoefectivo_django.flows import tick
+from pagoefectivo_django.flows.ledger.redeliver import redeliver
+from pagoefectivo_django.management.commands import pagoefectivo_redeliver
 from pagoefectivo_django.models import Delivery
+from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.testing import Sandbox, expire, make_discrepancy, make_order, make_refund, pay, settle
 from tests.shop.models import Heard
 
 pytestmark = pytest.mark.django_db(transaction=True)
+SHIP = "tests.shop.receivers.ship"
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +118,34 @@ def test_what_was_not_heard_is_due_at_once() -> None:
     run("redeliver", "--receiver", "tests.shop.receivers.ship")
     tick()
     assert Heard.objects.count() == 1
+
+
+def test_what_the_worker_delivers_meanwhile_is_not_delivered_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    for reference in ("A", "B", "C"):
+        pay(make_order(reference))
+    Heard.objects.all().delete()
+    Delivery.objects.filter(receiver=SHIP).update(delivered_at=None, retry_at=timezone.now(), attempts=9)
+
+    def slow(row: Delivery, *, actor: str) -> None:
+        try:
+            redeliver(row, actor=actor)
+        finally:
+            tick()
+
+    monkeypatch.setattr(pagoefectivo_redeliver, "redeliver", slow)
+    told = run("redeliver", "--receiver", SHIP)
+    assert (told.count("left alone"), told.splitlines()[-1]) == (2, "1 deliveries are due again.")
+    tick()
+    assert Heard.objects.count() == 3
+
+
+def test_a_delivery_that_a_process_is_making_is_left_to_it() -> None:
+    order = pay(make_order())
+    until = timezone.now() + LEASE
+    Delivery.objects.filter(receiver=SHIP).update(delivered_at=None, retry_at=until, attempts=1)
+    assert "0 deliveries are due again." in run("redeliver", "--receiver", SHIP)
+    assert Delivery.objects.get(receiver=SHIP).retry_at == until
+    assert not order.events.filter(fact="retried").exists()
 
 
 def test_one_event_is_chosen_by_its_id() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from ...actors import Actor
+from ...errors import InvalidRequest
+from ...errors import gettext_noop as _
 from ...models import Delivery
+from ...models.database import one_transaction
 from ...states import Remark
 from ..outbox.publish import deliver_again
 from .remark import record_remark
@@ -12,9 +15,12 @@ from .remark import record_remark
 def redeliver(delivery: Delivery, *, actor: Actor | str) -> Delivery:
     """Make a delivery due again, heard before or not, and note who asked in the order's history.
 
-    The worker's next round calls the receiver.
+    The worker's next round calls the receiver. Raises ``InvalidRequest`` for a delivery that was waiting when it was
+    chosen, and was heard, or begun, since: a receiver that ships would ship twice.
     """
     data = {"event": delivery.event.kind, "receiver": delivery.receiver}
-    record_remark(delivery.event.order, Remark.RETRIED, actor=actor, data=data)
-    deliver_again(delivery)
+    with one_transaction():
+        if not deliver_again(delivery, heard=delivery.delivered_at is not None):
+            raise InvalidRequest(_("Nothing was changed."), code="order_moved_on")
+        record_remark(delivery.event.order, Remark.RETRIED, actor=actor, data=data)
     return delivery

@@ -231,11 +231,19 @@ def _fail_if_broken() -> None:
         pass  # PostgreSQL refuses a savepoint in a failed transaction
 
 
-def deliver_again(delivery: Delivery) -> None:
-    """Make a delivery due again, heard before or not, and end the receiver's pause; for staff."""
-    FailingReceiver.objects.using(database()).filter(receiver=delivery.receiver).delete()
-    mine = Delivery.objects.using(database()).filter(pk=delivery.pk)
-    mine.update(delivered_at=None, retry_at=current_time(), attempts=0)
+def deliver_again(delivery: Delivery, *, heard: bool = True) -> bool:
+    """Make a delivery due again and end the receiver's pause, for staff; False if nothing was changed.
+
+    ``heard``: also a delivery that was heard, or that a process is just making; False: neither of them.
+    """
+    now, alias = current_time(), database()
+    mine = Delivery.objects.using(alias).filter(pk=delivery.pk)
+    if not heard:
+        mine = mine.filter(delivered_at__isnull=True).exclude(attempts__gt=0, last_error="", retry_at__gt=now)
+    if not mine.update(delivered_at=None, retry_at=now, attempts=0):
+        return False
+    FailingReceiver.objects.using(alias).filter(receiver=delivery.receiver).delete()
+    return True
 
 
 def end_pause(failing: FailingReceiver) -> bool:

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 from django.views.decorators.debug import sensitive_variables
 
+from ...errors import InvalidRequest
 from ...flows.ledger.redeliver import redeliver
 from ...models import Delivery
 from ...models.database import database
@@ -40,11 +41,16 @@ class Command(BaseCommand):
         rows = list(_meant(**options))
         if not rows:
             raise CommandError("No delivery is meant; --heard includes those that were heard.")
+        due = len(rows)
         for row in rows:
-            if not dry_run:
-                redeliver(row, actor=getpass.getuser())
-            self.stdout.write(f"{row.event.order or '–'}: {row}")
-        self.stdout.write(f"{len(rows)} deliveries{'' if dry_run else ' are due again'}.")
+            told = f"{row.event.order or '–'}: {row}"
+            try:
+                if not dry_run:
+                    redeliver(row, actor=getpass.getuser())
+            except InvalidRequest:  # the worker was faster
+                due, told = due - 1, f"{told}: heard or begun meanwhile, left alone"
+            self.stdout.write(told)
+        self.stdout.write(f"{due} deliveries{'' if dry_run else ' are due again'}.")
 
 
 def _meant(*, order: str, event: UUID | None, receiver: str, heard: bool, **others: Any) -> QuerySet[Delivery]:
