@@ -310,7 +310,26 @@ def test_two_forms_at_once_make_one_order() -> None:
 def test_a_payment_that_the_shop_deleted_holds_nobody_up() -> None:
     payment, order = begun()
     payment.delete()
+    expire(order)
+    assert not Delivery.objects.filter(delivered_at=None).exists()
+
+
+def test_a_payment_that_is_gone_and_paid_is_a_failing_delivery_until_the_money_went_back() -> None:
+    payment, order = begun()
+    payment.delete()
     pay(order)
+    waiting = Delivery.objects.get(delivered_at=None)
+    assert (waiting.receiver, waiting.event.kind) == (apps.RECEIVER, "payment_confirmed")
+    assert "does not know any more" in waiting.last_error
+    refund_at("done", order)
+    tick(now=timezone.now() + HOUR)
+    assert not Delivery.objects.filter(delivered_at=None).exists()
+
+
+def test_a_forgotten_order_of_no_payment_is_no_failing_delivery() -> None:
+    order = expire(create_order(reference="SHOP-1", amount=Decimal("35.50"), currency="PEN", payer=ANA))
+    assert anonymise(order.pk, actor="eva", reason="Ana asked for it.", now=later(days=400))
+    pay(order, paid_at=timezone.now() - HOUR)
     assert not Delivery.objects.filter(delivered_at=None).exists()
 
 

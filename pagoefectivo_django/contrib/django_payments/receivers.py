@@ -37,7 +37,8 @@ def follow_order(sender: Any, order: Order | None, **kwargs: Any) -> None:
     """Bring the payment of an order in line with the order as the order is now, whatever the event tells.
 
     So a repeated event changes nothing, and an old event after a new one neither. The payment is read under a lock, and
-    ``status_changed`` is sent in the same transaction, once for each change.
+    ``status_changed`` is sent in the same transaction, once for each change. Raises ``LookupError`` if an order is paid
+    whose payment is gone: the failing delivery is what staff sees.
     """
     if not order or not (mine := _payments_of(order)):
         return
@@ -46,7 +47,11 @@ def follow_order(sender: Any, order: Order | None, **kwargs: Any) -> None:
     with transaction.atomic(using=alias):
         payment = model._default_manager.using(alias).select_for_update().filter(**mine).first()
         if payment is None:
-            logger.warning("Order %s belongs to a payment that django-payments does not know any more.", order)
+            gone = f"Order {order} belongs to a payment that django-payments does not know any more."
+            # With the payer's data forgotten nobody knows whether the order was made for a payment at all.
+            if order.state == OrderState.PAID and token_of(order):
+                raise LookupError(gone)
+            logger.warning(gone)
             return
         orders = orders_of(order.reference, payment)
         followed = decisive(orders)
