@@ -208,6 +208,25 @@ def test_an_old_event_that_is_heard_again_moves_nothing_that_staff_did_since(bou
     assert shown(bought) == before
 
 
+def test_a_late_event_of_a_refunded_order_is_a_note_where_a_newer_order_stands(bought: Any) -> None:
+    old = pay(ours())
+    refund_at("done", old)
+    old.reload()
+    new = create_order(reference=bought.number, amount=TOTAL, currency="PEN", payer=Payer(email="ana@example.com"))
+    deliver()
+    assert shown(bought)["amounts"][0] == TOTAL
+    pay(new)
+    before = shown(bought)
+    for kind in ("payment_confirmed", "payment_refunded"):
+        deliver_again(Delivery.objects.get(receiver=RECEIVER, event__kind=kind, event__order=old))
+        deliver()
+    after = shown(bought)
+    assert after.pop("notes")[-1] == f"PagoEfectivo: refunded. ({old.code})"
+    assert after == {name: value for name, value in before.items() if name != "notes"}
+    new.reload()
+    assert bought.sources.get().reference == new.code
+
+
 @pytest.mark.parametrize("part", ["write_source", "write_stock", "write_status"])
 def test_a_receiver_that_fails_midway_leaves_nothing_and_is_called_again(
     bought: Any, part: str, monkeypatch: pytest.MonkeyPatch

@@ -93,6 +93,11 @@ def _consume(handler: Any, placed: Any, line: Any) -> None:
         note(placed, _("PagoEfectivo: paid, and the stock of %(line)s is not there.") % {"line": line.title})
 
 
+def told_of(event: OrderEvent) -> str:
+    """Return what a note tells of an event."""
+    return _("PagoEfectivo: %(event)s.") % {"event": LABELS[event.kind]}
+
+
 def write_status(placed: Any, order: Order, event: OrderEvent) -> None:
     """Move an order of Oscar's to the status that ``OSCAR_STATUSES`` names for the state in which an event left ours.
 
@@ -105,7 +110,7 @@ def write_status(placed: Any, order: Order, event: OrderEvent) -> None:
         return
     if placed.status_changes.filter(new_status=wanted, date_created__gte=event.created_at).exists():
         return
-    told = _("PagoEfectivo: %(event)s.") % {"event": LABELS[event.kind]}
+    told = told_of(event)
     if wanted in placed.available_statuses():
         get_class("order.processing", "EventHandler")().handle_order_status_change(placed, wanted, note_msg=told)
     else:

@@ -8,6 +8,7 @@ from oscar.core.loading import get_model
 
 from ...models import Order
 from ...models.database import database
+from ...states import OrderState
 
 ShopOrder: Any = get_model("order", "Order")
 OrderNote: Any = get_model("order", "OrderNote")
@@ -35,6 +36,15 @@ def payment_of(number: str) -> Order | None:
     if not Source.objects.using(alias).filter(order__number=number, source_type__code=CODE).exists():
         return None
     return Order.objects.using(alias).select_related("cip").filter(reference=number, newest=True).first()
+
+
+def decisive(number: str) -> Order:
+    """Return the order of ours that Oscar's order follows: a paid one, else the newest.
+
+    An earlier order of the number has ended, and its late events must not overwrite what stands for a newer order.
+    """
+    orders = Order.objects.using(database()).select_related("cip").filter(reference=number)
+    return max(orders, key=lambda order: (order.state == OrderState.PAID, order.newest is True, order.pk))
 
 
 def locked_with_source(number: str) -> tuple[Any, Any] | None:

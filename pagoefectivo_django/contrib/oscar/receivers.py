@@ -12,8 +12,8 @@ from ...flows import cancel_order
 from ...models import Order, OrderEvent, Refund
 from ...models.database import after_commit, one_transaction
 from ...states import OrderState
-from .books import OPEN, TAKEN, write_source, write_status, write_stock
-from .placed import locked_with_source, note, payment_of
+from .books import OPEN, TAKEN, told_of, write_source, write_status, write_stock
+from .placed import decisive, locked_with_source, note, payment_of
 
 
 def follow(sender: type[Order], order: Order, event: OrderEvent, **kwargs: Any) -> None:
@@ -23,17 +23,24 @@ def follow(sender: type[Order], order: Order, event: OrderEvent, **kwargs: Any) 
     """
     if (found := _followed(order)) is None:
         return
-    placed, source = found
-    write_source(source, order, event.kind)
-    write_stock(placed, order)
-    write_status(placed, order, event)
+    placed, source, decides = found
+    write_source(source, decides, event.kind)
+    write_stock(placed, decides)
+    if decides == order:
+        write_status(placed, decides, event)
+    else:
+        note(placed, f"{told_of(event)} ({order.code})")
 
 
-def _followed(order: Order) -> tuple[Any, Any] | None:
-    """Lock and return Oscar's order and source; None if the order is none of Oscar's, or was replaced unpaid."""
+def _followed(order: Order) -> tuple[Any, Any, Order] | None:
+    """Lock and return Oscar's order and source, with the order of ours that they follow, read afterwards.
+
+    None if the order is none of Oscar's, or was replaced unpaid.
+    """
     if order.newest is not True and order.state not in TAKEN:
         return None
-    return locked_with_source(order.reference)
+    found = locked_with_source(order.reference)
+    return (*found, decisive(order.reference)) if found else None
 
 
 def follow_refund(sender: type[Refund], instance: Refund, **kwargs: Any) -> None:
@@ -48,7 +55,7 @@ def _refunded(order_id: int) -> None:
     with one_transaction() as alias:
         order = Order.objects.using(alias).select_related("cip").get(pk=order_id)
         if found := _followed(order):
-            write_source(found[1], order, "refund")
+            write_source(found[1], found[2], "refund")
 
 
 def withdraw(sender: Any, order: Any, new_status: str, **kwargs: Any) -> None:
