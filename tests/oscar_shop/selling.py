@@ -19,6 +19,7 @@ from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.contrib.oscar import checkout, receivers
 from pagoefectivo_django.contrib.oscar.apps import RECEIVER
 from pagoefectivo_django.contrib.oscar.placed import CODE, payment_of
+from pagoefectivo_django.errors import OutcomeUnknown
 from pagoefectivo_django.flows import cancel_order, create_order, reissue_code, tick
 from pagoefectivo_django.flows.orders import create
 from pagoefectivo_django.flows.outbox.publish import deliver_again
@@ -309,6 +310,17 @@ def test_an_order_that_staff_cancels_in_the_dashboard_is_cancelled_here(bought: 
     assert said.fact == "code_deleted"
     assert shown(bought)["amounts"] == (NOTHING, NOTHING, NOTHING)
     assert shown(bought)["allocated"] == 0
+
+
+@pytest.mark.parametrize("column", ["pending_action", "deferred_action"])
+def test_a_late_code_moves_no_order_that_staff_cancels_back(bought: Any, column: str) -> None:
+    MemoryChannel.fail("delete", OutcomeUnknown("dropped"))
+    EventHandler().handle_order_status_change(bought, "Cancelled")
+    assert (ours().state, ours().pending_action) == ("pending", "cancel")
+    Order.objects.update(**{"pending_action": "", column: "cancel"})
+    deliver_again(Delivery.objects.get(receiver=RECEIVER, event__kind="cip_issued"))
+    deliver()
+    assert shown(bought)["status"] == "Cancelled"
 
 
 def test_the_dashboard_and_the_admin_lead_to_each_other(bought: Any, client: Client) -> None:

@@ -16,7 +16,7 @@ from ...conf import conf
 from ...models import Order, OrderEvent, Payment
 from ...models.database import database
 from ...signals import LABELS
-from ...states import OrderState, PaymentStatus
+from ...states import OrderState, PaymentStatus, PendingAction
 from .placed import note
 
 #: Money is expected, or was taken.
@@ -107,6 +107,8 @@ def write_status(placed: Any, order: Order, event: OrderEvent) -> None:
     wanted = conf.oscar_statuses.get(order.state)
     moved = event.state_after != event.state_before and event.state_after == order.state
     if not wanted or not moved or placed.status == wanted:
+        return
+    if order.state in OPEN and PendingAction.CANCEL in (order.pending_action, order.deferred_action):
         return
     if placed.status_changes.filter(new_status=wanted, date_created__gte=event.created_at).exists():
         return
