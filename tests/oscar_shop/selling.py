@@ -235,8 +235,8 @@ def test_a_receiver_that_fails_midway_leaves_nothing_and_is_called_again(
     before = shown(bought)
     real = getattr(receivers, part)
 
-    def fail(*arguments: Any) -> None:
-        real(*arguments)
+    def fail(*arguments: Any, **named: Any) -> None:
+        real(*arguments, **named)
         raise RuntimeError("made up")
 
     with monkeypatch.context() as patch:
@@ -275,6 +275,17 @@ def test_a_code_that_is_renewed_takes_the_stock_again(bought: Any) -> None:
     pay(ours())
     paid = shown(bought)
     assert (paid["status"], paid["allocated"], paid["in stock"]) == ("Being processed", 0, IN_STOCK - 2)
+
+
+def test_stock_that_staff_freed_by_hand_stays_free(bought: Any) -> None:
+    EventHandler().cancel_stock_allocations(bought)
+    deliver_again(Delivery.objects.get(receiver=RECEIVER, event__kind="cip_issued"))
+    deliver()
+    assert shown(bought)["allocated"] == 0
+    pay(ours())
+    paid = shown(bought)
+    assert (paid["status"], paid["allocated"], paid["in stock"]) == ("Being processed", 0, IN_STOCK)
+    assert "PagoEfectivo: paid, and the stock of Coffee is not there." in paid["notes"]
 
 
 def test_late_money_that_staff_accepts_is_written_though_the_stock_is_gone_and_the_status_final(

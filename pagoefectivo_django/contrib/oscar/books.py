@@ -57,17 +57,29 @@ def _held(order: Order) -> Decimal:
     return max(order.amount - back, Decimal(0))
 
 
-def write_stock(placed: Any, order: Order) -> None:
+def is_released(source: Any) -> bool:
+    """Return whether our own release was the last transaction of a source: our order had ended, and the stock was
+    freed.
+    """
+    last = source.transactions.order_by("-pk").first()
+    return last is not None and last.txn_type == RELEASE
+
+
+def write_stock(placed: Any, order: Order, *, released: bool) -> None:
     """Allocate, free or consume the stock of an order's lines, as the state of our order has it.
 
     By the shop's own ``EventHandler`` where Oscar has a method for it. Stock that is not there is told by a note.
+    ``released``: freed stock is allocated again; stock that staff freed by hand stays free.
     """
     lines = placed.lines.select_related("stockrecord__product").order_by("stockrecord_id", "pk")
     tracked = [line for line in lines if line.stockrecord and line.can_track_allocations]
     handler = get_class("order.processing", "EventHandler")()
     for line in tracked:
         if order.state in (*OPEN, OrderState.PAID) and line.allocation_cancelled:
-            _allocate_again(placed, line)
+            if released:
+                _allocate_again(placed, line)
+            elif order.state == OrderState.PAID:
+                _tell_of_missing(placed, line)
         if order.state not in OPEN and line.num_allocated:
             if order.state == OrderState.PAID:
                 _consume(handler, placed, line)
@@ -90,7 +102,11 @@ def _consume(handler: Any, placed: Any, line: Any) -> None:
     if line.stockrecord.is_allocation_consumption_possible(line.num_allocated):
         handler.consume_stock_allocations(placed, [line], [line.num_allocated])
     else:
-        note(placed, _("PagoEfectivo: paid, and the stock of %(line)s is not there.") % {"line": line.title})
+        _tell_of_missing(placed, line)
+
+
+def _tell_of_missing(placed: Any, line: Any) -> None:
+    note(placed, _("PagoEfectivo: paid, and the stock of %(line)s is not there.") % {"line": line.title})
 
 
 def told_of(event: OrderEvent) -> str:

@@ -12,7 +12,7 @@ from ...flows import cancel_order
 from ...models import Order, OrderEvent, Refund
 from ...models.database import after_commit, one_transaction
 from ...states import OrderState
-from .books import OPEN, TAKEN, told_of, write_source, write_status, write_stock
+from .books import OPEN, TAKEN, is_released, told_of, write_source, write_status, write_stock
 from .placed import decisive, locked_with_source, note, payment_of
 
 
@@ -24,8 +24,9 @@ def follow(sender: type[Order], order: Order, event: OrderEvent, **kwargs: Any) 
     if (found := _followed(order)) is None:
         return
     placed, source, decides = found
+    released = is_released(source)
     write_source(source, decides, event.kind)
-    write_stock(placed, decides)
+    write_stock(placed, decides, released=released)
     if decides == order:
         write_status(placed, decides, event)
     else:
