@@ -27,6 +27,8 @@ from .effects import Change, Effects, Killed, Points, differences, effects, outb
 from .factories import make_order, make_refund
 from .orders import expire, notify, pay, run_commit_callbacks, settle
 
+#: How the names of our own receivers begin.
+OURS = ("pagoefectivo.", "pagoefectivo_django.")
 #: What to change, by what was found.
 AGAIN = "Look whether the work of this event is done (event.id, or a column of your row) before doing it."
 OUTSIDE = (
@@ -97,10 +99,12 @@ def check_receivers(
     by default all but ours. ``outside``: a function that returns how many effects a fake of another system has seen so
     far, such as ``lambda: len(warehouse.parcels)``.
     """
+    if unknown := set(only).difference(*(signal.by_name for signal in SIGNALS.values())):
+        raise AssertionError(f"No receiver has the name {', '.join(sorted(unknown))}; only= takes names of receivers.")
     found, checked = list[str](), 0
     for signal in SIGNALS.values():
         for receiver in list(signal.by_name.values()):
-            if receiver.name in only if only else not receiver.name.startswith("pagoefectivo."):
+            if receiver.name in only if only else not receiver.name.startswith(OURS):
                 found += _Trial(signal, receiver, outside).faults(make)
                 checked += 1
     if not checked:

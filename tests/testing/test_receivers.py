@@ -126,9 +126,31 @@ def test_every_event_comes_about(connect: Callable[..., None], name: str) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_to_check_is_no_success() -> None:
+def test_nothing_to_check_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    for signal in SIGNALS.values():
+        monkeypatch.setattr(signal, "by_name", {})
     with pytest.raises(AssertionError, match="No receiver is connected here"):
-        check_receivers(only=["nobody.knows"])
+        check_receivers()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_name_that_no_receiver_has_is_no_success(connect: Callable[..., None]) -> None:
+    connect(shop.looks_before)
+    with pytest.raises(AssertionError, match=r"has the name nobody\.knows;"):
+        check_receivers(only=[NAME, "nobody.knows"])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", ["pagoefectivo.made_up", "pagoefectivo_django.contrib.made_up"])
+def test_none_of_ours_is_checked(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for signal in SIGNALS.values():
+        monkeypatch.setattr(signal, "by_name", {})
+    payment_confirmed.connect(shop.counts_each_call, dispatch_uid=name)
+    try:
+        with pytest.raises(AssertionError, match="No receiver is connected here"):
+            check_receivers()
+    finally:
+        payment_confirmed.disconnect(dispatch_uid=name)
 
 
 @pytest.mark.django_db(transaction=True)
