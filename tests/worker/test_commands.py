@@ -209,3 +209,17 @@ def test_no_other_provider_is_played_with(pagoefectivo_sandbox: Sandbox, setting
         changed["CHANNELS"]["default"]["OPTIONS"]["BASE_URL"] = address
         settings.PAGOEFECTIVO = changed
         assert words in refused("simulate", "pay", "SHOP-1001")[0]
+
+
+@override_settings(DEBUG=True)
+@pytest.mark.parametrize("deed", ["settle", "pay"])
+def test_no_production_account_behind_a_tunnel_is_played_with(
+    pagoefectivo_sandbox: Sandbox, settings: Any, deed: str
+) -> None:
+    changed = pagoefectivo_sandbox.settings()
+    changed["CHANNELS"]["default"]["OPTIONS"]["ENVIRONMENT"] = "production"
+    settings.PAGOEFECTIVO = changed
+    order = make_order("SHOP-1001")
+    assert order.cip
+    assert ":production:" in order.cip.account
+    assert "is no sandbox" in refused("simulate", deed, "SHOP-1001")[0]
