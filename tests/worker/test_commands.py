@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from django.test import override_settings
 from django.utils import timezone, translation
 
-from pagoefectivo_django.flows import tick
+from pagoefectivo_django.flows import cancel_order, resolve_discrepancy, tick
 from pagoefectivo_django.flows.ledger.redeliver import redeliver
 from pagoefectivo_django.management.commands import pagoefectivo_redeliver
 from pagoefectivo_django.models import Delivery
@@ -65,7 +65,17 @@ def test_a_discrepancy_and_what_waits_are_told() -> None:
     told = run("show", order.reference)
     assert "discrepancy: paid another amount, open, " in told
     assert "deliveries that wait: " in told
-    assert "LookupError: no shelf" in told
+    assert "LookupError: no shelf" not in told
+    assert "LookupError: no shelf" in run("show", order.reference, "--reasons")
+
+
+def test_what_people_wrote_is_told_only_where_asked_for() -> None:
+    order = make_order()
+    cancel_order(order, actor="rosa", reason="Ana Quispe called")
+    resolve_discrepancy(make_discrepancy(make_order("SHOP-2")), "ignore", actor="rosa", reason="Ana wrote")
+    for reference, words in ((order.reference, "Ana Quispe called"), ("SHOP-2", "Ana wrote")):
+        assert words not in run("show", reference)
+        assert words in run("show", reference, "--reasons")
 
 
 @pytest.mark.parametrize("number", ["code", "transaction_code"])

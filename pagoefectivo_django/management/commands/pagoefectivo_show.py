@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -27,22 +28,29 @@ from ...wording.evidence import closing_words
 class Command(BaseCommand):
     """Prints orders by reference, code or transaction code: what was issued and paid, what waits, and each event.
 
-    Names no payer: who pays is told by ``pagoefectivo_forget --export``. Exit code 1 if there is no such order.
+    Names no payer: who pays is told by ``pagoefectivo_forget --export``. What people wrote, and errors of receivers,
+    may name somebody and are printed with ``--reasons`` only. Exit code 1 if there is no such order.
     """
 
     help = "Prints the story of an order: its codes, payments, refunds, discrepancies and history, without the payer."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("reference", help="the shop's number; or a code, or a transaction code")
+        parser.add_argument(
+            "--reasons",
+            action="store_true",
+            help="also what people wrote and receivers' errors, which may name somebody",
+        )
 
     @sensitive_variables()
-    def handle(self, *args: Any, reference: str, **options: Any) -> None:
+    def handle(self, *args: Any, reference: str, reasons: bool = False, **options: Any) -> None:
         orders = list(_found(reference.strip()))
         if not orders:
             raise CommandError(f"There is no order {reference!r}, and no code of this number.")
         for order in orders:
             self.stdout.write(self.style.MIGRATE_HEADING(_heading(order)))
-            for line in (*_paid_by(order), *_asked_about(order), *_story(order), *_waiting(order)):
+            told = (_asked_about(order, reasons), _story(order, reasons), _waiting(order, reasons))
+            for line in chain(_paid_by(order), *told):
                 self.stdout.write(f"  {line}")
 
 
@@ -74,28 +82,28 @@ def _paid_by(order: Order) -> Iterator[str]:
         yield f"{_('settled')}: {_moment(order.settled_at)}"
 
 
-def _asked_about(order: Order) -> Iterator[str]:
+def _asked_about(order: Order, reasons: bool) -> Iterator[str]:
     """Yield a line for each discrepancy."""
     for one in order.discrepancies.order_by("pk"):
-        because = closing_words(one.closed_because, one.reason)
+        because = closing_words(one.closed_because, one.reason if reasons else "")
         parts = (one.get_kind_display(), one.get_status_display(), _moment(one.created_at), one.resolution, because)
         yield f"{_('discrepancy')}: {_joined(*parts)}"
 
 
-def _story(order: Order) -> Iterator[str]:
+def _story(order: Order, reasons: bool) -> Iterator[str]:
     """Yield a line for each event, oldest first."""
     yield f"{_('timeline')}:"
     for event in order.events.order_by("number"):
         what = fact_label(event.fact) if event.kind == "noted" else kind_label(event.kind)
-        told = _joined(what, _moved(event), event.actor.label, in_words(event.data), event.reason)
+        told = _joined(what, _moved(event), event.actor.label, in_words(event.data), reasons and event.reason)
         yield f"  {_moment(event.created_at)}  {told}"
 
 
-def _waiting(order: Order) -> Iterator[str]:
+def _waiting(order: Order, reasons: bool) -> Iterator[str]:
     """Yield a line for each delivery that no receiver has heard."""
     waiting = Delivery.objects.using(database()).filter(event__order=order, delivered_at__isnull=True)
     for row in waiting.select_related("event").order_by("event__number", "pk"):
-        yield f"{_('deliveries that wait')}: {_joined(row, _moment(row.retry_at), row.last_error)}"
+        yield f"{_('deliveries that wait')}: {_joined(row, _moment(row.retry_at), reasons and row.last_error)}"
 
 
 def _moved(event: OrderEvent) -> str:
