@@ -1,6 +1,9 @@
 """The commands of every day: show an order, deliver again, play the payer."""
 
 import io
+import json
+import os
+import pwd
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +19,7 @@ from pagoefectivo_django.management.commands import pagoefectivo_redeliver
 from pagoefectivo_django.models import Delivery
 from pagoefectivo_django.models.database import LEASE
 from pagoefectivo_django.testing import Sandbox, expire, make_discrepancy, make_order, make_refund, pay, settle
+from tests.factories.orders import ANA
 from tests.shop.models import Heard
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -156,6 +160,23 @@ def test_a_delivery_that_a_process_is_making_is_left_to_it() -> None:
     assert "0 deliveries are due again." in run("redeliver", "--receiver", SHIP)
     assert Delivery.objects.get(receiver=SHIP).retry_at == until
     assert not order.events.filter(fact="retried").exists()
+
+
+def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that runs under a number for which its system has no entry."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    order = pay(make_order("SHOP-1001"))
+    run("redeliver", "--order", "SHOP-1001", "--heard")
+    assert order.events.get(fact="retried").actor.name == f"uid {os.getuid()}"
+    exported = json.loads(run("forget", "--export", ANA.email))
+    assert [one["reference"] for one in exported["orders"]] == ["SHOP-1001"]
+    run("forget", "--erase", ANA.email, "--reason", "asked")
 
 
 def test_one_event_is_chosen_by_its_id() -> None:

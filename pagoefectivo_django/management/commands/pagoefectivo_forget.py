@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from argparse import ArgumentParser
 from typing import Any, TypedDict
@@ -14,6 +13,7 @@ from ...errors import InvalidRequest
 from ...flows.outbox.budget import TimeBudget
 from ...flows.privacy.erase import erase_payer, hand_out
 from ...flows.privacy.forget import forget
+from ..user import name_of_user
 
 
 class Whom(TypedDict):
@@ -41,10 +41,10 @@ class Command(BaseCommand):
         whom = Whom(email="", document_number=given) if options["document"] else Whom(email=given, document_number="")
         try:
             if options["export"]:
-                found = hand_out(**whom, actor=getpass.getuser())
+                found = hand_out(**whom, actor=name_of_user())
                 self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2, default=str))
             elif options["erase"]:
-                done = erase_payer(**whom, actor=getpass.getuser(), reason=options["reason"])
+                done = erase_payer(**whom, actor=name_of_user(), reason=options["reason"])
                 self.stdout.write(f"{len(done.erased)} order(s) name nobody any more.")
                 if done.kept:
                     orders = ", ".join(done.kept)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
@@ -15,6 +14,7 @@ from ...errors import InvalidRequest
 from ...flows.ledger.redeliver import redeliver
 from ...models import Delivery
 from ...models.database import database
+from ..user import name_of_user
 
 
 class Command(BaseCommand):
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             told = f"{row.event.order or '–'}: {row}"
             try:
                 if not dry_run:
-                    redeliver(row, actor=getpass.getuser())
+                    redeliver(row, actor=name_of_user())
             except InvalidRequest:  # the worker was faster
                 due, told = due - 1, f"{told}: heard or begun meanwhile, left alone"
             self.stdout.write(told)
