@@ -21,6 +21,6 @@ def redeliver(delivery: Delivery, *, actor: Actor | str) -> Delivery:
     data = {"event": delivery.event.kind, "receiver": delivery.receiver}
     with one_transaction():
         if not deliver_again(delivery, heard=delivery.delivered_at is not None):
-            raise InvalidRequest(_("Nothing was changed."), code="delivery_not_waiting")
+            raise InvalidRequest(_("Nothing was changed."), code="order_moved_on")
         record_remark(delivery.event.order, Remark.RETRIED, actor=actor, data=data)
     return delivery
