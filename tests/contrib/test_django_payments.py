@@ -154,7 +154,7 @@ def test_a_total_raised_after_the_code_was_made_is_not_confirmed_for_the_old_amo
     pay(order)
     now = fresh(payment)
     assert (now.status, now.fraud_status, now.fraud_message) == ("waiting", "review", "pagoefectivo: total_changed")
-    assert "total of its payment was changed" in caplog.text
+    assert "The total of the payment of order" in caplog.text
     settle(order)
     assert fresh(payment).fraud_message == "pagoefectivo: total_changed", "a later event takes no mark away"
     assert told == []

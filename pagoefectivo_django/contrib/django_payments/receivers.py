@@ -47,11 +47,10 @@ def follow_order(sender: Any, order: Order | None, **kwargs: Any) -> None:
     with transaction.atomic(using=alias):
         payment = model._default_manager.using(alias).select_for_update().filter(**mine).first()
         if payment is None:
-            gone = f"Order {order} belongs to a payment that django-payments does not know any more."
             # With the payer's data forgotten nobody knows whether the order was made for a payment at all.
             if order.state == OrderState.PAID and token_of(order):
-                raise LookupError(gone)
-            logger.warning(gone)
+                raise LookupError(f"django-payments does not know any more the payment of order {order}.")
+            logger.warning("django-payments does not know any more the payment of order %s.", order)
             return
         orders = orders_of(order.reference, payment)
         followed = decisive(orders)
@@ -78,7 +77,7 @@ def _total_changed(payment: Any, order: Order) -> bool:
     confirmed = order.events.filter(kind="payment_confirmed").order_by("-number").first()
     if confirmed and confirmed.actor_kind in (ActorKind.PERSON, ActorKind.API):
         return False
-    logger.error("Order %s was paid, but the total of its payment was changed: a person has to decide.", order)
+    logger.error("The total of the payment of order %s was changed, and another was paid: a person decides.", order)
     return True
 
 
