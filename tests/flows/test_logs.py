@@ -153,7 +153,7 @@ def test_a_line_about_a_delivery_names_the_order(caplog: pytest.LogCaptureFixtur
 
 
 def test_every_line_about_deliveries_has_a_place_for_the_reference() -> None:
-    """Whoever adds a line to the logger of deliveries says of which order; outgoing webhooks name message and endpoint."""
+    """A line in the logger of deliveries says of which order; outgoing webhooks name the message and the endpoint."""
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text()
         if 'getLogger("pagoefectivo.delivery")' not in text or path.is_relative_to(PACKAGE / "contrib/webhooks"):

@@ -22,6 +22,8 @@ from .budget import TimeBudget
 from .feed import number_events
 
 logger = logging.getLogger("pagoefectivo.delivery")
+#: For lines that are of no single order.
+of_all = logging.getLogger("pagoefectivo.worker")
 
 #: How long the request that wrote events goes on publishing; the worker delivers the rest. Each receiver is called at
 #: least once, however long earlier receivers took.
@@ -77,7 +79,7 @@ def _number(budget: TimeBudget) -> None:
     except (OperationalError, InterfaceError):
         raise
     except Exception:
-        logger.exception("New events got no number in the feed; the next round numbers them.")
+        of_all.exception("New events got no number in the feed; the next round numbers them.")
 
 
 def _count_those_that_never_came_back(now: datetime) -> None:
