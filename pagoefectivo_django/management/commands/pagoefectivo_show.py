@@ -65,21 +65,22 @@ def _found(reference: str) -> QuerySet[Order]:
 
 def _heading(order: Order) -> str:
     amount, until = display(order.amount, order.currency), _moment(order.expires_at)
-    return f"{order}: {order.get_state_display()}, {amount}, {_('expires')} {until}"
+    expires = _("expires")  # outside of the f-string: not each Python finds messages in there
+    return f"{order}: {order.get_state_display()}, {amount}, {expires} {until}"
 
 
 def _paid_by(order: Order) -> Iterator[str]:
     """Yield a line for each code, payment and refund."""
     for cip in order.cips.order_by("pk"):
         parts = (cip.code or cip.provider_id, cip.get_status_display(), cip.account, cip.transaction_code)
-        yield f"{_('code')}: {_joined(*parts)}"
+        yield _line(_("code"), _joined(*parts))
     for payment in Payment.objects.using(database()).filter(cip__order=order).order_by("pk"):
-        yield f"{_('payment')}: {_joined(payment, payment.get_status_display(), _moment(payment.paid_at))}"
+        yield _line(_("payment"), _joined(payment, payment.get_status_display(), _moment(payment.paid_at)))
     for refund in order.refunds.order_by("pk"):
         amount = display(refund.amount, refund.currency)
-        yield f"{_('refund')}: {_joined(amount, refund.get_status_display(), _moment(refund.requested_at))}"
+        yield _line(_("refund"), _joined(amount, refund.get_status_display(), _moment(refund.requested_at)))
     if order.settled_at:
-        yield f"{_('settled')}: {_moment(order.settled_at)}"
+        yield _line(_("settled"), _moment(order.settled_at))
 
 
 def _asked_about(order: Order, reasons: bool) -> Iterator[str]:
@@ -87,12 +88,12 @@ def _asked_about(order: Order, reasons: bool) -> Iterator[str]:
     for one in order.discrepancies.order_by("pk"):
         because = closing_words(one.closed_because, one.reason if reasons else "")
         parts = (one.get_kind_display(), one.get_status_display(), _moment(one.created_at), one.resolution, because)
-        yield f"{_('discrepancy')}: {_joined(*parts)}"
+        yield _line(_("discrepancy"), _joined(*parts))
 
 
 def _story(order: Order, reasons: bool) -> Iterator[str]:
     """Yield a line for each event, oldest first."""
-    yield f"{_('timeline')}:"
+    yield _line(_("timeline"), "")
     for event in order.events.order_by("number"):
         what = fact_label(event.fact) if event.kind == "noted" else kind_label(event.kind)
         told = _joined(what, _moved(event), event.actor.label, in_words(event.data), reasons and event.reason)
@@ -103,7 +104,7 @@ def _waiting(order: Order, reasons: bool) -> Iterator[str]:
     """Yield a line for each delivery that no receiver has heard."""
     waiting = Delivery.objects.using(database()).filter(event__order=order, delivered_at__isnull=True)
     for row in waiting.select_related("event").order_by("event__number", "pk"):
-        yield f"{_('deliveries that wait')}: {_joined(row, _moment(row.retry_at), reasons and row.last_error)}"
+        yield _line(_("deliveries that wait"), _joined(row, _moment(row.retry_at), reasons and row.last_error))
 
 
 def _moved(event: OrderEvent) -> str:
@@ -118,3 +119,8 @@ def _moment(moment: datetime | None) -> str:
 
 def _joined(*parts: object) -> str:
     return ", ".join(str(part) for part in parts if part)
+
+
+def _line(label: str, text: str) -> str:
+    """Return a labelled line. No f-string calls ``gettext``: not each Python finds the messages in there."""
+    return f"{label}: {text}".rstrip()
