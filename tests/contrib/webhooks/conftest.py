@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import django
 import pytest
 from django.apps import apps
 
@@ -39,3 +40,10 @@ def webhooks() -> Iterator[None]:
     hooks.DELIVERING.clear()
     hooks.TROUBLES.clear()
     MemoryChannel.clear()
+
+
+@pytest.fixture(autouse=True)
+def mailers(settings: Any) -> None:
+    """Name the mailer where Django asks for one (6.1)."""
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
