@@ -13,7 +13,9 @@ from pagoefectivo_django.models import (
     Delivery,
     Deposit,
     Discrepancy,
+    FeedEntry,
     Heartbeat,
+    IdempotencyKey,
     Match,
     Notification,
     Order,
@@ -30,6 +32,7 @@ Backup = dict[type[models.Model], list[tuple[Any, ...]]]
 
 #: In an order in which their rows can go.
 TABLES = (
+    *(FeedEntry, IdempotencyKey),
     *(Heard, Delivery, OrderEvent, Discrepancy, Match, Deposit, SettlementLine, Settlement, Refund),
     *(ApiCallSubject, ApiCall, Refusal, Notification, Payment, Order, Cip, Heartbeat),
 )
@@ -72,4 +75,4 @@ def restore(kept: Backup) -> None:
 def empty_tables() -> None:
     """Delete every row of an order or a settlement at once, whatever is append-only."""
     tables = [model._meta.db_table for model in TABLES]
-    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))
+    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables, allow_cascade=True))

@@ -31,7 +31,11 @@ from tests.hostile.fuzzing import Door, fuzz, sendable
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("pagoefectivo_memory")]
 
-OURS = {str(each.opts.model_name): each for each in admin.site._registry.values() if isinstance(each, RecordAdmin)}
+OURS = {
+    str(each.opts.model_name): each
+    for each in admin.site._registry.values()
+    if isinstance(each, RecordAdmin) and each.opts.app_label == "pagoefectivo"
+}
 NAMES = st.sampled_from(sorted(OURS))
 #: None stands for the key of a row that is there.
 keys = st.none() | st.integers(-2, 2**70).map(str) | sendable

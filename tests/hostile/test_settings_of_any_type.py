@@ -90,6 +90,7 @@ PLACES: dict[str, Any] = {
 }
 #: What may be written, and does what it says.
 RIGHT = {
+    ("ORDER_LINK", "None"),
     ("ROUTES", "None"), ("WAYS", "None"), ("STAFF_ALERTS", "None"), ("CONTENT_SECURITY_POLICY", "None"), ("TRUSTED_PROXIES", "None"),
     ("CONTENT_SECURITY_POLICY", "a text"), ("CONTENT_SECURITY_POLICY", "an empty text"), ("PUBLIC_URL", "an empty text"),
     ("PAYER_MAY_RENEW", "True"), ("REFUND_FOUR_EYES", "True"), ("BATCH_SIZE", "a number"), ("SEARCHES_PER_MINUTE", "a number"),
