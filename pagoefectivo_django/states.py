@@ -21,6 +21,10 @@ class OrderState(TextChoices):
     REFUNDED = "refunded", _("refunded")
 
 
+#: The states of an order that waits for its payment.
+OPEN = (OrderState.NEW, OrderState.PENDING)
+
+
 class VoucherState(TextChoices):
     """The state shown to the payer of an order: the order's own state, or the fact that concerns the payer more."""
 

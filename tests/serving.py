@@ -1,13 +1,15 @@
-"""A real web server in front of the shop of the tests."""
+"""Servers of tests: a real web server in front of the shop, and small ones in a thread."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socketserver import TCPServer
 
 from tests.sandbox.running import ROOT, wait_for
 
@@ -27,3 +29,16 @@ def gunicorn(environment: dict[str, str], folder: Path, *application: str) -> It
         finally:
             process.terminate()
             process.wait()
+
+
+@contextmanager
+def in_a_thread(server: TCPServer) -> Iterator[str]:
+    """Serve until the end of the block, and yield the address."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -31,7 +31,7 @@ refused: list[str] = []
 
 _PACKAGE = f"{Path(pagoefectivo_django.__file__).parent}/"
 _PASSED_OVER = (f"{_PACKAGE}models/", f"{_PACKAGE}migrations/")
-_FREE = ("flows/ledger/", "testing.py")
+_FREE = "flows/ledger/"
 _WRITE = re.compile(
     rf'\s*(INSERT|UPDATE|DELETE|REPLACE|COPY)\b[\w\s]*?["`]?pagoefectivo_({"|".join(COLUMNS)})\b', re.IGNORECASE
 )

@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..documents.tables import Link, Table
 from ..errors import PagoEfectivoError
 from ..flows import actions_of
+from ..flows.possible.rules import full_name
 from ..models.database import outside_atomic_requests
 from .forms import StaffForm
 from .tables import Column, table
@@ -66,8 +67,7 @@ class StaffAction:
 
     def is_allowed(self, request: HttpRequest) -> bool:
         """Return whether the request's user has the action's permission."""
-        permission = self.permission if "." in self.permission else f"pagoefectivo.{self.permission}"
-        return bool(request.user.has_perm(permission))
+        return bool(request.user.has_perm(full_name(self.permission)))
 
 
 def why_not(row: Any, action: str) -> str:

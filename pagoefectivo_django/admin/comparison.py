@@ -24,7 +24,7 @@ from ..wording.events import deed_label, fact_label
 from ..wording.evidence import evidence_table
 from ..workdays import lima_day
 from .order_tables import actor_label
-from .tables import Column, amount_of, badge_of, rate_of, table
+from .tables import Column, amount_of, badge_of, table
 
 #: The most notifications and suggested payments on a page; deposits are limited to ten times as many.
 MOST_SHOWN = 10
@@ -105,7 +105,7 @@ class Comparison:
         if not line.exchanged:
             return [_row(_("gross"), gross, self._other_amount(line))]
         paid = _row(_("payment's amount"), Amount(*line.paid), self._other_amount(line))
-        return [paid, _row(_("exchange rate"), rate_of(line)), _row(_("gross"), gross)]
+        return [paid, _row(_("exchange rate"), line.rate_text), _row(_("gross"), gross)]
 
     def _settlement(self) -> Table:
         settlement = self.discrepancy.settlement

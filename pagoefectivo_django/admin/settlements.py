@@ -39,7 +39,7 @@ from .base import RecordAdmin
 from .exports import export_view
 from .forms import ConfirmForm, DepositForm, MatchForm, ReasonForm, StatementForm
 from .lists import keys, orders_found
-from .tables import Column, rate_of, table, who
+from .tables import Column, table, who
 
 #: The time that a request spends on matching; the worker matches the rest.
 BUDGET = timedelta(seconds=8)
@@ -52,7 +52,7 @@ _OF_LINE: tuple[Column, ...] = ("number", "code", "transaction_code", "gross", "
 #: Two columns of lines whose payments were exchanged.
 _EXCHANGED: tuple[Column, ...] = (
     (_("payment's amount"), lambda line: Amount(*line.paid) if line.exchanged else None),
-    (_("exchange rate"), lambda line: rate_of(line)),
+    (_("exchange rate"), lambda line: line.rate_text),
 )
 
 
@@ -275,7 +275,7 @@ class SettlementLineAdmin(RecordAdmin):
             _("As the file says"),
             {"fields": (("code", "transaction_code"), ("operation_number", "paid_at"), "collector")},
         ),
-        (_("Money"), {"fields": (("gross_money", "net"), ("fee", "tax"), ("payment_money", "rate_text"))}),
+        (_("Money"), {"fields": (("gross_money", "net"), ("fee", "tax"), ("payment_money", "exchange_rate"))}),
     )
     staff_actions = (
         StaffAction(
@@ -317,8 +317,8 @@ class SettlementLineAdmin(RecordAdmin):
         return Amount(*line.paid)
 
     @admin.display(description=_("exchange rate"))
-    def rate_text(self, line: SettlementLine) -> str:
-        return rate_of(line) or "–"
+    def exchange_rate(self, line: SettlementLine) -> str:
+        return line.rate_text or "–"
 
     def discrepancies(self, row: SettlementLine) -> list[Link | None]:
         asked = Discrepancy.objects.filter(line=row).open().select_related("order")

@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy as _
 
 from ..actors import Actor
 from ..documents.tables import Amount, Badge, Cell, Table, Text
-from ..models import SettlementLine
 
 #: A column of a table: the name of a field, or a heading and a function that returns the cell of a row.
 Column = str | tuple[Text, Callable[[Any], Cell]]
@@ -48,11 +47,6 @@ def badge_of(row: Any, name: str) -> Badge | None:
 def amount_of(row: Any) -> Amount | None:
     """Return the amount of a record in the record's currency, or None for a record without an amount."""
     return None if row.amount is None else Amount(row.amount, row.currency)
-
-
-def rate_of(line: SettlementLine) -> str | None:
-    """Return the exchange rate of a line, as the file has it but for zeros at its end; None where it has none."""
-    return None if line.rate is None else f"{line.rate.normalize():f}"
 
 
 def who(name: str) -> Callable[[Any], str]:

@@ -30,7 +30,7 @@ class MoneyAnswer(Answer):
     """A sum of money."""
 
     amount = AmountField()
-    currency = serializers.ChoiceField(CURRENCIES)
+    currency = serializers.CharField(help_text="ISO 4217; a settlement may be in any currency.")
 
 
 class PayerAnswer(serializers.DictField):
@@ -156,7 +156,7 @@ class SettlementAnswer(Answer):
 class BooksAnswer(Answer):
     """The sums of one currency."""
 
-    currency = serializers.ChoiceField(CURRENCIES)
+    currency = serializers.CharField(help_text="ISO 4217.")
     payments = MoneyAnswer()
     in_transit = MoneyAnswer()
     settled = MoneyAnswer()

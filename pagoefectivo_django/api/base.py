@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import translation
@@ -16,6 +17,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
@@ -28,7 +30,9 @@ from ..traces import traced
 from .operations import Operation
 from .pages import Pages
 from .permissions import UserPermission
-from .problems import BadRequest, problem_of
+from .problems import BadRequest, answer_to
+
+Row = TypeVar("Row", bound=Model)
 
 
 class OnlyJson(BaseContentNegotiation):
@@ -130,7 +134,7 @@ class ApiView(APIView):
 
     def get_exception_handler(self) -> Callable[[Exception, Mapping[str, Any]], Any]:
         """Return our handler, whatever ``EXCEPTION_HANDLER`` the project has for its own API."""
-        return problem_of
+        return answer_to
 
     def get_throttles(self) -> list[Any]:
         """Return the project's throttles and ours."""
@@ -140,6 +144,12 @@ class ApiView(APIView):
     def actor(self) -> Actor:
         """The caller, for the history: the name as the columns keep it, so that both are equal."""
         return Actor.parse(str(Actor(ActorKind.API, self.request.user.get_username())))
+
+    def page(self, rows: QuerySet[Row], to_json: Callable[[list[Row]], list[dict[str, Any]]]) -> Response:
+        """Return the page of rows that the query asks for."""
+        pages = self.pagination_class()
+        found = pages.paginate_queryset(rows, self.request, self)
+        return pages.get_paginated_response(to_json(list(found or ())))
 
     def asked(self, request: Request) -> dict[str, Any]:
         """Return the values of the query's parameters; raises ``BadRequest`` for an unknown parameter or value."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -32,9 +33,10 @@ def _rows() -> QuerySet[Discrepancy]:
 
 def found_discrepancy(pk: str) -> Discrepancy:
     """Return the discrepancy with an id; raises ``Http404`` for an unknown or malformed id."""
-    if not (pk.isascii() and pk.isdigit() and len(pk) < 19) or (row := _rows().filter(pk=int(pk)).first()) is None:
-        raise Http404
-    return row
+    try:
+        return _rows().get(pk=filters.row_id(pk))
+    except (ValueError, Discrepancy.DoesNotExist):
+        raise Http404 from None
 
 
 def discrepancy_data(row: Discrepancy, *, actions: Iterable[str]) -> dict[str, Any]:
@@ -79,8 +81,8 @@ class Discrepancies(ApiView):
     permissions = {"GET": "view_discrepancy"}
     operations = {"GET": Operation("list_discrepancies", DiscrepancyAnswer, page=True)}
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {
-        "status": filters.choice(Discrepancy.Status.values),
-        "kind": filters.choice(Kind.values),
+        "status": filters.Choice(Discrepancy.Status.values),
+        "kind": filters.Choice(Kind.values),
         "order": filters.identifier,
     }
 
@@ -89,9 +91,7 @@ class Discrepancies(ApiView):
         asked = self.asked(request)
         if "order" in asked:
             asked["order__public_id"] = asked.pop("order")
-        pages = self.pagination_class()
-        page = pages.paginate_queryset(_rows().filter(**asked), request, self)
-        return pages.get_paginated_response(discrepancies_json(request, page or ()))
+        return self.page(_rows().filter(**asked), partial(discrepancies_json, request))
 
 
 class OneDiscrepancy(ApiView):

@@ -24,12 +24,9 @@ class Choice:
         return text
 
 
-choice = Choice
-
-
 def flag(text: str) -> bool:
     """Return the truth value that a text names: ``true`` or ``false``."""
-    return choice(("true", "false"))(text) == "true"
+    return Choice(("true", "false"))(text) == "true"
 
 
 def moment(text: str) -> datetime:
@@ -58,6 +55,20 @@ def day(text: str) -> date:
     return found
 
 
+def currency(text: str) -> str:
+    """Return the three letters of a currency; a settlement may be in any."""
+    if not re.fullmatch("[A-Z]{3}", text):
+        raise ValueError(text)
+    return text
+
+
 def identifier(text: str) -> uuid.UUID:
     """Return the UUID that a text names."""
     return uuid.UUID(text)
+
+
+def row_id(text: str) -> int:
+    """Return the primary key that a text names; each database holds 18 digits."""
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ValueError(text)
+    return int(text)

@@ -57,7 +57,7 @@ def once(
     try:
         answer = work(claim)
     except Exception as error:
-        refusal = problem_of(error, {})
+        refusal = problem_of(error)
         if refusal is not None and refusal.status_code < 500:
             claim.finish(refusal.status_code, refusal.data)
         else:

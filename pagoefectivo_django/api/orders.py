@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import Exists, OuterRef
@@ -106,8 +107,8 @@ class Orders(ApiView):
         ),
     }
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {
-        "state": filters.choice(OrderState.values),
-        "currency": filters.choice(CURRENCIES),
+        "state": filters.Choice(OrderState.values),
+        "currency": filters.Choice(CURRENCIES),
         "reference": filters.plain,
         "in_review": filters.flag,
         "settled": filters.flag,
@@ -127,9 +128,7 @@ class Orders(ApiView):
         if "in_review" in asked:
             review = Exists(Discrepancy.objects.filter(order=OuterRef("pk")).open().about_money())
             orders = orders.filter(review if asked["in_review"] else ~review)
-        pages = self.pagination_class()
-        page = pages.paginate_queryset(orders, request, self)
-        return pages.get_paginated_response(orders_json(request, page or ()))
+        return self.page(orders, partial(orders_json, request))
 
     def post(self, request: Request) -> Response:
         """Create an order, or return the order that holds the reference: 201 or 200."""

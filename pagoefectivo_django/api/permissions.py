@@ -8,6 +8,8 @@ from rest_framework import exceptions
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from ..flows.possible.rules import full_name
+
 if TYPE_CHECKING:
     from .base import ApiView
 
@@ -27,8 +29,7 @@ class UserPermission(BasePermission):
 
 def may(request: Request, permission: str) -> bool:
     """Return whether the user of a request has a permission of the app, named without the app, or of an app named."""
-    named = permission if "." in permission else f"pagoefectivo.{permission}"
-    return bool(request.user.is_active and request.user.has_perm(named))
+    return bool(request.user.is_active and request.user.has_perm(full_name(permission)))
 
 
 def require(request: Request, permission: str) -> None:

@@ -87,15 +87,18 @@ def problem(
     return Response(data, status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
-def problem_of(error: Exception, context: Mapping[str, Any]) -> Response | None:
-    """Return the answer for an error that a view raised; None for a mistake of a program, which Django reports.
+def answer_to(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Return ``problem_of`` an error, and log that the database failed: an ``EXCEPTION_HANDLER`` for DRF."""
+    if isinstance(error, OperationalError | InterfaceError):
+        logger.error("A request to the API met the database's error %s.", type(error).__name__)
+    return problem_of(error)
 
-    The signature of Django REST framework's ``EXCEPTION_HANDLER``.
-    """
+
+def problem_of(error: Exception) -> Response | None:
+    """Return the answer for an error that a view raised; None for a mistake of a program, which Django reports."""
     if isinstance(error, PagoEfectivoError):
         return _of_ours(error)
     if isinstance(error, OperationalError | InterfaceError):
-        logger.error("A request to the API met the database's error %s.", type(error).__name__)
         return problem(503, "database_unavailable", _("The database can't serve this request now; repeat it."), wait=5)
     if isinstance(error, RequestDataTooBig):
         return problem(413, "body_too_large", _("The body is too large."))
@@ -109,11 +112,7 @@ def problem_of(error: Exception, context: Mapping[str, Any]) -> Response | None:
 
 
 def _of_ours(error: PagoEfectivoError) -> Response:
-    code, sentence = error.code or "refused", error.sentence
-    if isinstance(error, Unavailable | OutcomeUnknown):
-        return problem(503, error.code or "provider_unavailable", sentence, wait=RETRY_AFTER)
-    if isinstance(error, Misconfigured):
-        return problem(503, error.code or "misconfigured", sentence, wait=RETRY_AFTER)
+    code, sentence = error.code or _unnamed(error), error.sentence
     if not isinstance(error, InvalidRequest):
         return problem(503, code, sentence, wait=RETRY_AFTER)
     if isinstance(error, KeyReused):
@@ -125,6 +124,13 @@ def _of_ours(error: PagoEfectivoError) -> Response:
     if code in FIELDS:
         return problem(400, code, sentence, {FIELDS[code]: [sentence]})
     return problem(409, code, sentence, {CONFLICTS[code]: [sentence]} if code in CONFLICTS else None)
+
+
+def _unnamed(error: PagoEfectivoError) -> str:
+    """Return the code of an error without a code of its own."""
+    if isinstance(error, Misconfigured):
+        return "misconfigured"
+    return "provider_unavailable" if isinstance(error, Unavailable | OutcomeUnknown) else "refused"
 
 
 def _of_framework(error: exceptions.APIException) -> Response:

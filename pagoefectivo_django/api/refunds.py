@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 from django.http import Http404
@@ -16,6 +17,7 @@ from ..flows.possible.rules import PERMISSIONS
 from ..models import IdempotencyKey, Refund
 from ..models.database import database
 from ..states import RefundStatus
+from . import filters
 from .answers import RefundAnswer
 from .base import ApiView
 from .bodies import Body, CloseBody, EmptyBody, RefundBody, read
@@ -29,11 +31,9 @@ from .problems import FIELDS
 
 def found_refund(pk: str) -> Refund:
     """Return the refund with an id; raises ``Http404`` for an unknown or malformed id."""
-    if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
-        raise Http404
     try:
-        return Refund.objects.using(database()).select_related("order", "payment").get(pk=int(pk))
-    except Refund.DoesNotExist:
+        return Refund.objects.using(database()).select_related("order", "payment").get(pk=filters.row_id(pk))
+    except (ValueError, Refund.DoesNotExist):
         raise Http404 from None
 
 
@@ -58,9 +58,7 @@ class Refunds(ApiView):
         """Return a page of the order's refunds, the newest first."""
         self.asked(request)
         refunds = Refund.objects.using(database()).filter(order=found_order(public_id)).select_related("order")
-        pages = self.pagination_class()
-        page = pages.paginate_queryset(refunds, request, self)
-        return pages.get_paginated_response(refunds_json(self, page or ()))
+        return self.page(refunds, partial(refunds_json, self))
 
     def post(self, request: Request, public_id: str) -> Response:
         """Request a refund: 201."""

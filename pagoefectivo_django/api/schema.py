@@ -26,8 +26,10 @@ from ..money import CURRENCIES
 from . import filters
 from .answers import Answer, ProblemAnswer
 from .base import ApiView
-from .bodies import Body, CloseBody, CreateBody, PayerBody, RefundBody, ResolveBody
+from .bodies import LONGEST_REASON, Body, CloseBody, CreateBody, PayerBody, RefundBody, ResolveBody
+from .keys import LONGEST
 from .operations import Operation
+from .pages import Pages
 from .problems import CONTENT_TYPE
 
 DESCRIPTION = """\
@@ -67,20 +69,21 @@ PARAMETERS: dict[Callable[[str], Any], dict[str, Any]] = {
     filters.flag: {"type": "boolean"},
     filters.moment: {"type": "string", "format": "date-time"},
     filters.day: {"type": "string", "format": "date"},
+    filters.currency: {"type": "string", "pattern": "^[A-Z]{3}$"},
     filters.identifier: {"type": "string", "format": "uuid"},
     filters.plain: {"type": "string", "maxLength": 200},
     str: _TEXT,
 }
 PAGE_PARAMETERS: dict[str, dict[str, Any]] = {
     "cursor": _TEXT,
-    "page_size": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+    "page_size": {"type": "integer", "minimum": 1, "maximum": Pages.max_page_size, "default": Pages.page_size},
 }
 ABOUT_KEY = "Repeat a request with the same key, and it is carried out once."
 #: The ids in paths: of orders and of endpoints for webhooks, and of every other row.
 UUID_TEXT = {"type": "string", "format": "uuid"}
 ROW_ID = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
 AMOUNT = {"pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$", "examples": ["120.50"]}
-REASON = {"minLength": 1, "maxLength": 500, "examples": ["The payer asked for it."]}
+REASON = {"minLength": 1, "maxLength": LONGEST_REASON, "examples": ["The payer asked for it."]}
 EXAMPLE = {"reference": "SHOP-1001", "amount": "120.50", "currency": "PEN", "payer": {"email": "ana@example.com"}}
 #: What the flows ask of a body's fields and the fields' classes do not say.
 BODIES: dict[type[Body], dict[str, dict[str, Any]]] = {
@@ -156,7 +159,7 @@ class Schema(AutoSchema):
             query |= {name: PAGE_PARAMETERS[name] for name in self.shown.page_parameters if of.page}
             found.extend(place(name, schema, place.QUERY) for name, schema in query.items())
         if of.key:
-            key = {"type": "string", "minLength": 1, "maxLength": 255}
+            key = {"type": "string", "minLength": 1, "maxLength": LONGEST}
             found.append(place("Idempotency-Key", key, place.HEADER, description=ABOUT_KEY))
         statuses = [*of.statuses]
         found.extend(place(name, str, place.HEADER, response=statuses) for name in of.headers)

@@ -15,7 +15,6 @@ from ..flows.reports.balance import TERMS, Books, all_books, balance, open_discr
 from ..flows.reports.statements import SUMS, sums_of_lines
 from ..models import Settlement
 from ..models.database import database
-from ..money import CURRENCIES
 from ..states import SettlementStatus, StatementKind
 from . import filters
 from .answers import BalanceAnswer, SettlementAnswer
@@ -64,9 +63,9 @@ class Settlements(ApiView):
     permissions = {"GET": "view_settlement"}
     operations = {"GET": Operation("list_settlements", SettlementAnswer, page=True)}
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {
-        "status": filters.choice(SettlementStatus.values),
-        "kind": filters.choice(StatementKind.values),
-        "currency": filters.choice(CURRENCIES),
+        "status": filters.Choice(SettlementStatus.values),
+        "kind": filters.Choice(StatementKind.values),
+        "currency": filters.currency,
         "dated_from": filters.day,
         "dated_until": filters.day,
     }
@@ -77,9 +76,7 @@ class Settlements(ApiView):
         for name, lookup in (("dated_from", "dated__gte"), ("dated_until", "dated__lte")):
             if name in asked:
                 asked[lookup] = asked.pop(name)
-        pages = self.pagination_class()
-        page = pages.paginate_queryset(Settlement.objects.using(database()).filter(**asked), request, self)
-        return pages.get_paginated_response(_settlements_json(page or ()))
+        return self.page(Settlement.objects.using(database()).filter(**asked), _settlements_json)
 
 
 def _settlements_json(found: Iterable[Settlement]) -> list[dict[str, Any]]:
@@ -94,7 +91,7 @@ class Balance(ApiView):
     permissions = {"GET": "view_settlement"}
     operations = {"GET": Operation("get_balance", BalanceAnswer)}
     filters: ClassVar[Mapping[str, Callable[[str], Any]]] = {
-        "currency": filters.choice(CURRENCIES),
+        "currency": filters.currency,
         "since": filters.day,
         "until": filters.day,
     }

@@ -15,14 +15,14 @@ from django.utils.translation import gettext_lazy as _
 
 from ..money import CURRENCIES, Money, display
 from ..payer import Erased, Payer
-from ..states import LIVE, CipStatus, OrderState, PaymentStatus, PendingAction
+from ..states import LIVE, OPEN, CipStatus, OrderState, PaymentStatus, PendingAction
 from .database import Attempted, ExactCharField, Hinted, database
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
     def open(self) -> OrderQuerySet:
         """Orders still payable: new or pending."""
-        return self.filter(state__in=[OrderState.NEW, OrderState.PENDING])
+        return self.filter(state__in=OPEN)
 
     def paid(self) -> OrderQuerySet:
         """Paid orders."""

@@ -165,6 +165,11 @@ class SettlementLine(models.Model):
         return self.payment_amount is not None
 
     @property
+    def rate_text(self) -> str | None:
+        """The rate as the file has it but for zeros at its end; None where the file has none."""
+        return None if self.rate is None else f"{self.rate.normalize():f}"
+
+    @property
     def paid(self) -> tuple[Decimal, str]:
         """The amount and the currency that the payer paid; a refund's amount is negative."""
         if self.payment_amount is None:

@@ -50,12 +50,13 @@ class Points:
         """Pass points at each write and each mail of a block."""
 
         def execute(run: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
-            words = str(sql).split(None, 1)
-            if not words or words[0].upper() not in WRITES:
+            verb = next(iter(str(sql).split(None, 1)), "").upper()
+            if verb not in WRITES:
                 return run(sql, params, many, context)
-            self.passed(f"before its {words[0].upper()} number {self._number(words[0].upper())}")
+            write = f"its {verb} number {self._number(verb)}"
+            self.passed(f"before {write}")
             done = run(sql, params, many, context)
-            self.passed(f"after its {words[0].upper()} number {self._number(words[0].upper()) - 1}")
+            self.passed(f"after {write}")
             return done
 
         sent = outbox()

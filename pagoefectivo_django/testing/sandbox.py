@@ -17,8 +17,7 @@ from django.urls import reverse
 
 from ..conf import PAGOEFECTIVO_BACKEND, conf
 from ..flows import tick
-from ..models import Notification, NotificationStatus, Order
-from ..models.database import database
+from ..models import Order
 from .orders import move_date
 
 #: Seconds until the sandbox has started, answered, or notified the shop.
@@ -74,24 +73,37 @@ class Sandbox:
         order.reload()
         if not order.code:
             raise AssertionError(f"Order {order} has no code: {order.last_error or 'nobody issued one'}")
-        messages = Notification.objects.using(database()).filter(code=order.code)
-        before = messages.count()
+        before = self._answers(order)
         self.tell(control, cip=order.code, **body)
         deadline = time.monotonic() + PATIENCE
-        while messages.exclude(status=NotificationStatus.WAITING).count() <= before:
+        # The shop answers after its receivers have heard the event.
+        while 200 not in (answers := self._answers(order))[len(before) :]:
             if time.monotonic() > deadline:
-                raise AssertionError(f"The sandbox did not reach the webhook about order {order}; see notifies().")
+                raise AssertionError(
+                    f"The sandbox did not reach the webhook about order {order}, which answered {answers}; "
+                    "see notifies()."
+                )
             time.sleep(0.02)
         order.reload()
         return order
 
+    def _answers(self, order: Order) -> list[int | str]:
+        """Return what the shop's webhook answered to each notification about an order's code."""
+        cips = ask(self.site, "/sandbox/cips")["cips"]
+        (mine,) = [cip for cip in cips if str(cip["cip"]) == order.code.lstrip("0")]
+        return [answer for notice in mine["webhooks"] for answer in notice["answers"]]
 
-def ask(site: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """POST a control of a sandbox, and return the answer; raises ``AssertionError`` if the sandbox refuses."""
+
+def ask(site: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """POST a control of a sandbox, or GET it without a body, and return the answer.
+
+    Raises ``AssertionError`` if the sandbox refuses.
+    """
     parts = urlsplit(site)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)
     try:
-        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        method, content = ("GET", None) if body is None else ("POST", json.dumps(body))
+        connection.request(method, path, content, {"Content-Type": "application/json"})
         response = connection.getresponse()
         answer = json.loads(response.read() or b"{}")
     finally:

@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 from pagoefectivo_django.models import Settlement
 from tests.api.conftest import Caller
 from tests.factories.orders import bought
+from tests.factories.settlements import settlement
 from tests.factories.statements import draft, line, load
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pagoefectivo_memory")]
@@ -21,28 +22,27 @@ def pen(amount: str) -> dict[str, str]:
 
 
 def test_a_settlement_as_its_reader_sees_it(caller: Caller) -> None:
-    order, settlement = bought(), None
-    settlement = load(line(order))
-    settlement.refresh_from_db()
+    imported = load(line(bought()))
+    imported.refresh_from_db()
     (told,) = caller("view_settlement").get(SETTLEMENTS).json()["results"]
     assert told == {
-        "id": settlement.pk,
+        "id": imported.pk,
         "kind": "settlement",
         "status": "done",
-        "account": settlement.account,
-        "reference": settlement.reference or None,
-        "dated": settlement.dated.isoformat(),
+        "account": imported.account,
+        "reference": imported.reference or None,
+        "dated": imported.dated.isoformat(),
         "currency": "PEN",
         "gross": pen("35.50"),
-        "fee": pen(told["fee"]["amount"]),
-        "tax": pen(told["tax"]["amount"]),
-        "net": pen(f"{settlement.lines.get().net:.2f}"),
-        "open": pen(f"{settlement.open_amount:.2f}"),
+        "fee": pen(f"{imported.lines.get().fee:.2f}"),
+        "tax": pen(f"{imported.lines.get().tax:.2f}"),
+        "net": pen(f"{imported.lines.get().net:.2f}"),
+        "open": pen(f"{imported.open_amount:.2f}"),
         "line_count": 1,
         "fault_count": 0,
         "file_name": "LIQ-1001.txt",
-        "created_at": settlement.created_at.isoformat().replace("+00:00", "Z"),
-        "finished_at": settlement.finished_at.isoformat().replace("+00:00", "Z") if settlement.finished_at else None,
+        "created_at": imported.created_at.isoformat().replace("+00:00", "Z"),
+        "finished_at": imported.finished_at.isoformat().replace("+00:00", "Z") if imported.finished_at else None,
     }
 
 
@@ -75,7 +75,15 @@ def test_filters(shop: APIClient) -> None:
         assert len(shop.get(SETTLEMENTS, query).json()["results"]) == count, query
 
 
-@pytest.mark.parametrize("query", ["since=2026-1-1", "since=20260101", "since=0001-01-01", "until=x", "currency=EUR"])
+def test_a_settlement_may_be_in_any_currency(shop: APIClient) -> None:
+    settlement(currency="EUR")
+    (told,) = shop.get(SETTLEMENTS, {"currency": "EUR"}).json()["results"]
+    assert (told["currency"], told["gross"]) == ("EUR", {"amount": "0.00", "currency": "EUR"})
+    (books,) = shop.get(BALANCE, {"currency": "EUR"}).json()["results"]
+    assert books["currency"] == "EUR"
+
+
+@pytest.mark.parametrize("query", ["since=2026-1-1", "since=20260101", "since=0001-01-01", "until=x", "currency=euro"])
 def test_a_wrong_question_is_400(shop: APIClient, query: str) -> None:
     answer = shop.get(f"{BALANCE}?{query}")
     assert answer.status_code == 400

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import http.server
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ import requests
 
 from pagoefectivo_django.doctor import Finding, examine, webhook
 from pagoefectivo_django.models import Notification, Refusal
+from tests.serving import in_a_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,17 +64,9 @@ class Front(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def fronted(behind: str, **changes: Any) -> Iterator[str]:
+def fronted(behind: str, **changes: Any) -> AbstractContextManager[str]:
     handler = type("Handler", (Front,), {"behind": behind, **changes})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    return in_a_thread(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
 
 
 def told(words: str) -> Finding:

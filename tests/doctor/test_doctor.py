@@ -4,9 +4,8 @@ import http.server
 import json
 import re
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -23,6 +22,7 @@ from pagoefectivo_django.doctor import STEPS, Finding, Verdict, examine
 from pagoefectivo_django.flows import tick
 from pagoefectivo_django.models import Heartbeat, Notification, Refusal
 from tests.sandbox.running import Client
+from tests.serving import in_a_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,8 +45,7 @@ def rows() -> dict[str, int]:
     return {model.__name__: model._base_manager.count() for model in apps.get_app_config("pagoefectivo").get_models()}
 
 
-@contextmanager
-def answering(status: int, body: bytes = b"", **headers: str) -> Iterator[str]:
+def answering(status: int, body: bytes = b"", **headers: str) -> AbstractContextManager[str]:
     """Serve the same answer to everybody, and yield the address."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -61,14 +60,7 @@ def answering(status: int, body: bytes = b"", **headers: str) -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    return in_a_thread(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler))
 
 
 def test_all_is_well(shop: Callable[..., None]) -> None:

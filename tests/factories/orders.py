@@ -18,7 +18,7 @@ _numbers = itertools.count(1)
 def make(reference: str = "", **changes: Any) -> Order:
     """Create an order over PEN 35.50, as ``make_order`` does, and leave it as the flow returned it."""
     named: dict[str, Any] = {"amount": Decimal("35.50"), "currency": "PEN", "payer": ANA}
-    return create_order(reference=reference or f"ORDER-{next(_numbers)}", **named | changes)
+    return create_order(reference=reference or f"MADE-{next(_numbers)}", **named | changes)
 
 
 def bought(**changes: Any) -> Order:

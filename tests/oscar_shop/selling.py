@@ -27,6 +27,7 @@ from pagoefectivo_django.flows.provider.accounts import channel_of
 from pagoefectivo_django.models import Delivery, Order
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.testing import check_receivers, deliver, expire, pay
+from tests.factories.payers import ANA
 from tests.factories.refunds import refund_at
 from tests.oscar_shop.shelf import IN_STOCK, PRICE, employ, stock
 
@@ -36,15 +37,6 @@ Basket, ShopOrder = get_model("basket", "Basket"), get_model("order", "Order")
 EventHandler = get_class("order.processing", "EventHandler")
 Source, Transaction = get_model("payment", "Source"), get_model("payment", "Transaction")
 
-PAYER = {
-    "email": "ana@example.com",
-    "name": "Ana",
-    "last_name": "Quispe",
-    "phone": "999 888 777",
-    "document_type": "DNI",
-    "document_number": "01234567",
-    "receipt": "boleta",
-}
 ADDRESS = {
     "first_name": "Ana",
     "last_name": "Quispe",
@@ -72,7 +64,7 @@ def go_to_the_checkout(client: Client, record: Any, quantity: int = 2) -> HttpRe
 
 
 def place(client: Client, **changes: str) -> Any:
-    return client.post(reverse("checkout:preview"), {"action": "place_order"} | PAYER | changes)
+    return client.post(reverse("checkout:preview"), {"action": "place_order"} | ANA | changes)
 
 
 @pytest.fixture
@@ -112,7 +104,7 @@ def test_a_guest_buys_and_is_led_to_the_voucher(client: Client, shelf: Any) -> N
     assert "pagoefectivo-method" in text
     assert 'value="ana@example.com"' in text
     assert 'value="Quispe"' in text
-    preview = client.post(reverse("checkout:preview"), PAYER)
+    preview = client.post(reverse("checkout:preview"), ANA)
     assert '<input type="hidden" name="document_number" value="01234567"' in preview.content.decode()
     answer = place(client)
     placed, order = ShopOrder.objects.get(), ours()
@@ -358,7 +350,7 @@ def test_the_buyers_pages_lead_to_the_voucher(bought: Any, client: Client) -> No
 def test_what_the_payer_typed_wrongly_is_said_and_nothing_is_placed(client: Client, shelf: Any) -> None:
     go_to_the_checkout(client, shelf)
     for answer in (
-        client.post(reverse("checkout:preview"), PAYER | {"document_number": "12"}),
+        client.post(reverse("checkout:preview"), ANA | {"document_number": "12"}),
         place(client, phone="1"),
     ):
         assert "error-block" in answer.content.decode()

@@ -13,7 +13,8 @@ from playwright.sync_api import Page, expect
 
 from pagoefectivo_django.models import Order
 from tests.browser.visiting import Open, assert_accessible, assert_fits, change_device
-from tests.oscar_shop.selling import ADDRESS, PAYER
+from tests.factories.payers import ANA
+from tests.oscar_shop.selling import ADDRESS
 from tests.oscar_shop.shelf import IN_STOCK, employ, stock
 from tests.sandbox.running import Client, running
 
@@ -46,18 +47,18 @@ def check_out(page: Page) -> None:
     """From the product to the preview, as a guest."""
     page.locator("#add_to_basket_form button").click()
     page.goto(page.url.split("/catalogue/")[0] + reverse("checkout:index"))
-    page.fill("[name=username]", PAYER["email"])
+    page.fill("[name=username]", ANA["email"])
     page.get_by_role("button", name="Continue").click()
     for name, value in ADDRESS.items():
         if name != "country":
             page.fill(f"[name={name}]", value)
     page.get_by_role("button", name="Continue").click()
-    expect(page.locator("#id_email")).to_have_value(PAYER["email"])
+    expect(page.locator("#id_email")).to_have_value(ANA["email"])
     look(page, "payment-details")
     assert_fits(page)
-    page.select_option("[name=receipt]", PAYER["receipt"])
-    page.select_option("[name=document_type]", PAYER["document_type"])
-    page.fill("[name=document_number]", PAYER["document_number"])
+    page.select_option("[name=receipt]", ANA["receipt"])
+    page.select_option("[name=document_type]", ANA["document_type"])
+    page.fill("[name=document_number]", ANA["document_number"])
     page.locator("#view_preview").click()
     expect(page.get_by_role("button", name="Place order")).to_be_visible()
     look(page, "preview")

@@ -1,14 +1,15 @@
 """Servers of the recipes' tests: a WSGI application, or a stand-in for a platform, on a port of this machine."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from tests.serving import in_a_thread
 
 #: What is asked: method, path, query, headers in small letters, body. And the answer: status and JSON.
 Asked = tuple[str, str, dict[str, list[str]], dict[str, str], bytes]
@@ -20,21 +21,12 @@ class Silent(WSGIRequestHandler):
         """Write nothing."""
 
 
-@contextmanager
-def served(application: Any) -> Iterator[str]:
+def served(application: Any) -> AbstractContextManager[str]:
     """Serve a WSGI application, and yield its address."""
-    with make_server("127.0.0.1", 0, application, handler_class=Silent) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    return in_a_thread(make_server("127.0.0.1", 0, application, handler_class=Silent))
 
 
-@contextmanager
-def standing_in(answer: Callable[[Asked], Answer]) -> Iterator[str]:
+def standing_in(answer: Callable[[Asked], Answer]) -> AbstractContextManager[str]:
     """Serve JSON answers, and yield the address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -55,14 +47,7 @@ def standing_in(answer: Callable[[Asked], Answer]) -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:
             """Write nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    return in_a_thread(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
 
 
 def _number(value: Decimal) -> float:

@@ -1,6 +1,6 @@
 """The helpers for a shop's tests: factories, payments, statements and a clock, in transactions and in ``TestCase``."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from pagoefectivo_django.models.clock import current_time, skew
 from pagoefectivo_django.testing import at, make_discrepancy, make_order, make_payer, make_refund, pay, settle
 
 transactional = pytest.mark.django_db(transaction=True)
-FEES = {"PEN": [{"SINCE": timezone.now().date().replace(year=2020), "BANDS": [(None, Decimal("0.50"), Decimal(4))]}]}
+FEES = {"PEN": [{"SINCE": date(2020, 1, 1), "BANDS": [(None, Decimal("0.50"), Decimal(4))]}]}
 
 
 class InATestCase(TestCase):

@@ -230,6 +230,7 @@ def test_a_sandbox_on_this_machine_is_played_with(pagoefectivo_sandbox: Sandbox,
     assert "answered 409" in refused("simulate", "pay", "SHOP-1002")[0]
 
 
+@pytest.mark.once
 @override_settings(DEBUG=True)
 def test_no_other_provider_is_played_with(pagoefectivo_sandbox: Sandbox, settings: Any, closed_port: int) -> None:
     make_order("SHOP-1001")
@@ -243,6 +244,7 @@ def test_no_other_provider_is_played_with(pagoefectivo_sandbox: Sandbox, setting
         assert words in refused("simulate", "pay", "SHOP-1001")[0]
 
 
+@pytest.mark.once
 @override_settings(DEBUG=True)
 @pytest.mark.parametrize("deed", ["settle", "pay"])
 def test_no_production_account_behind_a_tunnel_is_played_with(

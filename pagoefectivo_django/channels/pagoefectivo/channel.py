@@ -18,6 +18,7 @@ from .. import http
 from ..base import Charge, CodeRef, Examination, Hint, Incoming, Proof, Report
 from ..http import Call, Deadline
 from ..reading import encode, read_code
+from ..signing import hex_hmac
 from . import answers, notices, wire
 from .authorizations import Token, Tokens, read_token, write_request
 from .options import PagoEfectivoOptions
@@ -99,7 +100,7 @@ class PagoEfectivoChannel(PagoEfectivoOptions):
         secrets = self.secrets(self.options)
         if not secrets:
             raise Misconfigured(f"Channel {self.alias!r} has no webhook secret, so it refuses every message.")
-        return {notices.HEADER: notices.sign(body, secrets[0])}
+        return {notices.HEADER: hex_hmac(secrets[0], body)}
 
     def examine(self) -> Examination:
         now = self.clock()

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Warning, register
-from django.core.exceptions import ImproperlyConfigured
+
+from ..requirement import require
 
 
 class PagoEfectivoCeleryConfig(AppConfig):
@@ -19,17 +20,10 @@ class PagoEfectivoCeleryConfig(AppConfig):
     label = "pagoefectivo_celery"
 
     def ready(self) -> None:
+        require(self, "celery", "Celery", "celery")
         from ...flows.outbox.publish import hand_over_to
+        from .tasks import enqueue
 
-        try:
-            from .tasks import enqueue
-        except ModuleNotFoundError as error:
-            if error.name != "celery":
-                raise
-            raise ImproperlyConfigured(
-                f"INSTALLED_APPS has {self.name!r}, but Celery is not installed; "
-                "pip install 'pagoefectivo-django[celery]', and the package of your broker."
-            ) from error
         hand_over_to(enqueue)
         register(check_beat, "pagoefectivo", deploy=True)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from django.apps import AppConfig
-from django.core.exceptions import ImproperlyConfigured
 
 from ...signals import SIGNALS
+from ..requirement import require
 
 #: The signals after which a payment's status may be another, and the receiver of all of them. Deliveries in the
 #: database keep the receiver's name, so the name must not change.
@@ -34,10 +32,6 @@ class PagoEfectivoDjangoPaymentsConfig(AppConfig):
     label = "pagoefectivo_django_payments"
 
     def ready(self) -> None:
-        if find_spec("payments") is None:
-            raise ImproperlyConfigured(
-                f"INSTALLED_APPS has {self.name!r}, but django-payments is not installed; "
-                "pip install 'pagoefectivo-django[django-payments]'."
-            )
+        require(self, "payments", "django-payments", "django-payments")
         for name in HEARD:
             SIGNALS[name].connect(RECEIVER)

@@ -7,10 +7,8 @@ from typing import Any
 
 from ...models import Order
 from ...models.database import database
-from ...states import OrderState
+from ...states import OPEN, OrderState
 
-#: The states of an order that can still be paid.
-OPEN = (OrderState.NEW, OrderState.PENDING)
 #: The key of ``Order.metadata`` with the payment's token.
 KEY = "django_payments"
 

@@ -18,10 +18,10 @@ from ...models import Order
 from ...models.database import one_transaction
 from ...payer import Payer
 from ...signals import payment_confirmed
-from ...states import OrderState
+from ...states import OPEN, OrderState
 from ...texts import one_line
 from .apps import RECEIVER
-from .link import KEY, OPEN, decisive, number_of, orders_of, token_of
+from .link import KEY, decisive, number_of, orders_of, token_of
 
 #: Most characters of ``Order.concept``.
 LONGEST = 200
@@ -132,9 +132,9 @@ class PagoEfectivoProvider(BasicProvider):  # type: ignore[misc]  # django-payme
         except PagoEfectivoError as error:
             raise told(error) from error
 
-    def release(self, payment: Any) -> None:
-        """Cancel the payment's order; no payment of ours is ever only authorised."""
-        self.cancel(payment)
+    def release(self, payment: Any) -> NoReturn:
+        """Raise ``PaymentError``: no payment is only authorised."""
+        raise PaymentError("PagoEfectivo takes the money at once; there is nothing to release.")
 
     def refund(self, payment: Any, amount: Decimal | None = None) -> Decimal:
         """Request a refund, of all that is left by default, and return 0: staff approves before any money goes back.

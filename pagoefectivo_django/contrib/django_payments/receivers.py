@@ -13,8 +13,8 @@ from ...models import Discrepancy, Order
 from ...models import Payment as Money
 from ...models.database import database
 from ...models.orders import that_pays
-from ...states import OrderState
-from .link import OPEN, decisive, number_of, orders_of, token_of
+from ...states import OPEN, OrderState
+from .link import decisive, number_of, orders_of, token_of
 
 logger = logging.getLogger("pagoefectivo.delivery")
 
@@ -74,7 +74,7 @@ def _total_changed(payment: Any, order: Order) -> bool:
         return False
     if (order.amount, order.currency) == (payment.total, payment.currency):
         return False
-    confirmed = order.events.filter(kind="payment_confirmed").order_by("-number").first()
+    confirmed = order.events.using(database()).filter(kind="payment_confirmed").order_by("-number").first()
     if confirmed and confirmed.actor_kind in (ActorKind.PERSON, ActorKind.API):
         return False
     logger.error("The total of the payment of order %s was changed, and another was paid: a person decides.", order)

@@ -7,6 +7,8 @@ from django.core.checks import register
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_save
 
+from ..requirement import require
+
 #: The name of our receiver in deliveries, which must not change.
 RECEIVER = "pagoefectivo.oscar"
 #: The signals after which Oscar's order may differ from ours.
@@ -31,19 +33,13 @@ class PagoEfectivoOscarConfig(AppConfig):
     label = "pagoefectivo_oscar"
 
     def ready(self) -> None:
-        try:
-            from oscar.apps.order.signals import order_status_changed
-        except ModuleNotFoundError as error:
-            if error.name != "oscar":
-                raise
-            raise ImproperlyConfigured(
-                f"INSTALLED_APPS has {self.name!r}, but django-oscar is not installed; "
-                "pip install 'pagoefectivo-django[oscar]'."
-            ) from error
+        require(self, "oscar", "django-oscar", "oscar")
         if not apps.is_installed("oscar"):
             raise ImproperlyConfigured(
                 f"INSTALLED_APPS has {self.name!r}, but none of Oscar's apps; add those that Oscar's manual lists."
             )
+        from oscar.apps.order.signals import order_status_changed
+
         from ...signals import SIGNALS, ByPath
         from .checks import check_oscar
 

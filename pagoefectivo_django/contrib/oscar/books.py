@@ -16,11 +16,10 @@ from ...conf import conf
 from ...models import Order, OrderEvent, Payment
 from ...models.database import database
 from ...signals import LABELS
-from ...states import OrderState, PaymentStatus, PendingAction
+from ...states import OPEN, OrderState, PaymentStatus, PendingAction
 from .placed import note
 
-#: Money is expected, or was taken.
-OPEN = (OrderState.NEW, OrderState.PENDING)
+#: Money was taken.
 TAKEN = (OrderState.PAID, OrderState.REFUNDED)
 #: The type of a transaction by which an allocation ends without money.
 RELEASE = "Release"
@@ -61,7 +60,7 @@ def is_released(source: Any) -> bool:
     """Return whether our own release was the last transaction of a source: our order had ended, and the stock was
     freed.
     """
-    last = source.transactions.order_by("-pk").first()
+    last = source.transactions.using(database()).order_by("-pk").first()
     return last is not None and last.txn_type == RELEASE
 
 
@@ -71,7 +70,7 @@ def write_stock(placed: Any, order: Order, *, released: bool) -> None:
     By the shop's own ``EventHandler`` where Oscar has a method for it. Stock that is not there is told by a note.
     ``released``: freed stock is allocated again; stock that staff freed by hand stays free.
     """
-    lines = placed.lines.select_related("stockrecord__product").order_by("stockrecord_id", "pk")
+    lines = placed.lines.using(database()).select_related("stockrecord__product").order_by("stockrecord_id", "pk")
     tracked = [line for line in lines if line.stockrecord and line.can_track_allocations]
     handler = get_class("order.processing", "EventHandler")()
     for line in tracked:
@@ -92,13 +91,13 @@ def _allocate_again(placed: Any, line: Any) -> None:
     line.stockrecord.allocate(line.quantity)
     line.num_allocated, line.allocation_cancelled = line.quantity, False
     line.save(update_fields=["num_allocated", "allocation_cancelled"])
-    line.stockrecord.refresh_from_db()
+    line.stockrecord.refresh_from_db(using=database())
     if line.stockrecord.net_stock_level < 0:
         note(placed, _("PagoEfectivo: the stock of %(line)s was sold meanwhile.") % {"line": line.title})
 
 
 def _consume(handler: Any, placed: Any, line: Any) -> None:
-    line.stockrecord.refresh_from_db()  # an earlier line may have been of the same stock
+    line.stockrecord.refresh_from_db(using=database())  # an earlier line may have been of the same stock
     if line.stockrecord.is_allocation_consumption_possible(line.num_allocated):
         handler.consume_stock_allocations(placed, [line], [line.num_allocated])
     else:
@@ -126,7 +125,7 @@ def write_status(placed: Any, order: Order, event: OrderEvent) -> None:
         return
     if order.state in OPEN and PendingAction.CANCEL in (order.pending_action, order.deferred_action):
         return
-    if placed.status_changes.filter(new_status=wanted, date_created__gte=event.created_at).exists():
+    if placed.status_changes.using(database()).filter(new_status=wanted, date_created__gte=event.created_at).exists():
         return
     told = told_of(event)
     if wanted in placed.available_statuses():

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from oscar.core.loading import get_class, get_classes
+from oscar.core.loading import get_class
 
 from ...documents.languages import known_language
 from ...errors import InvalidRequest
@@ -27,7 +27,7 @@ from .placed import CODE, Source, Transaction, source_type
 
 OrderPlacementMixin: Any = get_class("checkout.mixins", "OrderPlacementMixin")
 UnableToTakePayment: Any = get_class("payment.exceptions", "UnableToTakePayment")
-(UnableToPlaceOrder,) = get_classes("order.exceptions", ["UnableToPlaceOrder"])
+UnableToPlaceOrder: Any = get_class("order.exceptions", "UnableToPlaceOrder")
 
 logger = logging.getLogger("pagoefectivo.orders")
 

@@ -57,5 +57,5 @@ def locked_with_source(number: str) -> tuple[Any, Any] | None:
 
 def note(order: Any, message: str) -> None:
     """Write a note for the staff of the dashboard; the same note stands once."""
-    if not order.notes.filter(message=message).exists():
+    if not order.notes.using(database()).filter(message=message).exists():
         order.notes.create(message=message, note_type=OrderNote.SYSTEM)

@@ -11,8 +11,8 @@ from ...errors import InvalidRequest
 from ...flows import cancel_order
 from ...models import Order, OrderEvent, Refund
 from ...models.database import after_commit, one_transaction
-from ...states import OrderState
-from .books import OPEN, TAKEN, is_released, told_of, write_source, write_status, write_stock
+from ...states import OPEN, OrderState
+from .books import TAKEN, is_released, told_of, write_source, write_status, write_stock
 from .placed import decisive, locked_with_source, note, payment_of
 
 

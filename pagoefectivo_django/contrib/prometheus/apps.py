@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.core.exceptions import ImproperlyConfigured
+
+from ..requirement import require
 
 
 class PagoEfectivoPrometheusConfig(AppConfig):
@@ -17,13 +18,7 @@ class PagoEfectivoPrometheusConfig(AppConfig):
     label = "pagoefectivo_prometheus"
 
     def ready(self) -> None:
-        try:
-            from .metrics import begin
-        except ModuleNotFoundError as error:
-            if error.name != "prometheus_client":
-                raise
-            raise ImproperlyConfigured(
-                f"INSTALLED_APPS has {self.name!r}, but prometheus-client is not installed; "
-                "pip install 'pagoefectivo-django[metrics]'."
-            ) from error
+        require(self, "prometheus_client", "prometheus-client", "metrics")
+        from .metrics import begin
+
         begin()

@@ -66,7 +66,7 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         try:
-            check_endpoint(data.get("url", ""), data.get("kinds", ()))
+            check_endpoint(data.get("url", "") if "url" in self.changed_data else None, data.get("kinds", ()))
         except InvalidRequest as error:
             if "url" in data:
                 self.add_error("url", error.sentence)
@@ -142,7 +142,7 @@ class EndpointAdmin(RecordAdmin):
     def save_model(self, request: HttpRequest, obj: Endpoint, form: Any, change: bool) -> None:
         data = form.cleaned_data
         if change:
-            change_endpoint(Endpoint.objects.get(pk=obj.pk), **data)
+            change_endpoint(Endpoint.objects.get(pk=obj.pk), **{name: data[name] for name in form.changed_data})
             return
         made, secret = create_endpoint(data["url"], data["kinds"])
         obj.pk, obj.public_id, obj._state.adding = made.pk, made.public_id, False
@@ -224,10 +224,6 @@ class EndpointFilter(KnownValuesFilter):
         return [(str(endpoint.pk), str(endpoint)) for endpoint in Endpoint.objects.order_by("pk")]
 
 
-def _send_again(message: WebhookMessage, *, actor: str) -> WebhookMessage:
-    return send_again(message, actor=actor)
-
-
 @admin.register(WebhookMessage)
 class WebhookMessageAdmin(RecordAdmin):
     """Messages to endpoints; staff can have a message sent again."""
@@ -246,7 +242,7 @@ class WebhookMessageAdmin(RecordAdmin):
             "send_again",
             _("Send again"),
             permission=SEND,
-            flow=_send_again,
+            flow=send_again,
             fits=lambda message: message.endpoint.status != EndpointStatus.DISABLED,
             tell=lambda message: gettext("%(message)s: the worker sends it in its next round.") % {"message": message},
             bulk=True,

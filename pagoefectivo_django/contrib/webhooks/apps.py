@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+
+from ..requirement import require
 
 
 class PagoEfectivoWebhooksConfig(AppConfig):
@@ -19,15 +20,7 @@ class PagoEfectivoWebhooksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        try:
-            from .signing import new_secret  # noqa: F401
-        except ModuleNotFoundError as error:
-            if error.name != "standardwebhooks":
-                raise
-            raise ImproperlyConfigured(
-                f"INSTALLED_APPS has {self.name!r}, but standardwebhooks is not installed; "
-                "pip install 'pagoefectivo-django[webhooks]'."
-            ) from error
+        require(self, "standardwebhooks", "standardwebhooks", "webhooks")
         from ...hooks import also_deliver, also_report
         from ...signals import SIGNALS
 

@@ -29,9 +29,13 @@ OVERLAP = timedelta(days=1)
 MOST_ENDPOINTS = 100
 
 
-def check_endpoint(url: str, kinds: Iterable[str]) -> list[str]:
-    """Return the kinds in the order of the signals; raises ``InvalidRequest`` for a wrong address or kind."""
-    parse(url)
+def check_endpoint(url: str | None, kinds: Iterable[str]) -> list[str]:
+    """Return the kinds in the order of the signals; raises ``InvalidRequest`` for a wrong kind, or a wrong address.
+
+    ``url`` None: no address is given, so the one that stands is not judged by settings of a later day.
+    """
+    if url is not None:
+        parse(url)
     chosen = set(kinds)
     if unknown := chosen - set(SIGNALS):
         raise InvalidRequest(
@@ -69,13 +73,11 @@ def change_endpoint(
     endpoint: Endpoint, *, url: str | None = None, kinds: Sequence[str] | None = None, status: str | None = None
 ) -> Endpoint:
     """Change what is given of an endpoint. An endpoint made active begins anew: its failures are forgotten."""
-    url = endpoint.url if url is None else url
-    changes: dict[str, object] = {
-        "url": url,
-        "kinds": check_endpoint(url, endpoint.kinds if kinds is None else kinds),
-    }
+    chosen = check_endpoint(url, kinds or ())
+    changes: dict[str, object] = ({} if url is None else {"url": url}) | ({} if kinds is None else {"kinds": chosen})
     mine = Endpoint.objects.using(database()).filter(pk=endpoint.pk)
-    mine.update(**changes)
+    if changes:
+        mine.update(**changes)
     if status is not None:
         mine.exclude(status=status).update(status=EndpointStatus(status), failing_since=None, given_up_at=None)
     if status == EndpointStatus.ACTIVE:
@@ -101,10 +103,11 @@ def rotate_secret(endpoint: Endpoint) -> str:
     return secret
 
 
-def send_test(endpoint: Endpoint, *, public_id: UUID | None = None, **_by: object) -> WebhookMessage:
+def send_test(endpoint: Endpoint, *, public_id: UUID | None = None, actor: Actor | str = "") -> WebhookMessage:
     """Send a test to an endpoint of any status, once and at once, and return the message with its outcome.
 
-    ``public_id``: the message's own number; a message that has it already is returned as it is.
+    ``public_id``: the message's own number; a message that has it already is returned as it is. ``actor`` is given
+    with every action of staff, and kept nowhere: a test changes nothing.
     """
     now = current_time()
     later = now + LEASE  # so that no worker takes the message first

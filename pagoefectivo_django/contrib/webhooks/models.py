@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from ...models.database import Attempted, ExactCharField
+from ...models.database import Attempted, ExactCharField, database
 from ...models.events import OrderEvent
 from ...signals import LABELS
 
@@ -114,7 +114,7 @@ class EndpointSecret(models.Model):
     @classmethod
     def current(cls, endpoint: Endpoint, now: datetime) -> list[str]:
         """Return the values that sign now, the newest first."""
-        signing = cls.objects.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now), endpoint=endpoint)
+        signing = cls.objects.using(database()).filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now), endpoint=endpoint)
         return list(signing.order_by("-pk").values_list("value", flat=True))
 
 

@@ -64,18 +64,12 @@ def send_due(budget: TimeBudget) -> int:
             ready.append(message.endpoint)
 
 
-def send_now(message: WebhookMessage) -> bool:
-    """Send one message in this process, due or not, and return whether it was accepted; for a person who waits.
-
-    False without an attempt where another process is sending the message.
-    """
+def send_now(message: WebhookMessage) -> None:
+    """Send one message in this process, due or not, for a person who waits; nothing if another process sends it."""
     now = current_time()
-    if not message.claim(now, wait=True):
-        return False
-    if (future := _begin(message, now)) is None:
-        return False
-    wait([future], LEFT_AFTER)
-    return record(message, answer_of(future, message.endpoint_id), now)
+    if message.claim(now, wait=True) and (future := _begin(message, now)):
+        wait([future], LEFT_AFTER)
+        record(message, answer_of(future, message.endpoint_id), now)
 
 
 def _with_due_messages(now: datetime) -> list[Endpoint]:
@@ -114,8 +108,8 @@ def _begin(message: WebhookMessage, now: datetime) -> Future[Answer] | None:
         raise
     except Exception as error:
         logger.exception("Message %s of endpoint %s could not be made.", message.message_id, message.endpoint_id)
-        ended = {"outcome": Outcome.BROKEN, "http_status": None, "last_error": f"not made: {type(error).__name__}"}
-        _of_attempt(message).update(retry_at=_retry_at(message, now), **ended)
+        columns = {"outcome": Outcome.BROKEN, "http_status": None, "last_error": f"not made: {type(error).__name__}"}
+        _of_attempt(message).update(retry_at=_retry_at(message, now), **columns)
         return None
     return begin(message.endpoint.url, headers, body.encode())
 
@@ -135,15 +129,15 @@ def record(message: WebhookMessage, answer: Answer, now: datetime) -> bool:
     accepted = answer.outcome == Outcome.OK
     tell(Measure.DELIVERY, 1, message.endpoint.receiver, "ok" if accepted else "failed")
     mine = _of_attempt(message)
-    ended = {"outcome": answer.outcome, "http_status": answer.status, "last_error": ""}
+    columns = {"outcome": answer.outcome, "http_status": answer.status, "last_error": ""}
     if accepted:
-        mine.update(delivered_at=now, retry_at=None, **ended)
+        mine.update(delivered_at=now, retry_at=None, **columns)
         _answers_again(message.endpoint)
         return True
     logger.warning(
         "Message %s of endpoint %s: %s %s", message.message_id, message.endpoint_id, answer.outcome, answer.status or ""
     )
-    mine.update(retry_at=_retry_at(message, now), **ended)
+    mine.update(retry_at=_retry_at(message, now), **columns)
     if message.event_id:
         _failed(message.endpoint, message.event_id, now)
     return False

@@ -23,7 +23,7 @@ def troubles(now: datetime) -> Iterator[Trouble]:
     """Yield the endpoints that were disabled because they failed too long, and those that have failed for a day."""
     failing = Q(status=EndpointStatus.ACTIVE, failing_since__lte=now - TOLD_AFTER)
     for endpoint in Endpoint.objects.using(database()).filter(Q(given_up_at__isnull=False) | failing).order_by("pk"):
-        since = endpoint.failing_since or now
+        since = endpoint.failing_since or endpoint.given_up_at
         about = {"endpoint": endpoint.host, "when": localize(localtime(since))}
         if endpoint.given_up_at:
             text, kind = _("The webhook endpoint %(endpoint)s was disabled: it accepted nothing since %(when)s"), "off"

@@ -34,20 +34,18 @@ VIEW_SENT, SEND = "pagoefectivo_webhooks.view_webhookmessage", "pagoefectivo_web
 KINDS: list[str] = list(SIGNALS)
 
 
-class CreateEndpointBody(Body):
-    """A new endpoint."""
-
-    url = Text(max_length=LONGEST)
-    kinds = serializers.ListField(child=serializers.ChoiceField(KINDS), required=False)
-    status = serializers.ChoiceField(EndpointStatus.values, required=False)
-
-
 class ChangeEndpointBody(Body):
     """What changes of an endpoint."""
 
     url = Text(max_length=LONGEST, required=False)
     kinds = serializers.ListField(child=serializers.ChoiceField(KINDS), required=False)
     status = serializers.ChoiceField(EndpointStatus.values, required=False)
+
+
+class CreateEndpointBody(ChangeEndpointBody):
+    """A new endpoint."""
+
+    url = Text(max_length=LONGEST)
 
 
 class SecretAnswer(Answer):
@@ -149,10 +147,8 @@ class Endpoints(ApiView):
     def get(self, request: Request) -> Response:
         """Return a page of endpoints."""
         self.asked(request)
-        pages = self.pagination_class()
         rows = Endpoint.objects.using(database()).prefetch_related("secrets")
-        page = pages.paginate_queryset(rows, request, self)
-        return pages.get_paginated_response([endpoint_data(endpoint) for endpoint in page or ()])
+        return self.page(rows, lambda page: [*map(endpoint_data, page)])
 
     def post(self, request: Request) -> Response:
         """Create an endpoint, and return the endpoint with its secret, which no repetition is told."""
@@ -242,7 +238,7 @@ class Deliveries(ApiView):
 
     permissions = {"GET": VIEW_SENT}
     operations = {"GET": Operation("list_webhook_deliveries", DeliveryAnswer, page=True)}
-    filters = {"status": filters.choice(MessageStatus.values), "kind": filters.choice((*SIGNALS, TEST))}
+    filters = {"status": filters.Choice(MessageStatus.values), "kind": filters.Choice((*SIGNALS, TEST))}
 
     def get(self, request: Request, public_id: str) -> Response:
         """Return a page of deliveries."""
@@ -252,9 +248,7 @@ class Deliveries(ApiView):
             rows = rows.filter(of_status(asked["status"]))
         if "kind" in asked:
             rows = rows.filter(kind=asked["kind"])
-        pages = self.pagination_class()
-        page = pages.paginate_queryset(rows, request, self)
-        return pages.get_paginated_response([delivery_data(message) for message in page or ()])
+        return self.page(rows, lambda page: [*map(delivery_data, page)])
 
 
 class OneDelivery(ApiView):

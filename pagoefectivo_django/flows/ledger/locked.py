@@ -20,7 +20,7 @@ from ...models import Cip, Discrepancy, Order, OrderEvent, Payment, Refund
 from ...models.clock import current_time
 from ...models.database import Attempted, unless_locked, write_first
 from ...signals import refund_account_asked
-from ...states import LIVE, CipStatus, Fact, Kind, OrderState, PaymentStatus, PendingAction, Remark
+from ...states import LIVE, OPEN, CipStatus, Fact, Kind, OrderState, PaymentStatus, PendingAction, Remark
 from ..possible.loading import ordered_again
 from ..possible.rules import OrderSituation
 from ..provider.accounts import accounts
@@ -262,7 +262,7 @@ class LockedOrder:
         self.order.state = to
         pending_action = self.order.pending_action or self.order.deferred_action
         kept = (PendingAction.EXTEND, PendingAction.REISSUE) if to == OrderState.EXPIRED else ()
-        over = pending_action and to not in (OrderState.NEW, OrderState.PENDING) and pending_action not in kept
+        over = pending_action and to not in OPEN and pending_action not in kept
         self.history.tell(self.order, TOLD[to], fact, cip, data, before=before, reason=reason)
         if over or self.order.pending_action == ended:
             fulfilled = PendingAction.CANCEL if to == OrderState.CANCELLED else ended

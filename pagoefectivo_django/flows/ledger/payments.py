@@ -57,7 +57,7 @@ def took_payment(locked: LockedOrder, cip: Cip, report: Report, accepted: bool) 
             paid_at=report.paid_at or cip.paid_at,
             first_heard_at=report.received_at or locked.now,
         )
-        kind = _discrepancy_kind(locked, cip, payment, report, accepted, elsewhere)
+        kind = _discrepancy_kind(locked, cip, payment, report, accepted)
         locked.payments.append(payment)
         if cip.retry_at:  # the code was due for deletion: "still payable" is answered, and the payment is judged below
             discrepancies = Discrepancy.objects.using(locked.alias).filter(kind=Kind.STILL_PAYABLE, cip=cip).open()
@@ -129,17 +129,13 @@ def same_payment(known: list[Payment], report: Report) -> Payment | None:
     return last if old or went_back else None
 
 
-def _discrepancy_kind(
-    locked: LockedOrder, cip: Cip, payment: Payment, report: Report, accepted: bool, elsewhere: bool
-) -> Kind | None:
-    """Return the kind of discrepancy that keeps a payment from counting in any state of the order, or None.
-
-    ``elsewhere``: the provider named the payment of another code by the same id.
-    """
+def _discrepancy_kind(locked: LockedOrder, cip: Cip, payment: Payment, report: Report, accepted: bool) -> Kind | None:
+    """Return the kind of discrepancy that keeps a payment from counting in any state of the order, or None."""
     # A reversal comes first: asked about the amount only, a person could accept money that went back long ago.
     if _went_back_early(locked, cip, payment) or report.returned:
         return Kind.REVERSED
-    if elsewhere or names_disagree(report, cip):
+    of_another_code = report.payment_id and not payment.provider_id  # ``took_payment`` left the id with that payment
+    if of_another_code or names_disagree(report, cip):
         return Kind.UNMATCHED
     if payment.currency != locked.order.currency:
         return Kind.CURRENCY_MISMATCH

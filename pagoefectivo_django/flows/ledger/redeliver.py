@@ -21,6 +21,9 @@ def redeliver(delivery: Delivery, *, actor: Actor | str) -> Delivery:
     data = {"event": delivery.event.kind, "receiver": delivery.receiver}
     with one_transaction():
         if not deliver_again(delivery, heard=delivery.delivered_at is not None):
-            raise InvalidRequest(_("Nothing was changed."), code="order_moved_on")
+            raise InvalidRequest(
+                _("The receiver has heard the event meanwhile, or hears it just now; nothing was changed."),
+                code="delivery_heard_meanwhile",
+            )
         record_remark(delivery.event.order, Remark.RETRIED, actor=actor, data=data)
     return delivery

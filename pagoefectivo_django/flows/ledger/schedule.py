@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from ...conf import conf
 from ...models import Cip, Order
 from ...models.database import LEASE
-from ...states import CipStatus, OrderState
+from ...states import OPEN, CipStatus, OrderState
 
 #: Shortest and longest pause between two polls of an unpaid code: short near the code's date, long before and after.
 SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=12)
@@ -55,7 +55,7 @@ def next_poll(cip: Cip, now: datetime) -> datetime | None:
 
 def lapse(order: Order) -> datetime | None:
     """Return when the clock ends an order: the deadline of a new or pending order, else None."""
-    return deadline(order.expires_at) if order.state in (OrderState.NEW, OrderState.PENDING) else None
+    return deadline(order.expires_at) if order.state in OPEN else None
 
 
 def reminder(order: Order, issued_at: datetime) -> datetime | None:

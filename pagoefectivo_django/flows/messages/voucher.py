@@ -17,7 +17,7 @@ from ...documents.ways import ways_of
 from ...errors import InvalidRequest
 from ...models import Discrepancy, Order, Refund
 from ...models.database import database
-from ...states import CipStatus, Kind, OrderState, PendingAction, RefundStatus, VoucherState
+from ...states import OPEN, CipStatus, Kind, OrderState, PendingAction, RefundStatus, VoucherState
 from ..possible import actions_of
 from ..provider.routes import has_links
 
@@ -69,7 +69,7 @@ def returning(refund: Refund) -> Returning:
 def _on_press(order: Order, *, in_review: bool) -> bool:
     """Return whether the payer's press asks for the order's link: a link that ends before the order, or none yet."""
     cip = order.cip
-    if order.state not in (OrderState.NEW, OrderState.PENDING) or order.pending_action or in_review:
+    if order.state not in OPEN or order.pending_action or in_review:
         return False
     if cip and cip.status == CipStatus.CURRENT:
         short = cip.expires_at is not None and cip.expires_at < order.expires_at

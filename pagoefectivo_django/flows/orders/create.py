@@ -93,14 +93,10 @@ def create_order(
         retry_at=now,
     )
     _check_route(money, payer, new.expires_at - now.replace(microsecond=0))
-    return _made(new, now, replace, on_write or _nothing)
+    return _made(new, now, replace, on_write)
 
 
-def _nothing(order: Order) -> None:
-    """Do nothing when the order is written."""
-
-
-def _made(new: Order, now: datetime, replace: bool, on_write: Callable[[Order], None]) -> Order:
+def _made(new: Order, now: datetime, replace: bool, on_write: Callable[[Order], None] | None) -> Order:
     new.lapses_at = lapse(new)
     for left in reversed(range(MOST_TRIES)):
         try:
@@ -123,10 +119,11 @@ def _cancel(existing: Order, now: datetime) -> None:
         cancel_order(existing, actor=SHOP, now=now)
 
 
-def _existing_or(new: Order, now: datetime, on_write: Callable[[Order], None]) -> Order:
+def _existing_or(new: Order, now: datetime, on_write: Callable[[Order], None] | None) -> Order:
     with one_transaction() as alias:
         if existing := _existing(new, alias):
-            on_write(existing)
+            if on_write:
+                on_write(existing)
             if PendingAction.CANCEL not in (existing.pending_action, existing.deferred_action):
                 return existing
             # A cancellation is pending, as after a failed replacement. The shop orders the same again, so the
@@ -137,7 +134,8 @@ def _existing_or(new: Order, now: datetime, on_write: Callable[[Order], None]) -
             existing.reload()
             return existing
         _insert(new, alias, now)
-        on_write(new)
+        if on_write:
+            on_write(new)
         after_commit(issue_quietly, new, now)
         return new
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 from django.db.models import Max, QuerySet
 
@@ -22,6 +24,15 @@ BATCH = 200
 SEARCH_PACE = timedelta(hours=1)
 
 
+@contextmanager
+def _alone(now: datetime) -> Iterator[str]:
+    """Open a transaction in which one process at a time is, and yield the database's alias."""
+    beat(LOCK, now)  # the row has to be there before two processes want its lock
+    with one_transaction() as alias:
+        beat(LOCK, now)  # takes the lock, and begins the transaction on SQLite with a write
+        yield alias
+
+
 def number_events(budget: TimeBudget) -> int:
     """Give the committed events without a number the next numbers of the feed, and return how many there were.
 
@@ -30,9 +41,7 @@ def number_events(budget: TimeBudget) -> int:
     waiting = FeedEntry.objects.using(database()).filter(number=None)
     count = 0
     while not budget.over and waiting.exists():
-        beat(LOCK, budget.now)  # the row has to be there before two processes want its lock
-        with one_transaction() as alias:
-            beat(LOCK, budget.now)  # takes the lock, and begins the transaction on SQLite with a write
+        with _alone(budget.now) as alias:
             last = FeedEntry.objects.using(alias).aggregate(last=Max("number"))["last"] or 0
             batch = list(waiting.order_by("pk")[:BATCH])
             for number, entry in enumerate(batch, last + 1):
@@ -52,9 +61,7 @@ def enter_missed(budget: TimeBudget) -> int:
     if not in_pace("feed search", SEARCH_PACE, budget.now):
         return count
     while not budget.over and missed.exists():
-        beat(LOCK, budget.now)
-        with one_transaction() as alias:
-            beat(LOCK, budget.now)  # so that no two processes enter the same event
+        with _alone(budget.now) as alias:
             batch = list(missed.order_by("created_at", "order", "number")[:BATCH])
             FeedEntry.objects.using(alias).bulk_create(FeedEntry(event=event) for event in batch)
         count += len(batch)

@@ -10,7 +10,7 @@ from ...channels.base import Channel
 from ...conf import conf
 from ...models import Cip, Discrepancy, Order, Payment, Refund
 from ...signals import refund_account_asked
-from ...states import CipStatus, Fact, Kind, OrderState, PaymentStatus, RefundStatus, Resolution
+from ...states import OPEN, CipStatus, Fact, Kind, OrderState, PaymentStatus, RefundStatus, Resolution
 from ...transitions import ORDER_TABLE
 from ..provider.routes import has_links
 
@@ -18,16 +18,16 @@ from ..provider.routes import has_links
 Actions = dict[str, str]
 
 #: States in which an order holds its reference: no second order with the reference is created, revived or paid.
-HOLDING = (OrderState.NEW, OrderState.PENDING, OrderState.PAID)
+HOLDING = (*OPEN, OrderState.PAID)
 OVER = (OrderState.PAID, OrderState.REFUNDED)
 #: By action on an order's code, the states of the order in which the action is possible.
 IN_STATES = {
     "issue": (OrderState.NEW,),
-    "cancel": (OrderState.NEW, OrderState.PENDING),
+    "cancel": OPEN,
     "extend": (OrderState.PENDING, OrderState.EXPIRED),
-    "reissue": (OrderState.NEW, OrderState.PENDING, OrderState.EXPIRED, OrderState.REJECTED),
+    "reissue": (*OPEN, OrderState.EXPIRED, OrderState.REJECTED),
     "renew": (OrderState.EXPIRED,),
-    "open_link": (OrderState.NEW, OrderState.PENDING),
+    "open_link": OPEN,
 }
 #: Statuses of a code that was never payable.
 NEVER_PAYABLE = (CipStatus.REQUESTED, CipStatus.REFUSED)
@@ -46,6 +46,12 @@ STEPS: dict[RefundStatus, set[RefundStatus]] = {
 TO_BE_READ = frozenset({Kind.FEE_MISMATCH, Kind.PAYOUT_MISMATCH, Kind.UNSETTLED_OVERDUE})
 #: Kinds of discrepancy about a settlement line in which the payer may be owed money.
 MAY_BE_OWED = frozenset({Kind.DUPLICATE_PAYMENT, Kind.DUPLICATE_LINE, Kind.REFUND_UNMATCHED})
+
+
+def full_name(permission: str) -> str:
+    """Return a permission's name with its app: ours where none is named."""
+    return permission if "." in permission else f"pagoefectivo.{permission}"
+
 
 #: By action, the permission of this app that a person needs, the same in the admin, the API and every other place.
 PERMISSIONS = {

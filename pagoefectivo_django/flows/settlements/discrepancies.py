@@ -54,7 +54,7 @@ def said_by(line: SettlementLine, settlement: Settlement) -> dict[str, object]:
         "currency": currency,
         "settled_amount": f"{line.gross:.2f}" if line.exchanged else None,
         "settled_currency": line.currency if line.exchanged else None,
-        "rate": None if line.rate is None else f"{line.rate.normalize():f}",
+        "rate": line.rate_text,
         "fee": f"{line.fee:.2f}",
         "tax": f"{line.tax:.2f}",
         "paid_at": line.paid_at and utc(line.paid_at),

@@ -127,6 +127,19 @@ def test_deliveries_are_seen_and_sent_again(shop: APIClient, endpoint: dict[str,
     assert (wrong.status_code, set(wrong.json()["errors"])) == (400, {"status"})
 
 
+def test_an_endpoint_whose_address_is_not_allowed_any_more_can_be_disabled(
+    shop: APIClient, endpoint: dict[str, Any], settings: Any
+) -> None:
+    """Only what is given is judged and written."""
+    settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"WEBHOOKS": {}}
+    one = to("endpoint", endpoint["id"])
+    Endpoint.objects.update(kinds=["order_created"])  # by somebody else, since the caller has read the endpoint
+    changed = shop.patch(one, {"status": "disabled"}, format="json")
+    assert (changed.status_code, changed.json()["status"]) == (200, "disabled")
+    assert Endpoint.objects.get().kinds == ["order_created"]
+    assert shop.patch(one, {"url": endpoint["url"]}, format="json").status_code == 400
+
+
 def test_an_endpoint_is_changed_and_deleted(shop: APIClient, endpoint: dict[str, Any]) -> None:
     one = to("endpoint", endpoint["id"])
     changed = shop.patch(one, {"status": "disabled", "kinds": []}, format="json").json()

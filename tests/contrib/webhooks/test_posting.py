@@ -3,8 +3,6 @@
 import datetime
 import socket
 import ssl
-import threading
-import time
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pagoefectivo_django.contrib.webhooks import posting
 from pagoefectivo_django.contrib.webhooks.models import Outcome
 from pagoefectivo_django.contrib.webhooks.posting import Answer, post
+from tests.clock import at_most
 from tests.contrib.webhooks.listening import Listener, listening
 
 HEADERS = {"webhook-id": "made-up"}
@@ -70,16 +69,14 @@ def test_a_redirect_is_not_followed(listener: Listener) -> None:
 
 def test_whoever_hangs_is_left_in_time(listener: Listener, brief: None) -> None:
     listener.answer = listener.hang
-    begin = time.monotonic()
-    assert send(listener) == Answer(Outcome.TIMED_OUT)
-    assert time.monotonic() - begin < 3
+    with at_most(30):
+        assert send(listener) == Answer(Outcome.TIMED_OUT)
 
 
 def test_whoever_answers_byte_by_byte_is_left_in_time(listener: Listener, brief: None) -> None:
     listener.answer = listener.drip
-    begin = time.monotonic()
-    assert send(listener) == Answer(Outcome.TIMED_OUT)
-    assert time.monotonic() - begin < 3
+    with at_most(30):
+        assert send(listener) == Answer(Outcome.TIMED_OUT)
 
 
 def test_a_gigabyte_is_not_read(listener: Listener) -> None:
@@ -217,14 +214,20 @@ def test_whoever_hangs_within_tls_is_left_in_time(
 ) -> None:
     """The receiver speaks no TLS, and says nothing to its beginning."""
     monkeypatch.setattr(listener, "serve", listener.hang)
-    begin = time.monotonic()
-    answer = post(listener.url.replace("http:", "https:"), HEADERS, BODY)
+    with at_most(30):
+        answer = post(listener.url.replace("http:", "https:"), HEADERS, BODY)
     assert answer == Answer(Outcome.TIMED_OUT)
-    assert time.monotonic() - begin < 3
 
 
-def test_no_log_tells_an_address(listener: Listener, caplog: pytest.LogCaptureFixture) -> None:
-    listener.answer = b"hello\r\n"
-    send(listener)
+def test_no_log_tells_an_address(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even where an error of the name's look-up holds the address."""
+
+    def confused(*args: object, **kwargs: object) -> Any:
+        raise ValueError(f"cannot look up {listener.url}")
+
+    monkeypatch.setattr(socket, "getaddrinfo", confused)
+    assert send(listener).outcome != Outcome.OK
+    assert "could not be asked (ValueError)" in caplog.text
     assert "made-up-token" not in caplog.text
-    assert threading.active_count() < 50
