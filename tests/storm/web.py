@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 #: Requests that are worked on at once, so that a flood of them doesn't take every connection of the database.
 PLACES = 6
@@ -20,12 +24,20 @@ class Server(ThreadedWSGIServer):
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), WSGIRequestHandler)
-        self.places = threading.BoundedSemaphore(PLACES)
-        self.set_app(get_wsgi_application())
+        self.set_app(bounded(get_wsgi_application()))
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        with self.places:
-            super().process_request_thread(request, client_address)
+
+def bounded(application: WSGIApplication) -> WSGIApplication:
+    """Let at most ``PLACES`` requests in at once. A connection that is kept open between requests takes no place:
+    callers that keep one each, and wait on a new one, would otherwise wait for each other.
+    """
+    places = threading.BoundedSemaphore(PLACES)
+
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with places:
+            return application(environ, start_response)
+
+    return call
 
 
 def serve(port: int) -> None:
