@@ -105,12 +105,15 @@ class Callers:
 
     def hang_up(self, dice: random.Random, path: str, body: bytes, key: str) -> None:
         """Send a request, or only a part, and close the connection without an answer."""
-        headers = {**self.headers, "Idempotency-Key": key, "Host": urlsplit(self.site).netloc}
-        lines = [f"POST /pay/api/{path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-        sent = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+        begin = f"POST /pay/api/{path} HTTP/1.1\r\nHost: {urlsplit(self.site).netloc}\r\n".encode()
+        headers = {**self.headers, "Idempotency-Key": key, "Content-Length": str(len(body))}
+        rest = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + b"\r\n" + body
+        # Not cut before the host's name is whole: the server takes cut headers as they are, and logs half a name as an
+        # attack.
+        sent = begin + (rest if dice.random() < 0.8 else rest[: dice.randrange(len(rest))])
         place = urlsplit(self.site)
         with suppress(OSError), socket.create_connection((place.hostname or "", place.port or 0), PATIENCE) as opened:
-            opened.sendall(sent if dice.random() < 0.8 else sent[: dice.randrange(len(sent))])
+            opened.sendall(sent)
             time.sleep(dice.uniform(0, SOON))
 
     def follow(self) -> None:
