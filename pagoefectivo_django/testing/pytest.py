@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -29,3 +30,5 @@ def pagoefectivo_sandbox(live_server: Any, settings: Any) -> Iterator[Sandbox]:
         settings.PAGOEFECTIVO = running.settings(live_server.url)
         running.notifies(live_server.url)
         yield running
+        with suppress(OSError):  # a test may have ended the sandbox
+            running.await_answers()

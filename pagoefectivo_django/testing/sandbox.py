@@ -69,6 +69,20 @@ class Sandbox:
         """Use a control endpoint, ``/sandbox/<control>``; raises ``AssertionError`` with the answer if refused."""
         return ask(self.site, f"/sandbox/{control}", body)
 
+    def await_answers(self) -> None:
+        """Wait until the shop has answered each notification that the sandbox means to send.
+
+        The fixture ``pagoefectivo_sandbox`` waits at its end, so that no notification writes to the database after the
+        test.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            known = ask(self.site, "/sandbox/cips")
+            notices = [notice for cip in known["cips"] for notice in cip["webhooks"]]
+            if all(notice["answers"] or notice["fault"] == "webhook_never" for notice in notices):
+                return
+            time.sleep(0.02)
+
     def _heard(self, order: Order, control: str, **body: Any) -> Order:
         order.reload()
         if not order.code:

@@ -227,6 +227,9 @@ def test_a_sandbox_on_this_machine_is_played_with(pagoefectivo_sandbox: Sandbox,
     assert order.state == "expired"
     order = make_order("SHOP-1002")
     run("simulate", "pay", "SHOP-1002")
+    pagoefectivo_sandbox.await_answers()
+    order.reload()
+    assert order.state == "paid"
     assert "answered 409" in refused("simulate", "pay", "SHOP-1002")[0]
 
 
