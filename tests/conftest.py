@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 from django.utils import translation
 
-from tests import servers, writers
+from tests import flushing, servers, writers
 from tests.browser.chromium import CHROMIUM
 from tests.contrib.webhooks.node_shop import NODE, NPM
 from tests.ports import refusing
@@ -29,6 +29,8 @@ PART = os.environ.get("STORM_PART", "")
 # ``make storm`` tells new ones. What Hypothesis sets for CI stays.
 hypothesis.settings.register_profile("ours", deadline=None, derandomize=not FULL)
 hypothesis.settings.load_profile("ours")
+
+flushing.speed_up()
 
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # begun in the background by a shell; children would inherit that

@@ -76,7 +76,6 @@ def test_nobody_else_writes_states(write: Callable[[], Any], refused: list[str])
         ("flows/orders/x.py", updated(SettlementLine, status="new")),
         ("flows/settlements/x.py", lambda: insert_many(SettlementLine, ["status"], [])),
         ("flows/orders/x.py", lambda: placed("flows/ledger/x.py", updated(Order, state="paid"))),
-        ("testing.py", updated(Order, state="paid")),
         ("flows/orders/create.py", lambda: Order(**ORDER).save()),
     ],
 )

@@ -1,0 +1,61 @@
+"""What Django does after a test that commits, in a third of the time: half of all tests here commit.
+
+Django empties every table, makes content types and permissions anew, and closes the connection, so that the next test
+pays for a new session of the database with nothing in its caches. Here the tables that hold rows are emptied, content
+types and permissions stay, and a connection is closed only if the test left the connection in a transaction or broken.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.db import Error, connections, transaction
+from django.test import TransactionTestCase
+
+#: Made by ``migrate``, the same for every test.
+_KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+
+_flush_whole = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # private
+
+
+def speed_up() -> None:
+    """Have each test that commits end as this module says, ``TestCase`` aside."""
+    TransactionTestCase._fixture_teardown = _flush  # type: ignore[attr-defined]
+    TransactionTestCase._should_reload_connections = _is_any_broken  # type: ignore[attr-defined]
+
+
+def _flush(test: TransactionTestCase) -> None:
+    try:
+        for alias in test.databases:
+            _empty(alias)
+    except Error:  # a test of migrations may have left other tables
+        _flush_whole(test)
+
+
+def _empty(alias: str) -> None:
+    connection = connections[alias]
+    name = connection.ops.quote_name
+    looks = [
+        f"SELECT '{table}' FROM (SELECT 1) AS one WHERE EXISTS (SELECT 1 FROM {name(table)})" for table in _tables(alias)
+    ]
+    with connection.constraint_checks_disabled(), transaction.atomic(alias), connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(looks))
+        tables = [table for (table,) in cursor.fetchall()]
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL session_replication_role = replica")  # without the triggers of foreign keys
+        for table in tables:
+            cursor.execute(f"DELETE FROM {name(table)}")
+
+
+@cache
+def _tables(alias: str) -> list[str]:
+    names = connections[alias].introspection.django_table_names(only_existing=True, include_views=False)
+    return sorted({*names} - _KEPT)
+
+
+def _is_any_broken(test: TransactionTestCase) -> bool:
+    return any(
+        connection.connection is not None
+        and (connection.in_atomic_block or connection.errors_occurred or not connection.get_autocommit())
+        for connection in connections.all(initialized_only=True)
+    )
