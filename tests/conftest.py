@@ -1,10 +1,11 @@
 """What every test can use, and what a run says about the databases and the browser it did not see."""
 
+import gc
 import os
 import re
 import signal
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from operator import itemgetter
 from pathlib import Path
 
@@ -24,6 +25,10 @@ ROOT = Path(__file__).parent.parent
 FULL = os.environ.get("STORM") == "full"
 #: Of all tests that are chosen only each n-th, beginning with the m-th: ``m/n``.
 PART = os.environ.get("STORM_PART", "")
+
+#: Folders of tests about our own logic, which stands above Django's pages and ORM: no version changes their results.
+#: What a database can change is marked.
+IN_ONE_RUN = {"flows", "statements", "documents", "providers", "carriers", "sandbox", "tools", "mutants"}
 
 # A slow machine is not a wrong program. The suite tells the same stories each day, so that what fails has changed;
 # ``make storm`` tells new ones. What Hypothesis sets for CI stays.
@@ -45,6 +50,17 @@ def pytest_report_header() -> str:
     return f"database: {servers.kind()}, {os.environ['TEST_DATABASE_URL']}"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Collect without the garbage collector, which would search ten thousand tests again and again, then and later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by what it needs, before ``-m`` chooses; skip those for another database or ``make storm``."""
@@ -56,8 +72,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"for {' and '.join(wanted)}, this is {servers.kind()}"))
         if item.get_closest_marker("storm") and not FULL:
             item.add_marker(pytest.mark.skip(reason="for make storm"))
-        # The logic of the flows stands above Django's ORM: what a database can change is marked, and no version does.
-        if item.path.is_relative_to(ROOT / "tests/flows") and not item.get_closest_marker("every_database"):
+        if item.path.relative_to(ROOT / "tests").parts[0] in IN_ONE_RUN and not item.get_closest_marker(
+            "every_database"
+        ):
             item.add_marker(pytest.mark.once)
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.once)
@@ -69,13 +86,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def share_cases(items: list[pytest.Item]) -> None:
-    """Mark the cases of each test that no database changes: the first for both ends of ``.ci/run``, each other for one.
+    """Mark the cases of each test: the first for both ends of ``.ci/run``, each other for one.
 
-    So both ends run every test, and together every case. A case's end depends on its name among the collected ones.
+    So both ends run every test, and together every case; what a database can change, each database runs whole. A
+    case's end depends on its name among the collected ones.
     """
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        if not item.get_closest_marker("every_database") and not item.get_closest_marker("once"):
+        if not item.get_closest_marker("once"):
             cases[item.nodeid.partition("[")[0]].append(item)
     for tests in cases.values():
         for number, item in enumerate(sorted(tests, key=lambda test: test.nodeid)[1:]):

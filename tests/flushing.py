@@ -36,7 +36,8 @@ def _empty(alias: str) -> None:
     connection = connections[alias]
     name = connection.ops.quote_name
     looks = [
-        f"SELECT '{table}' FROM (SELECT 1) AS one WHERE EXISTS (SELECT 1 FROM {name(table)})" for table in _tables(alias)
+        f"SELECT '{table}' FROM (SELECT 1) AS one WHERE EXISTS (SELECT 1 FROM {name(table)})"
+        for table in _tables(alias)
     ]
     with connection.constraint_checks_disabled(), transaction.atomic(alias), connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(looks))

@@ -184,6 +184,7 @@ def test_every_part_is_in_the_table() -> None:
     assert {part for part, _, _ in modules()} <= set(MAY_IMPORT)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("part", sorted(MAY_IMPORT))
 def test_imports_point_one_way(part: str) -> None:
     allowed = MAY_IMPORT[part] | {part}
@@ -196,6 +197,7 @@ def test_imports_point_one_way(part: str) -> None:
                 assert pieces[1] in allowed, f"{inside} imports {name}, which {part} must not know"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("subject", sorted(FLOWS))
 def test_the_bridge_has_a_folder_a_subject_and_no_circle(subject: str) -> None:
     folders = {path.parent.name for path in (PACKAGE / "flows").glob("*/__init__.py")}

@@ -37,6 +37,8 @@ def runs_of(*marks: str) -> set[str]:
         (("every_database", "smoke"), EVERYWHERE),
         (("oldest_end",), {"oldest postgresql"}),
         (("newest_end",), {"newest sqlite"}),
+        (("every_database", "oldest_end"), {"oldest postgresql", "oldest mariadb", "newest sqlite"}),
+        (("every_database", "newest_end"), {"newest postgresql", "oldest mariadb", "newest sqlite"}),
         (("once",), {"newest sqlite"}),
         (("sqlite",), {"oldest sqlite", "newest sqlite"}),
         (("sqlite", "once"), {"newest sqlite"}),

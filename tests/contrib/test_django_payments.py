@@ -248,6 +248,7 @@ def test_every_event_again_and_in_the_wrong_order_changes_nothing(told: list[str
     assert told == heard
 
 
+@pytest.mark.once
 def test_the_receiver_conforms() -> None:
     check_receivers(lambda: begun()[1], only=(apps.RECEIVER,))
 

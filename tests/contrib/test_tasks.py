@@ -67,6 +67,7 @@ def test_what_a_tick_did_is_kept_as_json(child_environment: dict[str, str]) -> N
         assert shop.do("run_tick_as_task")["deliveries"] == 0
 
 
+@pytest.mark.once
 @committed
 def test_every_kind_of_worker_at_once(child_environment: dict[str, str], tmp_path: Path) -> None:
     """Celery, Django's tasks and the plain worker: each event is heard exactly once."""

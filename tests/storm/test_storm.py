@@ -84,6 +84,4 @@ def unexpected(storm: Storm) -> list[str]:
     lines = [f"{name}: {line}" for name, log in storm.logs.items() for line in log.splitlines()]
     errors = [line for line in lines if re.search(r"\b(ERROR|CRITICAL)\b", line)]
     down = r'Service Unavailable: /pay/api/orders/|"POST /pay/api/orders/\S* HTTP/1.1" 503 '
-    return [
-        line for line in errors if not re.search(rf"Receiver (moody|mail|hanging) failed at event|{down}", line)
-    ]
+    return [line for line in errors if not re.search(rf"Receiver (moody|mail|hanging) failed at event|{down}", line)]
