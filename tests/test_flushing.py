@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
+from django.db.models import Model
 from django.test import TransactionTestCase
 
 from pagoefectivo_django.models import Cip, Order, OrderEvent
@@ -22,7 +23,7 @@ def test_all_rows_go_but_what_migrate_made() -> None:
     User.objects.create(username="made-up").groups.add(group)
     pay(make_order())
     flushing._flush(TransactionTestCase())
-    left = [Order, Cip, OrderEvent, User, Group, User.groups.through, Group.permissions.through]
+    left: list[type[Model]] = [Order, Cip, OrderEvent, User, Group, User.groups.through, Group.permissions.through]
     assert [model._base_manager.count() for model in left] == [0] * len(left)
     assert [model.objects.count() for model in (ContentType, Permission)] == kept
     assert connection.connection is not None
