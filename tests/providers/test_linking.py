@@ -30,6 +30,7 @@ from pagoefectivo_django.flows.reports.sales import conversion
 from pagoefectivo_django.models import Cip, Discrepancy, Notification, Order, OrderEvent, Payment
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.states import Fact, RefundStatus
+from pagoefectivo_django.workdays import lima_day
 from tests.factories.orders import ANA
 from tests.providers.linked import channel_options, page_of, post, press, running_provider, sold  # noqa: F401
 from tests.providers.linking import HEADER, LinkingChannel
@@ -305,7 +306,7 @@ class TestShown:
         assert [row["method"] for row in told["calls"]] == ["GET", "POST"]
         (mine,) = payer_data(email=ANA.email)["orders"]
         assert len(mine["messages_from_the_provider"]) == 1
-        assert conversion(["linking:1"], order.created_at.date()).issued == 1
+        assert conversion(["linking:1"], lima_day(order.created_at)).issued == 1
 
     def test_a_message_about_a_link_is_erased_with_its_payer(self, client: Client, provider: LinkingProvider) -> None:
         order = cancel_order(sold())
