@@ -106,6 +106,7 @@ def change_device(page: Page, width: int, dark: bool = False) -> None:
 
 def assert_fits(page: Page) -> None:
     """Find nothing that sticks out of the screen."""
+    page.wait_for_load_state()
     wide, screen = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert wide <= screen, f"{page.url} is {wide} pixels wide on {screen}"
 
@@ -116,6 +117,7 @@ WCAG, ADVICE = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "best-p
 
 def assert_accessible(page: Page, *, advice: bool = True) -> None:
     """Find nothing at AA; nor, with ``advice``, against what is merely good practice."""
+    page.wait_for_load_state()  # a link or a button that was clicked has opened the page, and no more
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     tags = [*WCAG, ADVICE] if advice else WCAG
