@@ -8,7 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
+import django
 import hypothesis
 import pytest
 from django.utils import translation
@@ -152,6 +154,13 @@ def only_writer() -> Iterator[None]:
     writers.refused.clear()
     yield
     assert not writers.refused, "\n".join(writers.refused)
+
+
+@pytest.fixture
+def mailers(settings: Any) -> None:
+    """Name the mailer that keeps mails in memory, where Django asks for a name (6.1)."""
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 
 
 @pytest.fixture

@@ -29,14 +29,14 @@ def signature(private_key: bytes, content: bytes) -> bytes:
     """Return the signature (PKCS #1 v1.5, SHA-256) of a private key (PEM) over bytes; ``Misconfigured`` for no key."""
     library = _library()
     try:
-        key = _read(private_key)
+        key = _key(private_key)
         return bytes(key.sign(content, library.padding.PKCS1v15(), library.hashes.SHA256()))
     except (ValueError, TypeError, AttributeError, library.UnsupportedAlgorithm):
         raise Misconfigured("The private key can't be read, or is not an RSA key without a password.") from None
 
 
 @lru_cache(maxsize=8)
-def _read(private_key: bytes) -> Any:
+def _key(private_key: bytes) -> Any:
     """Return the library's key. Reading checks the key's numbers, which takes longer than a signature."""
     return _library().serialization.load_pem_private_key(private_key, password=None)
 

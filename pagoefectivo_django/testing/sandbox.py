@@ -7,7 +7,7 @@ import json
 import subprocess  # nosec B404 # starts our own sandbox
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,40 +72,50 @@ class Sandbox:
     def await_answers(self) -> None:
         """Wait until the shop has answered each notification that the sandbox means to send.
 
-        The fixture ``pagoefectivo_sandbox`` waits at its end, so that no notification writes to the database after the
-        test.
+        Raises ``AssertionError`` if an answer is missing for long. The fixture ``pagoefectivo_sandbox`` waits at its
+        end, so that no notification writes to the database after the test.
         """
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            known = ask(self.site, "/sandbox/cips")
-            notices = [notice for cip in known["cips"] for notice in cip["webhooks"]]
-            if all(notice["answers"] or notice["fault"] == "webhook_never" for notice in notices):
-                return
-            time.sleep(0.02)
+
+        def answered() -> bool:
+            notices = [notice for cip in self._cips() for notice in cip["webhooks"]]
+            return all(notice["answers"] or notice["fault"] == "webhook_never" for notice in notices)
+
+        _wait(answered, lambda: "The shop has not answered each notification of the sandbox; see notifies().")
 
     def _heard(self, order: Order, control: str, **body: Any) -> Order:
         order.reload()
         if not order.code:
             raise AssertionError(f"Order {order} has no code: {order.last_error or 'nobody issued one'}")
-        before = self._answers(order)
+        before = len(self._answers(order))
         self.tell(control, cip=order.code, **body)
-        deadline = time.monotonic() + PATIENCE
         # The shop answers after its receivers have heard the event.
-        while 200 not in (answers := self._answers(order))[len(before) :]:
-            if time.monotonic() > deadline:
-                raise AssertionError(
-                    f"The sandbox did not reach the webhook about order {order}, which answered {answers}; "
-                    "see notifies()."
-                )
-            time.sleep(0.02)
+        _wait(
+            lambda: 200 in self._answers(order)[before:],
+            lambda: (
+                f"The sandbox did not reach the webhook about order {order}, which answered {self._answers(order)}; "
+                "see notifies()."
+            ),
+        )
         order.reload()
         return order
 
     def _answers(self, order: Order) -> list[int | str]:
         """Return what the shop's webhook answered to each notification about an order's code."""
-        cips = ask(self.site, "/sandbox/cips")["cips"]
-        (mine,) = [cip for cip in cips if str(cip["cip"]) == order.code.lstrip("0")]
+        (mine,) = [cip for cip in self._cips() if str(cip["cip"]) == order.code.lstrip("0")]
         return [answer for notice in mine["webhooks"] for answer in notice["answers"]]
+
+    def _cips(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = ask(self.site, "/sandbox/cips")["cips"]
+        return found
+
+
+def _wait(done: Callable[[], bool], problem: Callable[[], str]) -> None:
+    """Wait until something is done; raises ``AssertionError`` with the problem after ``PATIENCE``."""
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > deadline:
+            raise AssertionError(problem())
+        time.sleep(0.02)
 
 
 def ask(site: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -67,10 +67,10 @@ def listed(client: Client, name: str, **asked: str) -> list[Any]:
 
 
 def guesses(order: Order) -> Iterator[str]:
-    """What somebody would search for: the ends of each secret, so long that no number of another thing has them."""
+    """What somebody would search for: each secret, and its ends; so long that no number of another thing has them."""
     signature = Notification.objects.exclude(headers={})[0].headers["PE-Signature"]
     for secret in (*SECRETS, str(order.token), signature, "Quispe", "planted"):
-        yield from {secret[:8].upper(), secret[-8:]}
+        yield from {secret, secret[:8], secret[-8:], secret.upper()}
     yield from ("example.com", "planted%", "_lanted", "*")
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import django
 import pytest
 from django.utils import timezone
 
@@ -21,14 +20,12 @@ def sandbox() -> Iterator[Client]:
 
 
 @pytest.fixture
-def shop(sandbox: Client, live_server: Any, settings: Any, tmp_path: Path) -> Callable[..., None]:
+def shop(sandbox: Client, live_server: Any, settings: Any, mailers: None, tmp_path: Path) -> Callable[..., None]:
     """A shop that is well; what is passed changes its settings, or the options of its channel (in capitals)."""
     settings.CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(tmp_path)}
     }
     settings.DEFAULT_FROM_EMAIL = "shop@example.com"
-    if django.VERSION >= (6, 1):
-        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
     settings.DEBUG = True
     Heartbeat.objects.create(name="tick", beaten_at=timezone.now())
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import django
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail
@@ -151,10 +150,8 @@ def test_a_persons_word_ends_an_order_all_the_same() -> None:
 
 
 @pytest.fixture
-def staff(settings: Any) -> Iterator[None]:
+def staff(settings: Any, mailers: None) -> Iterator[None]:
     settings.PAGOEFECTIVO = {**settings.PAGOEFECTIVO, "STAFF_ALERTS": ["ventas@shop.example"]}
-    if django.VERSION >= (6, 1):
-        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
     yield
     if alert._sending:
         alert._sending.join(30)

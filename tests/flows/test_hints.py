@@ -158,6 +158,7 @@ def test_codes_that_nobody_watches_any_more_are_looked_at_too(status: str) -> No
     assert searches()[-1] == [order.code]
 
 
+@pytest.mark.every_database
 def test_unknown_digits_are_kept_once_outside_the_inbox_and_dropped_when_nobody_knows_them() -> None:
     for number in range(3):
         notify(Order(), Fact.CODE_EXPIRED, code="900", operation_number=str(number))

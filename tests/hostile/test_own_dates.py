@@ -21,7 +21,7 @@ from tests.hostile.channels import OwnDate, ThreeDays
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("pagoefectivo_memory"),
-    pytest.mark.once,
+    pytest.mark.every_database,
 ]
 
 

@@ -14,7 +14,7 @@ Connect = Callable[..., None]
 
 
 @pytest.fixture
-def messages(settings: Any) -> Iterator[Connect]:
+def messages(settings: Any, mailers: None) -> Iterator[Connect]:
     """A function that connects what ``PAGOEFECTIVO`` says; without arguments every message, by mail."""
     before = {name: set(each.by_name) for name, each in signals.SIGNALS.items()}
 
@@ -26,8 +26,6 @@ def messages(settings: Any) -> Iterator[Connect]:
             **others,
         }
         settings.DEFAULT_FROM_EMAIL = "The Shop <pay@shop.example>"
-        if django.VERSION >= (6, 1) and not hasattr(settings, "MAILERS"):
-            settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
         connect_messages()
 
     yield connect

@@ -10,7 +10,6 @@ from datetime import time as time_of_day
 from decimal import Decimal
 from typing import Any
 
-import django
 import pytest
 from django.core import mail
 from django.core.checks import run_checks
@@ -45,11 +44,9 @@ STAFF = ["ventas@shop.example", "caja@shop.example"]
 
 
 @pytest.fixture
-def awake(settings: Any) -> Iterator[None]:
+def awake(settings: Any, mailers: None) -> Iterator[None]:
     """Staff's addresses, and a worker that has just made its round; what hangs has ended when the test has."""
     settings.PAGOEFECTIVO = {**settings.PAGOEFECTIVO, "STAFF_ALERTS": STAFF, "PUBLIC_URL": "https://shop.example"}
-    if django.VERSION >= (6, 1):
-        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
     beat()
     yield
     if alert._sending:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import django
 import pytest
 from django.core import mail
 from django.test import Client
@@ -248,11 +247,9 @@ class TestPressed:
         assert (order.state, order.expires_at > now + timedelta(hours=47)) == ("pending", True)
 
     def test_the_payer_is_written_to_at_the_first_link_only(
-        self, client: Client, provider: LinkingProvider, settings: Any
+        self, client: Client, provider: LinkingProvider, settings: Any, mailers: None
     ) -> None:
         settings.PAGOEFECTIVO = settings.PAGOEFECTIVO | {"PUBLIC_URL": "https://shop.example"}
-        if django.VERSION >= (6, 1):
-            settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
         order = sold()
         sent = []
         for _ in range(2):

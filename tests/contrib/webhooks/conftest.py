@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import django
 import pytest
 from django.apps import apps
 
@@ -43,7 +42,5 @@ def webhooks() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def mailers(settings: Any) -> None:
-    """Name the mailer where Django asks for one (6.1)."""
-    if django.VERSION >= (6, 1):
-        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+def _mailers(mailers: None) -> None:
+    """Receivers and alerts send mails."""
