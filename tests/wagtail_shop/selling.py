@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
+from wagtail.admin.icons import get_icons
 from wagtail.models import GroupPagePermission, Locale, Page, PageViewRestriction, Site
 
 from pagoefectivo_django.channels.memory import MemoryChannel
@@ -18,6 +19,7 @@ from pagoefectivo_django.testing import check_receivers, deliver, make_order, pa
 from tests.factories.payers import ANA
 from tests.wagtail_shop.links import link_of
 from tests.wagtail_shop.models import ProductPage, Purchase, Sale
+from tests.wagtail_shop.wagtail_hooks import payments_item
 
 pytestmark = pytest.mark.django_db
 
@@ -244,6 +246,10 @@ def test_the_menu_leads_those_who_may_to_the_first_page(permissions: list[str], 
     assert home.status_code == 200
     assert (MENU in home.content.decode()) == seen
     assert (client.get(MENU).status_code == 200) == seen
+
+
+def test_the_menus_icon_is_one_of_wagtails() -> None:
+    assert f'id="icon-{payments_item().icon_name}"' in get_icons()
 
 
 @pytest.mark.parametrize("may", [True, False], ids=["may", "may not"])

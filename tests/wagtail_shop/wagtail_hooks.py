@@ -14,4 +14,4 @@ class PaymentsItem(MenuItem):
 
 @hooks.register("register_admin_menu_item")
 def payments_item() -> MenuItem:
-    return PaymentsItem("Pagos", reverse("admin:app_list", args=["pagoefectivo"]), icon_name="tick")
+    return PaymentsItem("Pagos", reverse("admin:app_list", args=["pagoefectivo"]), icon_name="circle-check")
