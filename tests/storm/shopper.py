@@ -443,17 +443,17 @@ def answer_lost(shop: Shop, order: Order) -> None:
     shop.later.append(lambda: shop.pay_anyhow(shop.first_code(order)))
 
 
-@ends("expired", kinds=("lost_code",), fault="drop")
+@ends("expired", fault="drop")
 def answer_lost_and_never_told(shop: Shop, order: Order) -> None:
     shop.later.append(lambda: shop.pay(shop.first_code(order), "webhook_never"))
 
 
-@ends("expired", kinds=("lost_code",), fault="drop")
+@ends("expired", fault="drop")
 def answer_lost_and_not_paid(shop: Shop, order: Order) -> None:
     pass
 
 
-@ends("paid", "expired", kinds=("lost_code",), fault="503")
+@ends("paid", "expired", fault="503")
 def provider_down(shop: Shop, order: Order) -> None:
     """Another code is issued a minute later, and paid if the payer is still there."""
 
@@ -616,7 +616,7 @@ def never_pressed(shop: Shop, order: Order) -> None:
 # Three providers, which go up and down.
 
 
-@ends("paid", "expired", kinds=("lost_code",), account="any")
+@ends("paid", "expired", account="any")
 def finds_its_way(shop: Shop, order: Order) -> None:
     """The payer pays what is on the voucher, and presses where there is a button, if anything is there in time."""
 
@@ -636,7 +636,7 @@ def finds_its_way(shop: Shop, order: Order) -> None:
     shop.later.append(pay)
 
 
-@ends("paid", "expired", kinds=("lost_code", "duplicate_payment"), account="any")
+@ends("paid", "expired", kinds=("duplicate_payment",), account="any")
 def finds_its_way_and_pays_what_was_mailed(shop: Shop, order: Order) -> None:
     """The sandbox mails its codes, also those whose answer got lost; the order may have another by then."""
 
