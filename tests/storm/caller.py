@@ -23,11 +23,9 @@ from rest_framework.authtoken.models import Token
 from pagoefectivo_django.models import Order
 from tests.sandbox.running import PATIENCE
 
-from .shopper import ANA, Shop, called
+from .shopper import ANA, PATIENT, Shop, called
 
 CLIENTS = 8
-#: Seconds in which an answer has to be had: a process that was told to end leaves its claim of a key behind.
-LONGEST = 120.0
 #: How often a caller hangs up instead of waiting for the answer, and the longest time after which, in seconds.
 HANGS_UP, SOON = 0.4, 0.05
 
@@ -85,7 +83,7 @@ class Callers:
 
     def until_final(self, dice: random.Random, path: str, body: bytes, key: str) -> str:
         """Send a request, hanging up now and then, until an answer is final; return the id in the answer."""
-        until, said = time.monotonic() + LONGEST, ""
+        until, said = time.monotonic() + PATIENT, ""
         while time.monotonic() < until:
             if dice.random() < HANGS_UP:
                 self.hang_up(dice, path, body, key)

@@ -51,6 +51,9 @@ from .routes import ANY, LINKS
 SHARED, TROUBLED, RECONCILED = 20, 5, 10
 TROUBLES = [("search", "500"), ("search", "503"), ("search", "401"), ("search", "drop"), ("search", "slow")]
 TROUBLES += [("delete", "500"), ("delete", "drop"), ("delete", "slow"), ("update", "500"), ("update", "drop")]
+#: Seconds in which a worker has done what comes after a provider was down: a killed worker's lease, the minute after a
+#: lost answer, and the first pauses of what failed, which are 40 and 80 seconds.
+PATIENT = PATIENCE + (LEASE + AFTER_LOST).total_seconds()
 #: Seconds for which an order that finds its way waits for a provider that is down.
 AWAITED = 15.0
 #: What leaves it open whether there is a code.
@@ -158,7 +161,7 @@ class Shop:
             order.reload()
             return bool(order.cip and order.cip.is_known)
 
-        wait_for(shown, PATIENCE + (LEASE + AFTER_LOST).total_seconds())
+        wait_for(shown, PATIENT)
 
     @staticmethod
     def is_paid(order: Order) -> bool:
@@ -195,7 +198,7 @@ class Shop:
                 self.did[f"open_link: {type(error).__name__}"] += 1
                 return False
 
-        wait_for(opened)
+        wait_for(opened, PATIENT)
         order.reload()
         assert order.cip
         return str(order.cip.provider_id)
@@ -214,7 +217,7 @@ class Shop:
             return False
 
         for _ in range(times):
-            wait_for(taken)
+            wait_for(taken, PATIENT)
 
     # What happens at the provider.
 
@@ -264,7 +267,7 @@ class Shop:
 
     def first_code(self, order: Order) -> int:
         """The first code that was made for an order, as soon as there is one: a worker may be asking for it."""
-        return min(wait_for(partial(self.codes_of, f"{order.reference}-")))
+        return min(wait_for(partial(self.codes_of, f"{order.reference}-"), PATIENT))
 
     def codes_of(self, name: str) -> list[int]:
         if not (mine := [code for each, code in self.mailed.items() if each.startswith(name)]):
@@ -547,7 +550,7 @@ def hinted_refunded(shop: Shop, order: Order) -> None:
     shop.move(order, "approved")
 
     def give_back() -> None:
-        wait_for(partial(shop.is_paid, order))
+        wait_for(partial(shop.is_paid, order), PATIENT)
         approve_refund(refund_order(order, actor="ana", reason="Out of stock."), actor="eva")
 
     shop.later.append(give_back)
@@ -558,7 +561,7 @@ def hinted_charged_back(shop: Shop, order: Order) -> None:
     shop.move(order, "approved")
 
     def take_back() -> None:
-        wait_for(partial(shop.is_paid, order))
+        wait_for(partial(shop.is_paid, order), PATIENT)
         shop.move(order, "charged_back")
 
     shop.later.append(take_back)
