@@ -1,4 +1,6 @@
-"""A test that commits leaves nothing behind, though less is emptied than Django would empty."""
+"""A test that commits begins like any other and leaves nothing behind, though less is done than Django would do."""
+
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
@@ -7,7 +9,8 @@ from django.db import connection
 from django.db.models import Model
 from django.test import TransactionTestCase
 
-from pagoefectivo_django.models import Cip, Order, OrderEvent
+from pagoefectivo_django.flows import tick
+from pagoefectivo_django.models import Cip, Heartbeat, Order, OrderEvent
 from pagoefectivo_django.testing import make_order, pay
 from tests import flushing
 
@@ -31,3 +34,18 @@ def test_all_rows_go_but_what_migrate_made() -> None:
     connection.set_autocommit(False)
     assert flushing._is_any_broken(TransactionTestCase())
     connection.set_autocommit(True)
+
+
+@pytest.mark.every_database
+@pytest.mark.usefixtures("pagoefectivo_memory")
+def test_the_rare_work_of_a_round_is_not_due() -> None:
+    tick()
+    assert {row.name for row in Heartbeat.objects.all()} - {"tick"} == flushing.RARE.keys()
+    before = dict(Heartbeat.objects.filter(name__in=flushing.RARE).values_list("name", "beaten_at"))
+    tick()
+    assert before == dict(Heartbeat.objects.filter(name__in=flushing.RARE).values_list("name", "beaten_at"))
+    Heartbeat.objects.all().delete()
+    tick()
+    after = dict(Heartbeat.objects.filter(name__in=flushing.RARE).values_list("name", "beaten_at"))
+    assert after.keys() == before.keys()
+    assert all(timedelta(0) <= after[name] - before[name] < timedelta(minutes=1) for name in after)

@@ -62,10 +62,13 @@ def in_pace(name: str, every: timedelta, now: datetime) -> bool:
     was written by a wrong clock and blocks nobody.
     """
     paces = Heartbeat.objects.using(database()).filter(name=name)
-    taken = Case(When(beaten_at__range=(now, now + BURST), then=F("beaten_at") + every), default=now + every)
-    if paces.filter(Q(beaten_at__lte=now + BURST) | Q(beaten_at__gt=now + BURST + every)).update(beaten_at=taken):
+    beaten_at = paces.values_list("beaten_at", flat=True).first()
+    if beaten_at is None:
+        beat(name, now + every)
         return True
-    if paces.exists():
+    # Read before the claim, since most callers have to wait: a read is cheaper than an update that changes nothing.
+    if now + BURST < beaten_at <= now + BURST + every:
         return False
-    beat(name, now + every)
-    return True
+    taken = Case(When(beaten_at__range=(now, now + BURST), then=F("beaten_at") + every), default=now + every)
+    free = Q(beaten_at__lte=now + BURST) | Q(beaten_at__gt=now + BURST + every)
+    return bool(paces.filter(free).update(beaten_at=taken))
