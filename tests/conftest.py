@@ -15,12 +15,12 @@ import hypothesis
 import pytest
 from django.utils import translation
 
-from tests import flushing, servers, writers
+from tests import servers, writers
 from tests.browser.chromium import CHROMIUM
 from tests.contrib.webhooks.node_shop import NODE, NPM
 from tests.ports import refusing
 
-pytest_plugins = ["pagoefectivo_django.testing.pytest", "tests.browser.visiting"]
+pytest_plugins = ["pagoefectivo_django.testing.pytest", "tests.browser.visiting", "tests.flushing"]
 
 ROOT = Path(__file__).parent.parent
 #: ``make storm``: everything that is too long for the suite.
@@ -36,9 +36,6 @@ IN_ONE_RUN = {"flows", "statements", "documents", "providers", "carriers", "sand
 # ``make storm`` tells new ones. What Hypothesis sets for CI stays.
 hypothesis.settings.register_profile("ours", deadline=None, derandomize=not FULL)
 hypothesis.settings.load_profile("ours")
-
-flushing.speed_up()
-
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # begun in the background by a shell; children would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -154,6 +151,14 @@ def only_writer() -> Iterator[None]:
     writers.refused.clear()
     yield
     assert not writers.refused, "\n".join(writers.refused)
+
+
+@pytest.fixture
+def first_round(transactional_db: None) -> None:
+    """Let the next round be a shop's first: also what a round does each hour only is due."""
+    from pagoefectivo_django.models import Heartbeat  # models can't be imported before Django is set up
+
+    Heartbeat.objects.all().delete()
 
 
 @pytest.fixture

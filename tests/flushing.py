@@ -1,11 +1,13 @@
 """What Django does around a test that commits, in a third of the time: half of all tests here commit.
 
-Django empties every table, makes content types and permissions anew, and closes the connection, so that the next test
-pays for a new session of the database with nothing in its caches. Here the tables that hold rows are emptied, content
-types and permissions stay, and a connection is closed only if the test left the connection in a transaction or broken.
+Django empties every table, makes content types, permissions and sites anew, and closes the connection, so that the next
+test pays for a new session of the database with nothing in its caches. Here the tables that hold rows are emptied, what
+``migrate`` makes stays, and a connection is closed only if the test left the connection in a transaction or broken.
 
 Such a test begins as if a worker had just made a round: what a round does each hour only, in forty statements, is not
-due. ``Heartbeat.objects.all().delete()`` makes everything due, as in a shop's first round.
+due. With the fixture ``first_round`` everything is due.
+
+A plugin of pytest, also for the shops that are projects of their own.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from django.test import TransactionTestCase
 from django.utils import timezone
 
 #: Made by ``migrate``, the same for every test.
-_KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+_KEPT = {"django_migrations", "django_content_type", "django_site", "auth_permission"}
 
 #: The paces of a round's rare work, by their names in ``Heartbeat``, and the longest in which each comes again.
 RARE = {
@@ -32,7 +34,7 @@ _set_up = TransactionTestCase._fixture_setup  # type: ignore[attr-defined]  # pr
 _flush_whole = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # private
 
 
-def speed_up() -> None:
+def pytest_configure() -> None:
     """Have each test that commits begin and end as this module says, ``TestCase`` aside."""
     TransactionTestCase._fixture_setup = classmethod(_begin)  # type: ignore[attr-defined]
     TransactionTestCase._fixture_teardown = _flush  # type: ignore[attr-defined]

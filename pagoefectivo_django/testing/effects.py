@@ -140,11 +140,20 @@ def effects(outside: Callable[[], int]) -> Effects:
         ours = model._meta.app_label.startswith("pagoefectivo") and model not in OURS
         if ours or model._meta.db_table not in tables or router.db_for_write(model) != alias:
             continue
+        if not _has_rows(model, alias):  # most tables of a test; thirty times as fast as the query below
+            continue
         changing = {field.attname for field in model._meta.concrete_fields if getattr(field, "auto_now", False)}
         for row in model._base_manager.using(alias).values():
             pk = row[model._meta.pk.attname]
             found[model, pk] = {name: value for name, value in row.items() if name not in changing}
     return Effects(found, len(outbox()) + outside())
+
+
+def _has_rows(model: type[models.Model], alias: str) -> bool:
+    connection = connections[alias]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {connection.ops.quote_name(model._meta.db_table)} LIMIT 1")  # nosec B608 # a model's table
+        return cursor.fetchone() is not None
 
 
 def differences(before: Effects, after: Effects) -> Iterator[str]:

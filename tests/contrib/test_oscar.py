@@ -33,9 +33,9 @@ def run(folder: Path, *arguments: str, **changes: Any) -> subprocess.CompletedPr
 
 
 def run_tests(folder: Path, name: str) -> None:
-    alone = ["--noconftest", "-p", "no:cacheprovider", "-p", "tests.browser.visiting", "--nomigrations"]
+    alone = ["--noconftest", "-p", "no:cacheprovider", "-p", "tests.browser.visiting", "-p", "tests.flushing"]
     filters = ["--override-ini", "filterwarnings=" + "\n".join(FILTERS)]
-    done = run(folder, "pytest", *alone, *filters, "--ds", SETTINGS, f"tests/oscar_shop/{name}.py")
+    done = run(folder, "pytest", *alone, "--nomigrations", *filters, "--ds", SETTINGS, f"tests/oscar_shop/{name}.py")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skipped" not in done.stdout.splitlines()[-1]
 

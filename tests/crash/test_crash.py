@@ -12,6 +12,7 @@ pytestmark = [
     pytest.mark.once,
     pytest.mark.postgresql,
     pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("first_round"),
 ]
 
 

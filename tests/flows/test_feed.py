@@ -78,6 +78,7 @@ def test_events_are_numbered_from_one_without_gaps_and_those_of_an_order_in_thei
     assert reader.kinds() == [*EVENTS_OF_AN_ORDER, "payment_confirmed"] * 3
 
 
+@pytest.mark.usefixtures("first_round")
 def test_events_of_a_process_that_knew_no_feed_are_entered(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in an update: the tables are there, and a process that was not restarted yet writes events."""
     monkeypatch.setattr("pagoefectivo_django.flows.outbox.feed.BATCH", 2)

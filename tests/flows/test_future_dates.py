@@ -41,7 +41,7 @@ from tests.reading import fresh
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.usefixtures("pagoefectivo_memory", "first_round"),
 ]
 
 YEARS = timedelta(days=3 * 365)

@@ -22,7 +22,7 @@ from tests.reading import kept
 
 pytestmark = [
     pytest.mark.postgresql,
-    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.usefixtures("pagoefectivo_memory", "first_round"),
     pytest.mark.django_db(transaction=True),
 ]
 

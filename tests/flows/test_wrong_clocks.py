@@ -36,7 +36,7 @@ from tests.reading import calls, fresh, searches
 pytestmark = [
     pytest.mark.every_database,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.usefixtures("pagoefectivo_memory", "first_round"),
 ]
 
 PACKAGE = Path(pagoefectivo_django.__file__).parent

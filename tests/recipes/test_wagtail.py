@@ -22,7 +22,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_site_sells() -> None:
-    alone = ["--noconftest", "-p", "no:cacheprovider", "--nomigrations"]
+    alone = ["--noconftest", "-p", "no:cacheprovider", "-p", "tests.flushing", "--nomigrations"]
     done = run("pytest", *alone, "--ds", SETTINGS, "tests/wagtail_shop/selling.py")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skipped" not in done.stdout.splitlines()[-1]

@@ -19,7 +19,7 @@ from tests.reading import fresh
 pytestmark = [
     pytest.mark.every_database,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("pagoefectivo_memory"),
+    pytest.mark.usefixtures("pagoefectivo_memory", "first_round"),
 ]
 
 

@@ -26,7 +26,12 @@ from tests.sandbox.running import wait_for
 from tests.storm.backup import backup, restore
 from tests.storm.running import SETTINGS, Stage, stage
 
-pytestmark = [pytest.mark.once, pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.postgresql,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("first_round"),
+]
 
 #: Codes at the provider when the backup is taken, and when everything is killed.
 KEPT, KILLED = 15, 40

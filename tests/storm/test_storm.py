@@ -24,7 +24,12 @@ SHORT = Size(shops=4, orders=80, webs=1, workers=2, calls=6)
 #: Milliseconds for which one process may wait for another's lock.
 LONGEST_WAIT = 2000
 
-pytestmark = [pytest.mark.once, pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.postgresql,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("first_round"),
+]
 
 
 def test_the_books_balance_after_a_storm(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,7 +19,6 @@ from ...facts import Data, error_in, of_error
 from ...models import Cip, Order
 from ...models.clock import current_time
 from ...models.database import LEASE, database, one_transaction
-from ...models.orders import KNOWN
 from ...states import CipStatus, Fact, Kind, PendingAction
 from ..ledger.advance import advance
 from ..ledger.locked import LockedOrder, lock_free_order, lock_order
@@ -89,9 +88,17 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
     channel refused, or ``InReview`` or ``InvalidRequest`` if the order may not get another code any more.
     """
     reissue, begun = order.pending_action == PendingAction.REISSUE, time.monotonic()
-    if again := _busy_until(order, now) or find_lost(order, now, wanted=reissue):
+    cips = _requests_of(order)
+    if again := _busy_until(cips, now):
         return again
-    lost = _lost_of_this_action(order)
+    if any(cip.status == CipStatus.LOST and not cip.is_known for cip in cips):
+        if again := find_lost(order, now, wanted=reissue):
+            return again
+        cips = _requests_of(order)
+    since = order.action_requested_at or order.created_at
+    # The requests of this action without an answer: lost, and superseded for links.
+    gone = (CipStatus.LOST, CipStatus.SUPERSEDED)
+    lost = [cip for cip in cips if not cip.is_known and cip.status in gone and cip.asked_at and cip.asked_at >= since]
     links = [cip for cip in lost if cip.status == CipStatus.SUPERSEDED]
     # The provider knows nothing of a lost request about which it can be asked: ``find_lost`` would have held the order.
     doubtful = [cip for cip in lost if cip.status == CipStatus.LOST and not can_be_found(cip)]
@@ -238,21 +245,17 @@ def _channels(order: Order, now: datetime, *, reissue: bool, pressed: bool) -> I
             yield channel
 
 
-def _busy_until(order: Order, now: datetime) -> datetime | None:
-    """Return until when another process may be working on a request for the order, None if no request is running.
+def _requests_of(order: Order) -> list[Cip]:
+    return list(Cip.objects.using(database()).filter(order=order).order_by("pk"))
+
+
+def _busy_until(cips: Sequence[Cip], now: datetime) -> datetime | None:
+    """Return until when another process may be working on one of these requests, None if no request is running.
 
     A request whose process died is declared lost by ``reconcile``.
     """
-    requested = Cip.objects.using(database()).filter(order=order, status=CipStatus.REQUESTED, asked_at__isnull=False)
-    cip = requested.first()
-    return max(cip.asked_at + LEASE, now + SOON) if cip and cip.asked_at else None
-
-
-def _lost_of_this_action(order: Order) -> list[Cip]:
-    """Return the requests without an answer: lost, and superseded for links."""
-    lost = Cip.objects.using(database()).filter(~KNOWN, order=order, status__in=(CipStatus.LOST, CipStatus.SUPERSEDED))
-    since = order.action_requested_at or order.created_at
-    return list(lost.filter(asked_at__gte=since))
+    running = [cip.asked_at for cip in cips if cip.status == CipStatus.REQUESTED and cip.asked_at]
+    return max(running[0] + LEASE, now + SOON) if running else None
 
 
 def _moved(cip: Cip) -> bool:

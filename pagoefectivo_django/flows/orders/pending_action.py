@@ -123,6 +123,8 @@ def attempt(pk: int, pending_action: str, step: Step, now: datetime, *, wait: bo
         go_on = step(order, now, wait)
     except Exception as error:  # an error of the provider or a bug of ours: the pending action must not be forgotten
         problem = error
+    if not (problem or go_on or _mine(order).exists()):
+        return True  # the change that the step made has ended the action, as nearly always
     with one_transaction() as alias:
         if not lock_orders([pk], alias, wait=wait):
             logger.warning(
