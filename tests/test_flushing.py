@@ -40,7 +40,7 @@ def test_all_rows_go_but_what_migrate_made() -> None:
 @pytest.mark.usefixtures("pagoefectivo_memory")
 def test_the_rare_work_of_a_round_is_not_due() -> None:
     tick()
-    assert {row.name for row in Heartbeat.objects.all()} - {"tick"} == flushing.RARE.keys()
+    assert Heartbeat.objects.filter(name__in=flushing.RARE).count() == len(flushing.RARE)
     before = dict(Heartbeat.objects.filter(name__in=flushing.RARE).values_list("name", "beaten_at"))
     tick()
     assert before == dict(Heartbeat.objects.filter(name__in=flushing.RARE).values_list("name", "beaten_at"))

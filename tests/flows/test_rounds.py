@@ -1,6 +1,8 @@
 """What one bad row, one lost answer or one old answer may not do to the others."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,13 +11,13 @@ from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import cancel_order, create_order, extend_order, tick
 from pagoefectivo_django.flows.outbox.budget import TimeBudget
 from pagoefectivo_django.flows.worker.expire import expire_orders
-from pagoefectivo_django.models import Discrepancy, Order, Payment
+from pagoefectivo_django.models import Cip, Discrepancy, Order, Payment
 from pagoefectivo_django.states import Fact
 from pagoefectivo_django.testing import notify, pay
 from tests.clock import later
 from tests.factories.orders import ANA, make
 from tests.factories.provider import channel
-from tests.reading import calls
+from tests.reading import calls, fresh, statements_of
 
 pytestmark = [
     pytest.mark.every_database,
@@ -33,6 +35,38 @@ def test_an_order_that_cannot_be_written_stops_no_other_part_of_a_round() -> Non
     paid.refresh_from_db()
     assert paid.state == "paid"
     assert good.events.filter(kind="expiry_approaching").count() == 1
+
+
+def test_a_round_that_finds_nothing_to_do_asks_once_for_all_kinds() -> None:
+    make()
+    while tick():
+        pass
+    # A beat, four paces, and three questions about settlements; what is due is read at the begin and after those.
+    found = statements_of(tick)
+    assert len(found) == 10 + ("clock" in "".join(found)), found
+
+
+class Falling(MemoryChannel):
+    """A channel of the shop's own that can't be built."""
+
+    def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
+        raise ValueError("made up")
+
+
+def test_a_channel_that_falls_stops_no_other_part_of_a_round(settings: Any) -> None:
+    order = make()
+    channel().set(order.code, Fact.PAYMENT, paid_at=later())
+    Cip.objects.update(look_at=later(minutes=-1), poll_at=None)
+    path = f"{__name__}.{Falling.__name__}"
+    chosen = settings.PAGOEFECTIVO
+    channels = {"falling": {"BACKEND": path, "OPTIONS": {}}} | chosen["CHANNELS"]
+    Order.objects.update(remind_at=later(minutes=-1))
+    settings.PAGOEFECTIVO = chosen | {"CHANNELS": channels}
+    tick()
+    assert order.events.filter(kind="expiry_approaching").exists()
+    settings.PAGOEFECTIVO = chosen
+    tick()
+    assert fresh(order).state == "paid"
 
 
 def test_an_answer_that_still_tells_of_a_payment_taken_back_is_that_payment() -> None:

@@ -38,6 +38,7 @@ from ..privacy.forget import forget_by_age
 from ..refunds.refund import send_by_channel
 from ..settlements.imports import settle
 from ..settlements.overdue import ask_about_overdue
+from .due import DueWork
 from .expire import expire_orders
 from .mend_dates import mend_dates
 from .reconcile import end_requests, reconcile
@@ -86,48 +87,61 @@ def tick(now: datetime | None = None, *, stopped: Callable[[], bool] | None = No
     The order is inbox, deliveries, then work with providers. Any number of processes may run rounds at once, on any
     number of machines. ``stopped`` is called between two pieces of work; once it returns True, nothing more is begun.
     """
-    budget, begin = TimeBudget(now, BUDGET, stopped), time.monotonic()
+    part, begin = _Parts(now, stopped), time.monotonic()
     beat("tick", current_time())
     if (ahead := skew()) is not None:  # zero is written too: the clock was wrong in the round before
         beat(f"{CLOCK}{machine()}", current_time(), ahead=ahead)
 
-    def part(work: Callable[[], int]) -> int:
-        """Do a kind of work; an error is logged, and the round goes on, except without the database."""
+    def publish() -> int:
+        """Deliver events to receivers, then in the ways that apps of ``contrib`` have added."""
+        heard = part(lambda budget: publish_events(budget.now, budget=BUDGET, stopped=stopped), "feed", "deliveries")
+        return heard + sum(part(deliver) for deliver in DELIVERING)
+
+    to_delete, to_refund = Cip.objects.select_related("order"), Refund.objects.select_related("order", "payment__cip")
+    part(mend_dates)
+    part(enter_missed)
+    notifications = part(apply_waiting, "notifications")
+    deliveries = publish()
+    reminders = part(remind, "reminders")
+    part(lambda budget: end_requests(budget, Counter()), "polls")  # so that a new code may be requested
+    part(take_up, "deferred_actions")
+    pending_actions = part(partial(_work, Order.objects.all(), _fulfil), "pending_actions")
+    deletions = part(partial(_work, to_delete, delete_superseded), "deletions")
+    refunds = part(partial(_work, to_refund, send_by_channel), "refunds")
+    expiries = part(expire_orders, "expiries")
+    polls = part(lambda budget: reconcile(budget)["asked"], "hints", "unknown_codes", "polls")
+    settlements = part(settle)
+    overdue = part(ask_about_overdue)
+    forgotten = part(forget_by_age)
+    # Events of the provider work are delivered in this round, not in the next.
+    deliveries += publish()
+    part(lambda budget: tell_staff(budget.now))
+    measure(Measure.ROUND, time.monotonic() - begin)
+    rest = (refunds, reminders, expiries, polls, settlements, overdue, forgotten)
+    return TickResult(notifications, deliveries, pending_actions, deletions, *rest)
+
+
+class _Parts:
+    """A round's parts: called with a kind of work, does the work within a time budget and returns the count."""
+
+    def __init__(self, now: datetime | None, stopped: Callable[[], bool] | None) -> None:
+        self._budget, self._due = TimeBudget(now, BUDGET, stopped), DueWork()
+
+    def __call__(self, work: Callable[[TimeBudget], int], *kinds: str) -> int:
+        """Do work, with ``kinds`` only if one of them is due.
+
+        An error is logged, and the round goes on, except without the database.
+        """
         try:
-            return work()
+            if kinds and not self._due.includes(kinds, self._budget.now):
+                return 0
+            self._due.forget()
+            return work(self._budget.renew())
         except (OperationalError, InterfaceError):
             raise
         except Exception:
             logger.exception("A part of this round failed; the others go on.")
             return 0
-
-    def publish() -> int:
-        """Deliver events to receivers, then in the ways that apps of ``contrib`` have added."""
-        heard = part(lambda: publish_events(budget.now, budget=BUDGET, stopped=stopped))
-        return heard + sum(part(partial(deliver, budget.renew())) for deliver in DELIVERING)
-
-    to_refund = Refund.objects.select_related("order", "payment__cip")
-    part(lambda: mend_dates(budget.renew()))
-    part(lambda: enter_missed(budget.renew()))
-    notifications = part(lambda: apply_waiting(budget.renew()))
-    deliveries = publish()
-    reminders = part(lambda: remind(budget.renew()))
-    part(lambda: end_requests(budget.renew(), Counter()))  # so that a new code may be requested
-    part(lambda: take_up(budget.renew()))
-    pending_actions = part(lambda: _work(Order.objects.all(), _fulfil, budget.renew()))
-    deletions = part(lambda: _work(Cip.objects.select_related("order"), delete_superseded, budget.renew()))
-    refunds = part(lambda: _work(to_refund, send_by_channel, budget.renew()))
-    expiries = part(lambda: expire_orders(budget.renew()))
-    polls = part(lambda: reconcile(budget.renew())["asked"])
-    settlements = part(lambda: settle(budget.renew()))
-    overdue = part(lambda: ask_about_overdue(budget.renew()))
-    forgotten = part(lambda: forget_by_age(budget.renew()))
-    # Events of the provider work are delivered in this round, not in the next.
-    deliveries += publish()
-    part(lambda: tell_staff(budget.now))
-    measure(Measure.ROUND, time.monotonic() - begin)
-    rest = (refunds, reminders, expiries, polls, settlements, overdue, forgotten)
-    return TickResult(notifications, deliveries, pending_actions, deletions, *rest)
 
 
 def _fulfil(order: Order, now: datetime) -> bool:

@@ -1,0 +1,77 @@
+"""Which kinds of work are due, read in one statement: in most rounds none is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connections, models
+
+from ...models import Cip, Delivery, FeedEntry, Notification, Order, Refund, UnknownCode
+from ...models.database import database
+from ..provider.accounts import accounts
+
+#: By kind of work, the table of its rows and the date from which a row is due. Each date has an index.
+_DATES: dict[str, tuple[type[models.Model], str]] = {
+    "notifications": (Notification, "retry_at"),
+    "deliveries": (Delivery, "retry_at"),
+    "reminders": (Order, "remind_at"),
+    "pending_actions": (Order, "retry_at"),
+    "deletions": (Cip, "retry_at"),
+    "refunds": (Refund, "retry_at"),
+    "expiries": (Order, "lapses_at"),
+    "polls": (Cip, "poll_at"),
+}
+#: The same for dates whose index begins with the account.
+_DATES_BY_ACCOUNT: dict[str, tuple[type[models.Model], str]] = {
+    "hints": (Cip, "look_at"),
+    "unknown_codes": (UnknownCode, "look_at"),
+}
+
+
+class DueWork:
+    """The kinds of work that are due in a round, read when first needed, and again after ``forget``.
+
+    A kind counts as due if the date of a row has come. The work itself may ask for more, and then finds nothing.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: set[str] | None = None
+
+    def includes(self, kinds: tuple[str, ...], now: datetime) -> bool:
+        """Return whether work of one of the kinds is due."""
+        if self._kinds is None:
+            self._kinds = _read(now)
+        return not self._kinds.isdisjoint(kinds)
+
+    def forget(self) -> None:
+        """Have the kinds read again, since work is done that may make other work due."""
+        self._kinds = None
+
+
+def _read(now: datetime) -> set[str]:
+    # As SQL: Django would compile a dozen subqueries in each round, which takes longer than the rest of the round.
+    connection = connections[database()]
+    name, moment = connection.ops.quote_name, connection.ops.adapt_datetimefield_value(now)
+    looks, values, unread = list[str](), list[Any](), set[str]()
+
+    def look(kind: str, model: type[models.Model], where: str, *of: Any) -> None:
+        rows = f"SELECT 1 FROM {name(model._meta.db_table)} WHERE {where}"  # nosec B608 # names of our own
+        looks.append(f"SELECT '{kind}' FROM (SELECT 1) AS one WHERE EXISTS ({rows})")  # nosec B608
+        values.extend(of)
+
+    for kind, (model, date) in _DATES.items():
+        look(kind, model, f"{name(date)} <= %s", moment)
+    look("feed", FeedEntry, f"{name('number')} IS NULL")
+    look("deferred_actions", Order, f"{name('deferred_action')} > ''")
+    try:
+        configured = sorted(accounts())
+    except Exception:  # a channel of the shop's own: who asks the accounts next says so, and all other work goes on
+        configured, unread = [], set(_DATES_BY_ACCOUNT)
+    if configured:
+        marks = ", ".join(["%s"] * len(configured))
+        for kind, (model, date) in _DATES_BY_ACCOUNT.items():
+            look(kind, model, f"{name('account')} IN ({marks}) AND {name(date)} <= %s", *configured, moment)
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(looks), values)
+        return {kind for (kind,) in cursor.fetchall()} | unread
