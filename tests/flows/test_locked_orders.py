@@ -31,6 +31,7 @@ from tests.factories.orders import make
 from tests.factories.provider import serve_by
 from tests.factories.statements import OWN, line, text
 from tests.flows.locked import WORK, Told, past, settled
+from tests.flushing import RARE
 from tests.reading import fresh
 from tests.settlements.test_matching import DAY
 
@@ -52,7 +53,7 @@ def able(settings: Any) -> None:
 
 def round_now(**later: float) -> None:
     """Do one round; what is done once an hour is done in each."""
-    Heartbeat.objects.filter(name__in=["forget", "overdue settlements"]).delete()
+    Heartbeat.objects.filter(name__in=RARE).delete()
     tick(timezone.now() + timedelta(**later))
 
 
@@ -177,7 +178,6 @@ def test_however_many_are_held_what_is_looked_for_in_batches_is_found(
         round_now()
         assert not over.is_set(), "the round waited for an order's lock"
         assert done(fresh(free))
-    Heartbeat.objects.filter(name="dates of the future").delete()
     round_now(minutes=1)
     assert all(done(fresh(order)) for order in stuck)
 
