@@ -136,7 +136,7 @@ prose: $(READY)  ## how much of the docstrings stands for something that is name
 	@$(BIN)/python -m tools.prose
 
 wheel: $(READY)  ## build the wheel into dist/, and the bill of what it was tested with (CycloneDX)
-	rm -rf build dist
+	rm -rf build/lib build/bdist.* dist
 	$(BIN)/python $(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 	$(BIN)/python -m tools.sbom dist
 	@ls dist

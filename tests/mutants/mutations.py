@@ -245,7 +245,7 @@ MUTATIONS = (
         name="a change that met a discrepancy is never taken up again",
         promise=3,
         file="worker/tick.py",
-        text="part(lambda: take_up(budget.renew()))",
+        text='part(take_up, "deferred_actions")',
         replacement="pass",
         tests=(
             "tests/flows/test_refund_steps.py"
