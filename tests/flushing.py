@@ -4,8 +4,8 @@ Django empties every table, makes content types, permissions and sites anew, and
 test pays for a new session of the database with nothing in its caches. Here the tables that hold rows are emptied, what
 ``migrate`` makes stays, and a connection is closed only if the test left the connection in a transaction or broken.
 
-Such a test begins as if a worker had just made a round: what a round does each hour only, in forty statements, is not
-due. With the fixture ``first_round`` everything is due.
+Such a test begins as if a worker had just done the rare work of a round, which takes forty statements. With the fixture
+``first_round`` that work is due.
 
 A plugin of pytest, also for the shops that are projects of their own.
 """
@@ -22,7 +22,7 @@ from django.utils import timezone
 #: Made by ``migrate``, the same for every test.
 _KEPT = {"django_migrations", "django_content_type", "django_site", "auth_permission"}
 
-#: The paces of a round's rare work, by their names in ``Heartbeat``, and the longest in which each comes again.
+#: The paces of a round's rare work, by their names in ``Heartbeat``, and the pause after which each is due again.
 RARE = {
     "dates of the future": timedelta(minutes=10),
     "feed search": timedelta(hours=1),

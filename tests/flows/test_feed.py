@@ -196,6 +196,7 @@ def test_who_commits_last_is_numbered_last_though_its_rows_are_the_oldest() -> N
 
 
 @pytest.mark.every_database
+@pytest.mark.usefixtures("first_round")
 def test_two_that_number_at_once_give_each_event_one_number() -> None:
     for _ in range(5):
         make()
@@ -204,7 +205,7 @@ def test_two_that_number_at_once_give_each_event_one_number() -> None:
 
 
 @pytest.mark.every_database
-@pytest.mark.usefixtures("no_deadlock")
+@pytest.mark.usefixtures("no_deadlock", "first_round")
 def test_a_reader_follows_while_many_write_and_two_number() -> None:
     over = threading.Event()
     writing = itertools.count(1)

@@ -17,7 +17,7 @@ from tests.flows.pairs import STEPS, Scene, meet, problems, quiet, tables_of
 pytestmark = [
     pytest.mark.once,
     pytest.mark.postgresql,
-    pytest.mark.usefixtures("pagoefectivo_memory", "no_deadlock"),
+    pytest.mark.usefixtures("pagoefectivo_memory", "no_deadlock", "first_round"),
     pytest.mark.django_db(transaction=True),
 ]
 

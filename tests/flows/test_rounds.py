@@ -1,10 +1,11 @@
 """What one bad row, one lost answer or one old answer may not do to the others."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import ProgrammingError, connection
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import OutcomeUnknown, Unavailable
@@ -67,6 +68,23 @@ def test_a_channel_that_falls_stops_no_other_part_of_a_round(settings: Any) -> N
     settings.PAGOEFECTIVO = chosen
     tick()
     assert fresh(order).state == "paid"
+
+
+def test_a_round_that_can_not_read_what_is_due_does_all_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    order = make()
+    channel().set(order.code, Fact.PAYMENT, paid_at=later())
+    Cip.objects.update(poll_at=later(minutes=-1))
+    with connection.execute_wrapper(refuse_to_read):
+        tick()
+    assert fresh(order).state == "paid"
+    assert caplog.text.count("What is due can't be read") == 1
+
+
+def refuse_to_read(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+    """Break the statement that reads what is due, as a table that an update has changed would."""
+    if "UNION ALL" in sql:
+        raise ProgrammingError("made up")
+    return execute(sql, *rest)
 
 
 def test_an_answer_that_still_tells_of_a_payment_taken_back_is_that_payment() -> None:

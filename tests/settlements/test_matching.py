@@ -433,6 +433,7 @@ def test_no_money_is_no_deposit(amount: Any) -> None:
 # Overdue.
 
 
+@pytest.mark.usefixtures("first_round")
 def test_paid_and_in_no_settlement_in_time_is_a_discrepancy_once_settlements_are_imported() -> None:
     paid, settled = pay(make()), pay(make())
     tick(later(days=30))
@@ -450,6 +451,7 @@ def test_paid_and_in_no_settlement_in_time_is_a_discrepancy_once_settlements_are
     assert discrepancy.status == Discrepancy.Status.RESOLVED
 
 
+@pytest.mark.usefixtures("first_round")
 def test_where_lines_tell_no_dates_payments_are_expected_since_the_first_settlement() -> None:
     paid = pay(make())
     load(line(pay(make())), dated=date(2020, 1, 1))

@@ -51,8 +51,8 @@ from .routes import ANY, LINKS
 SHARED, TROUBLED, RECONCILED = 20, 5, 10
 TROUBLES = [("search", "500"), ("search", "503"), ("search", "401"), ("search", "drop"), ("search", "slow")]
 TROUBLES += [("delete", "500"), ("delete", "drop"), ("delete", "slow"), ("update", "500"), ("update", "drop")]
-#: Seconds in which a worker has done what comes after a provider was down: a killed worker's lease, the minute after a
-#: lost answer, and the first pauses of what failed, which are 40 and 80 seconds.
+#: Seconds in which a worker has done what comes after a provider was down: a killed worker's lease, or the first pauses
+#: of what failed, which are 40 and 80 seconds; and the minute after a lost answer.
 PATIENT = PATIENCE + (LEASE + AFTER_LOST).total_seconds()
 #: Seconds for which an order that finds its way waits for a provider that is down.
 AWAITED = 15.0
@@ -217,7 +217,7 @@ class Shop:
             return False
 
         for _ in range(times):
-            wait_for(taken, PATIENT)
+            wait_for(taken)
 
     # What happens at the provider.
 
@@ -619,7 +619,7 @@ def never_pressed(shop: Shop, order: Order) -> None:
 # Three providers, which go up and down.
 
 
-@ends("paid", "expired", account="any")
+@ends("paid", "expired", kinds=("lost_code",), account="any")
 def finds_its_way(shop: Shop, order: Order) -> None:
     """The payer pays what is on the voucher, and presses where there is a button, if anything is there in time."""
 
@@ -639,7 +639,7 @@ def finds_its_way(shop: Shop, order: Order) -> None:
     shop.later.append(pay)
 
 
-@ends("paid", "expired", kinds=("duplicate_payment",), account="any")
+@ends("paid", "expired", kinds=("lost_code", "duplicate_payment"), account="any")
 def finds_its_way_and_pays_what_was_mailed(shop: Shop, order: Order) -> None:
     """The sandbox mails its codes, also those whose answer got lost; the order may have another by then."""
 

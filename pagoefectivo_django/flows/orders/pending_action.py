@@ -124,7 +124,7 @@ def attempt(pk: int, pending_action: str, step: Step, now: datetime, *, wait: bo
     except Exception as error:  # an error of the provider or a bug of ours: the pending action must not be forgotten
         problem = error
     if not (problem or go_on or _mine(order).exists()):
-        return True  # the change that the step made has ended the action, as nearly always
+        return True  # the step's own change has ended the action, as nearly always, or another took its place
     with one_transaction() as alias:
         if not lock_orders([pk], alias, wait=wait):
             logger.warning(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Any
 
-from django.db import connections, models
+from django.db import InterfaceError, OperationalError, connections, models
 
 from ...models import Cip, Delivery, FeedEntry, Notification, Order, Refund, UnknownCode
 from ...models.database import database
 from ..provider.accounts import accounts
+
+logger = logging.getLogger("pagoefectivo.worker")
 
 #: By kind of work, the table of its rows and the date from which a row is due. Each date has an index.
 _DATES: dict[str, tuple[type[models.Model], str]] = {
@@ -32,17 +35,25 @@ _DATES_BY_ACCOUNT: dict[str, tuple[type[models.Model], str]] = {
 class DueWork:
     """The kinds of work that are due in a round, read when first needed, and again after ``forget``.
 
-    A kind counts as due if the date of a row has come. The work itself may ask for more, and then finds nothing.
+    A kind counts as due if the date of a row has come, also where the work has further conditions and finds nothing. If
+    the kinds can't be read though the database is there, all count as due in this round.
     """
 
     def __init__(self) -> None:
         self._kinds: set[str] | None = None
+        self._unreadable = False
 
     def includes(self, kinds: tuple[str, ...], now: datetime) -> bool:
         """Return whether work of one of the kinds is due."""
-        if self._kinds is None:
-            self._kinds = _read(now)
-        return not self._kinds.isdisjoint(kinds)
+        if self._kinds is None and not self._unreadable:
+            try:
+                self._kinds = _read(now)
+            except Exception as error:
+                if isinstance(error, OperationalError | InterfaceError) and not connections[database()].is_usable():
+                    raise
+                logger.exception("What is due can't be read; this round looks for every kind of work.")
+                self._unreadable = True
+        return self._kinds is None or not self._kinds.isdisjoint(kinds)
 
     def forget(self) -> None:
         """Have the kinds read again, since work is done that may make other work due."""
@@ -50,10 +61,10 @@ class DueWork:
 
 
 def _read(now: datetime) -> set[str]:
-    """Return the kinds of work with a date that has come.
+    """Return the kinds of work with a date that has come, a deferred action, or an event without a number.
 
-    Read as the least date of each index, for which no database reads more than a row, whatever its statistics say. As
-    SQL, since Django would compile a dozen subqueries in each round, which takes longer than the rest of the round.
+    A date is read as the least of its index, for which no database reads more than a row, whatever its statistics say.
+    As SQL, since Django would compile a dozen subqueries in each round, which takes longer than the rest of the round.
     """
     connection = connections[database()]
     name, moment = connection.ops.quote_name, connection.ops.adapt_datetimefield_value(now)
