@@ -103,7 +103,7 @@ audit: $(if $(filter no,$(AUDIT)),$(READY),$(VENV)/.audit)  ## known weaknesses 
 
 # Only what is installed beforehand is needed: neither the build nor the pages ask another host.
 docs: $(DOCS)/.ready  ## build the manual into build/docs, where a warning is an error
-	$(DOCS)/bin/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet \
+	$(DOCS)/bin/python -m sphinx --builder html --fresh-env --nitpicky --fail-on-warning --keep-going --quiet \
 	    --doctree-dir build/doctrees docs build/docs
 	@echo 'build/docs/index.html'
 

@@ -155,7 +155,7 @@ def only_writer() -> Iterator[None]:
 
 @pytest.fixture
 def first_round(transactional_db: None) -> None:
-    """Let the next round be a shop's first: also what a round does each hour only is due."""
+    """Let the next round be a shop's first: the rare work of a round is due too."""
     from pagoefectivo_django.models import Heartbeat  # models can't be imported before Django is set up
 
     Heartbeat.objects.all().delete()

@@ -1,4 +1,4 @@
-"""A test that commits begins like any other and leaves nothing behind, though less is done than Django would do."""
+"""A test that commits begins with the rare work of a round done, and leaves nothing behind, though less is emptied."""
 
 from datetime import timedelta
 

@@ -66,7 +66,8 @@ def in_pace(name: str, every: timedelta, now: datetime) -> bool:
     if beaten_at is None:
         beat(name, now + every)
         return True
-    # Read before the claim, since most callers have to wait: a read is cheaper than an update that changes nothing.
+    # Read before the claim: the rare work of a round nearly always has to wait, and a read is cheaper than an update
+    # that changes nothing.
     if now + BURST < beaten_at <= now + BURST + every:
         return False
     taken = Case(When(beaten_at__range=(now, now + BURST), then=F("beaten_at") + every), default=now + every)

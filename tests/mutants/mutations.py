@@ -242,6 +242,16 @@ MUTATIONS = (
         tests=("tests/mail/test_refund_account_mails.py::test_who_is_to_get_money_is_asked_where_to_once",),
     ),
     Mutation(
+        name="a message that could not be applied at once is never due",
+        promise=1,
+        file="worker/due.py",
+        text='    "notifications": (Notification, "retry_at"),\n',
+        replacement="",
+        tests=(
+            "tests/flows/test_recovery.py::test_the_second_payment_of_the_same_bytes_is_applied_although_its_transaction_was_lost",
+        ),
+    ),
+    Mutation(
         name="a change that met a discrepancy is never taken up again",
         promise=3,
         file="worker/tick.py",

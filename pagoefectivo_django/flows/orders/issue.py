@@ -95,10 +95,7 @@ def issue(order: Order, now: datetime, wait: bool) -> datetime | None:
         if again := find_lost(order, now, wanted=reissue):
             return again
         cips = _requests_of(order)
-    since = order.action_requested_at or order.created_at
-    # The requests of this action without an answer: lost, and superseded for links.
-    gone = (CipStatus.LOST, CipStatus.SUPERSEDED)
-    lost = [cip for cip in cips if not cip.is_known and cip.status in gone and cip.asked_at and cip.asked_at >= since]
+    lost = _lost_of_this_action(order, cips)
     links = [cip for cip in lost if cip.status == CipStatus.SUPERSEDED]
     # The provider knows nothing of a lost request about which it can be asked: ``find_lost`` would have held the order.
     doubtful = [cip for cip in lost if cip.status == CipStatus.LOST and not can_be_found(cip)]
@@ -256,6 +253,13 @@ def _busy_until(cips: Sequence[Cip], now: datetime) -> datetime | None:
     """
     running = [cip.asked_at for cip in cips if cip.status == CipStatus.REQUESTED and cip.asked_at]
     return max(running[0] + LEASE, now + SOON) if running else None
+
+
+def _lost_of_this_action(order: Order, cips: Sequence[Cip]) -> list[Cip]:
+    """Return those of an order's requests without an answer: lost, and superseded for links."""
+    since = order.action_requested_at or order.created_at
+    lost = [cip for cip in cips if not cip.is_known and cip.status in (CipStatus.LOST, CipStatus.SUPERSEDED)]
+    return [cip for cip in lost if cip.asked_at and cip.asked_at >= since]
 
 
 def _moved(cip: Cip) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,18 +37,22 @@ class DueWork:
     """The kinds of work that are due in a round, read when first needed, and again after ``forget``.
 
     A kind counts as due if the date of a row has come, also where the work has further conditions and finds nothing. If
-    the kinds can't be read though the database is there, all count as due in this round.
+    the kinds can't be read though the database is there, all count as due in this round: a table that an update has
+    changed, or a shop's own channel that can't be built, holds back its own work only.
     """
 
     def __init__(self) -> None:
         self._kinds: set[str] | None = None
+        self._accounts: list[str] | None = None
         self._unreadable = False
 
     def includes(self, kinds: tuple[str, ...], now: datetime) -> bool:
         """Return whether work of one of the kinds is due."""
         if self._kinds is None and not self._unreadable:
             try:
-                self._kinds = _read(now)
+                if self._accounts is None:  # once for a round, since each channel that can't be used is logged
+                    self._accounts = list(accounts())
+                self._kinds = _read(self._accounts, now)
             except Exception as error:
                 if isinstance(error, OperationalError | InterfaceError) and not connections[database()].is_usable():
                     raise
@@ -60,7 +65,7 @@ class DueWork:
         self._kinds = None
 
 
-def _read(now: datetime) -> set[str]:
+def _read(configured: Sequence[str], now: datetime) -> set[str]:
     """Return the kinds of work with a date that has come, a deferred action, or an event without a number.
 
     A date is read as the least of its index, for which no database reads more than a row, whatever its statistics say.
@@ -68,7 +73,7 @@ def _read(now: datetime) -> set[str]:
     """
     connection = connections[database()]
     name, moment = connection.ops.quote_name, connection.ops.adapt_datetimefield_value(now)
-    looks, values, unread = list[str](), list[Any](), set[str]()
+    looks, values = list[str](), list[Any]()
 
     def look(kind: str, condition: str, *of: Any) -> None:
         looks.append(f"SELECT '{kind}' FROM (SELECT 1) AS one WHERE {condition}")  # nosec B608 # names of our own
@@ -82,13 +87,9 @@ def _read(now: datetime) -> set[str]:
     look("deferred_actions", f"({least(Order, 'deferred_action', 'MAX')}) > ''")
     feed = f"SELECT 1 FROM {name(FeedEntry._meta.db_table)} WHERE {name('number')} IS NULL"  # nosec B608
     look("feed", f"EXISTS ({feed})")
-    try:
-        configured = accounts()
-    except Exception:  # a channel of the shop's own: who asks the accounts next says so, and all other work goes on
-        configured, unread = {}, set(_DATES_BY_ACCOUNT)
     for account in configured:
         for kind, (model, date) in _DATES_BY_ACCOUNT.items():
             look(kind, f"({least(model, date)} WHERE {name('account')} = %s) <= %s", account, moment)
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(looks), values)
-        return {kind for (kind,) in cursor.fetchall()} | unread
+        return {kind for (kind,) in cursor.fetchall()}
