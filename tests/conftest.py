@@ -60,9 +60,12 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.enable()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by what it needs, before ``-m`` chooses; skip those for another database or ``make storm``."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Mark each test by what it needs, before ``-m`` chooses; skip those for another database or ``make storm``.
+
+    What takes long begins first, in the shuffled order too: a storm waits for seconds in which another worker works.
+    """
     for item in items:
         wanted = [name for name in servers.ENGINES if item.get_closest_marker(name)]
         if wanted:
@@ -82,6 +85,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if PART:
         part, parts = map(int, PART.split("/"))
         items[:] = sorted(items, key=lambda item: item.nodeid)[part - 1 :: parts]
+    result = yield
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    return result
 
 
 def share_cases(items: list[pytest.Item]) -> None:

@@ -216,6 +216,7 @@ class Shop:
 SERVED = re.compile(r"(http://127\.0\.0\.1:[1-9]\d*)/")
 
 
+@pytest.mark.long
 @pytest.mark.sqlite
 def test_the_smallest_shop_sells(tmp_path: Path) -> None:
     with running() as sandbox:

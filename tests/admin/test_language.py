@@ -329,6 +329,7 @@ def _shown(answer: Any) -> str:
     return answer.content.decode() if answer.get("content-type", "").startswith("text/html") else ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.usefixtures("everything")
 def test_no_page_of_staff_shows_english_or_a_raw_name(admin_client: Client, language: str) -> None:

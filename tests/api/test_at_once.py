@@ -84,6 +84,7 @@ def test_one_key_changes_an_order_once(caller: Caller, change: str) -> None:
 
 
 # Some sixty processes, so on one database; what they leave is a matter of transactions, which all databases have.
+@pytest.mark.long
 @pytest.mark.once
 @pytest.mark.postgresql
 def test_killed_at_each_moment_a_request_is_done_once(child_environment: dict[str, str]) -> None:

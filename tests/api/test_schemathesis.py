@@ -20,6 +20,7 @@ from tests.factories.statements import line, load
 from tests.serving import gunicorn
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.once,
     pytest.mark.postgresql,
     pytest.mark.usefixtures("pagoefectivo_memory"),

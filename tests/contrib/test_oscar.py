@@ -40,6 +40,7 @@ def run_tests(folder: Path, name: str) -> None:
     assert "skipped" not in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.long
 def test_the_shop_sells(tmp_path: Path) -> None:
     run_tests(tmp_path, "selling")
 

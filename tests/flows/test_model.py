@@ -711,6 +711,7 @@ class Story(RuleBasedStateMachine):
             self.ending.close()
 
 
+@pytest.mark.long
 @pytest.mark.once
 @pytest.mark.django_db(transaction=True)
 def test_whatever_happens_the_books_hold() -> None:

@@ -319,6 +319,7 @@ def test_a_mistake_inside_does_not_spoil_the_shop_s_transaction() -> None:
 # A shop with other users: another project, so another process.
 
 
+@pytest.mark.long
 def test_users_of_their_own(child_environment: dict[str, str], tmp_path: Path) -> None:
     url = os.environ["TEST_DATABASE_URL"]
     name = Path(connections["default"].settings_dict["NAME"]).name

@@ -21,6 +21,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
 
 
+@pytest.mark.long
 def test_the_site_sells() -> None:
     alone = ["--noconftest", "-p", "no:cacheprovider", "-p", "tests.flushing", "--nomigrations"]
     done = run("pytest", *alone, "--ds", SETTINGS, "tests/wagtail_shop/selling.py")

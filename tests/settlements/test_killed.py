@@ -49,6 +49,7 @@ from tests.shop.models import Heard
 from tests.shop.receivers import ship
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.once,
     pytest.mark.postgresql,
     pytest.mark.django_db(transaction=True),

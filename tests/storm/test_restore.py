@@ -27,6 +27,7 @@ from tests.storm.backup import backup, restore
 from tests.storm.running import SETTINGS, Stage, stage
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.once,
     pytest.mark.postgresql,
     pytest.mark.django_db(transaction=True),

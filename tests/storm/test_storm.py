@@ -25,6 +25,7 @@ SHORT = Size(shops=4, orders=80, webs=1, workers=2, calls=6)
 LONGEST_WAIT = 2000
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.once,
     pytest.mark.postgresql,
     pytest.mark.django_db(transaction=True),

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connections, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery
 
 from ...measures import Measure, tell
 from ...models import Delivery, Discrepancy, FailingReceiver, Order, OrderEvent
 from ...models.clock import current_time
-from ...models.database import Attempted, database, lock_rows, one_transaction
+from ...models.database import Attempted, ExactCharField, database, lock_rows, one_transaction
 from ...signals import SIGNALS, OutboxSignal
 from ...traces import traced
 from .budget import TimeBudget
@@ -266,12 +266,12 @@ def end_pause(failing: FailingReceiver) -> bool:
     return True
 
 
-def _known() -> Q:
-    """Return a filter for deliveries to the receivers connected in this process."""
+def _known(kind: str = "event__kind") -> Q:
+    """Return a filter for deliveries to the receivers connected in this process; ``kind``: the field of the event's."""
     known = Q(pk__in=[])
     for signal in SIGNALS.values():
         if signal.by_name:
-            known |= Q(event__kind=signal.name, receiver__in=list(signal.by_name))
+            known |= Q(**{kind: signal.name, "receiver__in": list(signal.by_name)})
     return known
 
 
@@ -288,14 +288,19 @@ def _due(now: datetime) -> QuerySet[Delivery]:
 def _with_earlier(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Annotate deliveries with ``earlier``: whether an earlier event of the order has yet to reach the receiver.
 
-    An earlier event of a kind to which the receiver is no longer connected holds nothing back.
+    An earlier event of a kind to which the receiver is no longer connected holds nothing back. The earlier events are
+    looked up first, and the delivery of each in a scalar subquery, which PostgreSQL makes no join of: where the
+    statistics are of a nearly empty shop, the join compared all that waits three times over.
     """
-    earlier = Delivery.objects.filter(
-        _known(),
-        receiver=OuterRef("receiver"),
-        event__order=OuterRef("event__order"),
-        event__number__lt=OuterRef("event__number"),
-        delivered_at__isnull=True,
+    waiting = Delivery.objects.filter(
+        event=OuterRef("pk"), receiver=OuterRef(OuterRef("receiver")), delivered_at__isnull=True
+    )
+    earlier = (
+        OrderEvent.objects.filter(order=OuterRef("event__order"), number__lt=OuterRef("event__number"))
+        .annotate(receiver=ExpressionWrapper(OuterRef("receiver"), ExactCharField()))
+        .filter(_known("kind"))
+        .annotate(waiting=Subquery(waiting.values("pk")[:1]))
+        .filter(waiting__isnull=False)
     )
     return deliveries.annotate(earlier=Exists(earlier))
 
