@@ -1,7 +1,7 @@
 """Functions that apps in ``contrib`` add to the worker's round and to the alerts for staff, each by dotted path.
 
-The flows below know no app of ``contrib``; an app names its functions here in ``ready()``, and the modules are imported
-when the functions first run.
+The flows that call the functions know no app of ``contrib``; an app names its functions here in ``ready()``, and the
+modules are imported when the functions first run.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ _undone = Rule(to=OrderState.REFUNDED, discrepancy=Kind.REVERSED)
 _twice, _after_cancel = Rule(discrepancy=Kind.DUPLICATE_PAYMENT), Rule(discrepancy=Kind.PAID_AFTER_CANCEL)
 _conflict, _after_refund = Rule(discrepancy=Kind.CONFLICT), Rule(discrepancy=Kind.PAID_AFTER_REFUND)
 _again = Rule(discrepancy=Kind.REINSTATED)
-_told = Rule(refused=True)
+_no = Rule(refused=True)
 _returned = Rule(to=OrderState.REFUNDED, condition=Condition.ALL_RETURNED, noted=True)
 
 # fmt: off
@@ -88,8 +88,8 @@ _ORDER: dict[Fact, tuple[Rule, ...]] = {
     Fact.REINSTATED:       (_again,      _again,      _again,  _again,     _again,        _again,     _again),
     Fact.UNKNOWN:          (_noted,      _noted,      _noted,  _noted,     _noted,        _noted,     _noted),
     Fact.ABSENT:           (_noted,      _noted,      _noted,  _noted,     _noted,        _noted,     _noted),
-    Fact.ACCEPTED:         (_paid,       _paid,       _told,   _paid,      _paid,         _paid,      _paid),
-    Fact.WITHDRAWN:        (_cancelled,  _cancelled,  _told,   _nothing,   _nothing,      _nothing,   _nothing),
+    Fact.ACCEPTED:         (_paid,       _paid,       _no,     _paid,      _paid,         _paid,      _paid),
+    Fact.WITHDRAWN:        (_cancelled,  _cancelled,  _no,     _nothing,   _nothing,      _nothing,   _nothing),
     Fact.LAPSED:           (_expired,    _expired,    _nothing, _nothing,  _nothing,      _nothing,   _nothing),
     Fact.RETURNED:         (_noted,      _noted,      _returned, _noted,   _noted,        _noted,     _noted),
 }
@@ -137,7 +137,7 @@ _dated = CodeRule(dated=True)
 _current = CodeRule(to=CipStatus.CURRENT, order=True)
 _found = CodeRule(to=CipStatus.CURRENT, condition=Condition.ALONE, order=True, delete=True, superseded=True)
 _revive = CodeRule(to=CipStatus.CURRENT, condition=Condition.ASKED, order=True, delete=True)
-_reopen = CodeRule(delete=True, discrepancy=Kind.REVERSED)
+_unpaid = CodeRule(delete=True, discrepancy=Kind.REVERSED)
 _gone = CodeRule(discrepancy=Kind.MISSING_THERE)
 _pay = CodeRule(to=CipStatus.PAID, order=True)
 _lost = CodeRule(to=CipStatus.LOST, order=True)
@@ -148,7 +148,7 @@ _delete, _vanish = CodeRule(to=CipStatus.DELETED, order=True), CodeRule(to=CipSt
 # fmt: off
 _CODE: dict[Fact, tuple[CodeRule, ...]] = {
     # fact                  requested  lost     current  superseded  paid     expired  deleted  refused
-    Fact.ISSUED:           (_current,  _found,  _dated,  _revive,    _reopen, _revive, _revive, _revive),
+    Fact.ISSUED:           (_current,  _found,  _dated,  _revive,    _unpaid, _revive, _revive, _revive),
     Fact.REFUSED:          (_refuse,   _stay,   _stay,   _stay,      _stay,   _stay,   _stay,   _stay),
     Fact.LOST:             (_lost,     _stay,   _stay,   _stay,      _stay,   _stay,   _stay,   _stay),
     Fact.PAYMENT:          (_pay,      _pay,    _pay,    _pay,       _pay,    _pay,    _pay,    _pay),

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ..flows.reports.balance import TERMS, Books, all_books, balance, open_discrepancies
-from ..flows.reports.statements import SUMS, sums_of_lines
+from ..flows.reports.settlement_sums import SUMS, sums_of_lines
 from ..models import Settlement
 from ..models.database import database
 from ..states import SettlementStatus, StatementKind

@@ -149,7 +149,8 @@ class LockedOrder:
     def cip_of(self, report: Report) -> Cip | None:
         """Return the order's code named in a report: by the provider's id, by digits or by transaction code, or None.
 
-        The transaction code counts only if digits and id are missing on either side: others are another charge.
+        The transaction code counts only if code or report lacks the digits, and code or report lacks the id: with two
+        different digits or ids the report is about another charge under the same transaction code.
         """
         mine = [cip for cip in self.cips if cip.account == report.account]
         for name in ("provider_id", "code"):
@@ -298,7 +299,11 @@ class LockedOrder:
         *,
         anew: bool | None = False,
     ) -> None:
-        """Open a discrepancy about a payment, else a code, else the order; ``anew`` as in ``History``."""
+        """Open a discrepancy about a payment, else a code, else the order.
+
+        ``anew``: whether a discrepancy resolved by a person is reopened: True, False, or None for "if no earlier
+        evidence tells of the same money".
+        """
         if payment:
             subject = Subject.of_payment(payment, cip, self.order)
         else:

@@ -1,4 +1,4 @@
-"""The standing of orders: in review or not, and the sum that went back; for lists, in two statements."""
+"""The standing of orders: in review or not, and the sum that went back; for lists, in two queries."""
 
 from __future__ import annotations
 

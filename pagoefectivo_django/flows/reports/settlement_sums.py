@@ -1,4 +1,4 @@
-"""The sums of settlements, for lists, in one statement."""
+"""The sums of settlements, for lists, in one query."""
 
 from __future__ import annotations
 
