@@ -35,11 +35,10 @@ from pagoefectivo_django.flows import (
     refund_order,
     reissue_code,
 )
-from pagoefectivo_django.flows.orders.issue import AFTER_LOST
 from pagoefectivo_django.flows.orders.open_link import open_link
 from pagoefectivo_django.models import Order
 from pagoefectivo_django.models.clock import current_time
-from pagoefectivo_django.models.database import LEASE
+from pagoefectivo_django.models.database import FIRST_PAUSE
 from pagoefectivo_django.payer import Payer
 from tests.providers.control import Hinting, LinkingAfar
 from tests.sandbox.running import PATIENCE, lima, wait_for
@@ -51,9 +50,9 @@ from .routes import ANY, LINKS
 SHARED, TROUBLED, RECONCILED = 20, 5, 10
 TROUBLES = [("search", "500"), ("search", "503"), ("search", "401"), ("search", "drop"), ("search", "slow")]
 TROUBLES += [("delete", "500"), ("delete", "drop"), ("delete", "slow"), ("update", "500"), ("update", "drop")]
-#: Seconds in which a worker has done what comes after a provider was down: a killed worker's lease, or the first pauses
-#: of what failed, which are 40 and 80 seconds; and the minute after a lost answer.
-PATIENT = PATIENCE + (LEASE + AFTER_LOST).total_seconds()
+#: Seconds in which a worker has done what comes after a provider was down: a killed worker's lease and the minute after
+#: a lost answer, or the pauses of four failures in a row (40, 80, 160, 320 s), as one of a thousand orders has them.
+PATIENT = PATIENCE + sum((FIRST_PAUSE * 2**failures).total_seconds() for failures in (1, 2, 3, 4))
 #: Seconds for which an order that finds its way waits for a provider that is down.
 AWAITED = 15.0
 #: What leaves it open whether there is a code.
