@@ -127,7 +127,7 @@ class Shop:
             for door in self.doors:
                 try:
                     socket.create_connection((door.hostname or "", door.port or 80)).close()
-                except ConnectionRefusedError:
+                except ConnectionError:  # refused, or reset where the door closes at this moment
                     return True
             return False
 
