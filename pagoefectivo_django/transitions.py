@@ -70,7 +70,7 @@ _undone = Rule(to=OrderState.REFUNDED, discrepancy=Kind.REVERSED)
 _twice, _after_cancel = Rule(discrepancy=Kind.DUPLICATE_PAYMENT), Rule(discrepancy=Kind.PAID_AFTER_CANCEL)
 _conflict, _after_refund = Rule(discrepancy=Kind.CONFLICT), Rule(discrepancy=Kind.PAID_AFTER_REFUND)
 _again = Rule(discrepancy=Kind.REINSTATED)
-_no = Rule(refused=True)
+_deny = Rule(refused=True)
 _returned = Rule(to=OrderState.REFUNDED, condition=Condition.ALL_RETURNED, noted=True)
 
 # fmt: off
@@ -88,8 +88,8 @@ _ORDER: dict[Fact, tuple[Rule, ...]] = {
     Fact.REINSTATED:       (_again,      _again,      _again,  _again,     _again,        _again,     _again),
     Fact.UNKNOWN:          (_noted,      _noted,      _noted,  _noted,     _noted,        _noted,     _noted),
     Fact.ABSENT:           (_noted,      _noted,      _noted,  _noted,     _noted,        _noted,     _noted),
-    Fact.ACCEPTED:         (_paid,       _paid,       _no,     _paid,      _paid,         _paid,      _paid),
-    Fact.WITHDRAWN:        (_cancelled,  _cancelled,  _no,     _nothing,   _nothing,      _nothing,   _nothing),
+    Fact.ACCEPTED:         (_paid,       _paid,       _deny,   _paid,      _paid,         _paid,      _paid),
+    Fact.WITHDRAWN:        (_cancelled,  _cancelled,  _deny,   _nothing,   _nothing,      _nothing,   _nothing),
     Fact.LAPSED:           (_expired,    _expired,    _nothing, _nothing,  _nothing,      _nothing,   _nothing),
     Fact.RETURNED:         (_noted,      _noted,      _returned, _noted,   _noted,        _noted,     _noted),
 }

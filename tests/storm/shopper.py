@@ -51,7 +51,7 @@ SHARED, TROUBLED, RECONCILED = 20, 5, 10
 TROUBLES = [("search", "500"), ("search", "503"), ("search", "401"), ("search", "drop"), ("search", "slow")]
 TROUBLES += [("delete", "500"), ("delete", "drop"), ("delete", "slow"), ("update", "500"), ("update", "drop")]
 #: Seconds in which a worker has done what comes after a provider was down: a killed worker's lease and the minute after
-#: a lost answer, or the pauses of four failures in a row (40, 80, 160, 320 s), as one of a thousand orders has them.
+#: a lost answer, or the pauses of four failures in a row (40, 80, 160, 320 s), as some orders of a full storm do.
 PATIENT = PATIENCE + sum((FIRST_PAUSE * 2**failures).total_seconds() for failures in (1, 2, 3, 4))
 #: Seconds for which an order that finds its way waits for a provider that is down.
 AWAITED = 15.0

@@ -256,7 +256,7 @@ def _busy_until(cips: Sequence[Cip], now: datetime) -> datetime | None:
 
 
 def _lost_of_this_action(order: Order, cips: Sequence[Cip]) -> list[Cip]:
-    """Return those of an order's requests without an answer: lost, and superseded for links."""
+    """Return the unanswered requests of the order's pending action: lost, and superseded where of links."""
     since = order.action_requested_at or order.created_at
     lost = [cip for cip in cips if not cip.is_known and cip.status in (CipStatus.LOST, CipStatus.SUPERSEDED)]
     return [cip for cip in lost if cip.asked_at and cip.asked_at >= since]

@@ -267,7 +267,7 @@ def end_pause(failing: FailingReceiver) -> bool:
 
 
 def _known(kind: str = "event__kind") -> Q:
-    """Return a filter for deliveries to the receivers connected in this process; ``kind``: the field of the event's."""
+    """Return a filter for deliveries to the receivers connected here; ``kind``: the path to the kind of the event."""
     known = Q(pk__in=[])
     for signal in SIGNALS.values():
         if signal.by_name:
