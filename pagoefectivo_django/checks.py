@@ -25,6 +25,7 @@ from .codes import LONGEST, LONGEST_PREFIX, is_prefix
 from .conf import MESSAGES, SETTINGS, UNIX, Setting, conf, host_of, network_of, unknown_keys
 from .documents.ways import Means
 from .errors import InvalidRequest, Misconfigured
+from .errors import gettext_noop as _
 from .fees import faults_of_contract
 from .models.database import database
 from .money import CURRENCIES, exact
@@ -388,7 +389,7 @@ def _carriers() -> list[CheckMessage]:
         try:
             carrier, options = carrier_class(entry.get("BACKEND", "")), entry.get("OPTIONS", {})
             if not isinstance(options, Mapping):
-                raise Misconfigured("its OPTIONS are no mapping; write a dict.")
+                raise Misconfigured(_("its OPTIONS are no mapping; write a dict."), code="carrier_options_no_mapping")
             if carrier.option_names is not None:
                 found += unknown_keys(f"OPTIONS of carrier {alias!r}", options, carrier.option_names)
             found += carrier.check(alias, options)

@@ -17,6 +17,7 @@ from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
 
 from .errors import Misconfigured
+from .errors import gettext_noop as _
 
 if TYPE_CHECKING:
     import environ
@@ -234,9 +235,17 @@ class Settings:
             entry = self.channels[alias]
             backend, options = entry["BACKEND"], entry.get("OPTIONS", {})
         except (AttributeError, KeyError, TypeError):
-            raise Misconfigured(f"PAGOEFECTIVO['CHANNELS'][{alias!r}] is missing or has no BACKEND; add it.") from None
+            raise Misconfigured(
+                _("PAGOEFECTIVO['CHANNELS'][%(alias)s] is missing or has no BACKEND; add it."),
+                code="channel_missing",
+                alias=repr(alias),
+            ) from None
         if not isinstance(options, Mapping):
-            raise Misconfigured(f"The OPTIONS of PAGOEFECTIVO['CHANNELS'][{alias!r}] are no mapping; write a dict.")
+            raise Misconfigured(
+                _("The OPTIONS of PAGOEFECTIVO['CHANNELS'][%(alias)s] are no mapping; write a dict."),
+                code="options_no_mapping",
+                alias=repr(alias),
+            )
         return backend, options
 
     def route(self, currency: str) -> list[str]:
@@ -254,7 +263,11 @@ class Settings:
         if not isinstance(routes, str):
             return None
         if (found := _function(routes)) is None:
-            raise Misconfigured(f"PAGOEFECTIVO['ROUTES'] is {routes!r}, which is no function; write a function's path.")
+            raise Misconfigured(
+                _("PAGOEFECTIVO['ROUTES'] is %(path)s, which is no function; write a function's path."),
+                code="routes_no_function",
+                path=repr(routes),
+            )
         return found
 
     @property
@@ -264,7 +277,11 @@ class Settings:
         if path is None:
             return None
         if (found := _function(path)) is None:
-            raise Misconfigured(f"PAGOEFECTIVO['ORDER_LINK'] is {path!r}, which is no function; write its path.")
+            raise Misconfigured(
+                _("PAGOEFECTIVO['ORDER_LINK'] is %(path)s, which is no function; write its path."),
+                code="order_link_no_function",
+                path=repr(path),
+            )
         return found
 
     @property
@@ -275,7 +292,9 @@ class Settings:
             return policy
         if (found := _function(policy)) is None:
             raise Misconfigured(
-                f"PAGOEFECTIVO['LATE_PAYMENTS'] is {policy!r}; use 'hold', 'accept' or the path of a function."
+                _("PAGOEFECTIVO['LATE_PAYMENTS'] is %(value)s; use 'hold', 'accept' or the path of a function."),
+                code="late_payments_no_function",
+                value=repr(policy),
             )
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 #: What a sentence may name: never a secret, and nothing about a payer. An error is a part of a longer sentence.
 Param: TypeAlias = "str | int | Decimal | date | Actor | PagoEfectivoError"
+
+
+E = TypeVar("E", bound="PagoEfectivoError")
 
 
 def gettext_noop(message: str) -> str:
@@ -42,6 +45,10 @@ class PagoEfectivoError(Exception):
             return self.message
         sentence = gettext(self.message)
         return sentence % {name: _shown(value) for name, value in self.params.items()} if self.params else sentence
+
+    def recast(self, kind: type[E]) -> E:
+        """Return an error of another class with the same sentence, for a caller to whom the failure means that."""
+        return kind(self.message, code=self.code, **self.params)
 
 
 def _shown(value: object) -> object:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from . import states
 from .actors import Actor
 from .errors import PagoEfectivoError
+from .texts import kept_text
 
 #: Values for JSON by their keys, which the manual's page "Events and evidence" lists.
 Data: TypeAlias = Mapping[str, object]
@@ -33,7 +34,7 @@ def of_error(error: Exception) -> dict[str, object]:
 
     Any further exception is a mistake of a program, named by its class.
     """
-    said = str(error).replace("\0", "")[:LONGEST]
+    said = kept_text(str(error), LONGEST)
     if not isinstance(error, PagoEfectivoError):
         return {"about": "mistake", "exception": type(error).__name__, "said": said}
     if not error.code:
@@ -56,7 +57,9 @@ def _plain(value: object) -> object:
         return of_error(value)
     if isinstance(value, Actor | Enum):
         return {type(value).__name__: str(value)}
-    return value if isinstance(value, int) else value.isoformat() if isinstance(value, date) else str(value)
+    if isinstance(value, int):
+        return value
+    return value.isoformat() if isinstance(value, date) else kept_text(str(value), LONGEST)
 
 
 def _restored(value: Any) -> Any:

@@ -10,7 +10,6 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from .conf import conf
-from .errors import Misconfigured
 from .money import CURRENCIES
 
 CENT = Decimal("0.01")
@@ -32,8 +31,7 @@ class Fee:
 def expected_fee(amount: Decimal, currency: str, day: date) -> Fee | None:
     """Return the fee for a payment by the contract in force on a day; None if no contract covers the payment.
 
-    The fee is rounded first, then the IGV on the rounded fee (protocol 7.4, one merchant's contract). Raises
-    ``Misconfigured`` for a contract that can't be read.
+    The fee is rounded first, then the IGV on the rounded fee (protocol 7.4, one merchant's contract).
     """
     contract = _since(conf.fees.get(currency, ()), day, lambda entry: entry["SINCE"])
     if contract is None:
@@ -73,7 +71,7 @@ def faults_of_contract(fees: Any, igv: Any) -> list[str]:
         for contract in contracts if isinstance(contracts, list | tuple) else [None]:
             try:
                 _read_contract(contract)
-            except (KeyError, TypeError, ValueError, Misconfigured) as error:
+            except (KeyError, TypeError, ValueError) as error:
                 found.append(f"FEES[{currency!r}] can't be read: {error!r}.")
     if not isinstance(igv, list | tuple) or not all(map(_is_rate, igv)):
         found.append("IGV has to be a list of (date, Decimal percent), such as Decimal(18).")
@@ -82,20 +80,20 @@ def faults_of_contract(fees: Any, igv: Any) -> list[str]:
 
 def _read_contract(contract: Any) -> None:
     if unknown := sorted(map(str, set(contract) - {"SINCE", "BANDS", "ROUNDING"})):
-        raise Misconfigured(f"{', '.join(unknown)} is unknown; use SINCE, BANDS, ROUNDING")
+        raise ValueError(f"{', '.join(unknown)} is unknown; use SINCE, BANDS, ROUNDING")
     if type(contract["SINCE"]) is not date:
-        raise Misconfigured("SINCE is a date, BANDS a list, ROUNDING optional; nothing else")
+        raise ValueError("SINCE is a date, BANDS a list, ROUNDING optional; nothing else")
     if contract.get("ROUNDING", ROUND_HALF_UP) not in ROUNDINGS:
-        raise Misconfigured(f"ROUNDING is one of {', '.join(ROUNDINGS)}")
+        raise ValueError(f"ROUNDING is one of {', '.join(ROUNDINGS)}")
     least = Decimal(0)
     for up_to, fixed, percent in contract["BANDS"]:
         if not all(isinstance(part, Decimal) and part.is_finite() and part >= 0 for part in (fixed, percent)):
-            raise Misconfigured("a band is (up to or None, fixed, percent) in Decimal")
+            raise ValueError("a band is (up to or None, fixed, percent) in Decimal")
         if up_to is not None and not (isinstance(up_to, Decimal) and up_to.is_finite() and up_to > least):
-            raise Misconfigured("bands go up, and end with None for all that is more")
+            raise ValueError("bands go up, and end with None for all that is more")
         least = up_to if up_to is not None else Decimal("Infinity")
     if least.is_finite():  # a payment above every band would be compared with no fee, unnoticed
-        raise Misconfigured("bands go up, and end with None for all that is more")
+        raise ValueError("bands go up, and end with None for all that is more")
 
 
 def _is_rate(entry: Any) -> bool:

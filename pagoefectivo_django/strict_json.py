@@ -6,7 +6,8 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from .errors import Malformed
+from .errors import Malformed, PagoEfectivoError
+from .errors import gettext_noop as _
 
 
 def load(body: bytes) -> dict[str, Any]:
@@ -17,35 +18,47 @@ def load(body: bytes) -> dict[str, Any]:
         )
     except (ValueError, ArithmeticError, RecursionError) as error:
         # The text may hold personal data, so the message names only the kind of error.
-        raise Malformed(f"The body is not JSON that can be stored ({type(error).__name__}).") from None
+        raise Malformed(
+            _("The body is not JSON that can be stored (%(kind)s)."), code="not_json", kind=type(error).__name__
+        ) from None
     if not isinstance(found, dict):
-        raise Malformed(f"The body is a JSON {type(found).__name__}, not an object.")
+        raise Malformed(_("The body is JSON, and no object."), code="json_no_object")
     if problem := unstorable(found):
-        raise Malformed(f"The body has {problem}.")
+        raise Malformed(_("The body has %(problem)s."), code="json_unstorable", problem=problem)
     return found
 
 
-def unstorable(value: Any) -> str:
-    """Return why a value can't be stored as JSON on every database, or an empty text; walks without recursion."""
+def unstorable(value: Any, *, decimals: bool = True) -> PagoEfectivoError | None:
+    """Return why a value can't be stored as JSON on every database, as a part of a sentence; None for a value that can.
+
+    ``decimals``: whether the value is stored by an encoder that knows ``Decimal``. Walks without recursion.
+    """
     pile: list[tuple[Any, int]] = [(value, 0)]
     while pile:
         item, depth = pile.pop()
         if depth > 50:
-            return "more than 50 levels"
+            return PagoEfectivoError(_("more than 50 levels"), code="too_deep")
         if isinstance(item, str):
             if "\0" in item or any("\ud800" <= letter <= "\udfff" for letter in item):
-                return "a NUL or a lone surrogate in a text"
+                return PagoEfectivoError(_("a NUL or a lone surrogate in a text"), code="letter_unstorable")
         elif isinstance(item, dict):
             if not all(isinstance(key, str) for key in item):
-                return "a key that is not text"
+                return PagoEfectivoError(_("a key that is not text"), code="key_no_text")
             pile += [(part, depth + 1) for pair in item.items() for part in pair]
         elif isinstance(item, list | tuple):
             pile += [(part, depth + 1) for part in item]
         elif isinstance(item, float) and (item != item or item in (float("inf"), float("-inf"))):
-            return "a number that is not finite"
-        elif not isinstance(item, int | float | Decimal | None):
-            return f"a {type(item).__name__}, which JSON does not know"
-    return ""
+            return PagoEfectivoError(_("a number that is not finite"), code="number_not_finite")
+        elif not isinstance(item, int | float | None) and not (decimals and isinstance(item, Decimal)):
+            return unknown_type(item)
+    return None
+
+
+def unknown_type(value: Any) -> PagoEfectivoError:
+    """Return the problem of a value that is of none of JSON's types, as a part of a sentence."""
+    return PagoEfectivoError(
+        _("a %(kind)s, which JSON does not know"), code="type_unknown_to_json", kind=type(value).__name__
+    )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

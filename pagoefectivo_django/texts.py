@@ -28,6 +28,11 @@ def visible(text: str) -> str:
     return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
+def kept_text(text: str, longest: int) -> str:
+    """Return a text of another program's as every database stores it: without NUL and halves of letters, and cut."""
+    return "".join(letter for letter in text if letter != "\0" and not "\ud800" <= letter <= "\udfff")[:longest]
+
+
 def one_line(text: str) -> str:
     """Return a text as one line: visible characters only, letters composed with their accents (NFC), single blanks."""
     return " ".join(unicodedata.normalize("NFC", visible(text)).split())

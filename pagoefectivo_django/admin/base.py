@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..codes import plain
 from ..documents.tables import Amount, Badge, Link, Table
 from ..texts import one_line
+from ..wording.data import error_of
 from .actions import ActingAdmin
 from .lists import BoundedPaginator, OrderedList
 from .tables import amount_of, badge_of, short
@@ -116,7 +117,8 @@ class RecordAdmin(ActingAdmin):
 
         A mail server's refusal, for example, repeats the payer's address.
         """
-        return str(row.last_error if getattr(row, "names_people", False) else _ADDRESS.sub(MASK, row.last_error))
+        error = error_of(row.last_error, row.error_data)
+        return error if getattr(row, "names_people", False) else _ADDRESS.sub(MASK, error)
 
     # Permissions.
 

@@ -19,6 +19,7 @@ from ..flows.reports.accounts import known_accounts
 from ..models import Notification, NotificationStatus
 from ..models.clock import current_time
 from ..states import Fact, Remark
+from ..wording.data import error_of
 from ..wording.events import fact_label
 from .actions import StaffAction
 from .base import KnownValuesFilter, RecordAdmin, masked
@@ -49,7 +50,7 @@ def _apply_now(row: Notification, *, actor: str) -> Notification:
 
 def _outcome(row: Notification) -> str:
     row.refresh_from_db()
-    about = {"message": row, "status": row.get_status_display(), "error": row.last_error}
+    about = {"message": row, "status": row.get_status_display(), "error": error_of(row.last_error, row.error_data)}
     return gettext("%(message)s: %(status)s. %(error)s") % about
 
 

@@ -6,6 +6,7 @@ from django.utils.module_loading import import_string
 
 from ..conf import conf
 from ..errors import Misconfigured
+from ..errors import gettext_noop as _
 from .base import Carrier
 
 
@@ -15,7 +16,11 @@ def get_carrier(alias: str) -> Carrier:
         entry = conf.carriers[alias]
         path, options = entry["BACKEND"], entry.get("OPTIONS", {})
     except (KeyError, TypeError, AttributeError):
-        raise Misconfigured(f"PAGOEFECTIVO['CARRIERS'][{alias!r}] is missing or has no BACKEND; add it.") from None
+        raise Misconfigured(
+            _("PAGOEFECTIVO['CARRIERS'][%(alias)s] is missing or has no BACKEND; add it."),
+            code="carrier_missing",
+            alias=repr(alias),
+        ) from None
     return carrier_class(path)(alias, options)
 
 
@@ -26,5 +31,9 @@ def carrier_class(path: str) -> type[Carrier]:
     except (ImportError, TypeError, AttributeError):
         found = None
     if not (isinstance(found, type) and issubclass(found, Carrier)):
-        raise Misconfigured(f"BACKEND is {path!r}, which is not a carrier; use the path of a Carrier class.")
+        raise Misconfigured(
+            _("BACKEND is %(path)s, which is not a carrier; use the path of a Carrier class."),
+            code="backend_no_carrier",
+            path=repr(path),
+        )
     return found

@@ -17,6 +17,7 @@ from django.core.checks import CheckMessage, Error
 from ..channels.http import Answer, Call, Deadline, send
 from ..conf import host_of
 from ..errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
+from ..errors import gettext_noop as _
 from ..texts import visible
 from .base import Carrier
 
@@ -68,7 +69,12 @@ class SinchCarrier(Carrier):
 
     def send(self, to: str, text: str) -> None:
         if missing := _missing(self.options):
-            raise Misconfigured(f"Carrier {self.alias!r} lacks {', '.join(missing)} in its OPTIONS.")
+            raise Misconfigured(
+                _("Carrier %(carrier)s lacks %(names)s in its OPTIONS."),
+                code="carrier_options_missing",
+                carrier=self.alias,
+                names=", ".join(missing),
+            )
         base = self.options.get("BASE_URL") or f"https://{self.options.get('REGION', 'us')}.sms.api.sinch.com"
         batch = {"from": str(self.options["FROM"]), "to": [to], "body": text}
         call = Call(
@@ -87,16 +93,32 @@ def _judge(answer: Answer) -> None:
     if answer.status in (200, 201):
         return
     code = _code(answer)
-    said = f"Sinch answered {answer.status} {code}".rstrip()
+    said = f"{answer.status} {code}".rstrip()
     if answer.status == 400 or code in ABOUT_THE_NUMBER:
-        raise Refused(f"{said}: it does not take this text or number.", codes=(code,))
+        raise Refused(
+            _("Sinch answered %(answer)s: this text or number is not taken."),
+            code="text_refused",
+            codes=(code,),
+            answer=said,
+        )
     if answer.status in (401, 403, 404):
         raise Misconfigured(
-            f"{said}: check SERVICE_PLAN_ID, API_TOKEN, FROM and REGION of the carrier, and your account."
+            _(
+                "Sinch answered %(answer)s: check SERVICE_PLAN_ID, API_TOKEN, FROM and REGION of the carrier, and your "
+                "account."
+            ),
+            code="carrier_refuses_keys",
+            answer=said,
         )
     if answer.status == 429:
-        raise Unavailable(f"{said}: too many texts at once; it is sent later.")
-    raise OutcomeUnknown(f"{said}: it may or may not have been sent.")
+        raise Unavailable(
+            _("Sinch answered %(answer)s: too many texts at once; this one is sent later."),
+            code="carrier_too_busy",
+            answer=said,
+        )
+    raise OutcomeUnknown(
+        _("Sinch answered %(answer)s: the text may or may not have been sent."), code="text_perhaps_sent", answer=said
+    )
 
 
 def _code(answer: Answer) -> str:

@@ -6,6 +6,7 @@ from django.utils.module_loading import import_string
 
 from ..conf import conf
 from ..errors import Misconfigured
+from ..errors import gettext_noop as _
 from .base import Channel
 
 
@@ -22,5 +23,9 @@ def backend_class(path: str) -> type[Channel]:
     except (ImportError, TypeError, AttributeError):
         found = None
     if not (isinstance(found, type) and issubclass(found, Channel)):
-        raise Misconfigured(f"BACKEND is {path!r}, which is not a channel; use the path of a Channel class.")
+        raise Misconfigured(
+            _("BACKEND is %(path)s, which is not a channel; use the path of a Channel class."),
+            code="backend_no_channel",
+            path=repr(path),
+        )
     return found

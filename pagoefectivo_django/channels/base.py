@@ -17,10 +17,12 @@ from django.utils.crypto import salted_hmac
 from ..codes import plain
 from ..conf import SETTINGS
 from ..errors import InvalidSignature
+from ..errors import gettext_noop as _
 from ..facts import LONGEST, Data
 from ..money import CURRENCIES, Money
 from ..payer import Payer, bare
 from ..states import Fact, RefundStatus
+from ..texts import kept_text
 
 #: The OPTIONS that every channel takes: values that override a setting, the beginning of our own numbers, whether other
 #: systems of the merchant use the account too, and the least and the most of an order.
@@ -402,7 +404,9 @@ class Channel:
 
         Raises ``InvalidSignature`` otherwise, ``Unsigned`` for a message without any signature.
         """
-        raise InvalidSignature(f"Channel {self.alias} takes no notifications.")
+        raise InvalidSignature(
+            _("Channel %(channel)s takes no notifications."), code="no_notifications", channel=self.alias
+        )
 
     def signed(self, body: bytes) -> dict[str, str]:
         """Return headers that sign a body, for ``pagoefectivo_doctor``; empty if the channel can't sign."""
@@ -425,7 +429,7 @@ class Channel:
 
 
 def _short(text: str, most: int) -> str:
-    text = "".join(letter for letter in text if letter != "\0" and not "\ud800" <= letter <= "\udfff")
+    text = kept_text(text, len(text))
     return text if len(text) <= most else f"{text[: most - 13]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 

@@ -17,11 +17,14 @@ from django.utils.dateparse import parse_datetime
 
 from .. import strict_json
 from ..codes import plain
-from ..errors import InvalidSignature, Malformed, Refused, Unsigned
+from ..errors import Refused
+from ..errors import gettext_noop as _
 from ..money import Money
 from ..states import Fact
+from . import failures
 from .base import Channel, Charge, CodeRef, Hint, Incoming, Proof, RefundReport, Report, Trust, fingerprint
 from .pagoefectivo.statements import FORMATS
+from .signing import unverified
 
 
 @dataclass
@@ -127,7 +130,7 @@ class MemoryChannel(Channel):
         lost = self._begin("extend", ref.code)
         slip = self._slip(ref.code)
         if slip.report.fact not in (Fact.ISSUED, Fact.CODE_EXPIRED):
-            raise Refused("The code cannot be extended.", codes=("111",))
+            raise Refused(_("The code can't be extended."), code="code_not_extended", codes=("111",))
         slip.report = replace(slip.report, fact=Fact.ISSUED, expires_at=until)
         self._end(lost)
 
@@ -135,7 +138,7 @@ class MemoryChannel(Channel):
         lost = self._begin("delete", ref.code)
         slip = self._slip(ref.code)
         if not slip.open:
-            raise Refused("The code cannot be deleted.", codes=("111",))
+            raise Refused(_("The code can't be deleted."), code="code_not_deleted", codes=("111",))
         slip.report = replace(slip.report, fact=Fact.CODE_DELETED)
         self._end(lost)
 
@@ -156,7 +159,7 @@ class MemoryChannel(Channel):
     def refund(self, ref: CodeRef, money: Money, key: str) -> RefundReport:
         lost = self._begin("refund", ref.code)
         if self._slip(ref.code).report.fact != Fact.PAYMENT:
-            raise Refused("The code is not paid.", codes=("111",))
+            raise Refused(_("The code is not paid."), code="code_not_paid", codes=("111",))
         self.refunds.append((ref.code, money, key))
         self._end(lost)
         return RefundReport()
@@ -167,7 +170,7 @@ class MemoryChannel(Channel):
             if hmac.compare_digest(self.sign(body, secret).encode(), signature.lower().encode("utf-8", "replace")):
                 kept = Incoming(body, {"PE-Signature": signature})
                 return Proof(Trust.SIGNED_BODY, fingerprint(secret.encode()), hashlib.sha256(body).hexdigest(), kept)
-        raise (InvalidSignature if signature else Unsigned)("The notification has no valid signature.")
+        raise unverified(signature)
 
     def signed(self, body: bytes) -> dict[str, str]:
         return {"PE-Signature": self.sign(body, next(iter(self.options.get("WEBHOOK_SECRETS", [""]))))}
@@ -192,7 +195,7 @@ class MemoryChannel(Channel):
             )
             return [report]
         except (ArithmeticError, KeyError, TypeError, ValueError):
-            raise Malformed("The notification lacks a field or has one of the wrong type.") from None
+            raise failures.names_nothing() from None
 
     @staticmethod
     def sign(body: bytes, secret: str) -> str:
@@ -214,7 +217,9 @@ class MemoryChannel(Channel):
         try:
             return self.book[plain(code)]
         except KeyError:
-            raise Refused(f"The code {code} is unknown.", codes=("111",)) from None
+            raise Refused(
+                _("The provider doesn't know code %(cip)s."), code="code_unknown", codes=("111",), cip=code
+            ) from None
 
     def _begin(self, call: str, about: str) -> Exception | None:
         self.calls.append((call, about))

@@ -13,6 +13,7 @@ from django.core.checks import CheckMessage, Error, Warning
 
 from ..conf import host_of
 from ..errors import Misconfigured
+from ..errors import gettext_noop as _
 from ..texts import visible
 from .base import Channel, fingerprint
 
@@ -94,7 +95,11 @@ class Configured(Channel):
         """The address with which every call begins, with a slash at the end."""
         found = self.options.get("BASE_URL") or self.hosts.get(self.environment_of(self.options))
         if not _host(found):
-            raise Misconfigured(f"Channel {self.alias!r} has neither a known ENVIRONMENT nor a usable BASE_URL.")
+            raise Misconfigured(
+                _("Channel %(channel)s has neither a known ENVIRONMENT nor a usable BASE_URL."),
+                code="environment_unknown",
+                channel=self.alias,
+            )
         return f"{found}".rstrip("/") + "/"
 
     @property
@@ -105,7 +110,12 @@ class Configured(Channel):
     def key(self, name: str) -> str:
         """Return a needed option as text; raises ``Misconfigured`` if one of the needed options is missing."""
         if missing := self.missing(self.options):
-            raise Misconfigured(f"Channel {self.alias!r} lacks {', '.join(missing)} in its OPTIONS.")
+            raise Misconfigured(
+                _("Channel %(channel)s lacks %(names)s in its OPTIONS."),
+                code="options_missing",
+                channel=self.alias,
+                names=", ".join(missing),
+            )
         return str(self.options.get(name) or "")
 
     def fingerprints(self) -> list[str]:

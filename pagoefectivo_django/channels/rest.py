@@ -7,7 +7,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from .. import strict_json
 from ..errors import Malformed, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
-from . import http
+from ..errors import gettext_noop as _
+from . import failures, http
+from .failures import Complaint
 from .http import Answer, Call, Deadline
 from .options import Configured
 from .reading import encode
@@ -19,7 +21,7 @@ CLAIM = 100.0
 
 
 class Row(NamedTuple):
-    """The meaning of a provider's error, and the class of error raised."""
+    """The meaning of a provider's error as a text for translation, and the class of error raised."""
 
     meaning: str
     error: type[PagoEfectivoError]
@@ -28,9 +30,9 @@ class Row(NamedTuple):
 #: The statuses that no provider means otherwise. A status missing here and in ``RestChannel.statuses``, redirects
 #: included, leaves the outcome unknown.
 STATUSES: dict[int, Row] = {
-    401: Row("the keys are refused", Misconfigured),
-    403: Row("forbidden", Misconfigured),
-    429: Row("too many calls, none of which is worked on", Unavailable),
+    401: Row(_("the keys are refused"), Misconfigured),
+    403: Row(_("forbidden"), Misconfigured),
+    429: Row(_("too many calls, none of which is worked on"), Unavailable),
 }
 
 
@@ -115,9 +117,6 @@ class RestChannel(Configured):
             row = Row("", Refused if says_no else OutcomeUnknown)
         if succeeded and not self.errors_in_success:
             row = row._replace(error=OutcomeUnknown)
-        told = " ".join(filter(None, (shown, row.meaning and f"({row.meaning})"))) or "no answer that can be read"
-        message = f"{self.title} answered {status}: {told}."
-        if row.error is Refused:
-            # Without a code the no may be a proxy's.
-            return Refused(message, codes=(shown,)) if code else OutcomeUnknown(message)
-        return row.error(message)
+        # Without a code the no may be a proxy's.
+        kind = OutcomeUnknown if row.error is Refused and not code else row.error
+        return failures.answered(kind, self.title, status, [Complaint(shown, row.meaning)], [shown] if code else [])

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..errors import Misconfigured
+from ..errors import gettext_noop as _
 
 
 def verifies(certificate: bytes, signature: bytes, content: bytes, digest: str) -> bool:
@@ -21,7 +22,9 @@ def verifies(certificate: bytes, signature: bytes, content: bytes, digest: str) 
     except library.InvalidSignature:
         return False
     except (ValueError, TypeError, AttributeError):  # no certificate, or one of a key that is not RSA
-        raise Misconfigured("A certificate can't be read, or its key is not an RSA key.") from None
+        raise Misconfigured(
+            _("A certificate can't be read, or its key is not an RSA key."), code="certificate_unreadable"
+        ) from None
     return True
 
 
@@ -32,7 +35,9 @@ def signature(private_key: bytes, content: bytes) -> bytes:
         key = _key(private_key)
         return bytes(key.sign(content, library.padding.PKCS1v15(), library.hashes.SHA256()))
     except (ValueError, TypeError, AttributeError, library.UnsupportedAlgorithm):
-        raise Misconfigured("The private key can't be read, or is not an RSA key without a password.") from None
+        raise Misconfigured(
+            _("The private key can't be read, or is not an RSA key without a password."), code="private_key_unreadable"
+        ) from None
 
 
 @lru_cache(maxsize=8)
@@ -76,7 +81,9 @@ def _library() -> SimpleNamespace:
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import padding
     except ImportError:
-        raise Misconfigured("RSA needs a further package: pip install 'pagoefectivo-django[rsa]'.") from None
+        raise Misconfigured(
+            _("RSA needs a further package: pip install 'pagoefectivo-django[rsa]'."), code="rsa_not_installed"
+        ) from None
     return SimpleNamespace(
         x509=x509, InvalidSignature=InvalidSignature, UnsupportedAlgorithm=UnsupportedAlgorithm,
         hashes=hashes, serialization=serialization, padding=padding,

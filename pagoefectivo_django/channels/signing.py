@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Iterable
 
 from ..errors import InvalidSignature, Unsigned
+from ..errors import gettext_noop as _
 
 
 def hex_hmac(secret: bytes, content: bytes) -> str:
@@ -32,4 +33,5 @@ def unverified(header: str) -> InvalidSignature:
 
     ``header``: what came in place of the signature; an empty text makes the message ``Unsigned``.
     """
-    return (InvalidSignature if header.strip() else Unsigned)("The notification has no valid signature.")
+    kind = InvalidSignature if header.strip() else Unsigned
+    return kind(_("The notification has no valid signature."), code="signature_invalid")

@@ -22,6 +22,7 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 
 from ..errors import Misconfigured
+from ..errors import gettext_noop as _
 from ..money import display
 from ..workdays import LIMA
 from .charts import Columns
@@ -171,7 +172,9 @@ def _load(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise Misconfigured(
-            f"XLSX needs {name}, which is not installed: pip install pagoefectivo-django[xlsx], or take a CSV."
+            _("XLSX needs %(name)s, which is not installed: pip install pagoefectivo-django[xlsx], or take a CSV."),
+            code="xlsx_not_installed",
+            name=name,
         ) from None
 
 

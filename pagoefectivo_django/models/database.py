@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from django.apps import apps
 from django.conf import settings
@@ -16,6 +16,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
+
+from ..facts import of_error
+from ..texts import kept_text
 
 #: How long a process that claimed a row may work before another process may claim the row; longer than a provider call.
 LEASE = timedelta(minutes=2)
@@ -215,13 +218,29 @@ class ExactCharField(models.CharField):  # type: ignore[type-arg]
         return parameters
 
 
+#: Why an attempt failed: an exception, or the code of a sentence in ``wording``.
+Problem: TypeAlias = "Exception | str"
+
+
+def failure(problem: Problem) -> dict[str, Any]:
+    """Return the columns of a failed attempt by name: the text for developers, and the data for everybody else."""
+    if isinstance(problem, Exception):
+        text, data = f"{type(problem).__name__}: {problem}", of_error(problem)
+    else:
+        text, data = problem, {"about": problem}
+    return {"last_error": kept_text(text, 2000), "error_data": data}
+
+
 class Attempted(models.Model):
     """A row with work to do: until the lease is over, only the process with the claim works on the row."""
 
     #: When the work is tried next; NULL without work.
     retry_at = models.DateTimeField(_("next attempt"), null=True, blank=True, editable=False)
     attempts = models.PositiveIntegerField(_("attempts"), default=0, editable=False)
+    #: Why the last attempt failed, for developers: an English text or a code; empty while no attempt has failed.
     last_error = models.TextField(_("last error"), blank=True, default="", editable=False)
+    #: The same as data, from which ``wording`` makes the sentence that staff reads; NULL where only the text is known.
+    error_data = models.JSONField(null=True, blank=True, editable=False)
 
     class Meta:
         abstract = True
@@ -247,13 +266,18 @@ class Attempted(models.Model):
         self.attempts, self.retry_at = self.attempts + 1, until
         return True
 
-    def put_off(self, now: datetime, error: str) -> None:
+    def put_off(self, now: datetime, problem: Problem) -> None:
         """Give the row back after a failure, due again after a pause; unchanged if the work was ended meanwhile."""
         rows = type(self)._base_manager.using(database()).filter(pk=self.pk, attempts=self.attempts)
         rows.filter(retry_at__isnull=False).update(
             retry_at=now + self.pause() * random.uniform(0.8, 1.2),  # nosec B311 # a pause, no secret
-            last_error=error.replace("\0", "")[:2000],
+            **failure(problem),
         )
+
+    def failed(self, problem: Problem) -> None:
+        """Set the last error on this instance, unsaved."""
+        for name, value in failure(problem).items():
+            setattr(self, name, value)
 
     def pause(self) -> timedelta:
         """Return the pause after a failure: 40 seconds at the first, doubled by each further attempt, up to an hour."""

@@ -77,6 +77,15 @@ def sentences_of(data: Mapping[str, Any]) -> str:
     return " ".join([*(sentence % words for sentence in _templates(data)), *([error.sentence] if error else [])])
 
 
+def error_of(text: str, data: Mapping[str, Any] | None) -> str:
+    """Return why the last attempt at a record's work failed, in words; empty while no attempt has failed.
+
+    ``text`` and ``data`` are the record's ``last_error`` and ``error_data``. A mistake of a program, such as a receiver
+    of the shop's, is shown in the words of that program's error.
+    """
+    return in_words(data) if text and data and data.get("about") != "mistake" else text
+
+
 def value_of(name: str, data: Mapping[str, Any], currency: str = "") -> str:
     """Return one value of data in words; ``currency`` is that of amounts in data without a currency of its own."""
     value = data.get(name)

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from pagoefectivo_django.actors import CLOCK, IMPORT, NOTIFICATION, PAYER, POLL, PROGRAM, PROVIDER, SHOP
+from pagoefectivo_django.channels.dlocal import DlocalChannel
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import InvalidRequest, OutcomeUnknown, Refused
 from pagoefectivo_django.facts import of_error
@@ -35,6 +36,7 @@ from pagoefectivo_django.flows import (
 from pagoefectivo_django.flows.refunds.refund import approve_refund, close_refund, give_account, send_refund
 from pagoefectivo_django.models import (
     ApiCall,
+    Delivery,
     Deposit,
     Discrepancy,
     FailingReceiver,
@@ -46,6 +48,7 @@ from pagoefectivo_django.models import (
     Refund,
     Refusal,
 )
+from pagoefectivo_django.models.database import failure
 from pagoefectivo_django.payer import Payer
 from pagoefectivo_django.signals import SIGNALS
 from pagoefectivo_django.states import Fact, Kind, LineStatus, OrderState, Remark
@@ -298,6 +301,16 @@ def _money() -> None:
     Deposit.objects.create(settlement=of, amount=1, received_on=now.date(), author="rosa", created_at=now)
 
 
+def _failures() -> None:
+    """Let work on records of each kind have failed: by a provider's answer, a state of things, a receiver's mistake."""
+    refused = DlocalChannel("default", {}).failure(400, "5012")
+    problems: list[Exception | str] = [refused, "never_back", ValueError("Zzz")]
+    for model in (Order, Notification, Refund, Delivery):
+        rows = list(model._base_manager.order_by("-pk")[:3])
+        for row, problem in zip(rows, problems, strict=False):
+            model._base_manager.filter(pk=row.pk).update(attempts=1, **failure(problem))
+
+
 @pytest.fixture
 def everything(transactional_db: None) -> None:
     _orders()
@@ -313,6 +326,7 @@ def everything(transactional_db: None) -> None:
     Notification.objects.filter(pk=Notification.objects.all()[0].pk).update(status="dead", fact="")
     publish_events()
     tick()
+    _failures()
 
 
 def addresses(model: type[Model]) -> Iterator[str]:

@@ -426,13 +426,13 @@ def test_the_account_has_no_public_name_but_the_shops() -> None:
 @pytest.mark.parametrize(
     ("says", "error", "said"),
     [
-        (Says(200, [{"id": "visa", "status": "active"}]), Misconfigured, "pagoefectivo_atm is missing"),
-        (Says(200, [{"id": "pagoefectivo_atm", "status": "deactive"}]), Misconfigured, "pagoefectivo_atm is deactive"),
-        (Says(200, [{"id": "pagoefectivo_atm"}]), Misconfigured, "without a status"),
-        (Says(200, []), Misconfigured, "pagoefectivo_atm is missing"),
+        (Says(200, [{"id": "visa", "status": "active"}]), Misconfigured, "pagoefectivo_atm is not active"),
+        (Says(200, [{"id": "pagoefectivo_atm", "status": "deactive"}]), Misconfigured, "status: deactive"),
+        (Says(200, [{"id": "pagoefectivo_atm"}]), Misconfigured, "status: -"),
+        (Says(200, []), Misconfigured, "pagoefectivo_atm is not active"),
         (Says(401, {"error": "unauthorized"}), Misconfigured, "the keys are refused"),
         (Says(401, b"<html>"), Misconfigured, "the keys are refused"),
-        (Says(200, {"id": "pagoefectivo_atm"}), Unavailable, "no list"),
+        (Says(200, {"id": "pagoefectivo_atm"}), Unavailable, "can't be read"),
         (Says(500, b"[]"), Unavailable, "500"),
         (Says(200, b"<html>"), Unavailable, "can't be read"),
         (Says(429, {"error": "too_many_requests"}), Unavailable, "too many calls"),

@@ -50,7 +50,7 @@ class TestSearch:
             paid_at=datetime(2026, 11, 21, 13, 15, 30, tzinfo=UTC),
             expires_at=datetime(2026, 11, 24, 15, 0, tzinfo=UTC),
         )
-        assert found["20304054"].detail == "status 24"
+        assert found["20304054"].detail == "24"
         assert found["20304054"].amount is None
         assert "token" not in found["20304053"].raw
 

@@ -144,7 +144,7 @@ class HintingChannel(base.Channel):
                 provider_id=data["id"],
                 url=data["url"],
                 returned=_decimal(data["refunded_hundredths"]),
-                detail="" if data["status"] in WORDS else f"status {data['status'][:40]}",
+                detail="" if data["status"] in WORDS else data["status"][:40],
             )
         except (KeyError, TypeError, ValueError):
             raise OutcomeUnknown("The provider's answer about a payment can't be read.") from None

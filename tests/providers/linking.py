@@ -128,7 +128,7 @@ class LinkingChannel(Channel):
                 paid_at=_time(page.get("paid_at")),
                 operation_number=_text(page.get("number") or ""),
                 url=_text(page.get("url") or ""),
-                detail="" if page["state"] in FACTS else f"state {page['state']}"[:40],
+                detail="" if page["state"] in FACTS else page["state"][:40],
                 raw=page,
             )
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):

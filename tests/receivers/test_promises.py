@@ -89,6 +89,21 @@ def due(receiver: str) -> datetime:
 # A receiver that raises.
 
 
+def test_an_error_whose_text_no_database_stores_is_kept_without_the_letters(listen: Connect) -> None:
+    """Else the failure of the update would be the worker's, and every later delivery would wait."""
+
+    def bad(**about: object) -> None:
+        raise ValueError("half \ud83d and \0 nothing")
+
+    good = Ears()
+    listen(signals.payment_confirmed, bad, "bad")
+    listen(signals.payment_confirmed, good, "good")
+    assert post(paid(make())).status_code == 200
+    assert (row("bad").last_error, row("bad").attempts) == ("ValueError: half  and  nothing", 1)
+    assert row("bad").error_data == {"about": "mistake", "exception": "ValueError", "said": "half  and  nothing"}
+    assert len(good.events) == 1
+
+
 def test_one_that_raises_is_called_again_alone_with_growing_pauses(
     listen: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,8 +8,8 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
-from ...errors import OutcomeUnknown
 from ...states import Fact
+from .. import failures
 from ..base import Report
 from ..reading import read_address, read_cents, read_currency, read_mapping, read_moment
 from ..reading import read_text as text
@@ -50,11 +50,11 @@ def _report(said: Mapping[str, Any], words: Mapping[str, Fact], account: str) ->
         transaction_code=text(said.get("reference"), 64),
         amount=captured or read_cents(said.get("amount")),
         currency=read_currency(said.get("currency")),
-        detail="" if word in words else f"status {word}",
+        detail="" if word in words else word,
     )
     told = report.amount and report.currency
     if not (text(said.get("id"), 64) and word) or (report.fact == Fact.PAYMENT and not told):
-        raise OutcomeUnknown("Checkout.com's answer about a page or a payment can't be read.")
+        raise failures.unreadable("Checkout.com")
     return report
 
 

@@ -16,8 +16,10 @@ from urllib.parse import quote, urlsplit
 
 from ...conf import conf
 from ...errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
+from ...errors import gettext_noop as _
 from ...money import Money
 from ...states import Fact, RefundStatus
+from .. import failures
 from ..base import Charge, CodeRef, Examination, Hint, Incoming, Presents, Proof, RefundReport, Report
 from ..http import Answer
 from ..options import Fault
@@ -69,7 +71,11 @@ class CheckoutComChannel(RestChannel):
             return super().base_url
         prefix = self.options.get("PREFIX")
         if not _is_prefix(prefix):
-            raise Misconfigured(f"Channel {self.alias!r} has no usable PREFIX in its OPTIONS.")
+            raise Misconfigured(
+                _("Channel %(channel)s has no usable PREFIX in its OPTIONS."),
+                code="prefix_unusable",
+                channel=self.alias,
+            )
         return super().base_url.replace("https://", f"https://{prefix}.", 1)
 
     @property
@@ -98,13 +104,16 @@ class CheckoutComChannel(RestChannel):
 
     def issue(self, charge: Charge) -> Report:
         if not conf.public_url:
-            raise Misconfigured("Checkout.com asks for PUBLIC_URL, the address to which payers come back.")
+            raise Misconfigured(
+                _("Checkout.com needs the setting PUBLIC_URL, the address to which payers come back."),
+                code="public_url_needed",
+            )
         asked = _page(charge) | {"processing_channel_id": self.key("PROCESSING_CHANNEL_ID")}
         said = self.ask("POST", "hosted-payments", asked, idempotency_key=charge.transaction_code)
         page, url = text(said.get("id"), 64), link_of(said)
         # The answer names no amount: the page is over the amount of the request with our number, should it be named.
         if not (page and url and text(said.get("reference")) in ("", charge.transaction_code)):
-            raise OutcomeUnknown("Checkout.com made a page, and not as the request says.")
+            raise failures.not_as_requested(self.title, page)
         return Report(
             self.account,
             Fact.ISSUED,
@@ -129,7 +138,7 @@ class CheckoutComChannel(RestChannel):
             return None
         page = page_of(said, self.account)
         if page.provider_id != ref.provider_id:
-            raise OutcomeUnknown("Checkout.com answered about another page.")
+            raise failures.about_another(self.title)
         received = text(said.get("status")) == RECEIVED or page.fact in WEIGHTY
         paid = self._payment_on(said) if received or text(said.get("payment_id")) else None
         if paid is None:
@@ -137,7 +146,7 @@ class CheckoutComChannel(RestChannel):
         payment = payment_of(paid, self.account)
         if payment.fact in WEIGHTY or received:
             return replace(payment, provider_id=page.provider_id, transaction_code=page.transaction_code, url=page.url)
-        return replace(page, detail=page.detail or f"payment {text(paid.get('status'), 40)}")
+        return replace(page, detail=page.detail or text(paid.get("status"), 40))
 
     def _payment_on(self, page: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the payment that a page names or, without a name, the one with our number; None for no payment."""
@@ -151,7 +160,7 @@ class CheckoutComChannel(RestChannel):
         try:
             payment = self._paid(ref)
         except OutcomeUnknown as error:  # asked before anything was sent
-            raise Unavailable(str(error)) from None
+            raise error.recast(Unavailable) from None
         asked = {
             "amount": cents(money.amount),
             "reference": ref.transaction_code,
@@ -160,7 +169,7 @@ class CheckoutComChannel(RestChannel):
         said = self.ask("POST", f"payments/{quote(payment, safe='')}/refunds", asked, idempotency_key=key)
         action = text(said.get("action_id"), 31)
         if not action:
-            raise OutcomeUnknown("Checkout.com took a refund without an id.")
+            raise failures.unreadable(self.title)
         # A refund is asked about among the actions of its payment, so its name here holds both ids.
         return RefundReport(f"{payment}/{action}", RefundStatus.SENT)
 
@@ -178,7 +187,7 @@ class CheckoutComChannel(RestChannel):
         try:
             self._payment_of("pagoefectivo-doctor")
         except OutcomeUnknown as error:
-            raise Unavailable(str(error)) from None
+            raise error.recast(Unavailable) from None
         return Examination(urlsplit(self.base_url).netloc, None)
 
     def _paid(self, ref: CodeRef) -> str:
@@ -188,7 +197,7 @@ class CheckoutComChannel(RestChannel):
         if not name and (page is not None or not ref.provider_id):
             name = text((self._payment_of(ref.transaction_code) or {}).get("id"), 32)
         if not name:
-            raise Refused("Checkout.com names no payment of this page.")
+            raise Refused(_("Checkout.com names no payment of this page."), code="page_without_payment")
         return name
 
     def _payment_of(self, number: str) -> dict[str, Any] | None:
@@ -200,7 +209,7 @@ class CheckoutComChannel(RestChannel):
             return None
         said = self.ask("GET", f"payments?limit=100&reference={quote(number, safe='')}")
         if not isinstance(said.get("data"), list):
-            raise OutcomeUnknown("Checkout.com's answer holds no list of payments.")
+            raise failures.unreadable(self.title)
         payments = [each for each in map(read_mapping, said["data"]) if text(each.get("reference")) == number]
         payments = [each for each in payments if not notices.is_elsewhere(each, self.account_id)]
         weighty = [each for each in payments if PAYMENTS.get(text(each.get("status"))) in WEIGHTY]
@@ -214,7 +223,7 @@ class CheckoutComChannel(RestChannel):
             answer = Answer(200, b'{"actions":' + answer.body + b"}")
         actions = self.believed(answer).get("actions")
         if not actions or not isinstance(actions, list):
-            raise OutcomeUnknown("Checkout.com's answer holds no list of actions.")
+            raise failures.unreadable(self.title)
         return [read_mapping(each) for each in actions]
 
     def _there(self, path: str) -> dict[str, Any] | None:

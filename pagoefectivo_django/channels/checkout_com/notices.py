@@ -10,6 +10,7 @@ from typing import Any
 from ... import strict_json
 from ...errors import Malformed
 from ...states import Fact
+from .. import failures
 from ..base import Hint, Incoming, Proof, Report, Trust, fingerprint
 from ..reading import read_cents, read_currency, read_mapping, read_moment
 from ..reading import read_text as text
@@ -38,7 +39,7 @@ def read(incoming: Incoming, account: str) -> Report | Hint:
     # The id in an event is that of the payment, which may be unknown here; the page is named by our number.
     number = text(read_mapping(data.get("metadata")).get(NUMBER), 64) or text(data.get("reference"), 64)
     if not number:
-        raise Malformed("The notification names no payment of ours.")
+        raise failures.names_nothing()
     name, currency = text(data.get("id"), 40), read_currency(data.get("currency"))
     amount, paid_at = read_cents(data.get("amount")), read_moment(data.get("processed_on"), UTC)
     if text(said.get("type")) != "payment_captured" or not (name and currency and amount and paid_at):

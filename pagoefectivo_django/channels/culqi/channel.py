@@ -12,8 +12,10 @@ from urllib.parse import quote, urlsplit
 from django.core.checks import Error, Warning
 
 from ...errors import Malformed, OutcomeUnknown, Refused, Unavailable
+from ...errors import gettext_noop as _
 from ...states import Fact
 from ...strict_json import load
+from .. import failures
 from ..base import Charge, CodeRef, Examination, Hint, Incoming, Proof, Report
 from ..http import Answer
 from ..options import Fault
@@ -105,7 +107,7 @@ class CulqiChannel(RestChannel):
         report = self._report(self._made(answer))
         echo = (report.fact, report.transaction_code, report.amount, report.currency)
         if not report.code or echo != (Fact.ISSUED, charge.transaction_code, charge.amount, charge.currency):
-            raise OutcomeUnknown(f"Culqi made order {report.provider_id}, and not as the request says.")
+            raise failures.not_as_requested(self.title, report.provider_id)
         return report
 
     def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
@@ -120,7 +122,7 @@ class CulqiChannel(RestChannel):
                     raise
                 continue
             if report.provider_id != ref.provider_id:
-                raise OutcomeUnknown("Culqi answered about another order than the one asked about.")
+                raise failures.about_another(self.title)
             found[ref] = report
         return found
 
@@ -134,7 +136,7 @@ class CulqiChannel(RestChannel):
             said = self.ask("GET", f"orders?limit={PER_PAGE}" + (f"&after={quote(cursor, safe='')}" if cursor else ""))
             rows, paging = said.get("data"), read_mapping(said.get("paging"))
             if not isinstance(rows, list):
-                raise OutcomeUnknown("Culqi's answer holds no list of orders.")
+                raise failures.unreadable(self.title)
             for row in map(read_mapping, rows):
                 if read_text(row.get("order_number")) == transaction_code:
                     return self._report(row)
@@ -145,7 +147,7 @@ class CulqiChannel(RestChannel):
             last, cursor = cursor, read_text(read_mapping(paging.get("cursors")).get("after"), 64)
             if cursor in ("", last):
                 break
-        raise OutcomeUnknown("Culqi's list of orders could not be read to its end.")
+        raise failures.not_whole(self.title)
 
     def extend(self, ref: CodeRef, until: datetime) -> None:
         asked = {"expiration_date": int(until.timestamp())}
@@ -156,7 +158,7 @@ class CulqiChannel(RestChannel):
         said = self.ask("DELETE", _path(ref))
         self._same(ref, said)
         if self._report(said).fact != Fact.CODE_DELETED:
-            raise OutcomeUnknown("Culqi does not say that the order is deleted.")
+            raise failures.not_deleted(self.title)
 
     def verify(self, incoming: Incoming) -> Proof:
         return notices.verify(incoming, notices.password(self.options))
@@ -171,7 +173,7 @@ class CulqiChannel(RestChannel):
         try:
             self.ask("GET", "orders?limit=1")
         except OutcomeUnknown as error:
-            raise Unavailable(str(error)) from None
+            raise error.recast(Unavailable) from None
         return Examination(urlsplit(self.base_url).netloc, None)
 
     @classmethod
@@ -198,19 +200,23 @@ class CulqiChannel(RestChannel):
             return self.believed(answer)
         except Refused as error:
             if _parameter(answer) == TAKEN:
-                raise OutcomeUnknown(f"{error} An earlier request with the number may have made a code.") from None
+                raise OutcomeUnknown(
+                    _("An earlier request with the number may have made a code. %(said)s"),
+                    code="number_sent_before",
+                    said=error,
+                ) from None
             raise
 
     def _same(self, ref: CodeRef, said: Mapping[str, Any]) -> None:
         """Raise ``OutcomeUnknown`` unless an answer to a change is about the order that was to be changed."""
         if self._report(said).provider_id != ref.provider_id:
-            raise OutcomeUnknown("Culqi's answer is about another order.")
+            raise failures.about_another(self.title)
 
     def _report(self, said: Mapping[str, Any]) -> Report:
         """Return an order as a report; raises ``OutcomeUnknown`` for an order without an id."""
         name, state = read_text(said.get("id"), 64), read_text(said.get("state"))
         if not name:
-            raise OutcomeUnknown("Culqi's answer shows no order.")
+            raise failures.unreadable(self.title)
         fact = FACTS.get(state, Fact.UNKNOWN)
         return Report(
             account=self.account,
@@ -223,7 +229,7 @@ class CulqiChannel(RestChannel):
             expires_at=read_seconds(said.get("expiration_date")),
             provider_id=name,
             url=read_address(said.get("url_pe")),
-            detail="" if state in FACTS else f"state {clean(state, 40) or 'unreadable'}",
+            detail="" if state in FACTS else clean(state, 40) or "?",
         )
 
 

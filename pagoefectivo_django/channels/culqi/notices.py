@@ -11,6 +11,7 @@ from typing import Any
 
 from ... import strict_json
 from ...errors import Malformed
+from .. import failures
 from ..base import Hint, Incoming, Proof, Trust, fingerprint
 from ..reading import encode, read_mapping, read_text
 from ..signing import unverified
@@ -44,7 +45,7 @@ def read(incoming: Incoming, account: str) -> Hint:
     """Return the order that an event names by Culqi's id or our number; raises ``Malformed`` for an event without."""
     names = _names(incoming.body)
     if not any(names.values()):
-        raise Malformed("The notification names no order.")
+        raise failures.names_nothing()
     return Hint(account, provider_id=names["id"], transaction_code=names["order_number"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...errors import Refused
+from ...errors import gettext_noop as _
 from ...states import Fact
 from ..rest import Row
 
@@ -16,7 +17,7 @@ FACTS = {
 }
 
 #: The ``type`` of an error. One is public; by any other the status decides.
-ERRORS: dict[str, Row] = {"parameter_error": Row("a parameter is invalid", Refused)}
+ERRORS: dict[str, Row] = {"parameter_error": Row(_("a parameter is invalid"), Refused)}
 
 #: An error about this parameter may mean that our number was used before: an earlier request may have made a code.
 TAKEN = "order_number"

@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from ... import strict_json
 from ...errors import Malformed, Misconfigured, OutcomeUnknown, Refused, Unavailable
+from ...errors import gettext_noop as _
 from ...money import Money
 from ...states import Fact, RefundStatus
+from .. import failures
 from ..base import (
     Charge,
     CodeRef,
@@ -96,16 +98,21 @@ class DlocalChannel(RestChannel):
 
     def issue(self, charge: Charge) -> Report:
         if not self._has_document(charge.payer):
-            raise Refused("dLocal needs the payer's DNI (8 or 9 digits) or RUC (11 digits); nothing was sent.")
+            raise Refused(
+                _("dLocal needs the payer's DNI (8 or 9 digits) or RUC (11 digits); nothing was sent."),
+                code="document_needed",
+            )
         said = self.ask("POST", "payments", wire.write_charge(charge, self._flow()))
         report = self._report(said)
         echo = all(
             getattr(report, name) == getattr(charge, name) for name in ("transaction_code", "amount", "currency")
         )
         if echo and said.get("status") == "REJECTED":
-            raise Refused(f"dLocal rejected the payment at once: {report.detail}.")
+            raise Refused(
+                _("dLocal rejected the payment at once: %(said)s."), code="rejected_at_once", said=report.detail
+            )
         if not echo or report.fact != Fact.ISSUED or not self._payable(report):
-            raise OutcomeUnknown(f"dLocal made payment {report.provider_id}, and not as we asked for.")
+            raise failures.not_as_requested(self.title, report.provider_id)
         return report
 
     def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
@@ -121,11 +128,9 @@ class DlocalChannel(RestChannel):
         payment = self._shown("payments", payment_id) if payment_id else None
         report = self._report(payment) if payment else None
         if report is None or report.transaction_code != transaction_code:
-            raise OutcomeUnknown("dLocal knows the order, and shows no payment of it.")
+            raise failures.unreadable(self.title)
         if report.fact == Fact.ISSUED and not self._payable(report):
-            raise OutcomeUnknown(
-                f"dLocal made payment {report.provider_id}, and shows neither a code nor a page for it."
-            )
+            raise failures.not_as_requested(self.title, report.provider_id)
         return report
 
     def refund(self, ref: CodeRef, money: Money, key: str) -> RefundReport:
@@ -138,7 +143,7 @@ class DlocalChannel(RestChannel):
         }
         # Not every field is always sent.
         if any(said.get(name) is not None and told[name] != asked[name] for name in asked):
-            raise OutcomeUnknown("dLocal made a refund, and not as we asked for.")
+            raise failures.not_as_requested(self.title, read_text(said.get("id"), 64))
         return _refund_report(said)
 
     def look_up_refunds(self, provider_ids: Iterable[str]) -> dict[str, RefundReport]:
@@ -167,7 +172,7 @@ class DlocalChannel(RestChannel):
         try:
             report = self._report(said)
         except OutcomeUnknown as error:
-            raise Malformed(str(error)) from None
+            raise error.recast(Malformed) from None
         if report.fact == Fact.PAYMENT and report.transaction_code and report.amount and report.currency:
             return [report]
         return [Hint(self.account, report.code, report.transaction_code, report.provider_id)]
@@ -185,16 +190,21 @@ class DlocalChannel(RestChannel):
                 self.believed(answer)
             methods = strict_json.load(b'{"methods":%b}' % answer.body)["methods"]
         except (OutcomeUnknown, Malformed) as error:
-            raise Unavailable(str(error)) from None
+            raise error.recast(Unavailable) from None
         except Refused as error:  # a request that is always the same is refused for its signature
-            raise Misconfigured(f"{error} Compare SECRET_KEY.") from None
+            raise Misconfigured(_("Compare SECRET_KEY. %(said)s"), code="compare_secret_key", said=error) from None
         listed = [read_mapping(each) for each in methods] if isinstance(methods, list) else []
         flows = [each.get("allowed_flows") for each in listed if each.get("id") == "EF"]
         if not flows:
-            raise Misconfigured("dLocal lists no PagoEfectivo (EF) for this account in Peru; ask dLocal to enable it.")
+            raise Misconfigured(
+                _("dLocal lists no PagoEfectivo (EF) for this account in Peru; ask dLocal to enable it."),
+                code="not_enabled",
+            )
         if all(isinstance(allowed, list) and flow not in allowed for allowed in flows):
             raise Misconfigured(
-                f"dLocal does not allow PagoEfectivo (EF) by the flow {flow}; change FLOW or ask dLocal."
+                _("dLocal does not allow PagoEfectivo (EF) by the flow %(flow)s; change FLOW or ask dLocal."),
+                code="flow_not_allowed",
+                flow=flow,
             )
         return Examination(urlsplit(self.base_url).netloc, None)
 
@@ -234,7 +244,11 @@ class DlocalChannel(RestChannel):
         """Return the fields of a request by the option ``FLOW``."""
         flow = self.options.get("FLOW") or "DIRECT"
         if flow not in FLOWS:
-            raise Misconfigured(f"FLOW of channel {self.alias!r} is neither 'DIRECT' nor 'REDIRECT'.")
+            raise Misconfigured(
+                _("FLOW of channel %(channel)s is neither 'DIRECT' nor 'REDIRECT'."),
+                code="flow_unknown",
+                channel=self.alias,
+            )
         returns = {"callback_url": str(self.options.get("CALLBACK_URL"))} if flow == "REDIRECT" else {}
         return {"payment_method_flow": flow, **returns}
 
@@ -251,14 +265,14 @@ class DlocalChannel(RestChannel):
                 raise
             return None
         if read_text(said.get(name)) != value:
-            raise OutcomeUnknown(f"dLocal answered about others of its {kind} than asked about.")
+            raise failures.about_another(self.title)
         return said
 
     def _report(self, said: Mapping[str, Any]) -> Report:
         """Return a payment as a report; raises ``OutcomeUnknown`` for a payment without an id."""
         provider_id, status = read_text(said.get("id"), 64), read_text(said.get("status"))
         if not provider_id:
-            raise OutcomeUnknown("dLocal's answer shows no payment.")
+            raise failures.unreadable(self.title)
         ticket = read_mapping(said.get("ticket"))
         expires_at = read_moment(ticket.get("expiration_date"))
         fact = FACTS.get(status, Fact.UNKNOWN)
@@ -289,16 +303,16 @@ def _told(fact: Fact, status: str, number: str) -> str:
     """Return dLocal's words for an unknown status or a rejection."""
     if status == "REJECTED":
         return f"{clean(number, 10)} ({REJECTIONS.get(number, 'rejected')})".lstrip()
-    return f"status {clean(status, 40) or 'unreadable'}" if fact == Fact.UNKNOWN else ""
+    return clean(status, 40) or "?" if fact == Fact.UNKNOWN else ""
 
 
 def _refund_report(said: Mapping[str, Any]) -> RefundReport:
     refund_id, word = read_text(said.get("id"), 64), read_text(said.get("status"))
     if not refund_id:
-        raise OutcomeUnknown("dLocal's answer shows no refund that could be asked about.")
+        raise failures.unreadable(DlocalChannel.title)
     status = REFUNDS.get(word, RefundStatus.SENT)
     told = status == RefundStatus.FAILED or word not in REFUNDS
-    return RefundReport(refund_id, status, f"status {clean(word, 40) or 'unreadable'}" if told else "")
+    return RefundReport(refund_id, status, clean(word, 40) or "?" if told else "")
 
 
 def _is_key(value: object) -> bool:

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ... import strict_json
-from ...errors import Malformed, OutcomeUnknown, Refused, Unavailable
+from ...errors import OutcomeUnknown, Refused, Unavailable
 from ...money import Money
 from ...states import Fact, RefundStatus
+from .. import failures
 from ..base import (
     Charge,
     CodeRef,
@@ -92,7 +93,7 @@ class DlocalGoChannel(RestChannel):
             or not report.url
             or any(getattr(report, name) != getattr(charge, name) for name in echo)
         ):
-            raise OutcomeUnknown(f"dLocal Go made payment {report.provider_id}, and not as we asked for.")
+            raise failures.not_as_requested(self.title, report.provider_id)
         return report
 
     def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
@@ -109,7 +110,7 @@ class DlocalGoChannel(RestChannel):
                     raise
                 continue
             if report.provider_id != ref.provider_id:
-                raise OutcomeUnknown("dLocal Go answered about another payment than the one asked about.")
+                raise failures.about_another(self.title)
             found[ref] = report
         return found
 
@@ -119,7 +120,7 @@ class DlocalGoChannel(RestChannel):
         asked = {"payment_id": ref.provider_id, "amount": money.amount}
         told = {"payment_id": read_text(said.get("payment_id")), "amount": read_amount(said.get("amount"))}
         if any(said.get(name) is not None and told[name] != asked[name] for name in asked):
-            raise OutcomeUnknown("dLocal Go made a refund, and not as we asked for.")
+            raise failures.not_as_requested(self.title, read_text(said.get("id"), 64))
         return _refund_report(said)
 
     def look_up_refunds(self, provider_ids: Iterable[str]) -> dict[str, RefundReport]:
@@ -131,7 +132,7 @@ class DlocalGoChannel(RestChannel):
             said = self.ask("GET", f"v1/refunds?page={page}")
             rows, pages = said.get("data"), said.get("totalPages")
             if not isinstance(rows, list) or not isinstance(pages, int):
-                raise OutcomeUnknown("dLocal Go's answer holds no list of refunds.")
+                raise failures.unreadable(self.title)
             for row in map(read_mapping, rows):
                 if (name := read_text(row.get("id"))) in wanted:
                     found[name] = _refund_report(row)
@@ -153,7 +154,7 @@ class DlocalGoChannel(RestChannel):
     def read(self, incoming: Incoming) -> list[Report | Hint]:
         if name := read_text(strict_json.load(incoming.body).get("payment_id"), 64):
             return [Hint(self.account, provider_id=name)]
-        raise Malformed("The notification names no payment.")
+        raise failures.names_nothing()
 
     def signed(self, body: bytes) -> dict[str, str]:
         return {HEADER: _header(self._digest(body))}
@@ -162,7 +163,7 @@ class DlocalGoChannel(RestChannel):
         try:
             self.ask("GET", "v1/refunds?page=0")
         except OutcomeUnknown as error:
-            raise Unavailable(str(error)) from None
+            raise error.recast(Unavailable) from None
         return Examination(urlsplit(self.base_url).netloc, None)
 
     def headers(self, method: str, path: str, content: bytes) -> dict[str, str]:
@@ -192,7 +193,7 @@ class DlocalGoChannel(RestChannel):
         """Return a payment as a report; raises ``OutcomeUnknown`` for a payment without an id."""
         status, name = read_text(said.get("status")), read_text(said.get("id"), 64)
         if not name:
-            raise OutcomeUnknown("dLocal Go's answer shows no payment.")
+            raise failures.unreadable(self.title)
         return Report(
             account=self.account,
             fact=FACTS.get(status, Fact.UNKNOWN),
@@ -202,7 +203,7 @@ class DlocalGoChannel(RestChannel):
             provider_id=name,
             payment_id=name,
             url=read_address(said.get("redirect_url")),
-            detail="" if status in FACTS else f"status {clean(status, 40) or 'unreadable'}",
+            detail="" if status in FACTS else clean(status, 40) or "?",
         )
 
 
@@ -212,8 +213,8 @@ def _header(digest: str) -> str:
 
 def _refund_report(said: Mapping[str, Any]) -> RefundReport:
     status = read_text(said.get("status"))
-    told = "" if status == "SUCCESS" else f"status {clean(status, 40)}"
+    told = "" if status == "SUCCESS" else clean(status, 40)
     try:
         return RefundReport(read_text(said.get("id"), 64), REFUNDS.get(status, RefundStatus.SENT), told)
     except ValueError:  # under way without an id
-        raise OutcomeUnknown("dLocal Go's answer shows no refund that could be asked about.") from None
+        raise failures.unreadable(DlocalGoChannel.title) from None

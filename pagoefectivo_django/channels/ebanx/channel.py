@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 from django.utils import timezone
 
 from ...errors import InvalidRequest, OutcomeUnknown, Refused, Unavailable
+from ...errors import gettext_noop as _
 from ...money import Money
 from ...payer import Payer
 from ...states import Fact, RefundStatus
+from .. import failures
 from ..base import Charge, CodeRef, Examination, Hint, Incoming, Proof, RefundReport, Report, fingerprint
 from ..http import Answer
 from ..reading import LIMA, clean, read_address, read_amount, read_code, read_currency, read_mapping, read_moment
@@ -94,7 +96,7 @@ class EbanxChannel(EbanxOptions, RestChannel):
     def believed(self, answer: Answer) -> dict[str, Any]:
         said = super().believed(answer)
         if said.get("status") != "SUCCESS":
-            raise OutcomeUnknown(f"EBANX answered {answer.status}, neither with success nor with an error.")
+            raise failures.unreadable(self.title)
         return said
 
     # Calls.
@@ -104,7 +106,7 @@ class EbanxChannel(EbanxOptions, RestChannel):
         report = self._report(read_mapping(self.ask("POST", "ws/direct", asked).get("payment")))
         echo = (report.fact, report.transaction_code, report.amount, report.currency)
         if not report.code or echo != (Fact.ISSUED, charge.transaction_code, charge.amount, charge.currency):
-            raise OutcomeUnknown(f"EBANX made payment {report.provider_id}, and not as the request says.")
+            raise failures.not_as_requested(self.title, report.provider_id)
         return report
 
     def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
@@ -121,11 +123,11 @@ class EbanxChannel(EbanxOptions, RestChannel):
 
     def delete(self, ref: CodeRef) -> None:
         if not ref.provider_id:
-            raise InvalidRequest("EBANX cancels a payment by its hash, which is not known.")
+            raise InvalidRequest(_("EBANX cancels a payment by its hash, which is not known."), code="hash_unknown")
         # Not repeatable: after a first call that worked the second is refused, and that no would hide the truth.
         payment = read_mapping(self.ask("POST", "ws/cancel", {"hash": ref.provider_id}).get("payment"))
         if (text(payment.get("hash")), text(payment.get("status"))) != (ref.provider_id, "CA"):
-            raise OutcomeUnknown("EBANX does not say that the payment is cancelled.")
+            raise failures.not_deleted(self.title)
 
     def refund(self, ref: CodeRef, money: Money, key: str) -> RefundReport:
         # EBANX takes 20 letters for our number of a refund, and does not hold the number to be unique.
@@ -140,7 +142,7 @@ class EbanxChannel(EbanxOptions, RestChannel):
         refund, payment = read_mapping(said.get("refund")), text(read_mapping(said.get("payment")).get("hash"), 48)
         amount, name = read_amount(refund.get("amount_ext")), text(refund.get("id"), 15)
         if not (name and payment) or ref.provider_id not in ("", payment) or amount not in (None, money.amount):
-            raise OutcomeUnknown("EBANX's answer about a refund can't be read, or is about another.")
+            raise failures.about_another(self.title) if name and payment else failures.unreadable(self.title)
         return _refund_report(payment, refund)
 
     def look_up_refunds(self, provider_ids: Iterable[str]) -> dict[str, RefundReport]:
@@ -175,10 +177,16 @@ class EbanxChannel(EbanxOptions, RestChannel):
             self.believed(answer)
         except Refused as error:
             if not self.not_found_codes.intersection(error.codes):
-                told = "That was about a payment that does not exist; if the code says so, add it to NOT_FOUND_CODES."
-                raise Unavailable(f"{error} {told}") from None
+                raise Unavailable(
+                    _(
+                        "A payment that does not exist was looked up; if the code says so, add the code to "
+                        "NOT_FOUND_CODES. %(said)s"
+                    ),
+                    code="not_found_code_missing",
+                    said=error,
+                ) from None
         except OutcomeUnknown as error:
-            raise Unavailable(str(error)) from None
+            raise error.recast(Unavailable) from None
         ahead = None
         with suppress(ValueError, TypeError):
             ahead = self.clock() - parsedate_to_datetime(answer.date)
@@ -193,10 +201,10 @@ class EbanxChannel(EbanxOptions, RestChannel):
         except Refused as error:
             if self.not_found_codes.intersection(error.codes):
                 return None
-            raise OutcomeUnknown(str(error)) from None
+            raise error.recast(OutcomeUnknown) from None
         payment = read_mapping(said.get("payment"))
         if any(text(payment.get(name)) != value for name, value in names.items()):
-            raise OutcomeUnknown("EBANX's answer to a query can't be read, or is about another payment.")
+            raise failures.about_another(self.title)
         return payment
 
     def _report(self, payment: Mapping[str, Any]) -> Report:
@@ -214,7 +222,7 @@ class EbanxChannel(EbanxOptions, RestChannel):
             fact = Fact.CODE_EXPIRED if ended_at > expires_at else fact
         provider_id = text(payment.get("hash"), 64)
         if not provider_id:
-            raise OutcomeUnknown("EBANX's answer about a payment can't be read.")
+            raise failures.unreadable(self.title)
         return Report(
             account=self.account,
             fact=fact,
@@ -228,7 +236,7 @@ class EbanxChannel(EbanxOptions, RestChannel):
             expires_at=expires_at,
             url=read_address(payment.get("cip_url")),
             returned=returned,
-            detail=f"status {clean(word, 40) or 'unreadable'}" if fact == Fact.UNKNOWN else "",
+            detail=clean(word, 40) or "?" if fact == Fact.UNKNOWN else "",
             raw={name: shown for name in KEPT if (shown := text(payment.get(name), 64))},
         )
 

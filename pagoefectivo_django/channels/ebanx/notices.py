@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from urllib.parse import parse_qs
 
-from ...errors import Malformed
+from .. import failures
 from ..base import Hint, Incoming, Proof, Trust
 from ..rsa import verifies
 from ..signing import unverified
@@ -44,8 +44,8 @@ def read(incoming: Incoming, account: str) -> list[Hint]:
     try:
         form = parse_qs(incoming.body.decode("ascii"), strict_parsing=True, max_num_fields=100)
     except ValueError:
-        raise Malformed("The notification is no form.") from None
+        raise failures.names_nothing() from None
     hashes = [each.strip() for value in form.get("hash_codes", []) for each in value.split(",")]
     if not hashes or not all(re.fullmatch("[0-9A-Za-z]{1,64}", each) for each in hashes):
-        raise Malformed("The notification names no payment.")
+        raise failures.names_nothing()
     return [Hint(account, provider_id=each) for each in dict.fromkeys(hashes)]

@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 from django.core.checks import Error, Warning
 
 from ...errors import Misconfigured
+from ...errors import gettext_noop as _
 from ..options import Configured, Fault
 from ..reading import encode
 from ..rsa import is_certificate, is_private_key, signature
@@ -73,7 +74,11 @@ class EbanxOptions(Configured):
         """The integration key, the id and the text of the private key; raises ``Misconfigured`` unless usable."""
         integration_key, key_id, private_key = (self.key(name) for name in self.needed)
         if integration_key and (key_id or private_key):
-            raise Misconfigured(f"Channel {self.alias!r} has two generations of keys in its OPTIONS.")
+            raise Misconfigured(
+                _("Channel %(channel)s has two generations of keys in its OPTIONS; leave one out."),
+                code="two_generations_of_keys",
+                channel=self.alias,
+            )
         return integration_key, key_id, private_key
 
     @property

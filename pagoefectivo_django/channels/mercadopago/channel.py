@@ -16,8 +16,10 @@ from django.utils import timezone
 from ... import strict_json
 from ...conf import conf
 from ...errors import Malformed, Misconfigured, OutcomeUnknown, Refused, Unavailable
+from ...errors import gettext_noop as _
 from ...money import Money
 from ...states import Fact, RefundStatus
+from .. import failures
 from ..base import Charge, CodeRef, Examination, Hint, Incoming, Presents, Proof, RefundReport, Report
 from ..options import Fault
 from ..reading import LIMA, clean, read_address, read_amount, read_currency, read_mapping, read_moment, read_text
@@ -95,9 +97,14 @@ class MercadoPagoChannel(RestChannel):
         report = self._report(self.ask("POST", "v1/payments", asked, idempotency_key=charge.transaction_code))
         echo = ("transaction_code", "amount", "currency")
         if report.fact == Fact.CODE_FAILED:
-            raise Refused(f"Mercado Pago rejected payment {report.provider_id}.", codes=("rejected",))
+            raise Refused(
+                _("Mercado Pago rejected payment %(name)s."),
+                code="payment_rejected",
+                codes=("rejected",),
+                name=report.provider_id,
+            )
         if report.fact != Fact.ISSUED or not report.url or any(getattr(report, x) != getattr(charge, x) for x in echo):
-            raise OutcomeUnknown(f"Mercado Pago made payment {report.provider_id}, and not as we asked for.")
+            raise failures.not_as_requested(self.title, report.provider_id)
         return report
 
     def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
@@ -107,32 +114,32 @@ class MercadoPagoChannel(RestChannel):
             if notices.NUMBER.fullmatch(ref.provider_id) and (said := self._get(f"v1/payments/{ref.provider_id}")):
                 found[ref] = report = self._report(said)
                 if report.provider_id != ref.provider_id:
-                    raise OutcomeUnknown("Mercado Pago answered about another payment than the one asked about.")
+                    raise failures.about_another(self.title)
         return found
 
     def find(self, transaction_code: str) -> Report | None:
         said = self.ask("GET", f"v1/payments/search?external_reference={quote(transaction_code, safe='')}")
         rows = said.get("results")
         if not isinstance(rows, list):
-            raise OutcomeUnknown("Mercado Pago's answer to a search holds no list.")
+            raise failures.unreadable(self.title)
         for row in map(read_mapping, rows):
             if read_text(row.get("external_reference")) == transaction_code:
                 return self._report(row)
         if read_mapping(said.get("paging")).get("total") != len(rows):
-            raise OutcomeUnknown("Mercado Pago's answer to a search is not the whole list.")
+            raise failures.not_whole(self.title)
         return None
 
     def delete(self, ref: CodeRef) -> None:
         # Not repeatable: a second call would be refused, and that no would hide that the first one worked.
         report = self._report(self.ask("PUT", f"v1/payments/{_id(ref)}", {"status": "cancelled"}))
         if (report.provider_id, report.fact) != (ref.provider_id, Fact.CODE_DELETED):
-            raise OutcomeUnknown("Mercado Pago doesn't say that the payment is cancelled.")
+            raise failures.not_deleted(self.title)
 
     def refund(self, ref: CodeRef, money: Money, key: str) -> RefundReport:
         path = f"v1/payments/{_id(ref)}/refunds"
         said = self.ask("POST", path, {"amount": money.amount}, idempotency_key=key)
         if said.get("amount") is not None and read_amount(said["amount"]) != money.amount:
-            raise OutcomeUnknown("Mercado Pago made a refund, and not of the amount that we asked for.")
+            raise failures.not_as_requested(self.title, read_text(said.get("id"), 30))
         return _refund(ref.provider_id, said)
 
     def look_up_refunds(self, provider_ids: Iterable[str]) -> dict[str, RefundReport]:
@@ -142,7 +149,7 @@ class MercadoPagoChannel(RestChannel):
             if said := self._get(f"v1/payments/{quote(payment, safe='')}/refunds/{quote(refund, safe='')}"):
                 report = found[name] = _refund(payment, said)
                 if report.provider_id != name:
-                    raise OutcomeUnknown("Mercado Pago answered about another refund than the one asked about.")
+                    raise failures.about_another(self.title)
         return found
 
     def verify(self, incoming: Incoming) -> Proof:
@@ -160,14 +167,23 @@ class MercadoPagoChannel(RestChannel):
             # The answer is a list, and only an object is read strictly.
             methods = strict_json.load(b'{"methods":%s}' % answer.body)["methods"]
             if not isinstance(methods, list):
-                raise Malformed("The answer is no list.")
+                raise failures.unreadable(self.title)
         except (Malformed, OutcomeUnknown) as error:
-            raise Unavailable(f"Mercado Pago's list of payment methods can't be read. {error}") from None
+            raise Unavailable(
+                _("Mercado Pago's list of payment methods can't be read. %(said)s"),
+                code="methods_unreadable",
+                said=error,
+            ) from None
         states = {read_text(each.get("id")): read_text(each.get("status"), 40) for each in map(read_mapping, methods)}
-        if (state := states.get(METHOD, "missing")) != "active":
+        if (state := states.get(METHOD, "")) != "active":
             raise Misconfigured(
-                f"Mercado Pago takes the token, but {METHOD} is {state or 'without a status'} among the account's "
-                "payment methods. Ask Mercado Pago to activate PagoEfectivo for the account."
+                _(
+                    "Mercado Pago takes the token, but %(method)s is not active among the account's payment methods "
+                    "(status: %(status)s). Ask Mercado Pago to activate PagoEfectivo for the account."
+                ),
+                code="method_not_active",
+                method=METHOD,
+                status=state or "-",
             )
         ahead = None
         with suppress(ValueError, TypeError):
@@ -200,7 +216,7 @@ class MercadoPagoChannel(RestChannel):
         """Return a payment as a report; raises ``OutcomeUnknown`` for a payment without an id."""
         name, status, detail = (read_text(said.get(field)) for field in ("id", "status", "status_detail"))
         if not notices.NUMBER.fullmatch(name):
-            raise OutcomeUnknown("Mercado Pago's answer about a payment names no id.")
+            raise failures.unreadable(self.title)
         details = read_mapping(said.get("transaction_details"))
         fact = DETAILS.get((status, detail)) or STATUSES.get(status, Fact.UNKNOWN)
         return Report(
@@ -217,7 +233,7 @@ class MercadoPagoChannel(RestChannel):
             payer_total=read_amount(details.get("total_paid_amount")),
             url=read_address(details.get("external_resource_url")),
             returned=read_amount(said.get("transaction_amount_refunded")),
-            detail=f"status {status or 'unreadable'}" if fact == Fact.UNKNOWN else "",
+            detail=status or "?" if fact == Fact.UNKNOWN else "",
             raw={each: read_text(details.get(each)) for each in NUMBERS},
         )
 
@@ -225,7 +241,7 @@ class MercadoPagoChannel(RestChannel):
 def _id(ref: CodeRef) -> str:
     """Return a payment's id for a path; raises ``Refused`` for a text that can't be the id of a payment."""
     if not notices.NUMBER.fullmatch(ref.provider_id):
-        raise Refused("A payment at Mercado Pago has a number.")
+        raise Refused(_("The id of a payment at Mercado Pago is a number."), code="payment_id_no_number")
     return ref.provider_id
 
 
@@ -233,6 +249,6 @@ def _refund(payment: str, said: Mapping[str, Any]) -> RefundReport:
     """Return a refund as a report, named by the payment's id and the refund's, since both are needed to ask again."""
     name, status = read_text(said.get("id"), 30), read_text(said.get("status"))
     if not name:
-        raise OutcomeUnknown("Mercado Pago's answer about a refund names no id.")
+        raise failures.unreadable(MercadoPagoChannel.title)
     found = REFUNDS.get(status, RefundStatus.SENT)
     return RefundReport(f"{payment}-{name}", found, detail=status if found == RefundStatus.FAILED else "")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qs, urlencode
 
-from ...errors import Malformed
+from .. import failures
 from ..base import Hint, Incoming, Proof, Trust, fingerprint
 from ..signing import signer, unverified
 
@@ -47,5 +47,5 @@ def read(incoming: Incoming, account: str) -> Hint:
     """Return the payment that a verified notification names; raises ``Malformed`` for a notification without."""
     payment_id = parse_qs(incoming.query).get(PAYMENT_ID, [""])[0]
     if not NUMBER.fullmatch(payment_id):
-        raise Malformed("The notification names no payment.")
+        raise failures.names_nothing()
     return Hint(account, provider_id=payment_id)

@@ -17,9 +17,10 @@ from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from ... import strict_json
-from ...errors import Malformed, OutcomeUnknown, Unavailable
+from ...errors import OutcomeUnknown, Unavailable
 from ...money import Money
 from ...states import Fact, RefundStatus
+from .. import failures
 from ..base import (
     Charge,
     CodeRef,
@@ -81,7 +82,7 @@ class PaddleChannel(RestChannel):
         report = self._report(read_mapping(self.ask("POST", "transactions", _transaction(charge)).get("data")))
         echo = (report.fact, report.transaction_code, report.amount, report.currency)
         if not report.url or echo != (Fact.ISSUED, charge.transaction_code, charge.amount, charge.currency):
-            raise OutcomeUnknown(f"Paddle made {report.provider_id}, and not as the request says.")
+            raise failures.not_as_requested(self.title, report.provider_id)
         return report
 
     def look_up(self, refs: Iterable[CodeRef]) -> dict[CodeRef, Report]:
@@ -102,9 +103,9 @@ class PaddleChannel(RestChannel):
             said = read_mapping(self.ask("GET", f"transactions/{quote(ref.provider_id, safe='')}").get("data"))
             total, item = self._report(said).amount, _item(said)
             if not item:
-                raise OutcomeUnknown("Paddle's answer names no item to give money back for.")
+                raise failures.unreadable(self.title)
         except OutcomeUnknown as error:  # asked before anything was sent
-            raise Unavailable(str(error)) from None
+            raise error.recast(Unavailable) from None
         asked: dict[str, Any] = {
             "action": "refund",
             "type": "full",
@@ -128,7 +129,7 @@ class PaddleChannel(RestChannel):
         try:
             self.ask("GET", "transactions?per_page=1")
         except OutcomeUnknown as error:
-            raise Unavailable(str(error)) from None
+            raise error.recast(Unavailable) from None
         return Examination(urlsplit(self.base_url).netloc, None)
 
     def _list(self, path: str) -> list[dict[str, Any]]:
@@ -136,7 +137,7 @@ class PaddleChannel(RestChannel):
         said = self.ask("GET", path)
         more = read_mapping(read_mapping(said.get("meta")).get("pagination")).get("has_more")
         if not isinstance(said.get("data"), list) or more is True:
-            raise OutcomeUnknown("Paddle's answer holds no whole list.")
+            raise failures.not_whole(self.title)
         return [read_mapping(each) for each in said["data"]]
 
     def _report(self, said: Mapping[str, Any], *, asked: bool = False) -> Report:
@@ -146,7 +147,7 @@ class PaddleChannel(RestChannel):
         fact, amount = STATUSES.get(word, Fact.UNKNOWN), read_cents(totals.get("total"))
         currency, paid_at = read_currency(said.get("currency_code")), _paid_at(said)
         if not (_is_id(name) and word and amount and currency) or (fact == Fact.PAYMENT and not paid_at):
-            raise OutcomeUnknown("Paddle's answer about a transaction can't be read.")
+            raise failures.unreadable(self.title)
         report = Report(
             self.account,
             fact,
@@ -158,7 +159,7 @@ class PaddleChannel(RestChannel):
             operation_number=name if fact == Fact.PAYMENT else "",
             provider_id=name,
             url=read_address(read_mapping(said.get("checkout")).get("url")),
-            detail="" if word in STATUSES else f"status {word}",
+            detail="" if word in STATUSES else word,
         )
         if not asked or fact != Fact.PAYMENT:
             return report
@@ -193,7 +194,7 @@ class PaddleChannel(RestChannel):
             return [report]
         name = next((one for one in (text(data.get("id")), text(data.get("transaction_id"))) if _is_id(one)), "")
         if not name:
-            raise Malformed("The notification names no transaction.")
+            raise failures.names_nothing()
         return [Hint(self.account, provider_id=name)]
 
 
@@ -240,15 +241,15 @@ def _returned(said: Mapping[str, Any]) -> Decimal:
     done = [each for each in done if text(each.get("action")) in BACK and text(each.get("status")) == "approved"]
     sums = [read_cents(read_mapping(each.get("totals")).get("total")) for each in done]
     if None in sums:
-        raise OutcomeUnknown("Paddle's answer names an adjustment without a sum.")
+        raise failures.unreadable(PaddleChannel.title)
     return sum(filter(None, sums), Decimal(0))
 
 
 def _refund_report(said: Mapping[str, Any]) -> RefundReport:
     name, word = text(said.get("id"), 64), text(said.get("status"), 40)
     if not (name and word):
-        raise OutcomeUnknown("Paddle's answer about a refund can't be read.")
-    return RefundReport(name, REFUNDS.get(word, RefundStatus.SENT), "" if word in REFUNDS else f"status {word}")
+        raise failures.unreadable(PaddleChannel.title)
+    return RefundReport(name, REFUNDS.get(word, RefundStatus.SENT), "" if word in REFUNDS else word)
 
 
 def _parts(header: str) -> tuple[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...errors import Misconfigured, Refused
+from ...errors import gettext_noop as _
 from ...states import Fact, RefundStatus
 from ..rest import Row
 
@@ -26,7 +27,7 @@ REFUNDS = {
 #: The adjustments that bring money back to the payer, once approved.
 BACK = ("refund", "chargeback")
 ERRORS = {
-    "not_found": Row("unknown", Refused),
-    "adjustment_pending_refund_request": Row("another refund of the transaction waits for approval", Refused),
-    "transaction_default_checkout_url_not_set": Row("the account has no default payment link", Misconfigured),
+    "not_found": Row(_("unknown"), Refused),
+    "adjustment_pending_refund_request": Row(_("another refund of the transaction waits for approval"), Refused),
+    "transaction_default_checkout_url_not_set": Row(_("the account has no default payment link"), Misconfigured),
 }

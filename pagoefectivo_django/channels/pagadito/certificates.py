@@ -7,6 +7,7 @@ import time
 from urllib.parse import urlsplit
 
 from ...errors import PagoEfectivoError, Unavailable
+from ...errors import gettext_noop as _
 from .. import http, rsa
 from ..http import Call, Deadline
 
@@ -62,13 +63,16 @@ def fetch(address: str) -> bytes:
     until, content = _kept.get(address, (now, b""))
     if until > now:
         return content
-    until, _ = _failed.get(address, (now, b""))
+    until = _failed.get(address, (now, b""))[0]
     if until <= now and (content := _content(address)):
         _put(_kept, address, now + LIFE, content)
         return content
     if until <= now:
         _put(_failed, address, now + PAUSE, b"")
-    raise Unavailable("Pagadito's certificate could not be fetched, so a message can't be verified now.")
+    raise Unavailable(
+        _("Pagadito's certificate could not be fetched, so a message can't be verified now."),
+        code="certificate_not_fetched",
+    )
 
 
 def _put(entries: dict[str, tuple[float, bytes]], address: str, until: float, content: bytes) -> None:

@@ -13,7 +13,7 @@ from django.core.checks import Error
 
 from ...errors import OutcomeUnknown, Refused, Unavailable
 from ...states import Fact
-from .. import rsa
+from .. import failures, rsa
 from ..base import Charge, CodeRef, Examination, Hint, Incoming, Presents, Proof, Report
 from ..options import Fault
 from ..reading import clean, read_address, read_mapping, read_text
@@ -72,7 +72,7 @@ class PagaditoChannel(RestChannel):
         data = self._told(self.ask("POST", "exec-trans", wanted), REGISTERED)
         token, url = read_text(data.get("token"), 64), read_address(data.get("url"))
         if not token or not url:
-            raise OutcomeUnknown("Pagadito registered a transaction, but its answer names no token and page of use.")
+            raise failures.unreadable(self.title)
         return Report(
             account=self.account,
             fact=Fact.ISSUED,
@@ -109,7 +109,7 @@ class PagaditoChannel(RestChannel):
         try:
             self.ask("POST", "get-status", {"token": "pagoefectivo-django"}, repeatable=True)  # nosec B105 # no password
         except OutcomeUnknown as error:
-            raise Unavailable(str(error)) from None
+            raise error.recast(Unavailable) from None
         except Refused:
             pass  # a no to a token of nobody's, after the keys were taken
         return Examination(urlsplit(self.base_url).netloc, None)
@@ -135,12 +135,12 @@ class PagaditoChannel(RestChannel):
         """Return the data of an answer with a code of success; raises ``OutcomeUnknown`` for any other answer."""
         if read_text(said.get("code")) == code and (data := read_mapping(said.get("data"))):
             return data
-        raise OutcomeUnknown(f"Pagadito's answer is not the one that {code} begins.")
+        raise failures.unreadable(self.title)
 
     def _report(self, ref: CodeRef, data: Mapping[str, Any]) -> Report:
         """Return the state of a token; raises ``OutcomeUnknown`` for an answer without one."""
         if not (status := read_text(data.get("status"))):
-            raise OutcomeUnknown("Pagadito's answer names no status.")
+            raise failures.unreadable(self.title)
         fact = FACTS.get(status, Fact.UNKNOWN)
         return Report(
             account=self.account,
@@ -148,5 +148,5 @@ class PagaditoChannel(RestChannel):
             provider_id=ref.provider_id,
             as_issued=fact == Fact.PAYMENT,
             operation_number=read_text(data.get("reference")),
-            detail="" if fact in (Fact.ISSUED, Fact.PAYMENT) else f"status {clean(status, 40)}",
+            detail="" if fact in (Fact.ISSUED, Fact.PAYMENT) else clean(status, 40),
         )

@@ -10,7 +10,7 @@ import zlib
 
 from ... import strict_json
 from ...errors import Malformed
-from .. import rsa
+from .. import failures, rsa
 from ..base import Hint, Incoming, Proof, Trust, fingerprint
 from ..reading import read_mapping, read_text
 from ..signing import unverified
@@ -61,7 +61,7 @@ def read(body: bytes, account: str) -> Hint:
     resource = read_mapping(strict_json.load(body).get("resource"))
     if number := read_text(resource.get("ern")):
         return Hint(account, transaction_code=number)
-    raise Malformed("The notification names no transaction.")
+    raise failures.names_nothing()
 
 
 def _decoded(signature: str) -> bytes:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from ...errors import Misconfigured, OutcomeUnknown, Refused
+from ...errors import gettext_noop as _
 from ...states import Fact
 from ..rest import Row
 
 #: ``PG3018`` is documented for this interface; the further codes are known from Pagadito's older one. A ``PG`` code
 #: without a row is a no.
 ERRORS: dict[str, Row] = {
-    "PG2001": Row("incomplete data", Refused),
-    "PG2002": Row("data of a wrong form", Refused),
-    "PG3001": Row("the keys are unknown; check UID and WSK", Misconfigured),
-    "PG3002": Row("an error of Pagadito's own", OutcomeUnknown),
-    "PG3003": Row("no such transaction", Refused),
-    "PG3004": Row("the details' sum is not the amount", Refused),
-    "PG3005": Row("the connection is disabled at Pagadito", Misconfigured),
-    "PG3007": Row("access is denied; check UID and WSK", Misconfigured),
+    "PG2001": Row(_("incomplete data"), Refused),
+    "PG2002": Row(_("data of a wrong form"), Refused),
+    "PG3001": Row(_("the keys are unknown; check UID and WSK"), Misconfigured),
+    "PG3002": Row(_("an error of Pagadito's own"), OutcomeUnknown),
+    "PG3003": Row(_("no such transaction"), Refused),
+    "PG3004": Row(_("the details' sum is not the amount"), Refused),
+    "PG3005": Row(_("the connection is disabled at Pagadito"), Misconfigured),
+    "PG3007": Row(_("access is denied; check UID and WSK"), Misconfigured),
     # A number is sent once, so a number known to Pagadito is of a request of ours that arrived after all.
-    "PG3018": Row("the number was sent before", OutcomeUnknown),
+    "PG3018": Row(_("the number was sent before"), OutcomeUnknown),
 }
 #: The code of a token that Pagadito does not know.
 NO_TRANSACTION = "PG3003"

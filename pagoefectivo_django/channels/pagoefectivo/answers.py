@@ -10,11 +10,16 @@ from typing import Any
 from ... import strict_json
 from ...errors import Malformed, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused
 from ...states import Fact
+from .. import failures
 from ..base import Charge, Report
+from ..failures import Complaint
 from ..http import Answer
 from ..reading import read_address, read_amount, read_code, read_currency, read_moment, read_text
 from .quirks import CODES, STATES, STATUSES, UNKNOWN_STATUS
 from .wire import kept, read_object
+
+#: The provider's name in sentences.
+PROVIDER = "PagoEfectivo"
 
 
 def believed(answer: Answer, sent: Mapping[str, Any], *, one_code: bool = False) -> dict[str, Any]:
@@ -29,25 +34,27 @@ def believed(answer: Answer, sent: Mapping[str, Any], *, one_code: bool = False)
         if read_text(data.get("code")) == "100":
             return data
         cip = read_code(read_object(data.get("data")).get("cip"))
-        hint = f"; it names CIP {cip}" if cip else ""  # lets a person look the code up
-        raise OutcomeUnknown(f"PagoEfectivo answered {answer.status}, but without its code for success{hint}.")
+        raise failures.not_as_requested(PROVIDER, cip)  # the name lets a person look the code up
     told = complaints(answer, sent)
+    codes = [each.code.rpartition(" ")[2] for each in told]
     row = STATUSES.get(answer.status, UNKNOWN_STATUS)
     error: type[PagoEfectivoError] = row.error or OutcomeUnknown
     if error is Refused:  # the status alone does not decide: the error codes do
-        named = {CODES[code].error for code, _ in told if code in CODES}
+        named = {CODES[code].error for code in codes if code in CODES}
         if not told or OutcomeUnknown in named:  # PagoEfectivo's no has a body; a no without is a proxy's
             error = OutcomeUnknown
         elif Misconfigured in named:
             error = Misconfigured
     elif one_code and answer.status == 404:
         error = Refused
-    message = f"PagoEfectivo answered {answer.status}: {'; '.join(text for _, text in told) or row.meaning}."
-    raise Refused(message, codes=tuple(code for code, _ in told)) if error is Refused else error(message)
+    raise failures.answered(error, PROVIDER, answer.status, told or [Complaint("", row.meaning)], codes)
 
 
-def complaints(answer: Answer, sent: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the codes of an error body (protocol 3.4) with safe words for each, the outer code first; at most 20."""
+def complaints(answer: Answer, sent: Mapping[str, Any]) -> list[Complaint]:
+    """Return the errors in an error body (protocol 3.4) with safe words for each, the outer one first; at most 20.
+
+    A complaint about a field of ours has the field's name before its code, such as ``userEmail 113``.
+    """
     outer = _object(answer)
     inner = outer.get("data")
     names = {name.lower(): name for name in sent}
@@ -56,7 +63,7 @@ def complaints(answer: Answer, sent: Mapping[str, Any]) -> list[tuple[str, str]]
         if code := _safe_code(entry.get("code")):
             name = names.get(read_text(entry.get("field")).lower(), "")
             words = CODES[code].meaning if code in CODES else _safe_message(read_text(entry.get("message")), sent)
-            found.append((code, " ".join(filter(None, (name, code, words and f"({words})")))))
+            found.append(Complaint(f"{name} {code}".lstrip(), words))
     return found
 
 
@@ -65,15 +72,15 @@ def issued(data: Mapping[str, Any], charge: Charge, account: str) -> Report:
     found = read_object(data.get("data"))
     code = read_code(found.get("cip"))
     if not code:
-        raise OutcomeUnknown("PagoEfectivo says that it made a code, but the answer names none.")
+        raise failures.unreadable(PROVIDER)
     # The echo of our fields is optional. An echo that contradicts the request means a code that pays something else.
     echo = {
         "transactionCode": (read_text(found.get("transactionCode")).upper(), charge.transaction_code.upper()),
         "currency": (read_text(found.get("currency")).upper(), charge.currency),
         "amount": (read_amount(found.get("amount")) or "", charge.amount),
     }
-    if wrong := " and ".join(name for name, (heard, asked) in echo.items() if heard not in ("", asked)):
-        raise OutcomeUnknown(f"PagoEfectivo made code {code}, but with another {wrong} than we asked for.")
+    if any(heard not in ("", asked) for heard, asked in echo.values()):
+        raise failures.not_as_requested(PROVIDER, code)
     return Report(
         account=account,
         fact=Fact.ISSUED,
@@ -91,7 +98,7 @@ def searched(data: Mapping[str, Any], account: str) -> dict[str, Report]:
     """Return a search's reports by code; empty elements, which stand for unknown codes, are left out."""
     elements = data.get("data")
     if not isinstance(elements, list):
-        raise OutcomeUnknown("PagoEfectivo's answer to a search holds no list.")
+        raise failures.unreadable(PROVIDER)
     reports = [_state(read_object(element), account) for element in elements]
     return {report.code: report for report in reports if report.code}
 
@@ -113,7 +120,7 @@ def _state(element: Mapping[str, Any], account: str) -> Report:
         currency=read_currency(element.get("currency")),
         paid_at=paid_at,
         expires_at=read_moment(element.get("dateExpiry")),
-        detail=f"status {_safe_code(element.get('status')) or 'unreadable'}" if fact == Fact.UNKNOWN else "",
+        detail=_safe_code(element.get("status")) or "?" if fact == Fact.UNKNOWN else "",
         raw=kept(element),
     )
 

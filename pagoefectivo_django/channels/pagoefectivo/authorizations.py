@@ -16,6 +16,7 @@ from urllib.parse import quote
 from django.core.cache import cache
 
 from ...errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Unavailable
+from ...errors import gettext_noop as _
 from ..http import Answer, Deadline
 from ..reading import encode, read_moment
 from .answers import believed, complaints
@@ -72,14 +73,26 @@ def read_token(answer: Answer, asked_at: datetime, keys: Keys) -> Token:
         # A 400 without any error code is about the keys too; a 400 with the code of an internal error is not.
         unknown = isinstance(error, OutcomeUnknown)
         if answer.status in (400, 401) and not (unknown and complaints(answer, sent)):
-            advice = "check SERVICE_ID, ACCESS_KEY and SECRET_KEY, and whether this machine's clock is right"
-            raise Misconfigured(f"PagoEfectivo refuses to authorize; {advice}. {error}") from None
+            raise Misconfigured(
+                _(
+                    "PagoEfectivo refuses to authorize; check SERVICE_ID, ACCESS_KEY and SECRET_KEY, and whether this "
+                    "machine's clock is right. %(said)s"
+                ),
+                code="authorization_refused",
+                said=error,
+            ) from None
         if unknown:
-            raise Unavailable(f"PagoEfectivo gives no token, so nothing else was sent. {error}") from None
+            raise Unavailable(
+                _("PagoEfectivo did not authorize, so nothing else was sent. %(said)s"),
+                code="not_authorized",
+                said=error,
+            ) from None
         raise
     text = data.get("token")
     if not isinstance(text, str) or not _TOKEN.fullmatch(text):
-        raise Unavailable("PagoEfectivo's authorization holds no token, so nothing else was sent.")
+        raise Unavailable(
+            _("PagoEfectivo's authorization holds no token, so nothing else was sent."), code="token_missing"
+        )
     # A token without a readable end is used once. The end is by the provider's clock and compared with ours: where the
     # provider tells the start, the life between both is not exceeded either, so a slow clock of ours does no harm.
     start, end = read_moment(data.get("tokenStart")), read_moment(data.get("tokenExpires"))

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from django.utils import timezone
 
 from ...errors import InvalidRequest, Misconfigured, OutcomeUnknown, Unavailable
+from ...errors import gettext_noop as _
 from ...traces import current_trace
 from .. import http
 from ..base import Charge, CodeRef, Examination, Hint, Incoming, Proof, Report
@@ -99,7 +100,11 @@ class PagoEfectivoChannel(PagoEfectivoOptions):
     def signed(self, body: bytes) -> dict[str, str]:
         secrets = self.secrets(self.options)
         if not secrets:
-            raise Misconfigured(f"Channel {self.alias!r} has no webhook secret, so it refuses every message.")
+            raise Misconfigured(
+                _("Channel %(channel)s has no webhook secret, so it refuses every message."),
+                code="no_webhook_secret",
+                channel=self.alias,
+            )
         return {notices.HEADER: hex_hmac(secrets[0], body)}
 
     def examine(self) -> Examination:
@@ -108,7 +113,7 @@ class PagoEfectivoChannel(PagoEfectivoOptions):
         try:
             answer = http.send(call, Deadline(self.timeout))
         except OutcomeUnknown as error:
-            raise Unavailable(str(error)) from None
+            raise error.recast(Unavailable) from None
         ahead = None
         with suppress(ValueError, TypeError):
             ahead = now - parsedate_to_datetime(answer.date)
@@ -117,13 +122,14 @@ class PagoEfectivoChannel(PagoEfectivoOptions):
         try:
             read_token(answer, now, self.keys)
         except Misconfigured as error:
-            seconds = ahead.total_seconds() if ahead else 0
-            skew = (
-                f" This machine's clock is {abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}."
-                if ahead
-                else ""
-            )
-            raise Misconfigured(f"{error}{skew}") from None
+            if not ahead:
+                raise
+            raise Misconfigured(
+                _("%(said)s This machine's clock is ahead by %(seconds)d s; a number below 0: behind."),
+                code="clock_differs",
+                said=error,
+                seconds=round(ahead.total_seconds()),
+            ) from None
         return Examination(urlsplit(self.base_url).netloc, ahead)
 
     def read(self, incoming: Incoming) -> list[Report | Hint]:
@@ -146,11 +152,13 @@ class PagoEfectivoChannel(PagoEfectivoOptions):
         deadline = Deadline(self.timeout + SPARE)
         tokens = Tokens(self.account, self.keys, self.base_url, self.clock)
         token = ""  # nosec B105 # no password
-        for _ in range(2):
+        for _attempt in range(2):
             # Half of the time is for the authorization, the other half for the call itself.
             token = tokens.get(self._authorize, Deadline(deadline.left / 2), refused=token)
             if deadline.left < call.timeout / 2:  # a request without time left for its answer would lose a code
-                raise Unavailable("PagoEfectivo took too long to authorize; nothing was sent after it.")
+                raise Unavailable(
+                    _("PagoEfectivo took too long to authorize, so nothing else was sent."), code="authorized_too_late"
+                )
             answer = http.send(replace(call, bearer=token), deadline)
             if answer.status != 401:
                 break
@@ -162,12 +170,16 @@ class PagoEfectivoChannel(PagoEfectivoOptions):
             call = self._call("POST", "authorizations", write_request(self.keys, now), repeatable=True)
             answer = http.send(call, deadline)
         except OutcomeUnknown as error:
-            raise Unavailable(f"PagoEfectivo did not authorize, so nothing else was sent. {error}") from None
+            raise Unavailable(
+                _("PagoEfectivo did not authorize, so nothing else was sent. %(said)s"),
+                code="not_authorized",
+                said=error,
+            ) from None
         return read_token(answer, now, self.keys)
 
 
 def _path(code: str) -> str:
     """Return the path of a code; raises ``InvalidRequest`` unless the code has 1 to 14 digits."""
     if not (digits := read_code(code)):
-        raise InvalidRequest("A code of PagoEfectivo has 1 to 14 digits.")
+        raise InvalidRequest(_("A code of PagoEfectivo has 1 to 14 digits."), code="code_of_other_digits")
     return f"cips/{digits}"

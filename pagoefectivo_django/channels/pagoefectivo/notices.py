@@ -10,6 +10,7 @@ from typing import Any
 
 from ... import strict_json
 from ...errors import Malformed
+from ...errors import gettext_noop as _
 from ...states import Fact
 from ..base import Incoming, Proof, Report, Trust, fingerprint
 from ..reading import read_amount, read_code, read_currency, read_moment, read_text
@@ -105,7 +106,11 @@ def read(body: bytes, account: str) -> Report:
         "operationNumber": not _is_text(number) or len(report.operation_number) > 40,
     }
     if names := ", ".join(name for name, is_wrong in wrong.items() if is_wrong):
-        raise Malformed(f"The notification has no {names} that can be read.")
+        raise Malformed(
+            _("The notification lacks fields that can be read: %(names)s."),
+            code="notification_lacks_fields",
+            names=names,
+        )
     return report
 
 

@@ -11,6 +11,7 @@ from django.core.checks import Error, Warning
 from django.core.exceptions import ValidationError
 
 from ...errors import Misconfigured
+from ...errors import gettext_noop as _
 from ...payer import check_email
 from ..options import Configured, Fault
 
@@ -65,7 +66,11 @@ class PagoEfectivoOptions(Configured):
     @property
     def service_id(self) -> int:
         if not (service_id := _service_id(self.options)):
-            raise Misconfigured(f"Channel {self.alias!r} has no SERVICE_ID that is a whole number in its OPTIONS.")
+            raise Misconfigured(
+                _("Channel %(channel)s has no SERVICE_ID that is a whole number in its OPTIONS."),
+                code="service_id_no_number",
+                channel=self.alias,
+            )
         return service_id
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ...errors import Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused
+from ...errors import gettext_noop as _
 from ...states import Fact
 
 
@@ -18,30 +19,30 @@ class Row(NamedTuple):
 #: The error codes of protocol 3.4. No further codes are attested; the SDKs' own codes (protocol 9) share numbers with
 #: these and are not the server's. A code missing here is a no if the answer's status says no.
 CODES: dict[str, Row] = {
-    "100": Row("success", None),
-    "111": Row("the request contains invalid data", Refused),
-    "112": Row("a required item is missing", Refused),
-    "113": Row("a value is not valid", Refused),
-    "166": Row("internal error", OutcomeUnknown),
-    "508": Row("the service bound to the token is not valid", Misconfigured),
-    "511": Row("the amount is above the maximum allowed for this merchant", Refused),
+    "100": Row(_("success"), None),
+    "111": Row(_("the request contains invalid data"), Refused),
+    "112": Row(_("a required item is missing"), Refused),
+    "113": Row(_("a value is not valid"), Refused),
+    "166": Row(_("internal error"), OutcomeUnknown),
+    "508": Row(_("the service bound to the token is not valid"), Misconfigured),
+    "511": Row(_("the amount is above the maximum allowed for this merchant"), Refused),
 }
 
 #: The HTTP statuses of protocol 1.3. A status missing here, redirects included, leaves the outcome unknown. Assumption:
 #: 403, 404 and 405, which one source handles generically, are about the address or the service's rights and never about
 #: one order, so nothing was done. On a call about one code, 404 may be about that code.
 STATUSES: dict[int, Row] = {
-    200: Row("success of search, PATCH and DELETE", None),
-    201: Row("success of authorizations and cips", None),
-    400: Row("validation or business error", Refused),
-    401: Row("the token is missing, invalid or expired", Misconfigured),
-    403: Row("forbidden", Misconfigured),
-    404: Row("not found", Misconfigured),
-    405: Row("method not allowed", Misconfigured),
-    500: Row("internal error", OutcomeUnknown),
-    503: Row("service down", OutcomeUnknown),
+    200: Row(_("success of search, PATCH and DELETE"), None),
+    201: Row(_("success of authorizations and cips"), None),
+    400: Row(_("validation or business error"), Refused),
+    401: Row(_("the token is missing, invalid or expired"), Misconfigured),
+    403: Row(_("forbidden"), Misconfigured),
+    404: Row(_("not found"), Misconfigured),
+    405: Row(_("method not allowed"), Misconfigured),
+    500: Row(_("internal error"), OutcomeUnknown),
+    503: Row(_("service down"), OutcomeUnknown),
 }
-UNKNOWN_STATUS = Row("a status that it has no meaning for", OutcomeUnknown)
+UNKNOWN_STATUS = Row(_("a status that it has no meaning for"), OutcomeUnknown)
 
 #: The state ids of protocol 4.1. The meaning of 24 is unknown to every source, so 24 is missing.
 STATES: dict[str, Fact] = {

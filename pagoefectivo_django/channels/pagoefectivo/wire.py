@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from ...errors import InvalidRequest
+from ...errors import gettext_noop as _
 from ...money import exact
 from ...payer import Payer
 from ..base import Charge
@@ -29,7 +30,7 @@ def write_date(moment: datetime) -> str:
     Raises ``InvalidRequest`` for a naive datetime.
     """
     if moment.tzinfo is None:
-        raise InvalidRequest("A date has no time zone; pass an aware datetime.")
+        raise InvalidRequest(_("A date has no time zone; pass an aware datetime."), code="date_without_zone")
     return moment.astimezone(LIMA).isoformat(timespec="seconds")
 
 
@@ -52,7 +53,7 @@ def write_charge(charge: Charge, service_id: int, admin_email: str) -> tuple[byt
     Raises ``InvalidRequest`` for a transaction code or an amount that PagoEfectivo would refuse.
     """
     if not 1 <= len(charge.transaction_code) <= 36:
-        raise InvalidRequest("transaction_code has to have 1 to 36 characters.")
+        raise InvalidRequest(_("The transaction code has to have 1 to 36 characters."), code="transaction_code_length")
     payer = charge.payer
     fields: dict[str, Any] = {
         "amount": exact(charge.amount),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from oscar.core.loading import get_class
 
 from ...documents.languages import known_language
-from ...errors import InvalidRequest
+from ...errors import InvalidRequest, gettext_noop
 from ...flows import create_order
 from ...flows.provider.routes import left_out, sift
 from ...forms import PayerForm
@@ -168,7 +168,11 @@ def ask_for_payment(placed: Any, payer: Payer) -> Order:
     )
     if order.metadata != mark:
         # Orders of the same reference and amount are one order; this one was made for something else, and may be paid.
-        raise InvalidRequest(f"The reference {placed.number} has an order already that Oscar did not make.")
+        raise InvalidRequest(
+            gettext_noop("The reference %(reference)s has an order already that Oscar did not make."),
+            code="reference_of_another",
+            reference=str(placed.number),
+        )
     return order
 
 

@@ -18,6 +18,7 @@ from ...conf import conf, network_of
 from ...errors import InvalidRequest
 from ...errors import gettext_noop as _
 
+_INVALID = _("Write an address like https://shop.example/hooks/, without a user and without a #.")
 #: The most characters of an endpoint's address.
 LONGEST = 1000
 #: IPv4 networks that are not the public internet (IANA's registry of special-purpose addresses), multicast, and the
@@ -96,13 +97,9 @@ def parse(url: str) -> Target:
         if not literal:
             host.encode("idna")  # raises for empty and for too long labels
     except ValueError:
-        raise InvalidRequest(
-            _("This is no address of a web page; write it like https://shop.example/hooks/."), code="url_invalid"
-        ) from None
+        raise InvalidRequest(_INVALID, code="url_invalid") from None
     if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc or parts.fragment:
-        raise InvalidRequest(
-            _("Write an address that begins with https://, without a user and without a #."), code="url_invalid"
-        )
+        raise InvalidRequest(_INVALID, code="url_invalid")
     if parts.scheme == "http" and _options().get("HTTP") is not True:
         raise InvalidRequest(
             _("Write an address that begins with https://: others could read the messages."), code="url_not_https"

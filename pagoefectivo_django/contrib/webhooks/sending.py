@@ -108,7 +108,7 @@ def _begin(message: WebhookMessage, now: datetime) -> Future[Answer] | None:
         raise
     except Exception as error:
         logger.exception("Message %s of endpoint %s could not be made.", message.message_id, message.endpoint_id)
-        columns = {"outcome": Outcome.BROKEN, "http_status": None, "last_error": f"not made: {type(error).__name__}"}
+        columns = {"outcome": Outcome.BROKEN, "http_status": None, "last_error": type(error).__name__}
         _of_attempt(message).update(retry_at=_retry_at(message, now), **columns)
         return None
     return begin(message.endpoint.url, headers, body.encode())

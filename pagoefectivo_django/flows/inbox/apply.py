@@ -20,7 +20,7 @@ from ... import strict_json
 from ...actors import NOTIFICATION, PROGRAM
 from ...channels.base import Channel, Hint, Incoming, Report
 from ...errors import Malformed, PagoEfectivoError
-from ...facts import LONGEST, utc
+from ...facts import utc
 from ...models import Cip, Discrepancy, Notification, NotificationStatus
 from ...models.database import database, in_shop_transaction, one_transaction
 from ...states import Fact, Kind, Mention
@@ -114,7 +114,8 @@ def _try_again(row: Notification, now: datetime) -> None:
             item = read(channel, row)
             row.code, row.fact = name_of(item), fact_of(item)
         except Malformed as error:
-            over, row.last_error = True, str(error)  # the bytes stay unreadable, so no further attempt helps
+            over = True  # the bytes stay unreadable, so no further attempt helps
+            row.failed(error)
         if item and row.attempts <= MOST_ATTEMPTS:  # else the message kills each process working on it
             with one_transaction():
                 outcome = apply(row, channel, item, now) if _hold(row) else Outcome.APPLIED
@@ -126,7 +127,7 @@ def _try_again(row: Notification, now: datetime) -> None:
     except Exception as error:
         # Whatever the error, one bad message must not stop the inbox.
         logger.exception("Notification %s could not be applied.", row.identity[:8])
-        row.put_off(now, f"{type(error).__name__}: {error}")
+        row.put_off(now, error)
     if over and row.status != NotificationStatus.APPLIED:
         _give_up(row, now)
 
@@ -214,7 +215,7 @@ def apply(row: Notification, channel: Channel, item: Report | Hint, now: datetim
     hinted = is_hint(item, channel, row.trust)
     try:
         with transaction.atomic(using=alias):
-            outcome, error = Outcome.APPLIED, ""
+            outcome, failed = Outcome.APPLIED, None
             if hinted:
                 hint(item, now)
             if isinstance(item, Report) and (not hinted or item.fact == Fact.UNKNOWN):
@@ -223,8 +224,8 @@ def apply(row: Notification, channel: Channel, item: Report | Hint, now: datetim
                 outcome = outcome if hinted else told
     except Exception as problem:
         logger.exception("Notification %s could not be applied; it is tried again.", row.identity[:8])
-        outcome, error = Outcome.STALE, f"{type(problem).__name__}: {problem}"
-    _conclude(row, outcome, error, now)
+        outcome, failed = Outcome.STALE, problem
+    _conclude(row, outcome, failed, now)
     return outcome
 
 
@@ -260,7 +261,7 @@ def apply_soon(row: Notification, channel: Channel, item: Report | Hint, now: da
         logger.exception("Notification %s is kept, and could not be applied yet.", row.identity[:8])
 
 
-def _conclude(row: Notification, outcome: Outcome, error: str, now: datetime) -> None:
+def _conclude(row: Notification, outcome: Outcome, error: Exception | None, now: datetime) -> None:
     """Save the outcome on a message's row: applied, or waiting with the error.
 
     An applied message closes open discrepancies about the message.
@@ -268,13 +269,13 @@ def _conclude(row: Notification, outcome: Outcome, error: str, now: datetime) ->
     if outcome == Outcome.APPLIED:
         if row.status == NotificationStatus.APPLIED and not row.last_error and row.retry_at is None:
             return
-        row.status, row.retry_at, row.last_error = NotificationStatus.APPLIED, None, ""
+        row.status, row.retry_at, row.last_error, row.error_data = NotificationStatus.APPLIED, None, "", None
         discrepancies = Discrepancy.objects.using(database()).filter(notification=row).open()
         discrepancies.update(**closed(PROGRAM, "message_applied", now))
     else:
-        row.status, row.last_error = NotificationStatus.WAITING, error.replace("\0", "")[:2000] or str(outcome)
-        row.retry_at = row.retry_at or now
-    row.save(using=database(), update_fields=["code", "fact", "status", "retry_at", "last_error"])
+        row.status, row.retry_at = NotificationStatus.WAITING, row.retry_at or now
+        row.failed(error or outcome.value)
+    row.save(using=database(), update_fields=["code", "fact", "status", "retry_at", "last_error", "error_data"])
 
 
 def _give_back(row: Notification, now: datetime) -> None:
@@ -293,11 +294,11 @@ def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: da
     try:
         answers = ask_provider(channel, [report.ref], now) if channel.can_look_up else {}
     except PagoEfectivoError as error:
-        row.put_off(now, str(error))
+        row.put_off(now, error)
         return Outcome.STALE
     answer = answers.get(report.ref)
     if answer is None:
-        row.put_off(now, "The provider doesn't know this code.")
+        row.put_off(now, "code_unknown_to_provider")
         return Outcome.NOT_OURS
     report = replace(
         report,
@@ -310,9 +311,9 @@ def _ask_then_apply(row: Notification, channel: Channel, report: Report, now: da
         if outcome == Outcome.NOT_OURS and is_foreign(channel, name_of(report)):
             outcome = Outcome.APPLIED
         if outcome == Outcome.APPLIED:
-            _conclude(row, outcome, "", now)
+            _conclude(row, outcome, None, now)
     if outcome != Outcome.APPLIED:
-        row.put_off(now, str(outcome))
+        row.put_off(now, outcome.value)
     return outcome
 
 
@@ -323,7 +324,7 @@ def _give_up(row: Notification, now: datetime) -> None:
     payment on an account that is shared with other systems.
     """
     if row.fact in COUNTED_FROM_MESSAGES and _is_foreign(row):
-        _conclude(row, Outcome.APPLIED, "", now)
+        _conclude(row, Outcome.APPLIED, None, now)
         return
     rows = Notification.objects.using(database()).filter(pk=row.pk).exclude(status=NotificationStatus.APPLIED)
     with one_transaction():
@@ -359,7 +360,7 @@ def ask_person(row: Notification, kind: Kind, now: datetime) -> None:
     evidence: dict[str, object] = {
         "identity": row.identity,
         "received_at": utc(row.received_at),
-        "last_error": row.last_error[:LONGEST],
+        **(row.error_data or {}),
     }
     with suppress(Exception):  # an unreadable message adds no facts; the notification's page shows the bytes
         item = read_all(channel_for(row.account, row.channel), row)[row.item]

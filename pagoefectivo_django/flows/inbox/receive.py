@@ -103,7 +103,7 @@ def _receive(channel: Channel, row: Notification, item: Report | Hint | None, no
         row.pk = None
         if row.fact != Mention.TEST:
             row.status, row.retry_at = NotificationStatus.WAITING, now
-        row.last_error = f"{type(error).__name__}: {error}"[:2000]
+        row.failed(error)
         return _keep(row, lambda kept: kept, wait=row.fact != Mention.TEST)
 
 
@@ -133,18 +133,19 @@ def _look_at(channel: Channel, row: Notification, now: datetime) -> list[Report 
             return []
         return read_all(channel, row)
     except Malformed as error:
-        row.status, row.last_error = NotificationStatus.DEAD, str(error)
+        row.status = NotificationStatus.DEAD
+        row.failed(error)
     except Exception as error:
         # A bug in the channel, not a fault of the message: the message waits until the channel can read it.
         logger.exception("Notification %s could not be read; it is tried again.", row.identity[:8])
         row.status, row.retry_at = NotificationStatus.WAITING, now
-        row.last_error = f"{type(error).__name__}: {error}".replace("\0", "")[:2000]
+        row.failed(error)
     return []
 
 
 #: Fields of a kept message that a repetition changes.
 _REPEATED = ["times_received", "last_received_at", "queued_at", "verified_by", "body", "headers", "query", "forgotten"]
-_REPEATED += ["code", "fact", "status", "attempts", "retry_at", "last_error"]
+_REPEATED += ["code", "fact", "status", "attempts", "retry_at", "last_error", "error_data"]
 
 
 def _keep(row: Notification, then: Callable[[Notification], Notification], *, wait: bool = False) -> Notification:
@@ -184,6 +185,6 @@ def _count(row: Notification, alias: str, *, wait: bool) -> Notification:
         known.retry_at = row.last_received_at
     if wait:
         known.status, known.attempts, known.retry_at = NotificationStatus.WAITING, 0, row.last_received_at
-        known.last_error = row.last_error
+        known.last_error, known.error_data = row.last_error, row.error_data
     known.save(using=alias, update_fields=_REPEATED)
     return known

@@ -27,15 +27,15 @@ class Outcome(StrEnum):
 
     APPLIED = "applied"
     #: The report names no code of ours; nothing was written.
-    NOT_OURS = "not ours"
+    NOT_OURS = "not_ours"
     #: The code changed after the provider was asked; nothing was written, ask again.
     STALE = "stale"
     #: Another transaction holds the order and the caller did not wait; nothing was written, try again later.
     LOCKED = "locked"
     #: An earlier message about the same code is not applied yet and must be applied first.
-    BEHIND = "behind an earlier message"
+    BEHIND = "behind_an_earlier"
     #: The payment seems late only because the report names no payment time; ask the provider for the time first.
-    ASK_FIRST = "ask first"
+    ASK_FIRST = "ask_first"
 
 
 #: By fact, the function that applies a report to its code and, through the state table, to the order. The last argument

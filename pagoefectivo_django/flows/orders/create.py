@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -291,12 +290,7 @@ def _metadata(value: Mapping[str, Any] | None) -> dict[str, Any]:
         raise InvalidRequest(
             _("metadata is a %(kind)s; pass a dictionary."), code="metadata_type", kind=type(value).__name__
         )
-    problem = strict_json.unstorable(dict(value))
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError) as error:
-        problem = problem or str(error)
-    if problem:
+    if problem := strict_json.unstorable(dict(value), decimals=False):
         raise InvalidRequest(
             _("metadata has %(problem)s; pass what JSON can hold."), code="metadata_not_json", problem=problem
         )

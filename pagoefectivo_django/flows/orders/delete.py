@@ -153,7 +153,7 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
         if _is_over(cip, now):
             Cip.objects.using(database()).filter(pk=cip.pk, attempts=cip.attempts).update(retry_at=None)
         else:
-            cip.put_off(now, "A payment of the code is in process.")
+            cip.put_off(now, "payment_in_process")
         return True
     try:
         apply_answer(delete_code(cip, now), actor=PROGRAM, wait=False, now=now)
@@ -164,7 +164,7 @@ def delete_superseded(cip: Cip, now: datetime) -> bool:
         if _is_over(cip, now) or (refused and refused.watched and _is_left(cip, now)):
             Cip.objects.using(database()).filter(pk=cip.pk, attempts=cip.attempts).update(retry_at=None)
             return True
-        cip.put_off(now, f"{type(error).__name__}: {error}")
+        cip.put_off(now, error)
         if (refused and refused.nobody) or isinstance(error, Misconfigured) or cip.attempts >= MOST_ATTEMPTS:
             ask_if_payable(cip, now, of_error(error))
     return True

@@ -157,7 +157,7 @@ def _go_wrong(order: Order, pending_action: str, error: Exception, now: datetime
         put_to_person(order, Kind.NOT_CONFIRMED, now, of_error(error))
         _end(order)
     else:
-        order.put_off(now, f"{type(error).__name__}: {error}")
+        order.put_off(now, error)
 
 
 @traced()

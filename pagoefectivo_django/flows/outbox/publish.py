@@ -15,7 +15,7 @@ from django.db.models import Count, Exists, ExpressionWrapper, F, OuterRef, Q, Q
 from ...measures import Measure, tell
 from ...models import Delivery, Discrepancy, FailingReceiver, Order, OrderEvent
 from ...models.clock import current_time
-from ...models.database import Attempted, ExactCharField, database, lock_rows, one_transaction
+from ...models.database import Attempted, ExactCharField, database, failure, lock_rows, one_transaction
 from ...signals import SIGNALS, OutboxSignal
 from ...traces import traced
 from .budget import TimeBudget
@@ -31,7 +31,7 @@ REQUEST_BUDGET = timedelta(seconds=3)
 #: How long one receiver is served before the next receiver is served, and how long events are numbered before that.
 SHARE = timedelta(seconds=1)
 BATCH = 50
-NEVER_BACK = "The process that tried it ended, or its receiver took longer than its lease."
+NEVER_BACK = "never_back"
 #: Pause before a delivery that was given back is due again, so that the same query does not find the delivery twice.
 A_MOMENT = timedelta(milliseconds=100)
 #: Functions that enqueue a delivery task, called instead of delivering in the process that wrote the events.
@@ -95,7 +95,7 @@ def _count_those_that_never_came_back(now: datetime) -> None:
     for name, event in dict(lost.order_by("pk").values_list("receiver", "event_id")[:BATCH]).items():
         with one_transaction():
             free = lock_rows(lost.filter(receiver=name), wait=False)
-            marked = lost.filter(pk__in=free).update(last_error=NEVER_BACK)
+            marked = lost.filter(pk__in=free).update(**failure(NEVER_BACK))
         if marked:
             FailingReceiver.count(name, event, now, lost=True)
 
@@ -210,7 +210,7 @@ def deliver(delivery: Delivery, now: datetime, *, reraise: bool = False, in_requ
         told = (delivery.receiver, delivery.event_id, _order_of(delivery.event))
         logger.exception("Receiver %s failed at event %s of %s.", *told)
         delivery.pk = delivery.pk or _this(delivery).values_list("pk", flat=True).get()
-        delivery.put_off(now, f"{type(error).__name__}: {error}")
+        delivery.put_off(now, error)
         FailingReceiver.count(delivery.receiver, delivery.event_id, now)
         if reraise:
             raise

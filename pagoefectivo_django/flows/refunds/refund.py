@@ -191,14 +191,14 @@ def send_by_channel(refund: Refund, now: datetime) -> bool:
     except Refused as error:
         becomes, data = RefundStatus.FAILED, of_error(error)
     except (Unavailable, Misconfigured) as error:  # certainly not sent
-        becomes, data, problem = RefundStatus.APPROVED, of_error(error), str(error)
+        becomes, data, problem = RefundStatus.APPROVED, of_error(error), error
     except Exception as error:  # OutcomeUnknown, or a mistake of ours: the money may have been sent
         if not isinstance(error, PagoEfectivoError):
             logger.exception("Refund %s could not be sent.", refund.pk)
         if refund.status == RefundStatus.SENT:
             _ask_person(refund, of_error(error), now)
         else:
-            refund.put_off(now, f"{type(error).__name__}: {error}")
+            refund.put_off(now, error)
         return True
     if becomes != RefundStatus.SENT:
         _conclude(refund, becomes, data, now)

@@ -133,7 +133,7 @@ def _look(order: Order, cip: Cip, answer: Report | None, channels: dict[str, Cha
 def _current_codes(orders: list[Order]) -> list[Cip]:
     """Return the payable codes of orders, without their large fields."""
     cips = Cip.objects.using(database()).filter(order__in=orders, status=CipStatus.CURRENT)
-    return list(cips.defer("early_reversals", "last_error", "url"))
+    return list(cips.defer("early_reversals", "last_error", "error_data", "url"))
 
 
 def _apply(told: list[tuple[Order, Report | Decision]], *, wanted: bool, now: datetime) -> list[int]:

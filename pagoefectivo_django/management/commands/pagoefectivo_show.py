@@ -20,7 +20,7 @@ from ...models import Cip, Delivery, Order, OrderEvent, Payment
 from ...models.database import database
 from ...money import display
 from ...states import OrderState
-from ...wording.data import in_words
+from ...wording.data import error_of, in_words
 from ...wording.events import fact_label, kind_label
 from ...wording.evidence import closing_words
 
@@ -104,7 +104,8 @@ def _waiting(order: Order, reasons: bool) -> Iterator[str]:
     """Yield a line for each delivery that no receiver has heard."""
     waiting = Delivery.objects.using(database()).filter(event__order=order, delivered_at__isnull=True)
     for row in waiting.select_related("event").order_by("event__number", "pk"):
-        yield _line(_("deliveries that wait"), _joined(row, _moment(row.retry_at), reasons and row.last_error))
+        error = reasons and error_of(row.last_error, row.error_data)
+        yield _line(_("deliveries that wait"), _joined(row, _moment(row.retry_at), error))
 
 
 def _moved(event: OrderEvent) -> str:

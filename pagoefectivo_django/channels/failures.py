@@ -1,0 +1,100 @@
+"""Errors about what a provider answers or sends, with one sentence each for every provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ..errors import Malformed, OutcomeUnknown, PagoEfectivoError, Refused
+from ..errors import gettext_noop as _
+
+#: The code of an error that stands for a part of a sentence: what a provider's answer means.
+PART = "part_of_an_answer"
+
+
+class Complaint(NamedTuple):
+    """An error code of a provider, and the code's meaning: a text for translation or the provider's own words.
+
+    Either may be empty: an undocumented code has no meaning, and an HTTP status has a meaning without any code.
+    """
+
+    code: str
+    meaning: str
+
+
+def answered(
+    kind: type[PagoEfectivoError],
+    provider: str,
+    status: int,
+    complaints: Sequence[Complaint],
+    codes: Iterable[str] = (),
+) -> PagoEfectivoError:
+    """Return the error for an answer that is no success; ``Refused`` keeps ``codes``."""
+    parts = [_part(*each) for each in complaints if any(each)]
+    said = parts.pop() if parts else PagoEfectivoError(_("no answer that can be read"), code="no_answer_to_read")
+    for part in reversed(parts):
+        said = PagoEfectivoError("%(first)s; %(further)s", code=PART, first=part, further=said)
+    error = kind(
+        _("%(provider)s answered %(status)d: %(said)s."),
+        code="provider_answered",
+        provider=provider,
+        status=status,
+        said=said,
+    )
+    if isinstance(error, Refused):
+        error.codes = tuple(codes)
+    return error
+
+
+def _part(code: str, meaning: str) -> PagoEfectivoError | str:
+    if not meaning:
+        return code
+    meant = PagoEfectivoError(meaning, code=PART)
+    return PagoEfectivoError("%(number)s (%(meaning)s)", code=PART, number=code, meaning=meant) if code else meant
+
+
+def unreadable(provider: str) -> OutcomeUnknown:
+    """Return the error for a success that lacks what the request was about, so that nothing can be concluded."""
+    return OutcomeUnknown(
+        _("%(provider)s's answer can't be read: what the request was about is missing."),
+        code="answer_unreadable",
+        provider=provider,
+    )
+
+
+def about_another(provider: str) -> OutcomeUnknown:
+    """Return the error for an answer about another code, payment or refund than the request named."""
+    return OutcomeUnknown(
+        _("%(provider)s answered about something else than the request named."),
+        code="answer_about_another",
+        provider=provider,
+    )
+
+
+def not_as_requested(provider: str, name: str) -> OutcomeUnknown:
+    """Return the error for a code or a refund that differs from the request; ``name``: the id in the answer."""
+    return OutcomeUnknown(
+        _("%(provider)s made %(name)s, and not as the request says."),
+        code="made_otherwise",
+        provider=provider,
+        name=name or "?",
+    )
+
+
+def not_deleted(provider: str) -> OutcomeUnknown:
+    """Return the error for a success that does not say that the code is deleted."""
+    return OutcomeUnknown(
+        _("%(provider)s does not say that the code is deleted."), code="deletion_not_said", provider=provider
+    )
+
+
+def not_whole(provider: str) -> OutcomeUnknown:
+    """Return the error for a list that could not be read to its end, so that what is missing may exist."""
+    return OutcomeUnknown(
+        _("%(provider)s's list could not be read to its end."), code="list_not_whole", provider=provider
+    )
+
+
+def names_nothing() -> Malformed:
+    """Return the error for a verified notification without the id or the number of a payment."""
+    return Malformed(_("The notification names no payment."), code="notification_names_nothing")
