@@ -9,6 +9,9 @@ from typing import Any
 from .errors import Malformed, PagoEfectivoError
 from .errors import gettext_noop as _
 
+#: The most bits of a whole number: some fewer than the 4,300 digits that Python writes as text.
+MOST_BITS = 14_000
+
 
 def load(body: bytes) -> dict[str, Any]:
     """Return the JSON object in a body, numbers with a point as ``Decimal``; raises ``Malformed`` for anything else."""
@@ -49,16 +52,14 @@ def unstorable(value: Any, *, decimals: bool = True) -> PagoEfectivoError | None
             pile += [(part, depth + 1) for part in item]
         elif isinstance(item, float) and (item != item or item in (float("inf"), float("-inf"))):
             return PagoEfectivoError(_("a number that is not finite"), code="number_not_finite")
-        elif not isinstance(item, int | float | None) and not (decimals and isinstance(item, Decimal)):
-            return unknown_type(item)
+        elif isinstance(item, int):
+            if item.bit_length() > MOST_BITS:
+                return PagoEfectivoError(_("a number out of any range"), code="number_out_of_range")
+        elif not isinstance(item, float | None) and not (decimals and isinstance(item, Decimal)):
+            return PagoEfectivoError(
+                _("a %(kind)s, which JSON does not know"), code="type_unknown_to_json", kind=type(item).__name__
+            )
     return None
-
-
-def unknown_type(value: Any) -> PagoEfectivoError:
-    """Return the problem of a value that is of none of JSON's types, as a part of a sentence."""
-    return PagoEfectivoError(
-        _("a %(kind)s, which JSON does not know"), code="type_unknown_to_json", kind=type(value).__name__
-    )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
