@@ -124,11 +124,19 @@ class PagoEfectivoChannel(PagoEfectivoOptions):
         except Misconfigured as error:
             if not ahead:
                 raise
+            seconds = round(ahead.total_seconds())
+            if seconds > 0:
+                raise Misconfigured(
+                    _("%(said)s This machine's clock is %(seconds)d s ahead."),
+                    code="clock_ahead",
+                    said=error,
+                    seconds=seconds,
+                ) from None
             raise Misconfigured(
-                _("%(said)s This machine's clock is ahead by %(seconds)d s; a number below 0: behind."),
-                code="clock_differs",
+                _("%(said)s This machine's clock is %(seconds)d s behind."),
+                code="clock_behind",
                 said=error,
-                seconds=round(ahead.total_seconds()),
+                seconds=-seconds,
             ) from None
         return Examination(urlsplit(self.base_url).netloc, ahead)
 
