@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from .actors import Actor
 
 #: What a sentence may name: never a secret, and nothing about a payer. An error is a part of a longer sentence.
-Param: TypeAlias = "str | int | Decimal | date | Actor | PagoEfectivoError"
+Param: TypeAlias = "str | int | Decimal | date | Actor | PagoEfectivoError | tuple[Param, ...]"
 
 
 E = TypeVar("E", bound="PagoEfectivoError")
@@ -28,14 +29,14 @@ class PagoEfectivoError(Exception):
     """Something went wrong with a payment; the subclasses say what to do next.
 
     ``code`` names the case for programs (``refund_too_large``), and ``params`` are the values that its sentence names;
-    an error in a provider's own words has neither. ``str()`` is the sentence in English, for developers and logs;
-    ``sentence`` is the same in the language of whoever reads it.
+    an error in somebody else's words, such as those of a shop's own channel, has neither. ``str()`` is the sentence in
+    English, for developers and logs; ``sentence`` is the same in the language of whoever reads it.
     """
 
     def __init__(self, message: str = "", /, *, code: str = "", **params: Param) -> None:
         # Exception pickles its arguments and its attributes; where only the arguments travel, as in Celery's JSON,
         # the English sentence is whole.
-        super().__init__(message % params if params else message)
+        super().__init__(message % {name: _plain(value) for name, value in params.items()} if params else message)
         self.message, self.code, self.params = message, code, params
 
     @property
@@ -47,11 +48,23 @@ class PagoEfectivoError(Exception):
         return sentence % {name: _shown(value) for name, value in self.params.items()} if self.params else sentence
 
     def recast(self, kind: type[E]) -> E:
-        """Return an error of another class with the same sentence, for a caller to whom the failure means that."""
+        """Return an error of another class with the same sentence.
+
+        For a caller who knows more than the code that failed: a look-up before anything was sent, for example, makes
+        of "not known" a "certainly not sent". ``Refused.codes`` and ``ReferenceConflict.key`` are not kept.
+        """
         return kind(self.message, code=self.code, **self.params)
 
 
+def _plain(value: object) -> object:
+    """Return a value as a developer reads it; the parts of a list are joined."""
+    return "; ".join(map(str, value)) if isinstance(value, tuple) else value
+
+
 def _shown(value: object) -> object:
+    if isinstance(value, tuple):
+        join = gettext("%(first)s; %(further)s")
+        return reduce(lambda first, further: join % {"first": first, "further": further}, map(_shown, value))
     return value.sentence if isinstance(value, PagoEfectivoError) else getattr(value, "label", value)
 
 

@@ -34,10 +34,10 @@ def of_error(error: Exception) -> dict[str, object]:
 
     Any further exception is a mistake of a program, named by its class.
     """
-    said = kept_text(str(error), LONGEST)
+    said = kept_text(str(error), LONGEST) or type(error).__name__
     if not isinstance(error, PagoEfectivoError):
         return {"about": "mistake", "exception": type(error).__name__, "said": said}
-    if not error.code:
+    if not error.code or kept_text(error.message, len(error.message)) != error.message:
         return {"said": said}
     params = {name: _plain(value) for name, value in error.params.items()}
     return {"error": {"code": error.code, "message": error.message, "params": params}}
@@ -56,7 +56,9 @@ def _plain(value: object) -> object:
     if isinstance(value, PagoEfectivoError):
         return of_error(value)
     if isinstance(value, Actor | Enum):
-        return {type(value).__name__: str(value)}
+        return {type(value).__name__: kept_text(str(value), LONGEST)}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
     if isinstance(value, int):
         return value
     return value.isoformat() if isinstance(value, date) else kept_text(str(value), LONGEST)
@@ -64,6 +66,8 @@ def _plain(value: object) -> object:
 
 def _restored(value: Any) -> Any:
     """Return a parameter; a choice and an actor, kept by the name of the class, have their labels again."""
+    if isinstance(value, list):
+        return tuple(_restored(part) for part in value)
     if not isinstance(value, dict):
         return value
     if "error" in value or "said" in value:

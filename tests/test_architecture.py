@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "codes": {"texts"},
     "actors": set(),
     "errors": {"actors"},
-    "facts": {"actors", "errors", "states"},
+    "facts": {"actors", "errors", "states", "texts"},
     "money": {"errors"},
     "fees": {"conf", "errors", "money"},
     "workdays": set(),

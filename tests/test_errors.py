@@ -20,6 +20,7 @@ from django.test import Client
 from django.utils import translation
 
 from pagoefectivo_django import errors
+from pagoefectivo_django.channels import failures
 from pagoefectivo_django.errors import InvalidRequest, PagoEfectivoError, ReferenceConflict, Refused
 from pagoefectivo_django.flows import refund_order
 from pagoefectivo_django.flows.orders.cancel import cancel_order
@@ -229,6 +230,16 @@ def test_str_is_english_and_the_sentence_the_reader_s(language: str) -> None:
     again = pickle.loads(pickle.dumps(error))  # our own bytes
     with translation.override(language):
         assert again.sentence == error.sentence
+
+
+def test_a_provider_s_own_words_are_not_translated() -> None:
+    """ "not found" is a meaning of ours too; the provider's word may say something else."""
+    own = failures.answered(Refused, "Quipu", 400, [failures.Complaint("9", "not found")])
+    ours = failures.answered(Refused, "Quipu", 400, [failures.Complaint("9", failures.meaning("not found"))])
+    with translation.override("es"):
+        assert (own.sentence, ours.sentence) == (
+            *("Quipu respondió 400: 9 (not found).", "Quipu respondió 400: 9 (no se encuentra)."),
+        )
 
 
 def _no_statement() -> None:

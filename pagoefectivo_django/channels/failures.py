@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..errors import Malformed, OutcomeUnknown, PagoEfectivoError, Refused
+from ..errors import Malformed, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused
 from ..errors import gettext_noop as _
 
-#: The code of an error that stands for a part of a sentence: what a provider's answer means.
+#: The code of an error that stands for a part of a sentence.
 PART = "part_of_an_answer"
 
 
 class Complaint(NamedTuple):
-    """An error code of a provider, and the code's meaning: a text for translation or the provider's own words.
+    """An error code of a provider, and what the code means: ``meaning()``, or the provider's own words as text.
 
     Either may be empty: an undocumented code has no meaning, and an HTTP status has a meaning without any code.
     """
 
     code: str
-    meaning: str
+    meaning: PagoEfectivoError | str
+
+
+def meaning(text: str) -> PagoEfectivoError | str:
+    """Return a meaning of ours, a text marked for translation, as a part of a sentence; an empty text stays empty."""
+    return PagoEfectivoError(text, code=PART) if text else ""
 
 
 def answered(
@@ -29,28 +34,33 @@ def answered(
     complaints: Sequence[Complaint],
     codes: Iterable[str] = (),
 ) -> PagoEfectivoError:
-    """Return the error for an answer that is no success; ``Refused`` keeps ``codes``."""
-    parts = [_part(*each) for each in complaints if any(each)]
-    said = parts.pop() if parts else PagoEfectivoError(_("no answer that can be read"), code="no_answer_to_read")
-    for part in reversed(parts):
-        said = PagoEfectivoError("%(first)s; %(further)s", code=PART, first=part, further=said)
+    """Return the error for an answer that is no success; ``Refused`` keeps ``codes``.
+
+    The error's own code names the class for programs that know no classes, such as a client of the API.
+    """
+    said = tuple(_part(each) for each in complaints if any(each))
     error = kind(
         _("%(provider)s answered %(status)d: %(said)s."),
-        code="provider_answered",
+        code=CODES.get(kind, "provider_unavailable"),
         provider=provider,
         status=status,
-        said=said,
+        said=said or PagoEfectivoError(_("no answer that can be read"), code="no_answer_to_read"),
     )
     if isinstance(error, Refused):
         error.codes = tuple(codes)
     return error
 
 
-def _part(code: str, meaning: str) -> PagoEfectivoError | str:
-    if not meaning:
-        return code
-    meant = PagoEfectivoError(meaning, code=PART)
-    return PagoEfectivoError("%(number)s (%(meaning)s)", code=PART, number=code, meaning=meant) if code else meant
+#: By class of error, the code of an answer that is no success; every other class means that trying again may help.
+CODES: dict[type[PagoEfectivoError], str] = {Refused: "refused", Misconfigured: "misconfigured"}
+
+
+def _part(complaint: Complaint) -> PagoEfectivoError | str:
+    if not (complaint.code and complaint.meaning):
+        return complaint.code or complaint.meaning
+    return PagoEfectivoError(
+        _("%(number)s (%(meaning)s)"), code="code_with_meaning", number=complaint.code, meaning=complaint.meaning
+    )
 
 
 def unreadable(provider: str) -> OutcomeUnknown:

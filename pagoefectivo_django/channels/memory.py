@@ -17,11 +17,10 @@ from django.utils.dateparse import parse_datetime
 
 from .. import strict_json
 from ..codes import plain
-from ..errors import Refused
+from ..errors import Malformed, Refused
 from ..errors import gettext_noop as _
 from ..money import Money
 from ..states import Fact
-from . import failures
 from .base import Channel, Charge, CodeRef, Hint, Incoming, Proof, RefundReport, Report, Trust, fingerprint
 from .pagoefectivo.statements import FORMATS
 from .signing import unverified
@@ -195,7 +194,9 @@ class MemoryChannel(Channel):
             )
             return [report]
         except (ArithmeticError, KeyError, TypeError, ValueError):
-            raise failures.names_nothing() from None
+            raise Malformed(
+                _("The notification lacks a field or has one of the wrong type."), code="notification_field_wrong"
+            ) from None
 
     @staticmethod
     def sign(body: bytes, secret: str) -> str:

@@ -9,7 +9,7 @@ from .. import strict_json
 from ..errors import Malformed, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from ..errors import gettext_noop as _
 from . import failures, http
-from .failures import Complaint
+from .failures import Complaint, meaning
 from .http import Answer, Call, Deadline
 from .options import Configured
 from .reading import encode
@@ -119,4 +119,6 @@ class RestChannel(Configured):
             row = row._replace(error=OutcomeUnknown)
         # Without a code the no may be a proxy's.
         kind = OutcomeUnknown if row.error is Refused and not code else row.error
-        return failures.answered(kind, self.title, status, [Complaint(shown, row.meaning)], [shown] if code else [])
+        return failures.answered(
+            kind, self.title, status, [Complaint(shown, meaning(row.meaning))], [shown] if code else []
+        )

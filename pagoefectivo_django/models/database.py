@@ -273,6 +273,7 @@ class Attempted(models.Model):
             retry_at=now + self.pause() * random.uniform(0.8, 1.2),  # nosec B311 # a pause, no secret
             **failure(problem),
         )
+        self.failed(problem)
 
     def failed(self, problem: Problem) -> None:
         """Set the last error on this instance, unsaved."""

@@ -188,5 +188,6 @@ NAMES: dict[str, Any] = {
     "count": _("attempts"),
     "days": _("days"),
     "until": _("until"),
+    "last_error": _("last error"),
     "said": _("in their words"),
 }

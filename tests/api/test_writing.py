@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from pagoefectivo_django.channels import failures
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailable
 from pagoefectivo_django.flows import refund_order
@@ -197,11 +198,22 @@ def test_a_reason_that_would_be_cut_is_refused(shop: APIClient) -> None:
     assert len(reasons) == 6
 
 
-def test_wrong_settings_are_503_and_to_be_tried_again(shop: APIClient) -> None:
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Misconfigured("a setting is wrong"), "misconfigured"),
+        (failures.answered(Misconfigured, "dLocal", 401, []), "misconfigured"),
+        (failures.answered(Unavailable, "dLocal", 429, []), "provider_unavailable"),
+    ],
+    ids=["settings", "401", "429"],
+)
+def test_keys_to_mend_and_a_provider_to_wait_for_are_503_with_codes_apart(
+    shop: APIClient, error: Exception, code: str
+) -> None:
     order = make()
-    MemoryChannel.fail("delete", Misconfigured("a setting is wrong"))
+    MemoryChannel.fail("delete", error)
     answer = post(shop, at(order, "cancel"))
-    assert (answer.status_code, answer.json()["code"]) == (503, "misconfigured")
+    assert (answer.status_code, answer.json()["code"]) == (503, code)
     assert int(answer["Retry-After"]) > 0
 
 

@@ -179,7 +179,7 @@ def test_each_word_for_a_status(pagadito: PagaditoChannel, script: Script, word:
     assert script.heard[-1].json == {"token": "a1b2c3"}
     assert (report.fact, report.as_issued, report.amount) == (fact, fact == Fact.PAYMENT, None)
     assert (report.provider_id, report.operation_number, report.paid_at) == ("a1b2c3", "NAP7", None)
-    assert report.detail == ("" if fact in (Fact.ISSUED, Fact.PAYMENT) else f"status {word}")
+    assert report.detail == ("" if fact in (Fact.ISSUED, Fact.PAYMENT) else word)
 
 
 def test_a_look_up_leaves_out_what_pagadito_does_not_know(pagadito: PagaditoChannel, script: Script) -> None:

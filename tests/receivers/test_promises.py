@@ -136,7 +136,7 @@ def test_one_that_raises_is_called_again_alone_with_growing_pauses(
     assert (len(bad.events), len(good.events), Ears.effects()) == (6, 1, 2)
     assert len({event.pk for event in bad.events}) == 1
     delivery = row("bad")
-    assert (delivery.attempts, delivery.last_error, delivery.retry_at) == (6, "", None)
+    assert (delivery.attempts, delivery.last_error, delivery.error_data, delivery.retry_at) == (6, "", None, None)
     assert delivery.delivered_at
     told = [record for record in caplog.records if record.name == "pagoefectivo.delivery"]
     assert len(told) == 5

@@ -229,7 +229,7 @@ class CulqiChannel(RestChannel):
             expires_at=read_seconds(said.get("expiration_date")),
             provider_id=name,
             url=read_address(said.get("url_pe")),
-            detail="" if state in FACTS else clean(state, 40) or "?",
+            detail="" if state in FACTS else clean(state, 40),
         )
 
 

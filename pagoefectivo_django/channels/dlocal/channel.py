@@ -171,8 +171,8 @@ class DlocalChannel(RestChannel):
             said = {"id": said["payment_id"]}
         try:
             report = self._report(said)
-        except OutcomeUnknown as error:
-            raise error.recast(Malformed) from None
+        except OutcomeUnknown:
+            raise failures.names_nothing() from None
         if report.fact == Fact.PAYMENT and report.transaction_code and report.amount and report.currency:
             return [report]
         return [Hint(self.account, report.code, report.transaction_code, report.provider_id)]
@@ -303,7 +303,7 @@ def _told(fact: Fact, status: str, number: str) -> str:
     """Return dLocal's words for an unknown status or a rejection."""
     if status == "REJECTED":
         return f"{clean(number, 10)} ({REJECTIONS.get(number, 'rejected')})".lstrip()
-    return clean(status, 40) or "?" if fact == Fact.UNKNOWN else ""
+    return clean(status, 40) if fact == Fact.UNKNOWN else ""
 
 
 def _refund_report(said: Mapping[str, Any]) -> RefundReport:
@@ -312,7 +312,7 @@ def _refund_report(said: Mapping[str, Any]) -> RefundReport:
         raise failures.unreadable(DlocalChannel.title)
     status = REFUNDS.get(word, RefundStatus.SENT)
     told = status == RefundStatus.FAILED or word not in REFUNDS
-    return RefundReport(refund_id, status, clean(word, 40) or "?" if told else "")
+    return RefundReport(refund_id, status, clean(word, 40) if told else "")
 
 
 def _is_key(value: object) -> bool:

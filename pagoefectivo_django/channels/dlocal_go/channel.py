@@ -203,7 +203,7 @@ class DlocalGoChannel(RestChannel):
             provider_id=name,
             payment_id=name,
             url=read_address(said.get("redirect_url")),
-            detail="" if status in FACTS else clean(status, 40) or "?",
+            detail="" if status in FACTS else clean(status, 40),
         )
 
 

@@ -203,6 +203,8 @@ class EbanxChannel(EbanxOptions, RestChannel):
                 return None
             raise error.recast(OutcomeUnknown) from None
         payment = read_mapping(said.get("payment"))
+        if not payment:
+            raise failures.unreadable(self.title)
         if any(text(payment.get(name)) != value for name, value in names.items()):
             raise failures.about_another(self.title)
         return payment
@@ -236,7 +238,7 @@ class EbanxChannel(EbanxOptions, RestChannel):
             expires_at=expires_at,
             url=read_address(payment.get("cip_url")),
             returned=returned,
-            detail=clean(word, 40) or "?" if fact == Fact.UNKNOWN else "",
+            detail=clean(word, 40) if fact == Fact.UNKNOWN else "",
             raw={name: shown for name in KEPT if (shown := text(payment.get(name), 64))},
         )
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 from urllib.parse import parse_qs
 
+from ...errors import Malformed
+from ...errors import gettext_noop as _
 from .. import failures
 from ..base import Hint, Incoming, Proof, Trust
 from ..rsa import verifies
@@ -44,7 +46,7 @@ def read(incoming: Incoming, account: str) -> list[Hint]:
     try:
         form = parse_qs(incoming.body.decode("ascii"), strict_parsing=True, max_num_fields=100)
     except ValueError:
-        raise failures.names_nothing() from None
+        raise Malformed(_("The notification is no form."), code="notification_no_form") from None
     hashes = [each.strip() for value in form.get("hash_codes", []) for each in value.split(",")]
     if not hashes or not all(re.fullmatch("[0-9A-Za-z]{1,64}", each) for each in hashes):
         raise failures.names_nothing()

@@ -233,7 +233,7 @@ class MercadoPagoChannel(RestChannel):
             payer_total=read_amount(details.get("total_paid_amount")),
             url=read_address(details.get("external_resource_url")),
             returned=read_amount(said.get("transaction_amount_refunded")),
-            detail=status or "?" if fact == Fact.UNKNOWN else "",
+            detail=status if fact == Fact.UNKNOWN else "",
             raw={each: read_text(details.get(each)) for each in NUMBERS},
         )
 

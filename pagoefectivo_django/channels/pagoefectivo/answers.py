@@ -9,10 +9,11 @@ from typing import Any
 
 from ... import strict_json
 from ...errors import Malformed, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused
+from ...errors import gettext_noop as _
 from ...states import Fact
 from .. import failures
 from ..base import Charge, Report
-from ..failures import Complaint
+from ..failures import Complaint, meaning
 from ..http import Answer
 from ..reading import read_address, read_amount, read_code, read_currency, read_moment, read_text
 from .quirks import CODES, STATES, STATUSES, UNKNOWN_STATUS
@@ -33,8 +34,14 @@ def believed(answer: Answer, sent: Mapping[str, Any], *, one_code: bool = False)
         data = _object(answer)
         if read_text(data.get("code")) == "100":
             return data
-        cip = read_code(read_object(data.get("data")).get("cip"))
-        raise failures.not_as_requested(PROVIDER, cip)  # the name lets a person look the code up
+        if cip := read_code(read_object(data.get("data")).get("cip")):  # lets a person look the code up
+            raise OutcomeUnknown(
+                _("PagoEfectivo answered %(status)d without its code for success, and names CIP %(cip)s."),
+                code="success_without_code",
+                status=answer.status,
+                cip=cip,
+            )
+        raise failures.answered(OutcomeUnknown, PROVIDER, answer.status, complaints(answer, sent))
     told = complaints(answer, sent)
     codes = [each.code.rpartition(" ")[2] for each in told]
     row = STATUSES.get(answer.status, UNKNOWN_STATUS)
@@ -47,7 +54,7 @@ def believed(answer: Answer, sent: Mapping[str, Any], *, one_code: bool = False)
             error = Misconfigured
     elif one_code and answer.status == 404:
         error = Refused
-    raise failures.answered(error, PROVIDER, answer.status, told or [Complaint("", row.meaning)], codes)
+    raise failures.answered(error, PROVIDER, answer.status, told or [Complaint("", meaning(row.meaning))], codes)
 
 
 def complaints(answer: Answer, sent: Mapping[str, Any]) -> list[Complaint]:
@@ -62,7 +69,8 @@ def complaints(answer: Answer, sent: Mapping[str, Any]) -> list[Complaint]:
     for entry in map(read_object, [outer, *(inner if isinstance(inner, list) else [inner])][:20]):
         if code := _safe_code(entry.get("code")):
             name = names.get(read_text(entry.get("field")).lower(), "")
-            words = CODES[code].meaning if code in CODES else _safe_message(read_text(entry.get("message")), sent)
+            known = meaning(CODES[code].meaning) if code in CODES else ""
+            words = known or _safe_message(read_text(entry.get("message")), sent)
             found.append(Complaint(f"{name} {code}".lstrip(), words))
     return found
 
@@ -79,8 +87,13 @@ def issued(data: Mapping[str, Any], charge: Charge, account: str) -> Report:
         "currency": (read_text(found.get("currency")).upper(), charge.currency),
         "amount": (read_amount(found.get("amount")) or "", charge.amount),
     }
-    if any(heard not in ("", asked) for heard, asked in echo.values()):
-        raise failures.not_as_requested(PROVIDER, code)
+    if names := ", ".join(name for name, (heard, asked) in echo.items() if heard not in ("", asked)):
+        raise OutcomeUnknown(
+            _("PagoEfectivo made code %(cip)s, but with other values than requested: %(names)s."),
+            code="code_of_other_values",
+            cip=code,
+            names=names,
+        )
     return Report(
         account=account,
         fact=Fact.ISSUED,
@@ -120,7 +133,7 @@ def _state(element: Mapping[str, Any], account: str) -> Report:
         currency=read_currency(element.get("currency")),
         paid_at=paid_at,
         expires_at=read_moment(element.get("dateExpiry")),
-        detail=_safe_code(element.get("status")) or "?" if fact == Fact.UNKNOWN else "",
+        detail=_safe_code(element.get("status")) if fact == Fact.UNKNOWN else "",
         raw=kept(element),
     )
 

@@ -20,7 +20,7 @@ from ... import strict_json
 from ...actors import NOTIFICATION, PROGRAM
 from ...channels.base import Channel, Hint, Incoming, Report
 from ...errors import Malformed, PagoEfectivoError
-from ...facts import utc
+from ...facts import LONGEST, utc
 from ...models import Cip, Discrepancy, Notification, NotificationStatus
 from ...models.database import database, in_shop_transaction, one_transaction
 from ...states import Fact, Kind, Mention
@@ -328,7 +328,8 @@ def _give_up(row: Notification, now: datetime) -> None:
         return
     rows = Notification.objects.using(database()).filter(pk=row.pk).exclude(status=NotificationStatus.APPLIED)
     with one_transaction():
-        if not rows.update(status=NotificationStatus.DEAD, retry_at=None):
+        failure = {"last_error": row.last_error, "error_data": row.error_data}
+        if not rows.update(status=NotificationStatus.DEAD, retry_at=None, **failure):
             return
         if row.fact in (Fact.PAYMENT, Fact.PAYMENT_REVERSED):
             ask_person(row, Kind.UNMATCHED, now)
@@ -360,7 +361,7 @@ def ask_person(row: Notification, kind: Kind, now: datetime) -> None:
     evidence: dict[str, object] = {
         "identity": row.identity,
         "received_at": utc(row.received_at),
-        **(row.error_data or {}),
+        **(row.error_data or {"said": row.last_error[:LONGEST]}),
     }
     with suppress(Exception):  # an unreadable message adds no facts; the notification's page shows the bytes
         item = read_all(channel_for(row.account, row.channel), row)[row.item]

@@ -308,7 +308,7 @@ def _with_earlier(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 def _mark(delivery: Delivery, now: datetime) -> bool:
     mine = _this(delivery).filter(delivered_at__isnull=True)
-    return bool(mine.update(delivered_at=now, retry_at=None, last_error=""))
+    return bool(mine.update(delivered_at=now, retry_at=None, last_error="", error_data=None))
 
 
 def _read_afresh(delivery: Delivery, in_request: bool) -> tuple[OutboxSignal, dict[str, Any], int]:
