@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone, translation
 
-from pagoefectivo_django.actors import Actor
+from pagoefectivo_django.actors import Actor, ActorKind
 from pagoefectivo_django.channels import failures
 from pagoefectivo_django.channels.failures import Complaint, meaning
 from pagoefectivo_django.errors import OutcomeUnknown, Refused
@@ -52,7 +52,7 @@ def test_a_refusal_with_twenty_complaints() -> None:
         OutcomeUnknown("half \ud83d and \0 nothing"),
         OutcomeUnknown("half \ud83d and \0 %(what)s", code="made_up", what="nothing"),
         OutcomeUnknown("half %(what)s", code="made_up", what="\ud83d and \0 nothing"),
-        OutcomeUnknown("half %(who)s", code="made_up", who=Actor("person", " and \0 nothing")),
+        OutcomeUnknown("half %(who)s", code="made_up", who=Actor(ActorKind.PERSON, " and \0 nothing")),
         Refused(),
         OutcomeUnknown("%(said)s", code="made_up", said=Refused()),
     ],
