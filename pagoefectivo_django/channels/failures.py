@@ -38,7 +38,7 @@ def answered(
 
     The error's own code names the class for programs that know no classes, such as a client of the API.
     """
-    said = tuple(_part(each) for each in complaints if any(each))
+    said = tuple(worded(each) for each in complaints if any(each))
     error = kind(
         _("%(provider)s answered %(status)d: %(said)s."),
         code=CODES.get(kind, "provider_unavailable"),
@@ -55,7 +55,8 @@ def answered(
 CODES: dict[type[PagoEfectivoError], str] = {Refused: "refused", Misconfigured: "misconfigured"}
 
 
-def _part(complaint: Complaint) -> PagoEfectivoError | str:
+def worded(complaint: Complaint) -> PagoEfectivoError | str:
+    """Return a complaint as a part of a sentence."""
     if not (complaint.code and complaint.meaning):
         return complaint.code or complaint.meaning
     return PagoEfectivoError(

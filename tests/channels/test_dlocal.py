@@ -26,6 +26,7 @@ from pagoefectivo_django.errors import (
     Unavailable,
     Unsigned,
 )
+from pagoefectivo_django.facts import error_in
 from pagoefectivo_django.money import Money
 from pagoefectivo_django.statements import Line, open_statement
 from pagoefectivo_django.states import Fact, RefundStatus, StatementKind
@@ -386,13 +387,13 @@ def test_each_word_for_a_status(dlocal: DlocalChannel, script: Script, word: str
     assert bool(report.paid_at) == (fact == Fact.PAYMENT)
 
 
-@pytest.mark.parametrize(("word", "detail"), [("REJECTED", "317 (high risk)"), ("CANCELLED", ""), ("EXPIRED", "")])
+@pytest.mark.parametrize(("word", "why"), [("REJECTED", "317 (high risk)"), ("CANCELLED", ""), ("EXPIRED", "")])
 def test_a_page_on_which_a_try_failed_is_over_and_its_order_is_not(
-    pages: DlocalChannel, script: Script, word: str, detail: str
+    pages: DlocalChannel, script: Script, word: str, why: str
 ) -> None:
     script.on(LOOK, Says(200, {**MADE, "ticket": None, "status": word, "status_code": "317"}))
     report = pages.look_up([REF])[REF]
-    assert (report.fact, report.detail) == (Fact.CODE_EXPIRED, detail)
+    assert (report.fact, why in str(error_in(report.told) or "")) == (Fact.CODE_EXPIRED, True)
 
 
 @pytest.mark.parametrize("word", ["VERIFIED", "paid", "200", None, 7])
@@ -405,7 +406,8 @@ def test_a_word_that_nobody_knows_stays_unknown(dlocal: DlocalChannel, script: S
 @pytest.mark.parametrize(("number", "meaning"), [*REJECTIONS.items(), ("399", "rejected")])
 def test_each_rejection(dlocal: DlocalChannel, script: Script, number: str, meaning: str) -> None:
     script.on(LOOK, Says(200, MADE | {"status": "REJECTED", "status_code": number}))
-    assert dlocal.look_up([REF])[REF].detail == f"{number} ({meaning})"
+    error = error_in(dlocal.look_up([REF])[REF].told)
+    assert str(error) == f"dLocal rejected the payment: {number} ({meaning})."
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from django.core.checks import Error
 from django.utils import timezone
 
 from ... import strict_json
-from ...errors import Malformed, Misconfigured, OutcomeUnknown, Refused, Unavailable
+from ...errors import Malformed, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused, Unavailable
 from ...errors import gettext_noop as _
+from ...facts import of_error
 from ...money import Money
 from ...states import Fact, RefundStatus
 from .. import failures
@@ -29,6 +30,7 @@ from ..base import (
     Trust,
     fingerprint,
 )
+from ..failures import Complaint, meaning
 from ..options import NO_ADDRESS, Fault
 from ..reading import (
     clean,
@@ -108,9 +110,7 @@ class DlocalChannel(RestChannel):
             getattr(report, name) == getattr(charge, name) for name in ("transaction_code", "amount", "currency")
         )
         if echo and said.get("status") == "REJECTED":
-            raise Refused(
-                _("dLocal rejected the payment at once: %(said)s."), code="rejected_at_once", said=report.detail
-            )
+            raise _rejection(said).recast(Refused)
         if not echo or report.fact != Fact.ISSUED or not self._payable(report):
             raise failures.not_as_requested(self.title, report.provider_id)
         return report
@@ -295,15 +295,18 @@ class DlocalChannel(RestChannel):
             payment_id=provider_id,
             # The address of a page can be opened once; a voucher at that page's end, as often as the payer likes.
             url=read_address(ticket.get("image_url")) or read_address(said.get("redirect_url")),
-            detail=_told(fact, status, read_text(said.get("status_code"))),
+            detail=clean(status, 40) if fact == Fact.UNKNOWN else "",
+            data=of_error(_rejection(said)) if status == "REJECTED" else {},
         )
 
 
-def _told(fact: Fact, status: str, number: str) -> str:
-    """Return dLocal's words for an unknown status or a rejection."""
-    if status == "REJECTED":
-        return f"{clean(number, 10)} ({REJECTIONS.get(number, 'rejected')})".lstrip()
-    return clean(status, 40) if fact == Fact.UNKNOWN else ""
+def _rejection(said: Mapping[str, Any]) -> PagoEfectivoError:
+    """Return why dLocal rejected a payment, by the number beside the status."""
+    number = read_text(said.get("status_code"))
+    complaint = Complaint(clean(number, 10), meaning(REJECTIONS.get(number, _("rejected"))))
+    return PagoEfectivoError(
+        _("dLocal rejected the payment: %(said)s."), code="payment_rejected_because", said=failures.worded(complaint)
+    )
 
 
 def _refund_report(said: Mapping[str, Any]) -> RefundReport:
