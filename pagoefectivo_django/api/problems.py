@@ -112,7 +112,7 @@ def problem_of(error: Exception) -> Response | None:
 
 
 def _of_ours(error: PagoEfectivoError) -> Response:
-    code, sentence = error.code or _unnamed(error), error.sentence
+    code, sentence = _by_class(error) if error.code in ("", "provider_answered") else error.code, error.sentence
     if not isinstance(error, InvalidRequest):
         return problem(503, code, sentence, wait=RETRY_AFTER)
     if isinstance(error, KeyReused):
@@ -126,8 +126,11 @@ def _of_ours(error: PagoEfectivoError) -> Response:
     return problem(409, code, sentence, {CONFLICTS[code]: [sentence]} if code in CONFLICTS else None)
 
 
-def _unnamed(error: PagoEfectivoError) -> str:
-    """Return the code of an error without a code of its own."""
+def _by_class(error: PagoEfectivoError) -> str:
+    """Return a code by the class of error, for clients to whom a provider's answer and an error without code are one.
+
+    The class says what to do next, and no code of ours says more about a provider's answer.
+    """
     if isinstance(error, Misconfigured):
         return "misconfigured"
     return "provider_unavailable" if isinstance(error, Unavailable | OutcomeUnknown) else "refused"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..errors import Malformed, Misconfigured, OutcomeUnknown, PagoEfectivoError, Refused
+from ..errors import Malformed, OutcomeUnknown, PagoEfectivoError, Refused
 from ..errors import gettext_noop as _
 
 #: The code of an error that stands for a part of a sentence.
@@ -34,34 +34,25 @@ def answered(
     complaints: Sequence[Complaint],
     codes: Iterable[str] = (),
 ) -> PagoEfectivoError:
-    """Return the error for an answer that is no success; ``Refused`` keeps ``codes``.
-
-    The error's own code names the class for programs that know no classes, such as a client of the API.
-    """
+    """Return the error for an answer that is no success; ``Refused`` keeps ``codes``."""
     said = tuple(worded(each) for each in complaints if any(each))
     error = kind(
         _("%(provider)s answered %(status)d: %(said)s."),
-        code=CODES.get(kind, "provider_unavailable"),
+        code="provider_answered",
         provider=provider,
         status=status,
-        said=said or PagoEfectivoError(_("no answer that can be read"), code="no_answer_to_read"),
+        said=said or PagoEfectivoError(_("no answer that can be read"), code=PART),
     )
     if isinstance(error, Refused):
         error.codes = tuple(codes)
     return error
 
 
-#: By class of error, the code of an answer that is no success; every other class means that trying again may help.
-CODES: dict[type[PagoEfectivoError], str] = {Refused: "refused", Misconfigured: "misconfigured"}
-
-
 def worded(complaint: Complaint) -> PagoEfectivoError | str:
     """Return a complaint as a part of a sentence."""
     if not (complaint.code and complaint.meaning):
         return complaint.code or complaint.meaning
-    return PagoEfectivoError(
-        _("%(number)s (%(meaning)s)"), code="code_with_meaning", number=complaint.code, meaning=complaint.meaning
-    )
+    return PagoEfectivoError(_("%(number)s (%(meaning)s)"), code=PART, number=complaint.code, meaning=complaint.meaning)
 
 
 def unreadable(provider: str) -> OutcomeUnknown:

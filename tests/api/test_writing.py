@@ -8,9 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from pagoefectivo_django.api.problems import problem_of
 from pagoefectivo_django.channels import failures
 from pagoefectivo_django.channels.memory import MemoryChannel
-from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Unavailable
+from pagoefectivo_django.errors import Misconfigured, OutcomeUnknown, Refused, Unavailable
 from pagoefectivo_django.flows import refund_order
 from pagoefectivo_django.models import IdempotencyKey, Order, OrderEvent
 from pagoefectivo_django.testing import expire, pay
@@ -246,3 +247,11 @@ def test_what_each_permission_allows(caller: Caller) -> None:
     assert writer.get(at(order)).status_code == 403
     assert post(writer, at(order, "refresh")).status_code == 200
     assert not IdempotencyKey.objects.exists()
+
+
+def test_a_no_that_is_not_believed_is_no_refusal_to_a_client() -> None:
+    error = failures.answered(Refused, "EBANX", 200, [])
+    answers = [problem_of(each) for each in (error, error.recast(OutcomeUnknown))]
+    assert [answer and (answer.status_code, answer.data["code"]) for answer in answers] == [
+        *[(409, "refused"), (503, "provider_unavailable")],
+    ]

@@ -17,7 +17,9 @@ from django.utils import timezone
 
 from pagoefectivo_django.channels.memory import MemoryChannel
 from pagoefectivo_django.flows import tick
+from pagoefectivo_django.flows.inbox.apply import ask_person
 from pagoefectivo_django.models import Discrepancy, Notification, Order, Payment
+from pagoefectivo_django.states import Kind
 from pagoefectivo_django.views import webhook
 from tests import servers
 from tests.clock import many_ticks
@@ -331,6 +333,34 @@ def test_a_mistake_in_reading_is_ours_to_repeat(stumbling: dict[str, int]) -> No
     order.refresh_from_db()
     assert (order.state, kept(body).status, kept(body).last_error) == ("paid", "applied", "")
     assert Heard.objects.count() == 1
+
+
+@committing
+def test_a_message_that_becomes_unreadable_says_so_on_its_row_and_to_the_person(stumbling: dict[str, int]) -> None:
+    """Its earlier error, of another kind, would lead the person astray."""
+    body = paid(make())
+    stumbling["read"] = 1
+    assert post(body).status_code == 200
+    assert "a mistake in read" in kept(body).last_error
+    Notification.objects.update(body=b"{")
+    many_ticks(1)
+    row = Notification.objects.get()
+    assert (row.status, row.last_error) == (
+        "dead",
+        "Malformed: The body is not JSON that can be stored (JSONDecodeError).",
+    )
+    assert row.error_data
+    evidence = Discrepancy.objects.get().evidence[0]
+    assert (evidence["error"], evidence["error"]["code"]) == (row.error_data["error"], "not_json")
+
+
+@committing
+def test_evidence_of_a_message_whose_error_is_a_text_alone() -> None:
+    """Such as a row that an older release wrote."""
+    post(paid(make()))
+    Notification.objects.update(last_error="ValueError: no shelf", error_data=None)
+    ask_person(Notification.objects.get(), Kind.UNPROCESSED, timezone.now())
+    assert Discrepancy.objects.get().evidence[0]["said"] == "ValueError: no shelf"
 
 
 @committing
