@@ -17,7 +17,7 @@ from ..texts import one_line
 from ..wording.data import error_of
 from .actions import ActingAdmin
 from .lists import BoundedPaginator, OrderedList
-from .tables import amount_of, badge_of, short
+from .tables import amount_of, badge_of, column, short
 
 #: The last parts of the look-ups that Django's own list filters put into an address, such as ``created_at__gte``.
 ASKED_BY_FILTERS = {"exact", "isnull", "gte", "gt", "lte", "lt"}
@@ -98,19 +98,19 @@ class RecordAdmin(ActingAdmin):
 
     # Columns and fields that several records have.
 
-    @admin.display(description=_("status"), ordering="status")
+    @column(_("status"), ordering="status")
     def status_badge(self, row: Any) -> Badge | None:
         return badge_of(row, "status")
 
-    @admin.display(description=_("amount"), ordering="amount")
+    @column(_("amount"), ordering="amount")
     def money(self, row: Any) -> Amount | None:
         return amount_of(row)
 
-    @admin.display(description=_("last error"))
+    @column(_("last error"))
     def error_text(self, row: Any) -> str:
         return short(self.whole_error(row))
 
-    @admin.display(description=_("last error"))
+    @column(_("last error"))
     def whole_error(self, row: Any) -> str:
         """Return a record's last error, with e-mail addresses and telephone numbers masked from viewers without the
         permission.

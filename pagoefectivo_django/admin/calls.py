@@ -15,6 +15,7 @@ from ..documents.tables import Badge
 from ..models import ApiCall
 from .base import RecordAdmin
 from .lists import keys
+from .tables import column
 
 
 class FailedFilter(admin.SimpleListFilter):
@@ -49,20 +50,20 @@ class ApiCallAdmin(RecordAdmin):
     def found(self, request: HttpRequest, term: str) -> set[int]:
         return set(keys(ApiCall.objects.filter(trace=term)))
 
-    @admin.display(description=_("outcome"))
+    @column(_("outcome"))
     def outcome(self, call: ApiCall) -> Badge:
         return Badge("failed" if call.failed else "done", call.status or call.error)
 
-    @admin.display(description=_("orders"))
+    @column(_("orders"))
     def order_links(self, call: ApiCall) -> SafeString:
         subjects = call.subjects.select_related("order").order_by("pk")
         return format_html_join(", ", "{}", ((self.link(subject.order),) for subject in subjects))
 
-    @admin.display(description=_("request"))
+    @column(_("request"))
     def request_text(self, call: ApiCall) -> SafeString | str:
         return _body(call.request)
 
-    @admin.display(description=_("answer"))
+    @column(_("answer"))
     def answer_text(self, call: ApiCall) -> SafeString | str:
         return _body(call.answer)
 

@@ -25,7 +25,7 @@ from .comparison import Comparison
 from .explanations import EXPLANATIONS
 from .forms import AssignForm, CommentForm, ReasonForm, ResolveForm
 from .lists import codes_found, keys, orders_found
-from .tables import badge_of, table
+from .tables import badge_of, column, table
 
 
 def _resolved(done: Discrepancy) -> str:
@@ -203,29 +203,29 @@ class DiscrepancyAdmin(RecordAdmin):
 
     # Columns.
 
-    @admin.display(description=_("about"), ordering="order__reference")
+    @column(_("about"), ordering="order__reference")
     def about(self, discrepancy: Discrepancy) -> Link | None:
         about = discrepancy.order or discrepancy.line or discrepancy.settlement
         return self.link(about)
 
-    @admin.display(description=_("age"), ordering="-created_at")
+    @column(_("age"), ordering="-created_at")
     def age(self, discrepancy: Discrepancy) -> str:
         days = (timezone.localdate() - timezone.localdate(discrepancy.created_at)).days
         return ngettext("%(days)d day", "%(days)d days", days) % {"days": days} if days > 0 else gettext("today")
 
-    @admin.display(description=_("assigned to"))
+    @column(_("assigned to"))
     def assigned_text(self, discrepancy: Discrepancy) -> str:
         return discrepancy.assigned_to or gettext("nobody")
 
-    @admin.display(description=_("resolved by"))
+    @column(_("resolved by"))
     def resolved_text(self, discrepancy: Discrepancy) -> str:
         return Actor.parse(discrepancy.resolved_by).label
 
-    @admin.display(description=_("reason"))
+    @column(_("reason"))
     def closing_text(self, discrepancy: Discrepancy) -> str:
         return closing_words(discrepancy.closed_because, discrepancy.reason)
 
-    @admin.display(description=_("what to do"))
+    @column(_("what to do"))
     def explanation(self, discrepancy: Discrepancy) -> Any:
         return EXPLANATIONS[Kind(discrepancy.kind)]
 

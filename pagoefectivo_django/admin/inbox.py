@@ -24,6 +24,7 @@ from ..wording.events import fact_label
 from .actions import StaffAction
 from .base import KnownValuesFilter, RecordAdmin, masked
 from .lists import keys
+from .tables import column
 
 
 class ChannelFilter(KnownValuesFilter):
@@ -87,16 +88,16 @@ class NotificationAdmin(RecordAdmin):
         # The list shows no body. On the record's own page ``body_text`` loads the bytes by a query of its own.
         return super().get_queryset(request).defer("body")
 
-    @admin.display(description=_("fact"), ordering="fact")
+    @column(_("fact"), ordering="fact")
     def fact_text(self, row: Notification) -> Any:
         return fact_label(row.fact)
 
-    @admin.display(description=_("body"))
+    @column(_("body"))
     def body_text(self, row: Notification) -> SafeString:
         text = masked(row, bytes(row.body).decode(errors="replace"))
         return format_html('<pre class="pagoefectivo-body">{}</pre>', text)
 
-    @admin.display(description=_("signature"))
+    @column(_("signature"))
     def signature_text(self, row: Notification) -> str:
         return "\n".join(f"{name}: {value[:12]}…" for name, value in row.headers.items())
 

@@ -51,7 +51,7 @@ from .base import KnownValuesFilter, RecordAdmin, masked, may_see_people
 from .forms import AdoptForm, ExtendForm, MarkPaidForm, ReasonForm, RefundForm, ReissueForm
 from .lists import orders_found
 from .order_tables import code_label, order_tables
-from .tables import OF_REFUNDS, Column, badge_of, table
+from .tables import OF_REFUNDS, Column, badge_of, column, table
 
 logger = logging.getLogger("pagoefectivo.orders")
 
@@ -250,43 +250,43 @@ class OrderAdmin(RecordAdmin):
 
     # Columns.
 
-    @admin.display(description=_("state"), ordering="state")
+    @column(_("state"), ordering="state")
     def state_badge(self, order: Order) -> Badge | None:
         return badge_of(order, "state")
 
-    @admin.display(description="CIP")
+    @column("CIP")
     def code(self, order: Order) -> Link | str:
         return code_label(order.cip) if order.cip else ""
 
-    @admin.display(description=_("account"))
+    @column(_("account"))
     def account(self, order: Order) -> str:
         return order.cip.account if order.cip else ""
 
-    @admin.display(description=_("pending action"))
+    @column(_("pending action"))
     def pending_text(self, order: Order) -> str:
         if not order.deferred_action:
             return order.get_pending_action_display()
         pending_action = order.get_deferred_action_display()
         return gettext("%(action)s: waits for the answer to the open discrepancy") % {"action": pending_action}
 
-    @admin.display(description=_("requested by"))
+    @column(_("requested by"))
     def action_requested_text(self, order: Order) -> str:
         return Actor.parse(order.action_requested_by).label
 
-    @admin.display(description=_("payer"))
+    @column(_("payer"))
     def payer_text(self, order: Order) -> SafeString:
         told = ((PAYER_FIELDS.get(name, name), masked(order, value)) for name, value in order.payer_data.items())
         return format_html_join(mark_safe("<br>"), "{}: {}", told)  # nosec B308 # a constant
 
-    @admin.display(description=_("e-mail"))
+    @column(_("e-mail"))
     def email_text(self, order: Order) -> str:
         return str(masked(order, order.email))
 
-    @admin.display(description=_("concept"))
+    @column(_("concept"))
     def concept_text(self, order: Order) -> str:
         return str(masked(order, order.concept))
 
-    @admin.display(description=_("metadata"))
+    @column(_("metadata"))
     def metadata_text(self, order: Order) -> str:
         return str(masked(order, json.dumps(order.metadata, ensure_ascii=False) if order.metadata else ""))
 

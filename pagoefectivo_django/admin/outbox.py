@@ -23,7 +23,7 @@ from ..wording.events import kind_label
 from .actions import StaffAction
 from .base import RecordAdmin
 from .lists import keys, orders_found
-from .tables import table
+from .tables import column, table
 
 #: The most deliveries on a failing receiver's page, oldest first.
 MOST_SHOWN = 20
@@ -84,15 +84,15 @@ class DeliveryAdmin(RecordAdmin):
     )
     fields = ("kind", "order_link", "receiver", "heard_text", "attempts", "retry_at", "whole_error")
 
-    @admin.display(description=_("event"), ordering="event__kind")
+    @column(_("event"), ordering="event__kind")
     def kind(self, delivery: Delivery) -> str:
         return kind_label(delivery.event.kind)
 
-    @admin.display(description=_("order"))
+    @column(_("order"))
     def order_link(self, delivery: Delivery) -> Link | None:
         return self.link(delivery.event.order)
 
-    @admin.display(description=_("delivered"), ordering="delivered_at")
+    @column(_("delivered"), ordering="delivered_at")
     def heard_text(self, delivery: Delivery) -> Any:
         return heard(delivery)
 

@@ -32,7 +32,7 @@ from .exports import csv_response
 from .forms import ReasonForm
 from .lists import keys, orders_found
 from .order_tables import actor_label, change_label, event_label, event_words, outcome_of
-from .tables import OF_REFUNDS, Column, table
+from .tables import OF_REFUNDS, Column, column, table
 
 
 def _asked(refund: Refund) -> str:
@@ -113,19 +113,19 @@ class RefundAdmin(RecordAdmin):
 
     # Columns.
 
-    @admin.display(description=_("requested by"))
+    @column(_("requested by"))
     def requested_text(self, refund: Refund) -> str:
         return Actor.parse(refund.requested_by).label
 
-    @admin.display(description=_("approved by"))
+    @column(_("approved by"))
     def approved_text(self, refund: Refund) -> str:
         return Actor.parse(refund.approved_by).label
 
-    @admin.display(description=_("outcome"))
+    @column(_("outcome"))
     def outcome_text(self, refund: Refund) -> str:
         return outcome_of(refund)
 
-    @admin.display(description=_("goes to"))
+    @column(_("goes to"))
     def goes_to(self, refund: Refund) -> str:
         if refund.by_channel:
             return gettext("done by the provider")
@@ -133,15 +133,15 @@ class RefundAdmin(RecordAdmin):
             return gettext("the payer has to say")
         return f"{refund.bank} •••• {refund.cci[-4:]}" if refund.cci else ""
 
-    @admin.display(description="CCI")
+    @column("CCI")
     def bank_account(self, refund: Refund) -> str:
         return grouped(refund.cci)
 
-    @admin.display(description=_("account holder"))
+    @column(_("account holder"))
     def holder_end(self, refund: Refund) -> str:
         return f"{refund.holder[:1]}…" if refund.holder else ""
 
-    @admin.display(description=_("order"))
+    @column(_("order"))
     def order_link(self, refund: Refund) -> Link | None:
         return self.link(refund.order)
 

@@ -39,7 +39,7 @@ from .base import RecordAdmin
 from .exports import export_view
 from .forms import ConfirmForm, DepositForm, MatchForm, ReasonForm, StatementForm
 from .lists import keys, orders_found
-from .tables import Column, table, who
+from .tables import Column, column, table, who
 
 #: The time that a request spends on matching; the worker matches the rest.
 BUDGET = timedelta(seconds=8)
@@ -130,25 +130,25 @@ class SettlementAdmin(RecordAdmin):
 
     # Columns.
 
-    @admin.display(description=_("settlement"), ordering="reference")
+    @column(_("settlement"), ordering="reference")
     def name(self, settlement: Settlement) -> str:
         return str(settlement)
 
-    @admin.display(description=_("not at the bank yet"), ordering="open_amount")
+    @column(_("not at the bank yet"), ordering="open_amount")
     def open_money(self, settlement: Settlement) -> Amount | None:
         return Amount(settlement.open_amount, settlement.currency) if _pays_out(settlement) else None
 
-    @admin.display(description=_("progress"))
+    @column(_("progress"))
     def progress(self, settlement: Settlement) -> str:
         left = settlement.lines.filter(status__in=(LineStatus.NEW, LineStatus.ASKING)).count()
         about = {"done": settlement.line_count - left, "lines": settlement.line_count}
         return gettext("%(done)d of %(lines)d lines") % about
 
-    @admin.display(description=_("imported by"))
+    @column(_("imported by"))
     def imported_text(self, settlement: Settlement) -> str:
         return Actor.parse(settlement.imported_by).label
 
-    @admin.display(description=_("how it was read"))
+    @column(_("how it was read"))
     def reading_text(self, settlement: Settlement) -> str:
         return "\n".join(reading_lines(settlement.reading))
 
@@ -300,23 +300,23 @@ class SettlementLineAdmin(RecordAdmin):
         ),
     )
 
-    @admin.display(description=_("why"))
+    @column(_("why"))
     def why_text(self, line: SettlementLine) -> str:
         return why_words(line)
 
-    @admin.display(description=_("settlement"))
+    @column(_("settlement"))
     def settlement_link(self, line: SettlementLine) -> Link | None:
         return self.link(line.settlement)
 
-    @admin.display(description=_("gross"), ordering="gross")
+    @column(_("gross"), ordering="gross")
     def gross_money(self, line: SettlementLine) -> Amount:
         return Amount(line.gross, line.currency)
 
-    @admin.display(description=_("payment's amount"))
+    @column(_("payment's amount"))
     def payment_money(self, line: SettlementLine) -> Amount:
         return Amount(*line.paid)
 
-    @admin.display(description=_("exchange rate"))
+    @column(_("exchange rate"))
     def exchange_rate(self, line: SettlementLine) -> str:
         return line.rate_text or "–"
 

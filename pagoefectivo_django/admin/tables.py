@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
@@ -12,8 +14,14 @@ from django.utils.translation import gettext_lazy as _
 from ..actors import Actor
 from ..documents.tables import Amount, Badge, Cell, Table, Text
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
 #: A column of a table: the name of a field, or a heading and a function that returns the cell of a row.
 Column = str | tuple[Text, Callable[[Any], Cell]]
+Value = TypeVar("Value")
+#: A method of an admin that returns what a record shows.
+Method = Callable[[Any, Any], Value]
 
 
 def table(title: Text, rows: QuerySet[Any] | list[Any], columns: Sequence[Column]) -> Table:
@@ -24,6 +32,26 @@ def table(title: Text, rows: QuerySet[Any] | list[Any], columns: Sequence[Column
         [fields.get_field(column).verbose_name if isinstance(column, str) else column[0] for column in columns],
         [[_cell(row, column) if isinstance(column, str) else column[1](row) for column in columns] for row in rows],
     )
+
+
+def column(
+    description: str | _StrPromise, *, ordering: str | None = None
+) -> Callable[[Method[Value]], Method[Value | str]]:
+    """Declare a method of an admin as a column of its list, and as a field of its records' pages.
+
+    Django's ``admin.display`` shows None in lists as a dash, but on a record's page as the word "None"; here both have
+    the dash. ``description`` is the heading, ``ordering`` the field by which the list is sorted.
+    """
+
+    def declare(method: Method[Value]) -> Method[Value | str]:
+        @wraps(method)
+        def shown(self: Any, row: Any) -> Value | str:
+            value = method(self, row)
+            return str(self.get_empty_value_display()) if value is None else value
+
+        return admin.display(description=description, ordering=ordering)(shown)
+
+    return declare
 
 
 def where_present(rows: QuerySet[Any], name: str) -> tuple[str, ...]:

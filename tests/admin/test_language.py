@@ -33,6 +33,7 @@ from pagoefectivo_django.flows import (
     resolve_discrepancy,
     tick,
 )
+from pagoefectivo_django.flows.inbox.apply import ask_person
 from pagoefectivo_django.flows.refunds.refund import approve_refund, close_refund, give_account, send_refund
 from pagoefectivo_django.models import (
     ApiCall,
@@ -309,6 +310,8 @@ def _failures() -> None:
         rows = list(model._base_manager.order_by("-pk")[:3])
         for row, problem in zip(rows, problems, strict=False):
             model._base_manager.filter(pk=row.pk).update(attempts=1, **failure(problem))
+    Delivery.objects.update(delivered_at=None)
+    ask_person(Notification.objects.all()[0], Kind.UNPROCESSED, timezone.now())
 
 
 @pytest.fixture

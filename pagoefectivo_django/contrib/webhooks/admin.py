@@ -20,7 +20,7 @@ from ...admin.actions import StaffAction
 from ...admin.base import KnownValuesFilter, RecordAdmin
 from ...admin.forms import StaffForm
 from ...admin.lists import keys, orders_found
-from ...admin.tables import table
+from ...admin.tables import column, table
 from ...documents.tables import Badge, Link, Table
 from ...errors import InvalidRequest
 from ...signals import SIGNALS
@@ -98,11 +98,11 @@ class EndpointAdmin(RecordAdmin):
     has_change_permission = admin.ModelAdmin.has_change_permission
     has_delete_permission = admin.ModelAdmin.has_delete_permission
 
-    @admin.display(description=_("address"))
+    @column(_("address"))
     def host(self, endpoint: Endpoint) -> str:
         return endpoint.host
 
-    @admin.display(description=_("kinds of events"))
+    @column(_("kinds of events"))
     def kinds_text(self, endpoint: Endpoint) -> str:
         return ", ".join(map(label_of, endpoint.kinds)) or gettext("all")
 
@@ -253,19 +253,19 @@ class WebhookMessageAdmin(RecordAdmin):
         "http_status", "attempts", "retry_at", "last_error",
     )  # fmt: skip
 
-    @admin.display(description=_("event"))
+    @column(_("event"))
     def kind_text(self, message: WebhookMessage) -> str:
         return label_of(message.kind)
 
-    @admin.display(description=_("endpoint"))
+    @column(_("endpoint"))
     def endpoint_link(self, message: WebhookMessage) -> Link | None:
         return self.link(message.endpoint)
 
-    @admin.display(description=_("order"))
+    @column(_("order"))
     def order_link(self, message: WebhookMessage) -> Link | None:
         return self.link(message.event and message.event.order)
 
-    @admin.display(description=_("status"))
+    @column(_("status"))
     def status_text(self, message: WebhookMessage) -> Badge:
         return Badge(message.status, message.status.label)
 
