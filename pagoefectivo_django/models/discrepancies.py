@@ -87,4 +87,6 @@ class Discrepancy(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} ({self.order or self.line or self.settlement or self.subject})"
+        # A subject that is none of these rows is a code unknown here: ``code:``, the account, and the code's name.
+        about = self.order or self.line or self.settlement or self.notification or self.subject.partition(":")[2]
+        return f"{self.get_kind_display()} ({about or self.subject})"

@@ -72,6 +72,8 @@ NAME = re.compile(r"\S*[\d.:/@\\]\w\S*|\S*\d\S*|PE-Signature")
 DJANGO = {"Model name", "Add link", "Change or view list link", "Search", "Run"}
 WORD = re.compile(r"[A-Za-z]{3,}")
 RAW = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+#: A discrepancy's subject as the database has it.
+SUBJECT = re.compile(r"\b(?:order|cip|payment|refund|notification|settlement|line|code):\w+")
 #: What the rows below are called, names of persons, programs and formats, and words of a language that English has too.
 DATA = frozenset(
     [
@@ -189,6 +191,7 @@ def strange(page: str, language: str) -> list[tuple[str, str]]:
         if text.strip() in DJANGO:
             continue
         found += [(raw, text.strip()) for raw in RAW.findall(text) if not NAME.search(text)]
+        found += [(raw, text.strip()) for raw in SUBJECT.findall(text)]
         text = text.strip().removeprefix("Search ")  # Django's, followed by our name of a model
         words = {word.lower() for word in WORD.findall(NAME.sub(" ", text))}
         found += [(word, text.strip()) for word in sorted(words & english - translated - DATA - BOTH[language])]
