@@ -53,7 +53,12 @@ demo: $(DEMO)/.ready  ## play a sale from the order to the payment, here in the 
 run: $(DEMO)/.ready  ## serve the example shop with its own PagoEfectivo
 	$(DEMO)/bin/python example_project/demo.py --serve
 
-test: test-sqlite test-postgresql  ## the whole suite: on SQLite, and once more on PostgreSQL what a database can change
+# Both at once, since the tests of PostgreSQL often wait: for locks, for processes that hang, for the storm's shoppers.
+test: $(READY)  ## the whole suite: on SQLite, and once more on PostgreSQL what a database can change
+	@echo 'PostgreSQL is tested at the same time; its output comes at the end: $(VENV)/postgresql.log'
+	@$(MAKE) --no-print-directory test-postgresql >$(VENV)/postgresql.log 2>&1 & postgresql=$$!; \
+	    $(MAKE) --no-print-directory test-sqlite; failed=$$?; \
+	    wait $$postgresql || failed=$$?; cat $(VENV)/postgresql.log; exit $$failed
 
 test-sqlite: $(READY)  ## the suite on SQLite
 	TEST_DATABASE=sqlite $(PYTEST) -m '$(CHOICE)' $(ARGS)

@@ -144,8 +144,8 @@ BOTH = {
 
 
 @cache
-def vocabulary(language: str) -> tuple[set[str], set[str]]:
-    """Return the words of our English texts, and those of their translations."""
+def foreign(language: str) -> frozenset[str]:
+    """Return the words of our English texts that no text of ours has in this language."""
     english, translated = set[str](), set[str]()
     for home in HOMES:
         if home.language == LANGUAGES[language] and home.package == "pagoefectivo_django":
@@ -153,7 +153,7 @@ def vocabulary(language: str) -> tuple[set[str], set[str]]:
                 if message.id:
                     english |= {word.lower() for text in forms(message.id) for word in WORD.findall(text)}
                     translated |= {word.lower() for text in forms(message.string) for word in WORD.findall(text)}
-    return english, translated
+    return frozenset(english - translated - DATA - BOTH[language])
 
 
 class Visible(HTMLParser):
@@ -185,7 +185,7 @@ def strange(page: str, language: str) -> list[tuple[str, str]]:
     """Return English words of ours and raw names that a page shows, each with the text around."""
     visible = Visible()
     visible.feed(page)
-    english, translated = vocabulary(language)
+    english = foreign(language)
     found = []
     for text in visible.texts:
         if text.strip() in DJANGO:
@@ -193,8 +193,8 @@ def strange(page: str, language: str) -> list[tuple[str, str]]:
         found += [(raw, text.strip()) for raw in RAW.findall(text) if not NAME.search(text)]
         found += [(raw, text.strip()) for raw in SUBJECT.findall(text)]
         text = text.strip().removeprefix("Search ")  # Django's, followed by our name of a model
-        words = {word.lower() for word in WORD.findall(NAME.sub(" ", text))}
-        found += [(word, text.strip()) for word in sorted(words & english - translated - DATA - BOTH[language])]
+        shown = {word.lower() for word in WORD.findall(NAME.sub(" ", text))}
+        found += [(word, text.strip()) for word in sorted(shown & english)]
     return found
 
 
