@@ -1,6 +1,8 @@
-"""``.ci/run`` leaves no test out: which of its runs choose a test, by the marks of the test."""
+"""``.ci/run`` leaves no test out: which of its runs choose a test, by its marks; ``make test`` hides no failure."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,22 @@ def test_both_ends_run_the_first_case_and_each_other_case_runs_at_one(
 
 def test_the_runs_were_read() -> None:
     assert {f"{end} {database}" for end, database, _ in RUNS} == EVERYWHERE
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("failing", ["none", "sqlite", "postgresql"])
+def test_make_test_fails_where_one_of_its_databases_does(tmp_path: Path, failing: str) -> None:
+    """A program in the place of pytest fails on one database; both databases are tried, and both speak."""
+    program = tmp_path / "program"
+    program.write_text('#!/bin/sh\necho "tried $TEST_DATABASE"\ntest "$TEST_DATABASE" != "$FAILING"\n')
+    program.chmod(0o700)
+    command = ["make", "test", "READY=", f"VENV={tmp_path}", f"PYTEST={program}"]
+    # Without what a make above this test says to a make below.
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment | {"FAILING": failing}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode == 0) == (failing == "none"), done.stdout + done.stderr
+    assert {"tried sqlite", "tried postgresql"} <= set(done.stdout.splitlines())

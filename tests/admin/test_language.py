@@ -144,8 +144,8 @@ BOTH = {
 
 
 @cache
-def foreign(language: str) -> frozenset[str]:
-    """Return the words of our English texts that no text of ours has in this language."""
+def english_only(language: str) -> frozenset[str]:
+    """Return the words of our English texts that no text in this language has, and that no row below is called."""
     english, translated = set[str](), set[str]()
     for home in HOMES:
         if home.language == LANGUAGES[language] and home.package == "pagoefectivo_django":
@@ -185,7 +185,7 @@ def strange(page: str, language: str) -> list[tuple[str, str]]:
     """Return English words of ours and raw names that a page shows, each with the text around."""
     visible = Visible()
     visible.feed(page)
-    english = foreign(language)
+    english = english_only(language)
     found = []
     for text in visible.texts:
         if text.strip() in DJANGO:
